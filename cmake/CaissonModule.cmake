@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+# One place for compile flags and for the ways a module is built.
+#
+#   caisson_pure(NAME core_bundle SOURCES a.cpp DEPENDS core_bytes TESTS a_test.cpp FUZZ a_fuzz.cpp)
+#       the same sources as  core_bundle        hosted library (the tool)
+#                            core_bundle.san    hosted, ASan + UBSan (its tests)
+#                            core_bundle.hv     freestanding, for the hypervisor image
+#                            core_bundle.uk     freestanding, for the unikernel image
+#       DEPENDS names pure modules; each flavour links the same flavour. HOST_ONLY leaves out .hv and .uk,
+#       FREESTANDING_ONLY leaves out the hosted two. Every *_test.cpp becomes part of one GoogleTest program NAME_test,
+#       every *_fuzz.cpp a libFuzzer program (CAISSON_FUZZ, clang only) with seeds from NAME's corpus/ folder.
+#   caisson_test(NAME x_test SOURCES x_test.cpp LIBRARIES a.san)   a further GoogleTest program, sanitized
+# Objects of two environments are never linked together.
+
+set(CAISSON_WARNINGS -Wall -Wextra -Wconversion -Wshadow -Wcast-qual -Werror)
+set(CAISSON_CXX_WARNINGS ${CAISSON_WARNINGS} -Wold-style-cast)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+  set(CAISSON_GENERAL_REGS -mno-sse -mno-mmx)
+  list(APPEND CAISSON_CXX_WARNINGS -Wno-gnu-statement-expression)
+else()
+  set(CAISSON_GENERAL_REGS -mgeneral-regs-only)
+endif()
+
+set(CAISSON_FREESTANDING -O2 -g1 -ffreestanding -fno-pic -fno-pie -fno-asynchronous-unwind-tables
+    ${CAISSON_GENERAL_REGS} -mno-red-zone -fcf-protection=none -fstack-protector-strong -mstack-protector-guard=global
+    -ffunction-sections -fdata-sections -fno-strict-aliasing -fno-delete-null-pointer-checks
+    -fno-omit-frame-pointer -ffile-prefix-map=${CMAKE_SOURCE_DIR}/=)
+set(CAISSON_FREESTANDING_CXX -fno-exceptions -fno-rtti -fno-threadsafe-statics -fno-use-cxa-atexit)
+set(CAISSON_HV_FLAGS ${CAISSON_FREESTANDING} -mcmodel=small)
+set(CAISSON_UK_FLAGS ${CAISSON_FREESTANDING} -mcmodel=kernel)
+set(CAISSON_SAN_FLAGS -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+
+# Flags, include root and definitions common to every target of ours. FLAVOUR: host, san, fuzz, hv, uk.
+function(caisson_flavour target flavour)
+  target_include_directories(${target} PRIVATE ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR}/generated)
+  target_compile_options(${target} PRIVATE
+    $<$<COMPILE_LANGUAGE:CXX>:${CAISSON_CXX_WARNINGS}> $<$<COMPILE_LANGUAGE:C>:${CAISSON_WARNINGS}>)
+  target_compile_definitions(${target} PRIVATE _GLIBCXX_ASSERTIONS)
+  if(flavour STREQUAL "hv" OR flavour STREQUAL "uk")
+    string(TOUPPER ${flavour} upper)
+    target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:${CAISSON_${upper}_FLAGS};${CAISSON_FREESTANDING_CXX}>
+      $<$<COMPILE_LANGUAGE:C>:${CAISSON_${upper}_FLAGS}> $<$<COMPILE_LANGUAGE:ASM>:-fno-pic;-g1>)
+    target_compile_definitions(${target} PRIVATE CAISSON_FREESTANDING=1)
+  elseif(flavour STREQUAL "san")
+    target_compile_options(${target} PRIVATE ${CAISSON_SAN_FLAGS})
+    target_link_options(${target} INTERFACE -fsanitize=address,undefined)
+  elseif(flavour STREQUAL "fuzz")
+    target_compile_options(${target} PRIVATE ${CAISSON_SAN_FLAGS} -fsanitize=fuzzer-no-link)
+  endif()
+  if(CAISSON_COVERAGE AND NOT flavour STREQUAL "hv" AND NOT flavour STREQUAL "uk")
+    target_compile_options(${target} PRIVATE --coverage)
+    target_link_options(${target} PUBLIC --coverage)
+  endif()
+endfunction()
+
+function(caisson_library target flavour)
+  cmake_parse_arguments(A "" "" "SOURCES;DEPENDS" ${ARGN})
+  add_library(${target} STATIC ${A_SOURCES})
+  caisson_flavour(${target} ${flavour})
+  target_link_libraries(${target} PUBLIC ${A_DEPENDS})
+endfunction()
+
+function(caisson_pure)
+  cmake_parse_arguments(A "HOST_ONLY;FREESTANDING_ONLY" "NAME" "SOURCES;DEPENDS;TESTS;FUZZ" ${ARGN})
+  set(flavours "")
+  if(NOT A_FREESTANDING_ONLY)
+    list(APPEND flavours host)
+    if(CAISSON_TESTS)
+      list(APPEND flavours san)
+    endif()
+    if(CAISSON_FUZZ)
+      list(APPEND flavours fuzz)
+    endif()
+  endif()
+  if(NOT A_HOST_ONLY)
+    list(APPEND flavours hv uk)
+  endif()
+  foreach(flavour IN LISTS flavours)
+    set(suffix "")
+    if(NOT flavour STREQUAL "host")
+      set(suffix ".${flavour}")
+    endif()
+    set(depends "")
+    foreach(dependency IN LISTS A_DEPENDS)
+      list(APPEND depends ${dependency}${suffix})
+    endforeach()
+    caisson_library(${A_NAME}${suffix} ${flavour} SOURCES ${A_SOURCES} DEPENDS ${depends})
+    # Only what an image calls is linked into it, and only when it is.
+    if(flavour STREQUAL "hv" OR flavour STREQUAL "uk")
+      set_target_properties(${A_NAME}${suffix} PROPERTIES EXCLUDE_FROM_ALL TRUE)
+    endif()
+  endforeach()
+  if(A_TESTS AND CAISSON_TESTS)
+    caisson_test(NAME ${A_NAME}_test SOURCES ${A_TESTS} LIBRARIES ${A_NAME}.san)
+  endif()
+  if(A_FUZZ AND CAISSON_FUZZ)
+    foreach(source IN LISTS A_FUZZ)
+      get_filename_component(name ${source} NAME_WE)
+      add_executable(${name} ${source})
+      caisson_flavour(${name} fuzz)
+      target_link_libraries(${name} PRIVATE ${A_NAME}.fuzz)
+      target_link_options(${name} PRIVATE -fsanitize=fuzzer,address,undefined)
+      # A short, bounded run in the suite; longer by hand: build/fuzz/.../NAME corpus -max_total_time=600
+      set(corpus ${CMAKE_CURRENT_SOURCE_DIR}/corpus/${name})
+      add_test(NAME fuzz.${name} COMMAND ${CMAKE_COMMAND} -DPROGRAM=$<TARGET_FILE:${name}> -DCORPUS=${corpus}
+        -DWORK=${CMAKE_CURRENT_BINARY_DIR}/${name}.corpus -P ${CMAKE_SOURCE_DIR}/cmake/RunFuzz.cmake)
+      set_tests_properties(fuzz.${name} PROPERTIES LABELS "fuzz" TIMEOUT 120)
+    endforeach()
+  endif()
+endfunction()
+
+function(caisson_test)
+  cmake_parse_arguments(A "" "NAME;LABELS;TIMEOUT" "SOURCES;LIBRARIES" ${ARGN})
+  if(NOT CAISSON_TESTS)
+    return()
+  endif()
+  add_executable(${A_NAME} ${A_SOURCES})
+  caisson_flavour(${A_NAME} san)
+  target_link_libraries(${A_NAME} PRIVATE ${A_LIBRARIES} base.san GTest::gtest_main)
+  target_compile_options(${A_NAME} PRIVATE -Wno-conversion -Wno-sign-conversion)
+  target_link_options(${A_NAME} PRIVATE -fsanitize=address,undefined)
+  if(NOT A_LABELS)
+    set(A_LABELS "quick;unit")
+  endif()
+  if(NOT A_TIMEOUT)
+    set(A_TIMEOUT 120)
+  endif()
+  add_test(NAME ${A_NAME} COMMAND ${A_NAME} WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})
+  set_tests_properties(${A_NAME} PROPERTIES LABELS "${A_LABELS}" TIMEOUT ${A_TIMEOUT})
+endfunction()

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* partitions/abi/boot_page.h - what a partition finds at start. Version 1.0, little-endian, no pointers.
+ *
+ * Every payload is a PVH ELF: 32-bit entry, EBX = GPA of hvm_start_info (Xen public header "start_info.h", version 1).
+ * Modules: [0] = the boot page and, directly behind it, the startup record (unikernel payloads), or the manifest's
+ * `module:` file (own kernels; the boot page is then at CAISSON_GPA_BOOT_PAGE all the same).
+ *
+ * Guest-physical layout (partitions/abi is the one definition; core/plan computes sizes from it):
+ *   [0, memory)                  RAM, one region per contiguous guest range; below 3 GiB, the rest from 4 GiB up
+ *   0xF0000 .. 0x100000          inside that RAM: written by the hypervisor at start; E820 type 2 (reserved)
+ *   root image                   read-only, page aligned, at CAISSON_GPA_ROOT (above all RAM below 4 GiB) or higher
+ *
+ * Straight under QEMU (no hypervisor) the unikernel gets the same page as the first 4 KiB of its one PVH module,
+ * startup record and root image behind it in the same module; `root_gpa` is then an offset from the module's start
+ * and CAISSON_BOOT_DIRECT is set. */
+#ifndef CAISSON_ABI_BOOT_PAGE_H
+#define CAISSON_ABI_BOOT_PAGE_H
+
+#define CAISSON_GPA_ACPI 0xF0000u       /* RSDP, XSDT, MADT, FADT: 4 KiB */
+#define CAISSON_GPA_START_INFO 0xF1000u /* hvm_start_info, module list, memory map, command line: 8 KiB */
+#define CAISSON_GPA_BOOT_PAGE 0xF3000u  /* struct caisson_boot_page: 4 KiB */
+#define CAISSON_GPA_STARTUP 0xF4000u    /* struct caisson_startup and its strings */
+#define CAISSON_STARTUP_MAX 0xC000u     /* 48 KiB */
+#define CAISSON_GPA_BOOT_END 0x100000u
+
+#define CAISSON_GPA_RAM_LOW_END 0xC0000000ull /* RAM below 4 GiB ends here at most */
+#define CAISSON_GPA_ROOT 0xC0000000ull        /* root image: [here, 0xE0000000) when it fits, else CAISSON_GPA_ROOT_HIGH */
+#define CAISSON_GPA_ROOT_LOW_END 0xE0000000ull
+#define CAISSON_GPA_RAM_HIGH 0x100000000ull
+#define CAISSON_GPA_ROOT_HIGH 0x4000000000ull /* 256 GiB */
+
+#define CAISSON_BOOT_MAGIC 0x50544F4F42534943ull /* "CISBOOTP" */
+
+#define CAISSON_BOOT_DIRECT 1u      /* started by QEMU itself, root_gpa is relative to the module */
+#define CAISSON_BOOT_VMMCALL 2u     /* hypercalls by VMMCALL */
+#define CAISSON_BOOT_VMCALL 4u      /* hypercalls by VMCALL */
+#define CAISSON_BOOT_NO_CONSOLE 8u  /* console: none - output is taken and dropped */
+
+struct caisson_boot_page {
+    unsigned long long magic;
+    unsigned int abi_version;   /* CAISSON_ABI_VERSION */
+    unsigned int flags;         /* CAISSON_BOOT_... */
+    unsigned int partition_id;
+    unsigned int vcpu_count;
+    unsigned long long generation;       /* 1, 2, ... */
+    unsigned long long tsc_hz;           /* 0: not known, measure or use CPUID 0x15/0x16 */
+    unsigned long long apic_timer_hz;    /* local APIC timer input clock, before the divider; 0: not known */
+    unsigned long long wall_ns;          /* nanoseconds since 1970 UTC when the TSC read wall_tsc; 0: not known */
+    unsigned long long wall_tsc;
+    unsigned long long memory_bytes;     /* RAM */
+    unsigned long long root_gpa;         /* 0 size: no root image */
+    unsigned long long root_bytes;
+    unsigned int startup_offset;         /* from this page's start; 4096, or 0: no startup record */
+    unsigned int startup_bytes;
+    unsigned char entropy_seed[64];      /* fresh for each start; all zero in direct mode */
+    char partition_name[32];             /* NUL-padded */
+    unsigned char reserved[4096 - 192];  /* zero */
+};
+
+#define CAISSON_STARTUP_MAGIC 0x31545241545343ull /* "CSTART1" */
+
+/* The container's start, resolved by the image tool. Offsets are from the start of this struct; every string ends
+ * with NUL; arrays of unsigned int offsets. Everything lies within `total_bytes`. */
+struct caisson_startup {
+    unsigned long long magic;
+    unsigned int total_bytes;
+    unsigned int flags;            /* CAISSON_STARTUP_... */
+    unsigned int argc, argv;       /* count, offset of the array of string offsets; argv[0] as Docker would pass it */
+    unsigned int envc, envp;
+    unsigned int working_dir;      /* string offset; "/" when the image has none */
+    unsigned int hostname;         /* string offset */
+    unsigned int user_id, group_id;
+    unsigned int group_count, groups;       /* supplementary: count, offset of unsigned int ids */
+    unsigned int stop_signal;               /* number */
+    unsigned int stop_timeout_ms;
+    unsigned int tmpfs_count, tmpfs;        /* count, offset of struct caisson_tmpfs */
+    unsigned long long writable_limit;      /* bytes of overlay, tmpfs not counted */
+    unsigned long long reserved[4];         /* zero */
+};
+
+#define CAISSON_STARTUP_READ_ONLY 1u /* no writable overlay: EROFS */
+
+struct caisson_tmpfs {
+    unsigned int path;             /* string offset, absolute */
+    unsigned int mode;             /* 01777 by default */
+    unsigned long long size;       /* bytes */
+};
+
+#endif

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* partitions/abi/console.h - frames on the hypervisor's serial line. Version 1.
+ *
+ *   RS type SP partition SP generation SP length SP payload LF          RS = 0x1E, numbers decimal ASCII
+ *
+ * `length` counts the payload's bytes, at most CAISSON_FRAME_MAX; the reader takes exactly that many, whatever they are,
+ * and then expects LF. Guest bytes appear only as payloads of type 'o', so a guest can neither open nor close a frame.
+ * Partition is the plan's index from 0; the hypervisor itself is "hv". Anything between frames (firmware noise before
+ * the first frame) is not Caisson's; after the first frame, a byte outside frames is an error of the line.
+ *
+ * Types:
+ *   'o'  console output of a partition
+ *   'l'  a line of the hypervisor's own log (partition "hv")
+ *   'a'  an audit record:  key=value pairs separated by single spaces; values have no spaces
+ *        first key is always `event` (start, refused, stopped, restart, enosys, note ...), then `seq` (line-wide counter)
+ *   'x'  the end of a partition's generation. Keys, in this order:
+ *        partition=NAME generation=N status=0..255 reason=exit|signal|fault|stopped detail=WORD
+ *        exits=N refusals=N dropped=N started=TSC first_output=TSC|0 ended=TSC last=0|1
+ *        (last=1: it will not be restarted; detail: `none`, or what the hypervisor stopped it for: npf, shutdown, msr,
+ *        port, hypercall, loop, cpuid, invalid, ...)
+ *   'e'  the machine's end: all partitions are done. Keys: reason=all-stopped|panic|refused action=poweroff|reboot|halt
+ *   'b'  boot figures, once, before the first partition runs. Keys: entry=TSC verified=TSC ready=TSC memory_hypervisor=BYTES
+ *        memory_bundle=BYTES memory_partitions=BYTES cpus=N abi=1.0 build=ID */
+#ifndef CAISSON_ABI_CONSOLE_H
+#define CAISSON_ABI_CONSOLE_H
+
+#define CAISSON_FRAME_START 0x1E
+#define CAISSON_FRAME_MAX 1024u
+
+/* isa-debug-exit values, written only when QEMU is identified; the process's status is 2 * value + 1. */
+#define CAISSON_DEBUG_EXIT_PORT 0xF4u
+#define CAISSON_DEBUG_EXIT_ALL_STOPPED 0x10u  /* 33 */
+#define CAISSON_DEBUG_EXIT_REFUSED 0x11u      /* 35 */
+#define CAISSON_DEBUG_EXIT_PANIC 0x12u        /* 37 */
+
+#endif
