@@ -7,7 +7,7 @@
 
 #include "hypervisor/base/fail.hpp"
 
-#include <new>
+#include <memory>
 #include <type_traits>
 #include <utility>
 
