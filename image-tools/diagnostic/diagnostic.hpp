@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // image-tools/diagnostic/diagnostic.hpp - what the tool says when something is wrong, and its exit codes.
 //
-// Every part of the tool reports a user-visible failure by throwing tool::Failure; main() prints it once and returns
-// its exit code. Text form:  error[E0312]: message / --> file:line:column / source line with carets / help: ...
+// Every part of the tool reports a user-visible failure by throwing tool::Failure; main() prints it once and
+// returns its exit code. Text form:  error[E0312]: message / --> file:line:column / source line with carets /
+// help: ...
 #pragma once
 
 #include <cstdint>
@@ -40,7 +41,8 @@ struct Place {
 };
 
 struct Diagnostic {
-    std::string code; // "E0312": first two digits the area: 01 usage, 03 manifest and plan, 04 image, 05 trust, 06 i/o, 07 environment, 08 limits
+    std::string code; // "E0312": first two digits the area: 01 usage, 03 manifest and plan, 04 image, 05
+                      // trust, 06 i/o, 07 environment, 08 limits
     ExitCode exit = ExitCode::bug;
     std::string message;
     Place place;                    // empty file: none
