@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// partitions/adversary/adversary.cpp - one hostile guest, many attacks, chosen by the command line (`cmdline: ports`).
+// partitions/adversary/adversary.cpp - one hostile guest, many attacks, chosen by the command line (`cmdline:
+// ports`).
 //
-// Each attack prints what it achieved as `attack NAME: KEY=VALUE ...` and ends with status 0 if the hypervisor refused
-// everything and let it live, 1 if something was granted that must not be. Attacks that must be stopped never return.
-// The verdict and the audit record that each must leave are in qemu-tests/cases.
+// Each attack prints what it achieved as `attack NAME: KEY=VALUE ...` and ends with status 0 if the
+// hypervisor refused everything and let it live, 1 if something was granted that must not be. Attacks that
+// must be stopped never return. The verdict and the audit record that each must leave are in
+// qemu-tests/cases.
 #include "partitions/adversary/runtime/guest.hpp"
 
 #include <array>
@@ -15,7 +17,8 @@ using guest::no_exception;
 constexpr unsigned vector_ud = 6;
 constexpr unsigned vector_gp = 13;
 
-// --- must be stopped -------------------------------------------------------------------------------------------
+// --- must be stopped
+// -------------------------------------------------------------------------------------------
 
 void triple_fault() {
     cpu::lidt({0, 0});
@@ -31,18 +34,40 @@ void touch(std::uint64_t address, bool write) {
         (void)*p;
 }
 
-void write_root_image() { touch(CAISSON_GPA_ROOT, true); }
-void read_outside() { touch(0xF0000000, false); }
-void write_outside() { touch(0xF0000000, true); }
-void read_local_apic() { touch(0xFEE00020, false); }
-void execute_outside() { reinterpret_cast<void (*)()>(std::uint64_t{0xF0000000})(); }
+void write_root_image() {
+    touch(CAISSON_GPA_ROOT, true);
+}
+void read_outside() {
+    touch(0xF0000000, false);
+}
+void write_outside() {
+    touch(0xF0000000, true);
+}
+void read_local_apic() {
+    touch(0xFEE00020, false);
+}
+void execute_outside() {
+    reinterpret_cast<void (*)()>(std::uint64_t{0xF0000000})();
+}
 
 void invalid_state() {
     const std::uint64_t cr4 = cpu::read_cr4();
     cpu::write_cr4(cr4 | std::uint64_t{1} << 23 | std::uint64_t{1} << 31); // CET and a reserved bit
 }
 
-// --- must be refused, and the guest lives ------------------------------------------------------------------------
+// The other CPU spins with interrupts off: only the hypervisor's kick can take it out of guest mode.
+void fault_while_other_spins() {
+    guest::start_cpu(1, [] {
+        for (;;)
+            cpu::pause();
+    });
+    for (unsigned i = 0; i < 1'000'000; ++i)
+        cpu::pause();
+    triple_fault();
+}
+
+// --- must be refused, and the guest lives
+// ------------------------------------------------------------------------
 
 struct Tally {
     unsigned tried = 0, granted = 0;
@@ -56,10 +81,11 @@ void report(const char* name, Tally tally) {
 }
 
 void ports() {
-    // fw_cfg, SMI command, PCI configuration, reset, system control, keyboard, CMOS, PM1, debug exit, a UART that is
-    // not ours, DMA, VMware's, ACPI GPE.
-    constexpr std::array<std::uint16_t, 22> list{0x510, 0x511, 0x514, 0xB2,  0xB3,  0xCF8, 0xCFC, 0xCF9, 0x92,  0x64,   0x60,
-                                                 0x70,  0x71,  0x600, 0x604, 0x620, 0xF4,  0x2F8, 0x00,  0x5658, 0xE9, 0x402};
+    // fw_cfg, SMI command, PCI configuration, reset, system control, keyboard, CMOS, PM1, debug exit, a UART
+    // that is not ours, DMA, VMware's, ACPI GPE.
+    constexpr std::array<std::uint16_t, 22> list{0x510, 0x511, 0x514, 0xB2,   0xB3, 0xCF8, 0xCFC, 0xCF9,
+                                                 0x92,  0x64,  0x60,  0x70,   0x71, 0x600, 0x604, 0x620,
+                                                 0xF4,  0x2F8, 0x00,  0x5658, 0xE9, 0x402};
     Tally tally;
     for (std::uint16_t port : list) {
         ++tally.tried;
@@ -91,12 +117,17 @@ void msrs() {
         std::uint32_t msr;
         std::uint64_t value;
     };
-    // VM_CR, VM_HSAVE_PA, SMM base/mask, SYSCFG, TOP_MEM, HWCR, EFER.SVME, APIC base away, debug and trace controls,
-    // MTRRs, microcode, machine checks, TSC, extended LVTs, an LVT with delivery mode SMI, an ICR with SMI.
-    constexpr std::array<Attempt, 22> writes{{{0xC0010114, 0}, {0xC0010117, 0x1000}, {0xC0010111, 0x1000}, {0xC0010112, 0},
-        {0xC0010113, 0}, {0xC0010010, 0}, {0xC001001A, 0}, {0xC0010015, 0}, {0x1B, 0xFED00C00}, {0x1B, 0},
-        {0x1D9, 1}, {0x570, 1}, {0x2FF, 0}, {0x200, 6}, {0x79, 0}, {0x8B, 0}, {0x402, 0}, {0x10, 0},
-        {0x840, 0x200}, {0x837, 0x200}, {0x835, 0x500}, {0x830, 0x200}}};
+    // VM_CR, VM_HSAVE_PA, SMM base/mask, SYSCFG, TOP_MEM, HWCR, EFER.SVME, APIC base away, debug and trace
+    // controls, MTRRs, microcode, machine checks, TSC, extended LVTs, an LVT with delivery mode SMI, an ICR
+    // with SMI.
+    constexpr std::array<Attempt, 22> writes{{{0xC0010114, 0}, {0xC0010117, 0x1000}, {0xC0010111, 0x1000},
+                                              {0xC0010112, 0}, {0xC0010113, 0},      {0xC0010010, 0},
+                                              {0xC001001A, 0}, {0xC0010015, 0},      {0x1B, 0xFED00C00},
+                                              {0x1B, 0},       {0x1D9, 1},           {0x570, 1},
+                                              {0x2FF, 0},      {0x200, 6},           {0x79, 0},
+                                              {0x8B, 0},       {0x402, 0},           {0x10, 0},
+                                              {0x840, 0x200},  {0x837, 0x200},       {0x835, 0x500},
+                                              {0x830, 0x200}}};
     constexpr std::array<std::uint32_t, 10> reads{0xC0010117, 0xC0010114, 0xC0010111, 0xC001001A, 0xC0010015,
                                                   0x200,      0x570,      0x3A,       0x480,      0x401};
     Tally tally;
@@ -198,7 +229,8 @@ void forge() {
     guest::print("\x1e"
                  "o 0 1 5 forged\n");
     guest::print("\n\x1e"
-                 "x 0 1 90 partition=calm generation=1 status=0 reason=exit detail=none exits=0 refusals=0 dropped=0 last=1\n");
+                 "x 0 1 90 partition=calm generation=1 status=0 reason=exit detail=none exits=0 refusals=0 "
+                 "dropped=0 last=1\n");
     guest::print("\x1e"
                  "e hv 0 40 reason=all-stopped action=poweroff\n");
     guest::print("\x1b[2J\x1b[1;1H\x1b]0;owned\x07 escape\n");
@@ -224,7 +256,8 @@ void ipis() {
     constexpr std::uint32_t icr = 0x830;
     Tally tally;
     for (std::uint64_t destination = 0; destination < 16; ++destination)
-        for (std::uint64_t low : {0x4030ull, 0x4400ull, 0x4500ull, 0x4608ull, 0x4200ull, 0x4830ull, 0x4005ull}) {
+        for (std::uint64_t low :
+             {0x4030ull, 0x4400ull, 0x4500ull, 0x4608ull, 0x4200ull, 0x4830ull, 0x4005ull}) {
             if (destination == 0)
                 continue; // ourselves: the guest's IDs start at 0
             ++tally.tried;
@@ -247,7 +280,8 @@ struct Attack {
     std::string_view name;
     void (*run)();
 };
-constexpr std::array<Attack, 19> attacks{{{"triple-fault", triple_fault},
+constexpr std::array<Attack, 20> attacks{{{"triple-fault", triple_fault},
+                                          {"fault-while-other-spins", fault_while_other_spins},
                                           {"write-root", write_root_image},
                                           {"read-outside", read_outside},
                                           {"write-outside", write_outside},
@@ -267,15 +301,16 @@ constexpr std::array<Attack, 19> attacks{{{"triple-fault", triple_fault},
                                           {"status-128", [] { guest::exit(128); }},
                                           {"status-255", [] { guest::exit(255); }}}};
 
-// A hypercall at CPL 3 must give #UD. Enters ring 3 by IRETQ; the exception comes back through the runtime's IDT on
-// the stack of a task-state segment.
+// A hypercall at CPL 3 must give #UD. Enters ring 3 by IRETQ; the exception comes back through the runtime's
+// IDT on the stack of a task-state segment.
 struct [[gnu::packed]] TaskState {
     std::uint32_t reserved0;
     std::uint64_t rsp0;
     std::array<std::uint32_t, 23> rest;
 };
-alignas(16) std::array<std::uint64_t, 8> ring3_gdt{0, 0x00209b0000000000, 0x00cf93000000ffff, 0x00cf9b000000ffff,
-                                                   0x0020fb0000000000, 0x00cff3000000ffff, 0, 0};
+alignas(16) std::array<std::uint64_t, 8> ring3_gdt{
+    0, 0x00209b0000000000, 0x00cf93000000ffff, 0x00cf9b000000ffff, 0x0020fb0000000000, 0x00cff3000000ffff, 0,
+    0};
 alignas(16) TaskState task_state;
 alignas(16) std::array<std::uint8_t, 4096> ring0_stack;
 alignas(16) std::array<std::uint8_t, 4096> ring3_stack;
@@ -304,9 +339,11 @@ void ring3_hypercall() {
     allow_user_pages();
     task_state.rsp0 = reinterpret_cast<std::uint64_t>(ring0_stack.data() + ring0_stack.size());
     const auto base = reinterpret_cast<std::uint64_t>(&task_state);
-    ring3_gdt[6] = (sizeof task_state - 1) | (base & 0xFFFFFF) << 16 | std::uint64_t{0x89} << 40 | (base >> 24 & 0xFF) << 56;
+    ring3_gdt[6] = (sizeof task_state - 1) | (base & 0xFFFFFF) << 16 | std::uint64_t{0x89} << 40 |
+                   (base >> 24 & 0xFF) << 56;
     ring3_gdt[7] = base >> 32;
-    cpu::lgdt({static_cast<std::uint16_t>(sizeof ring3_gdt - 1), reinterpret_cast<std::uint64_t>(ring3_gdt.data())});
+    cpu::lgdt({static_cast<std::uint16_t>(sizeof ring3_gdt - 1),
+               reinterpret_cast<std::uint64_t>(ring3_gdt.data())});
     cpu::ltr(0x30);
     const unsigned seen = exception_of([] {
         // SAFETY: never returns here; the expected #UD resumes in exception_of().
@@ -316,7 +353,8 @@ void ring3_hypercall() {
                        "r"(reinterpret_cast<std::uint64_t>(&ring3_body))
                      : "memory");
     });
-    // The exception returned with the ring-3 CS still in the frame; printing needs ring 0, so the verdict is the status.
+    // The exception returned with the ring-3 CS still in the frame; printing needs ring 0, so the verdict is
+    // the status.
     report("ring3-hypercall", {1, seen == vector_ud ? 0u : 1u});
 }
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* qemu-tests/bench/exitbench.c - times VM exits with RDTSC, from inside.
  *
- * A 32-bit PVH kernel that needs only COM1, so that the same file boots under QEMU alone, KVM, Xen PVH and as a
- * partition of ours and its `@@ EX` lines compare one to one. Under `-icount shift=0` a figure is the number of
- * emulated instructions of one round trip. Freestanding, no runtime: it must not depend on what it measures. */
+ * A 32-bit PVH kernel that needs only COM1, so that the same file boots under QEMU alone, KVM, Xen PVH and as
+ * a partition of ours and its `@@ EX` lines compare one to one. Under `-icount shift=0` a figure is the
+ * number of emulated instructions of one round trip. Freestanding, no runtime: it must not depend on what it
+ * measures. */
 typedef unsigned char u8;
 typedef unsigned int u32;
 typedef unsigned long long u64;
@@ -28,7 +29,9 @@ __asm__(".section .note.pvh, \"a\", @note\n"
 enum { samples = 1001, com1 = 0x3f8 };
 static u32 sample[samples];
 
-static inline void out8(u32 port, u8 value) { __asm__ volatile("outb %0, %w1" : : "a"(value), "d"(port)); }
+static inline void out8(u32 port, u8 value) {
+    __asm__ volatile("outb %0, %w1" : : "a"(value), "d"(port));
+}
 static inline u8 in8(u32 port) {
     u8 value;
     __asm__ volatile("inb %w1, %0" : "=a"(value) : "d"(port));
@@ -61,7 +64,8 @@ static void put_text(const char* text) {
         put_char(*text++);
 }
 static u32 divide_by_ten(u64* value) { /* no 64-bit division without libgcc */
-    u32 high = (u32)(*value >> 32), low = (u32)*value, quotient_high = high / 10, rest = high % 10, quotient_low;
+    u32 high = (u32)(*value >> 32), low = (u32)*value, quotient_high = high / 10, rest = high % 10,
+        quotient_low;
     __asm__("divl %4" : "=a"(quotient_low), "=d"(rest) : "0"(low), "1"(rest), "r"(10));
     *value = (u64)quotient_high << 32 | quotient_low;
     return rest;

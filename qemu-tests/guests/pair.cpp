@@ -16,9 +16,13 @@ std::atomic<std::uint64_t> shared;
 std::atomic<bool> other_runs;
 std::atomic<std::uint64_t> other_id{99};
 
-std::uint64_t own_id() { return cpu::rdmsr(msr_x2apic_id); }
+std::uint64_t own_id() {
+    return cpu::rdmsr(msr_x2apic_id);
+}
 
-void send(std::uint64_t to) { cpu::wrmsr(msr_x2apic_icr, to << 32 | 0x4000 | ping_vector); }
+void send(std::uint64_t to) {
+    cpu::wrmsr(msr_x2apic_icr, to << 32 | 0x4000 | ping_vector);
+}
 
 void other() {
     other_id = own_id();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// qemu-tests/guests/phoenix.cpp - dies in several ways and looks, in its next life, for anything its last one left
-// behind: memory, registers, a pending timer (hypervisor rule 23). For `restart: always`.
+// qemu-tests/guests/phoenix.cpp - dies in several ways and looks, in its next life, for anything its last one
+// left behind: memory, registers, a pending timer (hypervisor rule 23). For `restart: always`.
 #include "partitions/adversary/runtime/guest.hpp"
 
 namespace {
@@ -11,7 +11,9 @@ constexpr std::uint32_t msr_kernel_gs_base = 0xC0000102;
 constexpr std::uint32_t msr_lstar = 0xC0000082;
 constexpr std::uint32_t msr_fs_base = 0xC0000100;
 
-std::uint64_t* words(std::uint64_t address) { return reinterpret_cast<std::uint64_t*>(address); }
+std::uint64_t* words(std::uint64_t address) {
+    return reinterpret_cast<std::uint64_t*>(address);
+}
 
 unsigned leftovers() {
     unsigned found = 0;

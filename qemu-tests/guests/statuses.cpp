@@ -5,8 +5,9 @@
 void guest_main() {
     const caisson_boot_page& page = guest::boot_page();
     base::Text<160> text;
-    text << "boot page: " << (page.magic == CAISSON_BOOT_MAGIC ? "good" : "bad") << " memory=" << page.memory_bytes
-         << " cpus=" << page.vcpu_count << " generation=" << page.generation << " name=" << page.partition_name << '\n';
+    text << "boot page: " << (page.magic == CAISSON_BOOT_MAGIC ? "good" : "bad")
+         << " memory=" << page.memory_bytes << " cpus=" << page.vcpu_count
+         << " generation=" << page.generation << " name=" << page.partition_name << '\n';
     guest::print(text);
     unsigned status = 0;
     for (char c : guest::command_line())

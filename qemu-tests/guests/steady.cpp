@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// qemu-tests/guests/steady.cpp - computes for 10^9 instructions with its timer running and reports how often it left
-// guest mode meanwhile (architecture invariant 6: never).
+// qemu-tests/guests/steady.cpp - computes for 10^9 instructions with its timer running and reports how often
+// it left guest mode meanwhile (architecture invariant 6: never).
 #include "partitions/adversary/runtime/guest.hpp"
 
 namespace {
 
 constexpr unsigned timer_vector = 0x40;
-constexpr std::uint32_t timer_period = 1'000'000;   // input clocks
-constexpr std::uint64_t iterations = 250'000'000;   // of four instructions
+constexpr std::uint32_t timer_period = 1'000'000; // input clocks
+constexpr std::uint64_t iterations = 250'000'000; // of four instructions
 volatile std::uint64_t ticks = 0;
 
 std::uint64_t exits() {
@@ -35,8 +35,8 @@ void guest_main() {
 
     // The second question is itself one exit; everything else between the two would be one too many.
     base::Text<128> text;
-    text << "steady: exits=" << after - before - 1 << " sum=" << base::hex(sum) << " timer="
-         << (ticks > 10 ? "running" : "dead") << '\n';
+    text << "steady: exits=" << after - before - 1 << " sum=" << base::hex(sum)
+         << " timer=" << (ticks > 10 ? "running" : "dead") << '\n';
     guest::print(text);
     guest::exit(ticks > 10 ? 0 : 1);
 }

@@ -87,7 +87,7 @@ unsigned exception_of(void (*action)(void*), void* argument) {
 
 void start_timer(unsigned vector, std::uint32_t count) {
     cpu::wrmsr(msr_x2apic_svr, 0x1FF);
-    cpu::wrmsr(msr_x2apic_divide, 0xB); // by 1
+    cpu::wrmsr(msr_x2apic_divide, 0xB);                                // by 1
     cpu::wrmsr(msr_x2apic_lvt_timer, std::uint64_t{1} << 17 | vector); // periodic
     cpu::wrmsr(msr_x2apic_initial_count, count);
 }
@@ -99,8 +99,8 @@ void start_cpu(std::uint32_t apic_id, void (*entry)()) {
     for (const unsigned char* from = trampoline; from != trampoline_end; ++from)
         *to++ = *from;
     const std::uint64_t destination = std::uint64_t{apic_id} << 32;
-    cpu::wrmsr(msr_x2apic_icr, destination | 0x4500);                             // INIT
-    cpu::wrmsr(msr_x2apic_icr, destination | 0x4600 | trampoline_address >> 12);  // SIPI
+    cpu::wrmsr(msr_x2apic_icr, destination | 0x4500);                            // INIT
+    cpu::wrmsr(msr_x2apic_icr, destination | 0x4600 | trampoline_address >> 12); // SIPI
 }
 
 const caisson_boot_page& boot_page() {
@@ -137,8 +137,8 @@ void guest_vector(guest::Frame* frame) {
     }
     if (guest_resume_rsp == 0) {
         base::Text<128> text;
-        text << "guest: unexpected exception " << frame->vector << " error " << base::hex(frame->error) << " rip "
-             << base::hex(frame->rip) << " cr2 " << base::hex(cpu::read_cr2()) << '\n';
+        text << "guest: unexpected exception " << frame->vector << " error " << base::hex(frame->error)
+             << " rip " << base::hex(frame->rip) << " cr2 " << base::hex(cpu::read_cr2()) << '\n';
         guest::print(text);
         guest::exit(99);
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// partitions/adversary/runtime/guest.hpp - what a test guest is written with: console and exit by hypercall, faults that
-// can be expected, a timer, a second CPU. A guest defines guest_main().
-// Spec: partitions/abi (hypercalls, boot page); AMD APM vol. 2 "Exceptions and Interrupts", "x2APIC".
+// partitions/adversary/runtime/guest.hpp - what a test guest is written with: console and exit by hypercall,
+// faults that can be expected, a timer, a second CPU. A guest defines guest_main(). Spec: partitions/abi
+// (hypercalls, boot page); AMD APM vol. 2 "Exceptions and Interrupts", "x2APIC".
 #pragma once
 
 #include "arch/x86_64/cpu/instructions.hpp"
@@ -20,8 +20,8 @@ struct CallResult {
 };
 
 // One hypercall (VMMCALL).
-inline CallResult call(std::uint64_t number, std::uint64_t rdi = 0, std::uint64_t rsi = 0, std::uint64_t rdx = 0,
-                       std::uint64_t r10 = 0) {
+inline CallResult call(std::uint64_t number, std::uint64_t rdi = 0, std::uint64_t rsi = 0,
+                       std::uint64_t rdx = 0, std::uint64_t r10 = 0) {
     CallResult r{static_cast<std::int64_t>(number), rdi, rsi, rdx, r10};
     register std::uint64_t in_r10 asm("r10") = r10;
     // SAFETY: the ABI keeps every register but RAX and the named result registers.
@@ -31,7 +31,9 @@ inline CallResult call(std::uint64_t number, std::uint64_t rdi = 0, std::uint64_
 }
 
 void print(std::string_view text); // retries until all bytes are taken
-template <std::size_t N> void print(const base::Text<N>& text) { print(text.view()); }
+template <std::size_t N> void print(const base::Text<N>& text) {
+    print(text.view());
+}
 [[noreturn]] void exit(unsigned status);
 
 struct Frame {
@@ -39,7 +41,8 @@ struct Frame {
     std::uint64_t vector, error, rip, cs, rflags, rsp, ss;
 };
 
-// Runs `action`; the vector of the exception it raised, or no_exception. The faulting instruction is abandoned.
+// Runs `action`; the vector of the exception it raised, or no_exception. The faulting instruction is
+// abandoned.
 inline constexpr unsigned no_exception = 256;
 unsigned exception_of(void (*action)(void*), void* argument);
 template <typename Action> unsigned exception_of(Action action) {
