@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// image-tools/manifest/binder.hpp - typed values out of YAML nodes, with errors that point at them.
+//
+// Internal to image-tools/manifest.
+#pragma once
+
+#include "image-tools/manifest/values.hpp"
+#include "image-tools/manifest/yaml.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace manifest {
+
+// What a map may hold: keys with what is done about them, and keys that are reserved for later.
+struct Key {
+    std::string_view name;
+    std::function<void(const Node&)> bind;
+};
+
+class Binder {
+public:
+    explicit Binder(const Source& source) : source_(source) {}
+
+    // Binds every entry of `node`, which must be a map. `what` names it in messages ("a partition").
+    // Keys that start with "x-" are left alone.
+    void map(const Node& node, std::string_view what, std::span<const Key> keys,
+             std::span<const std::string_view> reserved) const;
+
+    [[nodiscard]] std::string text(const Node& node, std::string_view what) const; // a scalar without NUL
+    [[nodiscard]] std::string non_empty(const Node& node, std::string_view what) const;
+    [[nodiscard]] bool boolean(const Node& node, std::string_view what) const;
+    [[nodiscard]] std::uint64_t number(const Node& node, std::string_view what, std::uint64_t low,
+                                       std::uint64_t high) const;
+    [[nodiscard]] std::uint64_t size(const Node& node, std::string_view what) const;
+    [[nodiscard]] std::vector<std::string> list(const Node& node, std::string_view what) const;
+    // Index of the word among `words`; those from `first_reserved` on are known, not yet supported.
+    [[nodiscard]] std::size_t word(const Node& node, std::string_view what,
+                                   std::span<const std::string_view> words, std::size_t first_reserved) const;
+
+    // The value, or the error at the node.
+    template <typename T> T take(const Node& node, Value<T> value) const {
+        if (const auto* error = std::get_if<ValueError>(&value))
+            wrong(node, error->message, error->help);
+        return std::get<T>(std::move(value));
+    }
+    [[noreturn]] void wrong(const Node& node, std::string message, std::string help = {}) const;
+    [[noreturn]] void not_yet(Spot spot, std::string_view what) const;
+    [[nodiscard]] const Source& source() const { return source_; }
+
+private:
+    const Source& source_;
+};
+
+} // namespace manifest

@@ -1,0 +1,476 @@
+// SPDX-License-Identifier: Apache-2.0
+// image-tools/manifest/manifest.cpp - the keys of manifest v1: which there are, and what each may hold.
+#include "image-tools/manifest/manifest.hpp"
+
+#include "image-tools/manifest/binder.hpp"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+
+namespace manifest {
+namespace {
+
+using Words = std::span<const std::string_view>;
+
+constexpr std::uint64_t max_partitions = 64; // hypervisor/core/plan/format.hpp
+constexpr std::uint64_t max_cpus = 64;
+constexpr std::uint64_t smallest_memory = 64 * 1024;
+
+constexpr std::array<std::string_view, 3> appliance_reserved{"network", "policy", "tests"};
+constexpr std::array<std::string_view, 1> machine_reserved{"onPanic"};
+constexpr std::array<std::string_view, 15> partition_reserved{
+    "rights", "health", "ports",    "volumes",    "secrets", "security", "tenant", "labels",
+    "cache",  "smt",    "schedule", "containers", "devices", "share",    "init"};
+
+class Reader {
+public:
+    Reader(const Source& source, Manifest& manifest) : binder_(source), manifest_(manifest) {}
+
+    void read(const Node& root) {
+        bool version_seen = false;
+        const std::array keys{
+            Key{"apiVersion", [&](const Node& node) { version_seen = true, api_version(node); }},
+            Key{"kind", [&](const Node& node) { kind(node); }},
+            Key{"name", [&](const Node& node) { manifest_.name = name(node, "name"); }},
+            Key{"version", [&](const Node& node) { version(node); }},
+            Key{"securityVersion",
+                [&](const Node& node) {
+                    manifest_.security_version = binder_.number(node, "securityVersion", 0, UINT32_MAX);
+                }},
+            Key{"machine", [&](const Node& node) { machine(node); }},
+            Key{"signing", [&](const Node& node) { signing(node); }},
+            Key{"partitions", [&](const Node& node) { partitions(node); }},
+        };
+        // apiVersion first: a file of another version should not be told about unknown keys.
+        if (root.kind == Node::Kind::mapping)
+            for (const Entry& entry : root.entries)
+                if (entry.key == "apiVersion")
+                    api_version(entry.value);
+        binder_.map(root, "the manifest", keys, appliance_reserved);
+        if (!version_seen)
+            binder_.source().fail({1, 1, 1}, "E0310", "'apiVersion' is missing",
+                                  "begin the file with: apiVersion: caisson/v1");
+        if (manifest_.name.empty())
+            binder_.source().fail({1, 1, 1}, "E0310", "'name' is missing", "add for example: name: gateway");
+        if (manifest_.partitions.empty())
+            binder_.source().fail({1, 1, 1}, "E0310", "'partitions' is missing",
+                                  "add at least one partition; see docs/manifest.md");
+        together();
+    }
+
+private:
+    void api_version(const Node& node) const {
+        const std::string value = binder_.text(node, "apiVersion");
+        if (value != "caisson/v1")
+            binder_.wrong(node, "this version of caisson does not know the apiVersion '" + value + "'",
+                          "write: apiVersion: caisson/v1");
+    }
+
+    void kind(const Node& node) const {
+        if (binder_.text(node, "kind") != "Appliance")
+            binder_.wrong(node, "'kind' can only be Appliance");
+    }
+
+    [[nodiscard]] std::string name(const Node& node, std::string_view what) const {
+        std::string value = binder_.text(node, what);
+        if (const auto error = check_name(value))
+            binder_.wrong(node, "'" + value + "' cannot be the name: " + *error);
+        return value;
+    }
+
+    void version(const Node& node) const {
+        manifest_.version = binder_.non_empty(node, "version");
+        if (manifest_.version.size() > 31)
+            binder_.wrong(node, "'version' is longer than 31 characters");
+        for (char c : manifest_.version)
+            if (c < '!' || c > '~')
+                binder_.wrong(node, "'version' has only printable ASCII characters, no spaces");
+    }
+
+    void machine(const Node& node) const {
+        static constexpr std::array<std::string_view, 1> boards{"qemu-q35"};
+        static constexpr std::array<std::string_view, 3> ends{"poweroff", "reboot", "halt"};
+        Machine& machine = manifest_.machine;
+        const std::array keys{
+            Key{"board",
+                [&](const Node& value) { machine.board = boards[binder_.word(value, "board", boards, 1)]; }},
+            Key{"cpus",
+                [&](const Node& value) {
+                    machine.cpus = static_cast<std::uint32_t>(binder_.number(value, "cpus", 1, max_cpus));
+                    machine.cpus_spot = value.spot;
+                }},
+            Key{"memory",
+                [&](const Node& value) {
+                    machine.memory = binder_.size(value, "memory");
+                    machine.memory_spot = value.spot;
+                }},
+            Key{"onAllStopped",
+                [&](const Node& value) {
+                    machine.on_all_stopped =
+                        static_cast<AllStopped>(binder_.word(value, "onAllStopped", ends, ends.size()));
+                }},
+        };
+        binder_.map(node, "'machine'", keys, machine_reserved);
+    }
+
+    void signing(const Node& node) const {
+        Signing& signing = manifest_.signing;
+        const std::array keys{
+            Key{"key",
+                [&](const Node& value) {
+                    signing.key = Located<std::string>{binder_.non_empty(value, "key"), value.spot};
+                }},
+            Key{"trusted",
+                [&](const Node& value) {
+                    const std::vector<std::string> files = binder_.list(value, "trusted");
+                    for (std::size_t i = 0; i < files.size(); ++i)
+                        signing.trusted.push_back({files[i], value.items[i].spot});
+                    if (files.size() > 3)
+                        binder_.wrong(value, "'trusted' has room for 3 keys beside the signing key");
+                }},
+        };
+        binder_.map(node, "'signing'", keys, {});
+    }
+
+    void partitions(const Node& node) const {
+        if (node.kind != Node::Kind::mapping)
+            binder_.wrong(node, "'partitions' must be a map of names, not " + std::string(kind_name(node)));
+        if (node.entries.size() > max_partitions)
+            binder_.wrong(node, "more than " + std::to_string(max_partitions) + " partitions");
+        for (const Entry& entry : node.entries) {
+            if (entry.key.starts_with("x-"))
+                continue;
+            if (const auto error = check_name(entry.key))
+                binder_.source().fail(entry.spot, "E0309",
+                                      "'" + entry.key + "' cannot be a partition's name: " + *error);
+            manifest_.partitions.push_back(partition(entry));
+        }
+    }
+
+    [[nodiscard]] Partition partition(const Entry& entry) const;
+    void check(const Partition& partition, const Node& node) const;
+    void together() const;
+
+    [[nodiscard]] Environment environment(const Node& node) const;
+    [[nodiscard]] std::vector<Tmpfs> tmpfs(const Node& node) const;
+    void restart(const Node& node, Partition& out) const;
+    [[nodiscard]] WritableLimit writable_limit(const Node& node) const;
+    [[nodiscard]] std::string absolute(const Node& node, std::string_view what) const;
+    [[nodiscard]] std::string hostname(const Node& node) const;
+    [[nodiscard]] std::vector<Key> process_keys(Partition& out) const;
+    [[nodiscard]] std::vector<Key> machine_keys(Partition& out) const;
+
+    Binder binder_;
+    Manifest& manifest_;
+};
+
+std::string Reader::absolute(const Node& node, std::string_view what) const {
+    std::string path = binder_.non_empty(node, what);
+    if (path.front() != '/')
+        binder_.wrong(node, "'" + std::string(what) + "' must be an absolute path", "write /" + path);
+    return path;
+}
+
+std::string Reader::hostname(const Node& node) const {
+    std::string value = binder_.non_empty(node, "hostname");
+    const auto allowed = [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+               c == '.';
+    };
+    if (value.size() > 63 || !std::all_of(value.begin(), value.end(), allowed))
+        binder_.wrong(node, "'hostname' has at most 63 letters, digits, '-' and '.'");
+    return value;
+}
+
+Environment Reader::environment(const Node& node) const {
+    Environment out;
+    const auto add = [&](const Node& at, std::string key, std::string value) {
+        if (key.empty() || key.find('=') != std::string::npos)
+            binder_.wrong(at, "'" + key + "' cannot be the name of an environment variable");
+        for (const auto& [name, ignored] : out)
+            if (name == key)
+                binder_.wrong(at, "the environment variable '" + key + "' is given twice");
+        out.emplace_back(std::move(key), std::move(value));
+    };
+    if (node.kind == Node::Kind::mapping) {
+        for (const Entry& entry : node.entries) {
+            const bool empty = entry.value.kind == Node::Kind::null;
+            add(entry.value, entry.key, empty ? std::string{} : binder_.text(entry.value, entry.key));
+        }
+        return out;
+    }
+    if (node.kind != Node::Kind::sequence)
+        binder_.wrong(node, "'env' must be a map or a list of NAME=value");
+    for (const Node& item : node.items) {
+        const std::string text = binder_.text(item, "env");
+        const std::size_t equals = text.find('=');
+        if (equals == std::string::npos)
+            binder_.wrong(item, "'" + text + "' has no '='", "write " + text + "=value");
+        add(item, text.substr(0, equals), text.substr(equals + 1));
+    }
+    return out;
+}
+
+std::vector<Tmpfs> Reader::tmpfs(const Node& node) const {
+    if (node.kind != Node::Kind::sequence)
+        binder_.wrong(node, "'tmpfs' must be a list", "write for example [{path: /run, size: 8MiB}]");
+    std::vector<Tmpfs> out;
+    for (const Node& item : node.items) {
+        Tmpfs entry;
+        entry.spot = item.spot;
+        const std::array keys{
+            Key{"path", [&](const Node& value) { entry.path = absolute(value, "path"); }},
+            Key{"size", [&](const Node& value) { entry.size = binder_.size(value, "size"); }},
+            Key{"mode",
+                [&](const Node& value) {
+                    const std::string text = binder_.text(value, "mode");
+                    std::uint32_t mode = 0;
+                    for (char c : text) {
+                        if (c < '0' || c > '7' || text.size() > 5)
+                            binder_.wrong(value, "'mode' must be octal, for example 1777");
+                        mode = mode * 8 + static_cast<std::uint32_t>(c - '0');
+                    }
+                    if (text.empty() || mode > 07777)
+                        binder_.wrong(value, "'mode' must be octal, at most 7777");
+                    entry.mode = mode;
+                }},
+        };
+        binder_.map(item, "a tmpfs", keys, {});
+        if (entry.path.empty() || entry.size == 0)
+            binder_.wrong(item, "a tmpfs needs 'path' and 'size'");
+        for (const Tmpfs& other : out)
+            if (other.path == entry.path)
+                binder_.wrong(item, "two tmpfs at " + entry.path);
+        out.push_back(std::move(entry));
+    }
+    return out;
+}
+
+void Reader::restart(const Node& node, Partition& out) const {
+    static constexpr std::array<std::string_view, 3> words{"no", "always", "on-failure"};
+    const std::string value = binder_.text(node, "restart");
+    if (constexpr std::string_view counted = "on-failure:"; value.starts_with(counted)) {
+        const auto count = binder_.take(node, parse_number(value.substr(counted.size())));
+        if (count == 0 || count > 1000000)
+            binder_.wrong(node, "'restart: on-failure:N' takes N from 1 to 1000000");
+        out.restart = Restart::on_failure;
+        out.restart_max = static_cast<std::uint32_t>(count);
+        return;
+    }
+    out.restart = static_cast<Restart>(binder_.word(node, "restart", words, words.size()));
+}
+
+WritableLimit Reader::writable_limit(const Node& node) const {
+    std::string text = binder_.text(node, "writableLimit");
+    WritableLimit limit;
+    if (!text.ends_with('%')) {
+        limit.bytes = binder_.size(node, "writableLimit");
+        return limit;
+    }
+    text.pop_back();
+    while (text.ends_with(' '))
+        text.pop_back();
+    const auto percent = binder_.take(node, parse_number(text));
+    if (percent == 0 || percent > 90)
+        binder_.wrong(node, "'writableLimit' must be from 1 % to 90 %");
+    limit.percent = static_cast<std::uint32_t>(percent);
+    return limit;
+}
+
+// What the container's process gets.
+std::vector<Key> Reader::process_keys(Partition& out) const {
+    const auto command = [this](std::string_view key,
+                                std::optional<Located<std::vector<std::string>>>& into) {
+        return Key{key, [this, key, &into](const Node& node) {
+                       into = Located<std::vector<std::string>>{binder_.list(node, key), node.spot};
+                   }};
+    };
+    return {
+        command("entrypoint", out.entrypoint),
+        command("args", out.args),
+        Key{"env", [this, &out](const Node& node) { out.environment = environment(node); }},
+        Key{"workingDir",
+            [this, &out](const Node& node) {
+                out.working_directory = Located<std::string>{absolute(node, "workingDir"), node.spot};
+            }},
+        Key{"user",
+            [this, &out](const Node& node) {
+                out.user = Located<std::string>{binder_.non_empty(node, "user"), node.spot};
+            }},
+        Key{"hostname", [this, &out](const Node& node) { out.hostname = hostname(node); }},
+        Key{"stopSignal",
+            [this, &out](const Node& node) {
+                const std::string text = binder_.text(node, "stopSignal");
+                if (!signal_number(text))
+                    binder_.wrong(node, "'" + text + "' is not a signal", "write for example SIGTERM or 15");
+                out.stop_signal = Located<std::string>{text, node.spot};
+            }},
+        Key{"stopTimeout",
+            [this, &out](const Node& node) {
+                out.stop_timeout_ms =
+                    binder_.take(node, parse_duration_ms(binder_.text(node, "stopTimeout")));
+            }},
+        Key{"readOnly",
+            [this, &out](const Node& node) { out.read_only = binder_.boolean(node, "readOnly"); }},
+        Key{"writableLimit", [this, &out](const Node& node) { out.writable_limit = writable_limit(node); }},
+        Key{"tmpfs", [this, &out](const Node& node) { out.tmpfs = tmpfs(node); }},
+    };
+}
+
+// What the partition itself gets.
+std::vector<Key> Reader::machine_keys(Partition& out) const {
+    static constexpr std::array<std::string_view, 3> payloads{"auto", "unikernel", "linux"};
+    static constexpr std::array<std::string_view, 2> consoles{"serial", "none"};
+    const auto file = [this](std::string_view key, std::optional<Located<std::string>>& into) {
+        return Key{key, [this, key, &into](const Node& node) {
+                       into = Located<std::string>{binder_.non_empty(node, key), node.spot};
+                   }};
+    };
+    return {
+        file("image", out.image),
+        file("kernel", out.kernel),
+        file("module", out.module),
+        Key{"cmdline",
+            [this, &out](const Node& node) {
+                out.command_line = binder_.text(node, "cmdline");
+                if (out.command_line.size() > 2048)
+                    binder_.wrong(node, "'cmdline' is longer than 2048 bytes");
+            }},
+        Key{"payload",
+            [this](const Node& node) { static_cast<void>(binder_.word(node, "payload", payloads, 2)); }},
+        Key{"cpus",
+            [this, &out](const Node& node) {
+                out.cpus = static_cast<std::uint32_t>(binder_.number(node, "cpus", 1, max_cpus));
+                out.cpus_spot = node.spot;
+            }},
+        Key{"cpuset",
+            [this, &out](const Node& node) {
+                out.cpu_set = binder_.take(node, parse_cpu_set(binder_.text(node, "cpuset")));
+            }},
+        Key{"memory",
+            [this, &out](const Node& node) {
+                out.memory = binder_.size(node, "memory");
+                out.memory_spot = node.spot;
+                if (out.memory % smallest_memory != 0)
+                    binder_.wrong(node, "'memory' must be a multiple of 64 KiB");
+            }},
+        Key{"restart", [this, &out](const Node& node) { restart(node, out); }},
+        Key{"console",
+            [this, &out](const Node& node) {
+                out.console_serial = binder_.word(node, "console", consoles, consoles.size()) == 0;
+            }},
+    };
+}
+
+Partition Reader::partition(const Entry& entry) const {
+    Partition out;
+    out.name = entry.key;
+    out.spot = entry.spot;
+    std::vector<Key> keys = machine_keys(out);
+    for (Key& key : process_keys(out))
+        keys.push_back(std::move(key));
+    binder_.map(entry.value, "a partition", keys, partition_reserved);
+    check(out, entry.value);
+    if (out.cpu_set != 0)
+        out.cpus = static_cast<std::uint32_t>(std::popcount(out.cpu_set));
+    return out;
+}
+
+// What one partition's keys mean together.
+void Reader::check(const Partition& partition, const Node& node) const {
+    const Source& source = binder_.source();
+    const std::string who = "partition '" + partition.name + "'";
+    if (!partition.image && !partition.kernel)
+        source.fail(partition.spot, "E0310", who + " has neither 'image' nor 'kernel'",
+                    "add for example: image: oci:./image:tag");
+    if (partition.image && partition.kernel)
+        source.fail(partition.kernel->spot, "E0309", who + " has both 'image' and 'kernel'",
+                    "keep one of them");
+    if (partition.memory == 0)
+        source.fail(partition.spot, "E0310", who + " has no 'memory'", "add for example: memory: 64MiB");
+    static constexpr std::array<std::string_view, 2> kernel_only{"cmdline", "module"};
+    static constexpr std::array<std::string_view, 12> image_only{
+        "payload",  "entrypoint", "args",     "env",           "workingDir", "user",
+        "hostname", "stopSignal", "readOnly", "writableLimit", "tmpfs",      "stopTimeout"};
+    for (const Entry& entry : node.entries) {
+        const auto among = [&](Words words) {
+            return std::find(words.begin(), words.end(), entry.key) != words.end();
+        };
+        if (partition.image && among(kernel_only))
+            source.fail(entry.spot, "E0309", "'" + entry.key + "' goes with 'kernel', not with 'image'");
+        if (partition.kernel && among(image_only))
+            source.fail(entry.spot, "E0309", "'" + entry.key + "' goes with 'image', not with 'kernel'");
+    }
+    if (partition.cpu_set != 0 && partition.cpus_spot.line != 0 &&
+        static_cast<std::uint32_t>(std::popcount(partition.cpu_set)) != partition.cpus)
+        source.fail(partition.cpus_spot, "E0309", "'cpus' and 'cpuset' of " + who + " disagree",
+                    "keep one of them");
+    std::uint64_t promised = partition.read_only ? 0 : partition.writable_limit.of(partition.memory);
+    for (const Tmpfs& entry : partition.tmpfs) {
+        promised += entry.size;
+        if (promised > partition.memory)
+            source.fail(entry.spot, "E0309",
+                        "the tmpfs and writableLimit of " + who + " together exceed its memory of " +
+                            size_text(partition.memory));
+    }
+    if (partition.writable_limit.bytes > partition.memory)
+        source.fail(partition.memory_spot, "E0309", "'writableLimit' of " + who + " exceeds its memory");
+}
+
+// What partitions mean together. Errors: overlapping CPU sets.
+void Reader::together() const {
+    for (std::size_t i = 0; i < manifest_.partitions.size(); ++i)
+        for (std::size_t j = 0; j < i; ++j) {
+            const Partition& one = manifest_.partitions[i];
+            const Partition& other = manifest_.partitions[j];
+            const std::uint64_t both = one.cpu_set & other.cpu_set;
+            if (both != 0)
+                binder_.source().fail(
+                    one.spot, "E0312",
+                    "CPU " + std::to_string(std::countr_zero(both)) + " of '" + one.name +
+                        "' is also given to '" + other.name + "'",
+                    "give each CPU to one partition",
+                    {"'" + other.name + "' stands in line " + std::to_string(other.spot.line)});
+        }
+}
+
+} // namespace
+
+Manifest parse(std::string file, std::string text, std::filesystem::path directory) {
+    if (text.starts_with("\xEF\xBB\xBF"))
+        text.erase(0, 3);
+    Manifest manifest;
+    manifest.source = Source(std::move(file), std::move(text));
+    manifest.directory = std::move(directory);
+    const Node root = parse_yaml(manifest.source);
+    Reader(manifest.source, manifest).read(root);
+    return manifest;
+}
+
+Manifest load(const std::filesystem::path& path) {
+    std::filesystem::path file = path;
+    std::error_code ignored;
+    if (std::filesystem::is_directory(file, ignored))
+        file /= "appliance.yaml";
+    std::ifstream stream(file, std::ios::binary);
+    if (!stream)
+        throw tool::Failure(
+            {"E0601",
+             tool::ExitCode::io,
+             "cannot read " + file.string() + ": " + std::strerror(errno),
+             {},
+             {},
+             "name another manifest, or see docs/manifest.md and examples/hello/appliance.yaml"});
+    std::string text(max_text + 1, '\0');
+    stream.read(text.data(), static_cast<std::streamsize>(text.size()));
+    text.resize(static_cast<std::size_t>(stream.gcount()));
+    if (stream.bad())
+        throw tool::Failure({"E0601", tool::ExitCode::io, "cannot read " + file.string(), {}, {}, ""});
+    return parse(file.string(), std::move(text), file.parent_path());
+}
+
+} // namespace manifest

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+// image-tools/manifest/manifest_test.cpp - every key of manifest v1, accepted and refused.
+#include "image-tools/manifest/manifest.hpp"
+#include "image-tools/manifest/values.hpp"
+
+#include <gtest/gtest.h>
+
+namespace {
+
+using manifest::Manifest;
+
+const std::string head = "apiVersion: caisson/v1\nname: gate\n";
+const std::string small = "partitions:\n  web:\n    image: oci:./x\n    memory: 64MiB\n";
+
+Manifest parse(const std::string& text) {
+    return manifest::parse("f.yaml", text, "/dir");
+}
+
+tool::Diagnostic refusal(const std::string& text) {
+    try {
+        static_cast<void>(parse(text));
+    } catch (const tool::Failure& failure) {
+        EXPECT_EQ(failure.diagnostic().exit, tool::ExitCode::manifest);
+        return failure.diagnostic();
+    }
+    ADD_FAILURE() << "accepted:\n" << text;
+    return {};
+}
+
+void expect_refused(const std::string& text, const std::string& code, unsigned line,
+                    const std::string& part) {
+    SCOPED_TRACE(text);
+    const tool::Diagnostic diagnostic = refusal(text);
+    EXPECT_EQ(diagnostic.code, code);
+    EXPECT_EQ(diagnostic.place.line, line);
+    EXPECT_NE((diagnostic.message + "\n" + diagnostic.help).find(part), std::string::npos)
+        << diagnostic.message << "\n"
+        << diagnostic.help;
+}
+
+// A partition with one more line, which stands in line 7.
+std::string with(const std::string& line) {
+    return head + small + "    " + line + "\n";
+}
+
+TEST(Manifest, AllKeysOfThisVersion) {
+    const Manifest m = parse(R"(apiVersion: caisson/v1
+kind: Appliance
+name: gateway
+version: 1.4.0
+securityVersion: 4
+machine: {board: qemu-q35, cpus: 4, memory: 2GiB, onAllStopped: halt}
+signing: {key: keys/release.key, trusted: [keys/other.pub]}
+x-owner: line 3
+partitions:
+  web:
+    image: oci:./nginx:1.27
+    payload: auto
+    cpus: 2
+    memory: 96MiB
+    entrypoint: [/usr/sbin/nginx]
+    args: [-g, "daemon off;"]
+    env: {MODE: prod, EMPTY: }
+    workingDir: /srv
+    user: "101:101"
+    hostname: www
+    stopSignal: SIGQUIT
+    stopTimeout: 10s
+    readOnly: false
+    writableLimit: 10%
+    tmpfs: [{path: /run, size: 8MiB, mode: "0755"}]
+    restart: on-failure:5
+    console: none
+    x-note: anything
+  plc: {kernel: plc.elf, cmdline: quiet, module: plc.cpio, cpuset: "2-3", memory: 512MiB, restart: always}
+)");
+    EXPECT_EQ(m.name, "gateway");
+    EXPECT_EQ(m.version, "1.4.0");
+    EXPECT_EQ(m.security_version, 4u);
+    EXPECT_EQ(m.machine.memory, 2ull << 30);
+    EXPECT_EQ(m.machine.on_all_stopped, manifest::AllStopped::halt);
+    EXPECT_EQ(m.signing.key->value, "keys/release.key");
+    EXPECT_EQ(m.resolve("x").string(), "/dir/x");
+    EXPECT_EQ(m.resolve("/abs/x").string(), "/abs/x");
+    ASSERT_EQ(m.partitions.size(), 2u);
+    const manifest::Partition& web = m.partitions[0];
+    EXPECT_EQ(web.cpus, 2u);
+    EXPECT_EQ(web.memory, 96ull << 20);
+    EXPECT_EQ(web.args->value, (std::vector<std::string>{"-g", "daemon off;"}));
+    EXPECT_EQ(web.environment, (manifest::Environment{{"MODE", "prod"}, {"EMPTY", ""}}));
+    EXPECT_EQ(web.tmpfs[0].mode, 0755u);
+    EXPECT_EQ(web.restart, manifest::Restart::on_failure);
+    EXPECT_EQ(web.restart_max, 5u);
+    EXPECT_FALSE(web.console_serial);
+    EXPECT_EQ(web.stop_timeout_ms, 10000u);
+    EXPECT_EQ(web.writable_limit.percent, 10u);
+    EXPECT_EQ(m.partitions[1].cpu_set, 0xCu);
+    EXPECT_EQ(m.partitions[1].cpus, 2u);
+    EXPECT_EQ(m.partitions[1].restart, manifest::Restart::always);
+}
+
+TEST(Manifest, EnvironmentAsList) {
+    const Manifest m = parse(with("env: [A=1, B=x=y]"));
+    EXPECT_EQ(m.partitions[0].environment, (manifest::Environment{{"A", "1"}, {"B", "x=y"}}));
+}
+
+TEST(Manifest, UnknownKeysComeWithASuggestion) {
+    expect_refused(with("memmory: 1MiB"), "E0302", 7, "did you mean 'memory'?");
+    expect_refused("apiVersion: caisson/v1\nname: g\npartition:\n", "E0302", 3, "did you mean 'partitions'?");
+    expect_refused(head + "machine: {cpu: 4}\n" + small, "E0302", 3, "did you mean 'cpus'?");
+    expect_refused(with("zebra: 1"), "E0302", 7, "keys of your own start with x-");
+}
+
+TEST(Manifest, ReservedKeysAreKnownNotYetSupported) {
+    for (const char* line :
+         {"ports: [\"8080:80/tcp\"]", "health: {}", "volumes: []", "secrets: []", "rights: []",
+          "security: {}", "tenant: it", "labels: {}", "cache: {ways: 4}", "smt: shared", "schedule: {}",
+          "containers: []", "devices: []", "payload: linux"})
+        expect_refused(with(line), "E0308", 7, "known, not yet supported");
+    expect_refused(head + "network: {}\n" + small, "E0308", 3, "'network'");
+    expect_refused(head + "policy: []\n" + small, "E0308", 3, "'policy'");
+    expect_refused(head + "tests: []\n" + small, "E0308", 3, "'tests'");
+    expect_refused(head + "machine: {onPanic: reboot}\n" + small, "E0308", 3, "'onPanic'");
+}
+
+TEST(Manifest, SizesShowBothReadings) {
+    expect_refused(head + "partitions: {a: {image: x, memory: 96M}}", "E0309", 3, "96,000,000 bytes or 100,663,296 bytes");
+}
+
+TEST(Manifest, WrongValuesAreRefusedWhereTheyStand) {
+    expect_refused(with("cpus: 0"), "E0309", 7, "from 1 to 64");
+    expect_refused(with("cpus: two"), "E0309", 7, "not a number");
+    expect_refused(with("cpuset: \"3-2\""), "E0309", 7, "ascending");
+    expect_refused(with("cpuset: \"1,1\""), "E0309", 7, "named twice");
+    expect_refused(with("entrypoint: /bin/sh"), "E0309", 7, "[/bin/sh]");
+    expect_refused(with("args: {a: b}"), "E0309", 7, "must be a list");
+    expect_refused(with("env: [NOVALUE]"), "E0309", 7, "NOVALUE=value");
+    expect_refused(with("env: [A=1, A=2]"), "E0309", 7, "given twice");
+    expect_refused(with("workingDir: srv"), "E0309", 7, "write /srv");
+    expect_refused(with("stopSignal: SIGNOPE"), "E0309", 7, "not a signal");
+    expect_refused(with("stopTimeout: 10"), "E0309", 7, "not a duration");
+    expect_refused(with("readOnly: yes"), "E0309", 7, "true or false");
+    expect_refused(with("restart: allways"), "E0309", 7, "did you mean 'always'?");
+    expect_refused(with("restart: on-failure:0"), "E0309", 7, "from 1");
+    expect_refused(with("console: vga"), "E0309", 7, "serial, none");
+    expect_refused(with("writableLimit: 95%"), "E0309", 7, "90 %");
+    expect_refused(with("tmpfs: [{path: /run}]"), "E0309", 7, "'path' and 'size'");
+    expect_refused(with("tmpfs: [{path: /a, size: 60MiB}]"), "E0309", 7, "exceed its memory");
+    expect_refused(with("hostname: a_b"), "E0309", 7, "hostname");
+    expect_refused(with("user: \"\""), "E0309", 7, "empty");
+    expect_refused(with("kernel: k.elf"), "E0309", 7, "both");
+    expect_refused(with("cmdline: quiet"), "E0309", 7, "goes with 'kernel'");
+    expect_refused(head + "securityVersion: -1\n" + small, "E0309", 3, "not a number");
+    expect_refused(head + "partitions: [a]\n", "E0309", 3, "map of names");
+    expect_refused(head + "partitions: {Web: {image: x, memory: 1MiB}}\n", "E0309", 3, "a-z");
+    expect_refused(head + "partitions: {hv: {image: x, memory: 1MiB}}\n", "E0309", 3, "hypervisor");
+    expect_refused("apiVersion: caisson/v2\nfoo: 1\n", "E0309", 1, "caisson/v1");
+    expect_refused("apiVersion: caisson/v1\nkind: Pod\n", "E0309", 2, "Appliance");
+}
+
+TEST(Manifest, MissingKeys) {
+    expect_refused("name: a\n" + small, "E0310", 1, "apiVersion");
+    expect_refused("apiVersion: caisson/v1\n" + small, "E0310", 1, "name");
+    expect_refused(head, "E0310", 1, "partitions");
+    expect_refused(head + "partitions: {a: {memory: 1MiB}}\n", "E0310", 3, "neither");
+    expect_refused(head + "partitions: {a: {image: x}}\n", "E0310", 3, "memory");
+}
+
+TEST(Manifest, CpusGivenTwice) {
+    expect_refused(head + "partitions:\n  a: {image: x, memory: 1MiB, cpuset: \"0-2\"}\n"
+                          "  b: {image: x, memory: 1MiB, cpuset: \"2\"}\n",
+                   "E0312", 5, "CPU 2");
+}
+
+TEST(Values, SizesDurationsSignals) {
+    using manifest::ValueError;
+    EXPECT_EQ(std::get<std::uint64_t>(manifest::parse_size("96MiB")), 96ull << 20);
+    EXPECT_EQ(std::get<std::uint64_t>(manifest::parse_size("1 GiB")), 1ull << 30);
+    for (const char* bad :
+         {"", "MiB", "-1MiB", "0MiB", "99999999999999999999MiB", "9999999999GiB", "1.5GiB", "4"})
+        EXPECT_TRUE(std::holds_alternative<ValueError>(manifest::parse_size(bad))) << bad;
+    EXPECT_EQ(std::get<std::uint32_t>(manifest::parse_duration_ms("2m")), 120000u);
+    EXPECT_EQ(manifest::signal_number("SIGTERM"), 15u);
+    EXPECT_EQ(manifest::signal_number("quit"), 3u);
+    EXPECT_EQ(manifest::signal_number("SIGRTMIN+3"), 37u);
+    EXPECT_FALSE(manifest::signal_number("0"));
+    EXPECT_FALSE(manifest::signal_number(""));
+    EXPECT_FALSE(manifest::signal_number("SIG"));
+    EXPECT_EQ(manifest::size_text(96ull << 20), "96 MiB");
+    EXPECT_EQ(manifest::size_text(3ull << 29), "1.5 GiB");
+}
+
+} // namespace
