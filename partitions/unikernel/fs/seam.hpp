@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+// partitions/unikernel/fs/seam.hpp - what the file systems need of the kernel (link-time seams).
+//
+// The unikernel implements these over its heap, frames, clock, console and processes; tests link
+// host_seam.cpp. Invariant: none of them calls back into the file systems, except what writes to a TextSink.
+#pragma once
+
+#include "partitions/unikernel/fs/types.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+namespace uk::fs {
+
+class FileTable;
+struct Node;
+
+// A growing text, on the heap. What did not fit in memory is left out and remembered.
+class TextSink {
+public:
+    TextSink() = default;
+    TextSink(const TextSink&) = delete;
+    TextSink& operator=(const TextSink&) = delete;
+    TextSink(TextSink&& other) noexcept;
+    TextSink& operator=(TextSink&& other) noexcept;
+    ~TextSink();
+
+    TextSink& operator<<(std::string_view text);
+    TextSink& operator<<(char c) { return *this << std::string_view{&c, 1}; }
+    TextSink& operator<<(std::uint64_t value);
+    // Right-aligned decimal, or hexadecimal with at least `width` digits.
+    void padded(std::uint64_t value, unsigned width);
+    void hexadecimal(std::uint64_t value, unsigned width = 1);
+    [[nodiscard]] std::string_view view() const { return {data_, size_}; }
+    [[nodiscard]] bool complete() const { return !lost_; }
+
+private:
+    char* data_ = nullptr;
+    std::size_t size_ = 0, capacity_ = 0;
+    bool lost_ = false;
+};
+
+// Entries of /proc whose text comes from the kernel. `process` is meant where the entry lies under /proc/PID.
+enum class ProcText : std::uint8_t {
+    maps,
+    smaps,
+    stat,
+    statm,
+    status,
+    command_line,
+    environment,
+    limits,
+    auxiliary_vector,
+    command_name, // of a process
+    memory_info,
+    cpu_info,
+    system_stat,
+    uptime,
+    load_average,
+    version, // of the system
+};
+
+// What several callers may wait for. `generation` counts wakes, so that a caller can tell that something
+// happened since it last looked; `waiters` belongs to the kernel.
+struct WaitPoint {
+    std::uint32_t generation = 0;
+    void* waiters = nullptr;
+};
+
+namespace seam {
+
+// 16-byte aligned, not zeroed; nullptr when exhausted.
+[[nodiscard]] void* allocate(std::size_t bytes);
+void release(void* memory, std::size_t bytes);
+
+// A zeroed page with one reference, by its kernel address; nullptr when exhausted.
+[[nodiscard]] std::byte* allocate_frame();
+void retain_frame(std::byte* frame);
+void release_frame(std::byte* frame); // frees at the last reference
+// More than one: the page is mapped somewhere or shared.
+[[nodiscard]] unsigned frame_references(const std::byte* frame);
+
+[[nodiscard]] Timestamp now();
+void random(std::span<std::byte> out);
+void console(std::span<const std::byte> text);
+
+// Everybody who waits on `point` looks again; also pollers.
+void wake(WaitPoint& point);
+
+// A file became shorter: pages of `node` from `first_page` on are to leave every mapping.
+void forget_mapped_pages(const Node& node, std::uint64_t first_page);
+
+// Processes, for /proc. 0: none.
+[[nodiscard]] int current_process();
+[[nodiscard]] int current_thread();
+[[nodiscard]] int next_process(int after);
+[[nodiscard]] int next_thread(int process, int after);
+[[nodiscard]] FileTable* files_of(int process);
+[[nodiscard]] const Credentials* credentials_of(int process);
+[[nodiscard]] Node* executable_of(int process);        // or nullptr
+[[nodiscard]] Node* working_directory_of(int process); // or nullptr
+void proc_text(ProcText which, int process, int thread, TextSink& out);
+[[nodiscard]] std::string_view hostname();
+[[nodiscard]] unsigned cpu_count();
+[[nodiscard]] std::uint64_t memory_bytes();
+
+} // namespace seam
+} // namespace uk::fs
