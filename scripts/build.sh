@@ -1,0 +1,28 @@
+# shellcheck shell=bash disable=SC2154,SC2034,SC2016 # shared variables; apt format strings
+# SPDX-License-Identifier: Apache-2.0
+# scripts/build.sh - configures and builds a preset under build/. Sourced by the root script.
+
+: "${here:?}" "${jobs:?}"
+tool=$here/build/release/bin/caisson
+
+configure_and_build() { # PRESET
+    local preset=$1 size
+    phase configure
+    # CMake's download step asks apt where this system's archive is; that needs lists, though only when a source is missing.
+    private_apt
+    if ! have_lists && [ ! -f "$here/build/$preset/build.ninja" ]; then update_lists; fi
+    logged "configure-$preset" cmake -S "$here" --preset "$preset" ||
+        fail 70 "configuring failed (preset $preset)" "the whole output is in $logs/configure-$preset.log"
+    done_phase "preset $preset"
+    phase build
+    logged "build-$preset" cmake --build "$here/build/$preset" -j "$jobs" ||
+        fail 70 "the build failed (preset $preset)" "the whole output is in $logs/build-$preset.log"
+    size=$(du -sk "$here/build/$preset" | cut -f 1)
+    done_phase "build/$preset, $(human_size $((size * 1024)))"
+}
+
+ensure_built() {
+    ensure_packages build
+    if [ -z "${CAISSON_QEMU:-}" ]; then ensure_qemu; fi
+    configure_and_build release
+}

@@ -1,0 +1,148 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Which folder may include which (docs/architecture.md, "Folders").
+
+usage: check_includes.py SOURCE-DIR [BUILD-DIR]
+
+Looks at every #include of the tree's own files, and, given a Ninja build, at what the compiler really read for each
+object: a header that is forbidden stays forbidden when it comes in through another. Between folders of hypervisor/core
+the rule is the CMake target: a folder includes another only where its CMakeLists.txt names core_OTHER.
+"""
+import os
+import re
+import subprocess
+import sys
+
+# A file belongs to the longest prefix that matches. A rule ending in '/' allows the whole folder.
+ALLOWED = {
+    "hypervisor/base/": ["hypervisor/base/"],
+    "hypervisor/core/": ["hypervisor/base/", "hypervisor/core/", "partitions/abi/", "third_party/"],
+    "partitions/abi/": ["partitions/abi/"],
+    "arch/": ["arch/", "hypervisor/base/", "hypervisor/core/", "partitions/abi/"],
+    "drivers/": ["drivers/", "hypervisor/base/", "hypervisor/core/"],
+    "hypervisor/kernel/": ["hypervisor/", "arch/", "drivers/", "partitions/abi/", "third_party/"],
+    "loader/": ["loader/", "hypervisor/base/", "hypervisor/core/", "drivers/", "arch/x86_64/cpu/", "arch/x86_64/boot/",
+                "partitions/abi/"],
+    "partitions/unikernel/": ["partitions/unikernel/", "partitions/abi/", "hypervisor/base/", "hypervisor/core/bytes/",
+                              "hypervisor/core/elf/", "hypervisor/core/virtq/", "hypervisor/core/wire/",
+                              "arch/x86_64/cpu/", "drivers/", "third_party/"],
+    "partitions/adversary/": ["partitions/adversary/", "partitions/abi/", "hypervisor/base/", "arch/x86_64/cpu/"],
+    "image-tools/": ["image-tools/", "hypervisor/base/", "hypervisor/core/", "partitions/abi/", "third_party/"],
+    "qemu-tests/": ["qemu-tests/", "partitions/adversary/runtime/", "partitions/abi/", "hypervisor/base/",
+                    "arch/x86_64/cpu/"],
+    "third_party/": ["third_party/"],
+}
+# Tests may besides use the seams' hosted fakes and, for comparisons, hosted code.
+TESTS_ALSO = ["arch/host/", "hypervisor/core/", "hypervisor/base/", "partitions/abi/"]
+# What an exception is for stands beside it.
+EXCEPTIONS = {
+    # One definition of the on-disk format, shared by the EROFS writer and the reader that boots it.
+    ("image-tools/", "partitions/unikernel/fs/erofs/"),
+}
+SOURCE = re.compile(r"\.(c|cpp|h|hpp|S)$")
+INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"')
+
+
+def owner(path):
+    matches = [prefix for prefix in ALLOWED if path.startswith(prefix)]
+    return max(matches, key=len) if matches else None
+
+
+def is_test(path):
+    return re.search(r"(_test|_fuzz|_proof)\.cpp$", path) or "/testing/" in path or path.startswith("arch/host/")
+
+
+def allowed(path, header):
+    module = owner(path)
+    if module is None:
+        return False
+    rules = ALLOWED[module] + (TESTS_ALSO if is_test(path) else [])
+    return any(header.startswith(rule) for rule in rules) or any(
+        module == who and header.startswith(what) for who, what in EXCEPTIONS)
+
+
+def core_folder(path):
+    parts = path.split("/")
+    return parts[2] if path.startswith("hypervisor/core/") and len(parts) > 3 else None
+
+
+def core_depends(source):
+    """hypervisor/core/X -> the set of folders its CMake targets name, closed over what those name."""
+    direct = {}
+    root = os.path.join(source, "hypervisor/core")
+    for folder in sorted(os.listdir(root)) if os.path.isdir(root) else []:
+        lists = os.path.join(root, folder, "CMakeLists.txt")
+        if os.path.isfile(lists):
+            with open(lists, encoding="utf-8") as text:
+                direct[folder] = set(re.findall(r"\bcore_([a-z0-9]+)", text.read())) | {folder}
+    closed = {}
+    for folder in direct:
+        seen, todo = set(), [folder]
+        while todo:
+            name = todo.pop()
+            if name not in seen:
+                seen.add(name)
+                todo.extend(direct.get(name, ()))
+        closed[folder] = seen
+    return closed
+
+
+def direct_includes(source):
+    files = subprocess.run(["git", "-C", source, "ls-files", "-co", "--exclude-standard"], capture_output=True, text=True, check=True)
+    for path in files.stdout.split("\n"):
+        if SOURCE.search(path) and os.path.isfile(os.path.join(source, path)):
+            with open(os.path.join(source, path), encoding="utf-8") as text:
+                for number, line in enumerate(text, 1):
+                    match = INCLUDE.match(line)
+                    if match:
+                        yield path, number, match.group(1)
+
+
+def compiled_includes(source, build):
+    """(source file, header) of every object, from the compiler's dependency output that Ninja keeps."""
+    output = subprocess.run(["ninja", "-C", build, "-t", "deps"], capture_output=True, text=True, check=True).stdout
+    first = None
+    for line in output.split("\n"):
+        if not line.startswith("    "):
+            first = None
+            continue
+        path = os.path.relpath(os.path.join(build, line.strip()), source)
+        if path.startswith("..") or path.startswith("build"):
+            continue
+        if first is None:
+            first = path
+        else:
+            yield first, path
+
+
+def main(arguments):
+    source = os.path.realpath(arguments[0])
+    depends = core_depends(source)
+    wrong = set()
+    count = 0
+    for path, line, header in direct_includes(source):
+        count += 1
+        place = f"{path}:{line}"
+        if not os.path.isfile(os.path.join(source, header)):
+            beside = os.path.join(source, os.path.dirname(path), header)
+            if os.path.isfile(beside):
+                wrong.add(f'{place}: "{header}" is not written from the repository root')
+            continue  # generated, or a library's
+        if owner(path) and not allowed(path, header):
+            wrong.add(f"{place}: {owner(path)} may not include {header}")
+        here, there = core_folder(path), core_folder(header)
+        if here and there and there not in depends.get(here, {here}) and not is_test(path):
+            wrong.add(f"{place}: hypervisor/core/{here} does not depend on core_{there} in its CMakeLists.txt")
+    if len(arguments) > 1:
+        for path, header in compiled_includes(source, os.path.realpath(arguments[1])):
+            count += 1
+            if SOURCE.search(path) and owner(path) and not allowed(path, header):
+                wrong.add(f"{path}: is compiled with {header}, which {owner(path)} may not include")
+    for line in sorted(wrong):
+        print(line)
+    print(f"includes: {count} looked at, {len(wrong)} wrong")
+    return 1 if wrong or count == 0 else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,82 @@
+# shellcheck shell=bash disable=SC2154,SC2034,SC2016 # shared variables; apt format strings
+# SPDX-License-Identifier: Apache-2.0
+# scripts/common.sh - names of directories, messages, phases with times and sizes. Sourced by the root script `caisson`.
+
+: "${here:?}"
+cache=${CAISSON_CACHE:-${XDG_CACHE_HOME:-${HOME:-$here/.cache}/.cache}/caisson}
+jobs=${CAISSON_JOBS:-$(nproc 2>/dev/null || echo 2)}
+logs=$here/build/log
+
+project_version() {
+    sed -n 's/^project(caisson VERSION \([0-9.]*\).*/\1/p' "$here/CMakeLists.txt"
+}
+
+is_tool_command() {
+    local known
+    for known in "${tool_commands[@]}"; do
+        [ "$known" = "$1" ] && return 0
+    done
+    return 1
+}
+
+# fail STATUS MESSAGE [HELP]...
+fail() {
+    local status=$1 line
+    printf 'error: %s\n' "$2" >&2
+    shift 2
+    for line in "$@"; do printf 'help: %s\n' "$line" >&2; done
+    exit "$status"
+}
+
+unknown_command() {
+    local known best=''
+    # The one that begins alike is most likely meant.
+    for known in demo selftest help "${tool_commands[@]}"; do
+        [ "${known:0:2}" = "${1:0:2}" ] && best=$known && break
+    done
+    fail 2 "'$1' is not a command" "${best:+did you mean '$best'? }see ./caisson --help"
+}
+
+human_size() { # bytes
+    awk -v b="$1" 'BEGIN { split("B KiB MiB GiB", u, " "); i = 1; while (b >= 1024 && i < 4) { b /= 1024; i++ }
+                           printf (i == 1 ? "%d %s" : "%.1f %s"), b, u[i] }'
+}
+
+seconds_now() { date +%s; }
+
+# phase NAME: starts a line of progress; done_phase TEXT ends it with what was done and how long it took.
+phase_name='' phase_started=0
+phase() {
+    phase_name=$1 phase_started=$(seconds_now)
+    [ -t 1 ] && printf '%-10s ...\r' "$phase_name"
+    return 0
+}
+done_phase() {
+    printf '%-10s %-58s %4d s\n' "$phase_name" "$1" $(($(seconds_now) - phase_started))
+}
+
+# logged NAME COMMAND...: runs a command with its output in build/log/NAME.log; on failure shows the end of it.
+logged() {
+    local log=$logs/$1.log status=0
+    shift
+    mkdir -p "$logs"
+    if [ "$verbose" = 1 ]; then
+        "$@" 2>&1 | tee "$log" || status=${PIPESTATUS[0]}
+    else
+        "$@" >"$log" 2>&1 || status=$?
+    fi
+    if [ "$status" -ne 0 ]; then
+        [ "$verbose" = 1 ] || { echo "--- the end of $log:"; tail -n 40 "$log"; } >&2
+        return "$status"
+    fi
+}
+
+# retry COMMAND...: three tries with a pause, for what a network can spoil.
+retry() {
+    local try
+    for try in 1 2 3; do
+        "$@" && return 0
+        [ "$try" = 3 ] || sleep $((try * 3))
+    done
+    return 1
+}

@@ -1,0 +1,34 @@
+# shellcheck shell=bash disable=SC2154,SC2034,SC2016 # shared variables; apt format strings
+# SPDX-License-Identifier: Apache-2.0
+# scripts/selftest.sh - builds with tests and runs them. Sourced by the root script.
+
+: "${here:?}" "${jobs:?}"
+
+selftest() {
+    local tests=$here/build/dev selection=(-LE nightly) status=0 total failed skipped
+    ensure_packages build test
+    ensure_qemu
+    configure_and_build dev
+    phase tests
+    [ "$quick" = 1 ] && selection=(-L quick)
+    [ "$nightly" = 1 ] && selection=()
+    mkdir -p "$logs"
+    (cd "$tests" && ctest -j "$jobs" "${selection[@]}" --output-on-failure --no-tests=error \
+        --output-junit "$logs/tests.xml" >"$logs/tests.log" 2>&1) || status=$?
+    if [ ! -s "$logs/tests.xml" ]; then
+        tail -n 20 "$logs/tests.log" >&2
+        fail 1 "no test ran"
+    fi
+    # Everything a failing test printed, then one line each for what failed and for what was skipped and why.
+    [ "$status" -eq 0 ] || sed -n '/^ *Start /d; p' "$logs/tests.log" | grep -v ' Passed  ' || true
+    count() { sed -n "s/.*<testsuite .*[[:space:]]$1=\"\([0-9]*\)\".*/\1/p; s/^[[:space:]]*$1=\"\([0-9]*\)\".*/\1/p" "$logs/tests.xml" | head -n 1; }
+    total=$(count tests) failed=$(count failures)
+    skipped=$(($(count skipped) + $(count disabled)))
+    done_phase "$total tests, the whole output is in build/log/tests.log"
+    if [ "$skipped" -gt 0 ]; then
+        echo "$skipped skipped (not counted as passed):"
+        grep -E '\*\*\*(Skipped|Not Run)' "$logs/tests.log" | sed 's/^ *[0-9/]* *Test *#[0-9]*: /  /' || true
+    fi
+    echo "$((total - failed - skipped)) passed, $failed failed"
+    [ "$status" -eq 0 ] && [ "$failed" -eq 0 ]
+}
