@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+// partitions/unikernel/process.hpp - the container's process and its threads.
+//
+// One CPU; the kernel is not pre-empted, so between two waits a handler sees a state that only it changes.
+// Invariants: I1  a thread belongs to one process for life; the process outlives its threads
+//             I2  `current()` is the thread whose kernel stack is in use; its process's page tables are loaded
+#pragma once
+
+#include "partitions/unikernel/fs/context.hpp"
+#include "partitions/unikernel/fs/file_table.hpp"
+#include "partitions/unikernel/mm/address_space.hpp"
+#include "partitions/unikernel/mm/heap.hpp"
+#include "partitions/unikernel/sched/wait_queue.hpp"
+#include "partitions/unikernel/signal/state.hpp"
+#include "partitions/unikernel/start/trap_frame.hpp"
+
+#include <array>
+#include <cstdint>
+
+namespace uk {
+
+struct ResourceLimit { // struct rlimit64
+    std::uint64_t soft = ~std::uint64_t{0};
+    std::uint64_t hard = ~std::uint64_t{0};
+};
+enum class Resource : unsigned {
+    cpu, file_size, data, stack, core, resident, processes, open_files, locked, address_space, locks,
+    pending_signals, message_queues, nice, realtime_priority, realtime_time,
+};
+inline constexpr unsigned resource_count = 16;
+
+struct Process;
+
+enum class ThreadState : std::uint8_t { runnable, sleeping, dead };
+
+struct Thread {
+    Process* process = nullptr;
+    int id = 0; // gettid; the first thread's is the process's
+    ThreadState state = ThreadState::runnable;
+
+    std::uint64_t kernel_stack_pointer = 0; // while switched out
+    std::uint64_t kernel_stack_top = 0;
+    std::uint64_t fs_base = 0, gs_base = 0;
+    std::byte* vector_state = nullptr; // XSAVE area while switched out
+
+    Thread* next_ready = nullptr;      // run queue
+    Thread* next_in_process = nullptr; // list of the process
+    sched::Deadline wake_at = sched::never;
+    Thread* timer_next = nullptr; // sleeping threads with a deadline, by deadline
+    bool timed_out = false;
+    std::uint64_t cpu_ns = 0; // user and system time
+    std::uint64_t switched_in = 0;
+
+    signal::Set blocked = 0;
+    signal::Set saved_blocked = 0; // rt_sigsuspend, ppoll: restored when the call ends
+    bool restore_blocked = false;
+    signal::Set awaited = 0; // sigtimedwait
+    signal::Pending pending;
+    signal::AlternateStack alternate_stack;
+
+    std::uint64_t clear_child_tid = 0; // user address, or 0
+    std::uint64_t robust_list = 0;
+    std::array<char, 16> name{};
+
+    [[nodiscard]] TrapFrame& frame() const { return *reinterpret_cast<TrapFrame*>(kernel_stack_top - sizeof(TrapFrame)); }
+};
+
+struct Process {
+    int id = 0;
+    int parent = 0;
+    int group = 0, session = 0;
+    mm::AddressSpace space;
+    fs::FileTable files;
+    fs::Context context; // root, working directory, umask, credentials
+    fs::Ref<fs::Node> executable;
+    std::array<ResourceLimit, resource_count> limits{};
+    signal::Actions actions{};
+    signal::Pending pending;
+    Thread* threads = nullptr;
+    unsigned thread_count = 0;
+    bool exiting = false;     // exit_group or a fatal signal: every thread ends at its next return to user mode
+    bool killed = false;      // by the signal `exit_status`
+    int exit_status = 0;      // status, or signal
+    bool dumpable = true;
+    bool no_new_privileges = false;
+    std::uint32_t personality = 0;
+    std::uint64_t dead_threads_ns = 0; // cpu time of threads that have ended
+};
+
+[[nodiscard]] Thread& current();
+[[nodiscard]] inline Process& current_process() { return *current().process; }
+
+// The one process of the container (PID 1).
+[[nodiscard]] Process& main_process();
+
+} // namespace uk
