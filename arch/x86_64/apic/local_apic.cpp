@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "arch/x86_64/apic/local_apic.hpp"
+
+#include "arch/x86_64/cpu/instructions.hpp"
+#include "arch/x86_64/cpu/raw.hpp"
+#include "arch/x86_64/cpu/registers.hpp"
+
+namespace apic {
+namespace {
+
+constexpr std::uint32_t masked = 1u << 16;
+constexpr std::uint32_t software_enable = 1u << 8;
+constexpr std::uint32_t spurious_vector = 0xff;
+constexpr std::uint32_t delivery_pending = 1u << 12;
+constexpr std::uint32_t nmi = 0x4400, init = 0x4500, startup = 0x4600, fixed = 0x4000;
+// An IPI that is not accepted within so many reads of the command register never will be.
+constexpr unsigned delivery_reads = 1'000'000;
+
+constinit base::VirtAddr page{default_register_page};
+constinit bool x2 = false;
+
+std::uint32_t number(Register reg) { return static_cast<std::uint32_t>(reg); }
+
+void command(std::uint32_t apic_id, std::uint32_t low) {
+    if (x2) {
+        cpu::wrmsr(cpu::msr::x2apic_first + number(Register::command), std::uint64_t{apic_id} << 32 | low);
+        return;
+    }
+    for (unsigned i = 0; i < delivery_reads && (read(Register::command) & delivery_pending) != 0; ++i)
+        cpu::pause();
+    write(Register::command_high, apic_id << 24);
+    write(Register::command, low);
+}
+
+void mask_all() {
+    write(Register::timer, masked);
+    write(Register::performance, masked);
+    write(Register::local0, masked);
+    write(Register::local1, masked);
+    write(Register::error, masked);
+    const std::uint32_t highest = read(Register::version) >> 16 & 0xff;
+    if (highest >= 5)
+        write(Register::thermal, masked);
+}
+
+} // namespace
+
+void use_register_page(base::VirtAddr at) { page = at; }
+
+bool x2apic_offered() { return (cpu::cpuid(1).ecx >> 21 & 1) != 0; }
+bool x2apic_on() { return x2; }
+
+base::PhysAddr register_page() {
+    return base::PhysAddr{cpu::rdmsr(cpu::msr::apic_base) & cpu::apic_base::address};
+}
+
+void enable() {
+    const std::uint64_t base = cpu::rdmsr(cpu::msr::apic_base) | cpu::apic_base::enabled;
+    cpu::wrmsr(cpu::msr::apic_base, base);
+    if (x2apic_offered()) {
+        cpu::wrmsr(cpu::msr::apic_base, base | cpu::apic_base::x2apic);
+        x2 = true;
+    }
+    mask_all();
+    write(Register::task_priority, 0);
+    write(Register::spurious, software_enable | spurious_vector);
+}
+
+void reset() {
+    mask_all();
+    write(Register::initial_count, 0);
+    write(Register::task_priority, 0);
+    write(Register::spurious, software_enable | spurious_vector);
+    // Software-disabling clears no request bit: those need the CPU to accept them (kernel/cpu drains them).
+}
+
+std::uint32_t id() { return x2 ? read(Register::id) : read(Register::id) >> 24; }
+
+std::uint32_t read(Register reg) {
+    if (x2)
+        return static_cast<std::uint32_t>(cpu::rdmsr(cpu::msr::x2apic_first + number(reg)));
+    return cpu::mmio_read<std::uint32_t>(base::VirtAddr{page.value() + (number(reg) << 4)});
+}
+
+void write(Register reg, std::uint32_t value) {
+    if (x2)
+        cpu::wrmsr(cpu::msr::x2apic_first + number(reg), value);
+    else
+        cpu::mmio_write<std::uint32_t>(base::VirtAddr{page.value() + (number(reg) << 4)}, value);
+}
+
+void send_init(std::uint32_t apic_id) { command(apic_id, init); }
+void send_startup(std::uint32_t apic_id, base::PhysAddr at) {
+    command(apic_id, startup | static_cast<std::uint32_t>(at.value() >> 12 & 0xff));
+}
+void send_nmi(std::uint32_t apic_id) { command(apic_id, nmi); }
+void send_fixed(std::uint32_t apic_id, std::uint8_t vector) { command(apic_id, fixed | vector); }
+
+} // namespace apic

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// arch/x86_64/apic/local_apic.hpp - this CPU's local APIC: x2APIC by MSR, or xAPIC by its register page.
+//
+// Thin: which IPIs a guest may cause is decided in core/vcpu. The register page of xAPIC mode is mapped by whoever
+// calls use_register_page(); x2APIC mode needs none.
+// Invariants: interrupts are never enabled in the hypervisor, so one CPU's register sequences are never interrupted
+//             by another user of the APIC (an NMI handler does not touch it).
+// Spec: AMD APM vol. 2 "Advanced Programmable Interrupt Controller", "x2APIC Mode".
+#pragma once
+
+#include "hypervisor/base/address.hpp"
+
+#include <cstdint>
+
+namespace apic {
+
+// Register numbers as x2APIC MSR offsets; the xAPIC offset is the number << 4.
+enum class Register : std::uint32_t {
+    id = 0x02,
+    version = 0x03,
+    task_priority = 0x08,
+    end_of_interrupt = 0x0b,
+    logical_destination = 0x0d,
+    destination_format = 0x0e, // xAPIC only
+    spurious = 0x0f,
+    in_service = 0x10, // eight registers
+    request = 0x20,    // eight registers
+    error_status = 0x28,
+    corrected_machine_check = 0x2f,
+    command = 0x30,
+    command_high = 0x31, // xAPIC only
+    timer = 0x32,
+    thermal = 0x33,
+    performance = 0x34,
+    local0 = 0x35,
+    local1 = 0x36,
+    error = 0x37,
+    initial_count = 0x38,
+    current_count = 0x39,
+    divide = 0x3e,
+    self_ipi = 0x3f, // x2APIC only
+};
+
+inline constexpr std::uint64_t default_register_page = 0xfee00000;
+
+// Where xAPIC registers are mapped (identity while the early tables live).
+void use_register_page(base::VirtAddr page);
+
+[[nodiscard]] bool x2apic_offered();
+[[nodiscard]] bool x2apic_on();
+// The page of the xAPIC registers by MSR 1B.
+[[nodiscard]] base::PhysAddr register_page();
+
+// Switches this CPU's APIC on: x2APIC where the CPU offers it. Every LVT entry masked, priority 0, software-enabled.
+void enable();
+// The same state for a guest's (next) start: also timer stopped, no interrupt in service or requested.
+void reset();
+
+[[nodiscard]] std::uint32_t id();
+[[nodiscard]] std::uint32_t read(Register reg);
+void write(Register reg, std::uint32_t value);
+
+void send_init(std::uint32_t apic_id);
+void send_startup(std::uint32_t apic_id, base::PhysAddr page);
+void send_nmi(std::uint32_t apic_id);
+void send_fixed(std::uint32_t apic_id, std::uint8_t vector);
+
+// How far the timer, divided by 1, counts while `wait` runs. Read before enable(): QEMU cannot read the count by MSR
+// under -icount, the register page is fine.
+template <typename Wait> std::uint32_t timer_counts_during(Wait wait) {
+    write(Register::divide, 0xb);
+    write(Register::timer, 1u << 16);
+    write(Register::initial_count, 0xffffffff);
+    wait();
+    const std::uint32_t left = read(Register::current_count);
+    write(Register::initial_count, 0);
+    return 0xffffffff - left;
+}
+
+} // namespace apic

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* arch/x86_64/boot/entry.S - from firmware's 32-bit entry to C++ in long mode.
+ *
+ * One ELF64, two ways in: the PVH note (QEMU -kernel, Xen) and the Multiboot2 header (GRUB on BIOS and UEFI). Both leave
+ * paging off, flat 32-bit segments, interrupts off. The first instruction after the entry records the TSC.
+ * The early tables map the first 4 GiB one to one; they serve only until the hypervisor's own tables are built.
+ * Spec: Xen public/arch-x86/hvm/start_info.h; Multiboot2 specification 2.0 sections 3.1, 3.3; AMD APM vol. 2 ch. 14. */
+
+.set PVH_KIND, 1
+.set MULTIBOOT2_KIND, 2
+.set MULTIBOOT2_LOADED, 0x36d76289
+
+.section .head, "a", @progbits
+.balign 8
+multiboot2_header:
+    .long 0xe85250d6, 0, multiboot2_end - multiboot2_header
+    .long -(0xe85250d6 + 0 + (multiboot2_end - multiboot2_header))
+    .balign 8
+    .short 6, 0             /* modules on page boundaries */
+    .long 8
+    .balign 8
+    .short 0, 0
+    .long 8
+multiboot2_end:
+
+.section .note.pvh, "a", @note
+.balign 4
+    .long 4, 4, 18          /* XEN_ELFNOTE_PHYS32_ENTRY */
+    .asciz "Xen"
+    .long pvh_entry
+
+.section .text.entry, "ax", @progbits
+.code32
+.global multiboot2_entry, pvh_entry
+multiboot2_entry:
+    movl %eax, %ebp
+    rdtsc
+    movl $MULTIBOOT2_KIND, %edi
+    cmpl $MULTIBOOT2_LOADED, %ebp
+    je common_entry
+    xorl %edi, %edi
+    jmp common_entry
+pvh_entry:
+    rdtsc
+    movl $PVH_KIND, %edi
+common_entry:
+    cli
+    cld
+    movl %eax, boot_entry_tsc
+    movl %edx, boot_entry_tsc + 4
+    movl %ebx, %esi
+    movl $boot_stack_top, %esp
+
+    movl $0x80000000, %eax
+    cpuid
+    cmpl $0x80000001, %eax
+    jb stop32
+    movl $0x80000001, %eax
+    cpuid
+    testl $(1 << 29), %edx  /* long mode */
+    jz stop32
+    testl $(1 << 20), %edx  /* no-execute */
+    jz stop32
+
+    movl $(early_pdpt + 3), early_pml4
+    movl $early_pdpt, %ebx
+    movl $(early_pds + 3), %eax
+1:  movl %eax, (%ebx)
+    addl $8, %ebx
+    addl $4096, %eax
+    cmpl $(early_pds + 4 * 4096), %eax
+    jb 1b
+    movl $early_pds, %ebx
+    movl $0x83, %eax
+2:  movl %eax, (%ebx)
+    addl $8, %ebx
+    addl $0x200000, %eax
+    jnc 2b
+
+    movl $(1 << 5 | 1 << 9 | 1 << 10), %eax /* PAE OSFXSR OSXMMEXCPT */
+    movl %eax, %cr4
+    movl $early_pml4, %eax
+    movl %eax, %cr3
+    movl $0xc0000080, %ecx
+    rdmsr
+    orl $(1 << 8 | 1 << 11), %eax           /* LME NXE */
+    wrmsr
+    movl $0x80010033, %eax                  /* PG WP NE ET MP PE */
+    movl %eax, %cr0
+    lgdt early_gdt_pointer
+    ljmp $0x08, $long_entry
+stop32:
+    hlt
+    jmp stop32
+
+.code64
+long_entry:
+    movl $0x10, %eax
+    movl %eax, %ds
+    movl %eax, %es
+    movl %eax, %ss
+    xorl %eax, %eax
+    movl %eax, %fs
+    movl %eax, %gs
+    movl %edi, %edi
+    movl %esi, %esi
+    movq $boot_stack_top, %rsp
+    /* The stack guard's value: hardware randomness where there is any, the clock in any case. */
+    movl $1, %eax
+    cpuid
+    movl %ecx, %r8d
+    rdtsc
+    shlq $32, %rdx
+    orq %rdx, %rax
+    movabsq $0x9e3779b97f4a7c15, %rdx
+    mulq %rdx
+    xorq %rdx, %rax
+    btl $30, %r8d
+    jnc 3f
+    rdrand %rdx
+    xorq %rdx, %rax
+3:  xorb %al, %al           /* a NUL in front: string functions stop at it */
+    movq %rax, __stack_chk_guard
+    xorl %ebp, %ebp
+    call caisson_boot
+4:  hlt
+    jmp 4b
+
+/* Switches to the CPU's own stack for good: run_on_stack(argument, stack top, function). */
+.global run_on_stack
+run_on_stack:
+    movq %rsi, %rsp
+    xorl %ebp, %ebp
+    call *%rdx
+5:  hlt
+    jmp 5b
+
+.section .rodata.entry, "a", @progbits
+.balign 8
+early_gdt:
+    .quad 0, 0x00af9b000000ffff, 0x00cf93000000ffff
+early_gdt_pointer:
+    .short 23
+    .quad early_gdt
+
+.section .data.entry, "aw", @progbits
+.balign 8
+.global boot_entry_tsc
+boot_entry_tsc:
+    .quad 0
+
+.section .bss.early, "aw", @nobits
+.balign 4096
+.global early_pml4
+early_pml4: .skip 4096
+early_pdpt: .skip 4096
+early_pds:  .skip 4 * 4096
+
+.section .bss.bootstack, "aw", @nobits
+.balign 4096
+.global boot_stack_guard, boot_stack_top
+boot_stack_guard: .skip 4096     /* left out of the hypervisor's tables */
+    .skip 60 * 1024
+boot_stack_top:
+
+.section .note.GNU-stack, "", @progbits

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* arch/x86_64/boot/exceptions.S - the hypervisor's own exception entries.
+ *
+ * Interrupts are never enabled here, so only the 32 exceptions exist. All but NMI are our bugs (or #MC) and end in the
+ * C++ function that reports them. An NMI is only ever a kick: it returns, and where it hit the idle loop between the
+ * check and the HLT it moves on past the HLT, so that no kick is lost.
+ * Spec: AMD APM vol. 2 "Exceptions and Interrupts". */
+
+.section .text.exceptions, "ax", @progbits
+.code64
+.macro entry vector
+    .balign 16
+    .if (\vector == 8) || (\vector >= 10 && \vector <= 14) || (\vector == 17) || (\vector == 21) || (\vector == 29) || (\vector == 30)
+    .else
+    pushq $0
+    .endif
+    pushq $\vector
+    jmp exception_common
+.endm
+
+.balign 16
+.global exception_entries
+exception_entries:
+.set number, 0
+.rept 32
+    entry number
+    .set number, number + 1
+.endr
+
+exception_common:
+    pushq %rax
+    pushq %rcx
+    pushq %rdx
+    pushq %rbx
+    pushq %rbp
+    pushq %rsi
+    pushq %rdi
+    pushq %r8
+    pushq %r9
+    pushq %r10
+    pushq %r11
+    pushq %r12
+    pushq %r13
+    pushq %r14
+    pushq %r15
+    movq %rsp, %rdi
+    cld
+    andq $-16, %rsp
+    call caisson_exception  /* does not return */
+1:  hlt
+    jmp 1b
+
+.balign 16
+.global nmi_entry
+nmi_entry:
+    pushq %rax
+    movq $idle_halt, %rax
+    cmpq %rax, 8(%rsp)
+    jne 2f
+    movq $idle_done, %rax
+    movq %rax, 8(%rsp)
+2:  popq %rax
+    iretq
+
+/* Waits, with GIF = 0 on entry and on return, until an NMI arrives. The caller checked its requests with GIF = 0. */
+.balign 16
+.global idle_until_kick
+idle_until_kick:
+    stgi
+idle_halt:
+    hlt
+idle_done:
+    clgi
+    ret
+
+.section .note.GNU-stack, "", @progbits

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// arch/x86_64/cpu/ports.hpp - the real machine's side of the PortIo and Mmio seams (drivers/seams.hpp).
+#pragma once
+
+#include "arch/x86_64/cpu/instructions.hpp"
+#include "arch/x86_64/cpu/raw.hpp"
+
+namespace cpu {
+
+struct Ports {
+    static std::uint8_t in8(std::uint16_t port) { return cpu::in8(port); }
+    static std::uint16_t in16(std::uint16_t port) { return cpu::in16(port); }
+    static std::uint32_t in32(std::uint16_t port) { return cpu::in32(port); }
+    static void out8(std::uint16_t port, std::uint8_t value) { cpu::out8(port, value); }
+    static void out16(std::uint16_t port, std::uint16_t value) { cpu::out16(port, value); }
+    static void out32(std::uint16_t port, std::uint32_t value) { cpu::out32(port, value); }
+};
+
+// Registers of one device, mapped at `base`.
+class Registers {
+public:
+    explicit Registers(base::VirtAddr base) : base_(base) {}
+    [[nodiscard]] std::uint32_t read32(std::uint32_t offset) const { return mmio_read<std::uint32_t>(at(offset)); }
+    [[nodiscard]] std::uint64_t read64(std::uint32_t offset) const { return mmio_read<std::uint64_t>(at(offset)); }
+    void write32(std::uint32_t offset, std::uint32_t value) const { mmio_write(at(offset), value); }
+    void write64(std::uint32_t offset, std::uint64_t value) const { mmio_write(at(offset), value); }
+
+private:
+    [[nodiscard]] base::VirtAddr at(std::uint32_t offset) const { return base::VirtAddr{base_.value() + offset}; }
+    base::VirtAddr base_;
+};
+
+} // namespace cpu

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* arch/x86_64/svm/run.S - the way into a guest and back, the hot path of every exit.
+ *
+ * VMRUN switches RAX, RSP, RIP, RFLAGS, CR0, CR3, CR4, EFER, GDTR, IDTR, CS, SS, DS, ES. The other general registers are
+ * moved here; FS, GS, TR, LDTR, KernelGSBase, STAR.., SYSENTER.. by VMLOAD / VMSAVE at every exit, so that the host's TSS
+ * (IST stacks) is in place whenever host code runs. DR0-3, XCR0 and vector state stay the guest's: the hypervisor uses
+ * none of them, and they are reset between partitions' generations. GIF is 0 throughout.
+ * Offsets: struct svm::GuestRegisters. Spec: AMD APM vol. 2 sections 15.5, 15.6, 15.17. */
+
+.section .text.svm, "ax", @progbits
+.code64
+.balign 64
+.global svm_run
+svm_run:
+    pushq %rbx
+    pushq %rbp
+    pushq %r12
+    pushq %r13
+    pushq %r14
+    pushq %r15
+    pushq %rdi              /* [rsp]: GuestRegisters; the stack is 16-byte aligned here */
+1:  movq 112(%rdi), %rax
+    vmload %rax
+    movq 0(%rdi), %rcx
+    movq 8(%rdi), %rdx
+    movq 16(%rdi), %rbx
+    movq 24(%rdi), %rbp
+    movq 32(%rdi), %rsi
+    movq 48(%rdi), %r8
+    movq 56(%rdi), %r9
+    movq 64(%rdi), %r10
+    movq 72(%rdi), %r11
+    movq 80(%rdi), %r12
+    movq 88(%rdi), %r13
+    movq 96(%rdi), %r14
+    movq 104(%rdi), %r15
+    movq 40(%rdi), %rdi
+    vmrun %rax
+    vmsave %rax
+    pushq %rdi
+    movq 8(%rsp), %rdi
+    movq %rcx, 0(%rdi)
+    movq %rdx, 8(%rdi)
+    movq %rbx, 16(%rdi)
+    movq %rbp, 24(%rdi)
+    movq %rsi, 32(%rdi)
+    movq %r8, 48(%rdi)
+    movq %r9, 56(%rdi)
+    movq %r10, 64(%rdi)
+    movq %r11, 72(%rdi)
+    movq %r12, 80(%rdi)
+    movq %r13, 88(%rdi)
+    movq %r14, 96(%rdi)
+    movq %r15, 104(%rdi)
+    popq 40(%rdi)
+    movq 120(%rdi), %rax
+    vmload %rax
+    xorl %ebp, %ebp
+    call svm_exit
+    movq (%rsp), %rdi
+    testb %al, %al
+    jnz 1b
+    popq %rdi
+    popq %r15
+    popq %r14
+    popq %r13
+    popq %r12
+    popq %rbp
+    popq %rbx
+    ret
+
+.global svm_save_host
+svm_save_host:
+    movq %rdi, %rax
+    vmsave %rax
+    ret
+
+.global take_pending_nmi
+take_pending_nmi:
+    stgi
+    nop
+    clgi
+    ret
+
+.section .note.GNU-stack, "", @progbits
