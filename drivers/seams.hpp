@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// drivers/seams.hpp - what a driver may touch: ports and registers. Faked in tests, arch/x86_64/cpu/ports.hpp in images.
+// drivers/seams.hpp - what a driver may touch: ports and registers. Faked in tests, arch/x86_64/cpu/ports.hpp
+// in images.
 #pragma once
 
 #include <concepts>

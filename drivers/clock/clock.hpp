@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// drivers/clock/clock.hpp - the time sources read once at boot: HPET or PIT for a known interval, the CMOS clock for the date.
+// drivers/clock/clock.hpp - the time sources read once at boot: HPET or PIT for a known interval, the CMOS
+// clock for the date.
 //
 // Every wait is bounded: a stopped counter gives nothing instead of a hang.
 // Spec: IA-PC HPET 1.0a section 2.3; Intel 8254; Motorola MC146818A.
@@ -62,21 +63,22 @@ struct DateTime {
 
 // Seconds since 1970-01-01 UTC, or nothing when a field is out of range (years 1970 to 2199).
 constexpr std::optional<std::uint64_t> unix_seconds(const DateTime& t) {
-    if (t.year < 1970 || t.year > 2199 || t.month < 1 || t.month > 12 || t.day < 1 || t.day > 31 || t.hour > 23 ||
-        t.minute > 59 || t.second > 60)
+    if (t.year < 1970 || t.year > 2199 || t.month < 1 || t.month > 12 || t.day < 1 || t.day > 31 ||
+        t.hour > 23 || t.minute > 59 || t.second > 60)
         return std::nullopt;
     // Days by counting years from March, so that a leap day is a year's last.
     const unsigned year = t.year - (t.month <= 2 ? 1 : 0);
     const unsigned month = (t.month + 9) % 12;
-    const std::uint64_t days = std::uint64_t{365} * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 +
-                               (t.day - 1);
+    const std::uint64_t days =
+        std::uint64_t{365} * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + (t.day - 1);
     constexpr std::uint64_t epoch = 719468; // 1970-01-01 counted the same way
     return (days - epoch) * 86400 + t.hour * 3600 + t.minute * 60 + t.second;
 }
 
 // The CMOS clock, read as UTC, between two of its updates; nothing when it never settles.
 template <PortIo Io> std::optional<std::uint64_t> cmos_time(Io io) {
-    constexpr std::uint8_t nmi_off = 0x80, status_a = 0x0a, status_b = 0x0b, updating = 0x80, binary = 4, hours24 = 2;
+    constexpr std::uint8_t nmi_off = 0x80, status_a = 0x0a, status_b = 0x0b, updating = 0x80, binary = 4,
+                           hours24 = 2;
     constexpr unsigned patience = 20'000;
     const auto get = [&io](std::uint8_t index) {
         io.out8(0x70, nmi_off | index);

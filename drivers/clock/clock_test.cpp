@@ -14,7 +14,9 @@ struct FakeHpet {
         *counter += step;
         return offset == 0xf0 ? static_cast<std::uint32_t>(*counter) : 0;
     }
-    std::uint64_t read64(std::uint32_t offset) const { return offset == 0 ? std::uint64_t{10'000'000} << 32 : 0; }
+    std::uint64_t read64(std::uint32_t offset) const {
+        return offset == 0 ? std::uint64_t{10'000'000} << 32 : 0;
+    }
     void write32(std::uint32_t, std::uint32_t) const {}
     void write64(std::uint32_t, std::uint64_t) const {}
 };

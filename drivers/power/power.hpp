@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // drivers/power/power.hpp - ending the machine: QEMU's exit device, ACPI soft-off, reset.
 //
-// The exit device is written only where fw_cfg answers with QEMU's signature: on other machines port F4 may be anything.
-// Spec: QEMU docs/specs/fw_cfg "Signature"; ACPI 6.5 sections 4.8.3.2 (PM1 control), 4.8.3.6 (reset register),
-// 7.4.2.6 (_S5); port CF9 as in Intel's PCH data sheets.
+// The exit device is written only where fw_cfg answers with QEMU's signature: on other machines port F4 may
+// be anything. Spec: QEMU docs/specs/fw_cfg "Signature"; ACPI 6.5 sections 4.8.3.2 (PM1 control), 4.8.3.6
+// (reset register), 7.4.2.6 (_S5); port CF9 as in Intel's PCH data sheets.
 #pragma once
 
 #include "drivers/seams.hpp"
@@ -31,7 +31,8 @@ public:
         return true;
     }
 
-    // Ends the emulator with status 2 * value + 1 where its exit device is configured; returns where it is not.
+    // Ends the emulator with status 2 * value + 1 where its exit device is configured; returns where it is
+    // not.
     void debug_exit(std::uint16_t port, std::uint32_t value) { io_.out32(port, value); }
 
     // Returns where the machine did not react.

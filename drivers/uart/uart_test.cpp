@@ -39,7 +39,9 @@ struct FakePorts {
     void out32(std::uint16_t, std::uint32_t) {}
 };
 
-std::span<const std::byte> bytes(const std::string& text) { return std::as_bytes(std::span{text}); }
+std::span<const std::byte> bytes(const std::string& text) {
+    return std::as_bytes(std::span{text});
+}
 
 TEST(Uart, SendsWhatItIsGiven) {
     Chip chip;

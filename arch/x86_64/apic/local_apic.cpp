@@ -19,7 +19,9 @@ constexpr unsigned delivery_reads = 1'000'000;
 constinit base::VirtAddr page{default_register_page};
 constinit bool x2 = false;
 
-std::uint32_t number(Register reg) { return static_cast<std::uint32_t>(reg); }
+std::uint32_t number(Register reg) {
+    return static_cast<std::uint32_t>(reg);
+}
 
 void command(std::uint32_t apic_id, std::uint32_t low) {
     if (x2) {
@@ -45,10 +47,16 @@ void mask_all() {
 
 } // namespace
 
-void use_register_page(base::VirtAddr at) { page = at; }
+void use_register_page(base::VirtAddr at) {
+    page = at;
+}
 
-bool x2apic_offered() { return (cpu::cpuid(1).ecx >> 21 & 1) != 0; }
-bool x2apic_on() { return x2; }
+bool x2apic_offered() {
+    return (cpu::cpuid(1).ecx >> 21 & 1) != 0;
+}
+bool x2apic_on() {
+    return x2;
+}
 
 base::PhysAddr register_page() {
     return base::PhysAddr{cpu::rdmsr(cpu::msr::apic_base) & cpu::apic_base::address};
@@ -74,7 +82,9 @@ void reset() {
     // Software-disabling clears no request bit: those need the CPU to accept them (kernel/cpu drains them).
 }
 
-std::uint32_t id() { return x2 ? read(Register::id) : read(Register::id) >> 24; }
+std::uint32_t id() {
+    return x2 ? read(Register::id) : read(Register::id) >> 24;
+}
 
 std::uint32_t read(Register reg) {
     if (x2)
@@ -89,11 +99,17 @@ void write(Register reg, std::uint32_t value) {
         cpu::mmio_write<std::uint32_t>(base::VirtAddr{page.value() + (number(reg) << 4)}, value);
 }
 
-void send_init(std::uint32_t apic_id) { command(apic_id, init); }
+void send_init(std::uint32_t apic_id) {
+    command(apic_id, init);
+}
 void send_startup(std::uint32_t apic_id, base::PhysAddr at) {
     command(apic_id, startup | static_cast<std::uint32_t>(at.value() >> 12 & 0xff));
 }
-void send_nmi(std::uint32_t apic_id) { command(apic_id, nmi); }
-void send_fixed(std::uint32_t apic_id, std::uint8_t vector) { command(apic_id, fixed | vector); }
+void send_nmi(std::uint32_t apic_id) {
+    command(apic_id, nmi);
+}
+void send_fixed(std::uint32_t apic_id, std::uint8_t vector) {
+    command(apic_id, fixed | vector);
+}
 
 } // namespace apic

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // arch/x86_64/apic/local_apic.hpp - this CPU's local APIC: x2APIC by MSR, or xAPIC by its register page.
 //
-// Thin: which IPIs a guest may cause is decided in core/vcpu. The register page of xAPIC mode is mapped by whoever
-// calls use_register_page(); x2APIC mode needs none.
-// Invariants: interrupts are never enabled in the hypervisor, so one CPU's register sequences are never interrupted
+// Thin: which IPIs a guest may cause is decided in core/vcpu. The register page of xAPIC mode is mapped by
+// whoever calls use_register_page(); x2APIC mode needs none. Invariants: interrupts are never enabled in the
+// hypervisor, so one CPU's register sequences are never interrupted
 //             by another user of the APIC (an NMI handler does not touch it).
 // Spec: AMD APM vol. 2 "Advanced Programmable Interrupt Controller", "x2APIC Mode".
 #pragma once
@@ -51,7 +51,8 @@ void use_register_page(base::VirtAddr page);
 // The page of the xAPIC registers by MSR 1B.
 [[nodiscard]] base::PhysAddr register_page();
 
-// Switches this CPU's APIC on: x2APIC where the CPU offers it. Every LVT entry masked, priority 0, software-enabled.
+// Switches this CPU's APIC on: x2APIC where the CPU offers it. Every LVT entry masked, priority 0,
+// software-enabled.
 void enable();
 // The same state for a guest's (next) start: also timer stopped, no interrupt in service or requested.
 void reset();
@@ -65,8 +66,8 @@ void send_startup(std::uint32_t apic_id, base::PhysAddr page);
 void send_nmi(std::uint32_t apic_id);
 void send_fixed(std::uint32_t apic_id, std::uint8_t vector);
 
-// How far the timer, divided by 1, counts while `wait` runs. Read before enable(): QEMU cannot read the count by MSR
-// under -icount, the register page is fine.
+// How far the timer, divided by 1, counts while `wait` runs. Read before enable(): QEMU cannot read the count
+// by MSR under -icount, the register page is fine.
 template <typename Wait> std::uint32_t timer_counts_during(Wait wait) {
     write(Register::divide, 0xb);
     write(Register::timer, 1u << 16);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // arch/x86_64/cpu/descriptors.hpp - GDT, TSS and IDT of one CPU.
 //
-// Flat 64-bit code and data, one TSS with three IST stacks: NMI, #DF and #MC never run on an interrupted stack.
-// Spec: AMD APM vol. 2 "Segmented Virtual Memory", "Exceptions and Interrupts".
+// Flat 64-bit code and data, one TSS with three IST stacks: NMI, #DF and #MC never run on an interrupted
+// stack. Spec: AMD APM vol. 2 "Segmented Virtual Memory", "Exceptions and Interrupts".
 #pragma once
 
 #include "arch/x86_64/cpu/instructions.hpp"
@@ -31,7 +31,8 @@ struct Gdt {
     std::uint64_t task_low = 0, task_high = 0;
 
     constexpr void set_task(std::uint64_t base) {
-        task_low = (sizeof(TaskState) - 1) | (base & 0xffffff) << 16 | std::uint64_t{0x89} << 40 | (base >> 24 & 0xff) << 56;
+        task_low = (sizeof(TaskState) - 1) | (base & 0xffffff) << 16 | std::uint64_t{0x89} << 40 |
+                   (base >> 24 & 0xff) << 56;
         task_high = base >> 32;
     }
 };

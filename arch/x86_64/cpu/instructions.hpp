@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// arch/x86_64/cpu/instructions.hpp - privileged and special instructions, one function each; used by loader, hypervisor
-// and unikernel. The only inline assembly outside entry stubs. Thin: no decisions here.
-// Spec: AMD APM vol. 3; Intel SDM vol. 2.
+// arch/x86_64/cpu/instructions.hpp - privileged and special instructions, one function each; used by loader,
+// hypervisor and unikernel. The only inline assembly outside entry stubs. Thin: no decisions here. Spec: AMD
+// APM vol. 3; Intel SDM vol. 2.
 #pragma once
 
 #include <cstdint>
@@ -12,11 +12,15 @@ struct CpuidResult {
     std::uint32_t eax, ebx, ecx, edx;
 };
 
-// SAFETY (all of this file): each asm statement names every register and memory effect it has; callers run at CPL 0.
+// SAFETY (all of this file): each asm statement names every register and memory effect it has; callers run at
+// CPL 0.
 
 inline CpuidResult cpuid(std::uint32_t leaf, std::uint32_t subleaf = 0) {
     CpuidResult r{};
-    asm volatile("cpuid" : "=a"(r.eax), "=b"(r.ebx), "=c"(r.ecx), "=d"(r.edx) : "a"(leaf), "c"(subleaf) : "memory");
+    asm volatile("cpuid"
+                 : "=a"(r.eax), "=b"(r.ebx), "=c"(r.ecx), "=d"(r.edx)
+                 : "a"(leaf), "c"(subleaf)
+                 : "memory");
     return r;
 }
 
@@ -35,7 +39,8 @@ inline std::uint64_t rdmsr(std::uint32_t msr) {
 inline void wrmsr(std::uint32_t msr, std::uint64_t value) {
     asm volatile("wrmsr"
                  :
-                 : "c"(msr), "a"(static_cast<std::uint32_t>(value)), "d"(static_cast<std::uint32_t>(value >> 32))
+                 : "c"(msr), "a"(static_cast<std::uint32_t>(value)),
+                   "d"(static_cast<std::uint32_t>(value >> 32))
                  : "memory");
 }
 
@@ -54,9 +59,15 @@ inline std::uint32_t in32(std::uint16_t port) {
     asm volatile("inl %1, %0" : "=a"(value) : "Nd"(port));
     return value;
 }
-inline void out8(std::uint16_t port, std::uint8_t value) { asm volatile("outb %0, %1" : : "a"(value), "Nd"(port)); }
-inline void out16(std::uint16_t port, std::uint16_t value) { asm volatile("outw %0, %1" : : "a"(value), "Nd"(port)); }
-inline void out32(std::uint16_t port, std::uint32_t value) { asm volatile("outl %0, %1" : : "a"(value), "Nd"(port)); }
+inline void out8(std::uint16_t port, std::uint8_t value) {
+    asm volatile("outb %0, %1" : : "a"(value), "Nd"(port));
+}
+inline void out16(std::uint16_t port, std::uint16_t value) {
+    asm volatile("outw %0, %1" : : "a"(value), "Nd"(port));
+}
+inline void out32(std::uint16_t port, std::uint32_t value) {
+    asm volatile("outl %0, %1" : : "a"(value), "Nd"(port));
+}
 
 inline std::uint64_t read_cr0() {
     std::uint64_t value = 0;
@@ -78,10 +89,18 @@ inline std::uint64_t read_cr4() {
     asm volatile("mov %%cr4, %0" : "=r"(value) : : "memory");
     return value;
 }
-inline void write_cr0(std::uint64_t value) { asm volatile("mov %0, %%cr0" : : "r"(value) : "memory"); }
-inline void write_cr2(std::uint64_t value) { asm volatile("mov %0, %%cr2" : : "r"(value) : "memory"); }
-inline void write_cr3(std::uint64_t value) { asm volatile("mov %0, %%cr3" : : "r"(value) : "memory"); }
-inline void write_cr4(std::uint64_t value) { asm volatile("mov %0, %%cr4" : : "r"(value) : "memory"); }
+inline void write_cr0(std::uint64_t value) {
+    asm volatile("mov %0, %%cr0" : : "r"(value) : "memory");
+}
+inline void write_cr2(std::uint64_t value) {
+    asm volatile("mov %0, %%cr2" : : "r"(value) : "memory");
+}
+inline void write_cr3(std::uint64_t value) {
+    asm volatile("mov %0, %%cr3" : : "r"(value) : "memory");
+}
+inline void write_cr4(std::uint64_t value) {
+    asm volatile("mov %0, %%cr4" : : "r"(value) : "memory");
+}
 
 inline std::uint64_t xgetbv(std::uint32_t index) {
     std::uint32_t low = 0, high = 0;
@@ -91,28 +110,53 @@ inline std::uint64_t xgetbv(std::uint32_t index) {
 inline void xsetbv(std::uint32_t index, std::uint64_t value) {
     asm volatile("xsetbv"
                  :
-                 : "c"(index), "a"(static_cast<std::uint32_t>(value)), "d"(static_cast<std::uint32_t>(value >> 32))
+                 : "c"(index), "a"(static_cast<std::uint32_t>(value)),
+                   "d"(static_cast<std::uint32_t>(value >> 32))
                  : "memory");
 }
 
-inline void invlpg(std::uint64_t address) { asm volatile("invlpg (%0)" : : "r"(address) : "memory"); }
-inline void pause() { asm volatile("pause" : : : "memory"); }
-inline void halt() { asm volatile("hlt" : : : "memory"); }
-inline void interrupts_off() { asm volatile("cli" : : : "memory"); }
-inline void interrupts_on() { asm volatile("sti" : : : "memory"); }
-inline void wbinvd() { asm volatile("wbinvd" : : : "memory"); }
-inline void store_fence() { asm volatile("sfence" : : : "memory"); }
-inline void stac() { asm volatile("stac" : : : "memory"); }
-inline void clac() { asm volatile("clac" : : : "memory"); }
+inline void invlpg(std::uint64_t address) {
+    asm volatile("invlpg (%0)" : : "r"(address) : "memory");
+}
+inline void pause() {
+    asm volatile("pause" : : : "memory");
+}
+inline void halt() {
+    asm volatile("hlt" : : : "memory");
+}
+inline void interrupts_off() {
+    asm volatile("cli" : : : "memory");
+}
+inline void interrupts_on() {
+    asm volatile("sti" : : : "memory");
+}
+inline void wbinvd() {
+    asm volatile("wbinvd" : : : "memory");
+}
+inline void store_fence() {
+    asm volatile("sfence" : : : "memory");
+}
+inline void stac() {
+    asm volatile("stac" : : : "memory");
+}
+inline void clac() {
+    asm volatile("clac" : : : "memory");
+}
 
 // A pseudo-descriptor for LGDT / LIDT.
 struct [[gnu::packed]] DescriptorTable {
     std::uint16_t limit;
     std::uint64_t base;
 };
-inline void lgdt(const DescriptorTable& table) { asm volatile("lgdt %0" : : "m"(table) : "memory"); }
-inline void lidt(const DescriptorTable& table) { asm volatile("lidt %0" : : "m"(table) : "memory"); }
-inline void ltr(std::uint16_t selector) { asm volatile("ltr %0" : : "r"(selector) : "memory"); }
+inline void lgdt(const DescriptorTable& table) {
+    asm volatile("lgdt %0" : : "m"(table) : "memory");
+}
+inline void lidt(const DescriptorTable& table) {
+    asm volatile("lidt %0" : : "m"(table) : "memory");
+}
+inline void ltr(std::uint16_t selector) {
+    asm volatile("ltr %0" : : "r"(selector) : "memory");
+}
 
 // RDRAND / RDSEED: false when the hardware had nothing to give this time.
 inline bool rdrand(std::uint64_t& value) {

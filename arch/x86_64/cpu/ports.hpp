@@ -20,13 +20,19 @@ struct Ports {
 class Registers {
 public:
     explicit Registers(base::VirtAddr base) : base_(base) {}
-    [[nodiscard]] std::uint32_t read32(std::uint32_t offset) const { return mmio_read<std::uint32_t>(at(offset)); }
-    [[nodiscard]] std::uint64_t read64(std::uint32_t offset) const { return mmio_read<std::uint64_t>(at(offset)); }
+    [[nodiscard]] std::uint32_t read32(std::uint32_t offset) const {
+        return mmio_read<std::uint32_t>(at(offset));
+    }
+    [[nodiscard]] std::uint64_t read64(std::uint32_t offset) const {
+        return mmio_read<std::uint64_t>(at(offset));
+    }
     void write32(std::uint32_t offset, std::uint32_t value) const { mmio_write(at(offset), value); }
     void write64(std::uint32_t offset, std::uint64_t value) const { mmio_write(at(offset), value); }
 
 private:
-    [[nodiscard]] base::VirtAddr at(std::uint32_t offset) const { return base::VirtAddr{base_.value() + offset}; }
+    [[nodiscard]] base::VirtAddr at(std::uint32_t offset) const {
+        return base::VirtAddr{base_.value() + offset};
+    }
     base::VirtAddr base_;
 };
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // arch/x86_64/cpu/raw.hpp - the only place where a number becomes a pointer.
 //
-// Callers hold the proof that the address is mapped for as long as the reference lives (own image, pool, window).
+// Callers hold the proof that the address is mapped for as long as the reference lives (own image, pool,
+// window).
 #pragma once
 
 #include "hypervisor/base/address.hpp"
@@ -13,7 +14,9 @@
 namespace cpu {
 
 // SAFETY: see above; nothing here checks.
-template <typename T> T* pointer_to(base::VirtAddr address) { return reinterpret_cast<T*>(address.value()); }
+template <typename T> T* pointer_to(base::VirtAddr address) {
+    return reinterpret_cast<T*>(address.value());
+}
 
 inline std::span<std::byte> bytes_at(base::VirtAddr address, std::size_t count) {
     return {reinterpret_cast<std::byte*>(address.value()), count};
@@ -25,7 +28,9 @@ template <typename T> base::VirtAddr address_of(const T& object) {
 
 // Device registers: one access of exactly this width.
 // SAFETY: the address is a device's, mapped uncached.
-template <typename T> T mmio_read(base::VirtAddr address) { return *reinterpret_cast<const volatile T*>(address.value()); }
+template <typename T> T mmio_read(base::VirtAddr address) {
+    return *reinterpret_cast<const volatile T*>(address.value());
+}
 template <typename T> void mmio_write(base::VirtAddr address, T value) {
     *reinterpret_cast<volatile T*>(address.value()) = value;
 }

@@ -28,13 +28,16 @@ Features features() {
 
 const char* missing(const Features& found) {
     if (!found.svm)
-        return "this CPU does not offer AMD-V (CPUID 80000001 ECX.SVM = 0). On an AMD machine switch on 'SVM Mode' "
+        return "this CPU does not offer AMD-V (CPUID 80000001 ECX.SVM = 0). On an AMD machine switch on 'SVM "
+               "Mode' "
                "(CPU or Overclocking menu of the firmware); under QEMU use -cpu max,+svm";
     if (found.disabled_by_firmware)
-        return "the firmware has locked AMD-V off (VM_CR.SVMDIS = 1). Switch on 'SVM Mode' or 'Secure Virtual "
+        return "the firmware has locked AMD-V off (VM_CR.SVMDIS = 1). Switch on 'SVM Mode' or 'Secure "
+               "Virtual "
                "Machine' in the firmware's CPU menu and power-cycle the machine";
     if (!found.nested_paging)
-        return "this CPU has AMD-V but no nested paging (CPUID 8000000A EDX.NP = 0): too old, or under QEMU add +npt";
+        return "this CPU has AMD-V but no nested paging (CPUID 8000000A EDX.NP = 0): too old, or under QEMU "
+               "add +npt";
     if (found.asid_count < 2)
         return "this CPU offers no address space identifier for a guest (CPUID 8000000A EBX)";
     return nullptr;

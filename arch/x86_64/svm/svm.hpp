@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // arch/x86_64/svm/svm.hpp - AMD-V on one CPU: what it offers, switching it on, running a guest.
 //
-// Invariants: GIF is 0 from enable() on, but for the moment inside idle_until_kick() and take_pending_nmi(): no NMI
+// Invariants: GIF is 0 from enable() on, but for the moment inside idle_until_kick() and take_pending_nmi():
+// no NMI
 //             is handled between a check of this CPU's requests and VMRUN (rule 10).
 // Spec: AMD APM vol. 2 chapter 15 "Secure Virtual Machine".
 #pragma once
@@ -14,10 +15,10 @@
 namespace svm {
 
 struct Features {
-    bool svm = false;             // CPUID 80000001 ECX.SVM
-    bool nested_paging = false;   // 8000000A EDX.0
-    bool next_rip = false;        // EDX.3
-    bool flush_by_asid = false;   // EDX.6
+    bool svm = false;                  // CPUID 80000001 ECX.SVM
+    bool nested_paging = false;        // 8000000A EDX.0
+    bool next_rip = false;             // EDX.3
+    bool flush_by_asid = false;        // EDX.6
     bool disabled_by_firmware = false; // VM_CR.SVMDIS
     std::uint32_t asid_count = 0;
 };
@@ -29,7 +30,8 @@ struct Features {
 // EFER.SVME and the host save area; leaves GIF = 0.
 void enable(base::PhysAddr host_save_area);
 
-// General registers that VMRUN does not switch, and what the entry stub needs. The stub (run.S) knows the offsets.
+// General registers that VMRUN does not switch, and what the entry stub needs. The stub (run.S) knows the
+// offsets.
 struct GuestRegisters {
     std::uint64_t rcx, rdx, rbx, rbp, rsi, rdi, r8, r9, r10, r11, r12, r13, r14, r15;
     std::uint64_t vmcb;      // physical

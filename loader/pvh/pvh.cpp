@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "loader/pvh/pvh.hpp"
+
+namespace loader::pvh {
+namespace {
+
+constexpr std::uint32_t start_magic = 0x336ec578;
+
+struct StartInfo {
+    std::uint32_t magic, version, flags, module_count;
+    std::uint64_t modules, command_line, rsdp, memory_map;
+    std::uint32_t memory_map_entries, reserved;
+};
+static_assert(sizeof(StartInfo) == 56);
+
+struct Module {
+    std::uint64_t address, bytes, command_line, reserved;
+};
+
+struct MapEntry {
+    std::uint64_t base, bytes;
+    std::uint32_t type, reserved;
+};
+
+bool wraps(std::uint64_t start, std::uint64_t bytes) {
+    return start + bytes < start;
+}
+
+void copy_command_line(const PhysicalMemory& memory, std::uint64_t address, BootRecord& record) {
+    for (std::uint64_t i = 0; address != 0 && i < 256; ++i) {
+        const auto c = memory.read<char>(address + i);
+        if (!c || *c == '\0')
+            return;
+        record.command_line << *c;
+    }
+}
+
+} // namespace
+
+base::Status<BootError> read(const PhysicalMemory& memory, std::uint64_t start_info, BootRecord& record) {
+    const auto info = memory.read<StartInfo>(start_info);
+    if (!info || info->magic != start_magic)
+        return base::Failure{BootError::bad_structure};
+    (void)record.keep.push_back({start_info, sizeof(StartInfo)});
+    if (info->version < 1 || info->memory_map == 0 || info->memory_map_entries == 0)
+        return base::Failure{BootError::no_memory_map};
+    if (info->memory_map_entries > max_memory_entries)
+        return base::Failure{BootError::too_many_entries};
+    (void)record.keep.push_back({info->memory_map, info->memory_map_entries * sizeof(MapEntry)});
+    for (std::uint32_t i = 0; i < info->memory_map_entries; ++i) {
+        const auto entry = memory.read<MapEntry>(info->memory_map + i * sizeof(MapEntry));
+        if (!entry)
+            return base::Failure{BootError::bad_structure};
+        if (!record.memory.push_back({{entry->base, entry->bytes}, static_cast<MemoryType>(entry->type)}))
+            return base::Failure{BootError::too_many_entries};
+    }
+    if (info->module_count == 0)
+        return base::Failure{BootError::no_module};
+    if (info->module_count > 1)
+        return base::Failure{BootError::too_many_modules};
+    const auto module = memory.read<Module>(info->modules);
+    if (!module)
+        return base::Failure{BootError::bad_structure};
+    (void)record.keep.push_back({info->modules, sizeof(Module)});
+    if (module->bytes == 0 || wraps(module->address, module->bytes) ||
+        !memory.view(module->address, module->bytes))
+        return base::Failure{BootError::bad_module};
+    record.module = {module->address, module->bytes};
+    (void)record.keep.push_back(record.module);
+    record.rsdp = info->rsdp;
+    copy_command_line(memory, info->command_line, record);
+    return base::success;
+}
+
+} // namespace loader::pvh
