@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+// hypervisor/core/audit/record.hpp - records inside frames: key=value pairs, the end of a generation, boot
+// figures.
+//
+// Pure; builder and reader of each kind side by side. Values may come from guests (names of what they did,
+// their own audit text): any byte that is not printable ASCII, and space, '%' and '=', is written as %XX, so
+// a value can neither end its pair nor start another. Spec: partitions/abi/console.h.
+#pragma once
+
+#include "hypervisor/base/text.hpp"
+#include "partitions/abi/console.h"
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace audit {
+
+using RecordText = base::Text<CAISSON_FRAME_MAX>;
+
+class Record {
+public:
+    Record& add(std::string_view key, std::string_view value);
+    Record& add(std::string_view key, std::uint64_t value);
+    Record& add_hex(std::string_view key, std::uint64_t value);
+    [[nodiscard]] std::string_view view() const { return text_.view(); }
+    [[nodiscard]] bool truncated() const { return text_.truncated(); }
+
+private:
+    void key(std::string_view name);
+    RecordText text_;
+};
+
+// An audit record: `event` and `seq` first, more pairs as they come.
+[[nodiscard]] Record audit_record(std::string_view event, std::uint64_t sequence);
+
+struct ExitRecord {
+    std::string_view partition;
+    std::uint64_t generation = 1;
+    std::uint8_t status = 0;
+    std::string_view reason; // exit, signal, fault, stopped
+    std::string_view detail; // none, or what it was stopped for
+    std::uint64_t exits = 0, refusals = 0, dropped = 0;
+    std::uint64_t started = 0, first_output = 0, ended = 0; // TSC
+    bool last = true;
+};
+[[nodiscard]] Record build(const ExitRecord& record);
+[[nodiscard]] std::optional<ExitRecord> parse_exit(std::string_view payload);
+
+struct EndRecord {
+    std::string_view reason; // all-stopped, panic, refused
+    std::string_view action; // poweroff, reboot, halt
+};
+[[nodiscard]] Record build(const EndRecord& record);
+[[nodiscard]] std::optional<EndRecord> parse_end(std::string_view payload);
+
+struct BootRecord {
+    std::uint64_t entry = 0, verified = 0, ready = 0; // TSC
+    std::uint64_t memory_hypervisor = 0, memory_bundle = 0, memory_partitions = 0;
+    std::uint64_t cpus = 0;
+    std::uint64_t abi = 0; // CAISSON_ABI_VERSION
+    std::string_view build_id;
+};
+[[nodiscard]] Record build(const BootRecord& record);
+[[nodiscard]] std::optional<BootRecord> parse_boot(std::string_view payload);
+
+// Reads pairs in order; a payload that is not pairs separated by single spaces gives nothing.
+struct Pair {
+    std::string_view key, value; // value still escaped
+};
+class PairReader {
+public:
+    explicit PairReader(std::string_view payload) : rest_(payload) {}
+    // The next pair, or nothing at the end or at a malformed pair (see bad()).
+    [[nodiscard]] std::optional<Pair> next();
+    [[nodiscard]] bool bad() const { return bad_; }
+
+private:
+    std::string_view rest_;
+    bool bad_ = false;
+};
+// The value of one key, if the payload is well-formed up to it.
+[[nodiscard]] std::optional<std::string_view> find(std::string_view payload, std::string_view key);
+[[nodiscard]] std::optional<std::uint64_t> number(std::string_view text);
+
+} // namespace audit

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// hypervisor/core/vcpu/msr.hpp - which MSRs a partition reaches, and how.
+//
+// Pure. Three classes: passed through (the bitmap lets the guest at the register), mediated (an exit, decided
+// here), everything else refused with #GP and counted. Trust:      index and value are the guest's.
+// Invariants: I1  no register that delivers SMI, NMI or INIT, writes memory by physical address, or reaches
+// another
+//                 CPU is passed through (docs/hypervisor.md rules 8, 17, 20)
+//             I2  EFER.SVME is never visible and never cleared by a guest
+// Spec:       AMD APM vol. 2 15.11 (MSRPM), 16.11 (x2APIC); Intel SDM vol. 3 24.6.9 (MSR bitmaps), 10.12
+// (x2APIC).
+#pragma once
+
+#include "hypervisor/core/vcpu/cpuid.hpp"
+
+#include <array>
+#include <cstdint>
+#include <span>
+
+namespace vcpu {
+
+namespace msr {
+inline constexpr std::uint32_t tsc = 0x10;
+inline constexpr std::uint32_t apic_base = 0x1B;
+inline constexpr std::uint32_t microcode = 0x8B;
+inline constexpr std::uint32_t misc_enable = 0x1A0;
+inline constexpr std::uint32_t pat = 0x277;
+inline constexpr std::uint32_t tsc_deadline = 0x6E0;
+inline constexpr std::uint32_t x2apic_id = 0x802;
+inline constexpr std::uint32_t x2apic_ldr = 0x80D;
+inline constexpr std::uint32_t x2apic_icr = 0x830;
+inline constexpr std::uint32_t efer = 0xC0000080;
+inline constexpr std::uint32_t tsc_aux = 0xC0000103;
+inline constexpr std::uint32_t hwcr = 0xC0010015;
+} // namespace msr
+
+inline constexpr std::uint64_t pat_reset = 0x0007040600070406;
+inline constexpr std::uint64_t pat_linux = 0x0407050600070106;
+
+inline constexpr std::uint64_t efer_sce = 1u << 0;
+inline constexpr std::uint64_t efer_lme = 1u << 8;
+inline constexpr std::uint64_t efer_lma = 1u << 10;
+inline constexpr std::uint64_t efer_nxe = 1u << 11;
+inline constexpr std::uint64_t efer_svme = 1u << 12;
+
+// An MSR range with the accesses that do not exit.
+struct PassThrough {
+    std::uint32_t first, last;
+    bool read, write;
+};
+// The allow-list itself (also shown in docs/abi.md). TSC-deadline is added where the table offers it.
+[[nodiscard]] std::span<const PassThrough> pass_through_msrs();
+[[nodiscard]] bool passes_through(std::uint32_t index, bool write, bool tsc_deadline);
+
+// SVM: 8 KiB, two bits an MSR (read, write), 1 = exit. VMX: 4 KiB, read-low read-high write-low write-high.
+inline constexpr std::size_t msrpm_bytes = 8192;
+inline constexpr std::size_t msr_bitmap_bytes = 4096;
+void build_svm_msrpm(std::span<std::uint8_t, msrpm_bytes> map, bool tsc_deadline);
+void build_vmx_bitmap(std::span<std::uint8_t, msr_bitmap_bytes> map, bool tsc_deadline);
+
+} // namespace vcpu
