@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// hypervisor/core/plan/bind.hpp - the one function that chooses frames and CPUs, and the one that checks the
+// choice.
+//
+// Pure and deterministic: the same inputs give the same plan in the hypervisor, in `caisson plan` and in
+// tests. Trust:      the plan is verified; map and CPU list come from firmware and are only believed as far
+// as they go. Invariants: I1 no frame has two owners        I2 memory that is not usable is never used
+//             I3 nothing below 1 MiB, of the reserved ranges or of the bundle becomes RAM of a partition
+//             I4 two SMT siblings never belong to different partitions
+//             I5 a plan that does not fit is refused, naming what is missing; nothing is half bound
+// Rules: docs/architecture.md "Plan and binding".
+#pragma once
+
+#include "hypervisor/core/memory/map.hpp"
+#include "hypervisor/core/plan/bound_plan.hpp"
+#include "hypervisor/core/plan/plan.hpp"
+
+#include <cstdint>
+#include <span>
+
+namespace plan {
+
+// What bind needs to know of a section of the bundle (bundle::Section).
+struct SectionExtent {
+    std::uint32_t type;
+    std::uint32_t partition;
+    std::uint64_t offset; // in the bundle
+    std::uint64_t size;
+};
+
+struct Machine {
+    const memory::Map* map = nullptr;
+    std::span<const Cpu> cpus;             // exactly one with `boot`; order does not matter
+    std::span<const memory::Run> reserved; // the loader's image, start record, module list: nobody's (I3)
+    std::uint64_t bundle_base = 0;         // host-physical
+    std::uint64_t bundle_bytes = 0;
+    std::span<const SectionExtent> sections; // of the bundle, in its order
+};
+
+struct Options {
+    bool large_pages = true;            // 2 MiB leaves
+    bool huge_pages = false;            // 1 GiB leaves
+    bool large_executable_pages = true; // false: every executable leaf is 4 KiB (IF_PSCHANGE_MC_NO = 0)
+    // The hypervisor's frames besides second-stage tables.
+    std::uint64_t frames_fixed = 0;
+    std::uint64_t frames_per_cpu = 0; // of every CPU it starts: machine's CPUs, at most max_cpus
+    std::uint64_t frames_per_partition = 0;
+    std::uint64_t frames_per_vcpu = 0;
+};
+
+// On an error `bound` is empty.
+[[nodiscard]] Status bind(const Plan& plan, const Machine& machine, const Options& options, BoundPlan& bound);
+
+// Everything bind promises, looked at again from the result alone.
+[[nodiscard]] Status check(const Plan& plan, const Machine& machine, const Options& options,
+                           const BoundPlan& bound);
+
+// Frames of 4-level second-stage tables for these placements, with the largest leaves that fit.
+[[nodiscard]] std::uint64_t table_frames(const BoundPlan& bound, const Options& options);
+
+} // namespace plan

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// hypervisor/core/plan/plan.hpp - the plan, read from its table.
+//
+// Pure. Trust: the table is verified before it means anything, and checked here as if it were not.
+// Invariants: everything in a Plan is in range: names, counts, regions as guest_layout makes them, CPU sets
+// disjoint,
+//             texts inside the table, reserved fields zero, no byte of the table unaccounted for.
+#pragma once
+
+#include "hypervisor/core/plan/format.hpp"
+#include "hypervisor/core/plan/issue.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+namespace plan {
+
+class Plan {
+public:
+    // `table` must stay as long as the plan is used (private memory: it is read again).
+    [[nodiscard]] static Result<Plan> parse(std::span<const std::byte> table);
+
+    [[nodiscard]] const Header& header() const { return header_; }
+    [[nodiscard]] std::string_view name() const;
+    [[nodiscard]] std::uint32_t partition_count() const { return header_.partition_count; }
+    [[nodiscard]] AllStopped on_all_stopped() const {
+        return static_cast<AllStopped>(header_.on_all_stopped);
+    }
+
+    // index < partition_count()
+    [[nodiscard]] Partition partition(std::uint32_t index) const;
+    // Into the table.
+    [[nodiscard]] std::string_view partition_name(std::uint32_t index) const;
+    [[nodiscard]] std::string_view command_line(std::uint32_t index) const;
+    [[nodiscard]] std::span<const std::byte> startup(std::uint32_t index) const;
+    [[nodiscard]] std::uint32_t cpus_needed() const;
+    // The root region's bytes, or 0.
+    [[nodiscard]] std::uint64_t root_bytes(std::uint32_t index) const;
+
+private:
+    Plan(std::span<const std::byte> table, const Header& header) : table_(table), header_(header) {}
+
+    std::span<const std::byte> table_;
+    Header header_;
+};
+
+// One field rule after another for a partition record alone; used by parse().
+[[nodiscard]] Status check_partition(const Partition& partition, std::uint32_t index);
+
+} // namespace plan
