@@ -8,6 +8,7 @@
 #include "hypervisor/base/address.hpp"
 #include "hypervisor/base/result.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 
@@ -20,6 +21,6 @@ inline constexpr std::uint32_t max_guest_cpus = 64;
 // Fills `page`, which the guest sees at `at` (CAISSON_GPA_ACPI), for vCPUs with x2APIC IDs 0 .. cpu_count
 // - 1. Returns the RSDP's address.
 [[nodiscard]] base::Result<base::GuestPhysAddr, BuildError>
-build_guest_tables(std::span<std::uint8_t, 4096> page, base::GuestPhysAddr at, std::uint32_t cpu_count);
+build_guest_tables(std::span<std::byte, 4096> page, base::GuestPhysAddr at, std::uint32_t cpu_count);
 
 } // namespace acpi

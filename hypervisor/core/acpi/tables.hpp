@@ -11,6 +11,7 @@
 #include "hypervisor/base/fixed_vector.hpp"
 #include "hypervisor/base/result.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -27,7 +28,7 @@ enum class Error : std::uint8_t {
     too_many,     // more CPUs or tables than the fixed lists hold
 };
 
-// Physical memory, through a callable:  std::span<const std::uint8_t>(std::uint64_t address, std::uint32_t
+// Physical memory, through a callable:  std::span<const std::byte>(std::uint64_t address, std::uint32_t
 // bytes). An empty span means "not readable". A span is used only until the next call, so one window is
 // enough.
 class PhysicalReader {
@@ -35,19 +36,19 @@ public:
     template <typename Callable>
     requires(!std::is_same_v<std::remove_cvref_t<Callable>, PhysicalReader>) explicit PhysicalReader(
         Callable& callable)
-        : context_(&callable), call_([](void* context, std::uint64_t address,
-                                        std::uint32_t bytes) -> std::span<const std::uint8_t> {
+        : context_(&callable),
+          call_([](void* context, std::uint64_t address, std::uint32_t bytes) -> std::span<const std::byte> {
               return (*static_cast<Callable*>(context))(address, bytes);
           }) {}
     // Exactly `bytes` bytes, or an empty span.
-    [[nodiscard]] std::span<const std::uint8_t> operator()(std::uint64_t address, std::uint32_t bytes) const {
-        const std::span<const std::uint8_t> span = call_(context_, address, bytes);
-        return span.size() >= bytes ? span.first(bytes) : std::span<const std::uint8_t>{};
+    [[nodiscard]] std::span<const std::byte> operator()(std::uint64_t address, std::uint32_t bytes) const {
+        const std::span<const std::byte> span = call_(context_, address, bytes);
+        return span.size() >= bytes ? span.first(bytes) : std::span<const std::byte>{};
     }
 
 private:
     void* context_;
-    std::span<const std::uint8_t> (*call_)(void*, std::uint64_t, std::uint32_t);
+    std::span<const std::byte> (*call_)(void*, std::uint64_t, std::uint32_t);
 };
 
 inline constexpr std::uint32_t max_table_bytes = 1u << 20; // the longest read: a DSDT
@@ -120,8 +121,8 @@ struct Tables {
                                                       std::uint32_t bytes);
 
 // The package of \_S5_ in a definition block's bytes: NameOp '_S5_' PackageOp length count, then integers.
-[[nodiscard]] std::optional<SleepType> soft_off_in(std::span<const std::uint8_t> aml);
+[[nodiscard]] std::optional<SleepType> soft_off_in(std::span<const std::byte> aml);
 
-[[nodiscard]] bool checksum_good(std::span<const std::uint8_t> bytes);
+[[nodiscard]] bool checksum_good(std::span<const std::byte> bytes);
 
 } // namespace acpi

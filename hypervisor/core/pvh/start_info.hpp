@@ -63,7 +63,7 @@ inline constexpr std::size_t max_memory_entries = max_ram + 4;
 
 // Fills `pages`, which the guest sees at CAISSON_GPA_START_INFO; the payload's EBX is that address.
 // An error leaves `pages` as it was.
-[[nodiscard]] base::Status<Error> build_start_info(std::span<std::uint8_t, start_info_bytes> pages,
+[[nodiscard]] base::Status<Error> build_start_info(std::span<std::byte, start_info_bytes> pages,
                                                    const StartInput& input);
 
 struct BootPageInput {
@@ -78,6 +78,6 @@ struct BootPageInput {
     std::array<std::uint8_t, 64> entropy_seed{};
     std::string_view name; // at most 31 bytes are kept
 };
-void build_boot_page(std::span<std::uint8_t, 4096> page, const BootPageInput& input);
+void build_boot_page(std::span<std::byte, 4096> page, const BootPageInput& input);
 
 } // namespace pvh
