@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Case files: reading them, and refusing keys that are not known, so that a typing error never weakens a test."""
+import re
+import tomllib
+
+IMAGE = {"programs": list, "host": list, "host_trees": list, "busybox": list, "files": dict, "directories": dict,
+         "links": dict, "entrypoint": list, "args": list, "env": dict, "working_dir": str, "user": str}
+KNOWN = {
+    "": {"description": str, "labels": list, "time_limit": int, "requires": list, "images": dict, "manifest": dict,
+         "manifests": dict, "bundle": dict, "boot": dict, "expect": dict, "command": dict},
+    "manifest": {"text": str},
+    "bundle": {"of": str, "unsigned": bool, "flip": list, "truncate": int, "append": str},
+    "boot": {"path": str, "cpu": str, "cpus": int, "memory": str, "icount": bool, "qemu": list, "elf": str,
+             "module": str, "cmdline": str},
+    "expect": {"qemu_status": int, "log": list, "no_log": list, "text": list, "end": dict, "boot": dict, "audit": list,
+               "no_audit": list, "partitions": dict, "command": dict},
+    "command": {"run": list, "environment": dict},
+    "expect.command": {"status": int, "stdout": str, "stderr": str, "stdout_contains": list, "stderr_contains": list,
+                       "golden": str},
+}
+PARTITION_CHECKS = {"output": str, "contains": list, "lacks": list, "generations": int, "same_as_chroot": str}
+END_KEYS = ["status", "reason", "detail", "exits", "refusals", "dropped", "started", "first_output", "ended", "last"]
+LABELS = {"quick", "full", "nightly", "boot", "isolation", "chroot", "trust", "grub", "cli", "figures", "abi"}
+PATHS = {"pvh", "grub-bios", "grub-uefi"}
+
+
+class CaseError(Exception):
+    pass
+
+
+def expect_keys(where, table, known):
+    for key, value in table.items():
+        if key not in known:
+            raise CaseError(f"[{where or 'top'}]: '{key}' is not a key; known: {', '.join(sorted(known))}")
+        if not isinstance(value, known[key]) or (known[key] is int and isinstance(value, bool)):
+            raise CaseError(f"[{where or 'top'}]: '{key}' must be {known[key].__name__}")
+
+
+def load(path):
+    with open(path, "rb") as file:
+        try:
+            case = tomllib.load(file)
+        except tomllib.TOMLDecodeError as error:
+            raise CaseError(f"not TOML: {error}") from error
+    expect_keys("", case, KNOWN[""])
+    for section in ("manifest", "bundle", "boot", "expect", "command"):
+        expect_keys(section, case.get(section, {}), KNOWN[section])
+    for name, image in case.get("images", {}).items():
+        expect_keys(f"images.{name}", image, IMAGE)
+    for name, manifest in case.get("manifests", {}).items():
+        expect_keys(f"manifests.{name}", manifest, KNOWN["manifest"])
+    expect = case.get("expect", {})
+    expect_keys("expect.command", expect.get("command", {}), KNOWN["expect.command"])
+    for name, checks in expect.get("partitions", {}).items():
+        for key, value in checks.items():
+            if key in END_KEYS:
+                if not isinstance(value, (int, str)):
+                    raise CaseError(f"[expect.partitions.{name}]: '{key}' must be a number or a comparison")
+                continue
+            expect_keys(f"expect.partitions.{name}", {key: value}, PARTITION_CHECKS)
+    unknown = set(case.get("labels", [])) - LABELS
+    if unknown:
+        raise CaseError(f"labels: {', '.join(sorted(unknown))} not known; known: {', '.join(sorted(LABELS))}")
+    if case.get("boot", {}).get("path", "pvh") not in PATHS:
+        raise CaseError(f"[boot]: path must be one of {', '.join(sorted(PATHS))}")
+    kinds = [kind for kind in ("manifest", "command") if kind in case] + (["elf"] if "elf" in case.get("boot", {}) else [])
+    if not kinds or kinds == ["manifest", "elf"]:
+        raise CaseError("a case has [manifest], or boot.elf, or [command]")
+    if not expect:
+        raise CaseError("a case without [expect] cannot fail")
+    return case
+
+
+def substitute(value, variables):
+    """${name} in every string of a table."""
+    if isinstance(value, str):
+        def replace(match):
+            if match.group(1) not in variables:
+                raise CaseError(f"${{{match.group(1)}}} is not known; known: {', '.join(sorted(variables))}")
+            return str(variables[match.group(1)])
+        return re.sub(r"\$\{([a-z_]+)\}", replace, value)
+    if isinstance(value, list):
+        return [substitute(item, variables) for item in value]
+    if isinstance(value, dict):
+        return {key: substitute(item, variables) for key, item in value.items()}
+    return value
+
+
+def partition_names(manifest):
+    """The names below `partitions:` (two spaces in, as every case writes them)."""
+    below = re.split(r"^partitions:[ ]*$", manifest, maxsplit=1, flags=re.MULTILINE)
+    names = []
+    for line in below[1].split("\n") if len(below) == 2 else []:
+        if line and not line.startswith((" ", "#")):
+            break
+        match = re.match(r"  ([a-z0-9-]+):", line)
+        if match:
+            names.append(match.group(1))
+    if not names:
+        raise CaseError("the manifest has no block of partitions, written `partitions:` and `  NAME: {...}`")
+    return names
+
+
+COMPARISON = re.compile(r"^(<=|>=|<|>|!=) *(-?\d+)$")
+
+
+def holds(expected, actual):
+    """expected: a value, or "<= 10" and the like; actual: a record's text."""
+    match = COMPARISON.match(expected) if isinstance(expected, str) else None
+    if not match:
+        return str(expected) == actual
+    try:
+        number = int(actual, 0)
+    except ValueError:
+        return False
+    bound = int(match.group(2))
+    return {"<=": number <= bound, ">=": number >= bound, "<": number < bound, ">": number > bound,
+            "!=": number != bound}[match.group(1)]

@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The harness itself: a guest that fails, in every way known, fails the run. QEMU and the tool are stand-ins here."""
+import io
+import json
+import os
+import stat
+import sys
+import tempfile
+import unittest
+from contextlib import redirect_stdout
+
+import case as cases
+import frames
+import run_case
+
+CASE = """
+description = "stand-in"
+labels = ["quick"]
+time_limit = 5
+[manifest]
+text = '''
+name: test
+machine: {board: qemu-q35, cpus: 2, memory: 64MiB}
+partitions:
+  web: {kernel: web.elf, cpus: 1, memory: 4MiB}
+'''
+[expect]
+audit = [{ partition = "web", event = "start" }]
+no_audit = [{ event = "refused" }]
+log = ["up"]
+[expect.partitions.web]
+status = 3
+exits = "<= 2"
+contains = ["hello"]
+"""
+
+
+def frame(kind, partition, payload, generation=1):
+    payload = payload if isinstance(payload, bytes) else payload.encode()
+    return b"\x1e%s %s %d %d " % (kind.encode(), partition.encode(), generation, len(payload)) + payload + b"\n"
+
+
+def end(status=3, exits=1, last=1, generation=1):
+    return frame("x", "0", f"partition=web generation={generation} status={status} reason=exit detail=none exits={exits} refusals=0 "
+                 f"dropped=0 started=1 first_output=2 ended=3 last={last}", generation)
+
+
+START = frame("a", "0", "event=start seq=0")
+LOG = frame("l", "hv", "up")
+OUTPUT = frame("o", "0", "hello\n")
+MACHINE_END = frame("e", "hv", "reason=all-stopped action=poweroff")
+GOOD = b"firmware\r\n" + LOG + START + OUTPUT + end() + MACHINE_END
+
+
+class HarnessTest(unittest.TestCase):
+    def setUp(self):
+        self.directory = tempfile.TemporaryDirectory(prefix="caisson harness ")
+        self.addCleanup(self.directory.cleanup)
+        self.build = os.path.join(self.directory.name, "build")
+        os.makedirs(os.path.join(self.build, "qemu-tests"))
+        tool = self.program("tool", "#!/bin/sh\nwhile [ $# -gt 0 ]; do [ \"$1\" = -o ] && { : >\"$2\"; : >\"$2.elf\"; }; shift; done\n")
+        with open(os.path.join(self.build, "qemu-tests/built.json"), "w", encoding="utf-8") as file:
+            json.dump({"tool": tool, "source": "/nowhere"}, file)
+
+    def program(self, name, text):
+        path = os.path.join(self.directory.name, name)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(path, os.stat(path).st_mode | stat.S_IXUSR)
+        return path
+
+    def run_with(self, serial, status=33, errors="", sleep=0, case=CASE):
+        """-> (exit status of the harness, what it printed) for a QEMU that says SERIAL."""
+        said = os.path.join(self.directory.name, "said")
+        with open(said, "wb") as file:
+            file.write(serial)
+        qemu = self.program("qemu", f"""#!/bin/sh
+if [ "$1" = --version ]; then echo "QEMU emulator version 10.0.2"; exit 0; fi
+cat '{said}'
+printf '%s' '{errors}' >&2
+sleep {sleep}
+exit {status}
+""")
+        path = os.path.join(self.directory.name, "standin.toml")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(case)
+        printed = io.StringIO()
+        before = os.environ.get("CAISSON_QEMU")
+        os.environ["CAISSON_QEMU"] = qemu
+        try:
+            with redirect_stdout(printed):
+                result = run_case.main([path, "--build", self.build])
+        finally:
+            if before is None:
+                del os.environ["CAISSON_QEMU"]
+            else:
+                os.environ["CAISSON_QEMU"] = before
+        return result, printed.getvalue()
+
+    def fails(self, why, *arguments, **options):
+        result, printed = self.run_with(*arguments, **options)
+        self.assertEqual(result, 1, printed)
+        self.assertIn(why, printed)
+
+    def test_good_run_passes(self):
+        result, printed = self.run_with(GOOD)
+        self.assertEqual(result, 0, printed)
+
+    def test_wrong_status_of_guest(self):
+        self.fails("status is 4, expected 3", LOG + START + OUTPUT + end(status=4) + MACHINE_END)
+
+    def test_comparison(self):
+        self.fails("exits is 3, expected <= 2", LOG + START + OUTPUT + end(exits=3) + MACHINE_END)
+
+    def test_missing_output(self):
+        self.fails("'hello' is not there", LOG + START + end() + MACHINE_END)
+
+    def test_missing_end_of_partition(self):
+        self.fails("no record of its last end", LOG + START + OUTPUT + MACHINE_END)
+
+    def test_end_that_is_not_the_last(self):
+        self.fails("no record of its last end", LOG + START + OUTPUT + end(last=0) + MACHINE_END)
+
+    def test_missing_end_of_machine(self):
+        self.fails("records of the machine's end", LOG + START + OUTPUT + end())
+
+    def test_forged_record_in_output_is_no_record(self):
+        self.fails("no record of its last end", LOG + START + OUTPUT + frame("o", "0", end()) + MACHINE_END)
+
+    def test_missing_audit_record(self):
+        self.fails("no audit record matches", LOG + OUTPUT + end() + MACHINE_END)
+
+    def test_unwanted_audit_record(self):
+        self.fails("should not be there", LOG + START + frame("a", "0", "event=refused seq=1") + OUTPUT + end() + MACHINE_END)
+
+    def test_missing_log_line(self):
+        self.fails("log: 'up' is not there", START + OUTPUT + end() + MACHINE_END)
+
+    def test_status_of_qemu(self):
+        self.fails("QEMU's status is 37, expected 33", GOOD, status=37)
+
+    def test_bad_icount_read(self):
+        self.fails("Bad icount read", GOOD, errors="qemu: Bad icount read")
+
+    def test_time_limit(self):
+        self.fails("time limit of 1 s passed", GOOD, sleep=30, case=CASE.replace("time_limit = 5", "time_limit = 1"))
+
+    def test_silence(self):
+        self.fails("records of the machine's end", b"", status=33)
+
+    def test_byte_outside_frames(self):
+        self.fails("stands outside every frame", LOG + b"x" + START + OUTPUT + end() + MACHINE_END)
+
+    def test_length_that_lies(self):
+        self.fails("not followed by LF", LOG + START + b"\x1eo 0 1 3 hello\n" + OUTPUT + end() + MACHINE_END)
+
+    def test_cut_line(self):
+        self.fails("serial line", (LOG + START + OUTPUT + end() + MACHINE_END)[:-3])
+
+    def test_record_without_keys(self):
+        self.fails("no partition, generation", LOG + START + OUTPUT + frame("x", "0", "status=3") + end() + MACHINE_END)
+
+    def test_partition_that_the_case_does_not_name_must_end_too(self):
+        two = CASE.replace("memory: 4MiB}\n", "memory: 4MiB}\n  other: {kernel: web.elf, cpus: 1, memory: 4MiB}\n")
+        self.fails("partition other: no record of its last end", GOOD, case=two)
+
+    def test_consoles_are_shown(self):
+        _, printed = self.run_with(LOG + START + frame("o", "0", "hello\nlast words\n") + end(status=4) + MACHINE_END)
+        self.assertIn("last words", printed)
+
+    def test_failing_tool(self):
+        self.program("tool", "#!/bin/sh\necho broken >&2\nexit 3\n")
+        self.fails("status 3", GOOD)
+
+    def test_what_is_missing_skips(self):
+        result, printed = self.run_with(GOOD, case=CASE.replace("time_limit", 'requires = ["file:/nonexistent"]\ntime_limit'))
+        self.assertEqual(result, 77)
+        self.assertIn("/nonexistent", printed)
+
+    def test_old_qemu(self):
+        old = self.program("old", "#!/bin/sh\necho QEMU emulator version 7.2.1\n")
+        path = os.path.join(self.directory.name, "standin.toml")
+        os.environ["CAISSON_QEMU"] = old
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(CASE)
+        with redirect_stdout(io.StringIO()) as printed:
+            self.assertEqual(run_case.main([path, "--build", self.build]), 1)
+        del os.environ["CAISSON_QEMU"]
+        self.assertIn("8.2", printed.getvalue())
+
+
+class CaseTest(unittest.TestCase):
+    def load(self, text):
+        with tempfile.NamedTemporaryFile("w", suffix=".toml") as file:
+            file.write(text)
+            file.flush()
+            return cases.load(file.name)
+
+    def test_unknown_keys_are_refused(self):
+        for wrong in ("[manifest]\ntext=''\n[expect]\nstatsu=1\n", "[manifest]\ntext=''\ntxet=''\n[expect]\nlog=['a']\n",
+                      "[manifest]\ntext=''\n[expect]\nlog=['a']\n[expect.partitions.web]\nouput=''\n",
+                      "labels=['quik']\n[manifest]\ntext=''\n[expect]\nlog=['a']\n", "[expect]\nlog=['a']\n",
+                      "[manifest]\ntext=''\n"):
+            with self.assertRaises(cases.CaseError, msg=wrong):
+                self.load(wrong)
+
+    def test_comparisons(self):
+        self.assertTrue(cases.holds("<= 2", "2"))
+        self.assertFalse(cases.holds("< 2", "2"))
+        self.assertFalse(cases.holds("<= 2", "none"))
+        self.assertTrue(cases.holds("exit", "exit"))
+        self.assertTrue(cases.holds(0, "0"))
+        self.assertFalse(cases.holds(0, "00"))
+
+    def test_every_case_of_the_tree_loads(self):
+        folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../cases")
+        for name in sorted(os.listdir(folder)):
+            if name.endswith(".toml"):
+                with self.subTest(name):
+                    case = cases.load(os.path.join(folder, name))
+                    self.assertTrue(case.get("labels"), "no labels")
+                    if "manifest" in case and "command" not in case:
+                        names = cases.partition_names(case["manifest"]["text"])
+                        self.assertLessEqual(set(case["expect"].get("partitions", {})), set(names))
+
+
+class FramesTest(unittest.TestCase):
+    def test_payload_may_hold_anything(self):
+        line = frames.Line(frame("o", "0", b"\x1e\n\x00 x") + end())
+        self.assertEqual(line.errors, [])
+        self.assertEqual(line.output("web"), b"\x1e\n\x00 x")
+
+    def test_no_frame_at_all(self):
+        line = frames.Line(b"SeaBIOS")
+        self.assertEqual((line.noise, line.frames, line.errors), (b"SeaBIOS", [], []))
+
+    def test_too_long(self):
+        self.assertTrue(frames.Line(b"\x1eo 0 1 1025 " + b"a" * 1025 + b"\n").errors)
+
+
+if __name__ == "__main__":
+    unittest.main(argv=[sys.argv[0], *sys.argv[1:]])

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Trees for test images, their OCI layouts (made by the tool), and the same tree run in a chroot."""
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+BUSYBOX = ["/bin/busybox", "/usr/bin/busybox"]
+ENTER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "enter_root.py")
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+class ImageError(Exception):
+    pass
+
+
+def put(root, path, data=None, source=None, mode=0o755):
+    target = os.path.join(root, path.lstrip("/"))
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    if source:
+        shutil.copyfile(source, target)
+    else:
+        with open(target, "wb") as file:
+            file.write(data)
+    os.chmod(target, mode)
+
+
+def libraries(program):
+    """What the program's own loader would map, as absolute paths (the loader included)."""
+    said = subprocess.run(["ldd", program], capture_output=True, text=True, check=False)
+    found = set(re.findall(r"(/[^\s]+) \(0x", said.stdout))
+    interpreter = subprocess.run(["readelf", "-l", program], capture_output=True, text=True, check=False).stdout
+    match = re.search(r"interpreter: (/[^\]]+)\]", interpreter)
+    if match:
+        found.add(match.group(1))
+    if "not found" in said.stdout:
+        raise ImageError(f"{program}: ldd says {said.stdout}")
+    return sorted(found)
+
+
+def add_program(root, program, path):
+    put(root, path, source=program)
+    interpreter = subprocess.run(["readelf", "-l", program], capture_output=True, text=True, check=False).stdout
+    match = re.search(r"interpreter: (/[^\]]+)\]", interpreter)
+    if match and "ld-musl" in match.group(1):
+        # musl's loader is its C library; nothing else is linked by the test programs.
+        put(root, match.group(1), source=os.path.realpath(match.group(1)))
+        return
+    if match:
+        for library in libraries(program):
+            put(root, library, source=os.path.realpath(library))
+
+
+def make_root(spec, root, programs):
+    """programs: directories where the build puts test programs."""
+    os.makedirs(root)
+    for path, mode in spec.get("directories", {}).items():
+        os.makedirs(os.path.join(root, path.lstrip("/")), exist_ok=True)
+        os.chmod(os.path.join(root, path.lstrip("/")), mode)
+    for name in spec.get("programs", []):
+        candidates = [os.path.join(directory, name) for directory in programs]
+        program = next((path for path in candidates if os.path.isfile(path)), None)
+        if not program:
+            raise ImageError(f"test program {name} was not built; looked for {', '.join(candidates)}")
+        add_program(root, program, f"/bin/{name}")
+    for path in spec.get("host", []):
+        add_program(root, os.path.realpath(path), path)
+    for path in spec.get("host_trees", []):
+        shutil.copytree(path, os.path.join(root, path.lstrip("/")), symlinks=True, dirs_exist_ok=True)
+    if "busybox" in spec:
+        busybox = next((path for path in BUSYBOX if os.path.isfile(path)), None)
+        if not busybox:
+            raise ImageError("busybox-static is not installed")
+        put(root, "/bin/busybox", source=busybox)
+        for applet in spec["busybox"]:
+            os.symlink("busybox", os.path.join(root, "bin", applet))
+    for path, text in spec.get("files", {}).items():
+        put(root, path, data=text.encode("utf-8", "surrogateescape"), mode=0o644)
+    for path, target in spec.get("links", {}).items():
+        os.makedirs(os.path.dirname(os.path.join(root, path.lstrip("/"))), exist_ok=True)
+        os.symlink(target, os.path.join(root, path.lstrip("/")))
+
+
+def create_arguments(spec, root, layout):
+    arguments = ["image", "create", "--from", root]
+    for part in spec.get("entrypoint", []):
+        arguments += [f"--entrypoint={part}"]
+    for part in spec.get("args", []):
+        arguments += [f"--cmd={part}"]
+    for key, value in spec.get("env", {}).items():
+        arguments += [f"--env={key}={value}"]
+    if "working_dir" in spec:
+        arguments += [f"--workdir={spec['working_dir']}"]
+    if "user" in spec:
+        arguments += [f"--user={spec['user']}"]
+    return arguments + [f"oci:{layout}"]
+
+
+def can_chroot():
+    """How to enter a root here: as root directly, as a user through a user namespace; None when neither works."""
+    if os.geteuid() == 0:
+        return []
+    if subprocess.run(["unshare", "-r", "true"], capture_output=True, check=False).returncode == 0:
+        return ["unshare", "-r"]
+    return None
+
+
+def run_in_chroot(spec, root, time_limit):
+    """-> (all bytes of stdout and stderr in the order written, status) of the image's own entrypoint."""
+    arguments = spec.get("entrypoint", []) + spec.get("args", [])
+    command = can_chroot() + [sys.executable, ENTER, root, spec.get("working_dir", "/"), spec.get("user", "0:0")] + arguments
+    environment = {"PATH": PATH, **spec.get("env", {})}
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                               env=environment)
+    try:
+        output, _ = process.communicate(timeout=time_limit)
+    except subprocess.TimeoutExpired as late:
+        process.kill()
+        process.communicate()
+        raise ImageError(f"in the chroot the program did not end within {time_limit} s") from late
+    return output, process.returncode if process.returncode >= 0 else 128 - process.returncode

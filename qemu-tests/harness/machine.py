@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Starts QEMU on what a case names and collects what it says."""
+import dataclasses
+import os
+import re
+import shutil
+import signal
+import subprocess
+
+OVMF = [("/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"),
+        ("/usr/share/OVMF/OVMF_CODE.fd", "/usr/share/OVMF/OVMF_VARS.fd")]
+OLDEST = (8, 2)
+
+
+class MachineError(Exception):
+    pass
+
+
+@dataclasses.dataclass
+class Run:
+    status: int
+    serial: bytes
+    stderr: bytes
+    timed_out: bool
+    time_limit: int
+
+
+def find_qemu():
+    qemu = os.environ.get("CAISSON_QEMU") or shutil.which("qemu-system-x86_64")
+    if not qemu:
+        raise MachineError("no QEMU: install qemu-system-x86 or set CAISSON_QEMU")
+    said = subprocess.run([qemu, "--version"], capture_output=True, text=True, check=False).stdout
+    version = re.search(r"version (\d+)\.(\d+)", said)
+    if not version or (int(version[1]), int(version[2])) < OLDEST:
+        raise MachineError(f"{qemu} is not QEMU {OLDEST[0]}.{OLDEST[1]} or newer: {said.strip()!r}")
+    return qemu
+
+
+def find_ovmf():
+    return next((pair for pair in OVMF if all(os.path.exists(file) for file in pair)), None)
+
+
+def make_iso(loader, bundle, directory):
+    """An ISO that GRUB boots on BIOS and on UEFI: the loader by Multiboot2, the bundle as its one module."""
+    tree = os.path.join(directory, "iso")
+    os.makedirs(os.path.join(tree, "boot/grub"))
+    shutil.copy(loader, os.path.join(tree, "boot/caisson.elf"))
+    shutil.copy(bundle, os.path.join(tree, "boot/appliance.bundle"))
+    with open(os.path.join(tree, "boot/grub/grub.cfg"), "w", encoding="utf-8") as file:
+        file.write("set timeout=0\nset default=0\nmenuentry caisson {\n  multiboot2 /boot/caisson.elf\n"
+                   "  module2 /boot/appliance.bundle\n  boot\n}\n")
+    iso = os.path.join(directory, "appliance.iso")
+    made = subprocess.run(["grub-mkrescue", "-o", iso, tree], capture_output=True, text=True, check=False)
+    if made.returncode != 0:
+        raise MachineError(f"grub-mkrescue failed: {made.stderr[-800:]}")
+    shutil.rmtree(tree)
+    return iso
+
+
+def command_line(boot, kernel, module, directory):
+    """QEMU's arguments for a kernel with one module (PVH) or, through GRUB, the same two files on an ISO."""
+    arguments = [find_qemu(), "-accel", "tcg", "-M", "q35", "-cpu", boot.get("cpu", "max,+svm"),
+                 "-smp", str(boot.get("cpus", 1)), "-m", boot.get("memory", "512M"), "-display", "none", "-nodefaults",
+                 "-serial", "stdio", "-no-reboot", "-device", "isa-debug-exit,iobase=0xf4,iosize=4"]
+    if boot.get("icount"):
+        arguments += ["-icount", "shift=0,sleep=off", "-rtc", "clock=vm,base=2026-01-01"]
+    path = boot.get("path", "pvh")
+    if path == "pvh":
+        arguments += ["-kernel", kernel]
+        if module:
+            arguments += ["-initrd", module]
+        if "cmdline" in boot:
+            arguments += ["-append", boot["cmdline"]]
+    else:
+        arguments += ["-cdrom", make_iso(kernel, module, directory)]
+        if path == "grub-uefi":
+            code, variables = find_ovmf()
+            own = os.path.join(directory, "ovmf-vars.fd")
+            shutil.copy(variables, own)
+            arguments += ["-drive", f"if=pflash,format=raw,readonly=on,file={code}",
+                          "-drive", f"if=pflash,format=raw,file={own}"]
+    return arguments + boot.get("qemu", [])
+
+
+def run(arguments, time_limit, directory):
+    """Runs to the end or to the limit; serial output and complaints go to files beside the case's other results."""
+    serial_file, error_file = os.path.join(directory, "serial"), os.path.join(directory, "qemu.stderr")
+    timed_out = False
+    with open(serial_file, "wb") as serial, open(error_file, "wb") as errors:
+        process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=serial, stderr=errors, start_new_session=True)
+        try:
+            status = process.wait(time_limit)
+        except subprocess.TimeoutExpired:
+            timed_out = True
+            os.killpg(process.pid, signal.SIGKILL)
+            status = process.wait()
+    with open(serial_file, "rb") as serial, open(error_file, "rb") as errors:
+        return Run(status, serial.read(), errors.read(), timed_out, time_limit)

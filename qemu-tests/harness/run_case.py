@@ -1,0 +1,239 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Runs one boot-test case; see README.md beside this file. Status: 0 passed, 1 failed, 77 skipped with a reason."""
+import argparse
+import glob
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+
+import case as cases
+import check
+import frames
+import images
+import machine
+
+FAILED, SKIPPED = 1, 77
+DEFAULT_LIMIT = 60
+
+
+class Case:
+    def __init__(self, path, build, work):
+        self.path = path
+        self.case = cases.load(path)
+        self.build = os.path.abspath(build)
+        self.work = os.path.abspath(work)
+        with open(os.path.join(self.build, "qemu-tests/built.json"), encoding="utf-8") as file:
+            self.built = json.load(file)
+        self.limit = self.case.get("time_limit", DEFAULT_LIMIT)
+        self.programs = [os.path.join(self.build, "qemu-tests/programs"), os.path.join(self.build, "qemu-tests/bench")]
+        self.chroot = {}
+        shutil.rmtree(self.work, ignore_errors=True)
+        for directory in ("guests", "images", "roots", "home"):
+            os.makedirs(os.path.join(self.work, directory))
+        for folder in ("partitions/adversary", "qemu-tests/guests", "qemu-tests/bench"):
+            for guest in glob.glob(os.path.join(self.build, folder, "*.elf")):
+                os.symlink(guest, os.path.join(self.work, "guests", os.path.basename(guest)))
+        self.variables = {"work": self.work, "guests": os.path.join(self.work, "guests"), "build": self.build,
+                          "images": os.path.join(self.work, "images"), "source": self.built["source"],
+                          "tool": self.built["tool"]}
+        # Keys and caches of a person never get into a test, nor a test's into theirs.
+        home = os.path.join(self.work, "home")
+        self.environment = {**os.environ, "HOME": home, "XDG_CONFIG_HOME": home + "/config", "XDG_CACHE_HOME": home + "/cache",
+                            "XDG_DATA_HOME": home + "/data", "XDG_STATE_HOME": home + "/state"}
+        self.environment.pop("CAISSON_CACHE", None)
+
+    def missing(self):
+        """Why this case cannot run here, or None."""
+        for need in self.case.get("requires", []):
+            if need == "root" and images.can_chroot() is None:
+                return "needs root or user namespaces"
+            if need == "grub" and not shutil.which("grub-mkrescue"):
+                return "needs grub-mkrescue"
+            if need == "ovmf" and machine.find_ovmf() is None:
+                return "needs OVMF"
+            if need.startswith("file:") and not os.path.exists(need[5:]):
+                return f"needs {need[5:]}"
+            if need.startswith("program:") and not any(os.path.exists(os.path.join(d, need[8:])) for d in self.programs):
+                return f"needs the test program {need[8:]} (its compiler is not installed)"
+            if need not in ("root", "grub", "ovmf") and not need.startswith(("file:", "program:")):
+                raise cases.CaseError(f"requires: '{need}' is not known")
+        return None
+
+    def tool(self, arguments):
+        run = subprocess.run([self.built["tool"], *arguments], capture_output=True, text=True, check=False,
+                             env=self.environment, cwd=self.work, timeout=self.limit + 60)
+        if run.returncode != 0:
+            raise cases.CaseError(f"caisson {' '.join(arguments)}: status {run.returncode}\n{run.stdout}{run.stderr}")
+        return run.stdout
+
+    def make_images(self):
+        for name, spec in self.case.get("images", {}).items():
+            root = os.path.join(self.work, "roots", name)
+            images.make_root(spec, root, self.programs)
+            self.tool(images.create_arguments(spec, root, os.path.join(self.work, "images", name)))
+        wanted = self.case.get("expect", {}).get("partitions", {})
+        for checks in wanted.values():
+            name = checks.get("same_as_chroot")
+            if name and name not in self.chroot:
+                spec = self.case["images"][name]
+                self.chroot[name] = images.run_in_chroot(spec, os.path.join(self.work, "roots", name), self.limit)
+
+    def write_manifest(self, name, text):
+        path = os.path.join(self.work, f"{name}.yaml")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(cases.substitute(text, self.variables))
+        return path
+
+    def build_bundle(self, name, text):
+        """-> (loader ELF, bundle) of a manifest."""
+        bundle = os.path.join(self.work, f"{name}.bundle")
+        self.tool(["build", self.write_manifest(name, text), "-o", bundle])
+        loader = bundle + ".elf"
+        for candidate in (loader, os.path.join(self.work, f"{name}.elf"), os.path.join(self.work, "caisson.elf")):
+            if os.path.exists(candidate):
+                return candidate, bundle
+        raise cases.CaseError(f"caisson build wrote no loader beside {bundle}: {os.listdir(self.work)}")
+
+    def tamper(self, bundle, how):
+        with open(bundle, "rb") as file:
+            data = bytearray(file.read())
+        for flip in how.get("flip", []):
+            data[flip["at"]] ^= flip.get("xor", 1)
+        if how.get("unsigned"):
+            size = int.from_bytes(data[12:16], "little")  # header_size, hypervisor/core/bundle/format.hpp
+            data[size - 64:size] = bytes(64)
+        if "truncate" in how:
+            del data[how["truncate"]:]
+        data += bytes.fromhex(how.get("append", ""))
+        tampered = bundle + ".tampered"
+        with open(tampered, "wb") as file:
+            file.write(data)
+        return tampered
+
+    def run_machine(self):
+        boot = dict(cases.substitute(self.case.get("boot", {}), self.variables))
+        partitions = []
+        if "elf" in boot:
+            kernel, module = boot["elf"], boot.get("module")
+        else:
+            text = self.case["manifest"]["text"]
+            partitions = cases.partition_names(text)
+            kernel, module = self.build_bundle("main", text)
+            found = re.search(r"machine:.*cpus: *(\d+)", text)
+            boot.setdefault("cpus", int(found.group(1)) if found else 2)
+            found = re.search(r"machine:.*memory: *(\d+)(MiB|GiB)", text)
+            if found:
+                boot.setdefault("memory", found.group(1) + found.group(2)[0])
+            how = self.case.get("bundle", {})
+            if "of" in how:
+                _, module = self.build_bundle(how["of"], self.case["manifests"][how["of"]]["text"])
+            if how.keys() - {"of"}:
+                module = self.tamper(module, how)
+        return machine.run(machine.command_line(boot, kernel, module, self.work), self.limit, self.work), partitions
+
+    def check_machine(self):
+        run, partitions = self.run_machine()
+        expect = cases.substitute(self.case["expect"], self.variables)
+        complaints = check.check_run(run, expect)
+        if "elf" in self.case.get("boot", {}):
+            text = run.serial.decode("utf-8", "replace")
+            complaints += check.in_order("output", expect.get("text", []), text)
+            consoles = {"serial": text}
+        else:
+            line = frames.Line(run.serial)
+            complaints += check.check_machine(line, partitions, expect, self.chroot)
+            consoles = {"hv log": line.log(), "hv records": "\n".join(f"{r.type} {r.partition} {r.keys}" for r in line.records)}
+            if line.noise:
+                consoles["before the first frame"] = line.noise.decode("utf-8", "replace")
+            consoles.update({name: line.output(name).decode("utf-8", "replace") for name in
+                             sorted({line.name(f.partition) for f in line.frames if f.type == "o"})})
+        if run.stderr:
+            consoles["qemu"] = run.stderr.decode("utf-8", "replace")
+        return complaints, consoles
+
+    def check_command(self):
+        """The tool as a user sees it."""
+        command = cases.substitute(self.case["command"], self.variables)
+        if "manifest" in self.case:
+            self.write_manifest("appliance", self.case["manifest"]["text"])
+        environment = {**self.environment, **command.get("environment", {})}
+        try:
+            run = subprocess.run(command["run"], capture_output=True, check=False, env=environment, cwd=self.work,
+                                 stdin=subprocess.DEVNULL, timeout=self.limit)
+        except subprocess.TimeoutExpired as late:
+            return [f"the time limit of {self.limit} s passed"], {"stderr": (late.stderr or b"").decode("utf-8", "replace")}
+        said = {"stdout": run.stdout.decode("utf-8", "replace"), "stderr": run.stderr.decode("utf-8", "replace")}
+        expect = cases.substitute({k: v for k, v in self.case["expect"].get("command", {}).items()}, self.variables)
+        complaints = []
+        if run.returncode != expect.get("status", 0):
+            complaints.append(f"status {run.returncode}, expected {expect.get('status', 0)}")
+        for stream, text in said.items():
+            if stream in expect and text != expect[stream]:
+                complaints.append(f"{stream} is {text!r}, expected {expect[stream]!r}")
+            complaints += check.in_order(stream, expect.get(stream + "_contains", []), text)
+        if "golden" in expect:
+            complaints += self.check_golden(expect["golden"], said, run.returncode)
+        return complaints, said
+
+    def check_golden(self, name, said, status):
+        golden = os.path.join(os.path.dirname(self.path), "golden", name)
+        now = f"--- stdout\n{said['stdout']}--- stderr\n{said['stderr']}--- status {status}\n"
+        for variable in ("tool", "work", "source", "build"):
+            now = now.replace(str(self.variables[variable]), f"${{{variable}}}")
+        if os.environ.get("CAISSON_WRITE_GOLDEN"):
+            with open(golden, "w", encoding="utf-8") as file:
+                file.write(now)
+            return []
+        with open(golden, encoding="utf-8") as file:
+            expected = file.read()
+        return [] if now == expected else [f"the transcript differs from golden/{name}; it is now:\n{now}"]
+
+    def run(self):
+        """-> (complaints, {console: text})"""
+        self.make_images()
+        return self.check_command() if "command" in self.case else self.check_machine()
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("case")
+    parser.add_argument("--build", required=True, help="the build directory")
+    parser.add_argument("--work", help="where files go (default: qemu-tests/work/NAME in the build directory)")
+    parser.add_argument("--keep", action="store_true", help="keep them after success")
+    parser.add_argument("-v", "--verbose", action="store_true", help="print the consoles also after success")
+    options = parser.parse_args(arguments)
+    name = os.path.splitext(os.path.basename(options.case))[0]
+    work = options.work or os.path.join(options.build, "qemu-tests/work", name)
+    started = time.monotonic()
+    consoles = {}
+    try:
+        one = Case(os.path.abspath(options.case), options.build, work)
+        reason = one.missing()
+        if reason:
+            print(f"skipped: {reason}")
+            return SKIPPED
+        complaints, consoles = one.run()
+    except (cases.CaseError, images.ImageError, machine.MachineError, subprocess.TimeoutExpired, OSError) as error:
+        complaints = [str(error)]
+    if complaints or options.verbose:
+        for console, text in consoles.items():
+            print(f"--- {console} (last 30 lines)")
+            print("\n".join(text.replace("\x1b", "\\e").split("\n")[-31:]))
+    for complaint in complaints:
+        print(f"FAILED: {complaint}")
+    if complaints:
+        print(f"files: {work}")
+        return FAILED
+    if not options.keep:
+        shutil.rmtree(work, ignore_errors=True)
+    print(f"passed in {time.monotonic() - started:.1f} s")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
