@@ -10,6 +10,7 @@
 #include "hypervisor/base/fixed_vector.hpp"
 #include "hypervisor/base/result.hpp"
 #include "hypervisor/base/text.hpp"
+#include "hypervisor/core/memory/map.hpp"
 
 #include <array>
 #include <cstdint>
@@ -42,25 +43,9 @@ struct Range {
     std::uint64_t base = 0, bytes = 0;
 };
 
-// E820 types; what is not named here counts as reserved.
-enum class MemoryType : std::uint32_t {
-    usable = 1,
-    reserved = 2,
-    acpi_reclaimable = 3,
-    acpi_nvs = 4,
-    unusable = 5
-};
-
-struct MemoryEntry {
-    Range range;
-    MemoryType type = MemoryType::reserved;
-};
-
-inline constexpr std::size_t max_memory_entries = 512;
-
 struct BootRecord {
-    base::FixedVector<MemoryEntry, max_memory_entries> memory;
-    Range module;           // the bundle
+    base::FixedVector<memory::Range, memory::max_firmware_entries> memory; // as given, not yet orderly
+    Range module;                                                          // the bundle
     std::uint64_t rsdp = 0; // physical address, or 0 where the firmware gave a copy
     std::array<std::byte, 36> rsdp_copy{};
     bool rsdp_copied = false;

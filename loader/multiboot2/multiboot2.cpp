@@ -36,8 +36,8 @@ Status take_memory_map(Bytes body, BootRecord& record) {
     if (!entry_size || *entry_size < smallest || *entry_size > 4096)
         return base::Failure{BootError::bad_structure};
     for (std::size_t at = entries; at + smallest <= body.size(); at += *entry_size) {
-        const MemoryEntry entry{{*field<std::uint64_t>(body, at), *field<std::uint64_t>(body, at + 8)},
-                                static_cast<MemoryType>(*field<std::uint32_t>(body, at + 16))};
+        const memory::Range entry{*field<std::uint64_t>(body, at), *field<std::uint64_t>(body, at + 8),
+                                  memory::kind_of_e820(*field<std::uint32_t>(body, at + 16))};
         if (!record.memory.push_back(entry))
             return base::Failure{BootError::too_many_entries};
     }
@@ -55,23 +55,23 @@ Status take_efi_map(Bytes body, BootRecord& record) {
         const std::uint32_t type = *field<std::uint32_t>(body, at);
         const std::uint64_t start = *field<std::uint64_t>(body, at + 8);
         const std::uint64_t pages = *field<std::uint64_t>(body, at + 24);
-        const bool ours =
-            type == 1 || type == 2 || type == 3 || type == 4 || type == 7; // loader, boot services, free
-        if (ours || pages > (~std::uint64_t{0} - start) / page)
+        const std::uint64_t attributes = *field<std::uint64_t>(body, at + 32);
+        const memory::Kind kind = memory::kind_of_efi(type, attributes);
+        if (kind == memory::Kind::usable || pages > (~std::uint64_t{0} - start) / page)
             continue;
-        if (!record.memory.push_back({{start, pages * page}, MemoryType::reserved}))
+        if (!record.memory.push_back({start, pages * page, kind}))
             return base::Failure{BootError::too_many_entries};
     }
     return base::success;
 }
 
-Status take_module(const PhysicalMemory& memory, Bytes body, BootRecord& record) {
+Status take_module(const PhysicalMemory& physical, Bytes body, BootRecord& record) {
     const auto first = field<std::uint32_t>(body, 0), last = field<std::uint32_t>(body, 4);
     if (!first || !last)
         return base::Failure{BootError::bad_structure};
     if (record.module.bytes != 0)
         return base::Failure{BootError::too_many_modules};
-    if (*last <= *first || !memory.view(*first, *last - *first))
+    if (*last <= *first || !physical.view(*first, *last - *first))
         return base::Failure{BootError::bad_module};
     record.module = {*first, *last - *first};
     (void)record.keep.push_back(record.module);
@@ -88,14 +88,14 @@ void take_rsdp(Bytes body, bool newer, BootRecord& record) {
     record.rsdp_copied = true;
 }
 
-Status take(const PhysicalMemory& memory, std::uint32_t type, Bytes body, BootRecord& record) {
+Status take(const PhysicalMemory& physical, std::uint32_t type, Bytes body, BootRecord& record) {
     switch (type) {
     case Tag::command_line:
         for (std::size_t i = 0; i < body.size() && body[i] != std::byte{0}; ++i)
             record.command_line << static_cast<char>(body[i]);
         return base::success;
     case Tag::module:
-        return take_module(memory, body, record);
+        return take_module(physical, body, record);
     case Tag::memory_map:
         return take_memory_map(body, record);
     case Tag::efi_memory_map:
@@ -113,11 +113,11 @@ Status take(const PhysicalMemory& memory, std::uint32_t type, Bytes body, BootRe
 
 } // namespace
 
-base::Status<BootError> read(const PhysicalMemory& memory, std::uint64_t information, BootRecord& record) {
-    const auto total = memory.read<std::uint32_t>(information);
+base::Status<BootError> read(const PhysicalMemory& physical, std::uint64_t information, BootRecord& record) {
+    const auto total = physical.read<std::uint32_t>(information);
     if (!total || *total < 16 || *total > max_information)
         return base::Failure{BootError::bad_structure};
-    const auto view = memory.view(information, *total);
+    const auto view = physical.view(information, *total);
     if (!view)
         return base::Failure{BootError::bad_structure};
     (void)record.keep.push_back({information, *total});
@@ -128,7 +128,7 @@ base::Status<BootError> read(const PhysicalMemory& memory, std::uint64_t informa
             return base::Failure{BootError::bad_structure};
         if (tag->type == Tag::end)
             break;
-        CAISSON_TRY(take(memory, tag->type,
+        CAISSON_TRY(take(physical, tag->type,
                          view->subspan(at + sizeof(TagHeader), tag->size - sizeof(TagHeader)), record));
         at += (std::size_t{tag->size} + 7) & ~std::size_t{7};
         if (at > view->size())

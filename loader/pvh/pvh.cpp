@@ -26,9 +26,9 @@ bool wraps(std::uint64_t start, std::uint64_t bytes) {
     return start + bytes < start;
 }
 
-void copy_command_line(const PhysicalMemory& memory, std::uint64_t address, BootRecord& record) {
+void copy_command_line(const PhysicalMemory& physical, std::uint64_t address, BootRecord& record) {
     for (std::uint64_t i = 0; address != 0 && i < 256; ++i) {
-        const auto c = memory.read<char>(address + i);
+        const auto c = physical.read<char>(address + i);
         if (!c || *c == '\0')
             return;
         record.command_line << *c;
@@ -37,33 +37,33 @@ void copy_command_line(const PhysicalMemory& memory, std::uint64_t address, Boot
 
 } // namespace
 
-base::Status<BootError> read(const PhysicalMemory& memory, std::uint64_t start_info, BootRecord& record) {
-    const auto info = memory.read<StartInfo>(start_info);
+base::Status<BootError> read(const PhysicalMemory& physical, std::uint64_t start_info, BootRecord& record) {
+    const auto info = physical.read<StartInfo>(start_info);
     if (!info || info->magic != start_magic)
         return base::Failure{BootError::bad_structure};
     (void)record.keep.push_back({start_info, sizeof(StartInfo)});
     if (info->version < 1 || info->memory_map == 0 || info->memory_map_entries == 0)
         return base::Failure{BootError::no_memory_map};
-    if (info->memory_map_entries > max_memory_entries)
+    if (info->memory_map_entries > memory::max_firmware_entries)
         return base::Failure{BootError::too_many_entries};
     (void)record.keep.push_back({info->memory_map, info->memory_map_entries * sizeof(MapEntry)});
     for (std::uint32_t i = 0; i < info->memory_map_entries; ++i) {
-        const auto entry = memory.read<MapEntry>(info->memory_map + i * sizeof(MapEntry));
+        const auto entry = physical.read<MapEntry>(info->memory_map + i * sizeof(MapEntry));
         if (!entry)
             return base::Failure{BootError::bad_structure};
-        if (!record.memory.push_back({{entry->base, entry->bytes}, static_cast<MemoryType>(entry->type)}))
+        if (!record.memory.push_back({entry->base, entry->bytes, memory::kind_of_e820(entry->type)}))
             return base::Failure{BootError::too_many_entries};
     }
     if (info->module_count == 0)
         return base::Failure{BootError::no_module};
     if (info->module_count > 1)
         return base::Failure{BootError::too_many_modules};
-    const auto module = memory.read<Module>(info->modules);
+    const auto module = physical.read<Module>(info->modules);
     if (!module)
         return base::Failure{BootError::bad_structure};
     (void)record.keep.push_back({info->modules, sizeof(Module)});
     if (module->bytes == 0 || wraps(module->address, module->bytes) ||
-        !memory.view(module->address, module->bytes))
+        !physical.view(module->address, module->bytes))
         return base::Failure{BootError::bad_module};
     record.module = {module->address, module->bytes};
     (void)record.keep.push_back(record.module);

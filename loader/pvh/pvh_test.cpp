@@ -44,8 +44,8 @@ TEST(Pvh, ReadsARecord) {
     BootRecord record;
     ASSERT_TRUE(loader::pvh::read(good(), 0x1000, record).ok());
     ASSERT_EQ(record.memory.size(), 2u);
-    EXPECT_EQ(record.memory[1].range.base, 0x100000u);
-    EXPECT_EQ(record.memory[1].type, loader::MemoryType::usable);
+    EXPECT_EQ(record.memory[1].base, 0x100000u);
+    EXPECT_EQ(record.memory[1].kind, memory::Kind::usable);
     EXPECT_EQ(record.module.base, 0x2000u);
     EXPECT_EQ(record.module.bytes, 0x800u);
     EXPECT_EQ(record.rsdp, 0xf5a90u);
