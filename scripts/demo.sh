@@ -22,6 +22,7 @@ make_images() {
         unpack_packages "$cache/fetched" $(package_set fetch)
     fi
     install -m 755 "$cache/fetched/bin/busybox" "$work/busybox/bin/busybox"
+    install -D -m 644 "$here/examples/demo/hello.sh" "$work/busybox/srv/hello.sh"
     logged demo-threads cc -O2 -pthread -o "$work/threads/threads" "$here/examples/demo/threads.c" ||
         fail 70 "the demo's threads program does not compile"
     add_program "$work/threads.root" "$work/threads/threads" /bin/threads
