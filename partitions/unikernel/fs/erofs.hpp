@@ -58,6 +58,11 @@ public:
     [[nodiscard]] std::uint64_t inode_count() const { return inode_count_; }
     [[nodiscard]] std::uint64_t bytes() const { return image_.size(); }
 
+    // Do the `size` bytes from `start`, a place in the image, lie in it?
+    [[nodiscard]] bool holds(const std::byte* start, std::uint64_t size) const {
+        return size <= static_cast<std::uint64_t>(image_.data() + image_.size() - start);
+    }
+
     [[nodiscard]] Result<ErofsInode> inode(std::uint64_t nid) const;
     // The run that holds byte `offset` < size.
     [[nodiscard]] Result<ErofsRun> run(const ErofsInode& inode, std::uint64_t offset) const;
@@ -81,6 +86,7 @@ private:
     struct DirectoryBlock;
     [[nodiscard]] std::uint64_t block_bytes() const { return std::uint64_t{1} << block_log2_; }
     [[nodiscard]] Result<std::span<const std::byte>> bytes_at(std::uint64_t offset, std::uint64_t size) const;
+    [[nodiscard]] Status place_data(ErofsInode& inode, unsigned layout, std::uint32_t data) const;
     [[nodiscard]] Result<ErofsRun> chunk_run(const ErofsInode& inode, std::uint64_t offset) const;
     [[nodiscard]] Result<DirectoryBlock> directory_block(const ErofsInode& directory,
                                                          std::uint64_t block) const;

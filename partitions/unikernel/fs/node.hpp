@@ -12,6 +12,7 @@
 #include "partitions/unikernel/fs/ref.hpp"
 #include "partitions/unikernel/fs/seam.hpp"
 #include "partitions/unikernel/fs/types.hpp"
+#include "partitions/unikernel/mm/frames.hpp"
 
 #include <cstdint>
 #include <span>
@@ -21,7 +22,9 @@ namespace uk::fs {
 
 class Volume;
 class Pipe;
-struct LockRecord;
+class Destination;
+class Origin;
+struct LockSet;
 
 inline constexpr std::uint64_t no_lower = ~std::uint64_t{0};
 
@@ -39,6 +42,7 @@ struct Node {
     std::uint32_t mode = 0;
     std::uint32_t user = 0, group = 0;
     std::uint32_t links = 0;
+    bool charged = false;      // its memory counts towards the volume's limit
     bool pinned = false;       // holds a reference to itself while it has a name
     bool lower_opaque = false; // the lower file's contents (or names) no longer show
     bool owns_target = false;
@@ -50,6 +54,7 @@ struct Node {
     Node* next_cached = nullptr;
     std::uint64_t number = 0;
     std::uint64_t lower = no_lower; // EROFS nid
+    std::uint64_t lower_size = 0;   // bytes of the lower file that still show
     std::uint64_t size = 0;
     std::uint64_t special_device = 0;
     Timestamp accessed = 0, modified = 0, changed = 0;
@@ -57,11 +62,11 @@ struct Node {
     DirectoryEntries entries; // directory: names made, replaced or deleted here
     std::string_view target;  // symlink
     Pipe* pipe = nullptr;     // fifo, once opened
-    LockRecord* locks = nullptr;
-    WaitPoint* lock_wait = nullptr;
+    LockSet* locks = nullptr;
     SyntheticIdentity synthetic;
 
     [[nodiscard]] std::uint32_t type() const { return mode & mode::type_mask; }
+    [[nodiscard]] bool nid_is(std::uint64_t nid) const { return lower == nid; }
     [[nodiscard]] bool is_directory() const { return type() == mode::directory; }
     [[nodiscard]] bool is_regular() const { return type() == mode::regular; }
     [[nodiscard]] bool is_symlink() const { return type() == mode::symlink; }
@@ -76,11 +81,13 @@ void release(Node& node);
 
 // ---- Contents of regular files. Permissions were checked when the file was opened.
 
-[[nodiscard]] Result<std::uint64_t> read_node(Node& node, std::uint64_t offset, class Destination& to);
-[[nodiscard]] Result<std::uint64_t> write_node(Node& node, std::uint64_t offset, class Origin& from);
+[[nodiscard]] Result<std::uint64_t> read_node(Node& node, std::uint64_t offset, Destination& to);
+[[nodiscard]] Result<std::uint64_t> write_node(Node& node, std::uint64_t offset, Origin& from);
 [[nodiscard]] Status resize_node(Node& node, std::uint64_t size);
 // Reads for the kernel (ELF headers and the like): bytes read, less only at the end of the file.
 [[nodiscard]] Result<std::size_t> read_node(Node& node, std::uint64_t offset, std::span<std::byte> to);
+// Makes [offset, offset + bytes) of the file's present size read as zeros.
+[[nodiscard]] Status clear_node(Node& node, std::uint64_t offset, std::uint64_t bytes);
 
 // ---- Pages for mmap.
 
@@ -91,13 +98,15 @@ enum class MapUse : std::uint8_t {
 };
 struct MappedPage {
     enum class Kind : std::uint8_t {
-        image, // a page of the root image: immutable, lives for ever
-        frame, // a frame with one reference added for the caller (seam::release_frame); writable for
-               // shared_write only
-        hole,  // all zero; only for private_copy
+        image, // a page of the root image: immutable, lives for ever; by its kernel address
+        frame, // a frame with one use added for the caller (mm::release_frame); writable for shared_write
+               // only
+        hole,  // all zero; never for shared_write
     };
     Kind kind = Kind::hole;
-    const std::byte* address = nullptr; // kernel address, page aligned; nullptr for a hole
+    const std::byte* image = nullptr;
+    mm::PhysAddr frame{};
+    std::uint64_t pages = 1; // image: so many pages from the asked one on lie in a row
 };
 // Errors: nxio beyond the last page (SIGBUS), nospc, nomem, io.
 [[nodiscard]] Result<MappedPage> map_page(Node& node, std::uint64_t page, MapUse use);

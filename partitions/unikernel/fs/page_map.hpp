@@ -4,6 +4,8 @@
 // A file of one page costs no table; tables of 64 pointers are added as the file grows, holes cost nothing.
 #pragma once
 
+#include "partitions/unikernel/mm/frames.hpp"
+
 #include <cstddef>
 #include <cstdint>
 
@@ -16,10 +18,12 @@ public:
     PageMap& operator=(const PageMap&) = delete;
     ~PageMap() { truncate(0); }
 
+    // The frame's bytes, or nullptr.
     [[nodiscard]] std::byte* find(std::uint64_t page) const;
-    // Takes over the caller's reference to `frame`. False, and nothing taken, when the heap is exhausted.
+    [[nodiscard]] mm::PhysAddr frame(std::uint64_t page) const; // the page is in the map
+    // Takes over the caller's use of `frame`. False, and nothing taken, when the heap is exhausted.
     // The page is not in the map yet.
-    [[nodiscard]] bool insert(std::uint64_t page, std::byte* frame);
+    [[nodiscard]] bool insert(std::uint64_t page, mm::PhysAddr frame);
     // Releases the frames of `first` and above; returns how many.
     std::uint64_t truncate(std::uint64_t first);
     // Releases the frames of [first, end); returns how many.
@@ -34,10 +38,12 @@ private:
     static constexpr unsigned max_height = 9; // 2^54 pages: every 64-bit offset
     struct Table;
 
-    [[nodiscard]] static std::uint64_t capacity(unsigned height);
+    [[nodiscard]] std::uint64_t slot(std::uint64_t page) const;
+    void release_tables();
     [[nodiscard]] bool grow(std::uint64_t page);
 
-    void* root_ = nullptr; // a frame at height 0, else a Table
+    // Of a slot: 0 nothing; at the lowest level a frame's address, above the address of a Table.
+    std::uint64_t root_ = 0;
     unsigned height_ = 0;
     std::uint64_t count_ = 0;
 };

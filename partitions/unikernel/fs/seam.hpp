@@ -6,6 +6,7 @@
 #pragma once
 
 #include "partitions/unikernel/fs/types.hpp"
+#include "partitions/unikernel/sched/wait_queue.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -62,35 +63,23 @@ enum class ProcText : std::uint8_t {
     version, // of the system
 };
 
-// What several callers may wait for. `generation` counts wakes, so that a caller can tell that something
-// happened since it last looked; `waiters` belongs to the kernel.
+// What several callers may wait for. `generation` counts wakes: edge-triggered epoll compares it.
 struct WaitPoint {
+    sched::WaitQueue queue;
     std::uint32_t generation = 0;
-    void* waiters = nullptr;
 };
 
 namespace seam {
 
-// 16-byte aligned, not zeroed; nullptr when exhausted.
-[[nodiscard]] void* allocate(std::size_t bytes);
-void release(void* memory, std::size_t bytes);
-
-// A zeroed page with one reference, by its kernel address; nullptr when exhausted.
-[[nodiscard]] std::byte* allocate_frame();
-void retain_frame(std::byte* frame);
-void release_frame(std::byte* frame); // frees at the last reference
-// More than one: the page is mapped somewhere or shared.
-[[nodiscard]] unsigned frame_references(const std::byte* frame);
-
-[[nodiscard]] Timestamp now();
 void random(std::span<std::byte> out);
-void console(std::span<const std::byte> text);
 
-// Everybody who waits on `point` looks again; also pollers.
+// Everybody who waits on `point` looks again.
 void wake(WaitPoint& point);
 
-// A file became shorter: pages of `node` from `first_page` on are to leave every mapping.
-void forget_mapped_pages(const Node& node, std::uint64_t first_page);
+// Pages [first, end) of the file are gone (it became shorter) or lie elsewhere now (copied up): those that
+// mappings took from map_page leave the page tables, and are asked for again. Private copies of mappings
+// stay.
+void forget_mapped_pages(const Node& node, std::uint64_t first, std::uint64_t end);
 
 // Processes, for /proc. 0: none.
 [[nodiscard]] int current_process();

@@ -30,6 +30,7 @@ public:
     // A new node without a name.
     [[nodiscard]] Result<Ref<Node>> make_node(std::uint32_t mode, std::uint32_t user, std::uint32_t group);
     [[nodiscard]] Status set_target(Node& link, std::string_view target);
+    [[nodiscard]] Result<Ref<Node>> make_synthetic(const SyntheticIdentity& identity, std::uint32_t mode);
 
     // Names. The caller has looked the name up: it is free (add), or names `node` (remove).
     [[nodiscard]] Status add_name(Node& directory, std::string_view name, Node& node);
@@ -42,13 +43,24 @@ public:
     [[nodiscard]] bool is_empty(Node& directory);
     // The name under which `directory` holds `node`, or an empty view.
     [[nodiscard]] std::string_view name_of(Node& directory, const Node& node);
+    // The name behind position `cookie` (0: the first), "." and ".." left out; nothing at the end.
+    struct ListedName {
+        std::string_view name;
+        std::uint64_t number = 0;
+        std::uint32_t type = 0;
+        std::uint64_t next = 0;
+    };
+    [[nodiscard]] Result<std::optional<ListedName>> name_at(Node& directory, std::uint64_t cookie);
 
     // Charges `bytes` to the limit. Errors: nospc.
     [[nodiscard]] Status charge(std::uint64_t bytes);
     void refund(std::uint64_t bytes);
     // Keeps a node that differs from the image from being freed while it has a name. Errors: rofs, nospc.
     [[nodiscard]] Status prepare_change(Node& node);
-    void forget(Node& node); // at the last reference: frees it
+    void drop_name(Node& node); // one name less
+    void forget(Node& node);    // at the last reference: frees it, but not its hold on the parent
+    void drop_all(Node& root);  // forgets every change, for the end of a test
+    void drop_entry(Node& directory, DirectoryEntry& entry);
 
     [[nodiscard]] VolumeKind kind() const { return kind_; }
     [[nodiscard]] std::uint64_t device() const { return make_device(0, id_); }
@@ -66,7 +78,15 @@ public:
 private:
     static constexpr std::size_t buckets = 64;
     [[nodiscard]] Result<Ref<Node>> lower_node(std::uint64_t nid);
-    [[nodiscard]] bool hides_lower(const Node& directory, std::string_view name) const;
+    [[nodiscard]] Result<ErofsName> lower_name(const Node& directory, std::string_view name) const;
+    struct Reservation {
+        DirectoryEntry* entry = nullptr;
+        bool made = false;
+    };
+    // The entry of a name, made where only the lower image has the name; it holds what the name means now.
+    [[nodiscard]] Result<Reservation> reserve(Node& directory, std::string_view name, Node* meaning);
+    void cancel(Node& directory, Reservation reservation);
+    void clear_name(Node& directory, DirectoryEntry& entry);
 
     VolumeKind kind_;
     std::uint32_t id_;
