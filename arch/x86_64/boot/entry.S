@@ -3,7 +3,7 @@
  *
  * One ELF64, two ways in: the PVH note (QEMU -kernel, Xen) and the Multiboot2 header (GRUB on BIOS and UEFI). Both leave
  * paging off, flat 32-bit segments, interrupts off. The first instruction after the entry records the TSC.
- * The early tables map the first 4 GiB one to one; they serve only until the hypervisor's own tables are built.
+ * The early tables map the first 512 GiB one to one (4 GiB on a CPU without 1 GiB pages); they serve only until the hypervisor's own tables are built.
  * Spec: Xen public/arch-x86/hvm/start_info.h; Multiboot2 specification 2.0 sections 3.1, 3.3; AMD APM vol. 2 ch. 14. */
 
 .set PVH_KIND, 1
@@ -64,19 +64,32 @@ common_entry:
 
     movl $(early_pdpt + 3), early_pml4
     movl $early_pdpt, %ebx
-    movl $(early_pds + 3), %eax
+    testl $(1 << 26), %edx  /* 1 GiB pages */
+    jz 2f
+    movl $512, early_map_gigabytes
+    movl $0x83, %eax
+    xorl %edx, %edx
 1:  movl %eax, (%ebx)
+    movl %edx, 4(%ebx)
+    addl $8, %ebx
+    addl $0x40000000, %eax
+    adcl $0, %edx
+    cmpl $(early_pdpt + 4096), %ebx
+    jb 1b
+    jmp 4f
+2:  movl $(early_pds + 3), %eax
+3:  movl %eax, (%ebx)
     addl $8, %ebx
     addl $4096, %eax
     cmpl $(early_pds + 4 * 4096), %eax
-    jb 1b
+    jb 3b
     movl $early_pds, %ebx
     movl $0x83, %eax
-2:  movl %eax, (%ebx)
+3:  movl %eax, (%ebx)
     addl $8, %ebx
     addl $0x200000, %eax
-    jnc 2b
-
+    jnc 3b
+4:
     movl $(1 << 5 | 1 << 9 | 1 << 10), %eax /* PAE OSFXSR OSXMMEXCPT */
     movl %eax, %cr4
     movl $early_pml4, %eax
@@ -126,9 +139,11 @@ long_entry:
 4:  hlt
     jmp 4b
 
-/* Switches to the CPU's own stack for good: run_on_stack(argument, stack top, function). */
-.global run_on_stack
-run_on_stack:
+/* Into the hypervisor's own tables, onto the CPU's own stack, for good:
+ * enter_address_space(argument, stack top, function, CR3). */
+.global enter_address_space
+enter_address_space:
+    movq %rcx, %cr3
     movq %rsi, %rsp
     xorl %ebp, %ebp
     call *%rdx
@@ -148,6 +163,9 @@ early_gdt_pointer:
 .global boot_entry_tsc
 boot_entry_tsc:
     .quad 0
+.global early_map_gigabytes
+early_map_gigabytes:
+    .long 4
 
 .section .bss.early, "aw", @nobits
 .balign 4096

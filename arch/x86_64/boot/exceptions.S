@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* arch/x86_64/boot/exceptions.S - the hypervisor's own exception entries.
  *
- * Interrupts are never enabled here, so only the 32 exceptions exist. All but NMI are our bugs (or #MC) and end in the
+ * Interrupts are never enabled here (but to empty a local APIC), so the 32 exceptions matter. All but NMI are our bugs (or #MC) and end in the
  * C++ function that reports them. An NMI is only ever a kick: it returns, and where it hit the idle loop between the
  * check and the HLT it moves on past the HLT, so that no kick is lost.
  * Spec: AMD APM vol. 2 "Exceptions and Interrupts". */
@@ -70,6 +70,44 @@ idle_until_kick:
 idle_halt:
     hlt
 idle_done:
+    clgi
+    ret
+
+/* Every vector from 32 up while a stopped partition's local APIC is emptied: end of interrupt, nothing else. */
+.balign 16
+.global drain_entry
+drain_entry:
+    pushq %rax
+    pushq %rcx
+    pushq %rdx
+    pushq %rsi
+    pushq %rdi
+    pushq %r8
+    pushq %r9
+    pushq %r10
+    pushq %r11
+    cld
+    call caisson_end_of_interrupt
+    popq %r11
+    popq %r10
+    popq %r9
+    popq %r8
+    popq %rdi
+    popq %rsi
+    popq %rdx
+    popq %rcx
+    popq %rax
+    iretq
+
+/* GIF = 0 on entry and on return. */
+.balign 16
+.global take_pending_interrupts
+take_pending_interrupts:
+    stgi
+    sti
+    nop
+    nop
+    cli
     clgi
     ret
 

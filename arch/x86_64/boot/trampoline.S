@@ -8,7 +8,7 @@
 .section .rodata.trampoline, "a", @progbits
 .balign 16
 .global trampoline_start, trampoline_end, trampoline_gdtr, trampoline_far, trampoline_cr3, trampoline_entry
-.global trampoline_stack, trampoline_argument, trampoline_long
+.global trampoline_space, trampoline_stack, trampoline_argument, trampoline_long
 .code16
 trampoline_start:
     cli
@@ -36,12 +36,12 @@ trampoline_long:
     xorl %eax, %eax
     movl %eax, %fs
     movl %eax, %gs
-    movq trampoline_stack(%rip), %rsp
     movq trampoline_argument(%rip), %rdi
-    xorl %ebp, %ebp
-    call *trampoline_entry(%rip)
-1:  hlt
-    jmp 1b
+    movq trampoline_stack(%rip), %rsi
+    movq trampoline_entry(%rip), %rdx
+    movq trampoline_space(%rip), %rcx
+    movq $enter_address_space, %rax
+    jmp *%rax
 .balign 8
 trampoline_gdt:
     .quad 0, 0x00af9b000000ffff, 0x00cf93000000ffff
@@ -53,7 +53,8 @@ trampoline_far:
     .long 0                 /* linear address of trampoline_long */
     .short 0x08
     .balign 8
-trampoline_cr3:      .quad 0
+trampoline_cr3:      .quad 0    /* the early tables */
+trampoline_space:    .quad 0    /* the hypervisor's own */
 trampoline_entry:    .quad 0
 trampoline_stack:    .quad 0
 trampoline_argument: .quad 0

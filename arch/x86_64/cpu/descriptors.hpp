@@ -38,7 +38,7 @@ struct Gdt {
 };
 
 inline constexpr unsigned ist_nmi = 1, ist_double_fault = 2, ist_machine_check = 3;
-inline constexpr unsigned exception_count = 32;
+inline constexpr unsigned exception_count = 32, vector_count = 256;
 
 struct Gate {
     std::uint64_t low = 0, high = 0;
@@ -49,6 +49,6 @@ struct Gate {
                 handler >> 32};
     }
 };
-using Idt = std::array<Gate, exception_count>;
+using Idt = std::array<Gate, vector_count>;
 
 } // namespace cpu

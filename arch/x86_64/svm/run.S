@@ -5,7 +5,7 @@
  * moved here; FS, GS, TR, LDTR, KernelGSBase, STAR.., SYSENTER.. by VMLOAD / VMSAVE at every exit, so that the host's TSS
  * (IST stacks) is in place whenever host code runs. DR0-3, XCR0 and vector state stay the guest's: the hypervisor uses
  * none of them, and they are reset between partitions' generations. GIF is 0 throughout.
- * Offsets: struct svm::GuestRegisters. Spec: AMD APM vol. 2 sections 15.5, 15.6, 15.17. */
+ * RAX lives in the VMCB. Offsets: svm::Entry, vcpu::Registers. Spec: AMD APM vol. 2 sections 15.5, 15.6, 15.17. */
 
 .section .text.svm, "ax", @progbits
 .code64
@@ -18,49 +18,54 @@ svm_run:
     pushq %r13
     pushq %r14
     pushq %r15
-    pushq %rdi              /* [rsp]: GuestRegisters; the stack is 16-byte aligned here */
-1:  movq 112(%rdi), %rax
+    subq $8, %rsp
+    pushq 24(%rdi)          /* [rsp + 24]: context */
+    pushq 16(%rdi)          /* [rsp + 16]: host VMCB */
+    pushq 8(%rdi)           /* [rsp + 8]:  VMCB */
+    pushq 0(%rdi)           /* [rsp]:      registers */
+1:  movq 8(%rsp), %rax
+    movq (%rsp), %rdi
     vmload %rax
-    movq 0(%rdi), %rcx
-    movq 8(%rdi), %rdx
-    movq 16(%rdi), %rbx
-    movq 24(%rdi), %rbp
+    movq 8(%rdi), %rbx
+    movq 16(%rdi), %rcx
+    movq 24(%rdi), %rdx
     movq 32(%rdi), %rsi
-    movq 48(%rdi), %r8
-    movq 56(%rdi), %r9
-    movq 64(%rdi), %r10
-    movq 72(%rdi), %r11
-    movq 80(%rdi), %r12
-    movq 88(%rdi), %r13
-    movq 96(%rdi), %r14
-    movq 104(%rdi), %r15
+    movq 48(%rdi), %rbp
+    movq 56(%rdi), %r8
+    movq 64(%rdi), %r9
+    movq 72(%rdi), %r10
+    movq 80(%rdi), %r11
+    movq 88(%rdi), %r12
+    movq 96(%rdi), %r13
+    movq 104(%rdi), %r14
+    movq 112(%rdi), %r15
     movq 40(%rdi), %rdi
     vmrun %rax
     vmsave %rax
     pushq %rdi
     movq 8(%rsp), %rdi
-    movq %rcx, 0(%rdi)
-    movq %rdx, 8(%rdi)
-    movq %rbx, 16(%rdi)
-    movq %rbp, 24(%rdi)
+    movq %rbx, 8(%rdi)
+    movq %rcx, 16(%rdi)
+    movq %rdx, 24(%rdi)
     movq %rsi, 32(%rdi)
-    movq %r8, 48(%rdi)
-    movq %r9, 56(%rdi)
-    movq %r10, 64(%rdi)
-    movq %r11, 72(%rdi)
-    movq %r12, 80(%rdi)
-    movq %r13, 88(%rdi)
-    movq %r14, 96(%rdi)
-    movq %r15, 104(%rdi)
+    movq %rbp, 48(%rdi)
+    movq %r8, 56(%rdi)
+    movq %r9, 64(%rdi)
+    movq %r10, 72(%rdi)
+    movq %r11, 80(%rdi)
+    movq %r12, 88(%rdi)
+    movq %r13, 96(%rdi)
+    movq %r14, 104(%rdi)
+    movq %r15, 112(%rdi)
     popq 40(%rdi)
-    movq 120(%rdi), %rax
+    movq 16(%rsp), %rax
     vmload %rax
+    movq 24(%rsp), %rdi
     xorl %ebp, %ebp
     call svm_exit
-    movq (%rsp), %rdi
     testb %al, %al
     jnz 1b
-    popq %rdi
+    addq $40, %rsp
     popq %r15
     popq %r14
     popq %r13

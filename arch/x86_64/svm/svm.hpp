@@ -9,6 +9,7 @@
 
 #include "arch/x86_64/svm/vmcb.hpp"
 #include "hypervisor/base/address.hpp"
+#include "hypervisor/core/vcpu/state.hpp"
 
 #include <cstdint>
 
@@ -30,27 +31,31 @@ struct Features {
 // EFER.SVME and the host save area; leaves GIF = 0.
 void enable(base::PhysAddr host_save_area);
 
-// General registers that VMRUN does not switch, and what the entry stub needs. The stub (run.S) knows the
-// offsets.
-struct GuestRegisters {
-    std::uint64_t rcx, rdx, rbx, rbp, rsi, rdi, r8, r9, r10, r11, r12, r13, r14, r15;
+// What svm_run needs besides the general registers.
+struct Entry {
+    vcpu::Registers* registers;
     std::uint64_t vmcb;      // physical
-    std::uint64_t host_vmcb; // physical: the host's own FS, GS, TR, LDTR, STAR ... kept by VMSAVE
+    std::uint64_t host_vmcb; // physical: the host's own FS, GS, TR, LDTR, STAR ... kept by svm_save_host
+    void* context;           // handed to svm_exit
 };
-static_assert(offsetof(GuestRegisters, r8) == 48 && offsetof(GuestRegisters, vmcb) == 112 &&
-              offsetof(GuestRegisters, host_vmcb) == 120 && sizeof(GuestRegisters) == 128);
+static_assert(offsetof(Entry, vmcb) == 8 && offsetof(Entry, host_vmcb) == 16 &&
+              offsetof(Entry, context) == 24);
+static_assert(offsetof(vcpu::Registers, rbx) == 8 && offsetof(vcpu::Registers, rdi) == 40 &&
+              offsetof(vcpu::Registers, rbp) == 48 && offsetof(vcpu::Registers, r8) == 56);
 
 extern "C" {
 // Enters the guest again and again, calling svm_exit after each exit until that returns false.
-void svm_run(GuestRegisters* registers);
+void svm_run(const Entry* entry);
 // The run loop's half in C++ (hypervisor/kernel/run).
-bool svm_exit(GuestRegisters* registers);
+bool svm_exit(void* context);
 // Stores the host's hidden state where svm_run finds it.
 void svm_save_host(std::uint64_t host_vmcb);
 // Lets one pending NMI reach the host's handler.
 void take_pending_nmi();
 // Sleeps until an NMI arrives (arch/x86_64/boot/exceptions.S).
 void idle_until_kick();
+// Takes every maskable interrupt that is pending, each through drain_entry (exceptions.S).
+void take_pending_interrupts();
 }
 
 } // namespace svm

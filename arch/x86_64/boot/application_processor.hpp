@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// arch/x86_64/boot/application_processor.hpp - starting another CPU by INIT and start-up IPIs.
+//
+// The trampoline (trampoline.S) lies in one page below 1 MiB while CPUs start and is erased afterwards. Uses
+// the early tables, which map that page; the started CPU enters `entry` in the hypervisor's own tables, on
+// its own stack. Spec: AMD APM vol. 2 section 15.27.8, 16.5 "Interprocessor Interrupts"; Intel SDM vol. 3 "MP
+// initialization".
+#pragma once
+
+#include "hypervisor/base/address.hpp"
+
+#include <cstdint>
+
+namespace boot {
+
+// Copies the trampoline to `page` (page aligned, below 1 MiB).
+void place_trampoline(base::PhysAddr page);
+void erase_trampoline(base::PhysAddr page);
+
+struct Start {
+    std::uint32_t apic_id;
+    base::PhysAddr space; // root of the tables it runs in
+    std::uint64_t stack_top;
+    void (*entry)(void*); // does not return
+    void* argument;
+};
+// Sends the IPIs; the new CPU says itself that it is there.
+void start_processor(base::PhysAddr page, const Start& start, bool again);
+
+// Leaves the early tables for good (entry.S).
+extern "C" [[noreturn]] void enter_address_space(void* argument, std::uint64_t stack_top,
+                                                 void (*function)(void*), std::uint64_t root);
+
+} // namespace boot
