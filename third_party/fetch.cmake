@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: Apache-2.0
+# Brings every third-party source into the cache, so that configuring needs no network:
+#   cmake -DCAISSON_FETCH_ONLY=ON -P third_party/fetch.cmake
+# Without CAISSON_FETCH_ONLY it also unpacks into -DDIRECTORY=... (to read the sources, or to test the patches).
+include(${CMAKE_CURRENT_LIST_DIR}/../cmake/FetchSource.cmake)
+include(${CMAKE_CURRENT_LIST_DIR}/pins.cmake)
+if(CAISSON_FETCH_ONLY)
+  caisson_fetch_debian_source(${CAISSON_SODIUM_SOURCE})
+elseif(DIRECTORY)
+  get_filename_component(DIRECTORY "${DIRECTORY}" ABSOLUTE)
+  caisson_fetch_debian_source(${CAISSON_SODIUM_SOURCE} UNPACK "${DIRECTORY}/sodium")
+else()
+  message(FATAL_ERROR "Say -DCAISSON_FETCH_ONLY=ON, or -DDIRECTORY=... to unpack there.")
+endif()
