@@ -59,14 +59,18 @@ private:
         type,
         type_space,
         partition,
+        hypervisor, // the v of "hv"
+        hypervisor_space,
         generation,
         length,
         payload,
         line_feed
     };
-    Got broken(std::uint8_t byte);
-    Got digit(std::uint8_t byte, std::uint64_t limit, State after);
+    Got outside_byte(std::uint8_t byte);
     Got header_byte(std::uint8_t byte);
+    Got broken(std::uint8_t byte);
+    Got begin_number(State field);
+    Got digit(std::uint8_t byte, std::uint64_t limit);
 
     State state_ = State::outside;
     bool seen_frame_ = false;

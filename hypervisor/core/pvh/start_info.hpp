@@ -9,6 +9,7 @@
 #include "hypervisor/base/address.hpp"
 #include "hypervisor/base/result.hpp"
 #include "partitions/abi/boot_page.h"
+#include "partitions/abi/hypercall.h"
 
 #include <array>
 #include <cstddef>

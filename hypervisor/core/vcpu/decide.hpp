@@ -115,7 +115,7 @@ struct Action {
     std::uint64_t value = 0;
     std::uint64_t gpa = 0;
     std::uint64_t count = 0;
-    Ipi ipi;
+    Ipi ipi{};
 };
 
 [[nodiscard]] Action decide(Vcpu& vcpu, const Exit& exit);

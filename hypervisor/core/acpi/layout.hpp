@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// hypervisor/core/acpi/layout.hpp - offsets and sizes of the tables that are read and built; not for other
+// folders. Spec: ACPI 6.5, tables 5.3 (RSDP), 5.4 (header), 5.9 (FADT), 5.19-5.27 (MADT), 5.1 (Generic
+// Address Structure).
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+namespace acpi {
+
+// `bytes` characters of a signature as they lie in memory.
+constexpr std::uint32_t signature(const char (&text)[5]) {
+    std::uint32_t value = 0;
+    for (unsigned i = 0; i < 4; ++i)
+        value |= std::uint32_t{static_cast<unsigned char>(text[i])} << (8 * i);
+    return value;
+}
+
+struct [[gnu::packed]] Rsdp {
+    std::array<char, 8> signature; // "RSD PTR "
+    std::uint8_t checksum;         // of the first 20 bytes
+    std::array<char, 6> oem_id;
+    std::uint8_t revision; // 0: ACPI 1.0, nothing after rsdt
+    std::uint32_t rsdt;
+    std::uint32_t length;
+    std::uint64_t xsdt;
+    std::uint8_t extended_checksum;
+    std::array<std::uint8_t, 3> reserved;
+};
+static_assert(sizeof(Rsdp) == 36 && offsetof(Rsdp, length) == 20);
+inline constexpr std::uint32_t rsdp_v1_bytes = 20;
+inline constexpr std::array<char, 8> rsdp_signature{'R', 'S', 'D', ' ', 'P', 'T', 'R', ' '};
+
+struct [[gnu::packed]] Header {
+    std::uint32_t signature;
+    std::uint32_t length;
+    std::uint8_t revision;
+    std::uint8_t checksum;
+    std::array<char, 6> oem_id;
+    std::array<char, 8> oem_table_id;
+    std::uint32_t oem_revision;
+    std::uint32_t creator_id;
+    std::uint32_t creator_revision;
+};
+static_assert(sizeof(Header) == 36);
+
+struct [[gnu::packed]] GenericAddress {
+    std::uint8_t space;
+    std::uint8_t bits;
+    std::uint8_t bit_offset;
+    std::uint8_t access_size;
+    std::uint64_t address;
+};
+static_assert(sizeof(GenericAddress) == 12);
+
+namespace fadt {
+inline constexpr std::size_t dsdt = 40, sci_interrupt = 46, pm1a_control = 64, pm1b_control = 68,
+                             pm_timer = 76;
+inline constexpr std::size_t pm1_control_length = 89, pm_timer_length = 91, boot_flags = 109, flags = 112;
+inline constexpr std::size_t reset_register = 116, reset_value = 128, minor_version = 131, x_dsdt = 140;
+inline constexpr std::size_t x_pm1a_control = 172, x_pm1b_control = 184, x_pm_timer = 208;
+inline constexpr std::size_t hypervisor_vendor = 268, bytes_v6 = 276;
+inline constexpr std::uint32_t flag_reset_register = 1u << 10, flag_hardware_reduced = 1u << 20;
+} // namespace fadt
+
+namespace madt {
+inline constexpr std::size_t local_apic = 36, flags = 40, entries = 44;
+inline constexpr std::uint32_t flag_8259 = 1;
+inline constexpr std::uint8_t type_local_apic = 0, type_io_apic = 1, type_override = 2, type_address = 5,
+                              type_x2apic = 9;
+inline constexpr std::uint32_t cpu_enabled = 1, cpu_online_capable = 2;
+} // namespace madt
+
+} // namespace acpi
