@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Trees for test images, their OCI layouts (made by the tool), and the same tree run in a chroot."""
+import json
 import os
 import re
 import shutil
@@ -109,10 +110,10 @@ def can_chroot():
 def run_in_chroot(spec, root, time_limit):
     """-> (all bytes of stdout and stderr in the order written, status) of the image's own entrypoint."""
     arguments = spec.get("entrypoint", []) + spec.get("args", [])
-    command = can_chroot() + [sys.executable, ENTER, root, spec.get("working_dir", "/"), spec.get("user", "0:0")] + arguments
-    environment = {"PATH": PATH, **spec.get("env", {})}
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                               env=environment)
+    environment = json.dumps({"PATH": PATH, **spec.get("env", {})})
+    command = can_chroot() + [sys.executable, ENTER, root, spec.get("working_dir", "/"), spec.get("user", "0:0"),
+                              environment] + arguments
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     try:
         output, _ = process.communicate(timeout=time_limit)
     except subprocess.TimeoutExpired as late:
