@@ -70,7 +70,7 @@ int main(void) {
     printf("null pointer: signal=%d code=%d address=%p\n", caught, code_seen, fault_address);
     volatile int zero = 0;
     if (sigsetjmp(back, 1) == 0)
-        zero = 1 / zero;
+        zero = 7 / zero; // 1 / x would be folded into a comparison, which does not trap
     printf("division: signal=%d code=%d\n", caught, code_seen);
     if (sigsetjmp(back, 1) == 0)
         __asm__ volatile("ud2");
