@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// image-tools/oci/layer_stream.hpp - one layer's tar bytes; the limits and the diff_id are enforced as they pass.
+//
+// Invariant: an empty run is returned only after the whole layer's SHA-256 was found equal to its diff_id.
+#pragma once
+
+#include "image-tools/oci/decoder.hpp"
+#include "image-tools/oci/digest.hpp"
+#include "image-tools/oci/failure.hpp"
+#include "image-tools/oci/limits.hpp"
+
+#include <cstdint>
+#include <span>
+
+namespace oci {
+
+class LayerStream {
+public:
+    LayerStream(FileRange blob, Compression compression, const Digest& diff_id, LayerContext context,
+                const Limits& limits);
+
+    std::span<const std::uint8_t> next();
+    [[nodiscard]] const LayerContext& context() const { return context_; }
+    [[nodiscard]] std::uint64_t packed_read() const { return decoder_.packed_read(); }
+    [[nodiscard]] std::uint64_t unpacked() const { return unpacked_; }
+
+private:
+    Decoder decoder_;
+    Sha256 hash_;
+    Digest diff_id_;
+    LayerContext context_;
+    std::uint64_t packed_bytes_;
+    std::uint64_t unpacked_ = 0;
+    std::uint64_t most_;
+    std::uint64_t free_bytes_;
+    std::uint64_t ratio_;
+    bool ended_ = false;
+};
+
+} // namespace oci

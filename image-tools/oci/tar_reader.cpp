@@ -1,0 +1,518 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "image-tools/oci/tar_reader.hpp"
+
+#include "image-tools/oci/failure.hpp"
+#include "image-tools/oci/tar_format.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace oci {
+
+// What extended headers (PAX x, GNU L and K) say about the next entry.
+struct TarReader::Extended {
+    std::optional<std::string> path;
+    std::optional<std::string> link;
+    std::optional<std::string> gnu_path;
+    std::optional<std::string> gnu_link;
+    std::optional<std::uint64_t> size;
+    std::optional<std::uint64_t> uid;
+    std::optional<std::uint64_t> gid;
+    std::optional<tar::Time> mtime;
+    std::map<std::string, std::string> attributes;
+    std::map<std::string, std::string> archive_attributes; // libarchive's spelling; the other one wins
+    // GNU.sparse.*
+    std::optional<std::string> sparse_name;
+    std::optional<std::uint64_t> sparse_size;
+    std::optional<std::uint64_t> sparse_major;
+    std::optional<std::uint64_t> sparse_minor;
+    std::vector<TarExtent> sparse_map;
+    std::optional<std::uint64_t> sparse_offset; // of a pair not yet complete
+    bool has_map = false;
+
+    void parse(std::string_view records, const Limits& limits);
+    void set(std::string_view key, std::string_view value, const Limits& limits);
+    void set_sparse(std::string_view key, std::string_view value, const Limits& limits);
+    [[nodiscard]] bool used() const { return path || link || size || sparse_name || gnu_path || gnu_link; }
+};
+
+namespace {
+
+[[noreturn]] void damaged(const std::string& what) {
+    throw TarError(what);
+}
+
+std::uint64_t pax_number(std::string_view key, std::string_view value) {
+    const auto number = tar::decimal(value);
+    if (!number) {
+        damaged("the extended header's " + std::string(key) + " is not a number: " + printable(value));
+    }
+    return *number;
+}
+
+std::string pax_name(std::string_view key, std::string_view value) {
+    if (value.find('\0') != std::string_view::npos) {
+        damaged("the extended header's " + std::string(key) + " has a NUL byte: " + printable(value));
+    }
+    return std::string(value);
+}
+
+void add_extent(std::vector<TarExtent>& map, TarExtent extent, const Limits& limits) {
+    if (map.size() >= limits.sparse_extents) {
+        throw TarLimitError("a sparse file with more than " + std::to_string(limits.sparse_extents) +
+                            " extents");
+    }
+    map.push_back(extent);
+}
+
+std::uint64_t field_number(const tar::Block& block, tar::Field field, const char* what,
+                           const std::string& path) {
+    const auto value = tar::number(block, field);
+    if (!value || *value < 0) {
+        damaged("entry " + printable(path) + ": the header's " + what + " is not a number that it can be");
+    }
+    return static_cast<std::uint64_t>(*value);
+}
+
+std::uint32_t owner(std::uint64_t value, const char* what, const std::string& path) {
+    if (value > UINT32_MAX) {
+        damaged("entry " + printable(path) + ": " + what + " " + std::to_string(value) +
+                " is above 2^32 - 1");
+    }
+    return static_cast<std::uint32_t>(value);
+}
+
+std::optional<TarType> type_of(std::uint8_t flag) {
+    switch (flag) {
+    case '0':
+    case '7':
+    case 0:
+    case 'S':
+        return TarType::regular;
+    case '1':
+        return TarType::hard_link;
+    case '2':
+        return TarType::symlink;
+    case '3':
+        return TarType::character_device;
+    case '4':
+        return TarType::block_device;
+    case '5':
+        return TarType::directory;
+    case '6':
+        return TarType::fifo;
+    default:
+        return std::nullopt;
+    }
+}
+
+} // namespace
+
+void TarReader::Extended::parse(std::string_view records, const Limits& limits) {
+    while (!records.empty()) {
+        const auto space = records.find(' ');
+        const auto length =
+            space == std::string_view::npos ? std::nullopt : tar::decimal(records.substr(0, space));
+        if (!length || *length > records.size() || *length < space + 3 || records[*length - 1] != '\n') {
+            damaged("an extended header's record has a wrong length");
+        }
+        const std::string_view record = records.substr(space + 1, *length - space - 2);
+        records.remove_prefix(*length);
+        const auto equals = record.find('=');
+        if (equals == std::string_view::npos || equals == 0) {
+            damaged("an extended header's record has no key");
+        }
+        set(record.substr(0, equals), record.substr(equals + 1), limits);
+    }
+    if (sparse_offset) {
+        damaged("the extended header's sparse map is incomplete");
+    }
+}
+
+void TarReader::Extended::set(std::string_view key, std::string_view value, const Limits& limits) {
+    constexpr std::string_view schily = "SCHILY.xattr.";
+    constexpr std::string_view libarchive = "LIBARCHIVE.xattr.";
+    const bool clear = value.empty(); // POSIX: an empty value takes back an earlier one
+    if (key == "path") {
+        path = clear ? std::nullopt : std::optional(pax_name(key, value));
+    } else if (key == "linkpath") {
+        link = clear ? std::nullopt : std::optional(pax_name(key, value));
+    } else if (key == "size") {
+        size = clear ? std::nullopt : std::optional(pax_number(key, value));
+    } else if (key == "uid") {
+        uid = clear ? std::nullopt : std::optional(pax_number(key, value));
+    } else if (key == "gid") {
+        gid = clear ? std::nullopt : std::optional(pax_number(key, value));
+    } else if (key == "mtime") {
+        mtime = tar::time(value);
+        if (!mtime && !clear) {
+            damaged("the extended header's mtime is not a time: " + printable(value));
+        }
+    } else if (key.starts_with(schily) || key.starts_with(libarchive)) {
+        const bool plain = key.starts_with(schily);
+        const auto name = plain ? std::optional(std::string(key.substr(schily.size())))
+                                : tar::percent_decoded(key.substr(libarchive.size()));
+        const auto bytes = plain ? std::optional(std::string(value)) : tar::base64(value);
+        if (!name || name->empty() || !bytes) {
+            damaged("the extended header's attribute " + printable(key) + " cannot be decoded");
+        }
+        if (bytes->size() > limits.attribute_bytes || name->size() > limits.name_bytes) {
+            throw TarLimitError("the extended attribute " + printable(*name) + " is too long");
+        }
+        (plain ? attributes : archive_attributes)[*name] = *bytes;
+    } else if (key.starts_with("GNU.sparse.")) {
+        set_sparse(key, value, limits);
+    }
+}
+
+void TarReader::Extended::set_sparse(std::string_view key, std::string_view value, const Limits& limits) {
+    if (key == "GNU.sparse.name") {
+        sparse_name = pax_name(key, value);
+    } else if (key == "GNU.sparse.size" || key == "GNU.sparse.realsize") {
+        sparse_size = pax_number(key, value);
+    } else if (key == "GNU.sparse.major") {
+        sparse_major = pax_number(key, value);
+    } else if (key == "GNU.sparse.minor") {
+        sparse_minor = pax_number(key, value);
+    } else if (key == "GNU.sparse.numblocks") {
+        has_map = true;
+    } else if (key == "GNU.sparse.offset") {
+        if (sparse_offset) {
+            damaged("the extended header's sparse map is incomplete");
+        }
+        sparse_offset = pax_number(key, value);
+    } else if (key == "GNU.sparse.numbytes") {
+        if (!sparse_offset) {
+            damaged("the extended header's sparse map is incomplete");
+        }
+        add_extent(sparse_map, {*sparse_offset, pax_number(key, value)}, limits);
+        sparse_offset.reset();
+        has_map = true;
+    } else if (key == "GNU.sparse.map") {
+        has_map = true;
+        sparse_map.clear();
+        std::optional<std::uint64_t> offset;
+        while (!value.empty()) {
+            const auto comma = value.find(',');
+            const std::uint64_t number = pax_number(key, value.substr(0, comma));
+            value = comma == std::string_view::npos ? std::string_view() : value.substr(comma + 1);
+            if (offset) {
+                add_extent(sparse_map, {*offset, number}, limits);
+                offset.reset();
+            } else {
+                offset = number;
+            }
+        }
+        if (offset) {
+            damaged("the extended header's sparse map is incomplete");
+        }
+    }
+}
+
+TarReader::TarReader(Source source, const Limits& limits) : source_(std::move(source)), limits_(limits) {}
+
+void TarReader::read_exactly(std::span<std::uint8_t> to) {
+    while (!to.empty()) {
+        if (run_.empty()) {
+            run_ = source_();
+            if (run_.empty()) {
+                damaged("the tar ends in the middle of an entry");
+            }
+        }
+        const std::size_t part = std::min(run_.size(), to.size());
+        std::memcpy(to.data(), run_.data(), part);
+        run_ = run_.subspan(part);
+        to = to.subspan(part);
+    }
+}
+
+void TarReader::skip(std::uint64_t bytes) {
+    while (bytes != 0) {
+        if (run_.empty()) {
+            run_ = source_();
+            if (run_.empty()) {
+                damaged("the tar ends in the middle of an entry");
+            }
+        }
+        const auto part = static_cast<std::size_t>(std::min<std::uint64_t>(run_.size(), bytes));
+        run_ = run_.subspan(part);
+        bytes -= part;
+    }
+}
+
+bool TarReader::read_block(Block& block) {
+    if (run_.empty()) {
+        run_ = source_();
+        if (run_.empty()) {
+            return false;
+        }
+    }
+    read_exactly(block);
+    return true;
+}
+
+std::span<const std::uint8_t> TarReader::read() {
+    if (data_left_ == 0) {
+        return {};
+    }
+    if (run_.empty()) {
+        run_ = source_();
+        if (run_.empty()) {
+            damaged("the tar ends in the middle of a file");
+        }
+    }
+    const auto part = static_cast<std::size_t>(std::min<std::uint64_t>(run_.size(), data_left_));
+    const auto data = run_.first(part);
+    run_ = run_.subspan(part);
+    data_left_ -= part;
+    return data;
+}
+
+std::uint64_t TarReader::step_over() {
+    const std::uint64_t bytes =
+        data_left_ + padding_ - std::min<std::uint64_t>(run_.size(), data_left_ + padding_);
+    skip(data_left_ + padding_ - bytes);
+    data_left_ = padding_ = 0;
+    return bytes;
+}
+
+std::string TarReader::read_extension(std::uint64_t size, const char* what) {
+    if (size > limits_.extended_header_bytes) {
+        throw TarLimitError(std::string(what) + " of " + std::to_string(size) + " bytes");
+    }
+    std::string text(static_cast<std::size_t>(size), '\0');
+    read_exactly({reinterpret_cast<std::uint8_t*>(text.data()), text.size()});
+    skip((tar::block_bytes - size % tar::block_bytes) % tar::block_bytes);
+    return text;
+}
+
+void TarReader::read_to_end() {
+    do {
+        if (std::any_of(run_.begin(), run_.end(), [](std::uint8_t byte) { return byte != 0; })) {
+            damaged("there are bytes behind the tar's end mark");
+        }
+        run_ = source_();
+    } while (!run_.empty());
+}
+
+bool TarReader::next(TarEntry& entry) {
+    skip(data_left_ + padding_);
+    data_left_ = padding_ = 0;
+    Extended extended;
+    for (;;) {
+        Block header;
+        if (!read_block(header)) {
+            if (extended.used()) {
+                damaged("the tar ends behind an extended header");
+            }
+            return false; // no end mark: accepted, as by Go's reader
+        }
+        if (tar::is_zero(header)) {
+            if (extended.used()) {
+                damaged("the tar ends behind an extended header");
+            }
+            read_to_end();
+            return false;
+        }
+        if (!tar::checksum_matches(header)) {
+            damaged("a header's checksum is wrong" +
+                    (entry.path.empty() ? "" : " (after entry " + printable(entry.path) + ")"));
+        }
+        const std::uint8_t type = header[tar::type_offset];
+        const std::string name = tar::text(header, tar::name);
+        if (type == 'x' || type == 'g' || type == 'L' || type == 'K') {
+            const std::string text =
+                read_extension(field_number(header, tar::size, "size", name), "an extended header");
+            if (type == 'x') {
+                extended.parse(text, limits_);
+            } else if (type == 'g') {
+                // Comments (git archive) are common; anything that would change later entries is not.
+                Extended global;
+                global.parse(text, limits_);
+                if (global.used() || global.uid || global.gid || global.mtime || !global.attributes.empty()) {
+                    damaged("a global extended header that changes later entries");
+                }
+            } else {
+                (type == 'L' ? extended.gnu_path : extended.gnu_link) = text.substr(0, text.find('\0'));
+            }
+            continue;
+        }
+        finish_entry(header, extended, entry);
+        return true;
+    }
+}
+
+void TarReader::finish_entry(const Block& header, const Extended& extended, TarEntry& entry) {
+    entry = {};
+    const bool posix = std::memcmp(header.data() + tar::magic.offset,
+                                   "ustar\0"
+                                   "00",
+                                   8) == 0;
+    entry.path = tar::text(header, tar::name);
+    if (posix) {
+        const std::string prefix = tar::text(header, tar::prefix);
+        if (!prefix.empty()) {
+            entry.path = prefix + "/" + entry.path;
+        }
+    }
+    entry.path = extended.gnu_path.value_or(entry.path);
+    entry.path = extended.path.value_or(entry.path);
+    entry.path = extended.sparse_name.value_or(entry.path);
+    const std::uint8_t flag = header[tar::type_offset];
+    const auto type = type_of(flag);
+    if (!type) {
+        damaged("entry " + printable(entry.path) + " is of type " +
+                printable(std::string(1, static_cast<char>(flag))) + ", which images do not have");
+    }
+    entry.type = *type;
+    if (flag == 0 && entry.path.ends_with('/')) {
+        entry.type = TarType::directory;
+    }
+    if (entry.path.empty()) {
+        damaged("an entry without a name");
+    }
+    entry.link = extended.link.value_or(extended.gnu_link.value_or(tar::text(header, tar::link)));
+    entry.mode = static_cast<std::uint16_t>(field_number(header, tar::mode, "mode", entry.path) & 07777);
+    entry.uid = owner(extended.uid ? *extended.uid : field_number(header, tar::uid, "uid", entry.path), "uid",
+                      entry.path);
+    entry.gid = owner(extended.gid ? *extended.gid : field_number(header, tar::gid, "gid", entry.path), "gid",
+                      entry.path);
+    if (extended.mtime) {
+        entry.mtime = extended.mtime->seconds;
+        entry.mtime_nanoseconds = extended.mtime->nanoseconds;
+    } else {
+        const auto mtime = tar::number(header, tar::mtime);
+        if (!mtime) {
+            damaged("entry " + printable(entry.path) + ": the header's mtime is not a number that it can be");
+        }
+        entry.mtime = *mtime;
+    }
+    entry.attributes = extended.archive_attributes;
+    for (const auto& [name, value] : extended.attributes) {
+        entry.attributes[name] = value;
+    }
+    if (entry.type == TarType::character_device || entry.type == TarType::block_device) {
+        entry.device_major =
+            owner(field_number(header, tar::device_major, "device", entry.path), "device", entry.path);
+        entry.device_minor =
+            owner(field_number(header, tar::device_minor, "device", entry.path), "device", entry.path);
+    }
+
+    std::uint64_t stored =
+        extended.size ? *extended.size : field_number(header, tar::size, "size", entry.path);
+    if (stored > limits_.file_bytes || extended.sparse_size.value_or(0) > limits_.file_bytes) {
+        throw TarLimitError("entry " + printable(entry.path) + ": a file above " +
+                            std::to_string(limits_.file_bytes >> 30) + " GiB");
+    }
+    if (entry.type != TarType::regular && stored != 0) {
+        damaged("entry " + printable(entry.path) + " has data although it is not a file");
+    }
+    entry.size = stored;
+    data_left_ = stored;
+    padding_ = (tar::block_bytes - stored % tar::block_bytes) % tar::block_bytes;
+    if (flag == 'S') {
+        read_old_gnu_map(header, entry, stored);
+    } else if (extended.sparse_major || extended.has_map) {
+        entry.sparse = true;
+        if (entry.type != TarType::regular || !extended.sparse_size) {
+            damaged("entry " + printable(entry.path) + ": a sparse map without a file or its size");
+        }
+        entry.size = *extended.sparse_size;
+        entry.extents = extended.sparse_map;
+        if (extended.sparse_major.value_or(0) == 1 && extended.sparse_minor.value_or(0) == 0) {
+            read_pax_map(entry);
+        } else if (extended.sparse_major.value_or(0) != 0) {
+            damaged("entry " + printable(entry.path) + ": a sparse format newer than 1.0");
+        }
+        check_extents(entry, data_left_);
+    }
+}
+
+void TarReader::read_old_gnu_map(const Block& header, TarEntry& entry, std::uint64_t& stored) {
+    entry.sparse = true;
+    entry.size = field_number(header, tar::gnu_real_size, "sparse size", entry.path);
+    if (entry.size > limits_.file_bytes) {
+        throw TarLimitError("entry " + printable(entry.path) + ": a file above " +
+                            std::to_string(limits_.file_bytes >> 30) + " GiB");
+    }
+    Block block = header;
+    std::size_t at = tar::gnu_sparse_offset;
+    std::size_t count = 4;
+    std::size_t extended_at = tar::gnu_sparse_extended;
+    for (;;) {
+        for (std::size_t i = 0; i < count; ++i, at += 24) {
+            if (block[at] == 0) {
+                break;
+            }
+            add_extent(entry.extents,
+                       {field_number(block, {at, 12}, "sparse map", entry.path),
+                        field_number(block, {at + 12, 12}, "sparse map", entry.path)},
+                       limits_);
+        }
+        if (block[extended_at] == 0) {
+            break;
+        }
+        read_exactly(block);
+        at = 0;
+        count = 21;
+        extended_at = tar::gnu_more_extended;
+    }
+    check_extents(entry, stored);
+}
+
+// Format 1.0: the map opens the data, as decimal lines, padded to a block.
+void TarReader::read_pax_map(TarEntry& entry) {
+    Block block;
+    std::size_t at = block.size();
+    const auto number = [&] {
+        std::string digits;
+        for (;;) {
+            if (at == block.size()) {
+                if (data_left_ < block.size()) {
+                    damaged("entry " + printable(entry.path) + ": the sparse map is longer than the data");
+                }
+                read_exactly(block);
+                data_left_ -= block.size();
+                at = 0;
+            }
+            const char c = static_cast<char>(block[at++]);
+            if (c == '\n') {
+                break;
+            }
+            digits += c;
+            if (digits.size() > 19) {
+                break;
+            }
+        }
+        const auto value = tar::decimal(digits);
+        if (!value) {
+            damaged("entry " + printable(entry.path) + ": the sparse map is not made of numbers");
+        }
+        return *value;
+    };
+    entry.extents.clear();
+    const std::uint64_t count = number();
+    for (std::uint64_t i = 0; i < count; ++i) {
+        const std::uint64_t offset = number();
+        add_extent(entry.extents, {offset, number()}, limits_);
+    }
+}
+
+void TarReader::check_extents(const TarEntry& entry, std::uint64_t stored) const {
+    std::uint64_t end = 0;
+    std::uint64_t sum = 0;
+    for (const TarExtent& extent : entry.extents) {
+        // Both are below 2^63: no overflow.
+        if (extent.offset < end || extent.offset + extent.bytes > entry.size) {
+            damaged("entry " + printable(entry.path) + ": the sparse map is out of order or leaves the file");
+        }
+        end = extent.offset + extent.bytes;
+        sum += extent.bytes;
+    }
+    if (sum != stored) {
+        damaged("entry " + printable(entry.path) + ": the sparse map names " + std::to_string(sum) +
+                " bytes, " + std::to_string(stored) + " are stored");
+    }
+}
+
+} // namespace oci

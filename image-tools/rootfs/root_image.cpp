@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "image-tools/rootfs/root_image.hpp"
+
+#include "image-tools/oci/failure.hpp"
+#include "image-tools/oci/layer_stream.hpp"
+#include "image-tools/rootfs/erofs_writer.hpp"
+#include "image-tools/rootfs/layers.hpp"
+#include "image-tools/rootfs/spool.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+#include <system_error>
+#include <utility>
+
+namespace rootfs {
+
+namespace {
+
+// A half-made output is no output.
+class RemoveOnFailure {
+public:
+    explicit RemoveOnFailure(std::filesystem::path path) : path_(std::move(path)) {}
+    RemoveOnFailure(const RemoveOnFailure&) = delete;
+    RemoveOnFailure& operator=(const RemoveOnFailure&) = delete;
+    ~RemoveOnFailure() {
+        if (!path_.empty()) {
+            std::error_code ignored;
+            std::filesystem::remove(path_, ignored);
+        }
+    }
+    void keep() { path_.clear(); }
+
+private:
+    std::filesystem::path path_;
+};
+
+} // namespace
+
+RootImage::RootImage() = default;
+RootImage::RootImage(RootImage&&) noexcept = default;
+RootImage& RootImage::operator=(RootImage&&) noexcept = default;
+RootImage::~RootImage() = default;
+
+RootImage RootImage::build(const oci::Image& image, const std::filesystem::path& output,
+                           const BuildOptions& options) {
+    const std::int64_t epoch =
+        std::max<std::int64_t>(0, options.epoch.value_or(image.config().created_epoch.value_or(0)));
+    const int descriptor = ::open(output.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (descriptor < 0) {
+        oci::fail_system(oci::Fault::not_there, "cannot write " + output.string(), errno);
+    }
+    RemoveOnFailure guard(output);
+    RootImage root;
+    root.path_ = output;
+    root.image_name_ = image.name();
+    root.tree_ = std::make_unique<Tree>(epoch);
+    root.spool_ =
+        std::make_unique<Spool>(std::make_shared<const oci::FileHandle>(descriptor), output.string());
+
+    LayerApplier applier(*root.tree_, *root.spool_, options.limits, epoch);
+    oci::Limits limits = options.limits;
+    std::uint64_t packed_before = 0;
+    for (std::size_t i = 0; i < image.layers().size(); ++i) {
+        oci::LayerStream stream = image.open_layer(i, limits);
+        const auto next = [&] {
+            const auto run = stream.next();
+            if (options.progress) {
+                options.progress("flatten", packed_before + stream.packed_read(), image.packed_bytes());
+            }
+            return run;
+        };
+        applier.apply(next, stream.context());
+        packed_before += image.layers()[i].blob.size;
+        limits.unpacked_bytes -= stream.unpacked();
+        root.statistics_.unpacked_bytes += stream.unpacked();
+    }
+    root.tree_->on_free({});
+    root.size_ = write_erofs(*root.tree_, *root.spool_,
+                             {epoch, image.manifest_digest().text() + "\n" + std::to_string(epoch)});
+    root.statistics_.layers = image.layers().size();
+    root.statistics_.entries = applier.entries();
+    root.statistics_.whiteouts = applier.whiteouts();
+    root.statistics_.inodes = root.tree_->inode_count();
+    guard.keep();
+    return root;
+}
+
+std::size_t RootImage::read(InodeId id, std::uint64_t offset, std::span<std::uint8_t> to) const {
+    const Inode& inode = tree_->inode(id);
+    if (!inode.is_regular() || offset >= inode.size) {
+        return 0;
+    }
+    to = to.first(static_cast<std::size_t>(std::min<std::uint64_t>(to.size(), inode.size - offset)));
+    if (inode.chunks == nullptr) {
+        return spool_->read(inode.first_block * block_size + offset, to);
+    }
+    const std::uint64_t chunk_bytes = block_size << inode.chunks->chunk_bits;
+    std::size_t done = 0;
+    while (done < to.size()) {
+        const std::uint64_t at = offset + done;
+        const std::uint64_t within = at % chunk_bytes;
+        const auto part = to.subspan(
+            done, static_cast<std::size_t>(std::min<std::uint64_t>(to.size() - done, chunk_bytes - within)));
+        const std::uint32_t block = inode.chunks->chunks[static_cast<std::size_t>(at / chunk_bytes)];
+        if (block == ChunkMap::hole) {
+            std::memset(part.data(), 0, part.size());
+        } else {
+            spool_->read(block * block_size + within, part);
+        }
+        done += part.size();
+    }
+    return done;
+}
+
+std::optional<std::string> RootImage::read_file(std::string_view path, std::uint64_t limit) const {
+    const auto id = tree_->lookup(path);
+    if (!id || !tree_->inode(*id).is_regular() || tree_->inode(*id).size > limit) {
+        return std::nullopt;
+    }
+    std::string text(static_cast<std::size_t>(tree_->inode(*id).size), '\0');
+    read(*id, 0, {reinterpret_cast<std::uint8_t*>(text.data()), text.size()});
+    return text;
+}
+
+} // namespace rootfs

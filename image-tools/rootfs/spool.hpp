@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// image-tools/rootfs/spool.hpp - the output file while it is being made: file contents in 4 KiB blocks from block 1 on.
+//
+// Contents are appended in the order of the layers; what later layers remove is forgotten and squeezed out once, at
+// the end, so that the file depends on the live contents and their order alone.
+// Invariants: a content starts on a block; the rest of its last block is zero.
+#pragma once
+
+#include "image-tools/oci/file.hpp"
+#include "image-tools/rootfs/tree.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace rootfs {
+
+class Spool {
+public:
+    Spool(std::shared_ptr<const oci::FileHandle> file, std::string name);
+
+    [[nodiscard]] std::uint32_t next_block() const { return static_cast<std::uint32_t>(end_ / block_size); }
+    void append(std::span<const std::uint8_t> data);
+    void append_zeros(std::uint64_t bytes);
+    void align(); // to the next block
+    void flush();
+
+    // The blocks of a file that is gone.
+    void release(const Inode& inode);
+    // Squeezes released blocks out and renumbers the tree's. Returns the block behind the last one.
+    std::uint32_t compact(Tree& tree);
+
+    std::size_t read(std::uint64_t offset, std::span<std::uint8_t> to) const; // flushed bytes
+    void write(std::uint64_t offset, std::span<const std::uint8_t> data);     // behind or before the data
+    void resize(std::uint64_t bytes);
+
+private:
+    void release(std::uint32_t first, std::uint64_t blocks);
+    void move_down(std::uint64_t from, std::uint64_t to, std::uint64_t bytes);
+
+    std::shared_ptr<const oci::FileHandle> file_;
+    std::string name_;
+    std::uint64_t end_ = block_size;                            // of what was appended
+    std::uint64_t flushed_ = block_size;                        // of what is in the file
+    std::vector<std::uint8_t> buffer_;                          // [flushed_, end_)
+    std::vector<std::pair<std::uint32_t, std::uint32_t>> dead_; // first block, blocks
+};
+
+// Blocks of chunk `index` of a chunked file: the last chunk has only what the file needs.
+std::uint64_t chunk_blocks(const Inode& inode, std::size_t index);
+
+} // namespace rootfs
