@@ -19,6 +19,8 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
   list(APPEND CAISSON_CXX_WARNINGS -Wno-gnu-statement-expression)
 else()
   set(CAISSON_GENERAL_REGS -mgeneral-regs-only)
+  # g++ 12 warns about std::string's own insert and operator+ when it inlines them (GCC bug 105651).
+  list(APPEND CAISSON_CXX_WARNINGS -Wno-restrict)
 endif()
 
 set(CAISSON_FREESTANDING -O2 -g1 -ffreestanding -fno-pic -fno-pie -fno-asynchronous-unwind-tables
