@@ -1,0 +1,358 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "hypervisor/core/acpi/tables.hpp"
+
+#include "hypervisor/core/acpi/layout.hpp"
+#include "hypervisor/core/acpi/testing_image.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <memory>
+#include <string>
+
+namespace {
+
+using acpi::Error;
+using acpi::PhysicalReader;
+using acpi::Tables;
+using acpi::testing::Image;
+
+Image load(const std::string& machine) {
+    std::ifstream file("corpus/acpi_tables_fuzz/" + machine + ".acpi", std::ios::binary);
+    const std::string text{std::istreambuf_iterator<char>{file}, {}};
+    EXPECT_FALSE(text.empty()) << machine;
+    return Image{std::as_bytes(std::span{text})};
+}
+
+struct Parsed {
+    base::Status<Error> status;
+    std::unique_ptr<Tables> tables;
+};
+Parsed parse(Image& image) {
+    auto tables = std::make_unique<Tables>();
+    const auto status = acpi::parse(PhysicalReader{image}, base::PhysAddr{image.rsdp}, *tables);
+    return {status, std::move(tables)};
+}
+Error error_of(Image image) {
+    const Parsed parsed = parse(image);
+    EXPECT_FALSE(parsed.status.ok());
+    return parsed.status.ok() ? Error{255} : parsed.status.error();
+}
+
+std::vector<std::byte>& table(Image& image, const char (&name)[5]) {
+    for (auto& [address, block] : image.blocks)
+        if (bytes::load<std::uint32_t>(block, 0) == acpi::signature(name))
+            return block;
+    throw std::runtime_error("no such table");
+}
+std::uint64_t address_of(Image& image, const char (&name)[5]) {
+    for (auto& [address, block] : image.blocks)
+        if (bytes::load<std::uint32_t>(block, 0) == acpi::signature(name))
+            return address;
+    throw std::runtime_error("no such table");
+}
+template <typename T> void poke(std::vector<std::byte>& block, std::size_t offset, T value) {
+    std::memcpy(block.data() + offset, &value, sizeof value);
+}
+// Appends a MADT entry and fixes the length.
+void append(Image& image, std::initializer_list<int> entry) {
+    auto& madt = table(image, "APIC");
+    for (int byte : entry)
+        madt.push_back(static_cast<std::byte>(byte));
+    poke(madt, 4, static_cast<std::uint32_t>(madt.size()));
+    image.repair();
+}
+
+TEST(AcpiTables, Q35) {
+    Image image = load("q35");
+    const Parsed parsed = parse(image);
+    ASSERT_TRUE(parsed.status.ok());
+    const Tables& t = *parsed.tables;
+    ASSERT_EQ(t.cpus.size(), 4u);
+    for (std::uint32_t i = 0; i < 4; ++i) {
+        EXPECT_EQ(t.cpus[i].apic_id, i);
+        EXPECT_TRUE(t.cpus[i].enabled);
+    }
+    EXPECT_EQ(t.local_apic, 0xFEE00000u);
+    EXPECT_TRUE(t.has_8259);
+    ASSERT_EQ(t.io_apics.size(), 1u);
+    EXPECT_EQ(t.io_apics[0].address, 0xFEC00000u);
+    EXPECT_GE(t.overrides.size(), 1u);
+    EXPECT_EQ(t.overrides[0].isa_irq, 0);
+    EXPECT_EQ(t.overrides[0].gsi, 2u);
+    ASSERT_TRUE(t.hpet);
+    EXPECT_EQ(t.hpet->address, 0xFED00000u);
+    ASSERT_EQ(t.pci_segments.size(), 1u);
+    EXPECT_EQ(t.pci_segments[0].address, 0xB0000000u);
+    EXPECT_EQ(t.pci_segments[0].last_bus, 255);
+    ASSERT_TRUE(t.fadt && t.fadt->pm1a_control && t.fadt->pm_timer && t.fadt->reset);
+    EXPECT_EQ(t.fadt->pm1a_control->address, 0x604u);
+    EXPECT_EQ(t.fadt->pm1a_control->space, acpi::Space::io);
+    EXPECT_EQ(t.fadt->pm_timer->address, 0x608u);
+    EXPECT_FALSE(t.fadt->pm1b_control);
+    EXPECT_EQ(t.fadt->reset->address, 0xCF9u);
+    EXPECT_EQ(t.fadt->reset_value, 0x0F);
+    EXPECT_FALSE(t.fadt->hardware_reduced());
+    ASSERT_TRUE(t.soft_off);
+    EXPECT_EQ(t.soft_off->pm1a, 0);
+}
+
+TEST(AcpiTables, OldPcWithRsdtAndShortFadt) {
+    Image image = load("pc");
+    const Parsed parsed = parse(image);
+    ASSERT_TRUE(parsed.status.ok());
+    const Tables& t = *parsed.tables;
+    std::size_t enabled = 0;
+    for (const acpi::Cpu& cpu : t.cpus)
+        enabled += cpu.enabled ? 1 : 0;
+    EXPECT_EQ(enabled, 2u);
+    ASSERT_TRUE(t.fadt && t.fadt->pm1a_control);
+    EXPECT_EQ(t.fadt->pm1a_control->address, 0x604u);
+    EXPECT_EQ(t.fadt->pm1a_control->bits, 16);
+    EXPECT_TRUE(t.soft_off);
+}
+
+TEST(AcpiTables, MicrovmHasOnlyXsdt) {
+    Image image = load("microvm");
+    const Parsed parsed = parse(image);
+    ASSERT_TRUE(parsed.status.ok());
+    EXPECT_EQ(parsed.tables->cpus.size(), 2u);
+    ASSERT_TRUE(parsed.tables->fadt);
+    EXPECT_TRUE(parsed.tables->fadt->hardware_reduced());
+    EXPECT_FALSE(parsed.tables->fadt->pm1a_control);
+    EXPECT_FALSE(parsed.tables->hpet);
+}
+
+TEST(AcpiTables, RsdpRefused) {
+    Image image = load("microvm");
+    Image broken = image;
+    broken.blocks.at(image.rsdp)[0] = std::byte{'X'};
+    broken.repair();
+    EXPECT_EQ(error_of(broken), Error::bad_rsdp);
+    broken = image;
+    broken.blocks.at(image.rsdp)[9] ^= std::byte{1};
+    EXPECT_EQ(error_of(broken), Error::bad_rsdp);
+    broken = image; // the extended checksum alone
+    broken.blocks.at(image.rsdp)[33] ^= std::byte{1};
+    EXPECT_EQ(error_of(broken), Error::bad_rsdp);
+    for (std::uint32_t length : {0u, 35u, 4097u, 0xFFFFFFFFu}) {
+        broken = image;
+        poke(broken.blocks.at(image.rsdp), 20, length);
+        broken.repair();
+        EXPECT_EQ(error_of(broken), Error::bad_rsdp) << length;
+    }
+    broken = image;
+    broken.rsdp = 0x12345;
+    EXPECT_EQ(error_of(broken), Error::unreadable);
+    broken = image;
+    broken.blocks.at(image.rsdp).resize(20); // revision 2, but nothing behind the first part
+    EXPECT_EQ(error_of(broken), Error::unreadable);
+}
+
+TEST(AcpiTables, RootRefused) {
+    const Image image = load("q35");
+    Image broken = image;
+    poke(table(broken, "RSDT"), 0, acpi::signature("XSDT"));
+    broken.repair();
+    EXPECT_EQ(error_of(broken), Error::bad_root);
+    for (std::uint32_t length : {0u, 35u, 38u, acpi::max_table_bytes + 1, 0xFFFFFFFFu}) {
+        broken = image;
+        poke(table(broken, "RSDT"), 4, length);
+        broken.repair();
+        EXPECT_EQ(error_of(broken), Error::bad_root) << length;
+    }
+    broken = image;
+    table(broken, "RSDT")[10] ^= std::byte{1};
+    EXPECT_EQ(error_of(broken), Error::bad_root);
+    broken = image; // one entry too many
+    auto& root = table(broken, "RSDT");
+    root.resize(36 + 65 * 4, std::byte{1});
+    poke(root, 4, static_cast<std::uint32_t>(root.size()));
+    broken.repair();
+    EXPECT_EQ(error_of(broken), Error::bad_root);
+}
+
+TEST(AcpiTables, ChangingLengthIsNotBelieved) {
+    Image image = load("q35");
+    const std::uint64_t madt = address_of(image, "APIC");
+    std::vector<std::byte> second = table(image, "APIC");
+    poke(second, 4, std::uint32_t{200});
+    int reads = 0;
+    auto reader = [&](std::uint64_t address, std::uint32_t length) -> std::span<const std::byte> {
+        if (address == madt && ++reads == 3)
+            return std::span<const std::byte>{second}.first(length);
+        return image(address, length);
+    };
+    auto tables = std::make_unique<Tables>();
+    const auto status = acpi::parse(PhysicalReader{reader}, base::PhysAddr{image.rsdp}, *tables);
+    ASSERT_FALSE(status.ok());
+    EXPECT_EQ(status.error(), Error::bad_table);
+}
+
+TEST(AcpiTables, MadtEntries) {
+    const Image image = load("q35");
+    Image changed = image;
+    append(changed, {9, 16, 0, 0, 0x34, 0x12, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0}); // x2APIC 0x1234
+    append(changed, {9, 16, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0});       // APIC 2 again
+    append(changed, {0, 8, 0, 0x80, 2, 0, 0, 0});                             // online-capable
+    append(changed, {0, 8, 0, 0x80, 1, 0, 0, 0});                             // ... and enabled after all
+    append(changed, {0, 8, 0, 0x81, 0, 0, 0, 0});                             // neither
+    append(changed, {0, 8, 0, 0xFF, 1, 0, 0, 0});                             // no APIC
+    append(changed, {9, 16, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF, 1, 0, 0, 0, 0, 0, 0, 0}); // likewise
+    append(changed, {5, 12, 0, 0, 0, 0, 0xE0, 0xFE, 1, 0, 0, 0});                   // APIC address
+    append(changed, {0x42, 3, 0});                                                  // unknown, skipped
+    const Parsed parsed = parse(changed);
+    ASSERT_TRUE(parsed.status.ok());
+    const Tables& t = *parsed.tables;
+    ASSERT_EQ(t.cpus.size(), 6u);
+    EXPECT_EQ(t.cpus[4].apic_id, 0x1234u);
+    EXPECT_EQ(t.cpus[5].apic_id, 0x80u);
+    EXPECT_TRUE(t.cpus[5].enabled);
+    EXPECT_EQ(t.local_apic, 0x1FEE00000u);
+}
+
+TEST(AcpiTables, MadtRefused) {
+    const Image image = load("q35");
+    const std::initializer_list<std::initializer_list<int>> bad{
+        {9, 0},                // length 0
+        {9, 1},                // shorter than its own header
+        {9},                   // cut
+        {9, 17, 0, 0},         // past the end
+        {0, 7, 0, 0, 1, 0, 0}, // too short for its type
+        {9, 12, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0},
+        {1, 8, 0, 0, 0, 0, 0, 0},
+        {2, 8, 0, 0, 0, 0, 0, 0},
+        {5, 8, 0, 0, 0, 0, 0, 0},
+    };
+    for (const auto& entry : bad) {
+        Image broken = image;
+        append(broken, entry);
+        EXPECT_EQ(error_of(broken), Error::bad_table);
+    }
+    Image many = image;
+    for (int id = 0; id < 300; ++id)
+        append(many, {9, 16, 0, 0, id & 255, id >> 8, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0});
+    EXPECT_EQ(error_of(many), Error::too_many);
+    many = image;
+    for (int id = 0; id < 16; ++id)
+        append(many, {1, 12, id, 0, 0, 0, 0, 0, 0, 0, 0, 0});
+    EXPECT_EQ(error_of(many), Error::too_many);
+    many = image;
+    for (int id = 0; id < 24; ++id)
+        append(many, {2, 10, 0, id, 0, 0, 0, 0, 0, 0});
+    EXPECT_EQ(error_of(many), Error::too_many);
+
+    Image broken = image;
+    table(broken, "APIC")[20] ^= std::byte{1}; // checksum
+    EXPECT_EQ(error_of(broken), Error::bad_table);
+    broken = image;
+    poke(table(broken, "APIC"), 4, std::uint32_t{43});
+    broken.repair();
+    EXPECT_EQ(error_of(broken), Error::bad_table);
+    broken = image; // no MADT
+    poke(table(broken, "APIC"), 0, acpi::signature("APIX"));
+    broken.repair();
+    EXPECT_EQ(error_of(broken), Error::no_processor);
+    broken = image; // two of them
+    poke(table(broken, "RSDT"), 36, static_cast<std::uint32_t>(address_of(broken, "APIC")));
+    broken.repair();
+    EXPECT_EQ(error_of(broken), Error::bad_table);
+}
+
+TEST(AcpiTables, OptionalTablesAreLeftOut) {
+    Image image = load("q35");
+    table(image, "FACP")[50] ^= std::byte{1};
+    table(image, "HPET")[50] ^= std::byte{1};
+    auto& mcfg = table(image, "MCFG");
+    mcfg.push_back(std::byte{0});
+    poke(mcfg, 4, static_cast<std::uint32_t>(mcfg.size()));
+    const Parsed parsed = parse(image);
+    ASSERT_TRUE(parsed.status.ok());
+    EXPECT_FALSE(parsed.tables->fadt);
+    EXPECT_FALSE(parsed.tables->hpet);
+    EXPECT_FALSE(parsed.tables->soft_off);
+    EXPECT_TRUE(parsed.tables->pci_segments.empty());
+
+    Image shorter = load("q35");
+    poke(table(shorter, "FACP"), 4, std::uint32_t{100});
+    poke(table(shorter, "HPET"), 4, std::uint32_t{50});
+    poke(table(shorter, "MCFG"), 4, std::uint32_t{40});
+    shorter.repair();
+    const Parsed less = parse(shorter);
+    ASSERT_TRUE(less.status.ok());
+    EXPECT_FALSE(less.tables->fadt || less.tables->hpet);
+
+    Image odd = load("q35");
+    poke(table(odd, "HPET"), 40, std::uint8_t{1});       // in I/O space
+    poke(table(odd, "MCFG"), 54, std::uint8_t{9});       // first bus 9 ...
+    poke(table(odd, "MCFG"), 55, std::uint8_t{8});       // ... last bus 8
+    poke(table(odd, "FACP"), 116, std::uint8_t{0x7F});   // reset register in an unknown space
+    poke(table(odd, "FACP"), 172 + 4, std::uint64_t{0}); // no extended PM1a block
+    odd.repair();
+    const Parsed strange = parse(odd);
+    ASSERT_TRUE(strange.status.ok());
+    EXPECT_FALSE(strange.tables->hpet);
+    EXPECT_TRUE(strange.tables->pci_segments.empty());
+    ASSERT_TRUE(strange.tables->fadt && strange.tables->fadt->pm1a_control);
+    EXPECT_FALSE(strange.tables->fadt->reset);
+    EXPECT_EQ(strange.tables->fadt->pm1a_control->address, 0x604u);
+}
+
+TEST(AcpiTables, UnreadableTableIsSkipped) {
+    Image image = load("q35");
+    poke(table(image, "RSDT"), 36, std::uint32_t{0x1000});
+    image.repair();
+    const Parsed parsed = parse(image);
+    ASSERT_TRUE(parsed.status.ok());
+    EXPECT_FALSE(parsed.tables->fadt);
+}
+
+TEST(AcpiTables, FindRsdp) {
+    Image image = load("q35");
+    const auto found = acpi::find_rsdp(PhysicalReader{image}, base::PhysAddr{0xF0000}, 0x10000);
+    ASSERT_TRUE(found);
+    EXPECT_EQ(found->value(), image.rsdp);
+    EXPECT_FALSE(acpi::find_rsdp(PhysicalReader{image}, base::PhysAddr{0xE0000}, 0x10000));
+    EXPECT_FALSE(acpi::find_rsdp(PhysicalReader{image}, base::PhysAddr{~std::uint64_t{15}}, 0x100));
+}
+
+template <std::size_t N> std::optional<acpi::SleepType> s5(const char (&aml)[N]) {
+    return acpi::soft_off_in(std::as_bytes(std::span{aml, N - 1}));
+}
+
+TEST(AcpiTables, SoftOff) {
+    const auto both = s5("xx\x08_S5_\x12\x08\x04\x0A\x05\x0A\x06\x00\x00");
+    ASSERT_TRUE(both);
+    EXPECT_EQ(both->pm1a, 5);
+    EXPECT_EQ(both->pm1b, 6);
+    const auto rooted = s5("\x08\\_S5_\x12\x06\x04\x01\x00\x00\x00");
+    ASSERT_TRUE(rooted);
+    EXPECT_EQ(rooted->pm1a, 1);
+    const auto words = s5("\x08_S5_\x12\x0A\x02\x0B\x03\x00\x0C\x04\x00\x00\x00");
+    ASSERT_TRUE(words);
+    EXPECT_EQ(words->pm1b, 4);
+    const auto long_form = s5("\x08_S5_\x12\x47\x00\x02\x0A\x07\x0A\x07");
+    ASSERT_TRUE(long_form);
+    EXPECT_EQ(long_form->pm1a, 7);
+    // A first mention that is no definition, then the definition.
+    EXPECT_TRUE(s5("\x10_S5_ \x08_S5_\x12\x06\x02\x0A\x05\x0A\x05"));
+
+    EXPECT_FALSE(s5("_S5_\x12\x06\x02\x0A\x05\x0A\x05"));     // nothing before
+    EXPECT_FALSE(s5("\x09_S5_\x12\x06\x02\x0A\x05\x0A\x05")); // not a NameOp
+    EXPECT_FALSE(s5("\\_S5_\x12\x06\x02\x0A\x05\x0A\x05"));   // likewise
+    EXPECT_FALSE(s5("\x08_S5_\x11\x06\x02\x0A\x05\x0A\x05")); // not a package
+    EXPECT_FALSE(s5("\x08_S5_\x12\x3F\x02\x0A\x05\x0A\x05")); // longer than the block
+    EXPECT_FALSE(s5("\x08_S5_\x12\x06\x01\x0A\x05\x0A\x05")); // one element
+    EXPECT_FALSE(s5("\x08_S5_\x12\x06\x02\x0A\x08\x0A\x05")); // not a 3-bit value
+    EXPECT_FALSE(s5("\x08_S5_\x12\x06\x02\x0A\x05\x0A\x08"));
+    EXPECT_FALSE(s5("\x08_S5_\x12\x04\x02\x0A\x05\x0A\x05")); // the package ends before the second
+    EXPECT_FALSE(s5("\x08_S5_\x12\x06\x02\x0D\x05\x0A\x05")); // a string, not a number
+    EXPECT_FALSE(s5("\x08_S5_\x12"));
+    EXPECT_FALSE(s5("\x08_S5_\x12\x01"));
+    EXPECT_FALSE(s5("\x08_S5_"));
+    EXPECT_FALSE(s5("\x08_S5"));
+}
+
+} // namespace
