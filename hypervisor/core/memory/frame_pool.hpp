@@ -49,8 +49,8 @@ public:
     [[nodiscard]] std::span<const Run> runs() const { return runs_.view(); }
 
 private:
-    base::FixedVector<Run, max_runs> runs_;  // as added
-    base::FixedVector<Run, max_runs> rests_; // what is left of each
+    base::FixedVector<Run, max_runs> runs_;      // as added
+    base::FixedVector<Run, 2 * max_runs> rests_; // what is left of them
     bool sealed_ = false;
 };
 
