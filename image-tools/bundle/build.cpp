@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: Apache-2.0
+// image-tools/bundle/build.cpp - from a manifest to a signed bundle and its loader ELF.
+#include "image-tools/bundle/build.hpp"
+
+#include "image-tools/bundle/meta.hpp"
+#include "image-tools/manifest/values.hpp"
+#include "image-tools/oci/reference.hpp"
+
+#include <cerrno>
+#include <charconv>
+#include <chrono>
+#include <cstdlib>
+#include <cstring>
+#include <map>
+#include <stdlib.h>
+#include <unistd.h>
+
+namespace appliance {
+namespace {
+
+constexpr std::uint64_t largest_kernel = std::uint64_t{1} << 30;
+constexpr std::uint64_t largest_module = std::uint64_t{1} << 31;
+
+class Stopwatch {
+public:
+    [[nodiscard]] double lap() {
+        const auto now = std::chrono::steady_clock::now();
+        const std::chrono::duration<double> passed = now - start_;
+        start_ = now;
+        return passed.count();
+    }
+
+private:
+    std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+std::string counted(std::uint64_t count, const char* one, const char* many) {
+    return std::to_string(count) + " " + (count == 1 ? one : many);
+}
+
+void done(const Observer& observer, std::string_view name, const std::string& detail, double seconds) {
+    if (observer.step)
+        observer.step(name, detail, seconds);
+}
+
+// A failure without a place gets the manifest's.
+[[noreturn]] void rethrow_at(const tool::Failure& failure, const manifest::Manifest& manifest,
+                             manifest::Spot spot) {
+    tool::Diagnostic diagnostic = failure.diagnostic();
+    if (diagnostic.place.file.empty())
+        diagnostic.place = manifest.source.place(spot);
+    throw tool::Failure(std::move(diagnostic));
+}
+
+void open_image(const manifest::Manifest& manifest, PreparedPartition& out) {
+    const auto& image = *out.partition->image;
+    try {
+        out.image = oci::Image::open(oci::parse_reference(image.value).resolved_from(manifest.directory));
+    } catch (const tool::Failure& failure) {
+        rethrow_at(failure, manifest, image.spot);
+    }
+}
+
+void read_own_kernel(const manifest::Manifest& manifest, PreparedPartition& out) {
+    const auto& kernel = *out.partition->kernel;
+    try {
+        out.kernel = read_file(manifest.resolve(kernel.value), largest_kernel);
+        read_kernel(out.kernel, kernel.value, out.content);
+    } catch (const tool::Failure& failure) {
+        rethrow_at(failure, manifest, kernel.spot);
+    }
+    if (!out.partition->module)
+        return;
+    const std::filesystem::path module = manifest.resolve(out.partition->module->value);
+    std::error_code error;
+    out.content.module_bytes = std::filesystem::file_size(module, error);
+    if (error || out.content.module_bytes == 0 || out.content.module_bytes > largest_module)
+        throw tool::Failure({"E0601",
+                             tool::ExitCode::io,
+                             "cannot use the module " + module.string() + ": " +
+                                 (error ? error.message() : "it is empty or larger than 2 GiB"),
+                             manifest.source.place(out.partition->module->spot),
+                             {},
+                             {}});
+}
+
+// Flattens the images of all partitions, each image once.
+void flatten(const manifest::Manifest& manifest, Prepared& prepared, const std::filesystem::path& work,
+             const Observer& observer) {
+    Stopwatch watch;
+    std::map<oci::Digest, std::shared_ptr<const rootfs::RootImage>> roots;
+    rootfs::BuildOptions options;
+    options.epoch = source_date_epoch();
+    options.progress = observer.progress;
+    std::uint64_t files = 0, whiteouts = 0, bytes = 0;
+    for (PreparedPartition& item : prepared.partitions) {
+        if (!item.image)
+            continue;
+        auto& root = roots[item.image->manifest_digest()];
+        if (!root) {
+            const auto file = work / ("root-" + std::to_string(roots.size()) + ".erofs");
+            try {
+                root =
+                    std::make_shared<rootfs::RootImage>(rootfs::RootImage::build(*item.image, file, options));
+            } catch (const tool::Failure& failure) {
+                rethrow_at(failure, manifest, item.partition->image->spot);
+            }
+            files += root->statistics().inodes;
+            whiteouts += root->statistics().whiteouts;
+            bytes += root->size();
+        }
+        item.root = root;
+        item.content.root_bytes = root->size();
+        item.startup = resolve_startup(manifest, *item.partition, item.image->config(), *root);
+        item.content.startup = encode(*item.startup, item.partition->name);
+        if (const std::string problem = start_problem(*item.startup, *root); !problem.empty())
+            item.warning = "'" + item.partition->name + "': " + problem;
+    }
+    if (!roots.empty())
+        done(observer, "flatten",
+             counted(files, "file", "files") + ", " + counted(whiteouts, "whiteout", "whiteouts") + ", " +
+                 manifest::size_text(bytes) + " of root images",
+             watch.lap());
+}
+
+std::filesystem::path folder_of(const std::filesystem::path& file) {
+    return file.parent_path().empty() ? std::filesystem::path(".") : file.parent_path();
+}
+
+} // namespace
+
+std::optional<std::int64_t> source_date_epoch() {
+    const char* text = std::getenv("SOURCE_DATE_EPOCH");
+    if (text == nullptr || text[0] == '\0')
+        return std::nullopt;
+    std::int64_t value = 0;
+    const char* end = text + std::strlen(text);
+    const auto [stop, error] = std::from_chars(text, end, value);
+    if (error != std::errc{} || stop != end || value < 0)
+        throw tool::Failure({"E0101",
+                             tool::ExitCode::usage,
+                             "SOURCE_DATE_EPOCH is '" + std::string(text) + "', not a number of seconds",
+                             {},
+                             {},
+                             {}});
+    return value;
+}
+
+WorkFolder::WorkFolder(const std::filesystem::path& parent) {
+    std::string name = (parent / ".caisson-work-XXXXXX").string();
+    if (::mkdtemp(name.data()) == nullptr)
+        throw tool::Failure({"E0602",
+                             tool::ExitCode::io,
+                             "cannot make a folder in " + parent.string() + ": " + std::strerror(errno),
+                             {},
+                             {},
+                             "choose another place with -o"});
+    path_ = name;
+}
+
+WorkFolder::~WorkFolder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+}
+
+Prepared prepare(const manifest::Manifest& manifest, const Library& library,
+                 const std::optional<std::filesystem::path>& work, const Observer& observer) {
+    Stopwatch watch;
+    Prepared prepared;
+    PartitionContent unikernel;
+    std::uint64_t images = 0;
+    for (const manifest::Partition& partition : manifest.partitions) {
+        PreparedPartition item;
+        item.partition = &partition;
+        item.content.partition = &partition;
+        if (partition.kernel) {
+            read_own_kernel(manifest, item);
+        } else {
+            open_image(manifest, item);
+            ++images;
+            item.content.root_bytes = 4096;
+        }
+        prepared.partitions.push_back(std::move(item));
+    }
+    if (images > 0) {
+        prepared.unikernel = library.elf("unikernel.elf");
+        read_kernel(prepared.unikernel, "unikernel.elf", unikernel);
+        for (PreparedPartition& item : prepared.partitions)
+            if (item.image) {
+                item.content.kernel_lowest = unikernel.kernel_lowest;
+                item.content.kernel_end = unikernel.kernel_end;
+            }
+    }
+    done(observer, "resolve",
+         counted(images, "image", "images") + ", " +
+             counted(manifest.partitions.size(), "partition", "partitions"),
+         watch.lap());
+    if (work)
+        flatten(manifest, prepared, *work, observer);
+    return prepared;
+}
+
+std::vector<SectionInput> payload_sections(const manifest::Manifest& manifest, Prepared& prepared) {
+    using bundle::SectionType;
+    std::vector<SectionInput> out;
+    // Behind the leaves and the table.
+    const auto add = [&](SectionInput input) {
+        out.push_back(std::move(input));
+        return static_cast<std::uint32_t>(out.size()) + first_input_section;
+    };
+    std::uint32_t unikernel = plan::no_section;
+    if (!prepared.unikernel.empty())
+        unikernel = add(section(SectionType::kernel, bundle::no_partition, "unikernel", prepared.unikernel));
+    for (std::uint32_t i = 0; i < prepared.partitions.size(); ++i) {
+        PreparedPartition& item = prepared.partitions[i];
+        const std::string& name = item.partition->name;
+        item.content.kernel_section = unikernel;
+        if (item.partition->kernel)
+            item.content.kernel_section =
+                add(section(SectionType::kernel, i, name.substr(0, 24) + ".kernel", item.kernel));
+        if (item.partition->module)
+            item.content.module_section =
+                add(section_of_file(SectionType::module, i, name.substr(0, 24) + ".module",
+                                    manifest.resolve(item.partition->module->value)));
+        if (item.root)
+            item.content.root_section =
+                add(section_of_file(SectionType::root, i, name.substr(0, 26) + ".root", item.root->path()));
+        else if (item.image) // only checked: any number will do
+            item.content.root_section = first_input_section + 1;
+    }
+    add(section(SectionType::meta, bundle::no_partition, "meta", meta_text(manifest, prepared)));
+    return out;
+}
+
+std::vector<std::byte> table_of(const manifest::Manifest& manifest, const Prepared& prepared) {
+    std::vector<PartitionContent> contents;
+    for (const PreparedPartition& item : prepared.partitions)
+        contents.push_back(item.content);
+    return make_table(manifest, contents);
+}
+
+SigningKey signing_key(const manifest::Manifest& manifest, bool& made) {
+    made = false;
+    if (!manifest.signing.key)
+        return SigningKey::development(made);
+    try {
+        return SigningKey::load(manifest.resolve(manifest.signing.key->value));
+    } catch (const tool::Failure& failure) {
+        rethrow_at(failure, manifest, manifest.signing.key->spot);
+    }
+}
+
+bundle::KeyTable trusted_keys(const manifest::Manifest& manifest, const SigningKey& key) {
+    bundle::KeyTable table = empty_keys();
+    std::size_t used = 0;
+    const auto add = [&](const PublicKey& public_key, std::uint32_t flags) {
+        for (std::size_t i = 0; i < used; ++i)
+            if (table.slots[i].public_key == public_key)
+                return;
+        table.slots[used++] = {bundle::purpose_bundle, flags, manifest.security_version, public_key, {}};
+    };
+    add(key.public_key(), key.is_development() ? bundle::key_development : 0);
+    for (const auto& file : manifest.signing.trusted) {
+        try {
+            add(load_public_key(manifest.resolve(file.value)), 0);
+        } catch (const tool::Failure& failure) {
+            rethrow_at(failure, manifest, file.spot);
+        }
+    }
+    return table;
+}
+
+BuildResult build(const manifest::Manifest& manifest, const Library& library, const BuildOptions& options) {
+    BuildResult result;
+    result.bundle = options.bundle;
+    result.elf =
+        options.elf.empty() ? std::filesystem::path(options.bundle).replace_extension(".elf") : options.elf;
+    if (result.elf == result.bundle)
+        throw tool::Failure(
+            {"E0102",
+             tool::ExitCode::usage,
+             "the bundle cannot be called " + result.bundle.string(),
+             {},
+             {},
+             "its loader goes beside it with the ending .elf: choose for example NAME.bundle"});
+    std::string loader = library.elf("caisson.elf");
+    const SigningKey key = signing_key(manifest, result.development_key_made);
+    result.key = key.public_key();
+    result.development = key.is_development();
+    set_keys(loader, trusted_keys(manifest, key));
+
+    const WorkFolder work(folder_of(result.bundle));
+    Prepared prepared = prepare(manifest, library, work.path(), options.observer);
+    for (const PreparedPartition& item : prepared.partitions)
+        if (!item.warning.empty())
+            result.warnings.push_back(item.warning);
+
+    Stopwatch watch;
+    std::vector<SectionInput> sections = payload_sections(manifest, prepared);
+    const std::vector<std::byte> table = table_of(manifest, prepared);
+    std::string table_bytes(table.size(), '\0');
+    std::memcpy(table_bytes.data(), table.data(), table.size());
+    sections.insert(sections.begin(), section(bundle::SectionType::table, bundle::no_partition, "table",
+                                              std::move(table_bytes)));
+    std::string size_text = manifest::size_text(table.size()) + " table";
+    done(options.observer, "plan",
+         counted(prepared.partitions.size(), "partition", "partitions") + ", " + size_text, watch.lap());
+
+    AtomicFile bundle_file(result.bundle);
+    AtomicFile elf_file(result.elf);
+    const BundleInfo info{manifest.name, manifest.version, manifest.security_version,
+                          static_cast<std::uint64_t>(source_date_epoch().value_or(0))};
+    result.written = write_bundle(bundle_file, info, sections, key, options.observer.progress);
+    elf_file.write(bytes_of(loader));
+    elf_file.commit(0644);
+    bundle_file.commit(0644);
+    done(options.observer, "bundle",
+         manifest::size_text(result.written.total_size) + ", signed " + fingerprint(result.key) +
+             " version " + std::to_string(manifest.security_version),
+         watch.lap());
+    return result;
+}
+
+} // namespace appliance

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+// image-tools/bundle/build.hpp - the whole way from a manifest to a signed bundle and its loader ELF.
+//
+// Invariants: outputs appear complete under their names or not at all; the same inputs and key give the same
+// bytes.
+#pragma once
+
+#include "image-tools/bundle/loader_elf.hpp"
+#include "image-tools/bundle/planning.hpp"
+#include "image-tools/bundle/sections.hpp"
+#include "image-tools/bundle/startup.hpp"
+#include "image-tools/manifest/manifest.hpp"
+#include "image-tools/oci/image.hpp"
+#include "image-tools/rootfs/root_image.hpp"
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace appliance {
+
+// A step that is done: "flatten", "4,213 files, 31 whiteouts", seconds.
+using StepDone = std::function<void(std::string_view name, const std::string& detail, double seconds)>;
+
+struct Observer {
+    tool::Progress progress;
+    StepDone step;
+};
+
+// What a partition turned out to be.
+struct PreparedPartition {
+    const manifest::Partition* partition = nullptr;
+    std::optional<oci::Image> image;
+    std::shared_ptr<const rootfs::RootImage> root; // nothing when only checked
+    std::optional<Startup> startup;
+    std::string kernel; // of `kernel:` partitions: the ELF
+    std::string warning;
+    PartitionContent content;
+};
+
+struct Prepared {
+    std::vector<PreparedPartition> partitions;
+    std::string unikernel; // the ELF; empty: no partition needs it
+};
+
+// Images opened and verified, kernels read. `work`: flattened too, root images are files in that folder;
+// without it their sizes are not known and count as one page.
+Prepared prepare(const manifest::Manifest& manifest, const Library& library,
+                 const std::optional<std::filesystem::path>& work, const Observer& observer);
+
+// The sections behind the table, in order; fills the section numbers in `prepared`.
+std::vector<SectionInput> payload_sections(const manifest::Manifest& manifest, Prepared& prepared);
+
+// The plan's table for what was prepared (section numbers filled in).
+std::vector<std::byte> table_of(const manifest::Manifest& manifest, const Prepared& prepared);
+
+struct BuildOptions {
+    std::filesystem::path bundle;
+    std::filesystem::path elf; // empty: beside the bundle, NAME.elf
+    Observer observer;
+};
+
+struct BuildResult {
+    std::filesystem::path bundle;
+    std::filesystem::path elf;
+    WrittenBundle written;
+    PublicKey key{};
+    bool development = false;
+    bool development_key_made = false;
+    std::vector<std::string> warnings;
+};
+
+BuildResult build(const manifest::Manifest& manifest, const Library& library, const BuildOptions& options);
+
+// The one PVH module with which QEMU alone starts the unikernel for that partition
+// (partitions/abi/boot_page.h, "Straight under QEMU").
+void write_direct_module(const manifest::Manifest& manifest, const std::string& partition,
+                         const Library& library, const std::filesystem::path& output,
+                         const Observer& observer);
+
+// The signing key of the manifest, or the user's development key.
+SigningKey signing_key(const manifest::Manifest& manifest, bool& made);
+
+// The trusted keys that go into the ELF: the signer and the manifest's others.
+bundle::KeyTable trusted_keys(const manifest::Manifest& manifest, const SigningKey& key);
+
+// A folder of its own under `parent`, removed with everything in it at the end.
+class WorkFolder {
+public:
+    explicit WorkFolder(const std::filesystem::path& parent);
+    WorkFolder(const WorkFolder&) = delete;
+    WorkFolder& operator=(const WorkFolder&) = delete;
+    ~WorkFolder();
+    [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+
+private:
+    std::filesystem::path path_;
+};
+
+// SOURCE_DATE_EPOCH, when it is set and a number.
+std::optional<std::int64_t> source_date_epoch();
+
+} // namespace appliance

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+// image-tools/bundle/loader_elf.cpp - the ELFs that belong to this tool.
+//
+// Spec: System V ABI, "Object Files" (ELF64 section headers).
+#include "image-tools/bundle/loader_elf.hpp"
+
+#include "build_id.hpp"
+#include "image-tools/bundle/files.hpp"
+#include "image-tools/diagnostic/diagnostic.hpp"
+
+#include <cstdlib>
+#include <cstring>
+#include <elf.h>
+#include <unistd.h>
+
+namespace appliance {
+namespace {
+
+constexpr std::uint64_t largest_elf = 64 << 20;
+constexpr std::string_view key_section = ".caisson.keys";
+constexpr std::string_view id_marker = "CAISSON-BUILD-ID:";
+
+[[noreturn]] void environment_failure(const char* code, std::string message, std::string help) {
+    throw tool::Failure({code, tool::ExitCode::environment, std::move(message), {}, {}, std::move(help)});
+}
+
+template <typename T> std::optional<T> load(const std::string& bytes, std::uint64_t offset) {
+    if (offset > bytes.size() || bytes.size() - offset < sizeof(T))
+        return std::nullopt;
+    T value;
+    std::memcpy(&value, bytes.data() + offset, sizeof value);
+    return value;
+}
+
+struct Range {
+    std::uint64_t offset, size;
+};
+
+// The file range of the section called `name`.
+std::optional<Range> find_section(const std::string& elf, std::string_view name) {
+    const auto head = load<Elf64_Ehdr>(elf, 0);
+    if (!head || std::memcmp(head->e_ident, ELFMAG, SELFMAG) != 0 || head->e_ident[EI_CLASS] != ELFCLASS64 ||
+        head->e_shentsize != sizeof(Elf64_Shdr))
+        return std::nullopt;
+    const auto section = [&](std::uint64_t index) {
+        return load<Elf64_Shdr>(elf, head->e_shoff + index * sizeof(Elf64_Shdr));
+    };
+    const auto names = section(head->e_shstrndx);
+    if (!names)
+        return std::nullopt;
+    for (std::uint64_t i = 0; i < head->e_shnum; ++i) {
+        const auto entry = section(i);
+        if (!entry || entry->sh_type != SHT_PROGBITS)
+            continue;
+        const std::uint64_t at = names->sh_offset + entry->sh_name;
+        if (at >= elf.size() || elf.compare(at, name.size() + 1, std::string(name) + '\0') != 0)
+            continue;
+        if (entry->sh_offset <= elf.size() && elf.size() - entry->sh_offset >= entry->sh_size)
+            return Range{entry->sh_offset, entry->sh_size};
+    }
+    return std::nullopt;
+}
+
+Range key_range(const std::string& elf) {
+    const auto range = find_section(elf, key_section);
+    if (range && range->size >= sizeof(bundle::KeyTable))
+        if (const auto table = load<bundle::KeyTable>(elf, range->offset);
+            table && table->magic == bundle::key_table_magic)
+            return *range;
+    environment_failure("E0706", "the loader ELF has no key slot",
+                        "install caisson again: caisson.elf is not this tool's");
+}
+
+std::filesystem::path own_folder() {
+    std::error_code error;
+    const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", error);
+    return error ? std::filesystem::path() : self.parent_path();
+}
+
+} // namespace
+
+Library Library::find() {
+    if (const char* chosen = std::getenv("CAISSON_LIB"); chosen != nullptr && chosen[0] != '\0')
+        return Library({chosen});
+    const std::filesystem::path folder = own_folder();
+    // Installed as bin/caisson; in a build tree as image-tools/cli/caisson.
+    const std::filesystem::path build = folder / ".." / "..";
+    return Library({folder / ".." / "lib" / "caisson", build / "hypervisor" / "kernel",
+                    build / "partitions" / "unikernel", build / "loader", build / "qemu-tests"});
+}
+
+std::filesystem::path Library::file(const std::string& name) const {
+    std::error_code error;
+    for (const std::filesystem::path& folder : folders_)
+        if (std::filesystem::is_regular_file(folder / name, error))
+            return folder / name;
+    std::string searched;
+    for (const std::filesystem::path& folder : folders_)
+        searched += (searched.empty() ? "" : ", ") + folder.lexically_normal().string();
+    throw tool::Failure({"E0704",
+                         tool::ExitCode::environment,
+                         name + " is missing",
+                         {},
+                         {"looked in " + searched},
+                         "install caisson completely, or set CAISSON_LIB to the folder that holds "
+                         "caisson.elf and unikernel.elf"});
+}
+
+std::string Library::elf(const std::string& name) const {
+    const std::filesystem::path path = file(name);
+    std::string bytes = read_file(path, largest_elf);
+    const auto id = build_id_of(bytes);
+    if (id != build_id())
+        environment_failure("E0705",
+                            path.lexically_normal().string() + " belongs to another build: " +
+                                id.value_or("no build id") + ", this tool is " + build_id(),
+                            "install tool and ELFs of one version, or build both again");
+    return bytes;
+}
+
+std::string build_id() {
+    return CAISSON_BUILD_ID;
+}
+
+std::optional<std::string> build_id_of(const std::string& elf) {
+    const std::size_t at = elf.find(id_marker);
+    if (at == std::string::npos)
+        return std::nullopt;
+    const std::size_t start = at + id_marker.size();
+    const std::size_t end = elf.find('\0', start);
+    if (end == std::string::npos || end - start > 128)
+        return std::nullopt;
+    return elf.substr(start, end - start);
+}
+
+void set_keys(std::string& elf, const bundle::KeyTable& keys) {
+    const Range range = key_range(elf);
+    std::memcpy(elf.data() + range.offset, &keys, sizeof keys);
+}
+
+bundle::KeyTable keys_of(const std::string& elf) {
+    return *load<bundle::KeyTable>(elf, key_range(elf).offset);
+}
+
+bundle::KeyTable empty_keys() {
+    bundle::KeyTable keys{};
+    keys.magic = bundle::key_table_magic;
+    keys.count = bundle::key_slots;
+    keys.entsize = sizeof(bundle::KeySlot);
+    return keys;
+}
+
+} // namespace appliance

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// image-tools/bundle/loader_elf.hpp - the ELFs that belong to this tool: finding them, their build id, the
+// key slot.
+//
+// Trust: the ELFs come from the installation; their bytes are still read with bounds.
+#pragma once
+
+#include "hypervisor/core/bundle/keys.hpp"
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace appliance {
+
+// Where caisson.elf, unikernel.elf and bench/ are: $CAISSON_LIB, ../lib/caisson beside the tool, or the build
+// tree.
+class Library {
+public:
+    static Library find();
+    explicit Library(std::vector<std::filesystem::path> folders) : folders_(std::move(folders)) {}
+    // Throws E0704 when it is in none of the folders.
+    [[nodiscard]] std::filesystem::path file(const std::string& name) const;
+    // The file's bytes; its build id must be this tool's (E0705).
+    [[nodiscard]] std::string elf(const std::string& name) const;
+
+private:
+    std::vector<std::filesystem::path> folders_;
+};
+
+// This tool's own.
+std::string build_id();
+
+// The id inside an ELF: what follows "CAISSON-BUILD-ID:" up to a NUL. Nothing: there is none.
+std::optional<std::string> build_id_of(const std::string& elf);
+
+// Fills the `.caisson.keys` section of a loader ELF. Throws E0706 when it has none.
+void set_keys(std::string& elf, const bundle::KeyTable& keys);
+bundle::KeyTable keys_of(const std::string& elf);
+
+// An empty table, as compiled.
+bundle::KeyTable empty_keys();
+
+} // namespace appliance

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: Apache-2.0
+// image-tools/bundle/planning.cpp - asking core/plan, and saying what it refuses in the manifest's words.
+#include "image-tools/bundle/planning.hpp"
+
+#include "hypervisor/core/elf/pvh.hpp"
+#include "hypervisor/core/plan/bind.hpp"
+#include "hypervisor/core/plan/board.hpp"
+#include "hypervisor/core/plan/layout.hpp"
+#include "hypervisor/core/plan/plan.hpp"
+#include "image-tools/bundle/files.hpp"
+#include "image-tools/manifest/values.hpp"
+
+#include <algorithm>
+
+namespace appliance {
+namespace {
+
+constexpr std::uint64_t mebibyte = 1 << 20;
+constexpr std::uint64_t memory_step = 64 * mebibyte;
+constexpr std::uint64_t largest_assumed = std::uint64_t{512} << 30;
+
+// What the hypervisor takes beside second-stage tables, rounded up; the machine itself decides at boot.
+constexpr plan::Options assumed_needs{true, false, true, 256, 16, 8, 8};
+
+plan::Restart restart_of(manifest::Restart restart) {
+    switch (restart) {
+    case manifest::Restart::no:
+        return plan::Restart::no;
+    case manifest::Restart::always:
+        return plan::Restart::always;
+    case manifest::Restart::on_failure:
+        return plan::Restart::on_failure;
+    }
+    return plan::Restart::no;
+}
+
+plan::AllStopped end_of(manifest::AllStopped end) {
+    switch (end) {
+    case manifest::AllStopped::poweroff:
+        return plan::AllStopped::poweroff;
+    case manifest::AllStopped::reboot:
+        return plan::AllStopped::reboot;
+    case manifest::AllStopped::halt:
+        return plan::AllStopped::halt;
+    }
+    return plan::AllStopped::poweroff;
+}
+
+std::string mebibytes(std::uint64_t bytes) {
+    return std::to_string((bytes + mebibyte - 1) / mebibyte) + "MiB";
+}
+
+tool::Diagnostic at(const manifest::Manifest& manifest, manifest::Spot spot, std::string code,
+                    std::string message, std::string help = {}) {
+    return {std::move(code), tool::ExitCode::manifest, std::move(message), manifest.source.place(spot), {},
+            std::move(help)};
+}
+
+tool::Diagnostic memory_too_small(const manifest::Manifest& manifest, const manifest::Partition& partition,
+                                  const plan::Issue& issue) {
+    return at(manifest, partition.memory_spot, "E0313",
+              "'" + partition.name + "' needs at least " + manifest::size_text(issue.needed) +
+                  " of memory, it is given " + manifest::size_text(issue.available),
+              "write: memory: " + mebibytes(issue.needed));
+}
+
+tool::Diagnostic machine_too_small(const manifest::Manifest& manifest, const plan::Issue& issue) {
+    return at(manifest, manifest.machine.memory_spot, "E0313",
+              "the partitions need " + manifest::size_text(issue.needed) + " of memory, the machine has " +
+                  manifest::size_text(issue.available),
+              "write: memory: " + mebibytes(issue.needed) + " under 'machine', or give the partitions less");
+}
+
+tool::Diagnostic too_many_cpus(const manifest::Manifest& manifest, const plan::Issue& issue) {
+    return at(manifest, manifest.machine.cpus_spot, "E0312",
+              "the partitions need " + std::to_string(issue.needed) + " CPUs, the machine has " +
+                  std::to_string(issue.available),
+              "give the machine more CPUs, or the partitions fewer");
+}
+
+} // namespace
+
+tool::Diagnostic diagnose(const manifest::Manifest& manifest, const plan::Issue& issue) {
+    using plan::Error;
+    if (issue.error == Error::machine_memory_too_small || issue.error == Error::not_enough_memory)
+        return machine_too_small(manifest, issue);
+    if (issue.error == Error::too_many_cpus || issue.error == Error::not_enough_cpus)
+        return too_many_cpus(manifest, issue);
+    if (issue.partition >= manifest.partitions.size())
+        return at(manifest, {}, "E0311",
+                  std::string("the plan is not possible: ") + plan::describe(issue.error));
+    const manifest::Partition& partition = manifest.partitions[issue.partition];
+    const std::string who = "'" + partition.name + "'";
+    switch (issue.error) {
+    case Error::memory_too_small:
+        return memory_too_small(manifest, partition, issue);
+    case Error::memory_too_large:
+        return at(manifest, partition.memory_spot, "E0313",
+                  who + " can have at most " + manifest::size_text(issue.available) + " of memory");
+    case Error::cpu_not_there:
+        return at(manifest, partition.spot, "E0312",
+                  who + " names CPU " + std::to_string(issue.needed) + ", the machine has " +
+                      std::to_string(issue.available) + " CPUs");
+    case Error::kernel_in_boot_area:
+    case Error::kernel_too_high:
+    case Error::root_too_large:
+    case Error::root_missing:
+    case Error::root_misaligned:
+    case Error::command_line_too_long:
+    case Error::startup_too_long: {
+        std::string message = who + ": " + plan::describe(issue.error);
+        if (issue.available != 0)
+            message +=
+                " (" + std::to_string(issue.needed) + ", at most " + std::to_string(issue.available) + ")";
+        return at(manifest, partition.spot, "E0314", std::move(message));
+    }
+    default:
+        return at(manifest, partition.spot, "E0311", who + ": " + plan::describe(issue.error));
+    }
+}
+
+void read_kernel(const std::string& elf, const std::string& name, PartitionContent& content) {
+    const auto kernel = elf::parse_pvh(bytes::Source(std::as_bytes(std::span(elf.data(), elf.size()))));
+    if (!kernel)
+        throw tool::Failure({"E0415",
+                             tool::ExitCode::input,
+                             name + " " + elf::describe(kernel.error()),
+                             {},
+                             {},
+                             "a kernel must be an x86 ELF with a PVH note (XEN_ELFNOTE_PHYS32_ENTRY)"});
+    content.kernel_lowest = kernel->lowest;
+    content.kernel_end = kernel->end;
+}
+
+std::vector<std::byte> make_table(const manifest::Manifest& manifest,
+                                  const std::vector<PartitionContent>& contents) {
+    std::vector<plan::PartitionRequest> partitions;
+    for (const PartitionContent& content : contents) {
+        const manifest::Partition& source = *content.partition;
+        plan::PartitionRequest request;
+        request.name = source.name;
+        request.payload = source.kernel ? plan::PayloadKind::pvh : plan::PayloadKind::unikernel;
+        request.cpus = source.cpus;
+        request.cpu_set = source.cpu_set;
+        request.memory_bytes = source.memory;
+        request.root_bytes = content.root_bytes;
+        request.module_bytes = content.module_bytes;
+        request.kernel_lowest = content.kernel_lowest;
+        request.kernel_end = content.kernel_end;
+        request.kernel_section = content.kernel_section;
+        request.root_section = content.root_section;
+        request.module_section = content.module_section;
+        request.command_line = source.command_line;
+        request.startup = std::as_bytes(std::span(content.startup));
+        request.restart = restart_of(source.restart);
+        request.restart_max = source.restart_max;
+        request.console_serial = source.console_serial;
+        partitions.push_back(request);
+    }
+    plan::Request request;
+    request.name = manifest.name;
+    request.on_all_stopped = end_of(manifest.machine.on_all_stopped);
+    request.machine_cpus = manifest.machine.cpus;
+    request.machine_memory = manifest.machine.memory;
+    request.partitions = partitions;
+    std::vector<std::byte> table(plan::table_size(request));
+    const auto size = plan::layout(request, table);
+    if (!size)
+        throw tool::Failure(diagnose(manifest, size.error()));
+    table.resize(*size);
+    return table;
+}
+
+AssumedMachine assume_machine(const std::vector<std::byte>& table, const std::vector<SectionShape>& sections,
+                              std::uint64_t bundle_bytes, std::string& problem) {
+    AssumedMachine out;
+    const auto parsed = plan::Plan::parse(table);
+    if (!parsed) {
+        problem = plan::describe(parsed.error().error);
+        return out;
+    }
+    const plan::Header& header = parsed->header();
+    out.cpus = header.machine_cpus != 0 ? header.machine_cpus : parsed->cpus_needed();
+    std::vector<plan::Cpu> cpus(out.cpus);
+    plan::assumed_cpus(plan::Board::qemu_q35, cpus);
+    std::vector<plan::SectionExtent> extents;
+    for (const SectionShape& section : sections)
+        extents.push_back({section.type, section.partition, section.offset, section.size});
+    std::uint64_t memory = header.machine_memory;
+    if (memory == 0) {
+        memory = bundle_bytes + 16 * mebibyte;
+        for (std::uint32_t i = 0; i < parsed->partition_count(); ++i)
+            memory += parsed->partition(i).memory_bytes;
+        memory = (memory + memory_step - 1) / memory_step * memory_step;
+    }
+    auto bound = std::make_unique<plan::BoundPlan>();
+    for (;; memory += std::max(memory_step, memory / 8)) {
+        memory::Map map;
+        plan::Machine machine;
+        machine.map = &map;
+        machine.cpus = cpus;
+        machine.bundle_base = plan::assumed_bundle_base(plan::Board::qemu_q35, memory, bundle_bytes);
+        machine.bundle_bytes = bundle_bytes;
+        machine.sections = extents;
+        out.memory = memory;
+        if (machine.bundle_base != 0 && plan::assumed_map(plan::Board::qemu_q35, memory, map)) {
+            const auto status = plan::bind(*parsed, machine, assumed_needs, *bound);
+            if (status) {
+                out.bound = std::move(bound);
+                return out;
+            }
+            problem = plan::describe(status.error().error);
+            if (status.error().needed != 0)
+                problem += " (needed " + std::to_string(status.error().needed) + ", there are " +
+                           std::to_string(status.error().available) + ")";
+        } else {
+            problem = "the bundle does not fit into the machine's memory";
+        }
+        if (header.machine_memory != 0 || memory > largest_assumed)
+            return out;
+    }
+}
+
+} // namespace appliance

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+// image-tools/bundle/planning.hpp - from a manifest and what its partitions turned out to hold to the plan
+// table.
+//
+// The decisions are core/plan's; this file asks it and turns its refusals into diagnostics that point into
+// the manifest.
+#pragma once
+
+#include "hypervisor/core/plan/bound_plan.hpp"
+#include "hypervisor/core/plan/format.hpp"
+#include "hypervisor/core/plan/issue.hpp"
+#include "image-tools/manifest/manifest.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace appliance {
+
+// What a partition holds, as far as the plan cares.
+struct PartitionContent {
+    const manifest::Partition* partition = nullptr;
+    std::uint64_t kernel_lowest = 0;
+    std::uint64_t kernel_end = 0;
+    std::uint64_t root_bytes = 0;
+    std::uint64_t module_bytes = 0;
+    std::uint32_t kernel_section = plan::no_section;
+    std::uint32_t root_section = plan::no_section;
+    std::uint32_t module_section = plan::no_section;
+    std::vector<std::uint8_t> startup;
+};
+
+// The plan's table. Throws E0311-E0319 (exit 3) with the place in the manifest.
+std::vector<std::byte> make_table(const manifest::Manifest& manifest,
+                                  const std::vector<PartitionContent>& contents);
+
+tool::Diagnostic diagnose(const manifest::Manifest& manifest, const plan::Issue& issue);
+
+// Reads the entry points and extent of a PVH kernel. Throws E0415 (exit 4).
+void read_kernel(const std::string& elf, const std::string& name, PartitionContent& content);
+
+// One section of the bundle as bind wants to know it, in the bundle's order.
+struct SectionShape {
+    std::uint32_t type;
+    std::uint32_t partition;
+    std::uint64_t offset;
+    std::uint64_t size;
+};
+
+// The machine a plan is shown and run on: the manifest's, or the smallest that carries it.
+struct AssumedMachine {
+    std::uint32_t cpus = 0;
+    std::uint64_t memory = 0;
+    std::unique_ptr<plan::BoundPlan> bound;
+};
+
+// Binds the table on the board. `machine_memory` and `machine_cpus` 0: the smallest that do. Gives the issue
+// as text in `problem` (and no bound plan) when it does not fit.
+AssumedMachine assume_machine(const std::vector<std::byte>& table, const std::vector<SectionShape>& sections,
+                              std::uint64_t bundle_bytes, std::string& problem);
+
+} // namespace appliance

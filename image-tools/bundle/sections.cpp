@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: Apache-2.0
+// image-tools/bundle/sections.cpp - writes a bundle.
+#include "image-tools/bundle/sections.hpp"
+
+#include "hypervisor/core/bundle/hash.hpp"
+#include "hypervisor/core/bundle/header_buffer.hpp"
+#include "hypervisor/core/crypto/sha256.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+
+namespace appliance {
+namespace {
+
+constexpr std::uint64_t page = 4096;
+constexpr std::uint32_t align_log2 = 12;
+constexpr std::size_t piece = 1 << 20;
+
+std::uint64_t page_up(std::uint64_t value) {
+    return (value + page - 1) / page * page;
+}
+
+template <std::size_t Size> std::array<char, Size> padded(const std::string& text) {
+    std::array<char, Size> out{};
+    std::memcpy(out.data(), text.data(), std::min(text.size(), Size - 1));
+    return out;
+}
+
+std::uint32_t header_size(std::size_t section_count) {
+    const std::uint64_t used =
+        bundle::sections_offset + section_count * bundle::section_entsize + bundle::signature_size;
+    return static_cast<std::uint32_t>(page_up(used));
+}
+
+// Gives a section's content piece by piece.
+class Content {
+public:
+    explicit Content(const SectionInput& input) : input_(input) {
+        if (input.file.empty())
+            return;
+        stream_.open(input.file, std::ios::binary);
+        if (!stream_)
+            failed();
+        buffer_.resize(piece);
+    }
+    std::span<const std::uint8_t> next() {
+        const std::size_t length =
+            static_cast<std::size_t>(std::min<std::uint64_t>(piece, input_.size - done_));
+        std::span<const std::uint8_t> bytes;
+        if (input_.file.empty()) {
+            bytes = bytes_of(std::string_view(input_.bytes).substr(static_cast<std::size_t>(done_), length));
+        } else {
+            stream_.read(buffer_.data(), static_cast<std::streamsize>(length));
+            if (static_cast<std::size_t>(stream_.gcount()) != length)
+                failed();
+            bytes = bytes_of(std::string_view(buffer_.data(), length));
+        }
+        done_ += length;
+        return bytes;
+    }
+
+private:
+    [[noreturn]] void failed() const {
+        throw tool::Failure({"E0601",
+                             tool::ExitCode::io,
+                             "cannot read " + input_.file.string() + " (" + std::strerror(errno) +
+                                 ", or it changed while it was read)",
+                             {},
+                             {},
+                             {}});
+    }
+    const SectionInput& input_;
+    std::ifstream stream_;
+    std::string buffer_;
+    std::uint64_t done_ = 0;
+};
+
+class Writer {
+public:
+    Writer(AtomicFile& out, const tool::Progress& progress) : out_(out), progress_(progress) {}
+
+    // Copies one section to where it belongs and gives its leaf hashes.
+    std::string copy(const SectionInput& input, const SectionShape& shape) {
+        Content content(input);
+        std::string leaves;
+        std::uint64_t offset = shape.offset;
+        for (std::uint64_t leaf = 0; leaf < bundle::leaf_count(shape.size); ++leaf) {
+            std::uint64_t left = bundle::leaf_length(shape.size, leaf);
+            bundle::LeafHash hash(shape.type, shape.partition, leaf, left, engine_);
+            // Pieces divide leaves: both are powers of two.
+            for (; left > 0; left -= std::min<std::uint64_t>(left, piece)) {
+                const std::span<const std::uint8_t> bytes = content.next();
+                hash.update(std::as_bytes(bytes));
+                out_.write_at(offset, bytes);
+                offset += bytes.size();
+                done_ += bytes.size();
+                if (progress_)
+                    progress_("bundle", done_, total_);
+            }
+            const bundle::Hash value = hash.finish();
+            leaves.append(value.begin(), value.end());
+        }
+        return leaves;
+    }
+    void expect(std::uint64_t total) { total_ = total; }
+    [[nodiscard]] crypto::Sha256Engine engine() const { return engine_; }
+
+private:
+    AtomicFile& out_;
+    const tool::Progress& progress_;
+    crypto::Sha256Engine engine_ = crypto::detect_sha256_engine();
+    std::uint64_t done_ = 0, total_ = 0;
+};
+
+bundle::Section entry(const SectionShape& shape, const std::string& name, const bundle::Hash& root) {
+    bundle::Section out{};
+    out.type = shape.type;
+    out.partition = shape.partition;
+    out.offset = shape.offset;
+    out.size = shape.size;
+    out.mem_size = shape.size;
+    out.align_log2 = align_log2;
+    out.root_hash = root;
+    out.name = padded<32>(name);
+    return out;
+}
+
+bundle::Header header(const BundleInfo& info, std::size_t section_count, std::uint64_t total_size,
+                      const PublicKey& key) {
+    bundle::Header out{};
+    out.magic = bundle::magic;
+    out.format = bundle::format_version;
+    out.header_size = header_size(section_count);
+    out.total_size = total_size;
+    out.security_version = info.security_version;
+    out.build_epoch = info.build_epoch;
+    out.key_id = key_id(key);
+    out.hash_algorithm = bundle::hash_sha256;
+    out.leaf_log2 = bundle::leaf_log2;
+    out.section_count = static_cast<std::uint32_t>(section_count);
+    out.section_entsize = bundle::section_entsize;
+    out.name = padded<32>(info.name);
+    out.version = padded<32>(info.version);
+    return out;
+}
+
+} // namespace
+
+SectionInput section(bundle::SectionType type, std::uint32_t partition, std::string name, std::string bytes) {
+    SectionInput out{type, partition, std::move(name), std::move(bytes), {}, 0};
+    out.size = out.bytes.size();
+    return out;
+}
+
+SectionInput section_of_file(bundle::SectionType type, std::uint32_t partition, std::string name,
+                             const std::filesystem::path& file) {
+    return {type, partition, std::move(name), {}, file, std::filesystem::file_size(file)};
+}
+
+std::vector<SectionShape> layout_sections(const std::vector<SectionInput>& sections,
+                                          std::uint64_t& total_size) {
+    std::uint64_t leaves = 0;
+    for (const SectionInput& input : sections)
+        leaves += bundle::leaf_count(input.size);
+    std::vector<SectionShape> out;
+    std::uint64_t at = header_size(sections.size() + 1);
+    const auto place = [&](bundle::SectionType type, std::uint32_t partition, std::uint64_t size) {
+        at = page_up(at);
+        out.push_back({static_cast<std::uint32_t>(type), partition, at, size});
+        at += size;
+    };
+    place(bundle::SectionType::leaves, bundle::no_partition, leaves * bundle::hash_size);
+    for (const SectionInput& input : sections)
+        place(input.type, input.partition, input.size);
+    total_size = at;
+    return out;
+}
+
+WrittenBundle write_bundle(AtomicFile& out, const BundleInfo& info, const std::vector<SectionInput>& sections,
+                           const SigningKey& key, const tool::Progress& progress) {
+    WrittenBundle written;
+    written.sections = layout_sections(sections, written.total_size);
+    if (written.total_size > bundle::max_total_size)
+        throw tool::Failure({"E0803",
+                             tool::ExitCode::limit,
+                             "the bundle would have " + std::to_string(written.total_size >> 20) +
+                                 " MiB; firmware and boot loaders take at most 1945 MiB in one piece",
+                             {},
+                             {},
+                             "use smaller images, or fewer partitions"});
+    if (written.sections.size() > bundle::max_sections)
+        throw tool::Failure(
+            {"E0803", tool::ExitCode::limit, "the bundle would have more than 256 sections", {}, {}, {}});
+    Writer writer(out, progress);
+    writer.expect(written.total_size);
+    std::string all_leaves;
+    std::vector<bundle::Hash> roots;
+    for (std::size_t i = 0; i < sections.size(); ++i) {
+        const SectionShape& shape = written.sections[i + first_input_section];
+        const std::string leaves = writer.copy(sections[i], shape);
+        roots.push_back(bundle::root_hash(shape.type, shape.partition, shape.size,
+                                          std::as_bytes(std::span(leaves)), writer.engine()));
+        all_leaves += leaves;
+    }
+    const SectionShape& list = written.sections.front();
+    const SectionInput list_input =
+        section(bundle::SectionType::leaves, bundle::no_partition, "leaves", all_leaves);
+    const std::string list_leaves = writer.copy(list_input, list);
+
+    const auto buffer = std::make_unique<bundle::HeaderBuffer>();
+    const bundle::Header head = header(info, written.sections.size(), written.total_size, key.public_key());
+    const std::span<std::byte> bytes = buffer->reset(head.header_size);
+    const auto put = [&](std::size_t offset, const auto& value) {
+        std::memcpy(bytes.data() + offset, &value, sizeof value);
+    };
+    put(0, head);
+    put(bundle::sections_offset,
+        entry(list, "leaves",
+              bundle::root_hash(list.type, list.partition, list.size, std::as_bytes(std::span(list_leaves)),
+                                writer.engine())));
+    for (std::size_t i = 0; i < sections.size(); ++i)
+        put(bundle::sections_offset + (i + 1) * bundle::section_entsize,
+            entry(written.sections[i + first_input_section], sections[i].name, roots[i]));
+    written.id = bundle::bundle_id(bytes, writer.engine());
+    put(offsetof(bundle::Header, bundle_id), written.id);
+    const std::span<const std::byte> message = buffer->message();
+    const Signature signature = key.sign(
+        {static_cast<const std::uint8_t*>(static_cast<const void*>(message.data())), message.size()});
+    put(head.header_size - bundle::signature_size, signature);
+    out.write_at(0, {static_cast<const std::uint8_t*>(static_cast<const void*>(bytes.data())), bytes.size()});
+    return written;
+}
+
+} // namespace appliance

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// image-tools/bundle/sections.hpp - writes a bundle: sections one behind the other, their hashes, the signed
+// header.
+//
+// Streaming: a section's content is read once, in 1 MiB pieces. The same input and key give the same bytes.
+// Spec: hypervisor/core/bundle/format.hpp.
+#pragma once
+
+#include "hypervisor/core/bundle/format.hpp"
+#include "image-tools/bundle/files.hpp"
+#include "image-tools/bundle/planning.hpp"
+#include "image-tools/bundle/signing_key.hpp"
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace appliance {
+
+// A section's content: bytes in memory, or a whole file.
+struct SectionInput {
+    bundle::SectionType type{};
+    std::uint32_t partition = bundle::no_partition;
+    std::string name;
+    std::string bytes;
+    std::filesystem::path file; // not empty: instead of bytes
+    std::uint64_t size = 0;     // of bytes or file
+};
+
+SectionInput section(bundle::SectionType type, std::uint32_t partition, std::string name, std::string bytes);
+SectionInput section_of_file(bundle::SectionType type, std::uint32_t partition, std::string name,
+                             const std::filesystem::path& file);
+
+struct BundleInfo {
+    std::string name;
+    std::string version;
+    std::uint64_t security_version = 0;
+    std::uint64_t build_epoch = 0;
+};
+
+struct WrittenBundle {
+    std::uint64_t total_size = 0;
+    bundle::Hash id{};
+    std::vector<SectionShape> sections; // with the leaves section, in the bundle's order
+};
+
+// Index of sections[0] in the bundle: the leaves section stands before it.
+inline constexpr std::uint32_t first_input_section = 1;
+
+// Writes all of it; `sections` without a leaves section, one of type table among them. Throws E0803 (over 1.9
+// GiB).
+WrittenBundle write_bundle(AtomicFile& out, const BundleInfo& info, const std::vector<SectionInput>& sections,
+                           const SigningKey& key, const tool::Progress& progress);
+
+// The shapes write_bundle would give.
+std::vector<SectionShape> layout_sections(const std::vector<SectionInput>& sections,
+                                          std::uint64_t& total_size);
+
+} // namespace appliance

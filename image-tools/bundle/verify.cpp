@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: Apache-2.0
+// image-tools/bundle/verify.cpp - reads a bundle with the loader's own code.
+#include "image-tools/bundle/verify.hpp"
+
+#include "image-tools/bundle/files.hpp"
+#include "image-tools/bundle/loader_elf.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace appliance {
+namespace {
+
+constexpr std::size_t window_size = 1 << 20;
+constexpr std::uint64_t largest_text = 16 << 20; // table or meta
+constexpr std::uint64_t largest_elf = 64 << 20;
+
+bool is_malformed(bundle::Error error) {
+    using bundle::Error;
+    return error == Error::too_short || error == Error::not_a_bundle || error == Error::unsupported_format ||
+           error == Error::bad_header_size;
+}
+
+std::string hexadecimal(std::uint64_t value) {
+    std::string out;
+    do {
+        out.insert(out.begin(), "0123456789abcdef"[value & 15]);
+        value >>= 4;
+    } while (value != 0);
+    return "0x" + out;
+}
+
+// "section 'web.root' leaf 17 (bytes 0x2200000..0x23fffff)": what the issue is about; empty when it is the
+// header.
+std::string subject(const bundle::Issue& issue, const bundle::Contents* contents) {
+    using bundle::Error;
+    if (contents == nullptr)
+        return issue.section == bundle::no_index ? "" : "section " + std::to_string(issue.section);
+    if (issue.error == Error::gap_not_zero)
+        return "byte " + hexadecimal(issue.leaf) + " of the file";
+    if (issue.section == bundle::no_index || issue.section >= contents->section_count())
+        return "";
+    std::string out = "section '" + std::string(contents->section_name(issue.section)) + "'";
+    if (issue.error == Error::leaf_mismatch) {
+        const bundle::Section section = contents->section(issue.section);
+        const std::uint64_t start = issue.leaf * bundle::leaf_size;
+        out += " leaf " + std::to_string(issue.leaf) + " (bytes " + hexadecimal(section.offset + start) +
+               ".." +
+               hexadecimal(section.offset + start + bundle::leaf_length(section.size, issue.leaf) - 1) + ")";
+    }
+    return out;
+}
+
+std::string help_for(bundle::Error error) {
+    using bundle::Error;
+    switch (error) {
+    case Error::no_trusted_key:
+        return "name the public key with --key FILE";
+    case Error::unknown_key:
+        return "it was signed by another key; name that key's public half with --key FILE if you trust it";
+    case Error::security_version_too_low:
+        return "build it again with a securityVersion of at least the floor";
+    case Error::wrong_total_size:
+        return "the file was cut off or something was appended: copy it again";
+    default:
+        return "do not use this file; build or copy it again";
+    }
+}
+
+[[noreturn]] void refuse(const bundle::Issue& issue, const std::string& name,
+                         const bundle::Contents* contents) {
+    if (is_malformed(issue.error))
+        throw tool::Failure({"E0419",
+                             tool::ExitCode::input,
+                             name + ": " + bundle::describe(issue.error),
+                             {},
+                             {},
+                             "a bundle is made by: caisson build"});
+    const std::string about = subject(issue, contents);
+    throw tool::Failure({"E0501",
+                         tool::ExitCode::trust,
+                         name + (about.empty() ? "" : ": " + about) + ": " + bundle::describe(issue.error),
+                         {},
+                         {},
+                         help_for(issue.error)});
+}
+
+template <typename T>
+T take(bundle::Result<T> result, const std::string& name, const bundle::Contents* contents = nullptr) {
+    if (!result)
+        refuse(result.error(), name, contents);
+    return std::move(result).value();
+}
+
+std::vector<std::byte> whole(const bytes::Source& source) {
+    std::vector<std::byte> out(static_cast<std::size_t>(source.size()));
+    if (!source.copy(0, out))
+        out.clear();
+    return out;
+}
+
+BundleSummary summary_of(const bundle::Contents& contents, const bytes::Source& file) {
+    BundleSummary out;
+    out.header = contents.header();
+    for (std::uint32_t i = 0; i < contents.section_count(); ++i) {
+        const bundle::Section section = contents.section(i);
+        const auto type = static_cast<bundle::SectionType>(section.type);
+        out.sections.push_back({type, section.partition, std::string(contents.section_name(i)),
+                                section.offset, section.size, section.root_hash});
+        if (section.size > largest_text ||
+            (type != bundle::SectionType::table && type != bundle::SectionType::meta))
+            continue;
+        const auto bytes = bundle::section_bytes(contents, i, file);
+        if (!bytes)
+            continue;
+        const std::vector<std::byte> data = whole(*bytes);
+        if (type == bundle::SectionType::table) {
+            out.table = data;
+        } else {
+            out.meta.resize(data.size());
+            std::memcpy(out.meta.data(), data.data(), data.size());
+        }
+    }
+    return out;
+}
+
+template <std::size_t Size> std::string text(const std::array<char, Size>& field) {
+    return std::string(field.begin(), std::find(field.begin(), field.end(), '\0'));
+}
+
+} // namespace
+
+FileSource::FileSource(const std::filesystem::path& file) : window_(window_size) {
+    descriptor_ = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
+    struct stat status {};
+    if (descriptor_ < 0 || ::fstat(descriptor_, &status) != 0 || !S_ISREG(status.st_mode)) {
+        const int error = descriptor_ < 0 ? errno : EINVAL;
+        if (descriptor_ >= 0)
+            ::close(descriptor_);
+        throw tool::Failure({"E0601",
+                             tool::ExitCode::io,
+                             "cannot read " + file.string() + ": " + std::strerror(error),
+                             {},
+                             {},
+                             {}});
+    }
+    size_ = static_cast<std::uint64_t>(status.st_size);
+}
+
+FileSource::~FileSource() {
+    ::close(descriptor_);
+}
+
+std::span<const std::byte> FileSource::operator()(std::uint64_t offset, std::size_t length) const {
+    const std::size_t wanted = std::min(length, window_.size());
+    std::size_t filled = 0;
+    while (filled < wanted) {
+        const ssize_t got = ::pread(descriptor_, window_.data() + filled, wanted - filled,
+                                    static_cast<off_t>(offset + filled));
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            break;
+        filled += static_cast<std::size_t>(got);
+    }
+    return {window_.data(), filled};
+}
+
+std::string BundleSummary::name() const {
+    return text(header.name);
+}
+std::string BundleSummary::version() const {
+    return text(header.version);
+}
+
+std::vector<SectionShape> BundleSummary::shapes() const {
+    std::vector<SectionShape> out;
+    for (const SectionSummary& section : sections)
+        out.push_back(
+            {static_cast<std::uint32_t>(section.type), section.partition, section.offset, section.size});
+    return out;
+}
+
+Verified verify(const bytes::Source& file, const bundle::KeyTable& keys, const std::string& name) {
+    const crypto::Sha256Engine engine = crypto::detect_sha256_engine();
+    const auto buffer = std::make_unique<bundle::HeaderBuffer>();
+    take(buffer->load(file), name);
+    Verified out;
+    out.signer = take(bundle::verify_signature(*buffer, keys, engine), name);
+    out.key = keys.slots[out.signer.slot].public_key;
+    const bundle::Contents contents = take(bundle::Contents::parse(*buffer, engine), name);
+    const bytes::Source list_source =
+        take(bundle::section_bytes(contents, contents.leaves_section(), file), name, &contents);
+    const std::vector<std::byte> leaves = whole(list_source);
+    take(bundle::verify_leaf_lists(contents, leaves, engine), name, &contents);
+    for (std::uint32_t i = 0; i < contents.section_count(); ++i) {
+        if (i == contents.leaves_section())
+            continue;
+        const bytes::Source section = take(bundle::section_bytes(contents, i, file), name, &contents);
+        take(bundle::verify_section(contents, leaves, i, section, engine), name, &contents);
+    }
+    for (std::uint32_t i = 0; i < contents.gap_count(); ++i)
+        take(bundle::verify_gap(contents, i, file), name, &contents);
+    out.summary = summary_of(contents, file);
+    return out;
+}
+
+BundleSummary summarize(const bytes::Source& file, const std::string& name) {
+    const auto buffer = std::make_unique<bundle::HeaderBuffer>();
+    take(buffer->load(file), name);
+    const bundle::Contents contents =
+        take(bundle::Contents::parse(*buffer, crypto::detect_sha256_engine()), name);
+    return summary_of(contents, file);
+}
+
+bundle::KeyTable keys_for(const std::filesystem::path& bundle_file,
+                          const std::vector<std::filesystem::path>& key_files,
+                          const std::optional<std::filesystem::path>& elf) {
+    if (key_files.empty()) {
+        const std::filesystem::path beside = std::filesystem::path(bundle_file).replace_extension(".elf");
+        const std::filesystem::path file = elf.value_or(beside);
+        if (!elf && !std::filesystem::exists(file))
+            throw tool::Failure({"E0504",
+                                 tool::ExitCode::trust,
+                                 "there is no key to verify " + bundle_file.string() + " with",
+                                 {},
+                                 {"its loader " + beside.string() + " does not exist"},
+                                 "name the public key with --key FILE, or a loader with --elf FILE"});
+        return keys_of(read_file(file, largest_elf));
+    }
+    if (key_files.size() > bundle::key_slots)
+        throw tool::Failure({"E0104", tool::ExitCode::usage, "more than 4 keys", {}, {}, {}});
+    bundle::KeyTable keys = empty_keys();
+    for (std::size_t i = 0; i < key_files.size(); ++i)
+        keys.slots[i] = {bundle::purpose_bundle, 0, 0, load_public_key(key_files[i]), {}};
+    return keys;
+}
+
+std::string_view type_name(bundle::SectionType type) {
+    using bundle::SectionType;
+    switch (type) {
+    case SectionType::leaves:
+        return "leaves";
+    case SectionType::table:
+        return "table";
+    case SectionType::kernel:
+        return "kernel";
+    case SectionType::root:
+        return "root";
+    case SectionType::module:
+        return "module";
+    case SectionType::meta:
+        return "meta";
+    case SectionType::sbom:
+        return "sbom";
+    case SectionType::secret:
+        return "secret";
+    }
+    return "unknown";
+}
+
+} // namespace appliance

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// image-tools/bundle/verify.hpp - reads a bundle with the loader's own code (hypervisor/core/bundle).
+//
+// Trust: the file is hostile until verified. Errors: E0401 (not a bundle), E0501 (does not verify; exit 5).
+#pragma once
+
+#include "hypervisor/core/bundle/keys.hpp"
+#include "hypervisor/core/bundle/verify.hpp"
+#include "hypervisor/core/bytes/source.hpp"
+#include "image-tools/bundle/planning.hpp"
+#include "image-tools/bundle/signing_key.hpp"
+#include "image-tools/diagnostic/diagnostic.hpp"
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace appliance {
+
+// A file as a core Source: pieces are read when they are asked for.
+class FileSource {
+public:
+    explicit FileSource(const std::filesystem::path& file); // throws E0601
+    FileSource(const FileSource&) = delete;
+    FileSource& operator=(const FileSource&) = delete;
+    ~FileSource();
+    [[nodiscard]] bytes::Source source() const { return {*this, size_}; }
+    std::span<const std::byte> operator()(std::uint64_t offset, std::size_t length) const;
+
+private:
+    int descriptor_ = -1;
+    std::uint64_t size_ = 0;
+    mutable std::vector<std::byte> window_;
+};
+
+struct SectionSummary {
+    bundle::SectionType type{};
+    std::uint32_t partition = bundle::no_partition;
+    std::string name;
+    std::uint64_t offset = 0;
+    std::uint64_t size = 0;
+    bundle::Hash root_hash{};
+};
+
+// What a bundle says about itself.
+struct BundleSummary {
+    bundle::Header header{};
+    std::vector<SectionSummary> sections;
+    std::vector<std::byte> table;
+    std::string meta; // JSON, or empty
+    [[nodiscard]] std::string name() const;
+    [[nodiscard]] std::string version() const;
+    [[nodiscard]] std::vector<SectionShape> shapes() const;
+};
+
+struct Verified {
+    bundle::Signer signer{};
+    PublicKey key{};
+    BundleSummary summary;
+};
+
+// Signature, every leaf of every section, every gap. Throws what is wrong first; `name` is for messages.
+Verified verify(const bytes::Source& file, const bundle::KeyTable& keys, const std::string& name);
+
+// The contents without asking whether they are to be believed. Throws E0401 when it is not a bundle at all.
+BundleSummary summarize(const bytes::Source& file, const std::string& name);
+
+// Keys for verifying: those of `--key` files, of an ELF, or of the ELF beside the bundle (NAME.elf).
+bundle::KeyTable keys_for(const std::filesystem::path& bundle_file,
+                          const std::vector<std::filesystem::path>& key_files,
+                          const std::optional<std::filesystem::path>& elf);
+
+std::string_view type_name(bundle::SectionType type);
+
+} // namespace appliance

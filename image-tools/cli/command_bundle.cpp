@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+// image-tools/cli/command_bundle.cpp - verify, inspect, keygen: bundles and keys.
+#include "image-tools/bundle/files.hpp"
+#include "image-tools/bundle/loader_elf.hpp"
+#include "image-tools/bundle/verify.hpp"
+#include "image-tools/cli/commands.hpp"
+#include "image-tools/cli/plan_text.hpp"
+#include "image-tools/manifest/values.hpp"
+
+#include <fmt/format.h>
+
+namespace cli {
+namespace {
+
+using manifest::size_text;
+
+std::filesystem::path bundle_file(const Options& options) {
+    if (options.file.empty())
+        throw tool::Failure({"E0101",
+                             tool::ExitCode::usage,
+                             "name the bundle: caisson " + options.command + " FILE",
+                             {},
+                             {},
+                             {}});
+    return options.file;
+}
+
+bundle::KeyTable keys(const Options& options) {
+    std::vector<std::filesystem::path> files(options.keys.begin(), options.keys.end());
+    std::optional<std::filesystem::path> elf;
+    if (!options.elf.empty())
+        elf = options.elf;
+    return appliance::keys_for(bundle_file(options), files, elf);
+}
+
+Json section_json(const appliance::SectionSummary& section) {
+    Json out{{"name", section.name},
+             {"type", appliance::type_name(section.type)},
+             {"offset", section.offset},
+             {"size", section.size},
+             {"rootHash", appliance::hex(section.root_hash)}};
+    if (section.partition != bundle::no_partition)
+        out["partition"] = section.partition;
+    return out;
+}
+
+Json header_json(const appliance::BundleSummary& summary) {
+    return {{"name", summary.name()},
+            {"version", summary.version()},
+            {"securityVersion", summary.header.security_version},
+            {"buildEpoch", summary.header.build_epoch},
+            {"size", summary.header.total_size},
+            {"id", appliance::hex(summary.header.bundle_id)},
+            {"keyId", appliance::hex(summary.header.key_id)}};
+}
+
+Json sections_json(const appliance::BundleSummary& summary) {
+    Json out = Json::array();
+    for (const appliance::SectionSummary& section : summary.sections)
+        out.push_back(section_json(section));
+    return out;
+}
+
+// The meta section's JSON; null when it is not JSON of a sane depth.
+Json meta_of(const appliance::BundleSummary& summary) {
+    constexpr int deepest = 32;
+    bool deep = false;
+    const Json::parser_callback_t guard = [&](int depth, Json::parse_event_t, Json&) {
+        deep = deep || depth > deepest;
+        return depth <= deepest;
+    };
+    Json meta = Json::parse(summary.meta, guard, false);
+    return deep || meta.is_discarded() || !meta.is_object() ? Json() : meta;
+}
+
+std::vector<PlanSource> sources_of(const Json& meta) {
+    std::vector<PlanSource> out;
+    const auto text = [](const Json& at, const char* key) {
+        const auto found = at.is_object() ? at.find(key) : at.end();
+        return found != at.end() && found->is_string() ? found->get<std::string>() : std::string("-");
+    };
+    if (!meta.is_object() || !meta.contains("partitions") || !meta["partitions"].is_array())
+        return out;
+    for (const Json& item : meta["partitions"]) {
+        const bool image = item.is_object() && item.contains("image");
+        const bool kernel = item.is_object() && item.contains("kernel");
+        const Json source = image ? item["image"] : kernel ? item["kernel"] : Json();
+        out.push_back({text(source, image ? "reference" : "file"), text(source, "digest").substr(0, 19)});
+    }
+    return out;
+}
+
+} // namespace
+
+int verify(const Options& options, Report& report) {
+    const std::filesystem::path file = bundle_file(options);
+    const appliance::FileSource source(file);
+    const bundle::KeyTable table = keys(options);
+    const appliance::Verified verified = appliance::verify(source.source(), table, file.string());
+    const appliance::BundleSummary& summary = verified.summary;
+    report.line(fmt::format("OK signature {}{}  security version {} (floor {})",
+                            appliance::fingerprint(verified.key),
+                            verified.signer.development ? "  DEVELOPMENT KEY" : "",
+                            verified.signer.security_version, verified.signer.security_version_floor));
+    for (const appliance::SectionSummary& section : summary.sections)
+        report.line(fmt::format("OK {:<28} {}", section.name, size_text(section.size)));
+    report.line(fmt::format("{} {}: verified, {}", summary.name(), summary.version(),
+                            size_text(summary.header.total_size)));
+    report.line("This says who made the bundle. The loader ELF itself is protected by the platform's Secure "
+                "Boot, or by nobody.");
+    report.data({{"schema", "caisson.verify/1"},
+                 {"verified", true},
+                 {"bundle", header_json(summary)},
+                 {"key", appliance::fingerprint(verified.key)},
+                 {"developmentKey", verified.signer.development},
+                 {"items", sections_json(summary)}});
+    return 0;
+}
+
+int inspect(const Options& options, Report& report) {
+    const std::filesystem::path file = bundle_file(options);
+    const appliance::FileSource source(file);
+    const appliance::BundleSummary summary = appliance::summarize(source.source(), file.string());
+    const Json meta = meta_of(summary);
+    PlanView view;
+    view.table = summary.table;
+    view.sections = summary.shapes();
+    view.bundle_bytes = summary.header.total_size;
+    view.sources = sources_of(meta);
+    std::string problem;
+    view.machine = appliance::assume_machine(view.table, view.sections, view.bundle_bytes, problem);
+    report.line(fmt::format("{} {}  security version {}  {}", summary.name(), summary.version(),
+                            summary.header.security_version, size_text(summary.header.total_size)));
+    report.line("id " + appliance::hex(summary.header.bundle_id));
+    report.line("key id " + appliance::hex(summary.header.key_id) + " (not verified here: caisson verify)");
+    report.line("");
+    for (const appliance::SectionSummary& section : summary.sections)
+        report.line(fmt::format("{:<8} {:<28} {:#012x} {:>12}  {}", appliance::type_name(section.type),
+                                section.name, section.offset, size_text(section.size),
+                                appliance::hex(std::span(section.root_hash).first(8))));
+    report.line("");
+    report.line(plan_text(view, options.verbose));
+    report.data(
+        {{"schema", "caisson.inspect/1"},
+         {"verified", false},
+         {"bundle", header_json(summary)},
+         {"sections", sections_json(summary)},
+         {"plan", plan_json(view)},
+         {"meta", meta},
+         {"items", meta.is_object() && meta.contains("partitions") ? meta["partitions"] : Json::array()}});
+    return 0;
+}
+
+int keygen(const Options& options, Report& report) {
+    if (options.output.empty())
+        throw tool::Failure({"E0101",
+                             tool::ExitCode::usage,
+                             "name the key: caisson keygen -o NAME",
+                             {},
+                             {},
+                             "it makes NAME.key and NAME.pub"});
+    if (options.purpose != "bundle")
+        throw tool::Failure({"E0101",
+                             tool::ExitCode::usage,
+                             "a key's purpose can only be 'bundle' in this version",
+                             {},
+                             {},
+                             {}});
+    std::filesystem::path base = options.output;
+    if (base.extension() == ".key")
+        base.replace_extension();
+    const std::string private_file = base.string() + ".key", public_file = base.string() + ".pub";
+    const appliance::SigningKey key = appliance::SigningKey::generate();
+    key.save(private_file, public_file);
+    report.line(fmt::format("{}  private, keep it secret", private_file));
+    report.line(fmt::format("{}  public  {}", public_file, appliance::fingerprint(key.public_key())));
+    report.data({{"schema", "caisson.keygen/1"},
+                 {"private", private_file},
+                 {"public", public_file},
+                 {"purpose", options.purpose},
+                 {"fingerprint", appliance::fingerprint(key.public_key())}});
+    return 0;
+}
+
+} // namespace cli

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// image-tools/cli/command_version.cpp - version: the tool, its ELFs, the size of the trusted code.
+#include "build_id.hpp"
+#include "image-tools/bundle/files.hpp"
+#include "image-tools/bundle/loader_elf.hpp"
+#include "image-tools/cli/commands.hpp"
+
+#include <sstream>
+
+namespace cli {
+namespace {
+
+// lib/caisson/tcb.txt: "LINES NAME" a line, written by the build (cmake/CountLines.cmake).
+int say_lines_of_code(const appliance::Library& library, Report& report) {
+    std::istringstream text(appliance::read_file(library.file("tcb.txt"), 1 << 20));
+    Json items = Json::array();
+    unsigned long lines = 0;
+    std::string name;
+    while (text >> lines && std::getline(text >> std::ws, name)) {
+        report.line(std::to_string(lines) + "\t" + name);
+        items.push_back({{"name", name}, {"lines", lines}});
+    }
+    report.data({{"schema", "caisson.tcb/1"}, {"items", items}});
+    return 0;
+}
+
+} // namespace
+
+int version(const Options& options, Report& report) {
+    const appliance::Library library = appliance::Library::find();
+    if (options.tcb)
+        return say_lines_of_code(library, report);
+    Json items = Json::array();
+    report.line("caisson " CAISSON_VERSION "  build " + appliance::build_id());
+    for (const char* name : {"caisson.elf", "unikernel.elf"}) {
+        std::string id = "missing";
+        try {
+            id = appliance::build_id_of(appliance::read_file(library.file(name), 64 << 20))
+                     .value_or("no build id");
+        } catch (const tool::Failure&) {
+            // Said as "missing": version answers whatever is installed.
+        }
+        report.line(std::string(name) + "  build " + id +
+                    (id == appliance::build_id() ? "" : "  (not this tool's)"));
+        items.push_back({{"name", name}, {"build", id}});
+    }
+    report.data({{"schema", "caisson.version/1"},
+                 {"version", CAISSON_VERSION},
+                 {"build", appliance::build_id()},
+                 {"items", items}});
+    return 0;
+}
+
+} // namespace cli

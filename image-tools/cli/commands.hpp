@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// image-tools/cli/commands.hpp - one function a command; each returns the exit code or throws tool::Failure.
+#pragma once
+
+#include "image-tools/cli/options.hpp"
+#include "image-tools/cli/report.hpp"
+
+#include <filesystem>
+
+namespace cli {
+
+int check(const Options& options, Report& report);
+int plan(const Options& options, Report& report);
+int build(const Options& options, Report& report);
+int run(const Options& options, Report& report);
+int inspect(const Options& options, Report& report);
+int verify(const Options& options, Report& report);
+int keygen(const Options& options, Report& report);
+int image_create(const Options& options, Report& report);
+int image_ls(const Options& options, Report& report);
+int image_inspect(const Options& options, Report& report);
+int bench(const Options& options, Report& report);
+int version(const Options& options, Report& report);
+
+// The manifest that FILE means: itself, or ./appliance.yaml, or the checkout's demo. Throws E0300 when there is none.
+std::filesystem::path manifest_file(const Options& options);
+
+} // namespace cli

@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: Apache-2.0
+// image-tools/cli/main.cpp - the program: command line in, exit code out (docs/cli.md).
+//
+// The one file that includes CLI11. Usage errors are exit 2 whatever CLI11 calls them, with our suggestions.
+#include "image-tools/cli/commands.hpp"
+#include "image-tools/diagnostic/suggest.hpp"
+#include "image-tools/manifest/values.hpp"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <iostream>
+#include <unistd.h>
+
+namespace {
+
+using cli::Format;
+using cli::Options;
+using cli::ProgressStyle;
+using cli::When;
+
+using Command = int (*)(const Options&, cli::Report&);
+struct Entry {
+    std::string_view name;
+    Command run;
+};
+constexpr std::array<Entry, 12> commands{{{"check", cli::check},
+                                          {"plan", cli::plan},
+                                          {"build", cli::build},
+                                          {"run", cli::run},
+                                          {"inspect", cli::inspect},
+                                          {"verify", cli::verify},
+                                          {"keygen", cli::keygen},
+                                          {"image create", cli::image_create},
+                                          {"image ls", cli::image_ls},
+                                          {"image inspect", cli::image_inspect},
+                                          {"bench", cli::bench},
+                                          {"version", cli::version}}};
+constexpr std::array<std::string_view, 11> words{"check",  "plan",  "build", "run",     "inspect", "verify",
+                                                 "keygen", "image", "bench", "version", "help"};
+constexpr std::array<std::string_view, 31> reserved{
+    "attack",     "prove",  "audit",  "profile", "init",     "lock", "diff",   "doctor",
+    "explain",    "test",   "policy", "report",  "sbom",     "scan", "sign",   "flash",
+    "completion", "ps",     "logs",   "stop",    "restart",  "exec", "attach", "device",
+    "attest",     "secret", "crash",  "board",   "evidence", "pull", "gc"};
+
+[[noreturn]] void usage_error(std::string message, std::string help) {
+    throw tool::Failure({"E0101", tool::ExitCode::usage, std::move(message), {}, {}, std::move(help)});
+}
+
+CLI::App* find_command(CLI::App& app, const std::string& name) {
+    for (CLI::App* command : app.get_subcommands([](CLI::App*) { return true; }))
+        if (command->get_name() == name)
+            return command;
+    return nullptr;
+}
+
+class CommandLine {
+public:
+    CommandLine()
+        : app_("Turns OCI images into signed appliances whose containers each run in a hardware partition of "
+               "their own.",
+               "caisson") {
+        app_.require_subcommand(1);
+        app_.fallthrough();
+        app_.get_formatter()->column_width(32);
+        everywhere();
+        manifest_commands();
+        bundle_commands();
+        image_commands();
+        app_.add_subcommand("version", "Version, build id, what is installed")
+            ->add_flag("--tcb", options.tcb, "lines of trusted code");
+        CLI::App* bench =
+            app_.add_subcommand("bench", "Deterministic figures under QEMU's instruction counter");
+        bench->add_option("--cpu", options.cpu, "QEMU's CPU model")->capture_default_str();
+        CLI::App* help = app_.add_subcommand("help", "This text, or that of a command");
+        help->add_option("COMMAND", help_topic_, "a command");
+    }
+
+    // Parses into `options`; an exit code when there is nothing more to do.
+    std::optional<int> parse(int count, char** arguments) {
+        check_command(count, arguments);
+        try {
+            app_.parse(count, arguments);
+        } catch (const CLI::Success& success) {
+            return app_.exit(success);
+        } catch (const CLI::ParseError& error) {
+            std::string message = error.what();
+            std::string help = "see caisson help" + (options.command.empty() ? "" : " " + options.command);
+            if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr)
+                explain_extras(message, help);
+            usage_error(std::move(message), std::move(help));
+        }
+        finish();
+        if (app_.got_subcommand("help")) {
+            std::fputs(help_text().c_str(), stdout);
+            return 0;
+        }
+        return std::nullopt;
+    }
+
+    Options options;
+
+private:
+    void everywhere() {
+        static const std::map<std::string, Format> formats{{"text", Format::text}, {"json", Format::json}};
+        static const std::map<std::string, ProgressStyle> styles{{"auto", ProgressStyle::automatic},
+                                                                 {"plain", ProgressStyle::plain},
+                                                                 {"tty", ProgressStyle::tty},
+                                                                 {"none", ProgressStyle::none}};
+        app_.add_option("--format", options.format, "text or json (data on stdout, progress on stderr)")
+            ->transform(CLI::CheckedTransformer(formats))
+            ->option_text("FORMAT");
+        app_.add_option("-o", options.output, "where to write")->option_text("FILE");
+        app_.add_option("--progress", options.progress, "auto, plain, tty or none")
+            ->transform(CLI::CheckedTransformer(styles))
+            ->option_text("STYLE");
+        app_.add_option("--color", options.colour, "auto, always or never")
+            ->transform(CLI::CheckedTransformer(whens()))
+            ->option_text("WHEN");
+        app_.add_flag("-q,--quiet", options.quiet, "say only what went wrong");
+        app_.add_flag("-v,--verbose", options.verbose, "say more");
+        app_.add_option("-C", directory_, "change to DIR first")->option_text("DIR");
+        app_.add_flag("--offline", options.offline, "never use the network (this version never does)");
+        app_.add_flag("--locked", options.locked, "refuse images that the lock file does not pin (none yet)");
+        app_.add_option("--timeout", time_out_, "give up after, for example, 30s or 2m (exit 124)")
+            ->option_text("TIME");
+    }
+
+    void manifest_commands() {
+        CLI::App* check = app_.add_subcommand("check", "Is the manifest good, and are its images there?");
+        CLI::App* plan = app_.add_subcommand("plan", "Who owns what: CPUs, memory, layouts");
+        CLI::App* build = app_.add_subcommand("build", "Make the signed bundle and its loader ELF");
+        build->add_flag("--check", options.build_twice, "build twice and compare (exit 1 when they differ)");
+        build
+            ->add_option("--direct", options.direct,
+                         "write only the module with which QEMU starts that partition's unikernel by itself")
+            ->option_text("PARTITION");
+        CLI::App* run = app_.add_subcommand("run", "Boot under QEMU; the exit code is the partition's");
+        for (CLI::App* command : {check, plan, build})
+            command->add_option("FILE", options.file, "the manifest (default: ./appliance.yaml)");
+        run->add_option("FILE", options.file, "a manifest or a bundle (default: ./appliance.yaml)");
+        run->add_option("--prefix", options.prefix,
+                        "prefix lines with the partition's name: auto, always, never")
+            ->transform(CLI::CheckedTransformer(whens()))
+            ->option_text("WHEN");
+        run->add_flag("--raw", options.raw, "let escape sequences of consoles through");
+        run->add_flag("--icount", options.icount, "count instructions as time: every run the same");
+        run->add_option("--cpu", options.cpu, "QEMU's CPU model")->capture_default_str();
+        run->add_option("--elf", options.elf, "the loader ELF of a bundle (default: beside it)");
+        run->add_option("--log", options.log, "keep the raw serial line");
+        run->add_option("--exit-code-from", options.exit_code_from, "give that partition's status")
+            ->option_text("NAME");
+        run->add_option("--qemu-arg", options.qemu_arguments, "a further argument for QEMU (repeat)")
+            ->option_text("ARG")
+            ->allow_extra_args(false);
+    }
+
+    void bundle_commands() {
+        CLI::App* verify = app_.add_subcommand("verify", "Check signature and every byte of a bundle");
+        CLI::App* inspect = app_.add_subcommand("inspect", "Show what a bundle holds (without verifying it)");
+        for (CLI::App* command : {verify, inspect})
+            command->add_option("BUNDLE", options.file, "the bundle");
+        verify
+            ->add_option("--key", options.keys, "a trusted public key (default: those in the ELF beside it)")
+            ->option_text("FILE")
+            ->allow_extra_args(false);
+        verify->add_option("--elf", options.elf, "the loader ELF whose keys are trusted")
+            ->option_text("FILE");
+        app_.add_subcommand("keygen", "Make a signing key: -o NAME gives NAME.key and NAME.pub")
+            ->add_option("--purpose", options.purpose, "what it may sign")
+            ->capture_default_str();
+    }
+
+    void image_commands() {
+        CLI::App* image = app_.add_subcommand("image", "Make and look at OCI images");
+        image->require_subcommand(1);
+        image->fallthrough();
+        CLI::App* create =
+            image->add_subcommand("create", "A single-layer image from a directory or tar file");
+        create->add_option("--from", options.from, "directory or tar file")->required();
+        create->add_option("IMAGE", options.to, "oci:DIR[:TAG]")->required();
+        create->add_option("--entrypoint", options.entrypoint, "a word of ENTRYPOINT (repeat)")
+            ->allow_extra_args(false);
+        create->add_option("--cmd", options.arguments, "a word of Cmd (repeat)")->allow_extra_args(false);
+        create->add_option("--env", options.environment, "NAME=value (repeat)")->allow_extra_args(false);
+        create->add_option("--label", options.labels, "NAME=value (repeat)")->allow_extra_args(false);
+        create->add_option("--user", options.user, "user[:group]");
+        create->add_option("--workdir", options.working_directory, "working directory");
+        create->add_option("--stop-signal", options.stop_signal, "for example SIGTERM");
+        create->add_option("--arch", options.architecture, "architecture")->capture_default_str();
+        create->add_flag("--keep-owner", options.keep_owner, "keep owners (default: root)");
+        create->add_flag("!--no-compress", options.compress, "a plain tar layer");
+        image->add_subcommand("ls", "What a layout or archive holds")
+            ->add_option("IMAGE", options.reference, "oci:DIR, oci-archive:FILE, docker-archive:FILE")
+            ->required();
+        image->add_subcommand("inspect", "An image's configuration and layers")
+            ->add_option("IMAGE", options.reference,
+                         "oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:TAG]")
+            ->required();
+    }
+
+    static const std::map<std::string, When>& whens() {
+        static const std::map<std::string, When> map{
+            {"auto", When::automatic}, {"always", When::always}, {"never", When::never}};
+        return map;
+    }
+
+    // The first word is a command: a wrong one gets an answer before CLI11's.
+    void check_command(int count, char** arguments) const {
+        static constexpr std::array<std::string_view, 6> take_value{"--format", "-o", "--progress",
+                                                                    "--color",  "-C", "--timeout"};
+        for (int i = 1; i < count; ++i) {
+            const std::string_view word = arguments[i];
+            if (std::find(take_value.begin(), take_value.end(), word) != take_value.end()) {
+                ++i;
+                continue;
+            }
+            if (word.starts_with('-'))
+                continue;
+            if (std::find(words.begin(), words.end(), word) != words.end())
+                return;
+            const std::string quoted = "'" + std::string(word) + "'";
+            if (std::find(reserved.begin(), reserved.end(), word) != reserved.end())
+                usage_error(quoted + " is known, not yet supported", "see caisson help");
+            const auto near = tool::suggest(word, words);
+            usage_error("there is no command " + quoted,
+                        near ? "did you mean '" + std::string(*near) + "'?" : "see caisson help");
+        }
+    }
+
+    // "unexpected argument" with the nearest option.
+    void explain_extras(std::string& message, std::string& help) const {
+        const std::vector<std::string> extras = app_.remaining(true);
+        if (extras.empty())
+            return;
+        message = "unexpected argument '" + extras.front() + "'";
+        std::vector<std::string> names;
+        const auto collect = [&](const CLI::App* app) {
+            for (const CLI::Option* option : app->get_options())
+                for (const std::string& name : option->get_lnames())
+                    names.push_back("--" + name);
+        };
+        collect(&app_);
+        for (const CLI::App* command : app_.get_subcommands())
+            collect(command);
+        const std::vector<std::string_view> views(names.begin(), names.end());
+        if (const auto near = tool::suggest(extras.front(), views))
+            help = "did you mean '" + std::string(*near) + "'?";
+    }
+
+    void finish() {
+        for (const CLI::App* command : app_.get_subcommands()) {
+            options.command = command->get_name();
+            for (const CLI::App* below : command->get_subcommands())
+                options.command += " " + below->get_name();
+        }
+        if (!time_out_.empty()) {
+            const auto value = manifest::parse_duration_ms(time_out_);
+            if (const auto* error = std::get_if<manifest::ValueError>(&value))
+                usage_error("--timeout: " + error->message, error->help);
+            options.time_out = std::chrono::milliseconds(std::get<std::uint32_t>(value));
+        }
+        if (!directory_.empty() && ::chdir(directory_.c_str()) != 0)
+            throw tool::Failure({"E0601", tool::ExitCode::io, "cannot change to " + directory_, {}, {}, {}});
+    }
+
+    std::string help_text() {
+        if (help_topic_.empty())
+            return app_.help() +
+                   "\nExit codes: 0 done, 1 the answer is no, 2 usage, 3 manifest or plan, 4 image or input, "
+                   "5 trust, 6 I/O,\n7 something is missing here, 8 a limit, 70 a bug; `run` gives the "
+                   "partition's own. See docs/cli.md.\n";
+        CLI::App* at = &app_;
+        for (const std::string& word : help_topic_) {
+            CLI::App* below = find_command(*at, word);
+            if (below == nullptr)
+                usage_error("there is no command '" + word + "'", "see caisson help");
+            at = below;
+        }
+        return at->help();
+    }
+
+    CLI::App app_;
+    std::string time_out_;
+    std::string directory_;
+    std::vector<std::string> help_topic_;
+};
+
+int report_failure(const Options& options, const tool::Diagnostic& diagnostic) {
+    cli::Report report(options);
+    report.failure(diagnostic);
+    report.data({{"schema", "caisson.error/1"},
+                 {"exit", static_cast<int>(diagnostic.exit)},
+                 {"error", cli::to_json(diagnostic)}});
+    return static_cast<int>(diagnostic.exit);
+}
+
+} // namespace
+
+int main(int count, char** arguments) {
+    CommandLine line;
+    try {
+        if (const auto done = line.parse(count, arguments))
+            return *done;
+        for (const Entry& command : commands)
+            if (command.name == line.options.command) {
+                cli::Report report(line.options);
+                const int code = command.run(line.options, report);
+                if (std::fflush(stdout) != 0)
+                    throw tool::Failure({"E0602", tool::ExitCode::io, "cannot write to stdout", {}, {}, {}});
+                return code;
+            }
+        usage_error("no command given", "see caisson help");
+    } catch (const tool::Failure& failure) {
+        return report_failure(line.options, failure.diagnostic());
+    } catch (const std::exception& error) {
+        return report_failure(line.options, {"E7001",
+                                             tool::ExitCode::bug,
+                                             std::string("a bug in caisson: ") + error.what(),
+                                             {},
+                                             {},
+                                             "please report it with the command and its input"});
+    }
+}

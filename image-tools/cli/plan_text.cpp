@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+// image-tools/cli/plan_text.cpp - a plan for people and for programs.
+#include "image-tools/cli/plan_text.hpp"
+
+#include "hypervisor/core/plan/bound_plan.hpp"
+#include "hypervisor/core/plan/plan.hpp"
+#include "image-tools/manifest/values.hpp"
+
+#include <algorithm>
+#include <array>
+#include <fmt/format.h>
+
+namespace cli {
+namespace {
+
+using manifest::size_text;
+constexpr std::uint64_t page = 4096;
+
+using Row = std::array<std::string, 7>;
+
+std::string table_text(const std::vector<Row>& rows) {
+    Row::size_type columns = rows.front().size();
+    std::vector<std::size_t> width(columns, 0);
+    for (const Row& row : rows)
+        for (std::size_t i = 0; i < columns; ++i)
+            width[i] = std::max(width[i], row[i].size());
+    std::string out;
+    for (const Row& row : rows) {
+        std::string line;
+        for (std::size_t i = 0; i < columns; ++i)
+            line += fmt::format("{:<{}}", row[i], width[i] + (i + 1 < columns ? 2 : 0));
+        line.erase(line.find_last_not_of(' ') + 1);
+        out += line + "\n";
+    }
+    return out;
+}
+
+// "1-2" from the bound plan, else the count.
+std::string cpus_text(const PlanView& view, std::uint32_t partition, const ::plan::Partition& entry) {
+    if (!view.machine.bound)
+        return std::to_string(entry.cpu_count);
+    std::string out;
+    for (std::uint32_t vcpu = 0; vcpu < entry.cpu_count; ++vcpu)
+        for (std::size_t rank = 0; rank < view.machine.bound->cpus.size(); ++rank)
+            if (&view.machine.bound->cpus[rank] == view.machine.bound->cpu_of(partition, vcpu))
+                out += (out.empty() ? "" : ",") + std::to_string(rank);
+    return out;
+}
+
+std::string_view restart_text(std::uint32_t restart) {
+    switch (static_cast<::plan::Restart>(restart)) {
+    case ::plan::Restart::no:
+        return "no";
+    case ::plan::Restart::always:
+        return "always";
+    case ::plan::Restart::on_failure:
+        return "on-failure";
+    }
+    return "?";
+}
+
+std::string_view kind_text(std::uint32_t kind) {
+    return kind == static_cast<std::uint32_t>(::plan::RegionKind::ram) ? "ram" : "root";
+}
+
+std::string addresses(const PlanView& view, const ::plan::Plan& plan) {
+    std::string out = "\nguest-physical (and host-physical on the assumed machine):\n";
+    for (std::uint32_t i = 0; i < plan.partition_count(); ++i) {
+        const ::plan::Partition entry = plan.partition(i);
+        for (std::uint32_t r = 0; r < entry.region_count; ++r) {
+            const ::plan::Region& region = entry.regions[r];
+            out += fmt::format("  {:<12} {:<4} {:#014x} {:>10}", plan.partition_name(i),
+                               kind_text(region.kind), region.gpa, size_text(region.bytes));
+            if (view.machine.bound)
+                if (const auto host = view.machine.bound->host_address(i, region.gpa))
+                    out += fmt::format("  at {:#x}", *host);
+            out += "\n";
+        }
+    }
+    return out;
+}
+
+} // namespace
+
+std::string plan_text(const PlanView& view, bool with_addresses) {
+    const auto plan = ::plan::Plan::parse(view.table);
+    if (!plan)
+        return "";
+    std::vector<Row> rows{{"PARTITION", "IMAGE", "DIGEST", "CPUS", "MEMORY", "ROOT(EROFS)", "RESTART"}};
+    std::uint64_t memory = 0;
+    for (std::uint32_t i = 0; i < plan->partition_count(); ++i) {
+        const ::plan::Partition entry = plan->partition(i);
+        memory += entry.memory_bytes;
+        const bool named = i < view.sources.size();
+        const std::uint64_t root = plan->root_bytes(i);
+        rows.push_back({std::string(plan->partition_name(i)), named ? view.sources[i].name : "-",
+                        named ? view.sources[i].digest : "-", cpus_text(view, i, entry),
+                        size_text(entry.memory_bytes), root == 0 ? "-" : size_text(root),
+                        std::string(restart_text(entry.restart))});
+    }
+    std::string out = table_text(rows);
+    out += fmt::format("partitions {} of {}; bundle {}", size_text(memory), size_text(view.machine.memory),
+                       size_text(view.bundle_bytes));
+    if (view.machine.bound)
+        out += fmt::format("; second-stage tables {}", size_text(view.machine.bound->table_frames * page));
+    out += fmt::format("; {} CPUs", view.machine.cpus);
+    if (with_addresses)
+        out += addresses(view, *plan);
+    while (out.ends_with('\n'))
+        out.pop_back();
+    return out;
+}
+
+Json plan_json(const PlanView& view) {
+    const auto plan = ::plan::Plan::parse(view.table);
+    if (!plan)
+        return {};
+    Json items = Json::array();
+    for (std::uint32_t i = 0; i < plan->partition_count(); ++i) {
+        const ::plan::Partition entry = plan->partition(i);
+        Json regions = Json::array();
+        for (std::uint32_t r = 0; r < entry.region_count; ++r) {
+            const ::plan::Region& region = entry.regions[r];
+            Json item{{"kind", kind_text(region.kind)}, {"address", region.gpa}, {"bytes", region.bytes}};
+            if (view.machine.bound)
+                if (const auto host = view.machine.bound->host_address(i, region.gpa))
+                    item["host"] = *host;
+            regions.push_back(std::move(item));
+        }
+        Json item{{"name", std::string(plan->partition_name(i))},
+                  {"payload", entry.payload == 0 ? "unikernel" : "kernel"},
+                  {"cpus", entry.cpu_count},
+                  {"cpuSet", entry.cpu_set},
+                  {"memory", entry.memory_bytes},
+                  {"root", plan->root_bytes(i)},
+                  {"restart", restart_text(entry.restart)},
+                  {"commandLine", std::string(plan->command_line(i))},
+                  {"regions", regions}};
+        if (i < view.sources.size()) {
+            item["source"] = view.sources[i].name;
+            item["digest"] = view.sources[i].digest;
+        }
+        items.push_back(std::move(item));
+    }
+    return {{"schema", "caisson.plan/1"},
+            {"name", std::string(plan->name())},
+            {"machine",
+             {{"cpus", view.machine.cpus},
+              {"memory", view.machine.memory},
+              {"fits", view.machine.bound != nullptr}}},
+            {"bundle", view.bundle_bytes},
+            {"items", items}};
+}
+
+} // namespace cli

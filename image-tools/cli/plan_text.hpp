@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// image-tools/cli/plan_text.hpp - a plan for people and for programs.
+#pragma once
+
+#include "image-tools/bundle/planning.hpp"
+#include "image-tools/cli/report.hpp"
+
+#include <string>
+#include <vector>
+
+namespace cli {
+
+struct PlanSource {
+    std::string name;   // image reference or kernel file
+    std::string digest; // shortened
+};
+
+struct PlanView {
+    std::vector<std::byte> table;
+    std::vector<appliance::SectionShape> sections;
+    std::uint64_t bundle_bytes = 0;
+    std::vector<PlanSource> sources; // one a partition; may be empty
+    appliance::AssumedMachine machine;
+};
+
+std::string plan_text(const PlanView& view, bool with_addresses);
+Json plan_json(const PlanView& view);
+
+} // namespace cli

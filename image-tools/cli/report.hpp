@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// image-tools/cli/report.hpp - where things are said: data on stdout, everything else on stderr.
+#pragma once
+
+#include "image-tools/cli/options.hpp"
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+
+namespace cli {
+
+using Json = nlohmann::ordered_json;
+
+class Report {
+public:
+    explicit Report(const Options& options);
+
+    [[nodiscard]] bool json() const { return options_.format == Format::json; }
+    [[nodiscard]] bool colour_on_stderr() const { return colour_errors_; }
+    [[nodiscard]] bool colour_on_stdout() const { return colour_output_; }
+
+    void line(std::string_view text) const;    // stdout, text format only
+    void data(const Json& value) const;        // stdout, JSON format only
+    void note(std::string_view text) const;    // stderr, unless --quiet
+    void warning(std::string_view text) const; // stderr
+    void failure(const tool::Diagnostic& diagnostic) const;
+
+    // "[2/4] flatten   4,213 files   0.9 s" when a step is done.
+    void steps(unsigned total);
+    void step(std::string_view name, const std::string& detail, double seconds);
+    // The live line of a long step, on a terminal only.
+    [[nodiscard]] tool::Progress progress();
+
+private:
+    void clear_live() const;
+
+    const Options& options_;
+    bool colour_errors_ = false;
+    bool colour_output_ = false;
+    bool live_ = false;
+    bool plain_ = false;
+    mutable bool live_shown_ = false;
+    int last_percent_ = -1;
+    unsigned step_ = 0;
+    unsigned total_ = 0;
+};
+
+Json to_json(const tool::Diagnostic& diagnostic);
+// The word for an exit code's class: "manifest", "trust".
+std::string_view class_name(const tool::Diagnostic& diagnostic);
+
+} // namespace cli

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// image-tools/run/machine.hpp - one boot of an appliance under QEMU, from start to exit code.
+#pragma once
+
+#include "image-tools/diagnostic/diagnostic.hpp"
+#include "image-tools/run/qemu.hpp"
+#include "image-tools/run/session.hpp"
+
+#include <chrono>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace run {
+
+struct RunOptions {
+    QemuOptions qemu;
+    std::optional<std::chrono::milliseconds> time_out;
+    std::filesystem::path log;  // raw serial bytes; empty: not kept
+    std::string exit_code_from; // a partition's name, or empty
+};
+
+// How the boot ended, as the tool's exit code and, where Caisson itself failed, why.
+struct Outcome {
+    int exit_code = 125;
+    std::optional<tool::Diagnostic> failure;
+    int qemu_status = 0;
+    std::string qemu_errors; // its stderr
+};
+
+// Runs until the machine ends, a signal arrives or the time is over; `session` holds what was said.
+Outcome boot(const Qemu& qemu, const RunOptions& options, Session& session);
+
+// The verdict on a finished session; separate so that it can be tested without a machine.
+Outcome judge(const Session& session, const RunOptions& options, int qemu_status, std::string qemu_errors);
+
+} // namespace run

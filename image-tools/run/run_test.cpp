@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+// image-tools/run/run_test.cpp - frames to results to exit codes; console output; QEMU's command line; child processes.
+#include "hypervisor/core/audit/record.hpp"
+#include "image-tools/run/console.hpp"
+#include "image-tools/run/machine.hpp"
+#include "image-tools/run/process.hpp"
+
+#include <algorithm>
+#include <gtest/gtest.h>
+
+namespace {
+
+using run::Outcome;
+using run::Session;
+
+class Line {
+public:
+    Line& frame(audit::FrameType type, std::uint32_t partition, std::string_view payload) {
+        std::array<char, audit::frame_max> buffer{};
+        const std::size_t size =
+            audit::encode_frame(buffer, {type, partition, 1}, std::span(payload.data(), payload.size()));
+        bytes_.insert(bytes_.end(), buffer.begin(), buffer.begin() + static_cast<std::ptrdiff_t>(size));
+        return *this;
+    }
+    Line& output(std::uint32_t partition, std::string_view text) {
+        return frame(audit::FrameType::output, partition, text);
+    }
+    Line& exit(std::string_view name, std::uint8_t status, bool last = true,
+               std::string_view reason = "exit") {
+        audit::ExitRecord record;
+        record.partition = name;
+        record.status = status;
+        record.reason = reason;
+        record.detail = "none";
+        record.last = last;
+        return frame(audit::FrameType::exit, audit::hypervisor_id, audit::build(record).view());
+    }
+    Line& end(std::string_view reason) {
+        return frame(audit::FrameType::end, audit::hypervisor_id,
+                     audit::build(audit::EndRecord{reason, "poweroff"}).view());
+    }
+    Line& raw(std::string_view text) {
+        bytes_.insert(bytes_.end(), text.begin(), text.end());
+        return *this;
+    }
+    [[nodiscard]] std::span<const std::uint8_t> bytes() const { return bytes_; }
+
+private:
+    std::vector<std::uint8_t> bytes_;
+};
+
+Outcome judged(std::vector<std::string> names, const Line& line, int status = 33, std::string errors = {},
+               std::string from = {}) {
+    Session session(std::move(names), {});
+    session.feed(line.bytes());
+    run::RunOptions options;
+    options.exit_code_from = std::move(from);
+    return run::judge(session, options, status, std::move(errors));
+}
+
+void expect_failure(const Outcome& outcome, std::string_view code) {
+    EXPECT_EQ(outcome.exit_code, 125);
+    ASSERT_TRUE(outcome.failure);
+    EXPECT_EQ(outcome.failure->code, code) << outcome.failure->message;
+}
+
+TEST(Judge, OnePartitionGivesItsStatusExactly) {
+    for (int status : {0, 1, 126, 127, 128, 137, 255})
+        EXPECT_EQ(
+            judged({"a"}, Line().exit("a", static_cast<std::uint8_t>(status)).end("all-stopped")).exit_code,
+            status);
+}
+
+TEST(Judge, SeveralPartitions) {
+    EXPECT_EQ(judged({"a", "b"}, Line().exit("a", 0).exit("b", 0).end("all-stopped")).exit_code, 0);
+    const Line line = Line().exit("a", 0).exit("b", 42).end("all-stopped");
+    EXPECT_EQ(judged({"a", "b"}, line).exit_code, 1);
+    EXPECT_EQ(judged({"a", "b"}, line, 33, "", "b").exit_code, 42);
+    EXPECT_EQ(judged({"a", "b"}, line, 33, "", "a").exit_code, 0);
+}
+
+TEST(Judge, NoRecordIsFailure) {
+    expect_failure(judged({"a"}, Line().output(0, "bye\n").end("all-stopped")), "E0901");
+    expect_failure(judged({"a"}, Line().exit("a", 0, false).end("all-stopped")), "E0901");
+    expect_failure(judged({"a", "b"}, Line().exit("a", 0).end("all-stopped")), "E0901");
+    expect_failure(judged({"a"}, Line(), 0), "E0901");
+    expect_failure(judged({"a"}, Line().raw("SeaBIOS says hello\n"), 33), "E0901");
+}
+
+TEST(Judge, MachineFailures) {
+    expect_failure(judged({"a"}, Line().exit("a", 0).end("all-stopped"), 134, "qemu: Bad icount read\n"),
+                   "E0904");
+    expect_failure(judged({"a"}, Line().end("panic"), 37), "E0902");
+    expect_failure(judged({"a"}, Line().end("refused"), 35), "E0501");
+    expect_failure(judged({"a"}, Line().exit("a", 0).raw("x").end("all-stopped")), "E0903");
+    expect_failure(judged({"a"}, Line().exit("nobody", 0).exit("a", 0).end("all-stopped")), "E0903");
+    expect_failure(judged({"a"}, Line().output(7, "x").exit("a", 0).end("all-stopped")), "E0903");
+}
+
+TEST(Session, GuestBytesCannotMakeRecords) {
+    Line forged;
+    const Line inner = Line().exit("a", 0).end("all-stopped");
+    const std::string bytes(inner.bytes().begin(), inner.bytes().end());
+    forged.output(0, bytes).output(0, "\n" + bytes).exit("a", 9).end("all-stopped");
+    EXPECT_EQ(judged({"a"}, forged).exit_code, 9);
+}
+
+TEST(Session, RestartsKeepEveryGeneration) {
+    Session session({"a"}, {});
+    const Line line = Line().raw("noise\n").exit("a", 1, false).exit("a", 2, true).end("all-stopped");
+    session.feed(line.bytes());
+    EXPECT_EQ(session.partitions()[0].endings.size(), 2u);
+    EXPECT_EQ(session.partitions()[0].final()->status, 2u);
+    EXPECT_EQ(session.noise(), "noise\n");
+}
+
+TEST(Console, NeutralLeavesNothingThatDrivesATerminal) {
+    EXPECT_EQ(run::neutral("a\033[2Jb\x07\x7F\t\n"), "a^[[2Jb^G^?\t\n");
+    EXPECT_EQ(run::neutral("\xC2\x9B"
+                           "31m \xC3\xA9"),
+              "\\x9b31m \xC3\xA9");
+    EXPECT_EQ(run::neutral(std::string_view("\0x", 2)), "^@x");
+}
+
+std::string console_text(run::ConsoleOptions options,
+                         const std::vector<std::pair<std::size_t, std::string>>& writes) {
+    std::FILE* file = std::tmpfile();
+    run::Console console(file, {"web", "longer"}, options);
+    for (const auto& [partition, text] : writes)
+        console.write(partition, text);
+    console.flush();
+    std::string out(static_cast<std::size_t>(std::ftell(file)), '\0');
+    std::rewind(file);
+    EXPECT_EQ(std::fread(out.data(), 1, out.size(), file), out.size());
+    std::fclose(file);
+    return out;
+}
+
+TEST(Console, PrefixesWholeLines) {
+    EXPECT_EQ(console_text({true, false, false}, {{0, "on"}, {1, "x\n"}, {0, "e\r\n\ntail"}}),
+              "longer | x\nweb    | one\nweb    |\nweb    | tail\n");
+    EXPECT_EQ(console_text({false, false, false}, {{0, "on"}, {0, "e\n"}}), "one\n");
+    EXPECT_EQ(console_text({false, false, true}, {{0, "\033[1m"}}), "\033[1m");
+}
+
+TEST(Qemu, VersionAndCommandLine) {
+    unsigned major = 0, minor = 0;
+    EXPECT_TRUE(run::parse_version("QEMU emulator version 10.0.2 (Debian 1:10)", major, minor));
+    EXPECT_EQ(major, 10u);
+    EXPECT_EQ(minor, 0u);
+    EXPECT_FALSE(run::parse_version("bash version", major, minor));
+    const std::vector<std::string> words = run::command_line(
+        {"qemu", 10, 0}, {"/a.elf", "/b,c.bundle", "max,+svm", 3, (100 << 20) + 1, true, {"-d", "int"}});
+    const auto has = [&](const char* word) {
+        return std::find(words.begin(), words.end(), word) != words.end();
+    };
+    EXPECT_TRUE(has("shift=0,sleep=off"));
+    EXPECT_TRUE(has("101M"));
+    EXPECT_TRUE(has("/b,c.bundle"));
+    EXPECT_EQ(words.back(), "int");
+}
+
+TEST(Process, OutputStatusAndMissingPrograms) {
+    EXPECT_EQ(run::output_of({"sh", "-c", "echo hi"}, 100, std::chrono::seconds(10)), "hi\n");
+    EXPECT_FALSE(run::output_of({"sh", "-c", "exit 3"}, 100, std::chrono::seconds(10)));
+    EXPECT_FALSE(run::output_of({"/nonexistent"}, 100, std::chrono::seconds(10)));
+    EXPECT_THROW(static_cast<void>(run::Process::start({"/nonexistent"})), tool::Failure);
+    run::Process process = run::Process::start({"sh", "-c", "kill -9 $$"});
+    EXPECT_EQ(process.wait(std::chrono::seconds(10)), 137);
+    run::Process slow = run::Process::start({"sleep", "100"});
+    EXPECT_EQ(slow.wait(std::chrono::milliseconds(50)), 137);
+}
+
+} // namespace

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+// image-tools/run/session.cpp - frames into results.
+#include "image-tools/run/session.hpp"
+
+#include "hypervisor/core/audit/record.hpp"
+
+#include <algorithm>
+
+namespace run {
+namespace {
+
+constexpr std::size_t most_kept = 100000; // records and log lines of one boot
+constexpr std::size_t most_noise = 4096;
+constexpr std::size_t most_faults = 20;
+
+} // namespace
+
+Session::Session(std::vector<std::string> partitions, Listener listener) : listener_(std::move(listener)) {
+    for (std::string& name : partitions)
+        partitions_.push_back({std::move(name), {}, 0});
+}
+
+void Session::feed(std::span<const std::uint8_t> bytes) {
+    using Got = audit::FrameDecoder::Got;
+    for (std::uint8_t byte : bytes) {
+        switch (decoder_.push(byte)) {
+        case Got::nothing:
+            break;
+        case Got::noise:
+            noise_ += static_cast<char>(byte);
+            if (noise_.size() > 2 * most_noise)
+                noise_.erase(0, most_noise);
+            break;
+        case Got::error:
+            fault("a byte outside frames on the serial line");
+            break;
+        case Got::frame:
+            seen_frame_ = true;
+            frame();
+            break;
+        }
+    }
+}
+
+void Session::fault(std::string text) {
+    if (faults_.size() < most_faults)
+        faults_.push_back(std::move(text));
+}
+
+void Session::frame() {
+    const std::string_view payload(decoder_.payload().data(), decoder_.payload().size());
+    const audit::FrameHeader& header = decoder_.header();
+    const auto keep = [](std::vector<std::string>& list, std::string_view text) {
+        if (list.size() < most_kept)
+            list.emplace_back(text);
+    };
+    switch (header.type) {
+    case audit::FrameType::output:
+        if (header.partition >= partitions_.size()) {
+            fault("output of a partition that is not in the plan");
+            break;
+        }
+        partitions_[header.partition].output_bytes += payload.size();
+        if (listener_.output)
+            listener_.output(header.partition, payload);
+        break;
+    case audit::FrameType::log:
+        keep(log_, payload);
+        if (listener_.log)
+            listener_.log(payload);
+        break;
+    case audit::FrameType::audit:
+        keep(audit_, payload);
+        if (listener_.audit)
+            listener_.audit(payload);
+        break;
+    case audit::FrameType::exit:
+        exit_record(payload);
+        break;
+    case audit::FrameType::end:
+        if (const auto record = audit::parse_end(payload))
+            end_ = MachineEnd{std::string(record->reason), std::string(record->action)};
+        else
+            fault("the record of the machine's end cannot be read");
+        break;
+    case audit::FrameType::boot:
+        if (const auto record = audit::parse_boot(payload))
+            boot_ = BootFigures{record->entry,         record->verified,
+                                record->ready,         record->memory_hypervisor,
+                                record->memory_bundle, record->memory_partitions,
+                                record->cpus,          std::string(record->build_id)};
+        else
+            fault("the record of boot figures cannot be read");
+        break;
+    }
+}
+
+void Session::exit_record(std::string_view payload) {
+    const auto record = audit::parse_exit(payload);
+    const auto owner =
+        std::find_if(partitions_.begin(), partitions_.end(), [&](const PartitionResult& partition) {
+            return record && partition.name == record->partition;
+        });
+    if (!record || owner == partitions_.end()) {
+        fault("a partition's end record cannot be read");
+        return;
+    }
+    if (owner->endings.size() == most_kept)
+        owner->endings.erase(owner->endings.begin());
+    owner->endings.push_back({record->generation, record->status, std::string(record->reason),
+                              std::string(record->detail), record->exits, record->refusals, record->dropped,
+                              record->started, record->first_output, record->ended, record->last});
+}
+
+} // namespace run
