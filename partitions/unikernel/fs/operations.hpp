@@ -9,6 +9,7 @@
 
 #include "partitions/unikernel/fs/context.hpp"
 #include "partitions/unikernel/fs/file.hpp"
+#include "partitions/unikernel/fs/walk.hpp"
 
 #include <optional>
 
@@ -27,12 +28,17 @@ namespace uk::fs {
 
 [[nodiscard]] Attributes attributes(Node& node);
 [[nodiscard]] VolumeFigures figures(Node& node);
+// Set-id bits that a file loses when `who` writes to it.
+[[nodiscard]] std::uint32_t privileges_lost_by_writing(const Node& node, const Credentials& who);
 // With the real identity unless `effective`.
 [[nodiscard]] Status check_access(Context& context, Node& node, unsigned wanted, bool effective);
 
 // The link's target, as a view valid while the node lives; generated ones (/proc/self/exe) go to `made`.
 [[nodiscard]] Result<std::string_view> read_link(Context& context, Node& link, TextSink& made);
 
+// A new node at a free place, umask applied; a symlink gets its name later, with its target.
+[[nodiscard]] Result<Ref<Node>> create_node(Context& context, const Place& place, std::uint32_t mode,
+                                            std::uint64_t device);
 [[nodiscard]] Status make_directory(Context& context, Node& start, std::string_view path, std::uint32_t mode);
 [[nodiscard]] Status make_node(Context& context, Node& start, std::string_view path, std::uint32_t mode,
                                std::uint64_t device);

@@ -25,7 +25,9 @@ public:
     Tree() = default;
     Tree(const Tree&) = delete;
     Tree& operator=(const Tree&) = delete;
-    ~Tree();
+    ~Tree() = default;
+    // Gives everything back, for the end of a test: no context, file or node of the tree may be left.
+    void tear_down();
 
     // The root, with /proc, /sys, /dev and /dev/shm on it. Errors: io (not a sound EROFS image), nomem.
     [[nodiscard]] Status start(const TreeOptions& options);
@@ -48,7 +50,8 @@ public:
     [[nodiscard]] Result<Ref<Node>> make_anonymous(std::uint32_t mode);
 
 private:
-    [[nodiscard]] Status mount(std::string_view path, Volume& volume);
+    [[nodiscard]] Result<Volume*> make_volume(VolumeKind kind, std::uint64_t limit);
+    [[nodiscard]] Status mount(std::string_view path, Volume& volume, Ref<Node> root);
     [[nodiscard]] Status populate_devices();
 
     Ref<Node> root_;

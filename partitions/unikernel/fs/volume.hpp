@@ -69,6 +69,7 @@ public:
     void set_read_only(bool on) { read_only_ = on; }
     [[nodiscard]] const Erofs* lower() const { return image_.is_open() ? &image_ : nullptr; }
     [[nodiscard]] std::uint64_t limit() const { return limit_; }
+    void set_limit(std::uint64_t limit) { limit_ = limit; }
     [[nodiscard]] std::uint64_t used() const { return used_; }
     [[nodiscard]] std::uint64_t nodes() const { return nodes_; }
 
@@ -79,6 +80,7 @@ private:
     static constexpr std::size_t buckets = 64;
     [[nodiscard]] Result<Ref<Node>> lower_node(std::uint64_t nid);
     [[nodiscard]] Result<ErofsName> lower_name(const Node& directory, std::string_view name) const;
+    void remember_name(Node& node, std::string_view name);
     struct Reservation {
         DirectoryEntry* entry = nullptr;
         bool made = false;

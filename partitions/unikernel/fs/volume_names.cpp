@@ -5,6 +5,9 @@
 // what can fail comes before what shows.
 #include "partitions/unikernel/fs/synthetic.hpp"
 #include "partitions/unikernel/fs/volume.hpp"
+#include "partitions/unikernel/mm/heap.hpp"
+
+#include <cstring>
 
 namespace uk::fs {
 
@@ -80,6 +83,19 @@ Status Volume::add_name(Node& directory, std::string_view name, Node& node) {
     return base::success;
 }
 
+// What is still open without a name shows the last one it had, in /proc/PID/fd and maps.
+void Volume::remember_name(Node& node, std::string_view name) {
+    if (node.links != 0 || node.references == 1 || !node.target.empty())
+        return;
+    auto* copy = static_cast<char*>(mm::allocate(name.size()));
+    if (copy == nullptr)
+        return;
+    std::memcpy(copy, name.data(), name.size());
+    node.target = {copy, name.size()};
+    node.owns_target = true;
+    used_ += node.charged ? name.size() : 0;
+}
+
 Status Volume::remove_name(Node& directory, std::string_view name, Node& node) {
     CAISSON_TRY(prepare_change(directory));
     const Reservation place = CAISSON_TRY(reserve(directory, name, &node));
@@ -88,6 +104,7 @@ Status Volume::remove_name(Node& directory, std::string_view name, Node& node) {
     if (node.is_directory())
         --directory.links;
     drop_name(node);
+    remember_name(node, name);
     touch(directory);
     return base::success;
 }
@@ -116,6 +133,7 @@ Status Volume::move_name(Node& from, std::string_view from_name, Node& node, Nod
         if (victim->is_directory())
             --to.links;
         drop_name(*victim);
+        remember_name(*victim, to_name);
     }
     node.changed = now();
     touch(from);

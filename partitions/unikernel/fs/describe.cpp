@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+// partitions/unikernel/fs/describe.cpp - from a node back to its path.
+#include "partitions/unikernel/fs/operations.hpp"
+#include "partitions/unikernel/fs/synthetic.hpp"
+#include "partitions/unikernel/fs/volume.hpp"
+#include "partitions/unikernel/mm/heap.hpp"
+
+#include <cstring>
+
+namespace uk::fs {
+
+namespace {
+
+// A path that grows to the left.
+class Path {
+public:
+    Path() : text_(static_cast<char*>(mm::allocate(path_max))) {}
+    Path(const Path&) = delete;
+    Path& operator=(const Path&) = delete;
+    ~Path() { mm::free(text_); }
+
+    [[nodiscard]] bool prepend(std::string_view name) {
+        if (text_ == nullptr || name.size() + 1 > start_)
+            return false;
+        start_ -= name.size() + 1;
+        text_[start_] = '/';
+        std::memcpy(text_ + start_ + 1, name.data(), name.size());
+        return true;
+    }
+    [[nodiscard]] std::string_view view() const {
+        return start_ == path_max ? std::string_view{"/"}
+                                  : std::string_view{text_ + start_, path_max - start_};
+    }
+
+private:
+    char* text_;
+    std::size_t start_ = path_max;
+};
+
+} // namespace
+
+void describe(Node& node, const Node& root, TextSink& out) {
+    if (node.volume->kind() == VolumeKind::anonymous) {
+        if (node.target.empty())
+            out << "pipe:[" << node.number << "]";
+        else
+            out << node.target;
+        return;
+    }
+    Path path;
+    bool deleted = false;
+    for (Node* here = &node; here != &root;) {
+        while (here->covers != nullptr)
+            here = here->covers;
+        if (here->parent == nullptr)
+            break;
+        TextSink made;
+        std::string_view name = here->synthetic.entry != 0
+                                    ? synthetic_name(*here, made)
+                                    : here->parent->volume->name_of(*here->parent, *here);
+        if (name.empty()) {
+            deleted = true;
+            name = here->target; // the last name it had
+        }
+        if (!path.prepend(name)) {
+            out << "(too long)";
+            return;
+        }
+        here = here->parent;
+    }
+    out << path.view();
+    if (deleted)
+        out << " (deleted)";
+}
+
+Status path_of_working_directory(Context& context, TextSink& out) {
+    Node& here = *context.working;
+    if (here.links == 0)
+        return base::Failure{Errno::noent};
+    describe(here, *context.root, out);
+    if (!out.complete())
+        return base::Failure{Errno::nomem};
+    return base::success;
+}
+
+} // namespace uk::fs

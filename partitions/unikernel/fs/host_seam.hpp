@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// partitions/unikernel/fs/host_seam.hpp - the seams of the file systems on the host, for tests: what tests can set and see.
+#pragma once
+
+#include "partitions/unikernel/fs/context.hpp"
+#include "partitions/unikernel/fs/file_table.hpp"
+
+#include <cstdint>
+#include <string>
+
+namespace uk::fs::host {
+
+// One process with number 1 and one thread.
+struct Process {
+    FileTable* files = nullptr;
+    const Context* context = nullptr;
+    Node* executable = nullptr;
+};
+
+struct State {
+    Process process;
+    Timestamp now = 1'700'000'000'000'000'000;
+    std::string console;
+    std::uint64_t frames = 0;           // in use
+    std::uint64_t heap_objects = 0;     // in use
+    std::int64_t allocations_left = -1; // of heap and frames together; -1: no end
+    std::uint64_t forgotten_pages = 0;
+};
+
+[[nodiscard]] State& state();
+
+} // namespace uk::fs::host
