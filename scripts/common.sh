@@ -3,7 +3,9 @@
 # scripts/common.sh - names of directories, messages, phases with times and sizes. Sourced by the root script `caisson`.
 
 : "${here:?}"
-cache=${CAISSON_CACHE:-${XDG_CACHE_HOME:-${HOME:-$here/.cache}/.cache}/caisson}
+cache=${CAISSON_CACHE:-${XDG_CACHE_HOME:-${HOME:-$here}/.cache}/caisson}
+case $cache in /*) ;; *) cache=$PWD/$cache ;; esac
+export CAISSON_CACHE=$cache # CMake's download step and the tool use the same
 jobs=${CAISSON_JOBS:-$(nproc 2>/dev/null || echo 2)}
 logs=$here/build/log
 
