@@ -258,7 +258,7 @@ void LayerApplier::place(const Names& names, InodeId id) {
         found->second.layer = layer_; // a hard link to itself
         return;
     }
-    if (tree_.inode(directory).depth >= limits_.depth) {
+    if (tree_.inode(directory).depth > limits_.depth) {
         refuse(oci::Fault::limit, "more than " + std::to_string(limits_.depth) + " directories deep");
     }
     if (found != entries.end()) {

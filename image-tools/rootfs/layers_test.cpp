@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "image-tools/rootfs/layers.hpp"
+
+#include "image-tools/rootfs/flatten_test_support.hpp"
+
+#include <gtest/gtest.h>
+
+namespace rootfs {
+namespace {
+
+using test::entry;
+using test::Flattened;
+using test::TarBuilder;
+
+std::string refusal(const std::vector<std::string>& layers, const oci::Limits& limits = {}) {
+    try {
+        Flattened flattened(layers, limits);
+    } catch (const tool::Failure& failure) {
+        return failure.diagnostic().code + " " + failure.diagnostic().message;
+    }
+    return "accepted";
+}
+
+TEST(Layers, WhiteoutRemovesOnlyWhatLowerLayersPutThere) {
+    const Flattened flat(
+        {TarBuilder().directory("a").file("a/old").file("a/both", "1").done(),
+         TarBuilder().file("a/both", "2").file("a/.wh.both").file("a/.wh.old").file("a/.wh.never").done()});
+    EXPECT_EQ(flat.listing(), "a/ a/both");
+}
+
+TEST(Layers, OpaqueDirectoryKeepsItsOwnLayerWhereverItStands) {
+    const Flattened flat(
+        {TarBuilder().directory("op").file("op/old").directory("op/sub").file("op/sub/old").done(),
+         TarBuilder().file("op/new").file("op/sub/new").file("op/.wh..wh..opq").file("op/late").done()});
+    EXPECT_EQ(flat.listing(), "op/ op/late op/new op/sub/ op/sub/new");
+}
+
+TEST(Layers, AWhitedOutDirectoryIsRebornEmpty) {
+    const Flattened flat({TarBuilder().directory("d").file("d/x").done(),
+                          TarBuilder().directory("d").file(".wh.d").file("d/y").done()});
+    EXPECT_EQ(flat.listing(), "d/ d/y");
+}
+
+TEST(Layers, FileAndDirectoryReplaceEachOther) {
+    const Flattened flat({TarBuilder().file("f").directory("d").file("d/x").symlink("s", "d").done(),
+                          TarBuilder().directory("f").file("f/in").file("d", "file").directory("s").done()});
+    EXPECT_EQ(flat.listing(), "d f/ f/in s/");
+}
+
+TEST(Layers, HardLinksShareAndBreakOff) {
+    Flattened flat({TarBuilder().file("orig", "data").hard_link("l1", "orig").done(),
+                    TarBuilder().hard_link("/l2", "./orig").file("l1", "other").hard_link("l2", "l2").done(),
+                    TarBuilder().file(".wh.orig").done()});
+    EXPECT_EQ(flat.listing(), "l1 l2");
+    EXPECT_EQ(flat.tree.inode(*flat.tree.lookup("l2")).links, 1u);
+    EXPECT_EQ(flat.tree.inode(*flat.tree.lookup("l2")).size, 4u);
+}
+
+TEST(Layers, AHardLinkOverTheDirectoryThatHoldsItsTarget) {
+    const Flattened flat({TarBuilder().directory("d").file("d/f", "x").hard_link("d", "d/f").done()});
+    EXPECT_EQ(flat.listing(), "d");
+    EXPECT_EQ(flat.tree.inode(*flat.tree.lookup("d")).links, 1u);
+}
+
+TEST(Layers, LinksInAPathStayInsideTheRoot) {
+    const Flattened flat({TarBuilder()
+                              .symlink("abs", "/tmp")
+                              .symlink("up", "../../../x")
+                              .directory("usr/bin")
+                              .symlink("bin", "usr/bin")
+                              .done(),
+                          TarBuilder().file("abs/evil").file("up/evil").file("bin/sh").done()});
+    EXPECT_EQ(flat.listing(),
+              "abs->/tmp bin->usr/bin tmp/ tmp/evil up->../../../x usr/ usr/bin/ usr/bin/sh x/ x/evil");
+}
+
+TEST(Layers, RefusesPathsThatLeaveTheRoot) {
+    EXPECT_EQ(refusal({TarBuilder().file("a/../../x").done()}),
+              "E0411 test: layer 1 of 1 (sha256:0): entry 'a/../../x': the path 'a/../../x' leaves the root "
+              "('..')");
+    EXPECT_NE(refusal({TarBuilder().file("ok").done(), TarBuilder().hard_link("h", "../x").done()})
+                  .find("E0412 test: layer 2 of 2"),
+              std::string::npos);
+    EXPECT_NE(refusal({TarBuilder().hard_link("h", "none").done()}).find("target 'none' is not in the image"),
+              std::string::npos);
+    EXPECT_NE(refusal({TarBuilder().directory("d").hard_link("h", "d").done()}).find("is a directory"),
+              std::string::npos);
+    for (const char* marker : {"a/.wh...", "a/.wh..", "a/.wh."}) {
+        EXPECT_NE(refusal({TarBuilder().directory("a").file(marker).done()}).find("E0414"), std::string::npos)
+            << marker;
+    }
+}
+
+TEST(Layers, RefusesWhatCannotBePlaced) {
+    EXPECT_NE(refusal({TarBuilder().file("f").file("f/below").done()}).find("E0415"), std::string::npos);
+    EXPECT_NE(refusal({TarBuilder().symlink("a", "b").symlink("b", "a").file("a/x").done()})
+                  .find("too many symbolic links"),
+              std::string::npos);
+    EXPECT_NE(refusal({TarBuilder().file("./").done()}).find("E0415"), std::string::npos);
+}
+
+TEST(Layers, LimitsAreExitEight) {
+    oci::Limits limits;
+    limits.entries = 2;
+    EXPECT_NE(refusal({TarBuilder().file("a").file("b").file("c").done()}, limits).find("E0413"),
+              std::string::npos);
+    limits = {};
+    limits.depth = 3;
+    EXPECT_EQ(refusal({TarBuilder().file("1/2/3/f").done()}, limits), "accepted");
+    EXPECT_NE(refusal({TarBuilder().file("1/2/3/4/f").done()}, limits).find("E0413"), std::string::npos);
+    EXPECT_NE(refusal({TarBuilder().file(std::string(256, 'n')).done()}).find("E0413"), std::string::npos);
+    EXPECT_NE(refusal({TarBuilder().symlink("s", std::string(256, 'n')).file("s/x").done()}).find("E0413"),
+              std::string::npos);
+}
+
+TEST(Layers, ContentsAndMetadataSurviveTheRoundTrip) {
+    oci::TarEntry rich = entry(oci::TarType::regular, "rich");
+    rich.mode = 04755;
+    rich.uid = 3'000'000;
+    rich.gid = 4294967294;
+    rich.mtime = -5;
+    rich.attributes = {
+        {"user.a", "1"}, {"security.capability", std::string("\0\1", 2)}, {"com.apple.x", "dropped"}};
+    oci::TarEntry device = entry(oci::TarType::character_device, "dev/null");
+    device.device_major = 4095;
+    device.device_minor = 0xfffff;
+    TarBuilder many;
+    many.add(rich, std::string(10000, 'r'))
+        .add(device)
+        .symlink("long", std::string(4000, 't'))
+        .add(entry(oci::TarType::fifo, "fifo"));
+    for (int i = 0; i < 500; ++i) {
+        many.file("many/!name-that-sorts-before-dot-" + std::to_string(i));
+    }
+    Flattened flat({many.done()}, {}, 77);
+    const auto image = flat.image();
+    const test::ErofsReader read(image);
+    const auto& nodes = read.nodes();
+    EXPECT_EQ(nodes.size(), flat.tree.inode_count());
+    const test::ReadNode& back = nodes.at("rich");
+    EXPECT_EQ(back.mode, 0104755);
+    EXPECT_EQ(back.uid, 3'000'000u);
+    EXPECT_EQ(back.gid, 4294967294u);
+    EXPECT_EQ(back.mtime, -5);
+    EXPECT_EQ(back.attributes,
+              (std::map<std::string, std::string>{{"1:a", "1"}, {"6:capability", std::string("\0\1", 2)}}));
+    EXPECT_EQ(read.contents("rich"), std::string(10000, 'r'));
+    EXPECT_EQ(nodes.at("dev/null").device, (0xffu | 4095u << 8 | 0xfff00u << 12));
+    EXPECT_EQ(nodes.at("long").target, std::string(4000, 't'));
+    EXPECT_EQ(nodes.at("dev").links, 2u);
+    EXPECT_EQ(nodes.at("").links, 4u);
+    EXPECT_EQ(nodes.at("dev").mtime, 77);
+}
+
+TEST(Layers, RemovedContentsLeaveNoTrace) {
+    Flattened with({TarBuilder()
+                        .file("a", std::string(9000, 'a'))
+                        .file("b", std::string(5000, 'b'))
+                        .file("c", "c")
+                        .done(),
+                    TarBuilder().file(".wh.a").file("d", std::string(4096, 'd')).file("b", "short").done()});
+    Flattened without(
+        {TarBuilder().file("c", "c").file("d", std::string(4096, 'd')).file("b", "short").done()});
+    const auto image = with.image();
+    EXPECT_EQ(image, without.image());
+    const test::ErofsReader read(image);
+    EXPECT_EQ(read.contents("b"), "short");
+    EXPECT_EQ(read.contents("d"), std::string(4096, 'd'));
+}
+
+TEST(Layers, ASmallImageHasOneBlockOfMetadata) {
+    Flattened flat({TarBuilder().directory("bin").file("bin/hello", std::string(17000, 'x')).done()});
+    EXPECT_EQ(flat.image().size(), (1 + 5) * block_size);
+}
+
+} // namespace
+} // namespace rootfs
