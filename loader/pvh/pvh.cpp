@@ -68,7 +68,7 @@ base::Status<BootError> read(const PhysicalMemory& physical, std::uint64_t start
     record.module = {module->address, module->bytes};
     (void)record.keep.push_back(record.module);
     record.rsdp = info->rsdp;
-    copy_command_line(memory, info->command_line, record);
+    copy_command_line(physical, info->command_line, record);
     return base::success;
 }
 

@@ -16,7 +16,7 @@ constexpr std::uint32_t nmi = 0x4400, init = 0x4500, startup = 0x4600, fixed = 0
 // An IPI that is not accepted within so many reads of the command register never will be.
 constexpr unsigned delivery_reads = 1'000'000;
 
-constinit base::VirtAddr page{default_register_page};
+constinit base::VirtAddr page{0xfee00000};
 constinit bool x2 = false;
 
 std::uint32_t number(Register reg) {

@@ -41,10 +41,8 @@ enum class Register : std::uint32_t {
     self_ipi = 0x3f, // x2APIC only
 };
 
-inline constexpr std::uint64_t default_register_page = 0xfee00000;
-
-// Where xAPIC registers are mapped (identity while the early tables live).
-void use_register_page(base::VirtAddr page);
+// Finds out in which mode firmware left this CPU's APIC. The register page of xAPIC mode is used at its physical address.
+void adopt();
 
 [[nodiscard]] bool x2apic_offered();
 [[nodiscard]] bool x2apic_on();

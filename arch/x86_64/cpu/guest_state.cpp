@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "arch/x86_64/cpu/guest_state.hpp"
+
+#include "arch/x86_64/cpu/instructions.hpp"
+#include "arch/x86_64/cpu/registers.hpp"
+#include "hypervisor/base/fail.hpp"
+
+#include <array>
+
+namespace cpu {
+namespace {
+
+// An XSAVE image that says "everything as after reset": XSTATE_BV is 0, only MXCSR is read.
+struct alignas(64) InitialExtendedState {
+    std::array<std::uint8_t, 24> legacy{0x7f, 0x03}; // FCW
+    std::uint32_t mxcsr = 0x1f80;
+    std::array<std::uint8_t, 1024 - 28> rest{};
+};
+constexpr InitialExtendedState initial{};
+
+bool has_xsave() {
+    return (cpuid(1).ecx >> 27 & 1) != 0;
+}
+
+void reset_extended_state() {
+    if (!has_xsave()) {
+        // SAFETY: reads 512 bytes of a constant; changes vector registers only, which no code of ours uses.
+        asm volatile("fxrstor64 %0" : : "m"(initial));
+        return;
+    }
+    const CpuidResult leaf = cpuid(0xd);
+    xsetbv(0, std::uint64_t{leaf.edx} << 32 | leaf.eax);
+    // SAFETY: as above; all components the CPU has go to their initial state.
+    asm volatile("xrstor64 %0" : : "m"(initial), "a"(0xffffffff), "d"(0xffffffff));
+    xsetbv(0, 1);
+}
+
+void reset_debug_registers() {
+    // SAFETY: no breakpoint of ours exists; DR7 is the host's constant while in the host.
+    asm volatile("mov %0, %%db0; mov %0, %%db1; mov %0, %%db2; mov %0, %%db3" : : "r"(std::uint64_t{0}));
+}
+
+} // namespace
+
+void reset_guest_state() {
+    reset_extended_state();
+    reset_debug_registers();
+    if ((cpuid(0x80000001).edx >> 27 & 1) != 0) // RDTSCP
+        wrmsr(msr::tsc_aux, 0);
+    if (cpuid(0x80000000).eax >= 0x80000008) {
+        const std::uint32_t speculation = cpuid(0x80000008).ebx;
+        if ((speculation >> 12 & 1) != 0)
+            wrmsr(msr::pred_cmd, 1); // IBPB
+        if ((speculation >> 14 & 1) != 0)
+            wrmsr(msr::spec_ctrl, 0); // IBRS
+    }
+}
+
+void scrub(std::span<std::byte> memory) {
+    base::expects(memory.size() % 64 == 0, "scrub: not whole cache lines");
+    std::byte* at = memory.data();
+    std::byte* const end = at + memory.size();
+    while (at != end) {
+        // SAFETY: [at, at + 64) lies inside the span.
+        asm volatile("movnti %1, 0(%0); movnti %1, 8(%0); movnti %1, 16(%0); movnti %1, 24(%0);"
+                     "movnti %1, 32(%0); movnti %1, 40(%0); movnti %1, 48(%0); movnti %1, 56(%0)"
+                     :
+                     : "r"(at), "r"(std::uint64_t{0})
+                     : "memory");
+        at += 64;
+    }
+    store_fence();
+}
+
+void set_xcr0(std::uint64_t value) {
+    xsetbv(0, value);
+}
+
+} // namespace cpu

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+// arch/x86_64/cpu/guest_state.hpp - registers that a guest owns while it runs and that no VMCB holds, and its memory: what
+// must be gone before the next generation starts (docs/hypervisor.md rule 23, steps 6 and 7).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace cpu {
+
+// Vector and FPU state, XCR0, DR0-3, TSC_AUX, SPEC_CTRL as after power-on; branch predictions flushed where offered.
+void reset_guest_state();
+
+// Zeroes past the caches (MOVNTI), so that an uncached alias cannot read what was there. `memory` is page aligned.
+void scrub(std::span<std::byte> memory);
+
+// Sets this CPU's XCR0. The value was checked against CPUID leaf 0xD.
+void set_xcr0(std::uint64_t value);
+
+} // namespace cpu

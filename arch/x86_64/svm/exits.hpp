@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// arch/x86_64/svm/exits.hpp - between the VMCB and the vendor-neutral Exit and Action of core/vcpu.
+//
+// Pure: works on a Vmcb in memory, no instruction of its own; tested on the host.
+// Trust:      the state-save area holds guest values; they are copied, compared, never used as an index or address.
+// Spec: AMD APM vol. 2 sections 15.7-15.12 (intercepts), 15.20 (event injection), appendix C "Intercept Exit Codes".
+#pragma once
+
+#include "arch/x86_64/svm/vmcb.hpp"
+#include "hypervisor/base/address.hpp"
+#include "hypervisor/core/vcpu/decide.hpp"
+#include "hypervisor/core/vcpu/state.hpp"
+
+#include <cstdint>
+
+namespace svm {
+
+namespace exit_code {
+inline constexpr std::uint64_t exception_first = 0x40, exception_last = 0x5f, intr = 0x60, nmi = 0x61,
+                               smi = 0x62, rdpmc = 0x6f, cpuid = 0x72, rsm = 0x73, invd = 0x76,
+                               invlpga = 0x7a, ioio = 0x7b, msr = 0x7c, shutdown = 0x7f, vmrun = 0x80,
+                               vmmcall = 0x81, vmload = 0x82, vmsave = 0x83, stgi = 0x84, clgi = 0x85,
+                               skinit = 0x86, wbinvd = 0x89, monitor = 0x8a, mwait = 0x8b, mwait_armed = 0x8c,
+                               xsetbv = 0x8d, rdpru = 0x8e, invlpgb = 0xa0, invlpgb_illegal = 0xa1,
+                               mcommit = 0xa3, tlbsync = 0xa4, nested_page_fault = 0x400;
+}
+
+// Everything decide() looks at.
+[[nodiscard]] vcpu::Exit decode(const Vmcb& vmcb);
+
+// Skips the instruction that exited: by next_rip where the CPU fills it in, else by its known length (prefixed forms are
+// not supported then). Ends an interrupt shadow, as any instruction does.
+void advance(Vmcb& vmcb, vcpu::ExitKind kind, bool has_next_rip);
+
+void inject(Vmcb& vmcb, const vcpu::Action& action);
+
+// An event was being delivered when the guest exited: it is delivered again first (rule 12). False where that cannot be
+// combined with what is to be injected already.
+[[nodiscard]] bool reinject(Vmcb& vmcb);
+
+// The constant half of a VMCB: intercepts, permission maps, nested paging.
+struct Controls {
+    base::PhysAddr io_permissions, msr_permissions, nested_root;
+};
+// A zeroed VMCB for a start in `state`; also asks for a flush of everything on the next VMRUN.
+void prepare(Vmcb& vmcb, const Controls& controls, const vcpu::InitialState& state);
+
+} // namespace svm

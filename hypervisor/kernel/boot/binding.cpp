@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "hypervisor/kernel/boot/binding.hpp"
+
+#include "arch/x86_64/apic/local_apic.hpp"
+#include "arch/x86_64/boot/topology.hpp"
+#include "arch/x86_64/cpu/instructions.hpp"
+#include "hypervisor/core/paging/table_builder.hpp"
+#include "hypervisor/kernel/console/console.hpp"
+#include "hypervisor/kernel/cpu/cpu.hpp"
+#include "hypervisor/kernel/machine.hpp"
+#include "hypervisor/kernel/memory/address_space.hpp"
+#include "hypervisor/kernel/panic/panic.hpp"
+#include "hypervisor/kernel/partition/partition.hpp"
+
+namespace hv {
+namespace {
+
+constexpr std::uint64_t io_permission_frames = 3, msr_permission_frames = 2;
+// The hypervisor's tables besides those of a CPU: root, two levels and last-level tables for image and pool, two levels
+// for the CPUs' areas and the APIC page; some more where the pool lies in several pieces.
+constexpr std::uint64_t own_table_frames = 24;
+// Stacks and their table, window tables, Cpu, host save area, host VMCB.
+constexpr std::uint64_t cpu_frames = stack_pages + 1 + window_count + frames_for<Cpu>() + 2;
+// Notes a vCPU may write to the audit log in a second.
+constexpr std::uint64_t notes_a_second = 10;
+
+constinit base::FixedVector<plan::Cpu, acpi::max_cpus> cpu_list;
+constinit base::FixedVector<plan::SectionExtent, bundle::max_sections> section_list;
+constinit memory::Run image_run{};
+
+plan::Machine described_machine() {
+    Machine& m = machine();
+    const boot::Topology topology = boot::topology();
+    cpu_list.clear();
+    for (const acpi::Cpu& cpu : m.acpi.cpus)
+        if (cpu.enabled)
+            (void)cpu_list.push_back({cpu.apic_id, topology.package(cpu.apic_id), topology.core(cpu.apic_id),
+                                      topology.thread(cpu.apic_id), cpu.apic_id == apic::id()});
+    section_list.clear();
+    for (std::uint32_t i = 0; i < m.contents->section_count(); ++i) {
+        const bundle::Section section = m.contents->section(i);
+        (void)section_list.push_back({section.type, section.partition, section.offset, section.size});
+    }
+    image_run = {image_extent().base, image_extent().bytes};
+    return {.map = &m.map,
+            .cpus = cpu_list.view(),
+            .reserved = {&image_run, 1},
+            .bundle_base = m.boot.module.base,
+            .bundle_bytes = m.boot.module.bytes,
+            .sections = section_list.view()};
+}
+
+plan::Options options() {
+    return {.large_pages = true,
+            .huge_pages = (cpu::cpuid(0x80000001).edx >> 26 & 1) != 0,
+            .large_executable_pages = true,
+            .frames_fixed = io_permission_frames + msr_permission_frames + own_table_frames,
+            .frames_per_cpu = cpu_frames,
+            .frames_per_partition = frames_for<Partition>(),
+            .frames_per_vcpu = frames_for<Vcpu>() + 1};
+}
+
+[[noreturn]] void refuse(const plan::Issue& issue) {
+    LogLine line;
+    line << "this machine cannot run the plan: " << plan::describe(issue.error);
+    if (issue.partition < machine().plan->partition_count())
+        line << ", partition '" << machine().plan->partition_name(issue.partition) << '\'';
+    if (issue.needed != 0 || issue.available != 0)
+        line << " (needed " << issue.needed << ", available " << issue.available << ')';
+    refuse_to_start(line.view());
+}
+
+template <typename T> T expect_tables(base::Result<T, paging::Error> result) {
+    base::expects(result.ok(),
+                  "translation tables: bind() reserved too few frames or placed something twice");
+    return std::move(result).value();
+}
+
+base::PhysAddr nested_tables(std::uint32_t partition) {
+    using Tables = paging::TableBuilder<paging::NestedFormat, TablePool>;
+    Machine& m = machine();
+    TablePool memory{m.bound.pool};
+    Tables tables = expect_tables(Tables::create(memory, options().huge_pages ? 2 : 1));
+    for (const plan::Placement& placement : m.bound.placements_of(partition)) {
+        std::uint64_t gpa = placement.gpa;
+        const paging::Access access =
+            placement.kind == plan::RegionKind::ram ? paging::read_write_execute : paging::read_execute;
+        for (const memory::Run& run : m.bound.runs_of(placement)) {
+            (void)expect_tables(tables.map(gpa, base::PhysAddr{run.base}, run.bytes, access));
+            gpa += run.bytes;
+        }
+    }
+    return tables.root();
+}
+
+void make_cpus() {
+    Machine& m = machine();
+    for (std::uint32_t rank = 0; rank < m.bound.cpus.size(); ++rank) {
+        Cpu& cpu = make_in<Cpu>(m.bound.pool);
+        cpu.index = rank;
+        cpu.apic_id = m.bound.cpus[rank].apic_id;
+        cpu.host_save_area = take_frames(m.bound.pool, 1);
+        cpu.host_vmcb = take_frames(m.bound.pool, 1);
+        (void)m.cpus.push_back(&cpu);
+    }
+}
+
+Vcpu& make_vcpu(Partition& partition, std::uint32_t index) {
+    Machine& m = machine();
+    Vcpu& vcpu = make_in<Vcpu>(m.bound.pool);
+    vcpu.vmcb = &make_in<svm::Vmcb>(m.bound.pool);
+    vcpu.partition = &partition;
+    vcpu.core.policy = &partition.policy;
+    vcpu.core.index = index;
+    vcpu.audit_rate = vcpu::RateLimiter{notes_a_second, m.times.tsc_hz};
+    for (std::uint32_t rank = 0; rank < m.bound.cpus.size(); ++rank)
+        if (m.bound.cpus[rank].partition == partition.index && m.bound.cpus[rank].vcpu == index) {
+            vcpu.cpu = m.cpus[rank];
+            vcpu.cpu->vcpu = &vcpu;
+        }
+    base::expects(vcpu.cpu != nullptr, "bind() gave a vCPU no CPU");
+    return vcpu;
+}
+
+void fill_policy(Partition& partition) {
+    const Times& times = machine().times;
+    vcpu::Policy& policy = partition.policy;
+    auto leaf = [](std::uint32_t number, std::uint32_t sub) -> vcpu::CpuidLeaf {
+        const cpu::CpuidResult r = cpu::cpuid(number, sub);
+        return {r.eax, r.ebx, r.ecx, r.edx};
+    };
+    vcpu::build_cpuid(policy.cpuid, vcpu::CpuidSource{leaf}, partition.plan.cpu_count);
+    for (std::uint32_t i = 0; i < partition.plan.region_count; ++i)
+        if (partition.plan.regions[i].kind == static_cast<std::uint32_t>(plan::RegionKind::ram))
+            policy.ram[policy.ram_count++] = {partition.plan.regions[i].gpa, partition.plan.regions[i].bytes};
+    policy.vcpu_count = partition.plan.cpu_count;
+    policy.clock = {times.tsc_hz, times.apic_timer_hz, times.wall_ns, times.wall_tsc};
+}
+
+void make_partitions() {
+    Machine& m = machine();
+    for (std::uint32_t index = 0; index < m.plan->partition_count(); ++index) {
+        Partition& partition = make_in<Partition>(m.bound.pool);
+        partition.index = index;
+        partition.name = m.plan->partition_name(index);
+        partition.plan = m.plan->partition(index);
+        fill_policy(partition);
+        partition.nested_root = nested_tables(index);
+        for (std::uint32_t i = 0; i < partition.plan.cpu_count; ++i)
+            (void)partition.vcpus.push_back(&make_vcpu(partition, i));
+        (void)m.partitions.push_back(&partition);
+    }
+}
+
+// Every port exits. MSRs: core's allow-list; without x2APIC the local APIC's registers are forwarded, so they exit.
+void make_permission_maps() {
+    Machine& m = machine();
+    constexpr std::size_t x2apic_bytes_from = 0x800 / 4, x2apic_bytes = 0x100 / 4;
+    m.io_permissions = take_frames(m.bound.pool, io_permission_frames);
+    const auto ports = cpu::bytes_at(pool_address(m.io_permissions), io_permission_frames * base::page_size);
+    std::memset(ports.data(), 0xff, ports.size());
+    m.msr_permissions = take_frames(m.bound.pool, msr_permission_frames);
+    const std::span map{cpu::pointer_to<std::uint8_t>(pool_address(m.msr_permissions)), vcpu::msrpm_bytes};
+    vcpu::build_svm_msrpm(map.first<vcpu::msrpm_bytes>(), (cpu::cpuid(1).ecx >> 24 & 1) != 0);
+    if (!apic::x2apic_offered())
+        std::memset(map.subspan(x2apic_bytes_from).data(), 0xff, x2apic_bytes);
+}
+
+} // namespace
+
+void bind_plan() {
+    Machine& m = machine();
+    const plan::Machine described = described_machine();
+    if (const auto bound = plan::bind(*m.plan, described, options(), m.bound); !bound.ok())
+        refuse(bound.error());
+    if (const auto good = plan::check(*m.plan, described, options(), m.bound); !good.ok())
+        refuse(good.error());
+}
+
+base::PhysAddr build_everything() {
+    Machine& m = machine();
+    AddressSpace space = expect_tables(AddressSpace::create(m.bound.pool));
+    make_cpus();
+    for (Cpu* cpu : m.cpus)
+        expect_tables(space.add_cpu(m.bound.pool, *cpu));
+    if (!apic::x2apic_offered())
+        expect_tables(space.add_apic_page(apic::register_page()));
+    make_permission_maps();
+    make_partitions();
+    m.bound.pool.seal();
+    return space.root();
+}
+
+std::uint64_t hypervisor_bytes() {
+    return image_extent().bytes + machine().bound.pool.total_frames() * base::page_size;
+}
+
+std::uint64_t partition_bytes() {
+    std::uint64_t sum = 0;
+    for (const memory::Grant& grant : machine().bound.ledger.grants())
+        if (grant.owner.kind == memory::Owner::Kind::partition)
+            sum += grant.bytes;
+    return sum;
+}
+
+} // namespace hv

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+// hypervisor/kernel/boot/main.cpp - from the entry code to the first partition, stage by stage.
+//
+// Stage one runs on the boot CPU alone under the early tables (everything readable): devices quiet, bundle header and
+// plan verified, plan bound, everything allocated, the other CPUs started. Stage two runs on every CPU in the
+// hypervisor's own tables: payloads hashed, all CPUs meet, partitions run.
+// Invariants: no partition runs before every CPU's share is verified; one bad leaf refuses the whole bundle.
+#include "arch/x86_64/apic/local_apic.hpp"
+#include "arch/x86_64/boot/application_processor.hpp"
+#include "arch/x86_64/cpu/instructions.hpp"
+#include "build_id.hpp"
+#include "hypervisor/kernel/boot/binding.hpp"
+#include "hypervisor/kernel/boot/firmware.hpp"
+#include "hypervisor/kernel/boot/trust.hpp"
+#include "hypervisor/kernel/console/console.hpp"
+#include "hypervisor/kernel/cpu/cpu.hpp"
+#include "hypervisor/kernel/entropy.hpp"
+#include "hypervisor/kernel/machine.hpp"
+#include "hypervisor/kernel/panic/panic.hpp"
+#include "hypervisor/kernel/partition/life.hpp"
+#include "partitions/abi/hypercall.h"
+
+namespace hv {
+namespace {
+
+// How the CPUs meet before the first partition runs.
+constinit std::atomic<std::uint32_t> verified_cpus{0};
+constinit std::atomic<bool> go{false};
+constinit std::atomic<bool> failed{false};
+constinit bundle::Issue first_failure{bundle::Error::unreadable};
+
+crypto::Sha256Engine hash_engine() {
+    const std::uint32_t features = cpu::cpuid(1).ecx;
+    const bool sse = (features >> 9 & 1) != 0 && (features >> 19 & 1) != 0; // SSSE3, SSE4.1
+    const bool sha = cpu::cpuid(0).eax >= 7 && (cpu::cpuid(7).ebx >> 29 & 1) != 0;
+    return sse && sha ? crypto::Sha256Engine::sha_extensions : crypto::Sha256Engine::portable;
+}
+
+// A page below 1 MiB that firmware does not use; the start record has been read and the module lies elsewhere.
+base::PhysAddr trampoline_page() {
+    constexpr std::uint64_t lowest = 0x1000, limit = 0xa0000;
+    for (const memory::Range& range : machine().map) {
+        const std::uint64_t at = range.base < lowest ? lowest : range.base;
+        const loader::Range& module = machine().boot.module;
+        const bool clear = at + base::page_size <= module.base || at >= module.base + module.bytes;
+        if (range.kind == memory::Kind::usable && at + base::page_size <= range.end() && at < limit && clear)
+            return base::PhysAddr{at};
+    }
+    refuse_to_start("no usable page below 1 MiB to start the other CPUs from");
+}
+
+void record_boot() {
+    Machine& m = machine();
+    audit::BootRecord record;
+    record.entry = m.times.entry_tsc;
+    record.verified = m.times.verified_tsc;
+    record.ready = cpu::rdtsc();
+    record.memory_hypervisor = hypervisor_bytes();
+    record.memory_bundle = m.boot.module.bytes;
+    record.memory_partitions = partition_bytes();
+    record.cpus = m.cpus.size();
+    record.abi = CAISSON_ABI_VERSION;
+    record.build_id = CAISSON_BUILD_ID;
+    console::record(audit::FrameType::boot, audit::build(record).view());
+}
+
+// Own share verified: tell the boot CPU, wait for its word.
+void meet(Cpu& cpu) {
+    if (const auto share = verify_share(cpu);
+        !share.ok() && !failed.exchange(true, std::memory_order_acq_rel))
+        first_failure = share.error();
+    verified_cpus.fetch_add(1, std::memory_order_acq_rel);
+    Cpu& boot_cpu = *machine().cpus[0];
+    if (&cpu != &boot_cpu) {
+        request(boot_cpu, request_look);
+        sleep_until(cpu, [] { return go.load(std::memory_order_acquire); });
+        return;
+    }
+    const std::size_t all = machine().cpus.size();
+    sleep_until(cpu, [all] { return verified_cpus.load(std::memory_order_acquire) == all; });
+    if (failed.load(std::memory_order_acquire))
+        refuse_bundle(first_failure);
+    machine().times.verified_tsc = cpu::rdtsc();
+    record_boot();
+    go.store(true, std::memory_order_release);
+    for (Cpu* other : machine().cpus)
+        if (other != &cpu)
+            request(*other, request_look);
+}
+
+// Stage two; `argument` is the CPU.
+void run_cpu(void* argument) {
+    Cpu& cpu = *static_cast<Cpu*>(argument);
+    if (cpu.index != 0)
+        set_up(cpu);
+    cpu.online.store(true, std::memory_order_release);
+    meet(cpu);
+    if (cpu.vcpu == nullptr)
+        park(cpu);
+    live(*cpu.vcpu);
+}
+
+// One after the other, so that each finds its own stack. A CPU that does not come up refuses the machine.
+void start_other_cpus(base::PhysAddr space) {
+    constexpr unsigned tries = 2, polls = 2'000'000;
+    Machine& m = machine();
+    if (m.cpus.size() == 1)
+        return;
+    const base::PhysAddr page = trampoline_page();
+    boot::place_trampoline(page);
+    for (Cpu* cpu : m.cpus) {
+        if (cpu->index == 0)
+            continue;
+        const boot::Start start{cpu->apic_id, space, stack_top(cpu->index, main_stack), run_cpu, cpu};
+        for (unsigned i = 0; i < tries && !cpu->online.load(std::memory_order_acquire); ++i) {
+            boot::start_processor(page, start, i > 0);
+            for (unsigned poll = 0; poll < polls && !cpu->online.load(std::memory_order_acquire); ++poll)
+                cpu::pause();
+        }
+        if (!cpu->online.load(std::memory_order_acquire)) {
+            LogLine line;
+            line << "the CPU with APIC ID " << cpu->apic_id << " does not start";
+            refuse_to_start(line.view());
+        }
+    }
+    boot::erase_trampoline(page);
+}
+
+} // namespace
+} // namespace hv
+
+extern "C" void caisson_boot(std::uint32_t protocol, std::uint32_t information) {
+    using namespace hv;
+    take_over(protocol, information);
+    Machine& m = machine();
+    m.svm = svm::features();
+    if (const char* missing = svm::missing(m.svm))
+        refuse_to_start(missing);
+    m.hash_engine = hash_engine();
+    verify_header_and_plan();
+    read_tables();
+    measure_clocks();
+    if (!gather_entropy())
+        console::log("this CPU has no RDRAND: entropy comes from the clock alone and is weak");
+    bind_plan();
+    const base::PhysAddr space = build_everything();
+    Cpu& self = *m.cpus[0];
+    set_up(self);
+    start_other_cpus(space);
+    boot::enter_address_space(&self, stack_top(self.index, main_stack), run_cpu, space.value());
+}

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "hypervisor/kernel/boot/trust.hpp"
+
+#include "arch/x86_64/cpu/raw.hpp"
+#include "hypervisor/kernel/console/console.hpp"
+#include "hypervisor/kernel/cpu/cpu.hpp"
+#include "hypervisor/kernel/machine.hpp"
+#include "hypervisor/kernel/panic/panic.hpp"
+#include "hypervisor/kernel/partition/load.hpp"
+#include "hypervisor/kernel/partition/partition.hpp"
+
+namespace hv {
+namespace {
+
+// Room for the private copies. A larger plan is refused, not truncated.
+constexpr std::size_t table_room = 256 * 1024;
+alignas(64) constinit std::array<std::byte, bundle::max_leaf_list_bytes> leaf_copy{};
+alignas(64) constinit std::array<std::byte, table_room> table_copy{};
+
+template <typename T> T accept(bundle::Result<T> result) {
+    if (!result.ok())
+        refuse_bundle(result.error());
+    return std::move(result).value();
+}
+
+// Copies a section out of the file; it is verified in the copy and only the copy is read.
+std::span<const std::byte> private_copy(const bytes::Source& file, std::uint32_t index,
+                                        std::span<std::byte> room) {
+    const bytes::Source section = accept(bundle::section_bytes(*machine().contents, index, file));
+    if (section.size() > room.size())
+        refuse_to_start("bundle refused: its plan is larger than this loader takes");
+    const auto copy = room.first(static_cast<std::size_t>(section.size()));
+    if (!section.copy(0, copy))
+        refuse_bundle({bundle::Error::unreadable, index});
+    return copy;
+}
+
+// Guest memory as a source: a root image that was placed in frames of its own is hashed where it will be used.
+class PlacedRoot {
+public:
+    PlacedRoot(const Partition& partition, const plan::Placement& placement)
+        : partition_(partition), gpa_(placement.gpa) {}
+    std::span<const std::byte> operator()(std::uint64_t offset, std::size_t length) const {
+        window_.reset();
+        auto window = Window::guest(WindowSide::source, partition_, gpa_ + offset, length, false);
+        if (!window)
+            return {};
+        window_.emplace(std::move(*window));
+        return window_->bytes();
+    }
+
+private:
+    const Partition& partition_;
+    std::uint64_t gpa_;
+    mutable std::optional<Window> window_;
+};
+
+const plan::Placement* copied_root(const Partition& partition, std::uint32_t section) {
+    if (partition.plan.root_section != section)
+        return nullptr;
+    for (const plan::Placement& placement : machine().bound.placements_of(partition.index))
+        if (placement.kind == plan::RegionKind::root_image && placement.copied)
+            return &placement;
+    return nullptr;
+}
+
+bundle::Status verify_placed_root(const Partition& partition, const plan::Placement& placement,
+                                  std::uint32_t section) {
+    copy_root(partition);
+    const PlacedRoot root{partition, placement};
+    const bytes::Source source{root, machine().contents->section(section).size};
+    return bundle::verify_section(*machine().contents, machine().leaves, section, source,
+                                  machine().hash_engine);
+}
+
+// Leaves `first`, `first + stride`, ... of a section.
+bundle::Status verify_leaves(std::uint32_t section, std::uint64_t first, std::uint64_t stride) {
+    const SectionView view{section};
+    const bytes::Source source = view.source();
+    for (std::uint64_t leaf = first; leaf < machine().contents->leaf_count(section); leaf += stride)
+        CAISSON_TRY(bundle::verify_leaf(*machine().contents, machine().leaves, section, leaf, source,
+                                        machine().hash_engine));
+    return base::success;
+}
+
+} // namespace
+
+void refuse_bundle(const bundle::Issue& issue) {
+    LogLine line;
+    line << "bundle refused: " << bundle::describe(issue.error);
+    if (issue.section != bundle::no_index && machine().contents.made()) {
+        line << " (section '" << machine().contents->section_name(issue.section) << '\'';
+        if (issue.error == bundle::Error::leaf_mismatch)
+            line << " leaf " << issue.leaf;
+        line << ')';
+    }
+    refuse_to_start(line.view());
+}
+
+void verify_header_and_plan() {
+    Machine& m = machine();
+    const auto whole = cpu::bytes_at(base::VirtAddr{m.boot.module.base}, m.boot.module.bytes);
+    const bytes::Source file{std::span<const std::byte>{whole}};
+    bundle::HeaderBuffer& header = m.header.emplace();
+    accept(header.load(file));
+    const bundle::Signer signer = accept(bundle::verify_signature(header, trusted_keys, m.hash_engine));
+    if (signer.development)
+        console::log("DEVELOPMENT KEY: this bundle is signed by a key made for one user's tests");
+    const bundle::Contents& contents =
+        m.contents.emplace(accept(bundle::Contents::parse(header, m.hash_engine)));
+    m.leaves = private_copy(file, contents.leaves_section(), leaf_copy);
+    accept(bundle::verify_leaf_lists(contents, m.leaves, m.hash_engine));
+    const auto table = private_copy(file, contents.table_section(), table_copy);
+    accept(bundle::verify_section(contents, m.leaves, contents.table_section(), bytes::Source{table},
+                                  m.hash_engine));
+    for (std::uint32_t gap = 0; gap < contents.gap_count(); ++gap)
+        accept(bundle::verify_gap(contents, gap, file));
+    auto plan = plan::Plan::parse(table);
+    if (!plan.ok()) {
+        LogLine line;
+        line << "bundle refused: its plan: " << plan::describe(plan.error().error);
+        refuse_to_start(line.view());
+    }
+    m.plan.emplace(plan.value());
+}
+
+bundle::Status verify_share(const Cpu& cpu) {
+    const bundle::Contents& contents = *machine().contents;
+    const std::uint64_t cpu_count = machine().cpus.size();
+    std::uint64_t shared_before = 0; // leaves of sections that are nobody's, dealt out in turn
+    for (std::uint32_t index = 0; index < contents.section_count(); ++index) {
+        if (index == contents.leaves_section() || index == contents.table_section())
+            continue;
+        const std::uint32_t owner = contents.section(index).partition;
+        if (owner >= machine().partitions.size()) {
+            const std::uint64_t first = (cpu.index + cpu_count - shared_before % cpu_count) % cpu_count;
+            CAISSON_TRY(verify_leaves(index, first, cpu_count));
+            shared_before += contents.leaf_count(index);
+            continue;
+        }
+        if (cpu.vcpu == nullptr || cpu.vcpu->partition->index != owner)
+            continue;
+        const Partition& partition = *cpu.vcpu->partition;
+        if (const plan::Placement* placement = copied_root(partition, index)) {
+            if (cpu.vcpu->core.index == 0)
+                CAISSON_TRY(verify_placed_root(partition, *placement, index));
+            continue;
+        }
+        CAISSON_TRY(verify_leaves(index, cpu.vcpu->core.index, partition.vcpus.size()));
+    }
+    return base::success;
+}
+
+} // namespace hv

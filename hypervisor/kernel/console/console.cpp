@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "hypervisor/kernel/console/console.hpp"
+
+#include "arch/x86_64/cpu/instructions.hpp"
+#include "arch/x86_64/cpu/ports.hpp"
+#include "drivers/uart/uart.hpp"
+#include "hypervisor/kernel/console/ticket_lock.hpp"
+#include "hypervisor/kernel/machine.hpp"
+#include "hypervisor/kernel/partition/partition.hpp"
+
+#include <algorithm>
+#include <atomic>
+
+namespace hv::console {
+namespace {
+
+constinit drivers::Uart<cpu::Ports> uart{cpu::Ports{}};
+constinit TicketLock line;
+constinit std::atomic<std::uint64_t> waiting{0}; // bit n: partition n's ring has something to send
+constinit std::atomic<std::uint64_t> sequence{0};
+constinit std::atomic<bool> seized{false};
+
+// With more rounds the holder would work for its neighbours without end.
+constexpr unsigned rounds_a_turn = 4;
+// A holder sends at most so many frames of one ring in one round.
+constexpr unsigned frames_a_round = 2;
+
+static_assert(plan::max_partitions <= 64);
+
+void send(const audit::FrameHeader& header, std::span<const char> payload) {
+    std::array<char, audit::frame_header_max> head{};
+    const std::size_t size = audit::encode_header(head, header, payload.size());
+    uart.write(std::as_bytes(std::span{head}.first(size)));
+    uart.write(std::as_bytes(payload));
+    constexpr char end = '\n';
+    uart.write(std::as_bytes(std::span{&end, 1}));
+}
+
+// True when the ring is empty afterwards.
+bool send_ring(Partition& partition, unsigned frames) {
+    for (unsigned i = 0; i < frames; ++i) {
+        const std::span<const char> ready = partition.ring.peek();
+        if (ready.empty())
+            return true;
+        const std::size_t count = std::min<std::size_t>(ready.size(), CAISSON_FRAME_MAX);
+        std::uint64_t never = 0;
+        partition.first_output_tsc.compare_exchange_strong(never, cpu::rdtsc());
+        send({audit::FrameType::output, partition.index, partition.policy.generation}, ready.first(count));
+        partition.ring.consume(count);
+    }
+    return partition.ring.empty();
+}
+
+void send_waiting() {
+    for (unsigned round = 0; round < rounds_a_turn; ++round) {
+        std::uint64_t bits = waiting.exchange(0, std::memory_order_acq_rel);
+        if (bits == 0)
+            return;
+        for (; bits != 0; bits &= bits - 1) {
+            const auto index = static_cast<unsigned>(__builtin_ctzll(bits));
+            if (!send_ring(*machine().partitions[index], frames_a_round))
+                waiting.fetch_or(std::uint64_t{1} << index, std::memory_order_acq_rel);
+        }
+    }
+}
+
+// Holds the line, or after a panic does without.
+class Turn {
+public:
+    Turn() : held_(!seized.load(std::memory_order_relaxed)) {
+        if (held_)
+            line.lock();
+    }
+    ~Turn() {
+        if (held_)
+            line.unlock();
+    }
+    Turn(const Turn&) = delete;
+    Turn& operator=(const Turn&) = delete;
+
+private:
+    bool held_;
+};
+
+} // namespace
+
+void start() {
+    (void)uart.start();
+}
+
+void record(audit::FrameType type, std::string_view payload) {
+    const Turn turn;
+    send({type, audit::hypervisor_id, 0},
+         std::span{payload}.first(std::min<std::size_t>(payload.size(), CAISSON_FRAME_MAX)));
+}
+
+void log(std::string_view text) {
+    record(audit::FrameType::log, text);
+}
+
+void exit_record(Partition& partition, std::string_view payload) {
+    const Turn turn;
+    while (!send_ring(partition, frames_a_round)) {
+    }
+    send({audit::FrameType::exit, partition.index, partition.policy.generation}, std::span{payload});
+}
+
+void flush(Partition& partition) {
+    waiting.fetch_or(std::uint64_t{1} << partition.index, std::memory_order_acq_rel);
+    // The holder may have looked at `waiting` just before this bit was set: look again after each turn.
+    for (unsigned turn = 0; turn < rounds_a_turn && waiting.load(std::memory_order_acquire) != 0; ++turn) {
+        if (!line.try_lock())
+            return;
+        send_waiting();
+        line.unlock();
+    }
+}
+
+std::uint64_t next_audit_sequence() {
+    return sequence.fetch_add(1, std::memory_order_relaxed);
+}
+
+void seize() {
+    seized.store(true, std::memory_order_relaxed);
+}
+
+void drain() {
+    uart.drain();
+}
+
+} // namespace hv::console

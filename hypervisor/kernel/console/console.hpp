@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// hypervisor/kernel/console/console.hpp - the serial line: the hypervisor's records and the partitions' output, in frames.
+//
+// Guest output goes through the partition's ring and never waits: whoever holds the line empties the rings that have
+// something (rule 22). The hypervisor's own records wait for the line; its holders are bounded and served in order.
+// Invariants: every byte on the line is part of a frame; an exit record follows all output of its generation.
+#pragma once
+
+#include "hypervisor/base/text.hpp"
+#include "hypervisor/core/audit/frame.hpp"
+#include "hypervisor/core/audit/record.hpp"
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+namespace hv {
+
+struct Partition;
+
+using LogLine = base::Text<512>;
+
+namespace console {
+
+void start();
+
+// One 'l' frame.
+void log(std::string_view line);
+// One frame of the hypervisor's.
+void record(audit::FrameType type, std::string_view payload);
+// The same for a partition's exit record, in its generation's name, after its last output.
+void exit_record(Partition& partition, std::string_view payload);
+
+// Sends what the partition's ring holds, if the line is free; else its holder does.
+void flush(Partition& partition);
+
+// An audit record: `event` and the line-wide `seq` are filled in, then `fill(record)` adds pairs.
+template <typename Fill> void audit_event(std::string_view event, Fill fill);
+[[nodiscard]] std::uint64_t next_audit_sequence();
+
+// For a panic: the line is ours from here on, whoever had it.
+void seize();
+void drain();
+
+} // namespace console
+
+template <typename Fill> void console::audit_event(std::string_view event, Fill fill) {
+    audit::Record text = audit::audit_record(event, next_audit_sequence());
+    fill(text);
+    record(audit::FrameType::audit, text.view());
+}
+
+} // namespace hv

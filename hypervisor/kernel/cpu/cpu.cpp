@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "hypervisor/kernel/cpu/cpu.hpp"
+
+#include "arch/x86_64/apic/local_apic.hpp"
+#include "arch/x86_64/cpu/instructions.hpp"
+#include "arch/x86_64/cpu/raw.hpp"
+
+extern "C" {
+extern const char exception_entries[], nmi_entry[], drain_entry[];
+}
+
+namespace hv {
+namespace {
+
+constexpr unsigned entry_bytes = 16; // .balign in exceptions.S
+constexpr unsigned vector_nmi = 2, vector_double_fault = 8, vector_machine_check = 18;
+
+constinit cpu::Idt idt{};
+
+std::uint64_t number(const char* label) {
+    return cpu::address_of(*label).value();
+}
+
+unsigned stack_of(unsigned vector) {
+    switch (vector) {
+    case vector_nmi:
+        return cpu::ist_nmi;
+    case vector_double_fault:
+        return cpu::ist_double_fault;
+    case vector_machine_check:
+        return cpu::ist_machine_check;
+    default:
+        return 0;
+    }
+}
+
+// The same table for all CPUs; filled by each with the same values.
+void fill_idt() {
+    for (unsigned vector = 0; vector < cpu::vector_count; ++vector) {
+        std::uint64_t handler = number(drain_entry);
+        if (vector == vector_nmi)
+            handler = number(nmi_entry);
+        else if (vector < cpu::exception_count)
+            handler = number(exception_entries) + vector * entry_bytes;
+        idt[vector] = cpu::Gate::interrupt(handler, stack_of(vector));
+    }
+}
+
+void load_tables(Cpu& cpu) {
+    cpu.task.ist[cpu::ist_nmi - 1] = stack_top(cpu.index, nmi_stack);
+    cpu.task.ist[cpu::ist_double_fault - 1] = stack_top(cpu.index, double_fault_stack);
+    cpu.task.ist[cpu::ist_machine_check - 1] = stack_top(cpu.index, machine_check_stack);
+    cpu.gdt.set_task(cpu::address_of(cpu.task).value());
+    // Selectors and descriptors of code and data are those of the early table: no reload needed.
+    cpu::lgdt({sizeof(cpu::Gdt) - 1, cpu::address_of(cpu.gdt).value()});
+    cpu::ltr(cpu::task_selector);
+    cpu::lidt({sizeof(cpu::Idt) - 1, cpu::address_of(idt).value()});
+}
+
+std::uint64_t protections() {
+    namespace cr4 = cpu::cr4;
+    std::uint64_t bits = cr4::pae | cr4::osfxsr | cr4::osxmmexcpt;
+    if ((cpu::cpuid(1).ecx >> 26 & 1) != 0)
+        bits |= cr4::osxsave;
+    if (cpu::cpuid(0).eax >= 7) {
+        const cpu::CpuidResult leaf = cpu::cpuid(7);
+        bits |= (leaf.ebx >> 7 & 1) != 0 ? cr4::smep : 0;
+        bits |= (leaf.ebx >> 20 & 1) != 0 ? cr4::smap : 0;
+        bits |= (leaf.ecx >> 2 & 1) != 0 ? cr4::umip : 0;
+    }
+    return bits;
+}
+
+} // namespace
+
+void set_up(Cpu& cpu) {
+    cpu.self = &cpu;
+    if (cpu.index == 0)
+        fill_idt();
+    load_tables(cpu);
+    cpu::write_cr4(protections());
+    cpu::wrmsr(cpu::msr::gs_base, cpu::address_of(cpu).value());
+    cpu::wrmsr(cpu::msr::pat, cpu::pat_reset);
+    apic::enable();
+    cpu.apic_id = apic::id();
+    svm::enable(cpu.host_save_area);
+    svm::svm_save_host(cpu.host_vmcb.value());
+}
+
+void request(Cpu& cpu, std::uint32_t bits) {
+    cpu.requests.fetch_or(bits, std::memory_order_acq_rel);
+    apic::send_nmi(cpu.apic_id);
+}
+
+void park(Cpu& cpu) {
+    for (;;)
+        sleep_until(cpu, [] { return false; });
+}
+
+void halt_for_ever() {
+    for (;;) {
+        cpu::interrupts_off();
+        cpu::halt();
+    }
+}
+
+} // namespace hv
+
+extern "C" void caisson_end_of_interrupt() {
+    apic::write(apic::Register::end_of_interrupt, 0);
+}

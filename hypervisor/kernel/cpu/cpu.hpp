@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+// hypervisor/kernel/cpu/cpu.hpp - one physical CPU: its tables, stacks, windows, requests and the vCPU it runs.
+//
+// Written by its own CPU only, but for `requests` (anyone may set a bit, then send an NMI) and `start_up_vector`.
+// A request cannot be lost: they are looked at with GIF = 0 before each VMRUN and before each sleep, and an NMI that
+// comes in between waits for GIF = 1 (rule 10).
+#pragma once
+
+#include "arch/x86_64/cpu/descriptors.hpp"
+#include "hypervisor/base/address.hpp"
+#include "hypervisor/kernel/memory/layout.hpp"
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+
+namespace hv {
+
+struct Vcpu;
+
+// Bits of Cpu::requests.
+inline constexpr std::uint32_t request_look = 1u << 0;     // something this CPU waits for may have changed
+inline constexpr std::uint32_t request_stop = 1u << 1;     // its partition is stopping
+inline constexpr std::uint32_t request_init = 1u << 2;     // INIT from a sibling vCPU
+inline constexpr std::uint32_t request_start_up = 1u << 3; // start-up IPI from a sibling vCPU
+inline constexpr std::uint32_t request_halt = 1u << 4;     // for ever: the machine is ending
+
+struct WindowSlot {
+    base::PhysAddr table; // the last-level table of its 2 MiB
+    base::VirtAddr at;
+    std::uint64_t pages = 0; // open ones
+    bool open = false;
+};
+
+struct Cpu {
+    Cpu* self = nullptr;     // first: GS:0
+    std::uint32_t index = 0; // rank in the bound plan
+    std::uint32_t apic_id = 0;
+    std::atomic<std::uint32_t> requests = 0;
+    std::atomic<std::uint8_t> start_up_vector = 0;
+    std::atomic<bool> online = false;
+    Vcpu* vcpu = nullptr; // or parked
+    std::array<WindowSlot, window_count> windows{};
+    base::PhysAddr host_save_area, host_vmcb;
+    cpu::Gdt gdt;
+    cpu::TaskState task;
+};
+
+// The CPU this runs on. Valid from set_up() on.
+[[nodiscard]] inline Cpu& this_cpu() {
+    Cpu* self = nullptr;
+    // SAFETY: GS points to this CPU's Cpu, whose first field points to itself; VMLOAD restores it after each exit.
+    asm volatile("movq %%gs:0, %0" : "=r"(self));
+    return *self;
+}
+
+// On the CPU itself: descriptor tables, control registers, local APIC, AMD-V. GIF is 0 afterwards.
+void set_up(Cpu& cpu);
+
+// Sets `bits` and makes sure that the CPU looks at them.
+void request(Cpu& cpu, std::uint32_t bits);
+// Takes the bits set so far (own CPU).
+[[nodiscard]] inline std::uint32_t take_requests(Cpu& cpu) {
+    return cpu.requests.exchange(0, std::memory_order_acq_rel);
+}
+
+inline void forget_requests(Cpu& cpu, std::uint32_t bits) {
+    cpu.requests.fetch_and(~bits, std::memory_order_acq_rel);
+}
+
+// Sleeps until `condition()` holds. Somebody changes it and then calls request(); other requests stay pending but for
+// request_look, which only wakes.
+template <typename Condition> void sleep_until(Cpu& cpu, Condition condition);
+
+// A CPU without work, until request_halt.
+[[noreturn]] void park(Cpu& cpu);
+// No way on (the machine is ending or this CPU failed).
+[[noreturn]] void halt_for_ever();
+
+} // namespace hv
+
+#include "arch/x86_64/svm/svm.hpp"
+
+namespace hv {
+
+template <typename Condition> void sleep_until(Cpu& cpu, Condition condition) {
+    while (!condition()) {
+        if ((cpu.requests.fetch_and(~request_look, std::memory_order_acq_rel) & request_halt) != 0)
+            halt_for_ever();
+        if (!condition())
+            svm::idle_until_kick();
+    }
+}
+
+} // namespace hv

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// hypervisor/kernel/machine.hpp - what boot found out and decided. Written by the boot CPU before the other CPUs look
+// at it, constant from the moment the first partition runs.
+#pragma once
+
+#include "arch/x86_64/svm/svm.hpp"
+#include "hypervisor/base/fixed_vector.hpp"
+#include "hypervisor/core/acpi/tables.hpp"
+#include "hypervisor/core/bundle/header_buffer.hpp"
+#include "hypervisor/core/bundle/verify.hpp"
+#include "hypervisor/core/crypto/sha256.hpp"
+#include "hypervisor/core/memory/map.hpp"
+#include "hypervisor/core/plan/bind.hpp"
+#include "hypervisor/core/plan/bound_plan.hpp"
+#include "hypervisor/core/plan/plan.hpp"
+#include "hypervisor/kernel/late.hpp"
+#include "loader/handover/boot_record.hpp"
+
+#include <cstdint>
+
+namespace hv {
+
+struct Cpu;
+struct Partition;
+
+struct Times {
+    std::uint64_t entry_tsc = 0, verified_tsc = 0;
+    std::uint64_t tsc_hz = 0, apic_timer_hz = 0;
+    std::uint64_t wall_ns = 0, wall_tsc = 0; // 0: not known
+};
+
+struct Machine {
+    loader::BootRecord boot;
+    memory::Map map;
+    acpi::Tables acpi;
+    bool is_qemu = false;
+    svm::Features svm;
+    crypto::Sha256Engine hash_engine = crypto::Sha256Engine::portable;
+    Late<bundle::HeaderBuffer> header;
+    Late<bundle::Contents> contents;
+    Late<plan::Plan> plan;
+    std::span<const std::byte> leaves; // of the bundle, a private copy
+    plan::BoundPlan bound;
+    Times times;
+    base::PhysAddr io_permissions, msr_permissions; // the same for all partitions
+    base::FixedVector<Cpu*, plan::max_cpus> cpus;   // by rank
+    base::FixedVector<Partition*, plan::max_partitions> partitions;
+};
+
+[[nodiscard]] Machine& machine();
+
+} // namespace hv

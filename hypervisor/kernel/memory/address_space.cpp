@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "hypervisor/kernel/memory/address_space.hpp"
+
+#include "hypervisor/kernel/cpu/cpu.hpp"
+#include "hypervisor/kernel/late.hpp"
+#include "hypervisor/kernel/memory/layout.hpp"
+
+// The linker script's marks (link.ld).
+extern "C" {
+extern const char image_start[], image_text_start[], image_data_start[], image_end[];
+extern const char boot_stack_guard[];
+}
+
+namespace hv {
+namespace {
+
+constinit Late<TablePool> table_pool;
+
+std::uint64_t number(const char* mark) {
+    return cpu::address_of(*mark).value();
+}
+
+} // namespace
+
+ImageExtent image_extent() {
+    return {number(image_start), number(image_end) - number(image_start)};
+}
+
+base::Result<AddressSpace, paging::Error> AddressSpace::create(memory::FramePool& pool) {
+    TablePool& memory = table_pool.emplace(pool);
+    AddressSpace space{memory, CAISSON_TRY(Tables::create(memory))};
+    CAISSON_TRY(space.map_image());
+    for (const memory::Run& run : pool.runs())
+        CAISSON_TRY(space.tables_.map(run.base, base::PhysAddr{run.base}, run.bytes, paging::read_write));
+    return space;
+}
+
+base::Status<paging::Error> AddressSpace::map_image() {
+    const auto map = [this](const char* from, const char* to, paging::Access access) {
+        const std::uint64_t start = number(from);
+        return tables_.map(start, base::PhysAddr{start}, number(to) - start, access);
+    };
+    CAISSON_TRY(map(image_start, image_text_start, paging::read_only));
+    CAISSON_TRY(map(image_text_start, image_data_start, paging::read_execute));
+    CAISSON_TRY(map(image_data_start, image_end, paging::read_write));
+    CAISSON_TRY(tables_.unmap(number(boot_stack_guard), base::page_size));
+    return base::success;
+}
+
+base::Status<paging::Error> AddressSpace::add_cpu(memory::FramePool& pool, Cpu& cpu) {
+    const std::uint64_t area = cpu_area(cpu.index);
+    for (const StackPlace& stack : {main_stack, nmi_stack, double_fault_stack, machine_check_stack})
+        CAISSON_TRY(tables_.map(area + stack.offset, take_frames(pool, stack.pages),
+                                stack.pages * base::page_size, paging::read_write));
+    for (unsigned slot = 0; slot < window_count; ++slot) {
+        const std::uint64_t at = area + window_offset(slot);
+        CAISSON_TRY(tables_.prepare(at, window_bytes));
+        const auto table = tables_.last_table(at);
+        base::expects(table.has_value(), "address space: prepare() made no table");
+        cpu.windows[slot].table = *table;
+        cpu.windows[slot].at = base::VirtAddr{at};
+    }
+    return base::success;
+}
+
+base::Status<paging::Error> AddressSpace::add_apic_page(base::PhysAddr page) {
+    CAISSON_TRY(tables_.map(page.value(), page, base::page_size, paging::device));
+    return base::success;
+}
+
+} // namespace hv

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// hypervisor/kernel/memory/address_space.hpp - the hypervisor's own translation tables.
+//
+// Invariants: W^X throughout; no page below a stack is mapped; guest memory and the bundle are not in them.
+#pragma once
+
+#include "hypervisor/core/paging/table_builder.hpp"
+#include "hypervisor/kernel/memory/pool.hpp"
+
+namespace hv {
+
+struct Cpu;
+
+// The image as the linker script laid it out, page aligned.
+struct ImageExtent {
+    std::uint64_t base, bytes;
+};
+[[nodiscard]] ImageExtent image_extent();
+
+class AddressSpace {
+public:
+    // Maps the image and the whole pool. Errors are core/paging's.
+    [[nodiscard]] static base::Result<AddressSpace, paging::Error> create(memory::FramePool& pool);
+
+    // Stacks and window tables of a CPU; fills in its window tables.
+    [[nodiscard]] base::Status<paging::Error> add_cpu(memory::FramePool& pool, Cpu& cpu);
+    [[nodiscard]] base::Status<paging::Error> add_apic_page(base::PhysAddr page);
+    [[nodiscard]] base::PhysAddr root() const { return tables_.root(); }
+
+private:
+    using Tables = paging::TableBuilder<paging::HostFormat, TablePool>;
+    AddressSpace(TablePool& memory, Tables tables) : memory_(&memory), tables_(tables) {}
+    [[nodiscard]] base::Status<paging::Error> map_image();
+
+    TablePool* memory_;
+    Tables tables_;
+};
+
+} // namespace hv

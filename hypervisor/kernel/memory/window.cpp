@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "hypervisor/kernel/memory/window.hpp"
+
+#include "arch/x86_64/cpu/instructions.hpp"
+#include "hypervisor/core/paging/format.hpp"
+#include "hypervisor/kernel/cpu/cpu.hpp"
+#include "hypervisor/kernel/machine.hpp"
+#include "hypervisor/kernel/memory/pool.hpp"
+#include "hypervisor/kernel/partition/partition.hpp"
+
+namespace hv {
+namespace {
+
+constexpr std::uint64_t page_mask = base::page_size - 1;
+
+volatile std::uint64_t* entries_of(const WindowSlot& slot) {
+    return cpu::pointer_to<volatile std::uint64_t>(pool_address(slot.table));
+}
+
+void close(WindowSlot& slot) {
+    volatile std::uint64_t* entries = entries_of(slot);
+    for (std::uint64_t page = 0; page < slot.pages; ++page) {
+        entries[page] = 0;
+        cpu::invlpg(slot.at.value() + page * base::page_size);
+    }
+    slot.pages = 0;
+    slot.open = false;
+}
+
+} // namespace
+
+template <typename Frame>
+std::optional<Window> Window::open(WindowSide side, std::uint64_t first, std::uint64_t bytes, bool write,
+                                   Frame frame_at) {
+    WindowSlot& slot = this_cpu().windows[static_cast<unsigned>(side)];
+    base::expects(!slot.open, "window: opened twice");
+    const std::uint64_t skip = first & page_mask;
+    const std::uint64_t most = window_bytes - skip;
+    const std::uint64_t wanted = bytes < most ? bytes : most;
+    volatile std::uint64_t* entries = entries_of(slot);
+    const paging::Access access = write ? paging::read_write : paging::read_only;
+    const std::uint64_t pages = bytes::units(skip + wanted, base::page_size);
+    for (std::uint64_t page = 0; page < pages; ++page) {
+        const std::optional<std::uint64_t> frame = frame_at(first - skip + page * base::page_size);
+        if (!frame)
+            break;
+        entries[page] = paging::HostFormat::leaf(base::PhysAddr{*frame & ~page_mask}, 0, access);
+        slot.pages = page + 1;
+    }
+    if (slot.pages == 0)
+        return std::nullopt;
+    slot.open = true;
+    const std::uint64_t shown = slot.pages * base::page_size - skip;
+    return Window{slot,
+                  cpu::bytes_at(base::VirtAddr{slot.at.value() + skip}, shown < wanted ? shown : wanted)};
+}
+
+std::optional<Window> Window::guest(WindowSide side, const Partition& partition, std::uint64_t gpa,
+                                    std::uint64_t bytes, bool write) {
+    std::uint64_t known_end = 0,
+                  delta = 0; // [page .. known_end) -> page + delta: one lookup a run, not a page
+    return open(side, gpa, bytes, write, [&](std::uint64_t page) -> std::optional<std::uint64_t> {
+        if (page >= known_end) {
+            std::uint64_t contiguous = 0;
+            const auto host = machine().bound.host_address(partition.index, page, &contiguous);
+            if (!host)
+                return std::nullopt;
+            known_end = page + contiguous;
+            delta = *host - page;
+        }
+        return page + delta;
+    });
+}
+
+std::optional<Window> Window::bundle(WindowSide side, std::uint64_t offset, std::uint64_t bytes) {
+    const loader::Range& file = machine().boot.module;
+    if (bytes == 0 || !bytes::lies_within(offset, bytes, file.bytes))
+        return std::nullopt;
+    return open(side, file.base + offset, bytes, false,
+                [](std::uint64_t page) -> std::optional<std::uint64_t> { return page; });
+}
+
+Window::~Window() {
+    if (slot_ != nullptr)
+        close(*slot_);
+}
+
+} // namespace hv

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// hypervisor/kernel/memory/window.hpp - the only way to bytes that are not the hypervisor's own: a short view of one
+// partition's memory or of the bundle, through this CPU's own table entries (rule 24).
+//
+// Invariants: I1  only frames bound to the partition named (or the verified file's) are ever mapped
+//             I2  entries are this CPU's, not global, never executable, gone and flushed when the object is
+//             I3  at most one window a slot: the source of a copy in slot 0, its target in slot 1
+#pragma once
+
+#include "hypervisor/base/result.hpp"
+#include "hypervisor/kernel/memory/layout.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+
+namespace hv {
+
+struct Partition;
+struct WindowSlot;
+
+enum class WindowSide : unsigned { source = 0, target = 1 };
+
+class Window {
+public:
+    // Guest-physical [gpa, gpa + bytes) of that partition, cut to what one window shows (at least the rest of gpa's
+    // page). Nothing where gpa is not memory of the partition.
+    [[nodiscard]] static std::optional<Window> guest(WindowSide side, const Partition& partition,
+                                                     std::uint64_t gpa, std::uint64_t bytes, bool write);
+    // Bytes of the bundle at `offset`, likewise; read-only.
+    [[nodiscard]] static std::optional<Window> bundle(WindowSide side, std::uint64_t offset,
+                                                      std::uint64_t bytes);
+
+    Window(Window&& other) noexcept : slot_(other.slot_), bytes_(other.bytes_) { other.slot_ = nullptr; }
+    Window& operator=(Window&&) = delete;
+    ~Window();
+
+    [[nodiscard]] std::span<std::byte> bytes() const { return bytes_; }
+
+private:
+    template <typename Frame>
+    static std::optional<Window> open(WindowSide side, std::uint64_t first, std::uint64_t bytes, bool write,
+                                      Frame frame_at);
+    Window(WindowSlot& slot, std::span<std::byte> bytes) : slot_(&slot), bytes_(bytes) {}
+
+    WindowSlot* slot_;
+    std::span<std::byte> bytes_;
+};
+
+// Guest memory piece by piece: use(span) over [gpa, gpa + bytes). False where a piece is not the partition's.
+template <typename Use>
+bool each_guest_piece(WindowSide side, const Partition& partition, std::uint64_t gpa, std::uint64_t bytes,
+                      bool write, Use use) {
+    while (bytes > 0) {
+        const auto window = Window::guest(side, partition, gpa, bytes, write);
+        if (!window)
+            return false;
+        use(window->bytes());
+        gpa += window->bytes().size();
+        bytes -= window->bytes().size();
+    }
+    return true;
+}
+
+} // namespace hv

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+// hypervisor/kernel/panic/panic.hpp - the two ways the machine ends: in order, or because of a bug of ours.
+#pragma once
+
+#include <string_view>
+
+namespace hv {
+
+// All partitions are done: the plan's onAllStopped.
+[[noreturn]] void end_in_order();
+
+// The bundle, the plan or the machine is not one to run: one line, an 'e' record, and the machine stops.
+[[noreturn]] void refuse_to_start(std::string_view line);
+
+} // namespace hv

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "hypervisor/kernel/partition/life.hpp"
+
+#include "arch/x86_64/apic/local_apic.hpp"
+#include "arch/x86_64/cpu/guest_state.hpp"
+#include "arch/x86_64/cpu/instructions.hpp"
+#include "hypervisor/kernel/console/console.hpp"
+#include "hypervisor/kernel/cpu/cpu.hpp"
+#include "hypervisor/kernel/machine.hpp"
+#include "hypervisor/kernel/panic/panic.hpp"
+#include "hypervisor/kernel/partition/load.hpp"
+#include "hypervisor/kernel/run/run.hpp"
+#include "partitions/abi/boot_page.h"
+
+namespace hv {
+namespace {
+
+using vcpu::PartitionEvent;
+using vcpu::PartitionState;
+
+constinit std::atomic<std::uint32_t> ended_partitions{0};
+
+// The primary's only way to change the state: a step that core's order does not allow is our own bug.
+void step(Partition& partition, PartitionEvent event) {
+    const auto next = vcpu::next(partition.state.load(std::memory_order_relaxed), event);
+    base::expects(next.has_value(), "a partition's life: step out of order");
+    partition.acknowledged.store(0, std::memory_order_relaxed);
+    partition.state.store(*next, std::memory_order_release);
+    for (std::size_t i = 1; i < partition.vcpus.size(); ++i)
+        request(*partition.vcpus[i]->cpu, request_look);
+}
+
+// Until every sibling has done the current step. The kick is repeated; a sibling that never answers is a bug of ours,
+// for guests cannot hold an NMI back.
+void wait_for_siblings(Partition& partition) {
+    constexpr unsigned kicks = 1000, polls_a_kick = 100'000;
+    const std::size_t siblings = partition.vcpus.size() - 1;
+    for (unsigned kick = 0; kick < kicks; ++kick) {
+        for (unsigned poll = 0; poll < polls_a_kick; ++poll) {
+            if (partition.acknowledged.load(std::memory_order_acquire) == siblings)
+                return;
+            cpu::pause();
+        }
+        for (std::size_t i = 1; i < partition.vcpus.size(); ++i)
+            request(*partition.vcpus[i]->cpu, request_look);
+    }
+    base::fail("a CPU does not answer its kicks", __FILE_NAME__, __LINE__);
+}
+
+void acknowledge(Partition& partition) {
+    partition.acknowledged.fetch_add(1, std::memory_order_acq_rel);
+}
+
+// Nothing interrupts this CPU any more, and nothing that already did is left over.
+void silence_local_apic() {
+    constexpr unsigned patience = 1000;
+    const auto any = [](apic::Register first) {
+        std::uint32_t bits = 0;
+        for (std::uint32_t i = 0; i < 8; ++i)
+            bits |= apic::read(static_cast<apic::Register>(static_cast<std::uint32_t>(first) + i));
+        return bits != 0;
+    };
+    apic::reset();
+    for (unsigned i = 0; i < patience; ++i) {
+        while (any(apic::Register::in_service))
+            apic::write(apic::Register::end_of_interrupt, 0);
+        if (!any(apic::Register::request))
+            return;
+        svm::take_pending_interrupts();
+    }
+    base::fail("a local APIC does not become empty", __FILE_NAME__, __LINE__);
+}
+
+void reset_vcpu(Vcpu& vcpu) {
+    cpu::reset_guest_state();
+    vcpu::Vcpu fresh;
+    fresh.policy = vcpu.core.policy;
+    fresh.index = vcpu.core.index;
+    vcpu.core = fresh;
+    vcpu.state = VcpuState::waiting;
+}
+
+void report_start(const Partition& partition) {
+    console::audit_event(partition.policy.generation == 1 ? "start" : "restart", [&](audit::Record& record) {
+        record.add("partition", partition.name).add("generation", partition.policy.generation);
+    });
+}
+
+void report_end(Partition& partition, bool last) {
+    audit::ExitRecord record;
+    record.partition = partition.name;
+    record.generation = partition.policy.generation;
+    record.status = partition.ending.status;
+    record.reason = vcpu::name_of(partition.ending.reason);
+    record.detail = partition.ending.detail;
+    record.exits = partition.exits();
+    record.refusals = partition.refusals();
+    record.dropped = partition.ring.dropped();
+    record.started = partition.started_tsc;
+    record.first_output = partition.first_output_tsc.load(std::memory_order_relaxed);
+    record.ended = cpu::rdtsc();
+    record.last = last;
+    console::exit_record(partition, audit::build(record).view());
+}
+
+// Memory as it must be, vCPU 0 ready to enter. False: the payload cannot be started (the ending says why).
+bool begin_generation(Partition& partition) {
+    partition.first_output_tsc.store(0, std::memory_order_relaxed);
+    partition.ending = {};
+    if (partition.policy.generation == 1)
+        clear_memory(partition, false);
+    const auto problem = load_payload(partition);
+    partition.started_tsc = cpu::rdtsc();
+    if (problem) {
+        LogLine line;
+        line << "partition " << partition.name << ": " << *problem;
+        console::log(line.view());
+        partition.ending = {vcpu::EndReason::stopped, 137, vcpu::Refusal::none, "payload"};
+        return false;
+    }
+    report_start(partition);
+    start_vcpu(partition.primary(), vcpu::pvh_entry(partition.kernel->entry, CAISSON_GPA_START_INFO));
+    return true;
+}
+
+// From the last exit of the last vCPU to "as if it had never run". True: it starts again.
+bool end_generation(Partition& partition, bool ran) {
+    wait_for_siblings(partition);
+    step(partition, PartitionEvent::acknowledged);
+    const bool again = ran && vcpu::should_restart(static_cast<vcpu::RestartRule>(partition.plan.restart),
+                                                   partition.plan.restart_max, partition.restarts,
+                                                   partition.ending.reason, partition.ending.status);
+    report_end(partition, !again);
+    silence_local_apic();
+    wait_for_siblings(partition);
+    step(partition, PartitionEvent::sources_off);
+    step(partition, PartitionEvent::apic_empty);
+    clear_memory(partition, true);
+    step(partition, PartitionEvent::memory_scrubbed);
+    reset_vcpu(partition.primary());
+    wait_for_siblings(partition);
+    step(partition, PartitionEvent::state_cleared);
+    step(partition, again ? PartitionEvent::restart : PartitionEvent::give_up);
+    if (!again)
+        return false;
+    ++partition.restarts;
+    ++partition.policy.generation;
+    return true;
+}
+
+[[noreturn]] void live_as_primary(Vcpu& vcpu) {
+    Partition& partition = *vcpu.partition;
+    bool again = true;
+    while (again) {
+        const bool good = begin_generation(partition);
+        step(partition, PartitionEvent::loaded);
+        if (good)
+            run_until_stopped(vcpu);
+        else
+            stop_partition(vcpu, partition.ending);
+        forget_requests(*vcpu.cpu, request_stop | request_init | request_start_up);
+        again = end_generation(partition, good);
+    }
+    if (ended_partitions.fetch_add(1, std::memory_order_acq_rel) + 1 == machine().partitions.size())
+        end_in_order();
+    park(*vcpu.cpu);
+}
+
+// Sleeps until the primary has left `state`.
+void sleep_while(Vcpu& vcpu, PartitionState state) {
+    sleep_until(*vcpu.cpu, [&] { return vcpu.partition->state.load(std::memory_order_acquire) != state; });
+}
+
+[[noreturn]] void live_as_sibling(Vcpu& vcpu) {
+    Partition& partition = *vcpu.partition;
+    for (;;) {
+        run_until_stopped(vcpu);
+        acknowledge(partition);
+        sleep_while(vcpu, PartitionState::stopping);
+        silence_local_apic();
+        acknowledge(partition);
+        sleep_while(vcpu, PartitionState::quiet);
+        sleep_while(vcpu, PartitionState::detached);
+        sleep_while(vcpu, PartitionState::drained);
+        reset_vcpu(vcpu);
+        forget_requests(*vcpu.cpu, request_stop | request_init | request_start_up);
+        acknowledge(partition);
+    }
+}
+
+} // namespace
+
+std::uint64_t Partition::exits() const {
+    std::uint64_t sum = 0;
+    for (const Vcpu* vcpu : vcpus)
+        sum += vcpu->core.counters.exits;
+    return sum;
+}
+
+std::uint64_t Partition::refusals() const {
+    std::uint64_t sum = 0;
+    for (const Vcpu* vcpu : vcpus)
+        sum += vcpu->core.counters.refusals;
+    return sum;
+}
+
+void stop_partition(Vcpu& vcpu, const Ending& ending) {
+    Partition& partition = *vcpu.partition;
+    PartitionState running = PartitionState::running;
+    if (partition.state.compare_exchange_strong(running, PartitionState::stopping,
+                                                std::memory_order_acq_rel)) {
+        partition.ending = ending;
+        for (Vcpu* sibling : partition.vcpus)
+            if (sibling != &vcpu)
+                request(*sibling->cpu, request_stop);
+    }
+    vcpu.cpu->requests.fetch_or(request_stop, std::memory_order_acq_rel);
+}
+
+void live(Vcpu& vcpu) {
+    silence_local_apic();
+    reset_vcpu(vcpu);
+    if (vcpu.core.index == 0)
+        live_as_primary(vcpu);
+    live_as_sibling(vcpu);
+}
+
+} // namespace hv

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// hypervisor/kernel/partition/load.hpp - filling a partition's memory from the verified bundle.
+//
+// Runs on the CPU of its vCPU 0, through windows. Invariants: nothing but bytes that are verified, zeros and what core's
+// builders make is written; everything that a former generation or firmware left is gone first.
+#pragma once
+
+#include "hypervisor/core/bytes/source.hpp"
+#include "hypervisor/kernel/memory/window.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace hv {
+
+struct Partition;
+
+// A section of the bundle, seen through this CPU's source window. One at a time.
+class SectionView {
+public:
+    explicit SectionView(std::uint32_t section);
+    [[nodiscard]] std::span<const std::byte> operator()(std::uint64_t offset, std::size_t length) const;
+    [[nodiscard]] bytes::Source source() const { return {*this, size_}; }
+
+private:
+    std::uint64_t offset_, size_;
+    mutable std::optional<Window> window_; // of the piece last asked for
+};
+
+// All of a partition's RAM becomes zero: past the caches (`scrub`), or plainly where no other owner was before.
+void clear_memory(const Partition& partition, bool scrub);
+
+// Kernel, module, boot area. Returns nothing, or what makes the payload impossible to start.
+[[nodiscard]] std::optional<std::string_view> load_payload(Partition& partition);
+
+// A root image that bind() placed in frames of its own (called before it is hashed there).
+void copy_root(const Partition& partition);
+
+} // namespace hv

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// hypervisor/kernel/partition/partition.hpp - a partition and its virtual CPUs.
+//
+// Ownership: a Vcpu's `core` and VMCB are touched only by the CPU it is bound to. A Partition's `ending` is written by
+// whoever wins the change to `stopping`, everything else by the CPU of its vCPU 0 (the primary).
+#pragma once
+
+#include "arch/x86_64/svm/svm.hpp"
+#include "hypervisor/base/fixed_vector.hpp"
+#include "hypervisor/core/audit/ring.hpp"
+#include "hypervisor/core/elf/pvh.hpp"
+#include "hypervisor/core/plan/plan.hpp"
+#include "hypervisor/core/vcpu/decide.hpp"
+#include "hypervisor/core/vcpu/lifecycle.hpp"
+#include "hypervisor/kernel/late.hpp"
+
+#include <atomic>
+#include <cstdint>
+#include <string_view>
+
+namespace hv {
+
+struct Cpu;
+struct Partition;
+
+enum class VcpuState : std::uint8_t {
+    waiting, // for a start-up IPI
+    running,
+};
+
+struct Vcpu {
+    vcpu::Vcpu core;
+    svm::Vmcb* vmcb = nullptr;
+    svm::Entry entry{};
+    Cpu* cpu = nullptr;
+    Partition* partition = nullptr;
+    VcpuState state = VcpuState::waiting;
+    vcpu::RateLimiter audit_rate;
+};
+
+inline constexpr std::size_t console_ring_bytes = 8192;
+
+// How a generation ended.
+struct Ending {
+    vcpu::EndReason reason = vcpu::EndReason::stopped;
+    std::uint8_t status = 0;
+    vcpu::Refusal refusal = vcpu::Refusal::none;
+    std::string_view detail = "none";
+};
+
+struct Partition {
+    std::uint32_t index = 0;
+    std::string_view name;
+    plan::Partition plan{};
+    vcpu::Policy policy;
+    base::PhysAddr nested_root;
+    base::FixedVector<Vcpu*, vcpu::max_vcpus> vcpus;
+    Late<elf::PvhKernel> kernel;
+
+    std::atomic<vcpu::PartitionState> state = vcpu::PartitionState::empty;
+    std::atomic<std::uint32_t> acknowledged = 0; // siblings that finished the current step of stopping
+    Ending ending;
+    std::uint64_t restarts = 0;
+    std::uint64_t started_tsc = 0;
+    std::atomic<std::uint64_t> first_output_tsc = 0;
+
+    std::atomic_flag producing; // serializes the vCPUs' writes into the ring
+    audit::ConsoleRing<console_ring_bytes> ring;
+
+    [[nodiscard]] Vcpu& primary() { return *vcpus[0]; }
+    [[nodiscard]] bool has_console() const { return (plan.flags & plan::flag_console_serial) != 0; }
+    [[nodiscard]] std::uint64_t exits() const;
+    [[nodiscard]] std::uint64_t refusals() const;
+};
+
+} // namespace hv

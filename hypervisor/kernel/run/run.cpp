@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "hypervisor/kernel/run/run.hpp"
+
+#include "arch/x86_64/apic/local_apic.hpp"
+#include "arch/x86_64/svm/exits.hpp"
+#include "hypervisor/kernel/cpu/cpu.hpp"
+#include "hypervisor/kernel/machine.hpp"
+#include "hypervisor/kernel/memory/pool.hpp"
+#include "hypervisor/kernel/partition/life.hpp"
+#include "hypervisor/kernel/run/forward_apic.hpp"
+
+namespace hv {
+namespace {
+
+bool nothing_requested(const Vcpu& vcpu) {
+    return vcpu.cpu->requests.load(std::memory_order_acquire) == 0;
+}
+
+// The two exits that a busy guest makes most, without the general way's copies.
+bool quick(Vcpu& vcpu, svm::Vmcb& vmcb) {
+    vcpu::Registers& registers = vcpu.core.registers;
+    const bool next_rip = machine().svm.next_rip;
+    if (vmcb.exit_code == svm::exit_code::cpuid) {
+        vcpu::answer_cpuid(vcpu.core.policy->cpuid, registers, {vcpu.core.index, vmcb.cr4, vcpu.core.xcr0});
+        svm::advance(vmcb, vcpu::ExitKind::cpuid, next_rip);
+        return true;
+    }
+    if (vmcb.exit_code == svm::exit_code::vmmcall && vcpu::quick_hypercall(vcpu.core, vmcb.cpl)) {
+        svm::advance(vmcb, vcpu::ExitKind::hypercall, next_rip);
+        return true;
+    }
+    return false;
+}
+
+// Everything else.
+bool handle(Vcpu& vcpu, svm::Vmcb& vmcb) {
+    const vcpu::Exit exit = svm::decode(vmcb);
+    if (forward_apic(vcpu, exit))
+        return nothing_requested(vcpu);
+    const vcpu::Action action = vcpu::decide(vcpu.core, exit);
+    const bool stay = carry_out(vcpu, exit, action);
+    vmcb.rax = vcpu.core.registers.rax;
+    return stay && nothing_requested(vcpu);
+}
+
+// INIT and start-up IPIs that siblings sent, oldest kind first.
+void take_start_requests(Vcpu& vcpu, std::uint32_t requests) {
+    if ((requests & request_init) != 0) {
+        vcpu.state = VcpuState::waiting;
+        apic::reset();
+    }
+    if ((requests & request_start_up) != 0 && vcpu.state == VcpuState::waiting)
+        start_vcpu(vcpu, vcpu::sipi_start(vcpu.cpu->start_up_vector.load(std::memory_order_acquire)));
+}
+
+} // namespace
+
+void start_vcpu(Vcpu& vcpu, const vcpu::InitialState& state) {
+    const Machine& m = machine();
+    svm::prepare(*vcpu.vmcb, {m.io_permissions, m.msr_permissions, vcpu.partition->nested_root}, state);
+    vcpu.core.registers = state.registers;
+    vcpu.entry = {&vcpu.core.registers, pool_frame(*vcpu.vmcb).value(), vcpu.cpu->host_vmcb.value(), &vcpu};
+    vcpu.state = VcpuState::running;
+}
+
+void run_until_stopped(Vcpu& vcpu) {
+    for (;;) {
+        const std::uint32_t requests = take_requests(*vcpu.cpu);
+        if ((requests & request_halt) != 0)
+            halt_for_ever();
+        if ((requests & request_stop) != 0)
+            return;
+        take_start_requests(vcpu, requests);
+        if (vcpu.state == VcpuState::running)
+            svm::svm_run(&vcpu.entry);
+        else
+            sleep_until(*vcpu.cpu, [&vcpu] { return !nothing_requested(vcpu); });
+    }
+}
+
+} // namespace hv
+
+// One exit. GIF is 0 from #VMEXIT until the next VMRUN, but where a pending NMI is let in.
+extern "C" bool svm::svm_exit(void* context) {
+    hv::Vcpu& vcpu = *static_cast<hv::Vcpu*>(context);
+    svm::Vmcb& vmcb = *vcpu.vmcb;
+    ++vcpu.core.counters.exits;
+    vcpu.core.registers.rax = vmcb.rax;
+    vmcb.tlb_control = 0;
+    if ((vmcb.exit_int_info & svm::event_valid) == 0 && hv::quick(vcpu, vmcb)) [[likely]] {
+        vmcb.rax = vcpu.core.registers.rax;
+        return hv::nothing_requested(vcpu);
+    }
+    return hv::handle(vcpu, vmcb);
+}
