@@ -71,7 +71,7 @@ struct Exit {
     std::uint8_t vector = 0;      // exception
     bool has_error_code = false;  // exception
     std::uint32_t error_code = 0; // exception
-    PortAccess port;              // port
+    PortAccess port{};            // port
     std::uint64_t detail = 0;     // nested_fault, unexpected
     std::uint64_t rip = 0, rsp = 0;
     std::uint64_t cr0 = 0, cr4 = 0;

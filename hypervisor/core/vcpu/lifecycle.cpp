@@ -13,8 +13,9 @@ struct Transition {
     PartitionState to;
 };
 
-constexpr std::array<Transition, 9> transitions{{
+constexpr std::array<Transition, 10> transitions{{
     {PartitionState::empty, PartitionEvent::loaded, PartitionState::running},
+    {PartitionState::empty, PartitionEvent::give_up, PartitionState::ended}, // the payload did not verify
     {PartitionState::running, PartitionEvent::stop, PartitionState::stopping},
     {PartitionState::stopping, PartitionEvent::acknowledged, PartitionState::quiet},
     {PartitionState::quiet, PartitionEvent::sources_off, PartitionState::detached},

@@ -28,12 +28,12 @@ enum class PartitionEvent : std::uint8_t {
     loaded,       // payload verified and in place
     stop,         // exit, offence or request
     acknowledged, // by every vCPU
-    sources_off,
+    sources_off,  // steps 3 and 4: interrupts, DMA
     apic_empty,
     memory_scrubbed,
     state_cleared,
     restart, // from `reset`: load again
-    give_up, // from `reset`: stay down
+    give_up, // from `reset`: stay down; from `empty`: the payload did not verify
 };
 
 [[nodiscard]] std::optional<PartitionState> next(PartitionState state, PartitionEvent event);

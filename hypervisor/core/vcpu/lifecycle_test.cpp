@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "hypervisor/core/vcpu/lifecycle.hpp"
+
+#include "hypervisor/core/vcpu/refusal.hpp"
+#include "hypervisor/core/vcpu/state.hpp"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <set>
+
+namespace {
+
+using enum vcpu::PartitionState;
+using Event = vcpu::PartitionEvent;
+using vcpu::EndReason;
+using vcpu::RestartRule;
+
+constexpr std::array events{Event::loaded,        Event::stop,       Event::acknowledged,
+                            Event::sources_off,   Event::apic_empty, Event::memory_scrubbed,
+                            Event::state_cleared, Event::restart,    Event::give_up};
+
+TEST(Lifecycle, OneOrderOnly) {
+    // From running there is one way back to empty, and it passes every step of rule 23.
+    auto state = empty;
+    for (const auto& [event, expected] : {std::pair{Event::loaded, running},
+                                          {Event::stop, stopping},
+                                          {Event::acknowledged, quiet},
+                                          {Event::sources_off, detached},
+                                          {Event::apic_empty, drained},
+                                          {Event::memory_scrubbed, scrubbed},
+                                          {Event::state_cleared, reset},
+                                          {Event::restart, empty},
+                                          {Event::loaded, running}}) {
+        for (const Event other : events)
+            if (other != event && !(other == Event::give_up && (state == reset || state == empty))) {
+                EXPECT_FALSE(vcpu::next(state, other));
+            }
+        const auto after = vcpu::next(state, event);
+        ASSERT_EQ(after, expected);
+        state = *after;
+    }
+    EXPECT_EQ(vcpu::next(reset, Event::give_up), ended);
+    EXPECT_EQ(vcpu::next(empty, Event::give_up), ended); // the payload did not verify
+    for (const Event event : events)
+        EXPECT_FALSE(vcpu::next(ended, event));
+}
+
+TEST(Lifecycle, RestartRules) {
+    EXPECT_FALSE(vcpu::should_restart(RestartRule::no, 0, 0, EndReason::stopped, 1));
+    EXPECT_TRUE(vcpu::should_restart(RestartRule::always, 0, 99, EndReason::exit, 0));
+    EXPECT_FALSE(vcpu::should_restart(RestartRule::on_failure, 0, 0, EndReason::exit, 0));
+    EXPECT_TRUE(vcpu::should_restart(RestartRule::on_failure, 0, 99, EndReason::exit, 1));
+    EXPECT_TRUE(vcpu::should_restart(RestartRule::on_failure, 2, 1, EndReason::stopped, 0));
+    EXPECT_FALSE(vcpu::should_restart(RestartRule::on_failure, 2, 2, EndReason::signal, 137));
+    EXPECT_EQ(vcpu::name_of(EndReason::exit), "exit");
+    EXPECT_EQ(vcpu::name_of(EndReason::signal), "signal");
+    EXPECT_EQ(vcpu::name_of(EndReason::fault), "fault");
+    EXPECT_EQ(vcpu::name_of(EndReason::stopped), "stopped");
+}
+
+TEST(Refusals, NamesAreDistinctAndAuditable) {
+    std::set<std::string_view> names;
+    for (const auto& rule : vcpu::refusal_rules) {
+        EXPECT_TRUE(names.insert(rule.name).second) << rule.name;
+        EXPECT_EQ(rule.name.find_first_of(" =%"), std::string_view::npos);
+    }
+}
+
+TEST(Refusals, ReportedAtPowersOfTen) {
+    vcpu::Counters counters;
+    std::set<int> reported;
+    for (int i = 1; i <= 20000; ++i)
+        if (counters.refuse(vcpu::Refusal::port))
+            reported.insert(i);
+    EXPECT_EQ(reported, (std::set<int>{1, 10, 100, 1000, 10000}));
+    EXPECT_TRUE(counters.refuse(vcpu::Refusal::msr_read)); // kinds are apart
+    EXPECT_EQ(counters.refusals, 20001u);
+    counters.next_report[0] = UINT64_MAX / 9;
+    counters.by_kind[0] = UINT64_MAX / 9;
+    EXPECT_TRUE(counters.refuse(vcpu::Refusal::none));
+    EXPECT_EQ(counters.next_report[0], UINT64_MAX);
+}
+
+TEST(LoopGuard, StopsAfterAThousandEqualExits) {
+    vcpu::LoopGuard guard;
+    std::uint64_t exit = 0;
+    for (int i = 0; i < 999; ++i)
+        EXPECT_FALSE(guard.note(++exit, 0x1000, 7));
+    EXPECT_TRUE(guard.note(++exit, 0x1000, 7));
+    // Any progress in between starts again: another exit, another place, another state.
+    for (int way = 0; way < 3; ++way) {
+        vcpu::LoopGuard other;
+        for (std::uint64_t i = 1; i < 3000; ++i)
+            EXPECT_FALSE(
+                other.note(way == 0 ? 2 * i : i, way == 1 ? 0x1000 + i % 2 : 0x1000, way == 2 ? i : 7));
+    }
+}
+
+TEST(RateLimiter, BudgetAnInterval) {
+    vcpu::RateLimiter limiter{100, 1000};
+    EXPECT_EQ(limiter.take(5000, 60), 60u);
+    EXPECT_EQ(limiter.take(5999, 60), 40u);
+    EXPECT_EQ(limiter.take(5999, 1), 0u);
+    EXPECT_EQ(limiter.take(6000, 1000), 100u);
+    vcpu::RateLimiter closed;
+    EXPECT_EQ(closed.take(1, 1), 0u);
+}
+
+TEST(StartStates, Pvh) {
+    const vcpu::InitialState state = vcpu::pvh_entry(0x100000, 0xF1000);
+    EXPECT_EQ(state.rip, 0x100000u);
+    EXPECT_EQ(state.registers.rbx, 0xF1000u);
+    EXPECT_EQ(state.cr0, 0x11u);
+    EXPECT_EQ(state.cr4, 0u);
+    EXPECT_EQ(state.efer, 0u);
+    EXPECT_EQ(state.rflags, 2u); // interrupts and direction clear
+    EXPECT_EQ(state.cs.base, 0u);
+    EXPECT_EQ(state.cs.limit, 0xFFFFFFFFu);
+    EXPECT_EQ(state.cs.attributes, 0xC9B);
+    for (const vcpu::Segment& data : {state.ds, state.es, state.ss}) {
+        EXPECT_EQ(data.attributes, 0xC93);
+        EXPECT_EQ(data.limit, 0xFFFFFFFFu);
+    }
+    EXPECT_EQ(state.tr.attributes, 0x8B);
+    EXPECT_EQ(state.tr.limit, 0x67u);
+    EXPECT_EQ(state.cs.vmx_access_rights(), 0xC09Bu);
+    EXPECT_EQ(vcpu::Segment{}.vmx_access_rights(), 0x10000u);
+}
+
+TEST(StartStates, Sipi) {
+    const vcpu::InitialState state = vcpu::sipi_start(0x9A);
+    EXPECT_EQ(state.rip, 0u);
+    EXPECT_EQ(state.cs.selector, 0x9A00);
+    EXPECT_EQ(state.cs.base, 0x9A000u);
+    EXPECT_EQ(state.cs.limit, 0xFFFFu);
+    EXPECT_EQ(state.cr0 & 0x80000001, 0u);
+    EXPECT_EQ(state.cr0 & 0x10, 0x10u);
+}
+
+} // namespace
