@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// hypervisor/base/freestanding_memory.cpp - the four memory functions the compiler may call, strlen, and the
+// hypervisor/base/freestanding_memory.cpp - the memory functions the compiler may call, strlen, popcount, and the
 // hooks of libstdc++'s assertions and the stack protector. Linked only into freestanding images.
 //
 // `rep movsb/stosb` are left to the microcode (ERMS); the copy direction flag is always clear in our code.
@@ -65,6 +65,14 @@ std::size_t strlen(const char* text) {
     while (text[n] != '\0')
         ++n;
     return n;
+}
+
+// What std::popcount becomes where POPCNT may not be used.
+int __popcountdi2(unsigned long word) {
+    int count = 0;
+    for (; word != 0; word &= word - 1)
+        ++count;
+    return count;
 }
 
 // Set to a random value by each image's start code before the first protected function returns.

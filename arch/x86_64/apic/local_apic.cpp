@@ -47,8 +47,12 @@ void mask_all() {
 
 } // namespace
 
-void use_register_page(base::VirtAddr at) {
-    page = at;
+void adopt() {
+    const std::uint64_t base = cpu::rdmsr(cpu::msr::apic_base);
+    page = base::VirtAddr{base & cpu::apic_base::address};
+    x2 = (base & cpu::apic_base::x2apic) != 0;
+    if ((base & cpu::apic_base::enabled) == 0)
+        cpu::wrmsr(cpu::msr::apic_base, base | cpu::apic_base::enabled);
 }
 
 bool x2apic_offered() {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // arch/x86_64/apic/local_apic.hpp - this CPU's local APIC: x2APIC by MSR, or xAPIC by its register page.
 //
-// Thin: which IPIs a guest may cause is decided in core/vcpu. The register page of xAPIC mode is mapped by
-// whoever calls use_register_page(); x2APIC mode needs none. Invariants: interrupts are never enabled in the
-// hypervisor, so one CPU's register sequences are never interrupted
-//             by another user of the APIC (an NMI handler does not touch it).
+// Thin: which IPIs a guest may cause is decided in core/vcpu. The register page of xAPIC mode is mapped one to one; x2APIC
+// mode needs none.
+// Invariants: interrupts are never enabled in the hypervisor, so one CPU's register sequences are never interrupted by
+//             another user of the APIC (an NMI handler does not touch it).
 // Spec: AMD APM vol. 2 "Advanced Programmable Interrupt Controller", "x2APIC Mode".
 #pragma once
 
