@@ -87,6 +87,8 @@ Result<std::uint64_t> read_at(File& file, std::uint64_t offset, Destination& to)
         return read_event(*file.event, to);
     case FileKind::directory:
         return base::Failure{Errno::isdir};
+    case FileKind::socket:
+        return base::Failure{Errno::notconn};
     case FileKind::console:
     case FileKind::epoll:
     case FileKind::path_only:
@@ -114,6 +116,8 @@ Result<std::uint64_t> write_at(File& file, std::uint64_t offset, Origin& from) {
         return file.node->pipe->write(from);
     case FileKind::event:
         return write_event(*file.event, from);
+    case FileKind::socket:
+        return base::Failure{Errno::notconn};
     case FileKind::directory:
     case FileKind::synthetic:
     case FileKind::epoll:
@@ -275,6 +279,8 @@ std::uint32_t readiness(File& file) {
         return file.writable ? always_out : 0;
     case FileKind::path_only:
         return ready::invalid;
+    case FileKind::socket:
+        return always_out | ready::hang_up;
     case FileKind::regular:
     case FileKind::directory:
     case FileKind::synthetic:

@@ -23,6 +23,7 @@ enum class FileKind : std::uint8_t {
     pipe,
     event,
     epoll,
+    socket, // never connected to anything
 };
 
 struct File {
