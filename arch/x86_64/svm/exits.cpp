@@ -87,31 +87,6 @@ vcpu::PortAccess port_access(std::uint64_t info) {
             .string = (info & 4) != 0};
 }
 
-unsigned length_of(ExitKind kind) {
-    switch (kind) {
-    case ExitKind::cpuid:
-    case ExitKind::msr_read:
-    case ExitKind::msr_write:
-    case ExitKind::counter:
-    case ExitKind::cache:
-        return 2;
-    case ExitKind::hypercall:
-    case ExitKind::xsetbv:
-        return 3;
-    case ExitKind::port:
-    case ExitKind::forbidden:
-    case ExitKind::exception:
-    case ExitKind::machine_check:
-    case ExitKind::host_event:
-    case ExitKind::nested_fault:
-    case ExitKind::shutdown:
-    case ExitKind::invalid:
-    case ExitKind::unexpected:
-        break;
-    }
-    return 0;
-}
-
 Segment segment(const vcpu::Segment& from) {
     return {from.selector, from.attributes, from.limit, from.base};
 }
@@ -139,14 +114,6 @@ Exit decode(const Vmcb& vmcb) {
         exit.detail = vmcb.exit_code;
     }
     return exit;
-}
-
-void advance(Vmcb& vmcb, ExitKind kind, bool has_next_rip) {
-    if (kind == ExitKind::port)
-        vmcb.rip = vmcb.exit_info2;
-    else
-        vmcb.rip = has_next_rip ? vmcb.next_rip : vmcb.rip + length_of(kind);
-    vmcb.interrupt_shadow = 0;
 }
 
 void inject(Vmcb& vmcb, const vcpu::Action& action) {

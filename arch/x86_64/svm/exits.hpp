@@ -28,9 +28,41 @@ inline constexpr std::uint64_t exception_first = 0x40, exception_last = 0x5f, in
 // Everything decide() looks at.
 [[nodiscard]] vcpu::Exit decode(const Vmcb& vmcb);
 
+// Length of the instruction behind an exit of that kind, without prefixes; 0 where it is never skipped by length.
+constexpr unsigned length_of(vcpu::ExitKind kind) {
+    switch (kind) {
+    case vcpu::ExitKind::cpuid:
+    case vcpu::ExitKind::msr_read:
+    case vcpu::ExitKind::msr_write:
+    case vcpu::ExitKind::counter:
+    case vcpu::ExitKind::cache:
+        return 2;
+    case vcpu::ExitKind::hypercall:
+    case vcpu::ExitKind::xsetbv:
+        return 3;
+    case vcpu::ExitKind::port:
+    case vcpu::ExitKind::forbidden:
+    case vcpu::ExitKind::exception:
+    case vcpu::ExitKind::machine_check:
+    case vcpu::ExitKind::host_event:
+    case vcpu::ExitKind::nested_fault:
+    case vcpu::ExitKind::shutdown:
+    case vcpu::ExitKind::invalid:
+    case vcpu::ExitKind::unexpected:
+        break;
+    }
+    return 0;
+}
+
 // Skips the instruction that exited: by next_rip where the CPU fills it in, else by its known length (prefixed forms are
 // not supported then). Ends an interrupt shadow, as any instruction does.
-void advance(Vmcb& vmcb, vcpu::ExitKind kind, bool has_next_rip);
+inline void advance(Vmcb& vmcb, vcpu::ExitKind kind, bool has_next_rip) {
+    if (kind == vcpu::ExitKind::port)
+        vmcb.rip = vmcb.exit_info2;
+    else
+        vmcb.rip = has_next_rip ? vmcb.next_rip : vmcb.rip + length_of(kind);
+    vmcb.interrupt_shadow = 0;
+}
 
 void inject(Vmcb& vmcb, const vcpu::Action& action);
 

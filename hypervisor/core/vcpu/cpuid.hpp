@@ -85,14 +85,17 @@ inline void put_leaf(Registers& registers, const CpuidLeaf& leaf) {
     registers.rcx = leaf.ecx;
     registers.rdx = leaf.edx;
 }
+// Any leaf, into the registers. Scalars only: an object on the stack would cost the short cut a stack canary.
+void answer_other_cpuid(const CpuidTable& table, Registers& registers, std::uint32_t apic_id,
+                        std::uint64_t cr4, std::uint64_t xcr0);
 
 // Answers the CPUID that `registers` asks for; the caller skips the instruction.
 inline void answer_cpuid(const CpuidTable& table, Registers& registers, const CpuidState& state) {
     const auto leaf = static_cast<std::uint32_t>(registers.rax);
     if (leaf < cpuid_leaves && (cpuid_dynamic >> leaf & 1) == 0) [[likely]]
-        put_leaf(registers, table.basic[leaf]);
+        put_leaf(registers, table.basic.data()[leaf]);
     else
-        put_leaf(registers, lookup_cpuid(table, leaf, static_cast<std::uint32_t>(registers.rcx), state));
+        answer_other_cpuid(table, registers, state.apic_id, state.cr4, state.xcr0);
 }
 
 // XSETBV(0, value) of a guest: allowed by the table and by the architecture's own rules (SDM vol. 1, 13.3).

@@ -35,6 +35,7 @@ struct Vcpu {
     Cpu* cpu = nullptr;
     Partition* partition = nullptr;
     VcpuState state = VcpuState::waiting;
+    bool has_next_rip = false; // svm::Features, close at hand for the hot path
     vcpu::RateLimiter audit_rate;
 };
 

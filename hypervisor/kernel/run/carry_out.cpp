@@ -248,7 +248,7 @@ bool carry_out(Vcpu& vcpu, const vcpu::Exit& exit, const Action& action) {
         return false;
     }
     if (action.advance)
-        svm::advance(vmcb, exit.kind, machine().svm.next_rip);
+        svm::advance(vmcb, exit.kind, vcpu.has_next_rip);
     if ((vmcb.exit_int_info & svm::event_valid) != 0 && !svm::reinject(vmcb)) {
         stop_for(vcpu, exit, {.kind = ActionKind::stop, .refusal = vcpu::Refusal::unexpected});
         return false;

@@ -36,7 +36,7 @@ bool forward_apic(Vcpu& vcpu, const vcpu::Exit& exit) {
     else
         apic::write(reg, value);
     vcpu.vmcb->rax = registers.rax;
-    svm::advance(*vcpu.vmcb, exit.kind, machine().svm.next_rip);
+    svm::advance(*vcpu.vmcb, exit.kind, vcpu.has_next_rip);
     return true;
 }
 

@@ -16,24 +16,29 @@ bool nothing_requested(const Vcpu& vcpu) {
     return vcpu.cpu->requests.load(std::memory_order_acquire) == 0;
 }
 
-// The two exits that a busy guest makes most, without the general way's copies.
-bool quick(Vcpu& vcpu, svm::Vmcb& vmcb) {
+[[gnu::noinline]] void computed_cpuid(Vcpu& vcpu, svm::Vmcb& vmcb) {
+    vcpu::answer_cpuid(vcpu.core.policy->cpuid, vcpu.core.registers,
+                       {vcpu.core.index, vmcb.cr4, vcpu.core.xcr0});
+}
+
+// The exits that a busy guest makes most: true when done. Inlined into svm_exit, which then needs no stack frame.
+[[gnu::always_inline]] inline bool quick(Vcpu& vcpu, svm::Vmcb& vmcb) {
     vcpu::Registers& registers = vcpu.core.registers;
-    const bool next_rip = machine().svm.next_rip;
     if (vmcb.exit_code == svm::exit_code::cpuid) {
-        vcpu::answer_cpuid(vcpu.core.policy->cpuid, registers, {vcpu.core.index, vmcb.cr4, vcpu.core.xcr0});
-        svm::advance(vmcb, vcpu::ExitKind::cpuid, next_rip);
+        if (!vcpu::answer_plain_cpuid(vcpu.core.policy->cpuid, registers))
+            computed_cpuid(vcpu, vmcb);
+        svm::advance(vmcb, vcpu::ExitKind::cpuid, vcpu.has_next_rip);
         return true;
     }
     if (vmcb.exit_code == svm::exit_code::vmmcall && vcpu::quick_hypercall(vcpu.core, vmcb.cpl)) {
-        svm::advance(vmcb, vcpu::ExitKind::hypercall, next_rip);
+        svm::advance(vmcb, vcpu::ExitKind::hypercall, vcpu.has_next_rip);
         return true;
     }
     return false;
 }
 
 // Everything else.
-bool handle(Vcpu& vcpu, svm::Vmcb& vmcb) {
+[[gnu::noinline]] bool handle(Vcpu& vcpu, svm::Vmcb& vmcb) {
     const vcpu::Exit exit = svm::decode(vmcb);
     if (forward_apic(vcpu, exit))
         return nothing_requested(vcpu);
@@ -60,6 +65,7 @@ void start_vcpu(Vcpu& vcpu, const vcpu::InitialState& state) {
     svm::prepare(*vcpu.vmcb, {m.io_permissions, m.msr_permissions, vcpu.partition->nested_root}, state);
     vcpu.core.registers = state.registers;
     vcpu.entry = {&vcpu.core.registers, pool_frame(*vcpu.vmcb).value(), vcpu.cpu->host_vmcb.value(), &vcpu};
+    vcpu.has_next_rip = m.svm.next_rip;
     vcpu.state = VcpuState::running;
 }
 
