@@ -60,12 +60,12 @@ struct Partition {
     std::uint32_t restart;     // Restart
     std::uint32_t restart_max; // on_failure: attempts, 0 = no limit
     std::uint32_t region_count;
-    std::uint64_t cpu_set;      // ranks (bit 0 = boot CPU) or 0: bind chooses
-    std::uint64_t memory_bytes; // RAM: the sum of the ram regions
-    std::array<Region, max_regions> regions; // ascending by gpa, no overlap
-    std::uint32_t kernel_section; // index in the bundle's section list
-    std::uint32_t root_section;   // or no_section
-    std::uint32_t module_section; // or no_section
+    std::uint64_t cpu_set;                                 // ranks (bit 0 = boot CPU) or 0: bind chooses
+    std::uint64_t memory_bytes;                            // RAM: the sum of the ram regions
+    std::array<Region, max_regions> regions;               // ascending by gpa, no overlap
+    std::uint32_t kernel_section;                          // index in the bundle's section list
+    std::uint32_t root_section;                            // or no_section
+    std::uint32_t module_section;                          // or no_section
     std::uint32_t command_line_offset, command_line_bytes; // without a NUL; 0 bytes: none
     std::uint32_t startup_offset, startup_bytes;           // struct caisson_startup; 0 bytes: none
     std::uint32_t reserved0;

@@ -41,7 +41,7 @@ enum class Error : std::uint8_t {
     bad_regions,
     bad_text, // command line or startup record out of place
     // bind: this machine cannot carry the plan
-    no_boot_cpu,
+    bad_cpu_list,      // not exactly one boot CPU, or two CPUs with one APIC ID: needed = APIC ID
     not_enough_cpus,   // needed, available
     core_shared,       // other; SMT siblings of one core in two partitions: needed = the rank
     section_missing,   // needed = section index, available = sections

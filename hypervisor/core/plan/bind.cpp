@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: Apache-2.0
+// hypervisor/core/plan/bind.cpp - frames for everything, in this order: what is taken already (roots in place, the
+// bundle, low memory, reserved ranges), roots that must be copied, RAM in the plan's order, the hypervisor's pool.
+#include "hypervisor/core/plan/bind.hpp"
+
+#include "hypervisor/base/address.hpp"
+#include "hypervisor/core/bundle/format.hpp"
+#include "hypervisor/core/bytes/checked.hpp"
+#include "hypervisor/core/plan/cpu_assignment.hpp"
+
+#include <algorithm>
+
+namespace plan {
+
+namespace {
+
+constexpr std::uint64_t low_memory_end = std::uint64_t{1} << 20;
+constexpr memory::Owner hypervisor{memory::Owner::Kind::hypervisor};
+constexpr memory::Owner firmware{memory::Owner::Kind::firmware};
+constexpr memory::Owner bundle_owner{memory::Owner::Kind::bundle};
+
+base::Failure<Issue> failure(Error error, std::uint32_t partition = no_index, std::uint64_t needed = 0,
+                             std::uint64_t available = 0) {
+    return {Issue{error, partition, no_index, needed, available}};
+}
+
+class Binder {
+public:
+    Binder(const Plan& plan, const Machine& machine, const Options& options, BoundPlan& bound)
+        : plan_(plan), machine_(machine), options_(options), bound_(bound) {}
+
+    [[nodiscard]] Status run() {
+        CAISSON_TRY(assign_cpus(plan_, machine_.cpus, bound_));
+        CAISSON_TRY(check_sections());
+        CAISSON_TRY(take_what_is_there());
+        CAISSON_TRY(check_total());
+        for (std::uint32_t i = 0; i < plan_.partition_count(); ++i)
+            CAISSON_TRY(place_partition(i));
+        CAISSON_TRY(fill_pool());
+        bound_.ledger.seal();
+        return base::success;
+    }
+
+private:
+    [[nodiscard]] Status check_section(std::uint32_t partition, std::uint32_t index,
+                                       bundle::SectionType type) const {
+        if (index >= machine_.sections.size())
+            return failure(Error::section_missing, partition, index, machine_.sections.size());
+        const SectionExtent& section = machine_.sections[index];
+        const bool shared = type != bundle::SectionType::root && section.partition == bundle::no_partition;
+        if (section.type != static_cast<std::uint32_t>(type) || (section.partition != partition && !shared) ||
+            !bytes::lies_within(section.offset, section.size, machine_.bundle_bytes))
+            return failure(Error::section_mismatch, partition, index);
+        return base::success;
+    }
+
+    [[nodiscard]] Status check_sections() const {
+        for (std::uint32_t i = 0; i < plan_.partition_count(); ++i) {
+            const Partition partition = plan_.partition(i);
+            CAISSON_TRY(check_section(i, partition.kernel_section, bundle::SectionType::kernel));
+            if (partition.module_section != no_section)
+                CAISSON_TRY(check_section(i, partition.module_section, bundle::SectionType::module));
+            if (partition.root_section == no_section)
+                continue;
+            CAISSON_TRY(check_section(i, partition.root_section, bundle::SectionType::root));
+            if (machine_.sections[partition.root_section].size != plan_.root_bytes(i))
+                return failure(Error::section_mismatch, i, partition.root_section);
+        }
+        return base::success;
+    }
+
+    [[nodiscard]] std::uint64_t root_address(const Partition& partition) const {
+        return machine_.bundle_base + machine_.sections[partition.root_section].offset;
+    }
+    [[nodiscard]] bool root_in_place(const Partition& partition) const {
+        return partition.root_section != no_section && root_address(partition) % base::page_size == 0;
+    }
+
+    [[nodiscard]] Status take_what_is_there() {
+        CAISSON_TRY(check_bundle_place());
+        memory::Ledger& ledger = bound_.ledger;
+        for (std::uint32_t i = 0; i < plan_.partition_count(); ++i) {
+            const Partition partition = plan_.partition(i);
+            if (root_in_place(partition) &&
+                !ledger.grant(root_address(partition), plan_.root_bytes(i), memory::Owner::of_partition(i))
+                     .ok())
+                return failure(Error::section_mismatch, i, partition.root_section);
+        }
+        bool taken = ledger.grant_rest(machine_.bundle_base, machine_.bundle_bytes, bundle_owner).ok() &&
+                     ledger.grant_rest(0, low_memory_end, firmware).ok();
+        for (const memory::Run& run : machine_.reserved)
+            taken = taken && (run.bytes == 0 || ledger.grant_rest(run.base, run.bytes, hypervisor).ok());
+        return taken ? Status{base::success} : failure(Error::bad_reserved);
+    }
+
+    // The bundle lies in memory that could be anybody's, above 1 MiB, and shares no byte with a reserved range.
+    [[nodiscard]] Status check_bundle_place() const {
+        const std::uint64_t base = machine_.bundle_base;
+        const auto end = bytes::checked_add(base, machine_.bundle_bytes);
+        if (machine_.bundle_bytes == 0 || !end || *end > memory::address_limit || base < low_memory_end)
+            return failure(Error::bundle_outside, no_index, base);
+        const std::uint64_t first = base::round_down(base, base::page_size);
+        if (!memory::is_usable(*machine_.map, first, *end - first))
+            return failure(Error::bundle_outside, no_index, base);
+        for (const memory::Run& run : machine_.reserved)
+            if (!bytes::lies_within(run.base, run.bytes, memory::address_limit) ||
+                (run.base < *end && base < run.end() && run.bytes != 0))
+                return failure(Error::bad_reserved, no_index, run.base);
+        return base::success;
+    }
+
+    // Fails early with the sum, so that a person sees the whole need and not the last straw.
+    [[nodiscard]] Status check_total() const {
+        std::uint64_t needed = other_frames() * base::page_size;
+        for (std::uint32_t i = 0; i < plan_.partition_count(); ++i) {
+            const Partition partition = plan_.partition(i);
+            needed += partition.memory_bytes;
+            if (partition.root_section != no_section && !root_in_place(partition))
+                needed += plan_.root_bytes(i);
+        }
+        const std::uint64_t available = memory::free_bytes(*machine_.map, bound_.ledger);
+        return needed <= available ? Status{base::success}
+                                   : failure(Error::not_enough_memory, no_index, needed, available);
+    }
+
+    [[nodiscard]] Status place_partition(std::uint32_t index) {
+        const Partition partition = plan_.partition(index);
+        for (std::uint32_t i = 0; i < partition.region_count; ++i) {
+            const Region& region = partition.regions[i];
+            const auto kind = static_cast<RegionKind>(region.kind);
+            const bool in_place = kind == RegionKind::root_image && root_in_place(partition);
+            Placement placement{region.gpa,
+                                region.bytes,
+                                index,
+                                kind,
+                                static_cast<std::uint16_t>(bound_.runs.size()),
+                                0,
+                                kind == RegionKind::root_image && !in_place};
+            if (in_place) {
+                if (!bound_.runs.push_back({root_address(partition), region.bytes}))
+                    return failure(Error::too_fragmented, index);
+            } else {
+                CAISSON_TRY(place_region(index, region.bytes));
+            }
+            placement.run_count = static_cast<std::uint16_t>(bound_.runs.size() - placement.first_run);
+            const bool room = bound_.placements.push_back(placement);
+            base::expects(room, "plan: placements");
+        }
+        return base::success;
+    }
+
+    // Runs for `bytes` of guest memory: one run if there is one, else the longest there are. Runs but the last are
+    // multiples of 2 MiB while such runs exist, so that the guest's 2 MiB pages stay 2 MiB pages of the host.
+    [[nodiscard]] Status place_region(std::uint32_t partition, std::uint64_t bytes) {
+        std::uint64_t rest = bytes;
+        for (std::size_t count = 0; rest != 0; ++count) {
+            const auto run = next_run(rest);
+            if (!run || count == max_runs_per_region)
+                return no_room(partition, rest);
+            if (!bound_.ledger.grant(run->base, run->bytes, memory::Owner::of_partition(partition)).ok() ||
+                !bound_.runs.push_back(*run))
+                return failure(Error::too_fragmented, partition, rest, free_bytes());
+            rest -= run->bytes;
+        }
+        return base::success;
+    }
+
+    [[nodiscard]] std::optional<memory::Run> next_run(std::uint64_t rest) const {
+        const memory::Map& map = *machine_.map;
+        const memory::Ledger& ledger = bound_.ledger;
+        if (options_.huge_pages && rest >= base::huge_page_size)
+            if (const auto run = memory::find_free(map, ledger, rest, base::huge_page_size))
+                return run;
+        const std::uint64_t alignment =
+            rest >= base::large_page_size ? base::large_page_size : base::page_size;
+        if (const auto run = memory::find_free(map, ledger, rest, alignment))
+            return run;
+        if (const auto run = memory::find_longest(map, ledger, alignment))
+            return memory::Run{run->base, std::min(run->bytes, rest)};
+        if (const auto run = memory::find_free(map, ledger, rest, base::page_size))
+            return run;
+        return memory::find_longest(map, ledger, base::page_size);
+    }
+
+    [[nodiscard]] std::uint64_t free_bytes() const {
+        return memory::free_bytes(*machine_.map, bound_.ledger);
+    }
+    [[nodiscard]] base::Failure<Issue> no_room(std::uint32_t partition, std::uint64_t needed) const {
+        const std::uint64_t available = free_bytes();
+        return failure(available < needed ? Error::not_enough_memory : Error::too_fragmented, partition,
+                       needed, available);
+    }
+
+    // The hypervisor's frames but the second-stage tables.
+    [[nodiscard]] std::uint64_t other_frames() const {
+        return options_.frames_fixed + options_.frames_per_cpu * bound_.cpus.size() +
+               options_.frames_per_partition * plan_.partition_count() +
+               options_.frames_per_vcpu * plan_.cpus_needed();
+    }
+
+    // One run if there is one: multi-frame structures need neighbours.
+    [[nodiscard]] Status fill_pool() {
+        bound_.table_frames = table_frames(bound_, options_);
+        bound_.pool_frames = bound_.table_frames + other_frames();
+        std::uint64_t rest = bound_.pool_frames * base::page_size;
+        while (rest != 0) {
+            auto run = memory::find_free(*machine_.map, bound_.ledger, rest, base::page_size);
+            if (!run)
+                run = memory::find_longest(*machine_.map, bound_.ledger, base::page_size);
+            if (!run)
+                return no_room(no_index, rest);
+            if (!bound_.ledger.grant(run->base, run->bytes, hypervisor).ok() || !bound_.pool.add(*run).ok())
+                return failure(Error::too_fragmented, no_index, rest, free_bytes());
+            rest -= run->bytes;
+        }
+        return base::success;
+    }
+
+    const Plan& plan_;
+    const Machine& machine_;
+    const Options& options_;
+    BoundPlan& bound_;
+};
+
+} // namespace
+
+Status bind(const Plan& plan, const Machine& machine, const Options& options, BoundPlan& bound) {
+    base::expects(machine.map != nullptr, "bind: no memory map");
+    bound.clear();
+    const Status status = Binder{plan, machine, options, bound}.run();
+    if (!status.ok())
+        bound.clear();
+    return status;
+}
+
+} // namespace plan
