@@ -216,20 +216,27 @@ CpuidLeaf xstate(const CpuidTable& table, std::uint32_t subleaf, const CpuidStat
     return answer;
 }
 
-CpuidLeaf hypervisor_leaf(std::uint32_t leaf) {
-    constexpr auto word = [](const char(&text)[13], unsigned index) {
+// A 12-byte signature as EBX, ECX, EDX give it.
+constexpr CpuidLeaf signature_leaf(std::uint32_t highest, const char (&text)[13]) {
+    const auto word = [&text](unsigned index) {
         std::uint32_t value = 0;
         for (unsigned i = 0; i < 4; ++i)
             value |= std::uint32_t{static_cast<unsigned char>(text[4 * index + i])} << (8 * i);
         return value;
     };
-    constexpr const char kvm[13] = "KVMKVMKVM\0\0";
-    constexpr const char ours[13] = CAISSON_CPUID_SIGNATURE_TEXT;
+    return {highest, word(0), word(1), word(2)};
+}
+constexpr char kvm_text[13] = "KVMKVMKVM\0\0";
+constexpr char our_text[13] = CAISSON_CPUID_SIGNATURE_TEXT;
+constexpr CpuidLeaf kvm_leaf = signature_leaf(cpuid_kvm + 1, kvm_text);
+constexpr CpuidLeaf our_leaf = signature_leaf(CAISSON_CPUID_VERSION, our_text);
+
+CpuidLeaf hypervisor_leaf(std::uint32_t leaf) {
     switch (leaf) {
     case cpuid_kvm:
-        return {cpuid_kvm + 1, word(kvm, 0), word(kvm, 1), word(kvm, 2)};
+        return kvm_leaf;
     case CAISSON_CPUID_SIGNATURE:
-        return {CAISSON_CPUID_VERSION, word(ours, 0), word(ours, 1), word(ours, 2)};
+        return our_leaf;
     case CAISSON_CPUID_VERSION:
         return {CAISSON_ABI_VERSION, 0, 0, 0};
     default:
@@ -279,6 +286,13 @@ CpuidLeaf lookup_cpuid(const CpuidTable& table, std::uint32_t leaf, std::uint32_
     if (leaf - cpuid_extended < cpuid_leaves)
         return table.extended[leaf - cpuid_extended];
     return hypervisor_leaf(leaf);
+}
+
+void answer_other_cpuid(const CpuidTable& table, Registers& registers, std::uint32_t apic_id,
+                        std::uint64_t cr4, std::uint64_t xcr0) {
+    const auto leaf = static_cast<std::uint32_t>(registers.rax);
+    const auto subleaf = static_cast<std::uint32_t>(registers.rcx);
+    put_leaf(registers, lookup_cpuid(table, leaf, subleaf, {apic_id, cr4, xcr0}));
 }
 
 bool xcr0_valid(std::uint64_t value, std::uint64_t allowed) {
