@@ -1,0 +1,385 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "hypervisor/core/plan/bind.hpp"
+#include "hypervisor/core/plan/board.hpp"
+#include "hypervisor/core/plan/plan_fixture.hpp"
+
+#include <memory>
+
+namespace {
+
+using namespace plan;
+using test::gibibyte;
+using test::mebibyte;
+using test::Wish;
+
+constexpr Options options{true, false, true, 200, 16, 8, 8};
+
+// bind, then check; the bound plan, or the issue.
+struct Outcome {
+    std::unique_ptr<BoundPlan> bound = std::make_unique<BoundPlan>();
+    Issue issue{Error::no_partitions};
+    bool good = false;
+};
+
+Outcome bind_and_check(Wish& wish, test::Board& board, const Options& how = options) {
+    Outcome outcome;
+    const auto table = wish.table();
+    const auto read = Plan::parse(table);
+    EXPECT_TRUE(read.ok());
+    const Machine& machine = board.ready();
+    const auto status = bind(*read, machine, how, *outcome.bound);
+    outcome.good = status.ok();
+    if (!status.ok()) {
+        outcome.issue = status.error();
+        EXPECT_TRUE(outcome.bound->placements.empty() && outcome.bound->ledger.grants().empty());
+        return outcome;
+    }
+    const auto checked = check(*read, machine, how, *outcome.bound);
+    EXPECT_TRUE(checked.ok()) << describe(checked.error().error);
+    return outcome;
+}
+
+Outcome bind_good(Wish& wish, test::Board& board, const Options& how = options) {
+    auto outcome = bind_and_check(wish, board, how);
+    EXPECT_TRUE(outcome.good) << describe(outcome.issue.error);
+    return outcome;
+}
+
+Issue bind_bad(Wish& wish, test::Board& board) {
+    const auto outcome = bind_and_check(wish, board);
+    EXPECT_FALSE(outcome.good);
+    return outcome.issue;
+}
+
+TEST(Bind, RootsStayInPlace) {
+    Wish wish{4};
+    test::Board board{wish};
+    const auto outcome = bind_good(wish, board);
+    const BoundPlan& bound = *outcome.bound;
+    ASSERT_EQ(bound.placements.size(), 8u);
+    for (std::uint32_t i = 0; i < 4; ++i) {
+        const auto placements = bound.placements_of(i);
+        ASSERT_EQ(placements.size(), 2u);
+        EXPECT_EQ(bound.runs_of(placements[0]).size(), 1u);
+        EXPECT_EQ(bound.runs_of(placements[0])[0].base % (2 * mebibyte), 0u);
+        EXPECT_FALSE(placements[1].copied);
+        EXPECT_EQ(bound.runs_of(placements[1])[0].base, 512 * mebibyte + board.sections[3 + i].offset);
+        EXPECT_EQ(bound.ledger.bytes_of(memory::Owner::of_partition(i)), 67 * mebibyte);
+        ASSERT_NE(bound.cpu_of(i, 0), nullptr);
+        EXPECT_EQ(bound.cpu_of(i, 0)->apic_id, i);
+        EXPECT_EQ(bound.cpu_of(i, 1), nullptr);
+    }
+    EXPECT_TRUE(bound.ledger.sealed());
+    EXPECT_EQ(bound.pool.runs().size(), 1u);
+    EXPECT_LT(sizeof(BoundPlan), 48u * 1024);
+}
+
+TEST(Bind, MisalignedBundleIsCopied) {
+    Wish wish{2};
+    test::Board board{wish};
+    board.machine.bundle_base += 512;
+    const auto outcome = bind_good(wish, board);
+    const auto root = outcome.bound->placements_of(1)[1];
+    EXPECT_TRUE(root.copied);
+    EXPECT_EQ(outcome.bound->runs_of(root)[0].base % (2 * mebibyte), 0u);
+}
+
+TEST(Bind, IsDeterministic) {
+    Wish wish{4};
+    test::Board board{wish};
+    const auto first = bind_good(wish, board);
+    std::swap(board.cpus[0], board.cpus[5]);
+    std::swap(board.entries[0], board.entries[1]);
+    const auto second = bind_good(wish, board);
+    ASSERT_EQ(first.bound->runs.size(), second.bound->runs.size());
+    for (std::size_t i = 0; i < first.bound->runs.size(); ++i)
+        EXPECT_EQ(first.bound->runs[i].base, second.bound->runs[i].base);
+    for (std::size_t i = 0; i < first.bound->cpus.size(); ++i)
+        EXPECT_EQ(first.bound->cpus[i].apic_id, second.bound->cpus[i].apic_id);
+}
+
+TEST(Bind, SplitsAroundHolesAndGoesAbove4Gib) {
+    Wish wish{1, 900 * mebibyte};
+    test::Board board{wish};
+    board.entries = {{mebibyte, 600 * mebibyte, memory::Kind::usable},
+                     {700 * mebibyte, 100 * mebibyte, memory::Kind::usable},
+                     {4 * gibibyte + 4096, 400 * mebibyte, memory::Kind::usable}};
+    const auto outcome = bind_good(wish, board);
+    const auto ram = outcome.bound->placements_of(0)[0];
+    EXPECT_GT(ram.run_count, 1u);
+    EXPECT_LE(ram.run_count, max_runs_per_region);
+    bool high = false;
+    for (const memory::Run& run : outcome.bound->runs_of(ram))
+        high = high || run.base >= 4 * gibibyte;
+    EXPECT_TRUE(high);
+    // Every byte has its place, and the places agree with the runs.
+    std::uint64_t contiguous = 0;
+    std::uint64_t seen = 0;
+    while (seen < 900 * mebibyte) {
+        ASSERT_TRUE(outcome.bound->host_address(0, seen, &contiguous)) << seen;
+        seen += contiguous;
+    }
+    EXPECT_EQ(seen, 900 * mebibyte);
+    EXPECT_FALSE(outcome.bound->host_address(0, seen));
+    EXPECT_FALSE(outcome.bound->host_address(1, 0));
+}
+
+TEST(Bind, LargePartition) {
+    Wish wish{1, 10 * gibibyte};
+    test::Board board{wish};
+    board.entries.push_back({4 * gibibyte, 12 * gibibyte, memory::Kind::usable});
+    const auto outcome = bind_good(wish, board, {true, true, true, 200, 16, 8, 8});
+    ASSERT_EQ(outcome.bound->placements.size(), 3u);
+    EXPECT_EQ(outcome.bound->runs_of(outcome.bound->placements[0])[0].base % gibibyte, 0u);
+}
+
+TEST(Bind, NamesWhatIsMissing) {
+    Wish wish{4, 600 * mebibyte};
+    test::Board board{wish};
+    auto issue = bind_bad(wish, board);
+    EXPECT_EQ(issue.error, Error::not_enough_memory);
+    EXPECT_GE(issue.needed, 2400 * mebibyte);
+    EXPECT_LT(issue.available, 2048 * mebibyte);
+    EXPECT_GT(issue.available, 2000 * mebibyte);
+
+    Wish fine{4};
+    test::Board few{fine, 3};
+    issue = bind_bad(fine, few);
+    EXPECT_EQ(issue.error, Error::not_enough_cpus);
+    EXPECT_EQ(issue.needed, 4u);
+    EXPECT_EQ(issue.available, 3u);
+
+    test::Board crumbs{fine};
+    crumbs.entries = {{500 * mebibyte, 100 * mebibyte, memory::Kind::usable}};
+    for (std::uint64_t i = 0; i < 100; ++i)
+        crumbs.entries.push_back({gibibyte + i * 8 * mebibyte, 7 * mebibyte, memory::Kind::usable});
+    issue = bind_bad(fine, crumbs);
+    EXPECT_EQ(issue.error, Error::too_fragmented);
+}
+
+TEST(Bind, PoolGetsExactlyWhatIsAskedFor) {
+    Wish wish{2};
+    test::Board board{wish};
+    const auto outcome = bind_good(wish, board);
+    const std::uint64_t others = 200 + 16 * 8 + 8 * 2 + 8 * 2;
+    EXPECT_EQ(outcome.bound->pool_frames, outcome.bound->table_frames + others);
+    EXPECT_EQ(outcome.bound->pool.total_frames(), outcome.bound->pool_frames);
+}
+
+TEST(Bind, TableFrames) {
+    // RAM of 64 MiB in 2 MiB leaves: root, one table of 512 GiB, one of 1 GiB. Root image at 3 GiB, not congruent
+    // (3 MiB touch two windows of 2 MiB): one of 1 GiB, two of 2 MiB.
+    Wish wish{1};
+    test::Board board{wish};
+    EXPECT_EQ(bind_good(wish, board).bound->table_frames, 3u + 3);
+    // With 4 KiB leaves every 2 MiB of RAM has its table.
+    EXPECT_EQ(bind_good(wish, board, {true, true, false, 0, 0, 0, 0}).bound->table_frames, 6u + 32);
+    EXPECT_EQ(bind_good(wish, board, {false, true, true, 0, 0, 0, 0}).bound->table_frames, 6u + 32);
+    // A congruent root of 3 MiB is one large leaf and one table.
+    board.machine.bundle_base += 2 * mebibyte - board.sections[3].offset % (2 * mebibyte);
+    EXPECT_EQ(bind_good(wish, board).bound->table_frames, 3u + 2);
+    // RAM that ends in the middle of 2 MiB.
+    wish.partitions[0].memory_bytes = 63 * mebibyte;
+    EXPECT_EQ(bind_good(wish, board).bound->table_frames, 3u + 2 + 1);
+    // 1 GiB leaves: three of them below 3 GiB, none needs a table; then the root image's.
+    wish.partitions[0].memory_bytes = 3 * gibibyte;
+    board.entries.push_back({4 * gibibyte, 5 * gibibyte, memory::Kind::usable});
+    EXPECT_EQ(bind_good(wish, board, {true, true, true, 0, 0, 0, 0}).bound->table_frames, 2u + 2);
+    EXPECT_EQ(bind_good(wish, board, {true, false, true, 0, 0, 0, 0}).bound->table_frames, 2u + 3 + 2);
+}
+
+TEST(BindCpus, RanksBootCpuFirst) {
+    Wish wish{2};
+    wish.partitions[0].cpu_set = 0b110;
+    wish.partitions[0].cpus = 0;
+    test::Board board{wish};
+    board.cpus = {{7, 1, 0, 0, false}, {3, 0, 1, 0, false}, {9, 1, 1, 0, true}, {1, 0, 0, 0, false}};
+    const auto outcome = bind_good(wish, board);
+    ASSERT_EQ(outcome.bound->cpus.size(), 4u);
+    EXPECT_EQ(outcome.bound->cpus[0].apic_id, 9u);
+    EXPECT_EQ(outcome.bound->cpus[1].apic_id, 1u);
+    EXPECT_EQ(outcome.bound->cpus[2].apic_id, 3u);
+    EXPECT_EQ(outcome.bound->cpus[3].apic_id, 7u);
+    EXPECT_EQ(outcome.bound->cpu_of(0, 0)->apic_id, 1u);
+    EXPECT_EQ(outcome.bound->cpu_of(0, 1)->apic_id, 3u);
+    EXPECT_EQ(outcome.bound->cpu_of(1, 0)->apic_id, 9u);
+    EXPECT_EQ(outcome.bound->cpus[3].partition, no_index);
+}
+
+TEST(BindCpus, SiblingsAreNeverShared) {
+    Wish wish{3};
+    wish.partitions[1].cpus = 2;
+    test::Board board{wish};
+    board.cpus.clear();
+    for (std::uint32_t i = 0; i < 8; ++i)
+        board.cpus.push_back({i, 0, i / 2, i % 2, i == 0});
+    const auto outcome = bind_good(wish, board);
+    EXPECT_EQ(outcome.bound->cpus[0].partition, 0u);
+    EXPECT_EQ(outcome.bound->cpus[1].partition, no_index) << "the sibling of p0's CPU stays parked";
+    EXPECT_EQ(outcome.bound->cpus[2].partition, 1u);
+    EXPECT_EQ(outcome.bound->cpus[3].partition, 1u);
+    EXPECT_EQ(outcome.bound->cpus[4].partition, 2u);
+
+    wish.partitions[0].cpu_set = 0b01;
+    wish.partitions[2].cpu_set = 0b10;
+    const auto issue = bind_bad(wish, board);
+    EXPECT_EQ(issue.error, Error::core_shared);
+    EXPECT_EQ(issue.partition, 2u);
+    EXPECT_EQ(issue.other, 0u);
+    EXPECT_EQ(issue.needed, 1u);
+
+    // Eight threads on four cores do not carry five partitions.
+    Wish five{5};
+    test::Board same{five};
+    same.cpus = board.cpus;
+    const auto missing = bind_bad(five, same);
+    EXPECT_EQ(missing.error, Error::not_enough_cpus);
+    EXPECT_EQ(missing.partition, 4u);
+}
+
+TEST(BindCpus, BadLists) {
+    Wish wish{1};
+    test::Board board{wish};
+    board.cpus[3].apic_id = 1;
+    EXPECT_EQ(bind_bad(wish, board).error, Error::bad_cpu_list);
+    test::Board none{wish};
+    none.cpus[0].boot = false;
+    EXPECT_EQ(bind_bad(wish, none).error, Error::bad_cpu_list);
+    test::Board two{wish};
+    two.cpus[1].boot = true;
+    EXPECT_EQ(bind_bad(wish, two).error, Error::bad_cpu_list);
+    test::Board rank{wish, 2};
+    wish.partitions[0].cpu_set = 4;
+    EXPECT_EQ(bind_bad(wish, rank).error, Error::not_enough_cpus);
+}
+
+TEST(BindCpus, MoreThanRanks) {
+    Wish wish{64, 2 * mebibyte};
+    test::Board board{wish, 200};
+    const auto outcome = bind_good(wish, board);
+    EXPECT_EQ(outcome.bound->cpus.size(), max_cpus);
+    EXPECT_EQ(outcome.bound->placements.size(), 128u);
+}
+
+TEST(Bind, SectionsMustFit) {
+    const auto error = [](const auto& change) {
+        Wish wish{2};
+        test::Board board{wish};
+        change(wish, board);
+        return bind_bad(wish, board).error;
+    };
+    EXPECT_EQ(error([](Wish&, test::Board& b) { b.sections.pop_back(); }), Error::section_missing);
+    EXPECT_EQ(error([](Wish&, test::Board& b) { b.sections[2].type = 4; }), Error::section_mismatch);
+    EXPECT_EQ(error([](Wish&, test::Board& b) { b.sections[3].partition = 1; }), Error::section_mismatch);
+    EXPECT_EQ(error([](Wish&, test::Board& b) { b.sections[3].partition = bundle::no_partition; }),
+              Error::section_mismatch);
+    EXPECT_EQ(error([](Wish&, test::Board& b) { b.sections[3].size += 4096; }), Error::section_mismatch);
+    EXPECT_EQ(error([](Wish&, test::Board& b) { b.sections[4].offset = ~std::uint64_t{4095}; }),
+              Error::section_mismatch);
+    EXPECT_EQ(error([](Wish&, test::Board& b) { b.sections[4].offset = b.sections[3].offset; }),
+              Error::section_mismatch);
+    EXPECT_EQ(error([](Wish& w, test::Board&) { w.partitions[1].root_section = 3; }),
+              Error::section_mismatch);
+}
+
+TEST(Bind, BundleAndReservedPlaces) {
+    const auto error = [](const auto& change) {
+        Wish wish{1};
+        test::Board board{wish};
+        change(board);
+        return bind_bad(wish, board).error;
+    };
+    EXPECT_EQ(error([](test::Board& b) { b.machine.bundle_base = 4096; }), Error::bundle_outside);
+    EXPECT_EQ(error([](test::Board& b) { b.machine.bundle_base = 2047 * mebibyte; }), Error::bundle_outside);
+    EXPECT_EQ(error([](test::Board& b) { b.machine.bundle_base = ~std::uint64_t{0} - 100; }),
+              Error::bundle_outside);
+    EXPECT_EQ(error([](test::Board& b) { b.machine.bundle_bytes = 0; }), Error::section_mismatch);
+    EXPECT_EQ(error([](test::Board& b) {
+                  b.reserved.push_back({512 * mebibyte + 5000, 1});
+              }),
+              Error::bad_reserved);
+    EXPECT_EQ(error([](test::Board& b) {
+                  b.reserved.push_back({~std::uint64_t{0}, 2});
+              }),
+              Error::bad_reserved);
+}
+
+TEST(Bind, ReservedRangesAreLeftAlone) {
+    Wish wish{1};
+    test::Board board{wish};
+    board.reserved = {
+        {mebibyte, 3}, {40 * mebibyte + 17, 5}, {40 * mebibyte, 100}, {50 * mebibyte, 0}, {0x500, 0x100}};
+    board.entries.push_back({45 * mebibyte, mebibyte, memory::Kind::acpi_nvs});
+    const auto outcome = bind_good(wish, board);
+    const memory::Owner hypervisor{memory::Owner::Kind::hypervisor};
+    EXPECT_EQ(outcome.bound->ledger.owner_of(mebibyte), hypervisor);
+    EXPECT_EQ(outcome.bound->ledger.owner_of(40 * mebibyte), hypervisor);
+    EXPECT_FALSE(outcome.bound->ledger.owner_of(45 * mebibyte));
+    EXPECT_EQ(outcome.bound->ledger.owner_of(0x500), memory::Owner{memory::Owner::Kind::firmware});
+}
+
+TEST(Check, SeesEveryKindOfMistake) {
+    Wish wish{2};
+    test::Board board{wish};
+    const auto table = wish.table();
+    const auto read = Plan::parse(table);
+    const Machine& machine = board.ready();
+    const auto error = [&](const auto& change) {
+        auto bound = std::make_unique<BoundPlan>();
+        EXPECT_TRUE(bind(*read, machine, options, *bound).ok());
+        change(*bound);
+        const auto status = check(*read, machine, options, *bound);
+        EXPECT_FALSE(status.ok());
+        return status.ok() ? Error::no_partitions : status.error().error;
+    };
+    EXPECT_EQ(error([](BoundPlan& b) { b.cpus[1].partition = no_index; }), Error::check_cpus);
+    EXPECT_EQ(error([](BoundPlan& b) { b.cpus[1].vcpu = 1; }), Error::check_cpus);
+    EXPECT_EQ(error([](BoundPlan& b) { b.cpus[3].apic_id = 0; }), Error::check_cpus);
+    EXPECT_EQ(error([](BoundPlan& b) { b.cpus[3].apic_id = 77; }), Error::check_cpus);
+    EXPECT_EQ(error([](BoundPlan& b) { b.placements[0].bytes -= 4096; }), Error::check_regions);
+    EXPECT_EQ(error([](BoundPlan& b) { b.placements[0].gpa = 4096; }), Error::check_regions);
+    EXPECT_EQ(error([](BoundPlan& b) { b.placements[2].first_run = 0; }), Error::check_regions);
+    EXPECT_EQ(error([](BoundPlan& b) { b.placements[0].run_count = 0; }), Error::check_regions);
+    EXPECT_EQ(error([](BoundPlan& b) { b.placements[3].run_count = 2; }), Error::check_regions);
+    EXPECT_EQ(error([](BoundPlan& b) { b.placements[1].copied = true; }), Error::check_place);
+    EXPECT_EQ(error([](BoundPlan& b) { b.runs[0].bytes -= 4096; }), Error::check_regions);
+    EXPECT_EQ(error([](BoundPlan& b) { b.runs[0].base = 0; }), Error::check_place);
+    EXPECT_EQ(error([](BoundPlan& b) { b.runs[0].base = mebibyte; }), Error::check_place);
+    EXPECT_EQ(error([](BoundPlan& b) { b.runs[0].base = 511 * mebibyte; }), Error::check_place);
+    EXPECT_EQ(error([](BoundPlan& b) { b.runs[0].base = 8 * gibibyte; }), Error::check_place);
+    EXPECT_EQ(error([](BoundPlan& b) { b.runs[2].base = b.runs[0].base; }), Error::check_overlap);
+    EXPECT_EQ(error([](BoundPlan& b) { b.runs[1].base += 4096; }), Error::check_overlap);
+    EXPECT_EQ(error([](BoundPlan& b) { b.pool = {}; }), Error::check_pool);
+    EXPECT_EQ(error([](BoundPlan& b) { b.table_frames = 1; }), Error::check_pool);
+    EXPECT_EQ(error([](BoundPlan& b) {
+                  const auto frames = b.pool.total_frames();
+                  const auto base = b.runs[0].base;
+                  b.pool = {};
+                  EXPECT_TRUE(b.pool.add({base, frames * 4096}).ok());
+              }),
+              Error::check_overlap);
+}
+
+TEST(Board, AssumedMachineCarriesThePlan) {
+    EXPECT_EQ(board_of("qemu-q35"), Board::qemu_q35);
+    EXPECT_FALSE(board_of("qemu-pc"));
+    memory::Map map;
+    EXPECT_FALSE(assumed_map(Board::qemu_q35, mebibyte, map));
+    EXPECT_FALSE(assumed_map(Board::qemu_q35, 2048 * gibibyte, map));
+    for (const std::uint64_t memory :
+         {16 * mebibyte, 256 * mebibyte, 2 * gibibyte, 3 * gibibyte, 64 * gibibyte}) {
+        ASSERT_TRUE(assumed_map(Board::qemu_q35, memory, map));
+        EXPECT_LT(memory - memory::usable_bytes(map), mebibyte) << memory;
+    }
+    Wish wish{4, 128 * mebibyte};
+    test::Board board{wish, 4};
+    assumed_cpus(Board::qemu_q35, board.cpus);
+    ASSERT_TRUE(assumed_map(Board::qemu_q35, gibibyte, map));
+    board.entries.assign(map.begin(), map.end());
+    board.machine.bundle_base = assumed_bundle_base(Board::qemu_q35, gibibyte, board.machine.bundle_bytes);
+    bind_good(wish, board);
+    EXPECT_EQ(assumed_bundle_base(Board::qemu_q35, 64 * mebibyte, 63 * mebibyte), 0u);
+    EXPECT_EQ(assumed_bundle_base(Board::qemu_q35, gibibyte, 2 * gibibyte), 0u);
+}
+
+} // namespace
