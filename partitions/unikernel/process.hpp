@@ -39,22 +39,23 @@ struct Thread {
     ThreadState state = ThreadState::runnable;
 
     std::uint64_t kernel_stack_pointer = 0; // while switched out
-    std::uint64_t kernel_stack_top = 0;
+    std::uint64_t kernel_stack_top = 0; // where the frame ends
+    std::uint64_t stack_end = 0;        // of the stack's pages
     std::uint64_t fs_base = 0, gs_base = 0;
     std::byte* vector_state = nullptr; // XSAVE area while switched out
 
     Thread* next_ready = nullptr;      // run queue
     Thread* next_in_process = nullptr; // list of the process
-    sched::Deadline wake_at = sched::never;
-    Thread* timer_next = nullptr; // sleeping threads with a deadline, by deadline
     bool timed_out = false;
+    bool woken = false;                // by a wait queue
     std::uint64_t cpu_ns = 0; // user and system time
     std::uint64_t switched_in = 0;
 
     signal::Set blocked = 0;
     signal::Set saved_blocked = 0; // rt_sigsuspend, ppoll: restored when the call ends
     bool restore_blocked = false;
-    signal::Set awaited = 0; // sigtimedwait
+    signal::Set awaited = 0; // sigtimedwait: taken although blocked
+    bool ending = false;     // to end at its next way to user mode
     signal::Pending pending;
     signal::AlternateStack alternate_stack;
 
@@ -78,9 +79,9 @@ struct Process {
     signal::Pending pending;
     Thread* threads = nullptr;
     unsigned thread_count = 0;
-    bool exiting = false;     // exit_group or a fatal signal: every thread ends at its next return to user mode
-    bool killed = false;      // by the signal `exit_status`
-    int exit_status = 0;      // status, or signal
+    int next_thread_id = 0;
+    sched::WaitQueue on_thread_end;
+    bool killed = false;      // exec failed after the old program was gone
     bool dumpable = true;
     bool no_new_privileges = false;
     std::uint32_t personality = 0;

@@ -65,8 +65,14 @@ public:
     // Makes one page present for a write of the kernel before the program runs (exec).
     [[nodiscard]] Status write_memory(std::uint64_t address, const void* from, std::size_t bytes);
 
-    // Pages of `node` from `first_page` on leave every mapping.
-    void forget_pages(const fs::Node& node, std::uint64_t first_page);
+    // Present pages only, for /proc. False: something is not there.
+    [[nodiscard]] bool read_memory(std::uint64_t address, void* to, std::size_t bytes) const;
+
+    // Shows a page that stays the kernel's (vDSO) inside a mapped range. False: out of memory.
+    [[nodiscard]] bool show_kernel_page(std::uint64_t address, PhysAddr frame, std::uint8_t protection);
+
+    // Pages [first_page, end_page) of `node` leave every mapping; private copies stay.
+    void forget_pages(const fs::Node& node, std::uint64_t first_page, std::uint64_t end_page);
 
     [[nodiscard]] const VmaList& ranges() const { return ranges_; }
     [[nodiscard]] std::uint64_t resident_pages() const { return resident_; }

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+// partitions/unikernel/mm/kernel_tables.cpp - see kernel_tables.hpp.
+// Spec: AMD APM vol. 2 "Long-Mode Page Translation".
+#include "partitions/unikernel/mm/kernel_tables.hpp"
+
+#include "arch/x86_64/cpu/instructions.hpp"
+#include "hypervisor/base/fail.hpp"
+#include "partitions/unikernel/mm/frames.hpp"
+#include "partitions/unikernel/mm/layout.hpp"
+#include "partitions/unikernel/start/stubs.hpp"
+
+#include <array>
+#include <bit>
+#include <cstring>
+
+namespace uk::mm {
+
+namespace {
+
+using namespace entry_bit;
+constexpr std::uint64_t table_bits = present | writable; // leaves decide
+constexpr std::uint64_t small_end = base::large_page_size; // below: 4 KiB pages, because the image is there
+
+PhysAddr root;
+TakePage take_page = nullptr;
+std::uint64_t* stack_directory = nullptr;      // of the window of kernel stacks
+std::array<std::uint64_t, stack_slots / 64> slots_taken{};
+
+std::uint64_t* table_at(PhysAddr frame) { return reinterpret_cast<std::uint64_t*>(frame_data(frame)); }
+
+std::uint64_t* next_level(std::uint64_t& entry) {
+    if ((entry & present) == 0)
+        entry = take_page().value() | table_bits;
+    return table_at(PhysAddr{entry & address});
+}
+
+// The entry for `virt` in the table of the given level (1: 4 KiB, 2: 2 MiB); tables above are made.
+std::uint64_t& entry_for(std::uint64_t virt, unsigned level) {
+    std::uint64_t* table = table_at(root);
+    for (unsigned at = 4;; --at) {
+        std::uint64_t& entry = table[virt >> (12 + 9 * (at - 1)) & 511];
+        if (at == level)
+            return entry;
+        table = next_level(entry);
+    }
+}
+
+std::uint64_t image_physical(const char* symbol) { return reinterpret_cast<std::uint64_t>(symbol) - kernel_base; }
+
+bool is_constant_image(std::uint64_t physical) {
+    return physical >= image_physical(text_start) && physical < image_physical(rodata_end);
+}
+
+void map_image() {
+    for (std::uint64_t at = image_physical(text_start); at < image_physical(image_end); at += base::page_size) {
+        std::uint64_t bits = present | accessed;
+        if (at >= image_physical(text_end))
+            bits |= no_execute;
+        if (at >= image_physical(rodata_end))
+            bits |= writable | dirty;
+        entry_for(kernel_base + at, 1) = at | bits;
+    }
+}
+
+void map_direct(const MappedRange& range) {
+    const std::uint64_t base_bits = present | no_execute | accessed | dirty;
+    const std::uint64_t bits = base_bits | (range.writable ? writable : 0);
+    std::uint64_t at = range.start;
+    for (; at < range.end && at < small_end; at += base::page_size)
+        entry_for(direct_map + at, 1) = at | (is_constant_image(at) ? base_bits : bits);
+    // Large pages may reach past a range's ends; nothing there is ever used.
+    for (at = base::round_down(at, base::large_page_size); at < range.end; at += base::large_page_size) {
+        std::uint64_t& entry = entry_for(direct_map + at, 2);
+        entry = at | bits | large | (entry & writable);
+    }
+}
+
+} // namespace
+
+void build_kernel_tables(std::span<const MappedRange> ranges, TakePage take) {
+    take_page = take;
+    root = take();
+    map_image();
+    for (const MappedRange& range : ranges)
+        map_direct(range);
+    std::uint64_t& stacks = table_at(PhysAddr{table_at(root)[511] & address})[511];
+    stack_directory = next_level(stacks);
+    // SAFETY: the new tables map the code, the data and the stack in use (image) where they are now.
+    cpu::write_cr3(root.value());
+}
+
+void share_kernel_half(std::uint64_t* top_level) { std::memcpy(top_level + 256, table_at(root) + 256, 256 * 8); }
+
+PhysAddr kernel_root() { return root; }
+
+std::uint64_t map_kernel_stack() {
+    std::size_t word = 0;
+    while (word < slots_taken.size() && slots_taken[word] == ~std::uint64_t{0})
+        ++word;
+    if (word == slots_taken.size())
+        return 0;
+    const auto slot = word * 64 + static_cast<unsigned>(std::countr_one(slots_taken[word]));
+    const std::uint64_t top = stack_window + (slot + 1) * stack_slot_bytes;
+    const std::uint64_t bottom = top - stack_pages * base::page_size;
+    std::uint64_t& directory_entry = stack_directory[bottom >> 21 & 511];
+    if ((directory_entry & present) == 0) {
+        const auto table = allocate_frame(Fill::zero);
+        if (!table)
+            return 0;
+        directory_entry = table->value() | table_bits;
+    }
+    std::uint64_t* table = table_at(PhysAddr{directory_entry & address});
+    slots_taken[word] |= std::uint64_t{1} << slot % 64;
+    for (std::uint64_t at = bottom; at < top; at += base::page_size) {
+        const auto frame = allocate_frame(Fill::none);
+        if (!frame) {
+            unmap_kernel_stack(top);
+            return 0;
+        }
+        table[at >> 12 & 511] = frame->value() | present | writable | no_execute | accessed | dirty;
+    }
+    return top;
+}
+
+void unmap_kernel_stack(std::uint64_t top) {
+    for (std::uint64_t at = top - stack_pages * base::page_size; at < top; at += base::page_size) {
+        std::uint64_t& entry = table_at(PhysAddr{stack_directory[at >> 21 & 511] & address})[at >> 12 & 511];
+        if ((entry & present) == 0)
+            continue;
+        const PhysAddr frame{entry & address};
+        entry = 0;
+        cpu::invlpg(at);
+        release_frame(frame);
+    }
+    const std::uint64_t slot = (top - stack_window) / stack_slot_bytes - 1;
+    slots_taken[slot / 64] &= ~(std::uint64_t{1} << slot % 64);
+}
+
+} // namespace uk::mm

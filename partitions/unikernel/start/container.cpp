@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: Apache-2.0
+// partitions/unikernel/start/container.cpp - see container.hpp.
+#include "partitions/unikernel/start/container.hpp"
+
+#include "hypervisor/base/fail.hpp"
+#include "hypervisor/base/text.hpp"
+#include "partitions/abi/hypercall.h"
+#include "partitions/unikernel/fs/operations.hpp"
+#include "partitions/unikernel/fs/tree.hpp"
+#include "partitions/unikernel/log.hpp"
+#include "partitions/unikernel/process.hpp"
+#include "partitions/unikernel/sched/scheduler.hpp"
+#include "partitions/unikernel/start/console.hpp"
+#include "partitions/unikernel/start/exec.hpp"
+#include "partitions/unikernel/start/identity.hpp"
+#include "partitions/unikernel/start/startup.hpp"
+
+#include <algorithm>
+#include <array>
+#include <new>
+
+namespace uk {
+
+namespace start {
+
+namespace {
+
+constexpr unsigned not_executable_status = 126, not_found_status = 127;
+constexpr std::string_view default_path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+// Made in place once, never destroyed: no static constructors, nothing at exit.
+alignas(fs::Tree) std::array<std::byte, sizeof(fs::Tree)> tree_memory;
+alignas(Process) std::array<std::byte, sizeof(Process)> process_memory;
+std::array<char, 64> hostname_text{};
+
+[[noreturn]] void refuse(unsigned status, std::string_view what, std::string_view subject, std::string_view reason) {
+    base::Text<300> text;
+    text << what << ": \"" << subject.substr(0, 200) << "\": " << reason;
+    log(text.view());
+    end_partition(status, CAISSON_EXIT_NORMAL);
+}
+
+std::string_view reason_of(Errno error) {
+    switch (error) {
+    case Errno::noent:
+        return "no such file or directory";
+    case Errno::acces:
+    case Errno::perm:
+        return "permission denied";
+    case Errno::noexec:
+        return "exec format error";
+    case Errno::notdir:
+        return "not a directory";
+    case Errno::isdir:
+        return "is a directory";
+    case Errno::loop:
+        return "too many levels of symbolic links";
+    case Errno::nomem:
+        return "out of memory";
+    case Errno::nametoolong:
+        return "file name too long";
+    case Errno::too_big:
+        return "argument list too long";
+    default:
+        return "cannot be started";
+    }
+}
+
+fs::Credentials credentials_of(const Startup& startup) {
+    fs::Credentials who;
+    who.real_user = who.effective_user = who.saved_user = startup.header().user_id;
+    who.real_group = who.effective_group = who.saved_group = startup.header().group_id;
+    for (unsigned i = 0; i < startup.header().group_count; ++i)
+        if (!who.groups.push_back(startup.group(i)))
+            base::fail("startup record: too many groups", "", 0);
+    return who;
+}
+
+void start_files(const Startup& startup, std::span<const std::byte> root) {
+    auto* tree = new (tree_memory.data()) fs::Tree;
+    fs::TreeOptions options;
+    options.root_image = root;
+    options.writable_limit = startup.header().writable_limit;
+    options.read_only = (startup.header().flags & CAISSON_STARTUP_READ_ONLY) != 0;
+    if (!tree->start(options).ok())
+        base::fail("the root image is not a sound EROFS image, or memory is too small for it", "", 0);
+    for (unsigned i = 0; i < startup.header().tmpfs_count; ++i) {
+        const Startup::Tmpfs tmpfs = startup.tmpfs(i);
+        if (const Status mounted = tree->mount_tmpfs(tmpfs.path, tmpfs.mode, tmpfs.size); !mounted.ok())
+            refuse(failure_status, "tmpfs", tmpfs.path, reason_of(mounted.error()));
+    }
+    tree->finish();
+}
+
+void set_limits(Process& process) {
+    constexpr std::uint64_t stack_bytes = std::uint64_t{8} << 20, files_soft = 1024, files_hard = 1 << 20;
+    const auto limit = [&](Resource resource) -> ResourceLimit& {
+        return process.limits[static_cast<unsigned>(resource)];
+    };
+    limit(Resource::stack).soft = stack_bytes;
+    limit(Resource::core).soft = 0;
+    limit(Resource::open_files) = {files_soft, files_hard};
+    limit(Resource::processes) = {4000, 4000};
+    limit(Resource::locked) = {stack_bytes, stack_bytes};
+    limit(Resource::pending_signals) = {64, 64};
+    limit(Resource::message_queues) = {819200, 819200};
+    limit(Resource::nice) = {0, 0};
+    limit(Resource::realtime_priority) = {0, 0};
+    process.files.limit = files_soft;
+}
+
+Process& make_process(const Startup& startup) {
+    auto* process = new (process_memory.data()) Process;
+    process->id = process->group = process->session = process->next_thread_id = 1;
+    set_limits(*process);
+    auto context = fs::Tree::current().context(credentials_of(startup), startup.working_directory());
+    if (!context.ok())
+        refuse(failure_status, "working directory", startup.working_directory(), reason_of(context.error()));
+    process->context = std::move(context).value();
+    if (!fs::Tree::current().open_standard(process->files).ok() || !process->space.create().ok())
+        base::fail("out of memory at start", "", 0);
+    return *process;
+}
+
+std::string_view path_variable(const Startup& startup) {
+    constexpr std::string_view name = "PATH=";
+    for (unsigned i = 0; i < startup.header().envc; ++i)
+        if (startup.environment(i).starts_with(name))
+            return startup.environment(i).substr(name.size());
+    return default_path;
+}
+
+struct Found {
+    fs::Ref<fs::Node> file;
+    std::array<char, 512> path{};
+    std::size_t length = 0;
+    [[nodiscard]] std::string_view view() const { return {path.data(), length}; }
+};
+
+[[noreturn]] void refuse_entrypoint(std::string_view name, Errno error) {
+    const bool absent = error == Errno::noent || error == Errno::notdir;
+    refuse(absent ? not_found_status : not_executable_status, "exec", name, reason_of(error));
+}
+
+// A name without '/' is looked for along PATH; what is found but may not be run counts only if nothing else is found.
+void find_entrypoint(const Startup& startup, Process& process, Found& found) {
+    const std::string_view name = startup.argument(0);
+    const auto try_path = [&](std::string_view directory) -> Result<fs::Ref<fs::Node>> {
+        base::Text<512> path;
+        path << directory << (directory.empty() ? "" : "/") << name;
+        if (path.truncated())
+            return base::Failure{Errno::nametoolong};
+        found.length = path.view().size();
+        std::copy(path.view().begin(), path.view().end(), found.path.begin());
+        return fs::find_executable(process.context, *process.context.working, found.view());
+    };
+    if (name.find('/') != std::string_view::npos) {
+        auto file = try_path("");
+        if (!file.ok())
+            refuse_entrypoint(name, file.error());
+        found.file = std::move(file).value();
+        return;
+    }
+    bool denied = false;
+    std::string_view rest = path_variable(startup);
+    while (!name.empty()) {
+        const std::size_t colon = rest.find(':');
+        const std::string_view directory = rest.substr(0, colon);
+        auto file = try_path(directory.empty() ? "." : directory);
+        if (file.ok()) {
+            found.file = std::move(file).value();
+            return;
+        }
+        denied = denied || file.error() == Errno::acces;
+        if (colon == std::string_view::npos)
+            break;
+        rest.remove_prefix(colon + 1);
+    }
+    if (denied)
+        refuse_entrypoint(name, Errno::acces);
+    refuse(not_found_status, "exec", name, "executable file not found in $PATH");
+}
+
+Thread& start_program(const Startup& startup, Process& process) {
+    Found found;
+    find_entrypoint(startup, process, found);
+    ProgramStrings strings;
+    bool complete = true;
+    for (unsigned i = 0; i < startup.header().argc; ++i)
+        complete = complete && strings.add_argument(startup.argument(i)).ok();
+    for (unsigned i = 0; i < startup.header().envc; ++i)
+        complete = complete && strings.add_environment(startup.environment(i)).ok();
+    Thread* thread = sched::make_thread(process);
+    if (!complete || thread == nullptr)
+        base::fail("out of memory at start", "", 0);
+    thread->id = process.id;
+    process.threads = thread;
+    process.thread_count = 1;
+    const Status started = execute(process, *thread, std::move(found.file), found.view(), strings);
+    if (!started.ok())
+        refuse_entrypoint(startup.argument(0), started.error());
+    return *thread;
+}
+
+} // namespace
+
+std::string_view hostname() { return hostname_text.data(); }
+
+void set_hostname(std::string_view name) {
+    hostname_text.fill('\0');
+    std::copy_n(name.begin(), std::min(name.size(), hostname_text.size() - 1), hostname_text.begin());
+}
+
+void start_container(const caisson_boot_page& boot_page, const ContainerFiles& files, void (*release)()) {
+    if (boot_page.startup_offset > files.module.size() ||
+        boot_page.startup_bytes > files.module.size() - boot_page.startup_offset)
+        base::fail("startup record: outside the module", "", 0);
+    const auto startup = Startup::parse(files.module.subspan(boot_page.startup_offset, boot_page.startup_bytes));
+    if (!startup)
+        base::fail("the startup record is missing or not sound", "", 0);
+    set_hostname(startup->hostname());
+    start_files(*startup, files.root);
+    Process& process = make_process(*startup);
+    Thread& first = start_program(*startup, process);
+    release(); // nothing allocates until the boot stack, which lies in it, has been left
+    sched::run_first(first);
+}
+
+} // namespace start
+
+// SAFETY: made by start_container before any thread runs.
+Process& main_process() { return *std::launder(reinterpret_cast<Process*>(start::process_memory.data())); }
+
+} // namespace uk

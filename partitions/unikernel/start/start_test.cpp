@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "partitions/unikernel/start/calendar.hpp"
+#include "partitions/unikernel/start/memory_map.hpp"
+#include "partitions/unikernel/start/program.hpp"
+#include "partitions/unikernel/start/startup.hpp"
+
+#include "hypervisor/core/elf/format.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <fstream>
+#include <string>
+#include <vector>
+
+namespace {
+
+using namespace uk;
+using namespace uk::start;
+
+std::vector<std::byte> image(std::uint16_t type, std::vector<elf::ProgramHeader64> headers) {
+    std::vector<std::byte> bytes(4096);
+    elf::Header64 header{};
+    header.identification.magic = elf::magic;
+    header.identification.file_class = elf::class_64;
+    header.identification.data = elf::data_little_endian;
+    header.type = type;
+    header.machine = elf::machine_x86_64;
+    header.entry = 0x401000;
+    header.program_header_offset = sizeof(header);
+    header.program_header_entsize = sizeof(elf::ProgramHeader64);
+    header.program_header_count = static_cast<std::uint16_t>(headers.size());
+    std::memcpy(bytes.data(), &header, sizeof(header));
+    std::memcpy(bytes.data() + sizeof(header), headers.data(), headers.size() * sizeof(headers[0]));
+    return bytes;
+}
+
+elf::ProgramHeader64 segment(std::uint64_t address, std::uint64_t offset, std::uint64_t file, std::uint64_t memory) {
+    return {elf::segment_load, 5, offset, address, address, file, memory, 4096};
+}
+
+TEST(Program, AcceptsAnOrdinaryExecutable) {
+    const auto program = parse_program(image(2, {segment(0x400000, 0, 0x1800, 0x1800), segment(0x403000, 0x2000, 0x10, 0x5000)}));
+    ASSERT_TRUE(program.ok());
+    EXPECT_FALSE(program->position_independent);
+    EXPECT_EQ(program->headers_address, 0x400040u);
+    EXPECT_EQ(program->end(), 0x408000u);
+}
+
+TEST(Program, RefusesUnsoundSegments) {
+    EXPECT_FALSE(parse_program(image(2, {segment(0x400000, 0, 0x2000, 0x1000)})).ok()) << "file larger than memory";
+    EXPECT_FALSE(parse_program(image(2, {segment(0x400100, 0, 0x10, 0x10)})).ok()) << "not congruent";
+    EXPECT_FALSE(parse_program(image(2, {segment(~0xfffull, 0, 0x1000, 0x2000)})).ok()) << "wraps";
+    EXPECT_FALSE(parse_program(image(2, {segment(0x800000000000, 0, 0x10, 0x10)})).ok()) << "kernel half";
+    EXPECT_FALSE(parse_program(image(2, {segment(0x402000, 0x2000, 1, 1), segment(0x400000, 0, 1, 1)})).ok()) << "order";
+    EXPECT_FALSE(parse_program(image(2, {segment(0x400000, 0, 0x1001, 0x1001), segment(0x401800, 0x1800, 1, 1)})).ok())
+        << "two segments in one page";
+    EXPECT_FALSE(parse_program(image(2, std::vector(30, segment(0, 0, 0, 0)))).ok()) << "nothing to load";
+    EXPECT_FALSE(parse_program(image(1, {segment(0x400000, 0, 1, 1)})).ok()) << "relocatable";
+    auto truncated = image(2, {segment(0x400000, 0, 1, 1)});
+    truncated.resize(100);
+    EXPECT_FALSE(parse_program(truncated).ok());
+}
+
+TEST(Program, ReadsTheTestProgramItself) {
+    std::ifstream file("/proc/self/exe", std::ios::binary);
+    std::vector<std::byte> bytes(4096);
+    file.read(reinterpret_cast<char*>(bytes.data()), 4096);
+    const auto program = parse_program(bytes);
+    ASSERT_TRUE(program.ok());
+    EXPECT_GT(program->interpreter_bytes, 0u);
+    EXPECT_FALSE(program->executable_stack);
+}
+
+Result<Script> script(std::string_view text) { return parse_script(std::as_bytes(std::span{text})); }
+
+TEST(Script, TakesInterpreterAndOneArgument) {
+    EXPECT_EQ(script("#!/bin/sh\necho")->interpreter, "/bin/sh");
+    EXPECT_EQ(script("#! /bin/sh  -e x \n")->interpreter, "/bin/sh");
+    EXPECT_EQ(script("#! /bin/sh  -e x \n")->argument, "-e x");
+    EXPECT_EQ(script("#!/bin/sh")->interpreter, "/bin/sh");
+    EXPECT_FALSE(script("#!\n").ok());
+    EXPECT_FALSE(script("# /bin/sh\n").ok());
+    EXPECT_FALSE(script("").ok());
+    EXPECT_FALSE(script("#!" + std::string(400, 'a') + "\n").ok());
+}
+
+struct Record {
+    caisson_startup header{};
+    std::vector<std::byte> tail;
+    std::uint32_t add(std::span<const std::byte> bytes) {
+        const auto at = static_cast<std::uint32_t>(sizeof(header) + tail.size());
+        tail.insert(tail.end(), bytes.begin(), bytes.end());
+        return at;
+    }
+    std::uint32_t text(std::string_view value) {
+        const std::string with_nul{value};
+        return add(std::as_bytes(std::span{with_nul.c_str(), with_nul.size() + 1}));
+    }
+    std::vector<std::byte> bytes() {
+        header.total_bytes = static_cast<std::uint32_t>(sizeof(header) + tail.size());
+        std::vector<std::byte> all(sizeof(header));
+        std::memcpy(all.data(), &header, sizeof(header));
+        all.insert(all.end(), tail.begin(), tail.end());
+        return all;
+    }
+};
+
+Record sound() {
+    Record record;
+    record.header.magic = CAISSON_STARTUP_MAGIC;
+    const std::uint32_t texts[] = {record.text("/bin/app"), record.text("two")};
+    record.header.argc = 2;
+    record.header.argv = record.add(std::as_bytes(std::span{texts}));
+    record.header.working_dir = record.text("/");
+    record.header.hostname = record.text("box");
+    return record;
+}
+
+TEST(Startup, ReadsASoundRecord) {
+    const auto bytes = sound().bytes();
+    const auto startup = Startup::parse(bytes);
+    ASSERT_TRUE(startup.has_value());
+    EXPECT_EQ(startup->argument(1), "two");
+    EXPECT_EQ(startup->hostname(), "box");
+}
+
+TEST(Startup, RefusesEveryOffsetOutside) {
+    const auto refused = [](auto change) {
+        Record record = sound();
+        change(record.header);
+        const auto bytes = record.bytes();
+        return !Startup::parse(bytes).has_value();
+    };
+    EXPECT_FALSE(refused([](caisson_startup&) {}));
+    EXPECT_TRUE(refused([](caisson_startup& h) { h.magic = 0; }));
+    EXPECT_TRUE(refused([](caisson_startup& h) { h.argc = 0; }));
+    EXPECT_TRUE(refused([](caisson_startup& h) { h.argc = 0x40000000; }));
+    EXPECT_TRUE(refused([](caisson_startup& h) { h.argv = 0xFFFFFFFC; }));
+    EXPECT_TRUE(refused([](caisson_startup& h) { h.hostname = 0xFFFFFFFF; }));
+    EXPECT_TRUE(refused([](caisson_startup& h) { h.envc = 1; h.envp = 0xFFFFFF00; }));
+    EXPECT_TRUE(refused([](caisson_startup& h) { h.tmpfs_count = 1; h.tmpfs = h.hostname; }));
+    EXPECT_TRUE(refused([](caisson_startup& h) { h.group_count = 0xFFFFFFFF; }));
+    EXPECT_TRUE(refused([](caisson_startup& h) { h.stop_signal = 65; }));
+    auto cut = sound().bytes();
+    cut.pop_back();
+    EXPECT_FALSE(Startup::parse(cut).has_value());
+}
+
+std::vector<std::byte> physical_memory;
+const std::byte* window(std::uint64_t address, std::uint64_t bytes) {
+    return address <= physical_memory.size() && bytes <= physical_memory.size() - address ? &physical_memory[address] : nullptr;
+}
+template <typename T> void put(std::uint64_t at, T value) { std::memcpy(&physical_memory[at], &value, sizeof(value)); }
+
+TEST(MemoryMap, ReadsStartInfoAndRefusesWrongOnes) {
+    physical_memory.assign(4096, std::byte{0});
+    put(0, std::uint32_t{0x336ec578});
+    put(4, std::uint32_t{1});
+    put(12, std::uint32_t{1});       // modules
+    put(16, std::uint64_t{512});
+    put(40, std::uint64_t{1024});    // memory map
+    put(48, std::uint32_t{2});
+    put(512, std::uint64_t{0x5000}), put(520, std::uint64_t{100});
+    put(1024, std::uint64_t{0x1234}), put(1032, std::uint64_t{0x9000}), put(1040, std::uint32_t{1});
+    put(1048, std::uint64_t{0x100000}), put(1056, std::uint64_t{0x100000}), put(1064, std::uint32_t{2});
+    const auto map = read_start_info(0, &window);
+    ASSERT_TRUE(map.has_value());
+    ASSERT_EQ(map->ram.size(), 1u);
+    EXPECT_EQ(map->ram[0].start, 0x2000u);
+    EXPECT_EQ(map->ram[0].end, 0xA000u);
+    EXPECT_EQ(map->module.end, 0x5064u);
+    put(1032, ~std::uint64_t{0});
+    EXPECT_FALSE(read_start_info(0, &window).has_value());
+    put(1032, std::uint64_t{0x9000});
+    put(48, std::uint32_t{65});
+    EXPECT_FALSE(read_start_info(0, &window).has_value());
+    EXPECT_FALSE(read_start_info(5000, &window).has_value());
+}
+
+} // namespace

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// partitions/unikernel/start/startup.cpp - see startup.hpp.
+#include "partitions/unikernel/start/startup.hpp"
+
+#include <cstring>
+
+namespace uk::start {
+
+namespace {
+constexpr std::uint32_t signal_max = 64;
+} // namespace
+
+std::optional<Startup> Startup::parse(std::span<const std::byte> bytes) {
+    Startup startup;
+    if (bytes.size() < sizeof(caisson_startup))
+        return std::nullopt;
+    std::memcpy(&startup.header_, bytes.data(), sizeof(caisson_startup));
+    if (startup.header_.magic != CAISSON_STARTUP_MAGIC || startup.header_.total_bytes > bytes.size() ||
+        startup.header_.total_bytes > CAISSON_STARTUP_MAX)
+        return std::nullopt;
+    startup.bytes_ = bytes.first(startup.header_.total_bytes);
+    if (!startup.is_sound())
+        return std::nullopt;
+    return startup;
+}
+
+bool Startup::is_sound() const {
+    const caisson_startup& h = header_;
+    if (h.total_bytes < sizeof(caisson_startup) || h.argc == 0 || !has_texts(h.argv, h.argc) ||
+        !has_texts(h.envp, h.envc) || !has_text(h.working_dir) || !has_text(h.hostname) ||
+        !has_array(h.groups, h.group_count, sizeof(std::uint32_t)) || h.stop_signal > signal_max ||
+        !has_array(h.tmpfs, h.tmpfs_count, sizeof(caisson_tmpfs)))
+        return false;
+    for (unsigned i = 0; i < h.tmpfs_count; ++i)
+        if (!has_text(tmpfs_entry(i).path))
+            return false;
+    return true;
+}
+
+bool Startup::has_array(std::uint32_t offset, std::uint64_t count, std::uint64_t size) const {
+    return count == 0 || (offset <= bytes_.size() && count <= (bytes_.size() - offset) / size);
+}
+
+bool Startup::has_text(std::uint32_t offset) const {
+    return offset < bytes_.size() && std::memchr(bytes_.data() + offset, 0, bytes_.size() - offset) != nullptr;
+}
+
+bool Startup::has_texts(std::uint32_t offset, std::uint32_t count) const {
+    if (!has_array(offset, count, sizeof(std::uint32_t)))
+        return false;
+    for (unsigned i = 0; i < count; ++i)
+        if (!has_text(word(offset, i)))
+            return false;
+    return true;
+}
+
+std::uint32_t Startup::word(std::uint32_t offset, unsigned i) const {
+    std::uint32_t value = 0;
+    std::memcpy(&value, bytes_.data() + offset + std::uint64_t{i} * sizeof(value), sizeof(value));
+    return value;
+}
+
+caisson_tmpfs Startup::tmpfs_entry(unsigned i) const {
+    caisson_tmpfs entry{};
+    std::memcpy(&entry, bytes_.data() + header_.tmpfs + std::uint64_t{i} * sizeof(entry), sizeof(entry));
+    return entry;
+}
+
+std::string_view Startup::text(std::uint32_t offset) const {
+    return reinterpret_cast<const char*>(bytes_.data() + offset);
+}
+
+Startup::Tmpfs Startup::tmpfs(unsigned i) const {
+    const caisson_tmpfs entry = tmpfs_entry(i);
+    return {text(entry.path), entry.mode, entry.size};
+}
+
+} // namespace uk::start

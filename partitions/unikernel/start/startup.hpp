@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// partitions/unikernel/start/startup.hpp - reads the startup record (partitions/abi/boot_page.h) with every offset checked.
+//
+// Pure. Trust: written by the image tool and verified with the bundle; in direct mode whatever was given to QEMU.
+// Invariants: every string that a Startup gives ends with NUL inside the record.
+#pragma once
+
+#include "partitions/abi/boot_page.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+
+namespace uk::start {
+
+class Startup {
+public:
+    // Nothing where magic, sizes, counts or offsets are wrong.
+    [[nodiscard]] static std::optional<Startup> parse(std::span<const std::byte> bytes);
+
+    [[nodiscard]] const caisson_startup& header() const { return header_; }
+    [[nodiscard]] std::string_view argument(unsigned i) const { return listed(header_.argv, i); }
+    [[nodiscard]] std::string_view environment(unsigned i) const { return listed(header_.envp, i); }
+    [[nodiscard]] std::string_view working_directory() const { return text(header_.working_dir); }
+    [[nodiscard]] std::string_view hostname() const { return text(header_.hostname); }
+    [[nodiscard]] std::uint32_t group(unsigned i) const { return word(header_.groups, i); }
+    struct Tmpfs {
+        std::string_view path;
+        std::uint32_t mode;
+        std::uint64_t size;
+    };
+    [[nodiscard]] Tmpfs tmpfs(unsigned i) const;
+
+private:
+    [[nodiscard]] bool is_sound() const;
+    [[nodiscard]] bool has_array(std::uint32_t offset, std::uint64_t count, std::uint64_t size) const;
+    [[nodiscard]] bool has_text(std::uint32_t offset) const;
+    [[nodiscard]] bool has_texts(std::uint32_t offset, std::uint32_t count) const;
+    [[nodiscard]] std::uint32_t word(std::uint32_t offset, unsigned i) const;
+    [[nodiscard]] caisson_tmpfs tmpfs_entry(unsigned i) const;
+    [[nodiscard]] std::string_view text(std::uint32_t offset) const; // checked before
+    [[nodiscard]] std::string_view listed(std::uint32_t offset, unsigned i) const { return text(word(offset, i)); }
+
+    std::span<const std::byte> bytes_;
+    caisson_startup header_{};
+};
+
+} // namespace uk::start

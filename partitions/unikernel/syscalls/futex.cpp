@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+// partitions/unikernel/syscalls/futex.cpp - futex(2): WAIT, WAKE, their BITSET forms, REQUEUE, CMP_REQUEUE, WAKE_OP.
+#include "partitions/unikernel/sched/futex.hpp"
+
+#include "partitions/unikernel/sched/futex_table.hpp"
+#include "partitions/unikernel/start/stubs.hpp"
+#include "partitions/unikernel/syscalls/syscalls.hpp"
+#include "partitions/unikernel/syscalls/time_values.hpp"
+
+namespace uk {
+
+namespace {
+
+namespace operation {
+constexpr std::uint32_t wait = 0, wake = 1, requeue = 3, compare_requeue = 4, wake_op = 5, wait_bits = 9,
+                        wake_bits = 10, private_flag = 128, realtime_flag = 256;
+}
+
+// A futex is waited for on the monotonic clock; FUTEX_WAIT's time-out is relative, WAIT_BITSET's absolute.
+Result<sched::Deadline> deadline_of(const Arguments& arguments, bool absolute, bool realtime) {
+    if (arguments[3] == 0)
+        return sched::never;
+    const std::uint64_t ns = CAISSON_TRY(read_timespec(arguments.pointer(3)));
+    if (!absolute)
+        return sched::deadline_after(ns);
+    return realtime ? realtime_to_deadline(ns) : ns;
+}
+
+SyscallResult wake_with_operation(const Arguments& arguments, mm::UserAddress first, mm::UserAddress second) {
+    const std::uint32_t encoded = arguments.word(5);
+    const std::uint32_t op = encoded >> 28 & 7, compare = encoded >> 24 & 15;
+    const bool shift = (encoded >> 31) != 0;
+    const auto sign_extend = [](std::uint32_t bits) { return static_cast<std::int32_t>(bits << 20) >> 20; };
+    std::int32_t operand = sign_extend(encoded >> 12 & 0xFFF);
+    const std::int32_t against = sign_extend(encoded & 0xFFF);
+    if (shift)
+        operand = static_cast<std::int32_t>(std::uint32_t{1} << (operand & 31));
+    std::uint32_t old = CAISSON_TRY(mm::read_user<std::uint32_t>(second));
+    for (std::uint32_t expected = old;; expected = old) {
+        const auto value = static_cast<std::uint32_t>(operand);
+        std::uint32_t updated = 0;
+        switch (op) {
+        case 0: updated = value; break;
+        case 1: updated = expected + value; break;
+        case 2: updated = expected | value; break;
+        case 3: updated = expected & ~value; break;
+        case 4: updated = expected ^ value; break;
+        default: return base::Failure{Errno::nosys};
+        }
+        if (user_compare_exchange(reinterpret_cast<std::uint32_t*>(second.value()), expected, updated, &old) != 0)
+            return base::Failure{Errno::fault};
+        if (old == expected)
+            break;
+    }
+    const auto seen = static_cast<std::int32_t>(old);
+    const bool holds[] = {seen == against, seen != against, seen < against, seen <= against, seen > against, seen >= against};
+    if (compare >= std::size(holds))
+        return base::Failure{Errno::nosys};
+    unsigned woken = sched::futex_wake(first, arguments.word(2), sched::match_any);
+    if (holds[compare])
+        woken += sched::futex_wake(second, arguments.word(3), sched::match_any);
+    return woken;
+}
+
+SyscallResult requeue(const Arguments& arguments, mm::UserAddress from, mm::UserAddress to, bool compare) {
+    if (arguments.integer(2) < 0 || arguments.integer(3) < 0)
+        return base::Failure{Errno::inval};
+    if (compare && CAISSON_TRY(mm::read_user<std::uint32_t>(from)) != arguments.word(5))
+        return base::Failure{Errno::again};
+    const unsigned woken = sched::futex_wake(from, arguments.word(2), sched::match_any);
+    return woken + sched::futex_requeue(from, to, arguments.word(3));
+}
+
+} // namespace
+
+SyscallResult sys_futex(const Arguments& arguments) {
+    const std::uint32_t op = arguments.word(1) & ~(operation::private_flag | operation::realtime_flag);
+    const bool realtime = (arguments.word(1) & operation::realtime_flag) != 0;
+    const mm::UserAddress word = arguments.pointer(0), second = arguments.pointer(4);
+    if (word.value() % 4 != 0)
+        return base::Failure{Errno::inval};
+    if (word.value() >= mm::user_end)
+        return base::Failure{Errno::fault};
+    if (realtime && op != operation::wait && op != operation::wait_bits)
+        return base::Failure{Errno::nosys};
+    switch (op) {
+    case operation::wait:
+    case operation::wait_bits: {
+        const bool bits_form = op == operation::wait_bits;
+        const std::uint32_t bits = bits_form ? arguments.word(5) : sched::match_any;
+        if (bits == 0)
+            return base::Failure{Errno::inval};
+        const auto deadline = CAISSON_TRY(deadline_of(arguments, bits_form, realtime));
+        CAISSON_TRY(sched::futex_wait(word, arguments.word(2), bits, deadline));
+        return 0;
+    }
+    case operation::wake:
+        return sched::futex_wake(word, arguments.word(2), sched::match_any);
+    case operation::wake_bits:
+        if (arguments.word(5) == 0)
+            return base::Failure{Errno::inval};
+        return sched::futex_wake(word, arguments.word(2), arguments.word(5));
+    case operation::requeue:
+    case operation::compare_requeue:
+        if (second.value() % 4 != 0)
+            return base::Failure{Errno::inval};
+        return requeue(arguments, word, second, op == operation::compare_requeue);
+    case operation::wake_op:
+        if (second.value() % 4 != 0 || second.value() >= mm::user_end)
+            return base::Failure{Errno::inval};
+        return wake_with_operation(arguments, word, second);
+    default:
+        return base::Failure{Errno::nosys};
+    }
+}
+
+} // namespace uk

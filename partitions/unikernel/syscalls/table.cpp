@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+// partitions/unikernel/syscalls/table.cpp - number to handler and name; generated from numbers.txt.
+#include "hypervisor/base/text.hpp"
+#include "partitions/unikernel/log.hpp"
+#include "partitions/unikernel/syscalls/syscalls.hpp"
+
+#include <array>
+#include <bitset>
+
+namespace uk {
+
+namespace {
+
+constexpr std::size_t table_size = 512;
+using Handler = SyscallResult (*)(const Arguments&);
+
+struct Row {
+    Handler handler = nullptr;
+    std::uint16_t name = 0; // offset in `names`; 0: no such number
+};
+
+// One string with all names: offsets instead of pointers.
+constexpr char names[] = "\0"
+#define CAISSON_SYSTEM_CALL(number, name) #name "\0"
+#define CAISSON_SYSTEM_CALL_ABSENT(number, name) #name "\0"
+#include "syscall_list.inc"
+#undef CAISSON_SYSTEM_CALL
+#undef CAISSON_SYSTEM_CALL_ABSENT
+    ;
+
+constexpr std::array<Row, table_size> make_table() {
+    std::array<Row, table_size> table{};
+    std::uint16_t at = 1;
+#define CAISSON_SYSTEM_CALL(number, name)                                                                    \
+    table[number] = {&sys_##name, at};                                                                       \
+    at = static_cast<std::uint16_t>(at + sizeof(#name));
+#define CAISSON_SYSTEM_CALL_ABSENT(number, name)                                                             \
+    table[number] = {nullptr, at};                                                                           \
+    at = static_cast<std::uint16_t>(at + sizeof(#name));
+#include "syscall_list.inc"
+#undef CAISSON_SYSTEM_CALL
+#undef CAISSON_SYSTEM_CALL_ABSENT
+    return table;
+}
+
+constexpr std::array<Row, table_size> table = make_table();
+std::bitset<table_size> logged;
+
+void log_absent(std::uint64_t number) {
+    if (number < table_size && logged[number])
+        return;
+    base::Text<128> text;
+    text << "system call " << number;
+    if (number < table_size) {
+        logged[number] = true;
+        text << ' ' << syscall_name(number);
+    }
+    text << " is not there: ENOSYS";
+    log(text.view());
+}
+
+} // namespace
+
+std::string_view syscall_name(std::uint64_t number) {
+    if (number >= table_size || table[number].name == 0)
+        return {};
+    return names + table[number].name;
+}
+
+SyscallResult dispatch(std::uint64_t number, const Arguments& arguments) {
+    if (number >= table_size || table[number].handler == nullptr) {
+        // rseq is optional, asked for by every glibc program: not worth a line.
+        constexpr std::uint64_t rseq = 334;
+        if (number != rseq)
+            log_absent(number);
+        return base::Failure{Errno::nosys};
+    }
+    return table[number].handler(arguments);
+}
+
+} // namespace uk
