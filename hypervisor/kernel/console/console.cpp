@@ -98,10 +98,14 @@ void log(std::string_view text) {
     record(audit::FrameType::log, text);
 }
 
-void exit_record(Partition& partition, std::string_view payload) {
+void finish_output(Partition& partition) {
     const Turn turn;
     while (!send_ring(partition, frames_a_round)) {
     }
+}
+
+void exit_record(const Partition& partition, std::string_view payload) {
+    const Turn turn;
     send({audit::FrameType::exit, partition.index, partition.policy.generation}, std::span{payload});
 }
 

@@ -28,8 +28,10 @@ void start();
 void log(std::string_view line);
 // One frame of the hypervisor's.
 void record(audit::FrameType type, std::string_view payload);
-// The same for a partition's exit record, in its generation's name, after its last output.
-void exit_record(Partition& partition, std::string_view payload);
+// A partition that has stopped: sends the rest of its output, however long the line is taken.
+void finish_output(Partition& partition);
+// Its exit record, in its generation's name.
+void exit_record(const Partition& partition, std::string_view payload);
 
 // Sends what the partition's ring holds, if the line is free; else its holder does.
 void flush(Partition& partition);

@@ -87,6 +87,7 @@ void report_start(const Partition& partition) {
 }
 
 void report_end(Partition& partition, bool last) {
+    console::finish_output(partition);
     audit::ExitRecord record;
     record.partition = partition.name;
     record.generation = partition.policy.generation;

@@ -16,17 +16,11 @@ bool nothing_requested(const Vcpu& vcpu) {
     return vcpu.cpu->requests.load(std::memory_order_acquire) == 0;
 }
 
-[[gnu::noinline]] void computed_cpuid(Vcpu& vcpu, svm::Vmcb& vmcb) {
-    vcpu::answer_cpuid(vcpu.core.policy->cpuid, vcpu.core.registers,
-                       {vcpu.core.index, vmcb.cr4, vcpu.core.xcr0});
-}
-
 // The exits that a busy guest makes most: true when done. Inlined into svm_exit, which then needs no stack frame.
 [[gnu::always_inline]] inline bool quick(Vcpu& vcpu, svm::Vmcb& vmcb) {
     vcpu::Registers& registers = vcpu.core.registers;
     if (vmcb.exit_code == svm::exit_code::cpuid) {
-        if (!vcpu::answer_plain_cpuid(vcpu.core.policy->cpuid, registers))
-            computed_cpuid(vcpu, vmcb);
+        vcpu::answer_cpuid(vcpu.core.policy->cpuid, registers, {vcpu.core.index, vmcb.cr4, vcpu.core.xcr0});
         svm::advance(vmcb, vcpu::ExitKind::cpuid, vcpu.has_next_rip);
         return true;
     }
