@@ -18,7 +18,6 @@ namespace {
 
 constexpr std::uint64_t largest_elf = 64 << 20;
 constexpr std::string_view key_section = ".caisson.keys";
-constexpr std::string_view id_marker = "CAISSON-BUILD-ID:";
 
 [[noreturn]] void environment_failure(const char* code, std::string message, std::string help) {
     throw tool::Failure({code, tool::ExitCode::environment, std::move(message), {}, {}, std::move(help)});
@@ -109,11 +108,9 @@ std::filesystem::path Library::file(const std::string& name) const {
 std::string Library::elf(const std::string& name) const {
     const std::filesystem::path path = file(name);
     std::string bytes = read_file(path, largest_elf);
-    const auto id = build_id_of(bytes);
-    if (id != build_id())
+    if (!carries(bytes, build_id()))
         environment_failure("E0705",
-                            path.lexically_normal().string() + " belongs to another build: " +
-                                id.value_or("no build id") + ", this tool is " + build_id(),
+                            path.lexically_normal().string() + " belongs to another build: this tool is " + build_id(),
                             "install tool and ELFs of one version, or build both again");
     return bytes;
 }
@@ -122,16 +119,7 @@ std::string build_id() {
     return CAISSON_BUILD_ID;
 }
 
-std::optional<std::string> build_id_of(const std::string& elf) {
-    const std::size_t at = elf.find(id_marker);
-    if (at == std::string::npos)
-        return std::nullopt;
-    const std::size_t start = at + id_marker.size();
-    const std::size_t end = elf.find('\0', start);
-    if (end == std::string::npos || end - start > 128)
-        return std::nullopt;
-    return elf.substr(start, end - start);
-}
+bool carries(const std::string& elf, const std::string& id) { return elf.find(id + '\0') != std::string::npos; }
 
 void set_keys(std::string& elf, const bundle::KeyTable& keys) {
     const Range range = key_range(elf);

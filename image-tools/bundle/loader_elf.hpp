@@ -32,8 +32,8 @@ private:
 // This tool's own.
 std::string build_id();
 
-// The id inside an ELF: what follows "CAISSON-BUILD-ID:" up to a NUL. Nothing: there is none.
-std::optional<std::string> build_id_of(const std::string& elf);
+// Whether an ELF holds that id (as the end of a string: its code or "CAISSON-BUILD-ID:...").
+bool carries(const std::string& elf, const std::string& id);
 
 // Fills the `.caisson.keys` section of a loader ELF. Throws E0706 when it has none.
 void set_keys(std::string& elf, const bundle::KeyTable& keys);

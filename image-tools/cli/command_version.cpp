@@ -33,16 +33,15 @@ int version(const Options& options, Report& report) {
     Json items = Json::array();
     report.line("caisson " CAISSON_VERSION "  build " + appliance::build_id());
     for (const char* name : {"caisson.elf", "unikernel.elf"}) {
-        std::string id = "missing";
+        std::string state = "missing";
         try {
-            id = appliance::build_id_of(appliance::read_file(library.file(name), 64 << 20))
-                     .value_or("no build id");
+            const std::string elf = appliance::read_file(library.file(name), 64 << 20);
+            state = appliance::carries(elf, appliance::build_id()) ? "of this build" : "of another build";
         } catch (const tool::Failure&) {
             // Said as "missing": version answers whatever is installed.
         }
-        report.line(std::string(name) + "  build " + id +
-                    (id == appliance::build_id() ? "" : "  (not this tool's)"));
-        items.push_back({{"name", name}, {"build", id}});
+        report.line(std::string(name) + "  " + state);
+        items.push_back({{"name", name}, {"state", state}});
     }
     report.data({{"schema", "caisson.version/1"},
                  {"version", CAISSON_VERSION},

@@ -75,7 +75,7 @@ public:
             app_.add_subcommand("bench", "Deterministic figures under QEMU's instruction counter");
         bench->add_option("--cpu", options.cpu, "QEMU's CPU model")->capture_default_str();
         CLI::App* help = app_.add_subcommand("help", "This text, or that of a command");
-        help->add_option("COMMAND", help_topic_, "a command");
+        help->add_option("COMMAND", help_topic_, "a command")->option_text("[COMMAND]");
     }
 
     // Parses into `options`; an exit code when there is nothing more to do.
@@ -268,7 +268,7 @@ private:
 
     std::string help_text() {
         if (help_topic_.empty())
-            return app_.help() +
+            return app_.get_formatter()->make_help(&app_, "caisson", CLI::AppFormatMode::Normal) +
                    "\nExit codes: 0 done, 1 the answer is no, 2 usage, 3 manifest or plan, 4 image or input, "
                    "5 trust, 6 I/O,\n7 something is missing here, 8 a limit, 70 a bug; `run` gives the "
                    "partition's own. See docs/cli.md.\n";
@@ -279,7 +279,7 @@ private:
                 usage_error("there is no command '" + word + "'", "see caisson help");
             at = below;
         }
-        return at->help();
+        return at->get_formatter()->make_help(at, "caisson", CLI::AppFormatMode::Normal);
     }
 
     CLI::App app_;

@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: Apache-2.0
+// image-tools/bundle/bundle_test.cpp - bundles: written deterministically, verified, refused after any change.
+#include "image-tools/bundle/loader_elf.hpp"
+#include "image-tools/bundle/sections.hpp"
+#include "image-tools/bundle/verify.hpp"
+
+#include <algorithm>
+#include <gtest/gtest.h>
+#include <random>
+#include <set>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace {
+
+using appliance::SigningKey;
+using bundle::SectionType;
+
+class Folder {
+public:
+    Folder() {
+        std::string name = (std::filesystem::temp_directory_path() / "caisson-test-XXXXXX").string();
+        path_ = ::mkdtemp(name.data());
+    }
+    ~Folder() { std::filesystem::remove_all(path_); }
+    [[nodiscard]] std::filesystem::path operator/(const char* name) const { return path_ / name; }
+
+private:
+    std::filesystem::path path_;
+};
+
+std::string noise(std::size_t size, unsigned seed) {
+    std::mt19937 random(seed);
+    std::string out(size, '\0');
+    for (char& c : out)
+        c = static_cast<char>(random());
+    return out;
+}
+
+std::vector<appliance::SectionInput> inputs() {
+    using appliance::section;
+    return {section(SectionType::table, bundle::no_partition, "table", noise(1000, 1)),
+            section(SectionType::kernel, bundle::no_partition, "unikernel", noise(70000, 2)),
+            section(SectionType::root, 0, "web.root", noise((2 << 20) + 8192, 3)),
+            section(SectionType::kernel, 1, "plc.kernel", noise(4096, 4)),
+            section(SectionType::module, 1, "plc.module", noise(1, 5)),
+            section(SectionType::meta, bundle::no_partition, "meta", "{\"schema\":\"caisson.meta/1\"}\n")};
+}
+
+std::string made(const SigningKey& key, std::uint64_t security_version = 4) {
+    const Folder folder;
+    appliance::AtomicFile file(folder / "x.bundle");
+    const auto written =
+        appliance::write_bundle(file, {"gate", "1.0", security_version, 7}, inputs(), key, {});
+    file.commit();
+    std::string bytes = appliance::read_file(folder / "x.bundle", 64 << 20);
+    EXPECT_EQ(bytes.size(), written.total_size);
+    return bytes;
+}
+
+bundle::KeyTable trusting(const SigningKey& key, std::uint64_t floor = 0) {
+    bundle::KeyTable keys = appliance::empty_keys();
+    keys.slots[1] = {bundle::purpose_bundle, 0, floor, key.public_key(), {}};
+    return keys;
+}
+
+bytes::Source source(const std::string& text) {
+    return bytes::Source(std::as_bytes(std::span(text.data(), text.size())));
+}
+
+// The code with which verify refuses, empty when it does not.
+std::string refusal(const std::string& text, const bundle::KeyTable& keys) {
+    try {
+        static_cast<void>(appliance::verify(source(text), keys, "x.bundle"));
+    } catch (const tool::Failure& failure) {
+        EXPECT_TRUE(failure.diagnostic().exit == tool::ExitCode::trust ||
+                    failure.diagnostic().exit == tool::ExitCode::input);
+        return failure.diagnostic().code + " " + failure.diagnostic().message;
+    }
+    return {};
+}
+
+class BundleTest : public testing::Test {
+protected:
+    const SigningKey key = SigningKey::generate();
+    const std::string good = made(key);
+    const bundle::KeyTable keys = trusting(key);
+    appliance::BundleSummary summary = appliance::summarize(source(good), "x");
+};
+
+TEST_F(BundleTest, VerifiesAndSaysWhatItHolds) {
+    const appliance::Verified verified = appliance::verify(source(good), keys, "x");
+    EXPECT_EQ(verified.signer.slot, 1u);
+    EXPECT_EQ(verified.signer.security_version, 4u);
+    EXPECT_EQ(verified.key, key.public_key());
+    EXPECT_EQ(verified.summary.name(), "gate");
+    ASSERT_EQ(verified.summary.sections.size(), 7u);
+    EXPECT_EQ(verified.summary.sections[3].name, "web.root");
+    EXPECT_EQ(verified.summary.table.size(), 1000u);
+    EXPECT_EQ(verified.summary.meta, "{\"schema\":\"caisson.meta/1\"}\n");
+}
+
+TEST_F(BundleTest, SameInputSameBytes) {
+    EXPECT_EQ(made(key), good);
+}
+
+TEST_F(BundleTest, RefusesAThousandFlips) {
+    std::set<std::size_t> places;
+    std::mt19937 random(42);
+    const auto some = [&](std::size_t from, std::size_t to, std::size_t count) {
+        for (std::size_t i = 0; i < count && to > from; ++i)
+            places.insert(from + random() % (to - from));
+    };
+    const std::size_t header_size = summary.header.header_size;
+    for (std::size_t i = 0; i < bundle::sections_offset; ++i) // every header field
+        places.insert(i);
+    for (std::size_t s = 0; s < summary.sections.size(); ++s) { // every field of every section entry
+        const std::size_t entry = bundle::sections_offset + s * bundle::section_entsize;
+        for (std::size_t field : {0, 4, 8, 16, 24, 32, 36, 40, 60, 72, 90, 104, 127})
+            places.insert(entry + field);
+        some(entry, entry + bundle::section_entsize, 20);
+    }
+    some(bundle::sections_offset + summary.sections.size() * bundle::section_entsize, header_size - 64, 60);
+    for (std::size_t i = header_size - 64; i < header_size; ++i) // the signature
+        places.insert(i);
+    std::size_t end = header_size;
+    for (const appliance::SectionSummary& section : summary.sections) {
+        some(end, section.offset, 30); // the gap before it
+        places.insert(section.offset);
+        places.insert(section.offset + section.size - 1);
+        some(section.offset, section.offset + section.size, 60);
+        end = section.offset + section.size;
+    }
+    EXPECT_GE(places.size(), 1000u);
+    std::string changed = good;
+    for (std::size_t place : places) {
+        const char before = changed[place];
+        changed[place] = static_cast<char>(before ^ (1 << random() % 8));
+        EXPECT_NE(refusal(changed, keys), "") << "flip at " << place;
+        changed[place] = before;
+    }
+    EXPECT_EQ(refusal(changed, keys), "");
+}
+
+TEST_F(BundleTest, RefusesTruncationAndAdditionAtEverySection) {
+    std::vector<std::size_t> places{0, 1, 255, 4096, summary.header.header_size};
+    for (const appliance::SectionSummary& section : summary.sections) {
+        places.push_back(section.offset);
+        places.push_back(section.offset + section.size);
+    }
+    for (std::size_t place : places) {
+        if (place < good.size()) {
+            EXPECT_NE(refusal(good.substr(0, place), keys), "") << "cut at " << place;
+        }
+        for (const char extra : {'\0', 'x'}) {
+            std::string longer = good;
+            longer.insert(place, 1, extra);
+            EXPECT_NE(refusal(longer, keys), "") << "one byte at " << place;
+        }
+    }
+}
+
+TEST_F(BundleTest, NamesSectionAndLeaf) {
+    std::string changed = good;
+    changed[summary.sections[3].offset + (2 << 20) + 5] ^= 1;
+    const std::string text = refusal(changed, keys);
+    EXPECT_NE(text.find("E0501"), std::string::npos) << text;
+    EXPECT_NE(text.find("'web.root' leaf 1 (bytes 0x"), std::string::npos) << text;
+}
+
+TEST_F(BundleTest, TrustNeedsTheRightKeyAndVersion) {
+    EXPECT_NE(refusal(good, appliance::empty_keys()), "");
+    EXPECT_NE(refusal(good, trusting(SigningKey::generate())), "");
+    EXPECT_EQ(refusal(good, trusting(key, 4)), "");
+    EXPECT_NE(refusal(good, trusting(key, 5)), "");
+    bundle::KeyTable purposeless = keys;
+    purposeless.slots[1].purpose = 0;
+    EXPECT_NE(refusal(good, purposeless), "");
+    std::string unsigned_bundle = good;
+    std::fill_n(unsigned_bundle.begin() + static_cast<std::ptrdiff_t>(summary.header.header_size) - 64, 64,
+                '\0');
+    EXPECT_NE(refusal(unsigned_bundle, keys), "");
+}
+
+TEST_F(BundleTest, ReadsFromAFile) {
+    const Folder folder;
+    EXPECT_TRUE(appliance::write_new_file(folder / "x.bundle", good, 0644));
+    const appliance::FileSource file(folder / "x.bundle");
+    EXPECT_EQ(appliance::verify(file.source(), keys, "x").summary.sections.size(), 7u);
+    EXPECT_THROW(appliance::FileSource(folder / "nothing"), tool::Failure);
+}
+
+TEST(Bundle, TooLargeIsRefusedBeforeWriting) {
+    const Folder folder;
+    EXPECT_TRUE(appliance::write_new_file(folder / "big", "", 0600));
+    std::filesystem::resize_file(folder / "big", bundle::max_total_size + 1);
+    std::vector<appliance::SectionInput> sections = inputs();
+    sections.push_back(appliance::section_of_file(SectionType::root, 1, "big", folder / "big"));
+    try {
+        appliance::AtomicFile file(folder / "x.bundle");
+        static_cast<void>(
+            appliance::write_bundle(file, {"gate", "1", 0, 0}, sections, SigningKey::generate(), {}));
+        FAIL();
+    } catch (const tool::Failure& failure) {
+        EXPECT_EQ(failure.diagnostic().exit, tool::ExitCode::limit);
+    }
+    EXPECT_FALSE(std::filesystem::exists(folder / "x.bundle"));
+}
+
+TEST(Keys, SavedLoadedAndNeverOverwritten) {
+    const Folder folder;
+    const SigningKey key = SigningKey::generate();
+    key.save(folder / "a.key", folder / "a.pub");
+    struct stat status {};
+    ASSERT_EQ(::stat((folder / "a.key").c_str(), &status), 0);
+    EXPECT_EQ(status.st_mode & 0777u, 0600u);
+    EXPECT_EQ(SigningKey::load(folder / "a.key").public_key(), key.public_key());
+    EXPECT_EQ(appliance::load_public_key(folder / "a.pub"), key.public_key());
+    EXPECT_EQ(appliance::load_public_key(folder / "a.key"), key.public_key());
+    EXPECT_THROW(key.save(folder / "a.key", folder / "b.pub"), tool::Failure);
+    EXPECT_THROW(key.save(folder / "b.key", folder / "a.pub"), tool::Failure);
+    EXPECT_FALSE(std::filesystem::exists(folder / "b.key"));
+    EXPECT_THROW(static_cast<void>(SigningKey::load(folder / "a.pub")), tool::Failure);
+    ::chmod((folder / "a.key").c_str(), 0640);
+    EXPECT_THROW(static_cast<void>(SigningKey::load(folder / "a.key")), tool::Failure);
+}
+
+TEST(Keys, DevelopmentKeyIsMadeOnceForTheUser) {
+    const Folder folder;
+    ::setenv("XDG_CONFIG_HOME", (folder / "config").c_str(), 1);
+    bool made_first = false, made_again = true;
+    const SigningKey first = SigningKey::development(made_first);
+    const SigningKey again = SigningKey::development(made_again);
+    EXPECT_TRUE(made_first);
+    EXPECT_FALSE(made_again);
+    EXPECT_TRUE(first.is_development());
+    EXPECT_EQ(first.public_key(), again.public_key());
+}
+
+} // namespace
