@@ -58,7 +58,7 @@ class HarnessTest(unittest.TestCase):
         self.addCleanup(self.directory.cleanup)
         self.build = os.path.join(self.directory.name, "build")
         os.makedirs(os.path.join(self.build, "qemu-tests"))
-        tool = self.program("tool", "#!/bin/sh\nwhile [ $# -gt 0 ]; do [ \"$1\" = -o ] && { : >\"$2\"; : >\"$2.elf\"; }; shift; done\n")
+        tool = self.program("tool", "#!/bin/sh\nwhile [ $# -gt 0 ]; do [ \"$1\" = -o ] && { : >\"$2\"; : >\"${2%.bundle}.elf\"; }; shift; done\n")
         with open(os.path.join(self.build, "qemu-tests/built.json"), "w", encoding="utf-8") as file:
             json.dump({"tool": tool, "source": "/nowhere"}, file)
 

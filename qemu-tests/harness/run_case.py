@@ -93,11 +93,10 @@ class Case:
         """-> (loader ELF, bundle) of a manifest."""
         bundle = os.path.join(self.work, f"{name}.bundle")
         self.tool(["build", self.write_manifest(name, text), "-o", bundle])
-        loader = bundle + ".elf"
-        for candidate in (loader, os.path.join(self.work, f"{name}.elf"), os.path.join(self.work, "caisson.elf")):
-            if os.path.exists(candidate):
-                return candidate, bundle
-        raise cases.CaseError(f"caisson build wrote no loader beside {bundle}: {os.listdir(self.work)}")
+        loader = os.path.join(self.work, f"{name}.elf")
+        if not os.path.exists(loader):
+            raise cases.CaseError(f"caisson build wrote no loader beside {bundle}")
+        return loader, bundle
 
     def tamper(self, bundle, how):
         with open(bundle, "rb") as file:
@@ -120,6 +119,10 @@ class Case:
         partitions = []
         if "elf" in boot:
             kernel, module = boot["elf"], boot.get("module")
+        elif "direct" in boot:
+            kernel, module = self.built["unikernel"], os.path.join(self.work, "direct.module")
+            manifest = self.write_manifest("main", self.case["manifest"]["text"])
+            self.tool(["build", manifest, "--direct", boot["direct"], "-o", module])
         else:
             text = self.case["manifest"]["text"]
             partitions = cases.partition_names(text)
@@ -140,7 +143,7 @@ class Case:
         run, partitions = self.run_machine()
         expect = cases.substitute(self.case["expect"], self.variables)
         complaints = check.check_run(run, expect)
-        if "elf" in self.case.get("boot", {}):
+        if self.case.get("boot", {}).keys() & {"elf", "direct"}:
             text = run.serial.decode("utf-8", "replace")
             complaints += check.in_order("output", expect.get("text", []), text)
             consoles = {"serial": text}
