@@ -4,7 +4,6 @@
 #include "hypervisor/core/bytes/reader.hpp"
 
 #include <cstdlib>
-#include <cstring>
 #include <vector>
 
 namespace {
@@ -44,8 +43,8 @@ void walk(const Contents& contents, const bytes::Source& file) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     static HeaderBuffer buffer;
-    std::vector<std::byte> file(size);
-    std::memcpy(file.data(), data, size);
+    const auto input = std::as_bytes(std::span{data, size});
+    std::vector<std::byte> file(input.begin(), input.end());
     // The fuzzer cannot guess hashes: sizes and the ID are made right, so that the rest is reached.
     if (size >= sections_offset) {
         (void)bytes::store(std::span{file}, offsetof(Header, total_size), std::uint64_t{size});

@@ -55,7 +55,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         const auto base = reader.read<std::uint64_t>();
         const auto length = reader.read<std::uint64_t>();
         const auto type = reader.read<std::uint8_t>();
-        if (!type)
+        if (!base || !length || !type)
             break;
         entries.push_back({*base, *length, kind_of_e820(*type)});
     }

@@ -6,7 +6,6 @@
 #include "hypervisor/core/plan/board.hpp"
 
 #include <cstdlib>
-#include <cstring>
 #include <vector>
 
 namespace {
@@ -59,8 +58,8 @@ void bind_it(const Plan& read) {
 } // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    std::vector<std::byte> table(size);
-    std::memcpy(table.data(), data, size);
+    const auto input = std::as_bytes(std::span{data, size});
+    std::vector<std::byte> table(input.begin(), input.end());
     if (size >= sizeof(Header)) // a size the fuzzer need not guess
         (void)bytes::store(std::span{table}, offsetof(Header, total_size), static_cast<std::uint32_t>(size));
     const auto read = Plan::parse(table);
