@@ -9,9 +9,12 @@
 #include "drivers/power/power.hpp"
 #include "hypervisor/kernel/console/console.hpp"
 #include "hypervisor/kernel/machine.hpp"
+#include "hypervisor/kernel/memory/address_space.hpp"
 #include "hypervisor/kernel/panic/panic.hpp"
 #include "loader/multiboot2/multiboot2.hpp"
 #include "loader/pvh/pvh.hpp"
+
+#include <cstring>
 
 extern "C" {
 extern const std::uint64_t boot_entry_tsc;
@@ -61,6 +64,29 @@ base::Status<loader::BootError> read_boot_record(std::uint32_t protocol, std::ui
     refuse_to_start(line.view());
 }
 
+// A bundle that firmware put below 1 MiB or off a page boundary is moved once, before a byte of it is looked at: nothing
+// below 1 MiB is ever used, and roots are mapped in place.
+void settle_module() {
+    constexpr std::uint64_t low_memory = 1u << 20;
+    Machine& m = machine();
+    loader::Range& module = m.boot.module;
+    if (module.base >= low_memory && module.base % base::page_size == 0)
+        return;
+    memory::Ledger& taken = m.bound.ledger; // bind() starts afresh
+    const ImageExtent image = image_extent();
+    const bool noted = taken.grant(image.base, image.bytes, {memory::Owner::Kind::hypervisor}).ok() &&
+                       taken.grant_rest(module.base, module.bytes, {memory::Owner::Kind::bundle}).ok();
+    const std::uint64_t bytes = bytes::units(module.bytes, base::page_size) * base::page_size;
+    const auto run =
+        noted ? memory::find_free(m.map, taken, bytes, base::page_size, low_memory) : std::nullopt;
+    if (!run || !early_mapped(run->base, bytes))
+        refuse("memory map", "no room to move the bundle to");
+    std::memcpy(cpu::pointer_to<char>(base::VirtAddr{run->base}),
+                cpu::pointer_to<char>(base::VirtAddr{module.base}), module.bytes);
+    module.base = run->base;
+    taken.clear();
+}
+
 // Both 8259s and every pin of every I/O APIC. Device interrupts belong to nobody yet.
 void mask_interrupt_controllers() {
     constexpr std::uint16_t first_data = 0x21, second_data = 0xa1;
@@ -103,6 +129,7 @@ void take_over(std::uint32_t protocol, std::uint32_t information) {
         refuse("boot", loader::describe(read.error()));
     if (const auto made = memory::normalize(m.boot.memory.view(), m.map); !made.ok())
         refuse("memory map", memory::describe(made.error()));
+    settle_module();
 }
 
 void read_tables() {
