@@ -309,12 +309,56 @@ TEST(AcpiTables, UnreadableTableIsSkipped) {
     EXPECT_FALSE(parsed.tables->fadt);
 }
 
+TEST(AcpiTables, CutAndEmptyThings) {
+    Image image = load("microvm");
+    poke(image.blocks.at(image.rsdp), 20, std::uint32_t{40}); // says 40 bytes, has 36
+    image.repair();
+    EXPECT_EQ(error_of(image), Error::bad_rsdp);
+
+    image = load("q35"); // an empty RSDT entry is skipped, a root that is not there refused
+    poke(table(image, "RSDT"), 36, std::uint32_t{0});
+    image.repair();
+    EXPECT_TRUE(parse(image).status.ok());
+    Image gone = image;
+    gone.blocks.erase(address_of(gone, "RSDT"));
+    EXPECT_EQ(error_of(gone), Error::bad_root);
+    gone = image; // header there, body not
+    table(gone, "HPET").resize(40);
+    EXPECT_FALSE(parse(gone).tables->hpet);
+
+    image = load("q35");
+    poke(table(image, "MCFG"), 44, std::uint64_t{0});
+    poke(table(image, "FACP"), 64, std::uint32_t{0x10000}); // PM1a beyond the ports
+    poke(table(image, "FACP"), 172 + 4, std::uint64_t{0});
+    poke(table(image, "FACP"), 91, std::uint8_t{0}); // PM timer of no length
+    poke(table(image, "FACP"), 208 + 4, std::uint64_t{0});
+    poke(table(image, "HPET"), 44, std::uint64_t{0});
+    poke(table(image, "DSDT"), 0, acpi::signature("XXXX"));
+    image.repair();
+    const Parsed parsed = parse(image);
+    ASSERT_TRUE(parsed.status.ok());
+    EXPECT_TRUE(parsed.tables->pci_segments.empty());
+    ASSERT_TRUE(parsed.tables->fadt);
+    EXPECT_FALSE(parsed.tables->fadt->pm1a_control);
+    EXPECT_FALSE(parsed.tables->fadt->pm_timer);
+    EXPECT_FALSE(parsed.tables->hpet);
+    EXPECT_FALSE(parsed.tables->soft_off);
+
+    poke(table(image, "FACP"), 40, std::uint32_t{0}); // no DSDT at all
+    poke(table(image, "FACP"), 140, std::uint64_t{0});
+    image.repair();
+    EXPECT_FALSE(parse(image).tables->soft_off);
+}
+
 TEST(AcpiTables, FindRsdp) {
     Image image = load("q35");
     const auto found = acpi::find_rsdp(PhysicalReader{image}, base::PhysAddr{0xF0000}, 0x10000);
     ASSERT_TRUE(found);
     EXPECT_EQ(found->value(), image.rsdp);
     EXPECT_FALSE(acpi::find_rsdp(PhysicalReader{image}, base::PhysAddr{0xE0000}, 0x10000));
+    Image broken = image;
+    broken.blocks.at(image.rsdp)[9] ^= std::byte{1};
+    EXPECT_FALSE(acpi::find_rsdp(PhysicalReader{broken}, base::PhysAddr{0xF0000}, 0x10000));
     EXPECT_FALSE(acpi::find_rsdp(PhysicalReader{image}, base::PhysAddr{~std::uint64_t{15}}, 0x100));
 }
 

@@ -85,6 +85,21 @@ TEST(Cpuid, OffersWhatTheHostHas) {
     EXPECT_EQ(vcpu::lookup_cpuid(*none, 0xD, 0, boot), CpuidLeaf{});
 }
 
+TEST(Cpuid, HostsWithFewLeaves) {
+    Host host = Host::everything();
+    host.set(0, 0, {0xD, 1, 2, 3});
+    host.set(7, 0, {0, ~0u, ~0u, ~0u});
+    host.set(0x80000000, 0, {0x80000004, 0, 0, 0});
+    const auto table = build(host, 1);
+    EXPECT_EQ(table->basic[0].eax, 0xDu);
+    EXPECT_EQ(table->basic[0x15], CpuidLeaf{});
+    EXPECT_EQ(table->basic[7].eax, 0u);
+    EXPECT_EQ(table->features1, CpuidLeaf{});
+    EXPECT_EQ(table->extended[0].eax, 0x80000004u);
+    EXPECT_EQ(table->extended[8], CpuidLeaf{});
+    EXPECT_NE(table->extended[4], CpuidLeaf{});
+}
+
 TEST(Cpuid, ControlRegisterMasks) {
     const auto all = build(Host::everything(), 1);
     EXPECT_EQ(all->efer_allowed, 0xD01u);
