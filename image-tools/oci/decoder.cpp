@@ -26,7 +26,7 @@ struct Gzip {
 
 struct Zstd {
     struct Free {
-        void operator()(ZSTD_DStream* stream) const { ZSTD_freeDStream(stream); }
+        void operator()(ZSTD_DStream* decoder) const { ZSTD_freeDStream(decoder); }
     };
     std::unique_ptr<ZSTD_DStream, Free> stream{ZSTD_createDStream()};
     std::size_t wanted = 0; // 0: between frames

@@ -21,7 +21,9 @@ struct Limits {
     std::uint64_t file_bytes = std::uint64_t{1} << 40;            // apparent size of one file, holes included
     std::uint64_t extended_header_bytes = std::uint64_t{1} << 20; // PAX or GNU header of one entry
     std::uint64_t sparse_extents = 65536;                         // of one file
-    std::uint64_t attribute_bytes = 65535;                        // one extended attribute's value
+    std::uint64_t sparse_overhead = std::uint64_t{256}
+                                    << 20; // chunk maps and zeros around extents, of all files together
+    std::uint64_t attribute_bytes = 65535; // one extended attribute's value
 };
 
 } // namespace oci

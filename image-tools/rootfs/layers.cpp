@@ -365,7 +365,13 @@ void LayerApplier::store_contents(Inode& inode, const oci::TarEntry& entry, oci:
 }
 
 void LayerApplier::store_sparse(Inode& inode, const oci::TarEntry& entry, oci::TarReader& reader) {
-    inode.chunks = std::make_unique<ChunkMap>(chunk_map_for(entry.size, entry.extents));
+    const SparsePlan plan = plan_sparse(entry.size, entry.extents);
+    sparse_overhead_ += plan.bytes - std::min(plan.bytes, reader.data_left());
+    if (sparse_overhead_ > limits_.sparse_overhead) {
+        refuse(oci::Fault::limit, "the image's sparse files are too scattered: maps and padding take " +
+                                      std::to_string(sparse_overhead_ >> 20) + " MiB");
+    }
+    inode.chunks = std::make_unique<ChunkMap>(chunk_map_for(entry.size, entry.extents, plan.chunk_bits));
     const std::uint64_t chunk_bytes = block_size << inode.chunks->chunk_bits;
     std::span<const std::uint8_t> run;
     std::size_t extent = 0;

@@ -57,6 +57,7 @@ private:
     std::uint32_t layer_ = 0; // from 1
     std::uint64_t entries_ = 0;
     std::uint64_t whiteouts_ = 0;
+    std::uint64_t sparse_overhead_ = 0;
     const oci::LayerContext* context_ = nullptr;
     std::string entry_path_;
 };

@@ -168,6 +168,48 @@ TEST(Layers, RemovedContentsLeaveNoTrace) {
     EXPECT_EQ(read.contents("d"), std::string(4096, 'd'));
 }
 
+// PAX 0.1 written by hand: the writer makes no sparse entries.
+std::string sparse_tar(const std::string& size, const std::string& map, const std::string& data) {
+    const auto record = [](const std::string& key, const std::string& value) {
+        std::size_t length = key.size() + value.size() + 3;
+        length += std::to_string(length + 2).size();
+        return std::to_string(length) + " " + key + "=" + value + "\n";
+    };
+    std::string tar = TarBuilder()
+                          .file("x", record("GNU.sparse.size", size) + record("GNU.sparse.map", map))
+                          .file("sparse", data)
+                          .done();
+    unsigned sum = 0;
+    tar[156] = 'x';
+    tar.replace(148, 8, 8, ' ');
+    for (std::size_t i = 0; i < 512; ++i) {
+        sum += static_cast<unsigned char>(tar[i]);
+    }
+    std::snprintf(tar.data() + 148, 8, "%06o", sum);
+    return tar;
+}
+
+TEST(Layers, SparseFilesAreChunked) {
+    const std::string data = std::string(4096, 'a') + std::string(100, 'b') + std::string(7, 'c');
+    Flattened flat({sparse_tar("20000000", "0,4096,70000,0,8000000,100,19999993,7", data)});
+    const auto image = flat.image();
+    const test::ErofsReader read(image);
+    std::string expected(20000000, '\0');
+    expected.replace(0, 4096, 4096, 'a').replace(8000000, 100, 100, 'b').replace(19999993, 7, 7, 'c');
+    EXPECT_TRUE(read.contents("sparse") == expected);
+    EXPECT_GT(read.nodes().at("sparse").holes, 100u);
+    EXPECT_LT(image.size(), 100000u);
+}
+
+TEST(Layers, ScatteredSparseFilesHitALimit) {
+    std::string map;
+    for (int i = 0; i < 20000; ++i) {
+        map += (i == 0 ? "" : ",") + std::to_string(i * std::uint64_t{50'000'000}) + ",1";
+    }
+    EXPECT_NE(refusal({sparse_tar("1000000000000", map, std::string(20000, 'x'))}).find("too scattered"),
+              std::string::npos);
+}
+
 TEST(Layers, ASmallImageHasOneBlockOfMetadata) {
     Flattened flat({TarBuilder().directory("bin").file("bin/hello", std::string(17000, 'x')).done()});
     EXPECT_EQ(flat.image().size(), (1 + 5) * block_size);

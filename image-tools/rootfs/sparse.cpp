@@ -32,24 +32,29 @@ template <typename See> void for_each_run(std::span<const oci::TarExtent> extent
 
 } // namespace
 
-ChunkMap chunk_map_for(std::uint64_t size, std::span<const oci::TarExtent> extents) {
-    ChunkMap map;
-    std::uint64_t least = UINT64_MAX;
+SparsePlan plan_sparse(std::uint64_t size, std::span<const oci::TarExtent> extents) {
+    SparsePlan best{0, UINT64_MAX};
     for (unsigned bits = 0; bits <= largest_chunk_bits; ++bits) {
-        std::uint64_t cost = 4 * chunks_of(size, bits);
+        std::uint64_t bytes = 4 * chunks_of(size, bits);
         for_each_run(extents, bits, [&](std::uint64_t first, std::uint64_t last) {
-            cost += std::min((last - first + 1) << (bits + block_bits),
-                             size + block_size - (first << (bits + block_bits)));
+            const std::uint64_t begin = first << (bits + block_bits);
+            bytes += std::min((last - first + 1) << (bits + block_bits), size + block_size - begin);
         });
-        if (cost < least) {
-            least = cost;
-            map.chunk_bits = static_cast<std::uint8_t>(bits);
+        if (bytes < best.bytes) {
+            best = {static_cast<std::uint8_t>(bits), bytes};
         }
     }
-    map.chunks.assign(static_cast<std::size_t>(chunks_of(size, map.chunk_bits)), ChunkMap::hole);
-    for_each_run(extents, map.chunk_bits, [&](std::uint64_t first, std::uint64_t last) {
-        std::fill(map.chunks.begin() + static_cast<std::ptrdiff_t>(first),
-                  map.chunks.begin() + static_cast<std::ptrdiff_t>(last) + 1, 0);
+    return best;
+}
+
+ChunkMap chunk_map_for(std::uint64_t size, std::span<const oci::TarExtent> extents, std::uint8_t chunk_bits) {
+    ChunkMap map;
+    map.chunk_bits = chunk_bits;
+    map.chunks.assign(static_cast<std::size_t>(chunks_of(size, chunk_bits)), ChunkMap::hole);
+    for_each_run(extents, chunk_bits, [&](std::uint64_t first, std::uint64_t last) {
+        const auto begin = map.chunks.begin();
+        std::fill(begin + static_cast<std::ptrdiff_t>(first), begin + static_cast<std::ptrdiff_t>(last) + 1,
+                  0);
     });
     return map;
 }

@@ -11,7 +11,14 @@
 
 namespace rootfs {
 
-// Chunks with data are marked by block 0, the caller places them; the others are holes. Extents ascend within size.
-ChunkMap chunk_map_for(std::uint64_t size, std::span<const oci::TarExtent> extents);
+struct SparsePlan {
+    std::uint8_t chunk_bits = 0;
+    std::uint64_t bytes = 0; // map and stored chunks
+};
+
+// Extents ascend within size.
+SparsePlan plan_sparse(std::uint64_t size, std::span<const oci::TarExtent> extents);
+// Chunks with data are marked by block 0, the caller places them; the others are holes.
+ChunkMap chunk_map_for(std::uint64_t size, std::span<const oci::TarExtent> extents, std::uint8_t chunk_bits);
 
 } // namespace rootfs
