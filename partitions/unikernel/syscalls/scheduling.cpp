@@ -29,6 +29,17 @@ SyscallResult sys_sched_yield(const Arguments&) {
     return 0;
 }
 
+// With one CPU every switch between threads orders memory: the commands succeed, there is nothing to do.
+SyscallResult sys_membarrier(const Arguments& arguments) {
+    constexpr std::uint32_t query = 0, global = 1 << 0, global_expedited = 1 << 1, register_global = 1 << 2,
+                            expedited = 1 << 3, register_expedited = 1 << 4;
+    constexpr std::uint32_t known = global | global_expedited | register_global | expedited | register_expedited;
+    const std::uint32_t command = arguments.word(0);
+    if (arguments.word(1) != 0 || (command & ~known) != 0 || (command & (command - 1)) != 0)
+        return base::Failure{Errno::inval};
+    return command == query ? known : 0;
+}
+
 SyscallResult sys_sched_getaffinity(const Arguments& arguments) {
     CAISSON_TRY(check_thread(arguments.integer(0)));
     constexpr std::uint64_t one_cpu = 1;
