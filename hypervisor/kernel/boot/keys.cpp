@@ -5,7 +5,7 @@
 
 namespace hv {
 
-[[gnu::section(".caisson.keys"), gnu::used]] extern const bundle::KeyTable trusted_keys{
+[[gnu::used]] const bundle::KeyTable trusted_keys{
     .magic = bundle::key_table_magic,
     .count = bundle::key_slots,
     .entsize = sizeof(bundle::KeySlot),

@@ -10,7 +10,7 @@ namespace hv {
 
 struct Cpu;
 
-extern const bundle::KeyTable trusted_keys; // section .caisson.keys
+[[gnu::section(".caisson.keys")]] extern const bundle::KeyTable trusted_keys;
 
 // Boot CPU, early tables: header, leaf lists, gaps and the plan, from private copies. Refuses the bundle or returns.
 void verify_header_and_plan();

@@ -29,10 +29,9 @@ public:
 
 private:
     using Tables = paging::TableBuilder<paging::HostFormat, TablePool>;
-    AddressSpace(TablePool& memory, Tables tables) : memory_(&memory), tables_(tables) {}
+    explicit AddressSpace(Tables tables) : tables_(tables) {}
     [[nodiscard]] base::Status<paging::Error> map_image();
 
-    TablePool* memory_;
     Tables tables_;
 };
 
