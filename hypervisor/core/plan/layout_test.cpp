@@ -178,6 +178,10 @@ TEST(Plan, EveryByteMatters) {
         EXPECT_FALSE(Plan::parse(std::span{table}.first(size)).ok()) << size;
     table.resize(table.size() + 8);
     EXPECT_FALSE(Plan::parse(table).ok());
+    // Not even when the table says so: no byte is unaccounted for.
+    ASSERT_TRUE(bytes::store(std::span{table}, offsetof(Header, total_size),
+                             static_cast<std::uint32_t>(table.size())));
+    EXPECT_EQ(Plan::parse(table).error().error, Error::bad_size);
 }
 
 TEST(Plan, Refusals) {
