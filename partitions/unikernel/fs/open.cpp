@@ -99,13 +99,13 @@ Result<Ref<File>> open(Context& context, Node& start, std::string_view path, std
     const bool exclusive = create && (flags & open_flag::exclusive) != 0;
     const bool no_follow = (flags & open_flag::no_follow) != 0;
     Walk walk{context};
+    if (create)
+        walk.refuse_last_slash();
     Place place =
         CAISSON_TRY(walk.to(start, path, exclusive || no_follow ? LastLink::keep : LastLink::follow));
     if (!place.node) {
         if (!create)
             return base::Failure{Errno::noent};
-        if (place.must_be_directory)
-            return base::Failure{Errno::isdir};
         Ref<Node> node =
             CAISSON_TRY(create_node(context, place, mode::regular | (file_mode & mode::permissions), 0));
         return open_node(context, std::move(node), flags, true);
@@ -113,7 +113,7 @@ Result<Ref<File>> open(Context& context, Node& start, std::string_view path, std
     if (exclusive)
         return base::Failure{Errno::exist};
     Node& node = *place.node;
-    if (create && (node.is_directory() || place.must_be_directory))
+    if (create && node.is_directory())
         return base::Failure{Errno::isdir};
     if ((flags & open_flag::directory) != 0 && !node.is_directory())
         return base::Failure{node.is_symlink() && (flags & open_flag::path) == 0 ? Errno::loop

@@ -49,6 +49,15 @@ bool is_above(const Node& upper, Node& node) {
     }
 }
 
+// May this file be given another name? One's own, or one that could be copied as well (protected_hardlinks).
+bool may_link(const Credentials& who, const Node& node) {
+    if (who.privileged() || who.effective_user == node.user)
+        return true;
+    const bool privileged_file =
+        (node.mode & mode::set_user) != 0 || (node.mode & (mode::set_group | 010)) == (mode::set_group | 010);
+    return node.is_regular() && !privileged_file && permits(node, who, want::read | want::write);
+}
+
 // A place for something new.
 Result<Place> free_place(Walk& walk, Node& start, std::string_view path, bool directory) {
     Place place = CAISSON_TRY(walk.to(start, path, LastLink::never));
@@ -132,6 +141,8 @@ Status make_link(Context& context, Node& from_start, std::string_view from, Node
     const Place place = CAISSON_TRY(free_place(walk, to_start, to, false));
     if (place.directory->volume != node->volume)
         return base::Failure{Errno::xdev};
+    if (!may_link(context.credentials, *node))
+        return base::Failure{Errno::perm};
     CAISSON_TRY(may_change(context, *place.directory));
     if (node->is_directory())
         return base::Failure{Errno::perm};

@@ -131,7 +131,8 @@ public:
         : size_(bytes.size()), memory_(static_cast<std::byte*>(
                                    std::aligned_alloc(4096, (bytes.size() + 4095) / 4096 * 4096 + 4096))) {
         std::memset(memory_, 0, (size_ + 4095) / 4096 * 4096 + 4096);
-        std::memcpy(memory_, bytes.data(), bytes.size());
+        if (!bytes.empty())
+            std::memcpy(memory_, bytes.data(), bytes.size());
     }
     Image(const Image&) = delete;
     Image& operator=(const Image&) = delete;

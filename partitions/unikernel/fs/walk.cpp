@@ -89,6 +89,8 @@ Status Walk::step(std::string_view name, bool is_last, LastLink last) {
             place_ = {here_, {}, here_, true};
         return base::success;
     }
+    if (is_last && last_slash_ && refuse_last_slash_)
+        return base::Failure{Errno::isdir};
     auto found = look_up(*here_, name);
     if (!found.ok()) {
         if (found.error() != Errno::noent || !is_last)
@@ -106,6 +108,11 @@ Status Walk::step(std::string_view name, bool is_last, LastLink last) {
             here_ = std::move(node);
         return base::success;
     }
+    // Nobody is led astray by a stranger's link in a directory where everybody may make one (protected_symlinks).
+    const bool shared_place = (here_->mode & (mode::sticky | 0002)) == (mode::sticky | 0002);
+    const bool strangers = node->user != context_.credentials.effective_user && node->user != here_->user;
+    if (is_last && shared_place && strangers)
+        return base::Failure{Errno::acces};
     const bool direct = node->synthetic.entry != 0 && node->target.empty();
     CAISSON_TRY(enter_link(std::move(node)));
     if (direct && is_last)
@@ -131,8 +138,7 @@ Result<Place> Walk::to(Node& start, std::string_view path, LastLink last) {
             last_slash_ = last_slash_ || !rest_[i].text.empty();
         CAISSON_TRY(step(name, is_last, last));
     }
-    if (place_.node && place_.must_be_directory && !place_.node->is_directory() &&
-        !(place_.node->is_symlink() && last == LastLink::never))
+    if (last != LastLink::never && place_.node && place_.must_be_directory && !place_.node->is_directory())
         return base::Failure{Errno::notdir};
     return std::move(place_);
 }

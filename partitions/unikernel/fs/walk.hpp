@@ -27,7 +27,7 @@ struct Place {
 enum class LastLink : std::uint8_t {
     follow,
     keep,  // unless a slash follows it
-    never, // also when a slash follows: rename, rmdir and the like name the link itself
+    never, // the name itself, whatever it is; what a slash behind it asks for is the caller's to check
 };
 
 class Walk {
@@ -36,6 +36,8 @@ public:
     Walk(const Walk&) = delete;
     Walk& operator=(const Walk&) = delete;
 
+    // For O_CREAT: a slash behind the last name is EISDIR, whatever the name is.
+    void refuse_last_slash() { refuse_last_slash_ = true; }
     // Errors: noent (empty path, or a missing directory on the way), notdir, acces, loop, nametoolong.
     [[nodiscard]] Result<Place> to(Node& start, std::string_view path, LastLink last);
 
@@ -56,6 +58,7 @@ private:
     std::array<Rest, symlinks_max + 1> rest_{};
     unsigned depth_ = 0; // of rest_
     unsigned links_ = 0;
+    bool refuse_last_slash_ = false;
     bool last_slash_ = false; // somewhere behind the last component
 };
 
