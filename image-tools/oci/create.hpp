@@ -2,9 +2,10 @@
 // image-tools/oci/create.hpp - a single-layer OCI layout from a directory or a tar file, without root or
 // Docker.
 //
-// Deterministic: entries sorted by name, one time stamp, owners 0:0 (unless kept), no host names: the same tree
-// gives the same bytes wherever it lies. The root directory itself is 0755. index.json is replaced last and at
-// once; an existing layout gets the tag added (or moved), anything else that exists is refused (E0417).
+// Deterministic: entries sorted by name, one time stamp, owners 0:0 (unless kept), no host names: the same
+// tree gives the same bytes wherever it lies. The root directory itself is 0755. index.json is replaced last
+// and at once; an existing layout gets the tag added (or moved), anything else that exists is refused
+// (E0417).
 #pragma once
 
 #include "image-tools/oci/digest.hpp"

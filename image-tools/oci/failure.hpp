@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// image-tools/oci/failure.hpp - the failures of reading images (E04xx): one place for codes, exits and wording.
+// image-tools/oci/failure.hpp - the failures of reading images (E04xx): one place for codes, exits and
+// wording.
 #pragma once
 
 #include "image-tools/diagnostic/diagnostic.hpp"

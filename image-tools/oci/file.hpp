@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // image-tools/oci/file.hpp - a range of an open file: a blob in a layout or inside an archive.
 //
-// The descriptor stays open from the check of a digest to its use, so a file replaced meanwhile is never mixed in.
+// The descriptor stays open from the check of a digest to its use, so a file replaced meanwhile is never
+// mixed in.
 #pragma once
 
 #include <cstdint>

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <utility>
 
 namespace oci {
@@ -48,6 +49,19 @@ std::string full_docker_name(std::string name) {
 // Attestations that build tools put beside the platforms are no platform.
 bool is_platform(const Platform& platform) {
     return !platform.os.empty() && platform.os != "unknown";
+}
+
+// One tag on manifests of different platforms stands for an index of them.
+bool one_per_platform(const std::vector<const Descriptor*>& found) {
+    std::set<Platform> platforms;
+    for (const Descriptor* item : found) {
+        const bool counts =
+            item->platform && !tag_of(*item).empty() && tag_of(*item) == tag_of(*found.front());
+        if (!counts || !platforms.insert(*item->platform).second) {
+            return false;
+        }
+    }
+    return !found.empty();
 }
 
 struct DockerImage {
@@ -116,7 +130,7 @@ std::vector<Descriptor> ImageLoader::top_index() const {
     return parse_index(*text, what, options_.limits);
 }
 
-Descriptor ImageLoader::choose_tag(const std::vector<Descriptor>& index) const {
+Descriptor ImageLoader::choose_tag(const std::vector<Descriptor>& index) {
     std::vector<const Descriptor*> found;
     std::vector<std::string> tags;
     for (const Descriptor& descriptor : index) {
@@ -130,6 +144,13 @@ Descriptor ImageLoader::choose_tag(const std::vector<Descriptor>& index) const {
     }
     if (found.size() == 1) {
         return *found.front();
+    }
+    if (one_per_platform(found)) {
+        std::vector<Descriptor> candidates;
+        for (const Descriptor* item : found) {
+            candidates.push_back(*item);
+        }
+        return choose_platform(candidates);
     }
     const std::string how = "write " + Reference{reference_.transport, reference_.path, "TAG"}.text();
     if (found.empty() && index.empty()) {

@@ -44,7 +44,7 @@ public:
 
 private:
     std::vector<Descriptor> top_index() const;
-    Descriptor choose_tag(const std::vector<Descriptor>& index) const;
+    Descriptor choose_tag(const std::vector<Descriptor>& index);
     Descriptor choose_platform(const std::vector<Descriptor>& candidates);
     void load_manifest(Image& image, const Descriptor& descriptor) const;
     void load_docker_archive(Image& image) const;

@@ -172,6 +172,20 @@ TEST_F(Layouts, TagsAreAddedAndMoved) {
     EXPECT_EQ(entries[1].platforms.at(0).text(), "linux/amd64");
 }
 
+TEST_F(Layouts, OneTagOnSeveralPlatformsIsAnIndex) {
+    create_image(options_);
+    std::ifstream in(work_ / "out/index.json");
+    nlohmann::json index = nlohmann::json::parse(in);
+    nlohmann::json other = index["manifests"][0];
+    other["platform"]["architecture"] = "arm64";
+    index["manifests"].push_back(other);
+    write("out/index.json", index.dump());
+    EXPECT_EQ(Image::open(options_.to).platforms().size(), 2u);
+    index["manifests"].push_back(other);
+    write("out/index.json", index.dump());
+    EXPECT_EQ(refusal([&] { Image::open(options_.to); }).substr(0, 5), "E0403");
+}
+
 TEST_F(Layouts, NothingElseIsOverwritten) {
     options_.to.path = options_.from.string();
     EXPECT_EQ(refusal([&] { create_image(options_); }).substr(0, 5), "E0417");

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// image-tools/oci/layer_stream.hpp - one layer's tar bytes; the limits and the diff_id are enforced as they pass.
+// image-tools/oci/layer_stream.hpp - one layer's tar bytes; the limits and the diff_id are enforced as they
+// pass.
 //
 // Invariant: an empty run is returned only after the whole layer's SHA-256 was found equal to its diff_id.
 #pragma once

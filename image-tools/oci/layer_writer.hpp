@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// image-tools/oci/layer_writer.hpp - one layer's blob while it is written: tar bytes in, gzip and both digests out.
+// image-tools/oci/layer_writer.hpp - one layer's blob while it is written: tar bytes in, gzip and both
+// digests out.
 //
 // zlib at a fixed level with an empty header: the same tar gives the same blob.
 #pragma once

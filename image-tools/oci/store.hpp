@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // image-tools/oci/store.hpp - named files of a layout directory or of an archive, without unpacking it.
 //
-// An archive is indexed once (name -> range of the file); a compressed one is first decompressed into a nameless
-// temporary file.
-// Trust: names and contents are hostile; only names asked for are looked up, contents are checked by the reader.
+// An archive is indexed once (name -> range of the file); a compressed one is first decompressed into a
+// nameless temporary file.
+// Trust: names and contents are hostile; only names asked for are looked up, contents are checked by the
+// reader.
 #pragma once
 
 #include "image-tools/oci/digest.hpp"

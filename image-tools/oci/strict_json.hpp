@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// image-tools/oci/strict_json.hpp - JSON of images: duplicate keys, deep nesting and large documents are refused.
+// image-tools/oci/strict_json.hpp - JSON of images: duplicate keys, deep nesting and large documents are
+// refused.
 //
 // nlohmann::json alone keeps the last of two equal keys silently, so two readers could see two documents.
 // Spec: RFC 8259; OCI image specification.

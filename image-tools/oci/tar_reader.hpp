@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// image-tools/oci/tar_reader.hpp - a strict reader of tar streams: ustar, PAX, GNU long names, all sparse forms.
+// image-tools/oci/tar_reader.hpp - a strict reader of tar streams: ustar, PAX, GNU long names, all sparse
+// forms.
 //
-// Trust:      every byte is hostile. Where two readers could disagree about a header (a number out of range, a size on
+// Trust:      every byte is hostile. Where two readers could disagree about a header (a number out of range,
+// a size on
 //             an entry without data, bytes behind the end mark), the archive is refused, never interpreted.
 // Invariants: what next() returns is within the limits; the data of an entry is exactly its stored size.
 //             Path checks (".." and the like) are the caller's.
@@ -63,12 +65,12 @@ public:
 
     TarReader(Source source, const Limits& limits);
 
-    // The next entry, skipping what is left of the last one's data. False at the end, which reads the source out.
+    // The next entry, skipping what is left of the last. False at the end, which reads the source out.
     bool next(TarEntry& entry);
     // The next run of the entry's stored data; empty when there is no more.
     std::span<const std::uint8_t> read();
     [[nodiscard]] std::uint64_t data_left() const { return data_left_; }
-    // For a source that can seek and gives single blocks: forgets the entry's data and padding and returns their length.
+    // For a seekable source of single blocks: forgets what is left of the entry and returns its length.
     std::uint64_t step_over();
 
 private:

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// image-tools/rootfs/edge_images_test.cpp - the images of qemu-tests/images/make_oci.py: each unusual one becomes the tree it means,
-// each hostile one is refused with image, layer and reason; every result passes fsck.erofs and is reproducible.
+// image-tools/rootfs/edge_images_test.cpp - the images of qemu-tests/images/make_oci.py: each unusual one
+// becomes the tree it means, each hostile one is refused with image, layer and reason; every result passes
+// fsck.erofs and is reproducible.
 #include "image-tools/rootfs/erofs_test_reader.hpp"
 #include "image-tools/rootfs/root_image.hpp"
 

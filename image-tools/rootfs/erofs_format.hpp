@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // image-tools/rootfs/erofs_format.hpp - the EROFS on-disk structures that the writer and its test reader use.
 //
-// Spec: Linux Documentation/filesystems/erofs.rst and the on-disk format description of erofs.docs.kernel.org; little endian.
+// Spec: Linux Documentation/filesystems/erofs.rst and the on-disk format description of
+// erofs.docs.kernel.org; little endian.
 #pragma once
 
 #include <array>

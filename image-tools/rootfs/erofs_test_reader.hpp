@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// image-tools/rootfs/erofs_test_reader.hpp - for tests only: reads an EROFS image back, refusing what the writer never makes.
+// image-tools/rootfs/erofs_test_reader.hpp - for tests only: reads an EROFS image back, refusing what the
+// writer never makes.
 //
 // Independent of the writer except for the structures of erofs_format.hpp; the unikernel has its own reader.
 #pragma once

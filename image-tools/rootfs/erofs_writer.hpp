@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// image-tools/rootfs/erofs_writer.hpp - a tree and its spool become an EROFS image: uncompressed, made to be mapped.
+// image-tools/rootfs/erofs_writer.hpp - a tree and its spool become an EROFS image: uncompressed, made to be
+// mapped.
 //
-// Layout of the file: block 0 has the superblock and, behind it, the first inodes (a small image needs no other metadata
-// block); then the contents of regular files, each on its own blocks, the last zero padded, so that every page of
-// a file can be mapped where it lies; then full directory blocks; then the other inodes with their extended
-// attributes, chunk maps, link targets and directory ends.
+// Layout of the file: block 0 has the superblock and, behind it, the first inodes (a small image needs no
+// other metadata block); then the contents of regular files, each on its own blocks, the last zero padded,
+// so that every page of a file can be mapped where it lies; then full directory blocks; then the other
+// inodes with their extended attributes, chunk maps, link targets and directory ends.
 // Invariants: the bytes depend on the tree, the contents' order and the options alone; an inode lies within a
 //             block; the root's number fits 16 bits.
 // Spec:       Linux Documentation/filesystems/erofs.rst.
@@ -23,7 +24,8 @@ struct ErofsOptions {
     std::string identity;   // hashed into the UUID
 };
 
-// Finishes the spool's file and returns its size in bytes, whole blocks. The tree's data places are final after it.
+// Finishes the spool's file and returns its size in bytes, whole blocks. The tree's data places are final
+// after it.
 std::uint64_t write_erofs(Tree& tree, Spool& spool, const ErofsOptions& options);
 
 } // namespace rootfs

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Arbitrary layers become an image that a second reader finds equal to the tree, or are refused with a Failure.
+// Arbitrary layers become an image that a second reader finds equal to the tree, or are refused with a
+// Failure.
 //
-// Tar checksums are made right first, or hardly any input would get past them. Two equal bytes at a block's end
+// Tar checksums are made right first, or hardly any input would get past them. Two equal bytes at a block's
+// end
 // (0xfe 0xff) separate layers.
 #include "image-tools/rootfs/flatten_test_support.hpp"
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// image-tools/rootfs/flatten_test_support.hpp - for tests only: tars given as bytes become a tree and an image in memory.
+// image-tools/rootfs/flatten_test_support.hpp - for tests only: tars given as bytes become a tree and an
+// image in memory.
 #pragma once
 
 #include "image-tools/oci/tar_writer.hpp"

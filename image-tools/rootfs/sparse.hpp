@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // image-tools/rootfs/sparse.hpp - how a sparse file is cut into chunks.
 //
-// Small chunks make a long map, large ones store zeros around each extent: the size with the least sum is taken.
+// Small chunks make a long map, large ones store zeros around each extent: the size with the least sum is
+// taken.
 #pragma once
 
 #include "image-tools/oci/tar_reader.hpp"

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// image-tools/rootfs/spool.hpp - the output file while it is being made: file contents in 4 KiB blocks from block 1 on.
+// image-tools/rootfs/spool.hpp - the output file while it is being made: file contents in 4 KiB blocks from
+// block 1 on.
 //
-// Contents are appended in the order of the layers; what later layers remove is forgotten and squeezed out once, at
-// the end, so that the file depends on the live contents and their order alone.
+// Contents are appended in the order of the layers; what later layers remove is forgotten and squeezed out
+// once, at the end, so that the file depends on the live contents and their order alone.
 // Invariants: a content starts on a block; the rest of its last block is zero.
 #pragma once
 
