@@ -20,7 +20,7 @@ ALLOWED = {
     "partitions/abi/": ["partitions/abi/"],
     "arch/": ["arch/", "hypervisor/base/", "hypervisor/core/", "partitions/abi/"],
     "drivers/": ["drivers/", "hypervisor/base/", "hypervisor/core/"],
-    "hypervisor/kernel/": ["hypervisor/", "arch/", "drivers/", "partitions/abi/", "third_party/"],
+    "hypervisor/kernel/": ["hypervisor/", "arch/", "drivers/", "loader/", "partitions/abi/", "third_party/"],
     "loader/": ["loader/", "hypervisor/base/", "hypervisor/core/", "drivers/", "arch/x86_64/cpu/", "arch/x86_64/boot/",
                 "partitions/abi/"],
     "partitions/unikernel/": ["partitions/unikernel/", "partitions/abi/", "hypervisor/base/", "hypervisor/core/bytes/",

@@ -8,7 +8,7 @@ complain() { echo "$1"; bad=1; }
 
 while IFS= read -r -d '' file; do
     case $file in
-        LICENSE | .clang-format | .gitignore | *.json | */corpus/* | */golden/* | *.bin | *.key | *.pub) continue ;;
+        LICENSE | NOTICE | .clang-format | .gitignore | *.json | */corpus/* | */golden/* | *.bin | *.key | *.pub) continue ;;
         *.md) continue ;;
     esac
     # A generated or data file that cannot carry a comment is listed above; everything else says its licence.
@@ -25,7 +25,7 @@ done < <(git ls-files -z '*.cpp' '*.hpp' '*.py' '*.sh' '*.S')
 
 # Words are put together here so that this file does not find itself.
 todo="TO""DO|FIX""ME|XX""X|for"" now"
-git grep -nIE "($todo)" -- '*.cpp' '*.hpp' '*.c' '*.h' '*.S' '*.py' '*.sh' '*.cmake' && complain "notes to self (above)"
+git grep -nIwE "($todo)" -- '*.cpp' '*.hpp' '*.c' '*.h' '*.S' '*.py' '*.sh' '*.cmake' && complain "notes to self (above)"
 hosts="deb\.debian""\.org|archive\.ubuntu""\.com|security\.debian""\.org"
 git grep -nIE "($hosts)" && complain "host names of package archives (above): they come from the system's apt"
 
