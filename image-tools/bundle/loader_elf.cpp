@@ -110,7 +110,8 @@ std::string Library::elf(const std::string& name) const {
     std::string bytes = read_file(path, largest_elf);
     if (!carries(bytes, build_id()))
         environment_failure("E0705",
-                            path.lexically_normal().string() + " belongs to another build: this tool is " + build_id(),
+                            path.lexically_normal().string() + " belongs to another build: this tool is " +
+                                build_id(),
                             "install tool and ELFs of one version, or build both again");
     return bytes;
 }
@@ -119,7 +120,9 @@ std::string build_id() {
     return CAISSON_BUILD_ID;
 }
 
-bool carries(const std::string& elf, const std::string& id) { return elf.find(id + '\0') != std::string::npos; }
+bool carries(const std::string& elf, const std::string& id) {
+    return elf.find(id + '\0') != std::string::npos;
+}
 
 void set_keys(std::string& elf, const bundle::KeyTable& keys) {
     const Range range = key_range(elf);

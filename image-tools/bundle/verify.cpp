@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
+#include <fstream>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -238,6 +239,13 @@ bundle::KeyTable keys_for(const std::filesystem::path& bundle_file,
     for (std::size_t i = 0; i < key_files.size(); ++i)
         keys.slots[i] = {bundle::purpose_bundle, 0, 0, load_public_key(key_files[i]), {}};
     return keys;
+}
+
+bool is_bundle(const std::filesystem::path& file) {
+    std::ifstream stream(file, std::ios::binary);
+    std::array<char, 8> start{};
+    stream.read(start.data(), start.size());
+    return stream && start == bundle::magic;
 }
 
 std::string_view type_name(bundle::SectionType type) {

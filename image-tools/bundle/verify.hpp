@@ -73,6 +73,9 @@ bundle::KeyTable keys_for(const std::filesystem::path& bundle_file,
                           const std::vector<std::filesystem::path>& key_files,
                           const std::optional<std::filesystem::path>& elf);
 
+// Whether the file begins as a bundle does.
+bool is_bundle(const std::filesystem::path& file);
+
 std::string_view type_name(bundle::SectionType type);
 
 } // namespace appliance

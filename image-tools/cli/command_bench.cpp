@@ -1,12 +1,239 @@
 // SPDX-License-Identifier: Apache-2.0
-// image-tools/cli/command_bench.cpp - bench: deterministic figures.
+// image-tools/cli/command_bench.cpp - bench: figures in instructions, the same on every machine.
+//
+// Every figure is a boot under QEMU with -icount shift=0: the TSC counts retired instructions. Figures are taken with the
+// other CPUs halted (docs/benchmarks.md). Guests: lib/caisson/bench/{exitbench.elf,hello-static}.
+#include "hypervisor/core/plan/guest_layout.hpp"
+#include "image-tools/bundle/build.hpp"
+#include "image-tools/cli/appliance_run.hpp"
 #include "image-tools/cli/commands.hpp"
+#include "image-tools/manifest/values.hpp"
+#include "image-tools/oci/create.hpp"
+#include "image-tools/run/machine.hpp"
+
+#include <charconv>
+#include <fmt/format.h>
+#include <random>
 
 namespace cli {
+namespace {
 
-int bench(const Options&, Report&) {
-    throw tool::Failure(
-        {"E0704", tool::ExitCode::environment, "the benchmark guests are missing", {}, {}, {}});
+constexpr std::uint64_t hello_memory = std::uint64_t{16} << 20;
+constexpr std::uint64_t filler_bytes = std::uint64_t{8} << 20;
+constexpr std::uint64_t memory_grain = 64 * 1024;
+
+struct Figure {
+    std::string name;
+    std::uint64_t value = 0;
+    std::string unit;
+};
+
+// What one boot left: the records, and all output of the first partition.
+struct Boot {
+    run::Session session;
+    std::string output;
+    int exit_code = 125;
+};
+
+class Bench {
+public:
+    Bench(const Options& options, Report& report)
+        : options_(options), report_(report), library_(appliance::Library::find()), qemu_(run::find_qemu()),
+          work_(std::filesystem::temp_directory_path()), exitbench_(library_.file("bench/exitbench.elf")) {
+        make_image("hello", 0);
+        make_image("filled", filler_bytes);
+    }
+
+    void run_all() {
+        exits();
+        hello();
+        restart();
+        eight();
+        smallest();
+        hashing();
+    }
+    [[nodiscard]] const std::vector<Figure>& figures() const { return figures_; }
+
+private:
+    void make_image(const std::string& name, std::uint64_t filler) {
+        const std::filesystem::path root = work_.path() / (name + ".root");
+        std::filesystem::create_directories(root / "bin");
+        std::filesystem::copy_file(library_.file("bench/hello-static"), root / "bin" / "hello");
+        if (filler > 0) {
+            std::mt19937_64 random(1);
+            std::string bytes(filler, '\0');
+            for (char& byte : bytes)
+                byte = static_cast<char>(random());
+            appliance::write_new_file(root / "filler", bytes, 0644);
+        }
+        oci::CreateOptions create;
+        create.from = root;
+        create.to = oci::parse_reference("oci:" + (work_.path() / name).string());
+        create.entrypoint = {"/bin/hello"};
+        create.compress = false;
+        static_cast<void>(oci::create_image(create));
+    }
+
+    [[nodiscard]] std::string image(const std::string& name, std::uint64_t memory,
+                                    const std::string& more = {}) const {
+        return "{image: \"oci:" + (work_.path() / name).string() +
+               "\", memory: " + std::to_string(memory / 1024) + "KiB" + more + "}";
+    }
+
+    // Builds and boots `partitions` ("name: {...}" lines); ends early when `enough` says so.
+    Boot boot(const std::vector<std::string>& partitions,
+              const std::function<bool(const run::Session&)>& enough = {}) {
+        std::string text = "apiVersion: caisson/v1\nname: bench\npartitions:\n";
+        for (const std::string& partition : partitions)
+            text += "  " + partition + "\n";
+        const manifest::Manifest manifest = manifest::parse("bench.yaml", text, work_.path());
+        appliance::BuildOptions build;
+        build.bundle = work_.path() / "bench.bundle";
+        const appliance::BuildResult built = appliance::build(manifest, library_, build);
+        Runnable runnable{built.bundle, built.elf, {}, 0, 0};
+        size_machine(runnable);
+        std::string output;
+        run::Listener listener;
+        listener.output = [&](std::size_t partition, std::string_view bytes) {
+            if (partition == 0)
+                output += bytes;
+        };
+        Boot out{run::Session(runnable.partitions, listener), {}, 125};
+        run::RunOptions run;
+        run.qemu = {runnable.elf, runnable.bundle, options_.cpu, runnable.cpus, runnable.memory, true, {}};
+        run.time_out = options_.time_out.value_or(std::chrono::minutes(5));
+        run.enough = enough;
+        out.exit_code = run::boot(qemu_, run, out.session).exit_code;
+        out.output = std::move(output);
+        return out;
+    }
+
+    void add(const std::string& name, std::uint64_t value, const std::string& unit) {
+        figures_.push_back({name, value, unit});
+        report_.line(fmt::format("{:<28} {:>14} {}", name, value, unit));
+    }
+
+    [[noreturn]] static void failed(const std::string& what) {
+        throw tool::Failure({"E0906",
+                             tool::ExitCode::answer_is_no,
+                             "the benchmark " + what + " did not come to its end",
+                             {},
+                             {},
+                             "boot the same guest with: caisson run -v --icount"});
+    }
+
+    static const run::Ending& first_ending(const Boot& boot, const std::string& what) {
+        if (!boot.session.boot() || boot.session.partitions().empty() ||
+            boot.session.partitions()[0].endings.empty())
+            failed(what);
+        return boot.session.partitions()[0].endings.front();
+    }
+
+    // "@@ EX cpuid0 n=1001 min=102 med=102 ..." -> 102
+    static std::uint64_t median(const std::string& output, const std::string& name) {
+        const std::size_t line = output.find("@@ EX " + name + " ");
+        const std::size_t at = output.find("med=", line);
+        std::uint64_t value = 0;
+        if (line == std::string::npos || at == std::string::npos ||
+            std::from_chars(output.data() + at + 4, output.data() + output.size(), value).ec != std::errc{})
+            failed("exitbench");
+        return value;
+    }
+
+    void exits() {
+        const Boot boot_result = boot({"exits: {kernel: \"" + exitbench_.string() + "\", memory: 4MiB}"});
+        add("exit_cpuid", median(boot_result.output, "cpuid0"), "instructions");
+        add("exit_hypercall", median(boot_result.output, "vmmcall17"), "instructions");
+    }
+
+    void hello() {
+        const Boot result = boot({"hello: " + image("hello", hello_memory)});
+        const run::Ending& ending = first_ending(result, "hello");
+        const run::BootFigures& figures = *result.session.boot();
+        if (result.exit_code != 0 || ending.first_output <= figures.entry)
+            failed("hello");
+        add("boot_to_hello", ending.first_output - figures.entry, "instructions");
+        add("boot_verify", figures.verified - figures.entry, "instructions");
+        add("boot_ready", figures.ready - figures.entry, "instructions");
+        add("hello_memory", hello_memory, "bytes");
+        add("hello_bundle", figures.memory_bundle, "bytes");
+    }
+
+    void restart() {
+        const Boot result =
+            boot({"hello: " + image("hello", hello_memory, ", restart: always")},
+                 [](const run::Session& session) { return session.partitions()[0].endings.size() >= 2; });
+        const auto& endings = result.session.partitions()[0].endings;
+        if (endings.size() < 2 || endings[1].first_output <= endings[0].ended)
+            failed("restart");
+        add("restart_to_hello", endings[1].first_output - endings[0].ended, "instructions");
+    }
+
+    void eight() {
+        std::vector<std::string> partitions;
+        for (int i = 0; i < 8; ++i)
+            partitions.push_back(fmt::format("hello{}: {}", i, image("hello", hello_memory)));
+        const Boot result = boot(partitions);
+        static_cast<void>(first_ending(result, "of eight partitions"));
+        const run::BootFigures& figures = *result.session.boot();
+        add("hypervisor_memory_8", figures.memory_hypervisor, "bytes");
+        add("bundle_memory_8", figures.memory_bundle, "bytes");
+        add("partition_memory_8", figures.memory_partitions, "bytes");
+    }
+
+    // The least RAM with which hello still ends with 0, to 64 KiB; what core/plan refuses is below it.
+    void smallest() {
+        std::uint64_t low = ::plan::min_memory - memory_grain, high = hello_memory;
+        while (high - low > memory_grain) {
+            const std::uint64_t middle = low + (high - low) / 2 / memory_grain * memory_grain;
+            bool runs = false;
+            try {
+                runs = boot({"hello: " + image("hello", middle)}).exit_code == 0;
+            } catch (const tool::Failure& failure) {
+                if (failure.diagnostic().exit != tool::ExitCode::manifest)
+                    throw;
+            }
+            (runs ? high : low) = middle;
+        }
+        const rootfs::RootImage root = rootfs::RootImage::build(
+            oci::Image::open(oci::parse_reference("oci:" + (work_.path() / "hello").string())),
+            work_.path() / "hello.erofs", {});
+        add("smallest_hello_ram", high, "bytes");
+        add("smallest_hello_root", root.size(), "bytes");
+        add("smallest_hello", high + root.size(), "bytes");
+    }
+
+    // The same start with 8 MiB more root image: what a byte costs to verify, in hundredths.
+    void hashing() {
+        const Boot small = boot({"hello: " + image("hello", hello_memory)});
+        const Boot large = boot({"hello: " + image("filled", hello_memory)});
+        const std::uint64_t base = first_ending(small, "hash").started - small.session.boot()->entry;
+        const std::uint64_t more = first_ending(large, "hash").started - large.session.boot()->entry;
+        const std::uint64_t bytes = large.session.boot()->memory_bundle - small.session.boot()->memory_bundle;
+        if (more <= base || bytes == 0)
+            failed("hash");
+        add("hash_per_byte", (more - base) * 100 / bytes, "instructions/100");
+    }
+
+    const Options& options_;
+    Report& report_;
+    appliance::Library library_;
+    run::Qemu qemu_;
+    appliance::WorkFolder work_;
+    std::filesystem::path exitbench_;
+    std::vector<Figure> figures_;
+};
+
+} // namespace
+
+int bench(const Options& options, Report& report) {
+    Bench bench(options, report);
+    bench.run_all();
+    Json items = Json::array();
+    for (const Figure& figure : bench.figures())
+        items.push_back({{"name", figure.name}, {"value", figure.value}, {"unit", figure.unit}});
+    report.data({{"schema", "caisson.bench/1"}, {"items", items}});
+    return 0;
 }
 
 } // namespace cli

@@ -95,6 +95,13 @@ std::vector<PlanSource> sources_of(const Json& meta) {
 int verify(const Options& options, Report& report) {
     const std::filesystem::path file = bundle_file(options);
     const appliance::FileSource source(file);
+    if (!appliance::is_bundle(file))
+        throw tool::Failure({"E0419",
+                             tool::ExitCode::input,
+                             file.string() + " is not a bundle",
+                             {},
+                             {},
+                             "a bundle is made by: caisson build"});
     const bundle::KeyTable table = keys(options);
     const appliance::Verified verified = appliance::verify(source.source(), table, file.string());
     const appliance::BundleSummary& summary = verified.summary;

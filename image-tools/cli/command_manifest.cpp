@@ -8,6 +8,7 @@
 #include "image-tools/cli/plan_text.hpp"
 #include "image-tools/manifest/values.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <fmt/format.h>
 
@@ -69,6 +70,13 @@ int compare_with_second_build(const manifest::Manifest& manifest, const applianc
 
 } // namespace
 
+unsigned step_count(const manifest::Manifest& manifest, bool with_bundle) {
+    const bool images =
+        std::any_of(manifest.partitions.begin(), manifest.partitions.end(),
+                    [](const manifest::Partition& partition) { return partition.image.has_value(); });
+    return (images ? 2u : 1u) + (with_bundle ? 2u : 0u);
+}
+
 std::filesystem::path manifest_file(const Options& options) {
     if (!options.file.empty())
         return options.file;
@@ -106,7 +114,7 @@ int check(const Options& options, Report& report) {
 int plan(const Options& options, Report& report) {
     const manifest::Manifest manifest = manifest::load(manifest_file(options));
     const appliance::WorkFolder work(std::filesystem::temp_directory_path());
-    report.steps(2);
+    report.steps(step_count(manifest, false));
     appliance::Prepared prepared =
         appliance::prepare(manifest, appliance::Library::find(), work.path(), observer(report));
     std::vector<appliance::SectionInput> sections = appliance::payload_sections(manifest, prepared);
@@ -148,7 +156,7 @@ int build(const Options& options, Report& report) {
         report.data({{"schema", "caisson.build/1"}, {"module", output}});
         return 0;
     }
-    report.steps(4);
+    report.steps(step_count(manifest, true));
     appliance::BuildOptions build_options;
     build_options.bundle = bundle_path(options, manifest);
     build_options.observer = observer(report);

@@ -14,18 +14,10 @@
 #include <algorithm>
 #include <cstdlib>
 #include <fmt/format.h>
-#include <fstream>
 #include <unistd.h>
 
 namespace cli {
 namespace {
-
-bool is_bundle(const std::filesystem::path& file) {
-    std::ifstream stream(file, std::ios::binary);
-    std::array<char, 8> start{};
-    stream.read(start.data(), start.size());
-    return stream && start == bundle::magic;
-}
 
 std::filesystem::path cache_folder() {
     if (const char* chosen = std::getenv("CAISSON_CACHE"); chosen != nullptr && chosen[0] != '\0')
@@ -108,7 +100,7 @@ run::ConsoleOptions console_options(const Options& options, const Report& report
 
 Runnable runnable(const Options& options, Report& report) {
     Runnable out;
-    if (!options.file.empty() && is_bundle(options.file)) {
+    if (!options.file.empty() && appliance::is_bundle(options.file)) {
         out.bundle = options.file;
         out.elf = options.elf.empty() ? std::filesystem::path(out.bundle).replace_extension(".elf")
                                       : std::filesystem::path(options.elf);
@@ -135,7 +127,7 @@ Runnable runnable(const Options& options, Report& report) {
                              {},
                              {},
                              {}});
-    report.steps(4);
+    report.steps(step_count(manifest, true));
     appliance::BuildOptions build;
     build.bundle = folder / (manifest.name + ".bundle");
     build.observer = {report.progress(), [&report](std::string_view name, const std::string& detail,

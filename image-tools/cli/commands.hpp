@@ -7,6 +7,10 @@
 
 #include <filesystem>
 
+namespace manifest {
+struct Manifest;
+}
+
 namespace cli {
 
 int check(const Options& options, Report& report);
@@ -24,5 +28,8 @@ int version(const Options& options, Report& report);
 
 // The manifest that FILE means: itself, or ./appliance.yaml, or the checkout's demo. Throws E0300 when there is none.
 std::filesystem::path manifest_file(const Options& options);
+
+// Steps that building it (or only preparing it) reports.
+unsigned step_count(const manifest::Manifest& manifest, bool with_bundle);
 
 } // namespace cli

@@ -88,6 +88,8 @@ public:
         } catch (const CLI::ParseError& error) {
             std::string message = error.what();
             std::string help = "see caisson help" + (options.command.empty() ? "" : " " + options.command);
+            if (dynamic_cast<const CLI::RequiredError*>(&error) != nullptr && app_.get_subcommands().empty())
+                message = "name a command";
             if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr)
                 explain_extras(message, help);
             usage_error(std::move(message), std::move(help));
@@ -279,7 +281,10 @@ private:
                 usage_error("there is no command '" + word + "'", "see caisson help");
             at = below;
         }
-        return at->get_formatter()->make_help(at, "caisson", CLI::AppFormatMode::Normal);
+        std::string name = "caisson";
+        for (const std::string& word : help_topic_)
+            name += " " + word;
+        return at->get_formatter()->make_help(at, name, CLI::AppFormatMode::Normal);
     }
 
     CLI::App app_;

@@ -117,7 +117,7 @@ public:
                 output_open = take_output();
             if (over(options_.time_out, start_))
                 return static_cast<int>(tool::ExitCode::time_out);
-            if (ended_ && Clock::now() - *ended_ > grace)
+            if ((ended_ && Clock::now() - *ended_ > grace) || (options_.enough && options_.enough(session_)))
                 return 0;
         }
         while (errors_open)
@@ -202,7 +202,8 @@ Outcome boot(const Qemu& qemu, const RunOptions& options, Session& session) {
     const int stopped = loop.run(signals);
     if (stopped != 0)
         process.kill(SIGKILL);
-    const int status = process.wait(session.end() ? std::chrono::milliseconds(500) : grace);
+    const bool over = session.end() || (options.enough && options.enough(session));
+    const int status = process.wait(over ? std::chrono::milliseconds(500) : grace);
     if (stopped == 0)
         return judge(session, options, status, loop.errors());
     Outcome out;

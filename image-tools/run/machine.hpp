@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -17,8 +18,9 @@ namespace run {
 struct RunOptions {
     QemuOptions qemu;
     std::optional<std::chrono::milliseconds> time_out;
-    std::filesystem::path log;  // raw serial bytes; empty: not kept
-    std::string exit_code_from; // a partition's name, or empty
+    std::filesystem::path log;                  // raw serial bytes; empty: not kept
+    std::string exit_code_from;                 // a partition's name, or empty
+    std::function<bool(const Session&)> enough; // true: end the machine now; may be empty
 };
 
 // How the boot ended, as the tool's exit code and, where Caisson itself failed, why.
