@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* third_party/sodium/support.c - the few services that the used part of libsodium expects from the rest of it.
+/* third_party/sodium/support.c - the few services that the used part of libsodium expects from the rest of
+ * it.
  *
- * Nothing verified here is secret, so wiping memory and constant time matter less than that the functions exist;
- * they do both all the same. Misuse is a bug of ours: it traps. */
+ * Nothing verified here is secret, so wiping memory and constant time matter less than that the functions
+ * exist; they do both all the same. Misuse is a bug of ours: it traps. */
 #include <stddef.h>
 #include <stdint.h>
 
@@ -30,7 +31,9 @@ int sodium_is_zero(const unsigned char* data, const size_t bytes) {
     return any == 0;
 }
 
-__attribute__((noreturn)) void sodium_misuse(void) { __builtin_trap(); }
+__attribute__((noreturn)) void sodium_misuse(void) {
+    __builtin_trap();
+}
 
 /* Only Ed25519 proper is used, never the pre-hashed variant. */
 void _crypto_sign_ed25519_ref10_hinit(crypto_hash_sha512_state* state, int prehashed) {
@@ -40,5 +43,7 @@ void _crypto_sign_ed25519_ref10_hinit(crypto_hash_sha512_state* state, int preha
 }
 
 #ifdef CAISSON_FREESTANDING
-__attribute__((noreturn)) void abort(void) { __builtin_trap(); }
+__attribute__((noreturn)) void abort(void) {
+    __builtin_trap();
+}
 #endif

@@ -31,7 +31,8 @@ bool is_known(std::uint32_t type) {
            type <= static_cast<std::uint32_t>(SectionType::secret);
 }
 
-// Who may own a section of that type: leaf lists and the plan belong to the appliance, a root image to a partition.
+// Who may own a section of that type: leaf lists and the plan belong to the appliance, a root image to a
+// partition.
 bool owner_allowed(const Section& section) {
     const bool appliance = section.partition == no_partition;
     if (!appliance && section.partition >= max_sections)

@@ -3,17 +3,17 @@
 //
 // All little-endian, fixed offsets; described for readers in docs/bundle-format.md.
 //
-//   [0, header_size)      Header, `section_count` Section entries from offset 0x100, zeros, and in the last 64 bytes the
-//                         Ed25519 signature over "caisson bundle v1\0" || header[0, header_size - 64)
-//   sections              ascending, not overlapping, page aligned (1 << align_log2); gaps and padding are zero
-//   total_size            the file's exact size
+//   [0, header_size)   Header, `section_count` Section entries from offset 0x100, zeros, and in the last
+//                      64 bytes Ed25519 signature over "caisson bundle v1\0" || header[0, header_size - 64)
+//   sections           ascending, not overlapping, page aligned (1 << align_log2); gaps and padding are zero
+//   total_size         the file's exact size
 //
 // Hashes (SHA-256; every domain string includes its NUL):
 //   leaf i of section s   H("caisson leaf v1\0" || u32 type || u32 partition || u64 i || u64 length || bytes)
-//                         leaves are 1 << leaf_log2 bytes (2 MiB), the last one short and hashed at its true length
-//   root_hash of s        H("caisson root v1\0" || u32 type || u32 partition || u64 size || all leaf hashes in order)
-//   the leaves section    type `leaves`: the 32-byte leaf hashes of every other section, in section order; its own
-//                         root_hash is computed like any section's, from its own leaves (which are stored nowhere)
+//                         leaves are 1 << leaf_log2 bytes (2 MiB), the last one hashed at its true length
+//   root_hash of s        H("caisson root v1\0" || u32 type || u32 partition || u64 size || all leaf hashes)
+//   the leaves section    type `leaves`: the 32-byte leaf hashes of every other section, in section order;
+//                         its own root_hash is computed like any section's, from leaves stored nowhere
 #pragma once
 
 #include <array>
@@ -32,8 +32,9 @@ inline constexpr std::uint32_t hash_sha256 = 1;
 inline constexpr std::uint32_t leaf_log2 = 21;
 inline constexpr std::size_t hash_size = 32;
 inline constexpr std::size_t signature_size = 64;
-inline constexpr std::uint64_t max_total_size = (std::uint64_t{19} << 30) / 10; // 1.9 GiB: QEMU's and Multiboot2's limit
-inline constexpr std::uint32_t no_partition = 0xFFFFFFFF;                       // belongs to the appliance
+inline constexpr std::uint64_t max_total_size =
+    (std::uint64_t{19} << 30) / 10;                       // 1.9 GiB: QEMU's and Multiboot2's limit
+inline constexpr std::uint32_t no_partition = 0xFFFFFFFF; // belongs to the appliance
 
 using Hash = std::array<std::uint8_t, hash_size>;
 
@@ -49,23 +50,23 @@ enum class SectionType : std::uint32_t {
 };
 
 struct Header {
-    std::array<char, 8> magic;         // 0x00
-    std::uint32_t format;              // 0x08
-    std::uint32_t header_size;         // 0x0c, a multiple of 4096, at most 64 KiB
-    std::uint64_t total_size;          // 0x10
-    std::uint64_t security_version;    // 0x18, anti-rollback
-    std::uint64_t build_epoch;         // 0x20, seconds since 1970 (SOURCE_DATE_EPOCH)
-    std::array<std::uint8_t, 32> bundle_id; // 0x28, SHA-256 over everything the header says but this field and key_id, signature
+    std::array<char, 8> magic;              // 0x00
+    std::uint32_t format;                   // 0x08
+    std::uint32_t header_size;              // 0x0c, a multiple of 4096, at most 64 KiB
+    std::uint64_t total_size;               // 0x10
+    std::uint64_t security_version;         // 0x18, anti-rollback
+    std::uint64_t build_epoch;              // 0x20, seconds since 1970 (SOURCE_DATE_EPOCH)
+    std::array<std::uint8_t, 32> bundle_id; // 0x28, SHA-256 of the header with it, key_id, signature 0
     std::array<std::uint8_t, 32> key_id;    // 0x48, SHA-256 of the signing public key
-    std::uint32_t hash_algorithm;      // 0x68
-    std::uint32_t leaf_log2;           // 0x6c
+    std::uint32_t hash_algorithm;           // 0x68
+    std::uint32_t leaf_log2;                // 0x6c
     std::array<std::uint8_t, 16> reserved0; // 0x70
-    std::uint32_t section_count;       // 0x80
-    std::uint32_t section_entsize;     // 0x84
-    std::uint32_t flags;               // 0x88, 0
-    std::uint32_t reserved1;           // 0x8c
-    std::array<char, 32> name;         // 0x90, the appliance's, NUL-padded
-    std::array<char, 32> version;      // 0xb0, NUL-padded
+    std::uint32_t section_count;            // 0x80
+    std::uint32_t section_entsize;          // 0x84
+    std::uint32_t flags;                    // 0x88, 0
+    std::uint32_t reserved1;                // 0x8c
+    std::array<char, 32> name;              // 0x90, the appliance's, NUL-padded
+    std::array<char, 32> version;           // 0xb0, NUL-padded
     std::array<std::uint8_t, 48> reserved2; // 0xd0
 };
 static_assert(sizeof(Header) == sections_offset);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// hypervisor/core/bundle/header_buffer.cpp - the first look at a bundle: magic, format and sizes, nothing else.
+// hypervisor/core/bundle/header_buffer.cpp - the first look at a bundle: magic, format and sizes, nothing
+// else.
 #include "hypervisor/core/bundle/header_buffer.hpp"
 
 namespace bundle {
@@ -21,7 +22,8 @@ Status HeaderBuffer::load(const bytes::Source& file) {
         return failure(Error::wrong_total_size);
     if (header->header_size > file.size())
         return failure(Error::too_short);
-    // Copied again as a whole: what was looked at above is looked at once more, in the copy, after the signature.
+    // Copied again as a whole: what was looked at above is looked at once more, in the copy, after the
+    // signature.
     if (!file.copy(0, std::span{storage_}.subspan(header_offset, header->header_size)))
         return failure(Error::unreadable);
     size_ = header->header_size;

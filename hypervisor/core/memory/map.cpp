@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // hypervisor/core/memory/map.cpp - from firmware's entries to disjoint ranges.
 //
-// Every entry is cut to pages (usable ones inwards, others outwards), its ends become boundaries, and each interval
-// between two boundaries takes the most restrictive kind of the entries that cover it.
+// Every entry is cut to pages (usable ones inwards, others outwards), its ends become boundaries, and each
+// interval between two boundaries takes the most restrictive kind of the entries that cover it.
 #include "hypervisor/core/memory/map.hpp"
 
 #include "hypervisor/base/address.hpp"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// hypervisor/core/plan/bind.cpp - frames for everything, in this order: what is taken already (roots in place, the
-// bundle, low memory, reserved ranges), roots that must be copied, RAM in the plan's order, the hypervisor's pool.
+// hypervisor/core/plan/bind.cpp - frames for everything, in this order: what is taken already (roots in
+// place, the bundle, low memory, reserved ranges), roots that must be copied, RAM in the plan's order, the
+// hypervisor's pool.
 #include "hypervisor/core/plan/bind.hpp"
 
 #include "hypervisor/base/address.hpp"
@@ -93,7 +94,8 @@ private:
         return taken ? Status{base::success} : failure(Error::bad_reserved);
     }
 
-    // The bundle lies in memory that could be anybody's, above 1 MiB, and shares no byte with a reserved range.
+    // The bundle lies in memory that could be anybody's, above 1 MiB, and shares no byte with a reserved
+    // range.
     [[nodiscard]] Status check_bundle_place() const {
         const std::uint64_t base = machine_.bundle_base;
         const auto end = bytes::checked_add(base, machine_.bundle_bytes);
@@ -149,8 +151,9 @@ private:
         return base::success;
     }
 
-    // Runs for `bytes` of guest memory: one run if there is one, else the longest there are. Runs but the last are
-    // multiples of 2 MiB while such runs exist, so that the guest's 2 MiB pages stay 2 MiB pages of the host.
+    // Runs for `bytes` of guest memory: one run if there is one, else the longest there are. Runs but the
+    // last are multiples of 2 MiB while such runs exist, so that the guest's 2 MiB pages stay 2 MiB pages of
+    // the host.
     [[nodiscard]] Status place_region(std::uint32_t partition, std::uint64_t bytes) {
         std::uint64_t rest = bytes;
         for (std::size_t count = 0; rest != 0; ++count) {

@@ -167,8 +167,8 @@ TEST(Bind, PoolGetsExactlyWhatIsAskedFor) {
 }
 
 TEST(Bind, TableFrames) {
-    // RAM of 64 MiB in 2 MiB leaves: root, one table of 512 GiB, one of 1 GiB. Root image at 3 GiB, not congruent
-    // (3 MiB touch two windows of 2 MiB): one of 1 GiB, two of 2 MiB.
+    // RAM of 64 MiB in 2 MiB leaves: root, one table of 512 GiB, one of 1 GiB. Root image at 3 GiB, not
+    // congruent (3 MiB touch two windows of 2 MiB): one of 1 GiB, two of 2 MiB.
     Wish wish{1};
     test::Board board{wish};
     EXPECT_EQ(bind_good(wish, board).bound->table_frames, 3u + 3);

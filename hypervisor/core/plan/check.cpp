@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // hypervisor/core/plan/check.cpp - bind's promises, looked at from the result and the inputs alone.
 //
-// Shares no decision with bind.cpp: it does not ask how runs were found, only whether they may be what they are.
+// Shares no decision with bind.cpp: it does not ask how runs were found, only whether they may be what they
+// are.
 #include "hypervisor/core/plan/bind.hpp"
 
 #include "hypervisor/base/address.hpp"
@@ -127,8 +128,8 @@ private:
         return base::success;
     }
 
-    // Usable memory above 1 MiB, whole pages, away from what is reserved and (unless it is a root in place) from the
-    // bundle.
+    // Usable memory above 1 MiB, whole pages, away from what is reserved and (unless it is a root in place)
+    // from the bundle.
     [[nodiscard]] Status check_place(const memory::Run& run, std::uint32_t partition, bool in_bundle) const {
         if (run.bytes == 0 || run.base % base::page_size != 0 || run.bytes % base::page_size != 0 ||
             run.base < (std::uint64_t{1} << 20) || !memory::is_usable(*machine_.map, run.base, run.bytes))

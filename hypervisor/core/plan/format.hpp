@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // hypervisor/core/plan/format.hpp - the plan as a binary table (the bundle's `table` section).
 //
-// Who owns what, as sizes, counts and guest-physical layouts; host frames and APIC IDs are chosen by bind() at boot
-// (docs/architecture.md, "Plan and binding"). Written by core/plan layout(), read by core/plan parse(): nothing else
-// builds or interprets these bytes. Little-endian, no pointers, offsets from the table's start.
+// Who owns what, as sizes, counts and guest-physical layouts; host frames and APIC IDs are chosen by bind()
+// at boot (docs/architecture.md, "Plan and binding"). Written by core/plan layout(), read by core/plan
+// parse(): nothing else builds or interprets these bytes. Little-endian, no pointers, offsets from the
+// table's start.
 #pragma once
 
 #include <array>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // hypervisor/core/plan/layout.cpp - checks what was asked for, then writes the table.
 //
-// The table: Header, the partition records, then for each partition its command line and its startup record, each
-// starting at a multiple of 8 and padded with zeros.
+// The table: Header, the partition records, then for each partition its command line and its startup record,
+// each starting at a multiple of 8 and padded with zeros.
 #include "hypervisor/core/plan/layout.hpp"
 
 #include "hypervisor/base/address.hpp"

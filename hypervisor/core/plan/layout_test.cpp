@@ -146,7 +146,8 @@ TEST(Layout, NumbersForPeople) {
 }
 
 TEST(Plan, EveryByteMatters) {
-    // A change of any bit is refused or read back as another valid value; it never goes unnoticed in reserved space.
+    // A change of any bit is refused or read back as another valid value; it never goes unnoticed in reserved
+    // space.
     Wish wish{2};
     wish.partitions[0].command_line = "abc";
     auto table = wish.table();
@@ -156,8 +157,8 @@ TEST(Plan, EveryByteMatters) {
         for (unsigned bit = 0; bit < 8; ++bit) {
             table[i] ^= static_cast<std::byte>(1u << bit);
             const auto read = Plan::parse(table);
-            // Header: on_all_stopped, machine's CPUs and memory, name. Record: all up to the CPU set, the root
-            // image's size, the section indices. Else only the command line's own text.
+            // Header: on_all_stopped, machine's CPUs and memory, name. Record: all up to the CPU set, the
+            // root image's size, the section indices. Else only the command line's own text.
             const auto within = [](std::size_t at, std::size_t from, std::size_t to) {
                 return at >= from && at < to;
             };

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // hypervisor/core/plan/table_frames.cpp - how many frames the second-stage tables of a bound plan take.
 //
-// A table of level n covers a window of 4 KiB << 9n. It exists where something in its window is mapped with leaves
-// smaller than the window. Placements and runs come in ascending guest-physical order, so a window is counted when it
-// differs from the last one counted on its level.
+// A table of level n covers a window of 4 KiB << 9n. It exists where something in its window is mapped with
+// leaves smaller than the window. Placements and runs come in ascending guest-physical order, so a window is
+// counted when it differs from the last one counted on its level.
 #include "hypervisor/core/plan/bind.hpp"
 
 #include "hypervisor/base/address.hpp"
