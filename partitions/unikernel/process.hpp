@@ -24,8 +24,22 @@ struct ResourceLimit { // struct rlimit64
     std::uint64_t hard = ~std::uint64_t{0};
 };
 enum class Resource : unsigned {
-    cpu, file_size, data, stack, core, resident, processes, open_files, locked, address_space, locks,
-    pending_signals, message_queues, nice, realtime_priority, realtime_time,
+    cpu,
+    file_size,
+    data,
+    stack,
+    core,
+    resident,
+    processes,
+    open_files,
+    locked,
+    address_space,
+    locks,
+    pending_signals,
+    message_queues,
+    nice,
+    realtime_priority,
+    realtime_time,
 };
 inline constexpr unsigned resource_count = 16;
 
@@ -39,15 +53,15 @@ struct Thread {
     ThreadState state = ThreadState::runnable;
 
     std::uint64_t kernel_stack_pointer = 0; // while switched out
-    std::uint64_t kernel_stack_top = 0; // where the frame ends
-    std::uint64_t stack_end = 0;        // of the stack's pages
+    std::uint64_t kernel_stack_top = 0;     // where the frame ends
+    std::uint64_t stack_end = 0;            // of the stack's pages
     std::uint64_t fs_base = 0, gs_base = 0;
     std::byte* vector_state = nullptr; // XSAVE area while switched out
 
     Thread* next_ready = nullptr;      // run queue
     Thread* next_in_process = nullptr; // list of the process
     bool timed_out = false;
-    bool woken = false;                // by a wait queue
+    bool woken = false;       // by a wait queue
     std::uint64_t cpu_ns = 0; // user and system time
     std::uint64_t switched_in = 0;
 
@@ -63,7 +77,9 @@ struct Thread {
     std::uint64_t robust_list = 0;
     std::array<char, 16> name{};
 
-    [[nodiscard]] TrapFrame& frame() const { return *reinterpret_cast<TrapFrame*>(kernel_stack_top - sizeof(TrapFrame)); }
+    [[nodiscard]] TrapFrame& frame() const {
+        return *reinterpret_cast<TrapFrame*>(kernel_stack_top - sizeof(TrapFrame));
+    }
 };
 
 struct Process {
@@ -81,7 +97,7 @@ struct Process {
     unsigned thread_count = 0;
     int next_thread_id = 0;
     sched::WaitQueue on_thread_end;
-    bool killed = false;      // exec failed after the old program was gone
+    bool killed = false; // exec failed after the old program was gone
     bool dumpable = true;
     bool no_new_privileges = false;
     std::uint32_t personality = 0;
@@ -89,7 +105,9 @@ struct Process {
 };
 
 [[nodiscard]] Thread& current();
-[[nodiscard]] inline Process& current_process() { return *current().process; }
+[[nodiscard]] inline Process& current_process() {
+    return *current().process;
+}
 
 // The one process of the container (PID 1).
 [[nodiscard]] Process& main_process();

@@ -20,9 +20,13 @@ constexpr std::uint64_t flush_one_by_one = 32;
 
 AddressSpace* active = nullptr;
 
-std::uint64_t* table_at(PhysAddr frame) { return reinterpret_cast<std::uint64_t*>(frame_data(frame)); }
+std::uint64_t* table_at(PhysAddr frame) {
+    return reinterpret_cast<std::uint64_t*>(frame_data(frame));
+}
 
-std::optional<std::uint64_t> page_count_bytes(std::uint64_t bytes) { return base::round_up(bytes, base::page_size); }
+std::optional<std::uint64_t> page_count_bytes(std::uint64_t bytes) {
+    return base::round_up(bytes, base::page_size);
+}
 
 // [start, start + bytes) rounded up to pages, within what programs may use.
 Result<std::uint64_t> checked_end(std::uint64_t start, std::uint64_t bytes, Errno error) {
@@ -34,7 +38,9 @@ Result<std::uint64_t> checked_end(std::uint64_t start, std::uint64_t bytes, Errn
 
 } // namespace
 
-AddressSpace* active_space() { return active; }
+AddressSpace* active_space() {
+    return active;
+}
 
 AddressSpace::~AddressSpace() {
     if (!created_)
@@ -194,7 +200,8 @@ Result<std::uint64_t> AddressSpace::map(const MapRequest& request) {
     CAISSON_TRY(ranges_.insert(vma));
     if (request.populate)
         for (std::uint64_t at = start; at < vma.end; at += base::page_size) {
-            const Access access = (request.protection & protection::write) != 0 ? Access::write : Access::read;
+            const Access access =
+                (request.protection & protection::write) != 0 ? Access::write : Access::read;
             if (handle_fault(at, access) != Fault::resolved)
                 break;
         }
@@ -273,12 +280,12 @@ void AddressSpace::move_pages(std::uint64_t from, std::uint64_t to, std::uint64_
     }
 }
 
-Result<std::uint64_t> AddressSpace::remap(std::uint64_t start, std::uint64_t old_bytes, std::uint64_t new_bytes,
-                                          bool may_move) {
+Result<std::uint64_t> AddressSpace::remap(std::uint64_t start, std::uint64_t old_bytes,
+                                          std::uint64_t new_bytes, bool may_move) {
     const auto old_rounded = page_count_bytes(old_bytes);
     const auto new_rounded = page_count_bytes(new_bytes);
-    if (!base::VirtAddr{start}.is_aligned(base::page_size) || !old_rounded || !new_rounded || *new_rounded == 0 ||
-        *old_rounded == 0)
+    if (!base::VirtAddr{start}.is_aligned(base::page_size) || !old_rounded || !new_rounded ||
+        *new_rounded == 0 || *old_rounded == 0)
         return base::Failure{Errno::inval};
     const Vma* found = ranges_.find(start);
     if (found == nullptr || start > user_end - *old_rounded || start + *old_rounded > found->end)

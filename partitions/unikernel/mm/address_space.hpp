@@ -54,8 +54,8 @@ public:
     [[nodiscard]] Result<std::uint64_t> map(const MapRequest& request);
     [[nodiscard]] Status unmap(std::uint64_t start, std::uint64_t bytes);
     [[nodiscard]] Status protect(std::uint64_t start, std::uint64_t bytes, std::uint8_t protection);
-    [[nodiscard]] Result<std::uint64_t> remap(std::uint64_t start, std::uint64_t old_bytes, std::uint64_t new_bytes,
-                                              bool may_move);
+    [[nodiscard]] Result<std::uint64_t> remap(std::uint64_t start, std::uint64_t old_bytes,
+                                              std::uint64_t new_bytes, bool may_move);
     // Drops the contents of private memory: it reads as zeros, or as the file, again.
     [[nodiscard]] Status discard(std::uint64_t start, std::uint64_t bytes);
     [[nodiscard]] std::uint64_t set_break(std::uint64_t address); // gives the break that now holds

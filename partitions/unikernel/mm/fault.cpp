@@ -24,7 +24,9 @@ std::uint64_t rights(std::uint8_t bits) {
     return present | user | accessed | ((bits & protection::execute) != 0 ? 0 : no_execute);
 }
 
-PhysAddr physical(const std::byte* data) { return PhysAddr{reinterpret_cast<std::uint64_t>(data) - direct_map}; }
+PhysAddr physical(const std::byte* data) {
+    return PhysAddr{reinterpret_cast<std::uint64_t>(data) - direct_map};
+}
 
 Fault fault_of(Errno error) {
     switch (error) {
@@ -92,9 +94,9 @@ Fault AddressSpace::resolve(const Vma& vma, std::uint64_t page, Access access) {
 }
 
 Fault AddressSpace::resolve_file(const Vma& vma, std::uint64_t page, Access access, Entry& entry) {
-    const fs::MapUse use = !vma.shared             ? fs::MapUse::private_copy
-                           : vma.shared_writable   ? fs::MapUse::shared_write
-                                                   : fs::MapUse::shared_read;
+    const fs::MapUse use = !vma.shared           ? fs::MapUse::private_copy
+                           : vma.shared_writable ? fs::MapUse::shared_write
+                                                 : fs::MapUse::shared_read;
     const auto source = fs::map_page(*vma.node, vma.offset_of(page) / base::page_size, use);
     if (!source.ok())
         return fault_of(source.error());
@@ -107,7 +109,8 @@ Fault AddressSpace::resolve_file(const Vma& vma, std::uint64_t page, Access acce
     if (!vma.shared && (access == Access::write || is_hole)) {
         const auto frame = allocate_frame(is_hole ? Fill::zero : Fill::none);
         if (frame && !is_hole)
-            std::memcpy(frame_data(*frame), is_frame ? frame_data(source->frame) : source->image, base::page_size);
+            std::memcpy(frame_data(*frame), is_frame ? frame_data(source->frame) : source->image,
+                        base::page_size);
         if (is_frame)
             release_frame(source->frame);
         if (!frame)
@@ -136,7 +139,8 @@ void AddressSpace::map_around(const Vma& vma, std::uint64_t page) {
     const std::uint64_t start = std::max(vma.start, base::round_down(page, block));
     const std::uint64_t end = std::min(vma.end, base::round_down(page, block) + block);
     for (std::uint64_t at = start; at < end;) {
-        const auto source = fs::map_page(*vma.node, vma.offset_of(at) / base::page_size, fs::MapUse::private_copy);
+        const auto source =
+            fs::map_page(*vma.node, vma.offset_of(at) / base::page_size, fs::MapUse::private_copy);
         if (!source.ok())
             return;
         if (source->kind == fs::MappedPage::Kind::frame)
@@ -146,7 +150,8 @@ void AddressSpace::map_around(const Vma& vma, std::uint64_t page) {
             continue;
         }
         std::uint64_t frame = physical(source->image).value();
-        for (std::uint64_t i = 0; i < source->pages && at < end; ++i, at += base::page_size, frame += base::page_size) {
+        for (std::uint64_t i = 0; i < source->pages && at < end;
+             ++i, at += base::page_size, frame += base::page_size) {
             Entry* entry = find_entry(at);
             if (entry == nullptr || (*entry & present) != 0)
                 continue;

@@ -54,7 +54,8 @@ void set_up_frames(std::uint64_t end_of_ram, std::byte* table) {
 }
 
 void add_frames(PhysAddr start, PhysAddr end) {
-    for (std::uint64_t index = start.value() / base::page_size; index < end.value() / base::page_size; ++index) {
+    for (std::uint64_t index = start.value() / base::page_size; index < end.value() / base::page_size;
+         ++index) {
         give(index);
         ++counts.total;
     }
@@ -114,13 +115,17 @@ void release_frame(PhysAddr frame) {
     }
 }
 
-unsigned frame_users(PhysAddr frame) { return users[index_of(frame)]; }
+unsigned frame_users(PhysAddr frame) {
+    return users[index_of(frame)];
+}
 
 std::byte* frame_data(PhysAddr frame) {
     // SAFETY: the direct map covers all RAM and the root image.
     return reinterpret_cast<std::byte*>(direct_map + frame.value());
 }
 
-FrameCounts frame_counts() { return counts; }
+FrameCounts frame_counts() {
+    return counts;
+}
 
 } // namespace uk::mm

@@ -27,10 +27,10 @@ struct FreeObject {
 struct alignas(16) Header {
     std::uint32_t mark;
     std::uint16_t size_class;
-    std::uint16_t used;     // slab: objects handed out
-    std::uint64_t frames;   // run
-    FreeObject* free;       // slab
-    Header* next;           // slab: list of the class's frames with free objects
+    std::uint16_t used;   // slab: objects handed out
+    std::uint64_t frames; // run
+    FreeObject* free;     // slab
+    Header* next;         // slab: list of the class's frames with free objects
     Header* previous;
 };
 constexpr std::size_t run_header_bytes = 16;
@@ -118,7 +118,8 @@ void free(void* memory) {
     if (memory == nullptr)
         return;
     // SAFETY: what allocate gave lies in a frame of the heap, which begins with a header.
-    auto* header = reinterpret_cast<Header*>(reinterpret_cast<std::uint64_t>(memory) & ~(base::page_size - 1));
+    auto* header =
+        reinterpret_cast<Header*>(reinterpret_cast<std::uint64_t>(memory) & ~(base::page_size - 1));
     if (header->mark == run_mark) {
         const std::uint64_t frames = header->frames;
         header->mark = 0;
@@ -141,6 +142,8 @@ void free(void* memory) {
     }
 }
 
-std::size_t heap_bytes() { return frames_held * base::page_size; }
+std::size_t heap_bytes() {
+    return frames_held * base::page_size;
+}
 
 } // namespace uk::mm

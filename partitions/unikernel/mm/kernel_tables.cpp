@@ -18,15 +18,17 @@ namespace uk::mm {
 namespace {
 
 using namespace entry_bit;
-constexpr std::uint64_t table_bits = present | writable; // leaves decide
+constexpr std::uint64_t table_bits = present | writable;   // leaves decide
 constexpr std::uint64_t small_end = base::large_page_size; // below: 4 KiB pages, because the image is there
 
 PhysAddr root;
 TakePage take_page = nullptr;
-std::uint64_t* stack_directory = nullptr;      // of the window of kernel stacks
+std::uint64_t* stack_directory = nullptr; // of the window of kernel stacks
 std::array<std::uint64_t, stack_slots / 64> slots_taken{};
 
-std::uint64_t* table_at(PhysAddr frame) { return reinterpret_cast<std::uint64_t*>(frame_data(frame)); }
+std::uint64_t* table_at(PhysAddr frame) {
+    return reinterpret_cast<std::uint64_t*>(frame_data(frame));
+}
 
 std::uint64_t* next_level(std::uint64_t& entry) {
     if ((entry & present) == 0)
@@ -45,14 +47,17 @@ std::uint64_t& entry_for(std::uint64_t virt, unsigned level) {
     }
 }
 
-std::uint64_t image_physical(const char* symbol) { return reinterpret_cast<std::uint64_t>(symbol) - kernel_base; }
+std::uint64_t image_physical(const char* symbol) {
+    return reinterpret_cast<std::uint64_t>(symbol) - kernel_base;
+}
 
 bool is_constant_image(std::uint64_t physical) {
     return physical >= image_physical(text_start) && physical < image_physical(rodata_end);
 }
 
 void map_image() {
-    for (std::uint64_t at = image_physical(text_start); at < image_physical(image_end); at += base::page_size) {
+    for (std::uint64_t at = image_physical(text_start); at < image_physical(image_end);
+         at += base::page_size) {
         std::uint64_t bits = present | accessed;
         if (at >= image_physical(text_end))
             bits |= no_execute;
@@ -89,9 +94,13 @@ void build_kernel_tables(std::span<const MappedRange> ranges, TakePage take) {
     cpu::write_cr3(root.value());
 }
 
-void share_kernel_half(std::uint64_t* top_level) { std::memcpy(top_level + 256, table_at(root) + 256, 256 * 8); }
+void share_kernel_half(std::uint64_t* top_level) {
+    std::memcpy(top_level + 256, table_at(root) + 256, 256 * 8);
+}
 
-PhysAddr kernel_root() { return root; }
+PhysAddr kernel_root() {
+    return root;
+}
 
 std::uint64_t map_kernel_stack() {
     std::size_t word = 0;

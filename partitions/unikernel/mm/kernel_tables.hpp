@@ -15,10 +15,11 @@ namespace uk::mm {
 using base::PhysAddr;
 
 namespace entry_bit {
-inline constexpr std::uint64_t present = 1, writable = 2, user = 4, accessed = 0x20, dirty = 0x40, large = 0x80,
+inline constexpr std::uint64_t present = 1, writable = 2, user = 4, accessed = 0x20, dirty = 0x40,
+                               large = 0x80,
                                counted = 1 << 9, // ours: the entry holds one use of its frame
-                               own = 1 << 10,    // ours: anonymous, or a private copy; not a page of a file
-                               no_execute = std::uint64_t{1} << 63;
+    own = 1 << 10,                               // ours: anonymous, or a private copy; not a page of a file
+    no_execute = std::uint64_t{1} << 63;
 inline constexpr std::uint64_t address = 0x000ffffffffff000;
 } // namespace entry_bit
 

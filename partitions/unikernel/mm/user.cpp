@@ -15,7 +15,9 @@ bool in_user_half(UserAddress address, std::size_t bytes) {
 }
 
 // SAFETY: only for ranges that in_user_half() accepted; dereferenced in the fix-up routines alone.
-void* user_pointer(UserAddress address) { return reinterpret_cast<void*>(address.value()); }
+void* user_pointer(UserAddress address) {
+    return reinterpret_cast<void*>(address.value());
+}
 
 } // namespace
 

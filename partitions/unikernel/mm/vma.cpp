@@ -26,7 +26,8 @@ void drop(const Vma& vma) {
 
 bool joins(const Vma& low, const Vma& high) {
     return low.end == high.start && low.node == high.node && low.protection == high.protection &&
-           low.kind == high.kind && low.shared == high.shared && low.shared_writable == high.shared_writable &&
+           low.kind == high.kind && low.shared == high.shared &&
+           low.shared_writable == high.shared_writable &&
            (low.node == nullptr || low.offset + low.bytes() == high.offset);
 }
 
@@ -54,7 +55,8 @@ const Vma* VmaList::find(std::uint64_t address) const {
     return vma != nullptr && vma->contains(address) ? vma : nullptr;
 }
 
-std::optional<std::uint64_t> VmaList::find_hole(std::uint64_t bytes, std::uint64_t low, std::uint64_t high) const {
+std::optional<std::uint64_t> VmaList::find_hole(std::uint64_t bytes, std::uint64_t low,
+                                                std::uint64_t high) const {
     if (bytes == 0 || high < low)
         return std::nullopt;
     std::uint64_t top = high;

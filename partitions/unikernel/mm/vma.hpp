@@ -48,11 +48,12 @@ public:
     ~VmaList() { clear(); }
 
     [[nodiscard]] std::span<const Vma> view() const { return {items_, size_}; }
-    [[nodiscard]] const Vma* find(std::uint64_t address) const; // the range that contains it
+    [[nodiscard]] const Vma* find(std::uint64_t address) const;              // the range that contains it
     [[nodiscard]] const Vma* first_at_or_after(std::uint64_t address) const; // the first that ends above it
 
     // A free hole of `bytes` inside [low, high): the highest one, right below what is above it.
-    [[nodiscard]] std::optional<std::uint64_t> find_hole(std::uint64_t bytes, std::uint64_t low, std::uint64_t high) const;
+    [[nodiscard]] std::optional<std::uint64_t> find_hole(std::uint64_t bytes, std::uint64_t low,
+                                                         std::uint64_t high) const;
     [[nodiscard]] bool is_free(std::uint64_t start, std::uint64_t end) const;
     [[nodiscard]] bool is_covered(std::uint64_t start, std::uint64_t end) const; // no hole in it
 

@@ -13,15 +13,23 @@
 // The list's two link-time seams: a heap and nodes that count their references.
 namespace uk::mm {
 static bool heap_is_empty = false;
-void* allocate(std::size_t bytes) { return heap_is_empty ? nullptr : std::malloc(bytes); }
-void free(void* memory) { std::free(memory); }
+void* allocate(std::size_t bytes) {
+    return heap_is_empty ? nullptr : std::malloc(bytes);
+}
+void free(void* memory) {
+    std::free(memory);
+}
 } // namespace uk::mm
 namespace uk::fs {
 struct Node {
     int references = 0;
 };
-void retain(Node& node) { ++node.references; }
-void release(Node& node) { --node.references; }
+void retain(Node& node) {
+    ++node.references;
+}
+void release(Node& node) {
+    --node.references;
+}
 } // namespace uk::fs
 
 namespace {

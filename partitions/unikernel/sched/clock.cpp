@@ -11,7 +11,9 @@ namespace {
 TimeScale scale;
 } // namespace
 
-const TimeScale& time_scale() { return scale; }
+const TimeScale& time_scale() {
+    return scale;
+}
 
 void set_up_clock(std::uint64_t hz, std::uint64_t wall_ns, std::uint64_t wall_tsc) {
     scale.start_tsc = cpu::rdtsc();
@@ -24,9 +26,13 @@ void set_up_clock(std::uint64_t hz, std::uint64_t wall_ns, std::uint64_t wall_ts
     }
 }
 
-std::uint64_t monotonic_ns() { return scale_ticks(cpu::rdtsc() - scale.start_tsc, scale.multiplier); }
+std::uint64_t monotonic_ns() {
+    return scale_ticks(cpu::rdtsc() - scale.start_tsc, scale.multiplier);
+}
 
-std::uint64_t realtime_ns() { return scale.realtime_at_start + monotonic_ns(); }
+std::uint64_t realtime_ns() {
+    return scale.realtime_at_start + monotonic_ns();
+}
 
 Deadline deadline_after(std::uint64_t duration_ns) {
     std::uint64_t deadline = 0;

@@ -18,8 +18,8 @@ inline constexpr Deadline never = ~std::uint64_t{0};
 
 // What turns TSC ticks into time; constant after start. The vDSO reads the same values from its data page.
 struct TimeScale {
-    std::uint64_t start_tsc = 0;   // the monotonic clock's zero
-    std::uint64_t multiplier = 0;  // nanoseconds << 32 for a tick
+    std::uint64_t start_tsc = 0;         // the monotonic clock's zero
+    std::uint64_t multiplier = 0;        // nanoseconds << 32 for a tick
     std::uint64_t realtime_at_start = 0; // CLOCK_REALTIME minus CLOCK_MONOTONIC
 };
 [[nodiscard]] const TimeScale& time_scale();

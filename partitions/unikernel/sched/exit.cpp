@@ -34,7 +34,8 @@ void release_mutex(std::uint64_t entry, std::int64_t offset, int owner) {
     if (!value.ok() || (*value & owner_mask) != static_cast<std::uint32_t>(owner))
         return;
     std::uint32_t seen = 0;
-    if (user_compare_exchange(reinterpret_cast<std::uint32_t*>(at), *value, (*value & waiters) | owner_died, &seen) != 0 ||
+    if (user_compare_exchange(reinterpret_cast<std::uint32_t*>(at), *value, (*value & waiters) | owner_died,
+                              &seen) != 0 ||
         seen != *value)
         return;
     if ((*value & waiters) != 0)
@@ -85,7 +86,9 @@ void end_thread(int status) {
     end_current();
 }
 
-void end_process(int status) { start::end_partition(static_cast<unsigned>(status) & 0xFF, CAISSON_EXIT_NORMAL); }
+void end_process(int status) {
+    start::end_partition(static_cast<unsigned>(status) & 0xFF, CAISSON_EXIT_NORMAL);
+}
 
 void end_process_by_signal(int number) {
     start::end_partition(128 + static_cast<unsigned>(number), CAISSON_EXIT_SIGNAL);

@@ -11,7 +11,8 @@
 namespace uk::sched {
 
 // Sleeps if the word is `expected`. Errors: again (it is not), fault, timedout, restart_sys.
-[[nodiscard]] Status futex_wait(mm::UserAddress word, std::uint32_t expected, std::uint32_t bits, Deadline deadline);
+[[nodiscard]] Status futex_wait(mm::UserAddress word, std::uint32_t expected, std::uint32_t bits,
+                                Deadline deadline);
 unsigned futex_wake(mm::UserAddress word, unsigned count, std::uint32_t bits);
 unsigned futex_requeue(mm::UserAddress from, mm::UserAddress to, unsigned count);
 

@@ -21,7 +21,9 @@ namespace {
 Thread* running = nullptr;
 } // namespace
 
-Thread& current() { return *running; }
+Thread& current() {
+    return *running;
+}
 
 namespace sched {
 
@@ -137,7 +139,9 @@ Thread* make_thread(Process& process) {
     return thread;
 }
 
-void discard_thread(Thread& thread) { free_thread(thread); }
+void discard_thread(Thread& thread) {
+    free_thread(thread);
+}
 
 void make_runnable(Thread& thread) {
     thread.state = ThreadState::runnable;
@@ -224,7 +228,9 @@ std::uint64_t process_cpu_ns(const Process& process) {
     return total;
 }
 
-void after_switch() { finish_switch(); }
+void after_switch() {
+    finish_switch();
+}
 
 } // namespace sched
 } // namespace uk

@@ -20,9 +20,9 @@ void interrupt_sleep(Thread& thread);
 // The first thread of all: leaves the boot stack for good.
 [[noreturn]] void run_first(Thread& thread);
 
-void yield();              // behind the others that are ready
-void preempt_if_due();     // on the way to user mode
-void note_slice_end();     // the timer fired
+void yield();                    // behind the others that are ready
+void preempt_if_due();           // on the way to user mode
+void note_slice_end();           // the timer fired
 [[noreturn]] void end_current(); // the current thread is never run again; its memory goes
 
 void after_switch(); // first act of a new thread

@@ -17,8 +17,8 @@ namespace uk::sched {
 namespace {
 
 namespace apic {
-constexpr std::uint32_t end_of_interrupt = 0x80B, spurious = 0x80F, timer_entry = 0x832, initial_count = 0x838,
-                        divide = 0x83E;
+constexpr std::uint32_t end_of_interrupt = 0x80B, spurious = 0x80F, timer_entry = 0x832,
+                        initial_count = 0x838, divide = 0x83E;
 constexpr std::uint64_t software_enable = 0x100, divide_by_one = 0xB;
 constexpr std::uint64_t count_max = 0xFFFFFFFF;
 } // namespace apic
@@ -78,7 +78,9 @@ void arm(Timer& timer, Deadline at) {
 }
 
 void run_due_timers() {
-    while (first != nullptr && first->at <= monotonic_ns()) {
+    // Due now, once: a periodic timer that is due again at once must not keep the kernel here.
+    const std::uint64_t now = monotonic_ns();
+    while (first != nullptr && first->at <= now) {
         Timer& due = *first;
         disarm(due);
         due.fire(due);
@@ -97,7 +99,8 @@ void program_timer(Deadline slice_end) {
     const std::uint64_t now = monotonic_ns();
     const std::uint64_t wait = next > now ? next - now : 0;
     // A count that does not fit fires early and is set again.
-    const std::uint64_t counts = wait >= std::uint64_t{1} << 32 ? apic::count_max : scale_ticks(wait, count_multiplier);
+    const std::uint64_t counts =
+        wait >= std::uint64_t{1} << 32 ? apic::count_max : scale_ticks(wait, count_multiplier);
     cpu::wrmsr(apic::initial_count, std::clamp<std::uint64_t>(counts + 1, 1, apic::count_max));
 }
 

@@ -37,7 +37,7 @@ private:
     friend class WaitQueue;
     Thread* thread_;
     WaitQueue* queue_ = nullptr;
-    Waiter* next_ = nullptr;     // a ring while in a queue
+    Waiter* next_ = nullptr; // a ring while in a queue
     Waiter* previous_ = nullptr;
     bool woken_ = false;
 };

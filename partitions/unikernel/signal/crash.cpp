@@ -55,16 +55,17 @@ void report_place(std::string_view what, std::uint64_t address) {
 void report(const TrapFrame& f, const Information& information) {
     const Thread& thread = current();
     base::Text<200> head;
-    head << name_of(information.number) << " (" << information.number << ") code " << information.code << " kills process "
-         << thread.process->id << ", thread " << thread.id << " '" << std::string_view{thread.name.data()} << '\'';
+    head << name_of(information.number) << " (" << information.number << ") code " << information.code
+         << " kills process " << thread.process->id << ", thread " << thread.id << " '"
+         << std::string_view{thread.name.data()} << '\'';
     log(head.view());
     report_place("rip", f.rip);
     if (information.address != 0 && information.address != f.rip)
         report_place("address", information.address);
     base::Text<300> first;
-    first << "rax " << base::hex(f.rax) << " rbx " << base::hex(f.rbx) << " rcx " << base::hex(f.rcx) << " rdx "
-          << base::hex(f.rdx) << " rsi " << base::hex(f.rsi) << " rdi " << base::hex(f.rdi) << " rbp "
-          << base::hex(f.rbp) << " rsp " << base::hex(f.rsp);
+    first << "rax " << base::hex(f.rax) << " rbx " << base::hex(f.rbx) << " rcx " << base::hex(f.rcx)
+          << " rdx " << base::hex(f.rdx) << " rsi " << base::hex(f.rsi) << " rdi " << base::hex(f.rdi)
+          << " rbp " << base::hex(f.rbp) << " rsp " << base::hex(f.rsp);
     log(first.view());
     base::Text<300> second;
     second << "r8 " << base::hex(f.r8) << " r9 " << base::hex(f.r9) << " r10 " << base::hex(f.r10) << " r11 "

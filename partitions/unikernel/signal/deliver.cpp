@@ -70,8 +70,8 @@ Status write_vectors(std::uint64_t to, Thread& thread) {
 Status enter_handler(TrapFrame& frame, Thread& thread, const Action& action, const Information& information,
                      Set mask_to_restore) {
     AlternateStack& alternate = thread.alternate_stack;
-    const bool switch_stack = (action.flags & action_flag::on_stack) != 0 && (alternate.flags & stack_disabled) == 0 &&
-                              !on_stack(alternate, frame.rsp);
+    const bool switch_stack = (action.flags & action_flag::on_stack) != 0 &&
+                              (alternate.flags & stack_disabled) == 0 && !on_stack(alternate, frame.rsp);
     const std::uint64_t top = switch_stack ? alternate.base + alternate.bytes : frame.rsp - red_zone_bytes;
     const FramePlace place = place_frame(top, start::features().vector_bytes);
     if (place.frame == 0 || (switch_stack && place.frame < alternate.base))
@@ -120,7 +120,8 @@ void run_handler(TrapFrame& frame, Thread& thread, Action& slot, const Informati
             frame.rax = std::uint64_t{0} - static_cast<std::uint64_t>(Errno::intr);
     }
     const Set mask = thread.restore_blocked ? thread.saved_blocked : thread.blocked;
-    if ((action.flags & action_flag::restorer) == 0 || !enter_handler(frame, thread, action, information, mask).ok()) {
+    if ((action.flags & action_flag::restorer) == 0 ||
+        !enter_handler(frame, thread, action, information, mask).ok()) {
         Information fault;
         fault.number = segv;
         fault.code = code::kernel;
@@ -183,7 +184,8 @@ bool restore_from_frame(TrapFrame& frame) {
             return false;
         VectorMark mark{};
         std::memcpy(&mark, thread.vector_state + vector_mark_offset, sizeof(mark));
-        const bool extended = features.xsave && mark.magic == extended_magic && mark.bytes == features.vector_bytes;
+        const bool extended =
+            features.xsave && mark.magic == extended_magic && mark.bytes == features.vector_bytes;
         if (extended && !mm::copy_in(thread.vector_state, from, features.vector_bytes).ok())
             return false;
         sanitize_vectors(thread.vector_state, features.vector_bytes, features.xcr0, extended);

@@ -59,10 +59,10 @@ inline constexpr std::uint64_t extended_vectors = 1, stack_segment = 2, strict_s
 
 // Written at byte 464 of the legacy area so that programs find what the area holds.
 struct VectorMark {
-    std::uint32_t magic;         // extended_magic, or 0
+    std::uint32_t magic;          // extended_magic, or 0
     std::uint32_t extended_bytes; // area and trailing magic
-    std::uint64_t features;      // XCR0
-    std::uint32_t bytes;         // area
+    std::uint64_t features;       // XCR0
+    std::uint32_t bytes;          // area
     std::array<std::uint32_t, 7> padding;
 };
 static_assert(sizeof(VectorMark) == 48);
@@ -73,7 +73,8 @@ inline constexpr std::size_t trailing_magic_bytes = 4;
 inline constexpr std::uint64_t red_zone_bytes = 128;
 
 struct FramePlace {
-    std::uint64_t frame = 0; // also the handler's stack pointer: the return address is on top, RSP + 8 is 16-aligned
+    std::uint64_t frame =
+        0; // also the handler's stack pointer: the return address is on top, RSP + 8 is 16-aligned
     std::uint64_t vectors = 0;
 };
 

@@ -17,7 +17,8 @@ bool ignored_by_default(int number) {
 
 bool is_ignored(const Process& process, int number) {
     const Action& action = process.actions[static_cast<unsigned>(number - 1)];
-    return action.handler == handler_ignore || (action.handler == handler_default && ignored_by_default(number));
+    return action.handler == handler_ignore ||
+           (action.handler == handler_default && ignored_by_default(number));
 }
 
 void enter(Pending& pending, const Information& information) {
@@ -60,7 +61,9 @@ bool must_look(const Thread& thread) {
     return thread.ending || (pending_for(thread) & ~(thread.blocked & ~thread.awaited)) != 0;
 }
 
-Set pending_for(const Thread& thread) { return thread.pending.set | thread.process->pending.set; }
+Set pending_for(const Thread& thread) {
+    return thread.pending.set | thread.process->pending.set;
+}
 
 void send_to_process(Process& process, const Information& information) {
     Thread* chosen = nullptr;
@@ -102,7 +105,9 @@ Information take(Thread& thread, Set wanted) {
     return own.number != 0 ? own : take_from(thread.process->pending, wanted);
 }
 
-void set_blocked(Thread& thread, Set blocked) { thread.blocked = blocked & ~unblockable; }
+void set_blocked(Thread& thread, Set blocked) {
+    thread.blocked = blocked & ~unblockable;
+}
 
 void reset_for_exec(Thread& thread) {
     for (Action& action : thread.process->actions)

@@ -35,7 +35,9 @@ caisson_boot_page boot_page;
 Region early_free; // RAM that tables come from before the frame allocator works
 std::uint64_t measured_tsc_hz = 0;
 
-std::uint64_t physical(const char* symbol) { return reinterpret_cast<std::uint64_t>(symbol) - mm::kernel_base; }
+std::uint64_t physical(const char* symbol) {
+    return reinterpret_cast<std::uint64_t>(symbol) - mm::kernel_base;
+}
 
 const std::byte* early_window(std::uint64_t address, std::uint64_t bytes) {
     if (address > early_end || bytes > early_end - address)
@@ -173,9 +175,11 @@ void set_up_time() {
 
 } // namespace
 
-std::uint64_t tsc_hz() { return measured_tsc_hz; }
+std::uint64_t tsc_hz() {
+    return measured_tsc_hz;
+}
 
-extern "C" [[noreturn, gnu::no_stack_protector]] void kernel_start(std::uint32_t start_info) {
+extern "C" [[noreturn]] __attribute__((no_stack_protector)) void kernel_start(std::uint32_t start_info) {
     std::uint64_t guard = cpu::rdtsc() * 0x9E3779B97F4A7C15;
     if ((cpu::cpuid(1).ecx & 1u << 30) != 0)
         (void)cpu::rdrand(guard);
@@ -195,7 +199,8 @@ extern "C" [[noreturn, gnu::no_stack_protector]] void kernel_start(std::uint32_t
     set_up_random(std::as_bytes(std::span{boot_page.entropy_seed}));
     set_up_time();
 
-    const std::byte* root_data = root.start == root.end ? nullptr : mm::frame_data(base::PhysAddr{root.start});
+    const std::byte* root_data =
+        root.start == root.end ? nullptr : mm::frame_data(base::PhysAddr{root.start});
     const ContainerFiles files{{root_data, root.end - root.start},
                                {mm::frame_data(base::PhysAddr{memory_map.module.start}),
                                 memory_map.module.end - memory_map.module.start}};

@@ -49,7 +49,8 @@ std::uint64_t measure_tsc_hz() {
 }
 
 std::uint64_t read_wall_clock() {
-    constexpr std::uint8_t seconds = 0, minutes = 2, hours = 4, day = 7, month = 8, year = 9, status_a = 10, status_b = 11;
+    constexpr std::uint8_t seconds = 0, minutes = 2, hours = 4, day = 7, month = 8, year = 9, status_a = 10,
+                           status_b = 11;
     constexpr std::uint8_t updating = 0x80, binary = 4;
     while ((cmos(status_a) & updating) != 0)
         cpu::pause();

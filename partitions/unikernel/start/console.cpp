@@ -43,7 +43,8 @@ void hypervisor_write(std::span<const std::byte> bytes) {
     const std::uint64_t address = reinterpret_cast<std::uint64_t>(bounce.data()) - mm::kernel_base;
     std::uint64_t done = 0;
     for (unsigned tries = 0; done < bytes.size() && tries < console_tries; ++tries) {
-        const long taken = start::hypercall(CAISSON_CALL_CONSOLE_WRITE, {address + done, bytes.size() - done, 0, 0}).value;
+        const long taken =
+            start::hypercall(CAISSON_CALL_CONSOLE_WRITE, {address + done, bytes.size() - done, 0, 0}).value;
         if (taken > 0)
             done += std::min<std::uint64_t>(static_cast<std::uint64_t>(taken), bytes.size() - done);
         else
@@ -86,7 +87,9 @@ void set_up_console(std::uint32_t boot_flags) {
         way = Way::hypervisor_amd;
 }
 
-bool is_direct() { return way == Way::direct; }
+bool is_direct() {
+    return way == Way::direct;
+}
 
 HypercallResult hypercall(long number, const std::array<std::uint64_t, 4>& arguments) {
     HypercallResult result;

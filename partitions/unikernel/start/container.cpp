@@ -33,7 +33,8 @@ alignas(fs::Tree) std::array<std::byte, sizeof(fs::Tree)> tree_memory;
 alignas(Process) std::array<std::byte, sizeof(Process)> process_memory;
 std::array<char, 64> hostname_text{};
 
-[[noreturn]] void refuse(unsigned status, std::string_view what, std::string_view subject, std::string_view reason) {
+[[noreturn]] void refuse(unsigned status, std::string_view what, std::string_view subject,
+                         std::string_view reason) {
     base::Text<300> text;
     text << what << ": \"" << subject.substr(0, 200) << "\": " << reason;
     log(text.view());
@@ -204,7 +205,9 @@ Thread& start_program(const Startup& startup, Process& process) {
 
 } // namespace
 
-std::string_view hostname() { return hostname_text.data(); }
+std::string_view hostname() {
+    return hostname_text.data();
+}
 
 void set_hostname(std::string_view name) {
     hostname_text.fill('\0');
@@ -215,7 +218,8 @@ void start_container(const caisson_boot_page& boot_page, const ContainerFiles& f
     if (boot_page.startup_offset > files.module.size() ||
         boot_page.startup_bytes > files.module.size() - boot_page.startup_offset)
         base::fail("startup record: outside the module", "", 0);
-    const auto startup = Startup::parse(files.module.subspan(boot_page.startup_offset, boot_page.startup_bytes));
+    const auto startup =
+        Startup::parse(files.module.subspan(boot_page.startup_offset, boot_page.startup_bytes));
     if (!startup)
         base::fail("the startup record is missing or not sound", "", 0);
     set_hostname(startup->hostname());
@@ -229,6 +233,8 @@ void start_container(const caisson_boot_page& boot_page, const ContainerFiles& f
 } // namespace start
 
 // SAFETY: made by start_container before any thread runs.
-Process& main_process() { return *std::launder(reinterpret_cast<Process*>(start::process_memory.data())); }
+Process& main_process() {
+    return *std::launder(reinterpret_cast<Process*>(start::process_memory.data()));
+}
 
 } // namespace uk

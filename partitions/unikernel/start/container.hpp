@@ -15,6 +15,7 @@ struct ContainerFiles {
 };
 
 // `release`: called when the boot stack has been left.
-[[noreturn]] void start_container(const caisson_boot_page& boot_page, const ContainerFiles& files, void (*release)());
+[[noreturn]] void start_container(const caisson_boot_page& boot_page, const ContainerFiles& files,
+                                  void (*release)());
 
 } // namespace uk::start

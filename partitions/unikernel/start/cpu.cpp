@@ -41,7 +41,7 @@ struct Gate {
 std::array<Gate, 256> gates;
 std::array<std::uint64_t, 10> segments;
 // Double fault and NMI come on stacks of their own, at any point of the kernel.
-alignas(16) std::array<std::byte, 2048> double_fault_stack;
+alignas(16) std::array<std::byte, 4096> double_fault_stack;
 alignas(16) std::array<std::byte, 512> nmi_stack;
 
 Features found;
@@ -60,8 +60,8 @@ constexpr InitialVectors initial_area;
 
 constexpr std::uint64_t xcr0_wanted = 0x7 | 0xE0; // x87, SSE, AVX, AVX-512
 namespace cr4 {
-constexpr std::uint64_t fxsr = 1 << 9, simd_exceptions = 1 << 10, umip = 1 << 11, xsave = 1 << 18, smep = 1 << 20,
-                        smap = 1 << 21;
+constexpr std::uint64_t fxsr = 1 << 9, simd_exceptions = 1 << 10, umip = 1 << 11, xsave = 1 << 18,
+                        smep = 1 << 20, smap = 1 << 21;
 } // namespace cr4
 
 Gate make_gate(std::uint64_t address, unsigned ist, unsigned privilege) {
@@ -81,17 +81,19 @@ void load_descriptor_tables() {
                 0,
                 0x00af9b000000ffff, // 0x10 kernel code
                 0x00cf93000000ffff, // 0x18 kernel data
-                0x00cffb000000ffff, // 0x20 unused 32-bit user code: SYSRET computes the others from it
+                0,                  // 0x20 no 32-bit user code: SYSCALL from compatibility mode would enter by CSTAR
                 0x00cff3000000ffff, // 0x28 user data
                 0x00affb000000ffff, // 0x30 user code
                 0,
                 (task >> 24 & 0xFF) << 56 | std::uint64_t{0x89} << 40 | (task & 0xFFFFFF) << 16 |
                     (sizeof(TaskState) - 1),
                 task >> 32};
-    cpu::lgdt({static_cast<std::uint16_t>(sizeof(segments) - 1), reinterpret_cast<std::uint64_t>(segments.data())});
+    cpu::lgdt(
+        {static_cast<std::uint16_t>(sizeof(segments) - 1), reinterpret_cast<std::uint64_t>(segments.data())});
     load_segments();
 
-    task_state.ist[0] = reinterpret_cast<std::uint64_t>(double_fault_stack.data() + double_fault_stack.size());
+    task_state.ist[0] =
+        reinterpret_cast<std::uint64_t>(double_fault_stack.data() + double_fault_stack.size());
     task_state.ist[1] = reinterpret_cast<std::uint64_t>(nmi_stack.data() + nmi_stack.size());
     task_state.io_map = sizeof(TaskState);
     cpu::ltr(task_selector);
@@ -107,7 +109,9 @@ void load_descriptor_tables() {
 
 } // namespace
 
-const Features& features() { return found; }
+const Features& features() {
+    return found;
+}
 
 void detect_features() {
     const cpu::CpuidResult leaf1 = cpu::cpuid(1);
@@ -164,6 +168,8 @@ void restore_vectors(const std::byte* area) {
         vector_restore_fxsave(area);
 }
 
-const std::byte* initial_vectors() { return initial_area.bytes.data(); }
+const std::byte* initial_vectors() {
+    return initial_area.bytes.data();
+}
 
 } // namespace uk::start

@@ -11,8 +11,8 @@ namespace uk::start {
 
 namespace msr {
 inline constexpr std::uint32_t apic_base = 0x1B, efer = 0xC0000080, star = 0xC0000081, lstar = 0xC0000082,
-                               cstar = 0xC0000083, sfmask = 0xC0000084, fs_base = 0xC0000100, gs_base = 0xC0000101,
-                               kernel_gs_base = 0xC0000102;
+                               cstar = 0xC0000083, sfmask = 0xC0000084, fs_base = 0xC0000100,
+                               gs_base = 0xC0000101, kernel_gs_base = 0xC0000102;
 } // namespace msr
 
 inline constexpr unsigned timer_vector = 32, spurious_vector = 255;

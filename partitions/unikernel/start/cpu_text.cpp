@@ -16,13 +16,14 @@ struct Flag {
     std::uint8_t bit;
     std::string_view name;
 };
-constexpr Flag leaf1_edx[] = {{0, "fpu"},   {4, "tsc"},  {5, "msr"},   {6, "pae"},  {8, "cx8"},  {9, "apic"},
-                              {15, "cmov"}, {19, "clflush"}, {23, "mmx"}, {24, "fxsr"}, {25, "sse"}, {26, "sse2"}};
-constexpr Flag leaf1_ecx[] = {{0, "pni"},     {1, "pclmulqdq"}, {9, "ssse3"}, {12, "fma"},   {13, "cx16"},
+constexpr Flag leaf1_edx[] = {{0, "fpu"},  {4, "tsc"},   {5, "msr"},   {6, "pae"},
+                              {8, "cx8"},  {9, "apic"},  {15, "cmov"}, {19, "clflush"},
+                              {23, "mmx"}, {24, "fxsr"}, {25, "sse"},  {26, "sse2"}};
+constexpr Flag leaf1_ecx[] = {{0, "pni"},     {1, "pclmulqdq"}, {9, "ssse3"},  {12, "fma"},    {13, "cx16"},
                               {19, "sse4_1"}, {20, "sse4_2"},   {22, "movbe"}, {23, "popcnt"}, {25, "aes"},
-                              {26, "xsave"},  {28, "avx"},      {29, "f16c"}, {30, "rdrand"}};
-constexpr Flag leaf7_ebx[] = {{3, "bmi1"},    {5, "avx2"},  {7, "smep"},    {8, "bmi2"},
-                              {9, "erms"},    {18, "rdseed"}, {19, "adx"}, {20, "smap"}, {29, "sha_ni"}};
+                              {26, "xsave"},  {28, "avx"},      {29, "f16c"},  {30, "rdrand"}};
+constexpr Flag leaf7_ebx[] = {{3, "bmi1"},    {5, "avx2"}, {7, "smep"},  {8, "bmi2"},   {9, "erms"},
+                              {18, "rdseed"}, {19, "adx"}, {20, "smap"}, {29, "sha_ni"}};
 
 void put_flags(fs::TextSink& out, std::uint32_t word, std::span<const Flag> flags) {
     for (const Flag& flag : flags)
@@ -44,13 +45,16 @@ void put_cpu_information(fs::TextSink& out) {
     }
     std::array<char, 49> name{};
     std::memcpy(name.data(), brand.data(), sizeof(brand));
-    const std::uint32_t family = (leaf1.eax >> 8 & 15) + ((leaf1.eax >> 8 & 15) == 15 ? leaf1.eax >> 20 & 255 : 0);
+    const std::uint32_t family =
+        (leaf1.eax >> 8 & 15) + ((leaf1.eax >> 8 & 15) == 15 ? leaf1.eax >> 20 & 255 : 0);
     const std::uint32_t model = (leaf1.eax >> 4 & 15) | (leaf1.eax >> 12 & 0xF0);
-    out << "processor\t: 0\nvendor_id\t: " << std::string_view{reinterpret_cast<const char*>(vendor.data()), 12}
+    out << "processor\t: 0\nvendor_id\t: "
+        << std::string_view{reinterpret_cast<const char*>(vendor.data()), 12}
         << "\ncpu family\t: " << std::uint64_t{family} << "\nmodel\t\t: " << std::uint64_t{model}
-        << "\nmodel name\t: " << std::string_view{name.data()} << "\nstepping\t: " << std::uint64_t{leaf1.eax & 15}
-        << "\ncpu MHz\t\t: " << tsc_hz() / 1'000'000
-        << ".000\nphysical id\t: 0\nsiblings\t: 1\ncore id\t\t: 0\ncpu cores\t: 1\nfpu\t\t: yes\nwp\t\t: yes\nflags\t\t:";
+        << "\nmodel name\t: " << std::string_view{name.data()}
+        << "\nstepping\t: " << std::uint64_t{leaf1.eax & 15} << "\ncpu MHz\t\t: " << tsc_hz() / 1'000'000
+        << ".000\nphysical id\t: 0\nsiblings\t: 1\ncore id\t\t: 0\ncpu cores\t: 1\nfpu\t\t: yes\nwp\t\t: "
+           "yes\nflags\t\t:";
     put_flags(out, leaf1.edx, leaf1_edx);
     put_flags(out, leaf1.ecx, leaf1_ecx);
     put_flags(out, leaf7.ebx, leaf7_ebx);

@@ -25,7 +25,8 @@ namespace {
 constexpr unsigned script_depth_max = 4;
 constexpr std::uint64_t position_independent_base = 0x555555554000;
 // How much of each address is random: as Linux does, in pages.
-constexpr std::uint64_t mmap_random_pages = std::uint64_t{1} << 28, stack_random_pages = std::uint64_t{1} << 22,
+constexpr std::uint64_t mmap_random_pages = std::uint64_t{1} << 28,
+                        stack_random_pages = std::uint64_t{1} << 22,
                         break_random_pages = std::uint64_t{1} << 13, stack_gap_pages = std::uint64_t{1} << 15;
 constexpr std::uint64_t stack_first_bytes = 128 * 1024;
 constexpr std::uint64_t stack_limit_max = std::uint64_t{1} << 40;
@@ -36,7 +37,8 @@ struct FileProgram {
 };
 
 struct HeadBuffer {
-    mm::Owned<std::array<std::byte, program_head_bytes>> bytes{mm::make<std::array<std::byte, program_head_bytes>>()};
+    mm::Owned<std::array<std::byte, program_head_bytes>> bytes{
+        mm::make<std::array<std::byte, program_head_bytes>>()};
     std::size_t size = 0;
     [[nodiscard]] std::span<const std::byte> view() const { return {bytes->data(), size}; }
 };
@@ -49,7 +51,8 @@ Status read_head(fs::Node& file, HeadBuffer& head) {
 }
 
 // Follows "#!" lines until a binary is found.
-Result<FileProgram> resolve(fs::Context& context, fs::Ref<fs::Node> file, std::string_view path, ProgramStrings& strings) {
+Result<FileProgram> resolve(fs::Context& context, fs::Ref<fs::Node> file, std::string_view path,
+                            ProgramStrings& strings) {
     HeadBuffer head;
     std::array<char, 256> previous{};
     for (unsigned depth = 0;; ++depth) {
@@ -86,10 +89,12 @@ Result<FileProgram> find_interpreter(fs::Context& context, fs::Node& file, const
     return FileProgram{node, parsed};
 }
 
-Status map_segment(mm::AddressSpace& space, fs::Node& file, const ProgramSegment& segment, std::uint64_t bias) {
+Status map_segment(mm::AddressSpace& space, fs::Node& file, const ProgramSegment& segment,
+                   std::uint64_t bias) {
     const std::uint64_t start = base::round_down(segment.address + bias, base::page_size);
     const std::uint64_t file_end = segment.address + bias + segment.file_bytes;
-    const std::uint64_t file_pages_end = segment.file_bytes == 0 ? start : *base::round_up(file_end, base::page_size);
+    const std::uint64_t file_pages_end =
+        segment.file_bytes == 0 ? start : *base::round_up(file_end, base::page_size);
     const std::uint64_t end = *base::round_up(segment.end() + bias, base::page_size);
     mm::MapRequest request;
     request.fixed = true;
@@ -134,7 +139,8 @@ void choose_layout(Process& process, std::uint64_t stack_bytes) {
     space.stack_top = mm::user_end - random_below(stack_random_pages) * base::page_size;
     space.stack_limit = limit;
     // Below the deepest stack; a huge limit must not push mappings out of the upper half.
-    const std::uint64_t gap = std::clamp<std::uint64_t>(limit, std::uint64_t{128} << 20, mm::user_end / 6 * 5);
+    const std::uint64_t gap =
+        std::clamp<std::uint64_t>(limit, std::uint64_t{128} << 20, mm::user_end / 6 * 5);
     space.mmap_top = base::round_down(mm::user_end - gap - stack_random_pages * base::page_size -
                                           stack_gap_pages * base::page_size -
                                           random_below(mmap_random_pages) * base::page_size,
@@ -145,7 +151,8 @@ void choose_layout(Process& process, std::uint64_t stack_bytes) {
 // A bias for a position-independent image of `bytes` at its alignment, below mmap_top.
 Result<std::uint64_t> interpreter_bias(mm::AddressSpace& space, const Program& program) {
     const std::uint64_t bytes = program.end() - program.lowest();
-    const auto hole = space.ranges().find_hole(bytes + program.alignment, base::page_size * 16, space.mmap_top);
+    const auto hole =
+        space.ranges().find_hole(bytes + program.alignment, base::page_size * 16, space.mmap_top);
     if (!hole)
         return base::Failure{Errno::nomem};
     const std::uint64_t start = *base::round_up(*hole, program.alignment);
@@ -168,17 +175,19 @@ struct Loaded {
     std::uint64_t stack = 0;
 };
 
-Result<Loaded> load(Process& process, const FileProgram& main, const FileProgram* interpreter, std::string_view path,
-                    const ProgramStrings& strings, bool secure) {
+Result<Loaded> load(Process& process, const FileProgram& main, const FileProgram* interpreter,
+                    std::string_view path, const ProgramStrings& strings, bool secure) {
     mm::AddressSpace& space = process.space;
-    const std::uint64_t stack_bytes = *base::round_up(strings.bytes().size() + stack_first_bytes, base::page_size);
+    const std::uint64_t stack_bytes =
+        *base::round_up(strings.bytes().size() + stack_first_bytes, base::page_size);
     choose_layout(process, stack_bytes);
     const Program& program = main.program;
     std::uint64_t bias = 0;
     if (program.position_independent) {
         const std::uint64_t chosen =
             position_independent_base + random_below(mmap_random_pages) * base::page_size;
-        bias = base::round_down(chosen, program.alignment) - base::round_down(program.lowest(), program.alignment);
+        bias = base::round_down(chosen, program.alignment) -
+               base::round_down(program.lowest(), program.alignment);
     }
     CAISSON_TRY(map_program(space, main, bias));
     std::uint64_t interpreter_base = 0;

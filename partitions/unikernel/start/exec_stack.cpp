@@ -16,9 +16,27 @@ namespace {
 
 // a_type values.
 enum class Auxiliary : std::uint64_t {
-    null = 0, program_headers = 3, header_bytes = 4, header_count = 5, page_bytes = 6, base = 7, flags = 8, entry = 9,
-    user = 11, effective_user = 12, group = 13, effective_group = 14, platform = 15, hardware = 16, clock_ticks = 17,
-    secure = 23, random = 25, hardware2 = 26, executable_name = 31, vdso = 33, minimum_signal_stack = 51,
+    null = 0,
+    program_headers = 3,
+    header_bytes = 4,
+    header_count = 5,
+    page_bytes = 6,
+    base = 7,
+    flags = 8,
+    entry = 9,
+    user = 11,
+    effective_user = 12,
+    group = 13,
+    effective_group = 14,
+    platform = 15,
+    hardware = 16,
+    clock_ticks = 17,
+    secure = 23,
+    random = 25,
+    hardware2 = 26,
+    executable_name = 31,
+    vdso = 33,
+    minimum_signal_stack = 51,
 };
 constexpr std::string_view platform_name = "x86_64";
 constexpr std::uint64_t clock_ticks = 100, program_header_bytes = 56;
@@ -134,7 +152,8 @@ Result<std::uint64_t> build_stack(Process& process, const ProgramStrings& string
     random_bytes(random);
     const std::uint64_t random_at = stack.push(random.data(), random.size());
 
-    const std::uint64_t words = 1 + strings.argument_count() + 1 + strings.environment_count() + 1 + 2 * auxiliary_entries;
+    const std::uint64_t words =
+        1 + strings.argument_count() + 1 + strings.environment_count() + 1 + 2 * auxiliary_entries;
     stack.align_for(words);
     stack.start_words();
     stack.put(strings.argument_count());
@@ -149,7 +168,9 @@ Result<std::uint64_t> build_stack(Process& process, const ProgramStrings& string
     return stack.at();
 }
 
-ProgramStrings::~ProgramStrings() { mm::free(data_); }
+ProgramStrings::~ProgramStrings() {
+    mm::free(data_);
+}
 
 Status ProgramStrings::reserve(std::size_t more) {
     constexpr std::size_t bytes_max = std::size_t{2} << 20; // a quarter of the usual stack limit

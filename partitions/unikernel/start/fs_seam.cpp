@@ -9,7 +9,9 @@
 
 namespace uk::fs::seam {
 
-void random(std::span<std::byte> out) { start::random_bytes(out); }
+void random(std::span<std::byte> out) {
+    start::random_bytes(out);
+}
 
 void wake(WaitPoint& point) {
     ++point.generation;
@@ -20,9 +22,15 @@ void forget_mapped_pages(const Node& node, std::uint64_t first, std::uint64_t en
     main_process().space.forget_pages(node, first, end);
 }
 
-int current_process() { return main_process().id; }
-int current_thread() { return current().id; }
-int next_process(int after) { return after < main_process().id ? main_process().id : 0; }
+int current_process() {
+    return main_process().id;
+}
+int current_thread() {
+    return current().id;
+}
+int next_process(int after) {
+    return after < main_process().id ? main_process().id : 0;
+}
 
 int next_thread(int process, int after) {
     if (process != main_process().id)
@@ -34,7 +42,9 @@ int next_thread(int process, int after) {
     return next;
 }
 
-FileTable* files_of(int process) { return process == main_process().id ? &main_process().files : nullptr; }
+FileTable* files_of(int process) {
+    return process == main_process().id ? &main_process().files : nullptr;
+}
 const Credentials* credentials_of(int process) {
     return process == main_process().id ? &main_process().context.credentials : nullptr;
 }
@@ -45,8 +55,14 @@ Node* working_directory_of(int process) {
     return process == main_process().id ? main_process().context.working.get() : nullptr;
 }
 
-std::string_view hostname() { return start::hostname(); }
-unsigned cpu_count() { return 1; }
-std::uint64_t memory_bytes() { return mm::frame_counts().total * base::page_size; }
+std::string_view hostname() {
+    return start::hostname();
+}
+unsigned cpu_count() {
+    return 1;
+}
+std::uint64_t memory_bytes() {
+    return mm::frame_counts().total * base::page_size;
+}
 
 } // namespace uk::fs::seam

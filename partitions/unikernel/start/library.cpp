@@ -5,8 +5,12 @@
 #include <cstddef>
 
 namespace std {
-[[noreturn]] void __throw_out_of_range_fmt(const char* format, ...) { base::fail(format, "", 0); }
-[[noreturn]] void __throw_length_error(const char* what) { base::fail(what, "", 0); }
+[[noreturn]] void __throw_out_of_range_fmt(const char* format, ...) {
+    base::fail(format, "", 0);
+}
+[[noreturn]] void __throw_length_error(const char* what) {
+    base::fail(what, "", 0);
+}
 } // namespace std
 
 extern "C" std::size_t strnlen(const char* text, std::size_t most) {

@@ -28,7 +28,8 @@ void put_range(const Process& process, const mm::Vma& vma, TextSink& out) {
         << ((vma.protection & mm::protection::write) != 0 ? 'w' : '-')
         << ((vma.protection & mm::protection::execute) != 0 ? 'x' : '-') << (vma.shared ? 's' : 'p') << ' ';
     out.hexadecimal(vma.node != nullptr ? vma.offset : 0, 8);
-    out << (vma.node != nullptr ? " 00:01 " : " 00:00 ") << (vma.node != nullptr ? vma.node->number : 0) << ' ';
+    out << (vma.node != nullptr ? " 00:01 " : " 00:00 ") << (vma.node != nullptr ? vma.node->number : 0)
+        << ' ';
     if (vma.node != nullptr) {
         out << "                  ";
         fs::describe(*vma.node, *process.context.root, out);
@@ -82,11 +83,14 @@ const Thread& thread_of(const Process& process, int id) {
     return *process.threads;
 }
 
-char state_of(const Thread& thread) { return thread.state == ThreadState::sleeping ? 'S' : 'R'; }
+char state_of(const Thread& thread) {
+    return thread.state == ThreadState::sleeping ? 'S' : 'R';
+}
 
 void put_stat(const Process& process, const Thread& thread, TextSink& out) {
     const auto number = [&out](std::uint64_t value) { out << ' ' << value; };
-    out << static_cast<std::uint64_t>(thread.id) << " (" << std::string_view{thread.name.data()} << ") " << state_of(thread);
+    out << static_cast<std::uint64_t>(thread.id) << " (" << std::string_view{thread.name.data()} << ") "
+        << state_of(thread);
     number(static_cast<unsigned>(process.parent));
     number(static_cast<unsigned>(process.group));
     number(static_cast<unsigned>(process.session));
@@ -111,22 +115,27 @@ void put_stat(const Process& process, const Thread& thread, TextSink& out) {
 
 void put_status(const Process& process, const Thread& thread, TextSink& out) {
     const fs::Credentials& who = process.context.credentials;
-    const auto line = [&out](std::string_view name, std::uint64_t value) { out << name << '\t' << value << '\n'; };
+    const auto line = [&out](std::string_view name, std::uint64_t value) {
+        out << name << '\t' << value << '\n';
+    };
     const auto set = [&out](std::string_view name, signal::Set value) {
         out << name << '\t';
         out.hexadecimal(value, 16);
         out << '\n';
     };
-    out << "Name:\t" << std::string_view{thread.name.data()} << "\nUmask:\t00" << static_cast<char>('0' + (process.context.umask >> 6 & 7))
-        << static_cast<char>('0' + (process.context.umask >> 3 & 7)) << static_cast<char>('0' + (process.context.umask & 7))
-        << "\nState:\t" << (state_of(thread) == 'S' ? "S (sleeping)" : "R (running)") << '\n';
+    out << "Name:\t" << std::string_view{thread.name.data()} << "\nUmask:\t00"
+        << static_cast<char>('0' + (process.context.umask >> 6 & 7))
+        << static_cast<char>('0' + (process.context.umask >> 3 & 7))
+        << static_cast<char>('0' + (process.context.umask & 7)) << "\nState:\t"
+        << (state_of(thread) == 'S' ? "S (sleeping)" : "R (running)") << '\n';
     line("Tgid:", static_cast<unsigned>(process.id));
     line("Pid:", static_cast<unsigned>(thread.id));
     line("PPid:", static_cast<unsigned>(process.parent));
-    out << "TracerPid:\t0\nUid:\t" << std::uint64_t{who.real_user} << '\t' << std::uint64_t{who.effective_user} << '\t'
-        << std::uint64_t{who.saved_user} << '\t' << std::uint64_t{who.effective_user} << "\nGid:\t"
-        << std::uint64_t{who.real_group} << '\t' << std::uint64_t{who.effective_group} << '\t' << std::uint64_t{who.saved_group}
-        << '\t' << std::uint64_t{who.effective_group} << "\nFDSize:\t64\nGroups:\t";
+    out << "TracerPid:\t0\nUid:\t" << std::uint64_t{who.real_user} << '\t'
+        << std::uint64_t{who.effective_user} << '\t' << std::uint64_t{who.saved_user} << '\t'
+        << std::uint64_t{who.effective_user} << "\nGid:\t" << std::uint64_t{who.real_group} << '\t'
+        << std::uint64_t{who.effective_group} << '\t' << std::uint64_t{who.saved_group} << '\t'
+        << std::uint64_t{who.effective_group} << "\nFDSize:\t64\nGroups:\t";
     for (const std::uint32_t group : who.groups)
         out << std::uint64_t{group} << ' ';
     out << '\n';
@@ -140,7 +149,8 @@ void put_status(const Process& process, const Thread& thread, TextSink& out) {
     set("ShdPnd:", process.pending.set);
     set("SigBlk:", thread.blocked);
     line("NoNewPrivs:", process.no_new_privileges ? 1 : 0);
-    out << "Seccomp:\t0\nCpus_allowed:\t1\nCpus_allowed_list:\t0\nMems_allowed_list:\t0\nvoluntary_ctxt_switches:\t0\n"
+    out << "Seccomp:\t0\nCpus_allowed:\t1\nCpus_allowed_list:\t0\nMems_allowed_list:\t0\nvoluntary_ctxt_"
+           "switches:\t0\n"
            "nonvoluntary_ctxt_switches:\t0\n";
 }
 
@@ -149,14 +159,22 @@ void put_limits(const Process& process, TextSink& out) {
         std::string_view name, unit;
     };
     static constexpr std::array<Row, resource_count> rows{{
-        {"Max cpu time              ", "seconds"}, {"Max file size             ", "bytes"},
-        {"Max data size             ", "bytes"},   {"Max stack size            ", "bytes"},
-        {"Max core file size        ", "bytes"},   {"Max resident set          ", "bytes"},
-        {"Max processes             ", "processes"}, {"Max open files            ", "files"},
-        {"Max locked memory         ", "bytes"},   {"Max address space         ", "bytes"},
-        {"Max file locks            ", "locks"},   {"Max pending signals       ", "signals"},
-        {"Max msgqueue size         ", "bytes"},   {"Max nice priority         ", ""},
-        {"Max realtime priority     ", ""},        {"Max realtime timeout      ", "us"},
+        {"Max cpu time              ", "seconds"},
+        {"Max file size             ", "bytes"},
+        {"Max data size             ", "bytes"},
+        {"Max stack size            ", "bytes"},
+        {"Max core file size        ", "bytes"},
+        {"Max resident set          ", "bytes"},
+        {"Max processes             ", "processes"},
+        {"Max open files            ", "files"},
+        {"Max locked memory         ", "bytes"},
+        {"Max address space         ", "bytes"},
+        {"Max file locks            ", "locks"},
+        {"Max pending signals       ", "signals"},
+        {"Max msgqueue size         ", "bytes"},
+        {"Max nice priority         ", ""},
+        {"Max realtime priority     ", ""},
+        {"Max realtime timeout      ", "us"},
     }};
     const auto value = [&out](std::uint64_t limit) {
         if (limit == ~std::uint64_t{0})
@@ -192,7 +210,8 @@ void put_memory_information(TextSink& out) {
 void put_uptime(TextSink& out) {
     const std::uint64_t hundredths = sched::monotonic_ns() / tick_ns;
     const auto seconds = [&out](std::uint64_t value) {
-        out << value / 100 << '.' << static_cast<char>('0' + value / 10 % 10) << static_cast<char>('0' + value % 10);
+        out << value / 100 << '.' << static_cast<char>('0' + value / 10 % 10)
+            << static_cast<char>('0' + value % 10);
     };
     const std::uint64_t busy = sched::process_cpu_ns(main_process()) / tick_ns;
     seconds(hundredths);
@@ -224,8 +243,8 @@ void fs::seam::proc_text(ProcText which, int, int thread_id, TextSink& out) {
     case ProcText::stat:
         return put_stat(process, thread, out);
     case ProcText::statm:
-        out << process.space.ranges().total() / base::page_size << ' ' << process.space.resident_pages() << " 0 0 0 "
-            << process.space.resident_pages() << " 0\n";
+        out << process.space.ranges().total() / base::page_size << ' ' << process.space.resident_pages()
+            << " 0 0 0 " << process.space.resident_pages() << " 0\n";
         return;
     case ProcText::status:
         return put_status(process, thread, out);

@@ -41,7 +41,8 @@ Status add_segment(Program& program, const elf::ProgramHeader64& header) {
     if (!program.segments.empty()) {
         const std::uint64_t before = program.end();
         if (base::round_down(header.virtual_address, base::page_size) < before &&
-            base::round_down(header.virtual_address, base::page_size) < *base::round_up(before, base::page_size))
+            base::round_down(header.virtual_address, base::page_size) <
+                *base::round_up(before, base::page_size))
             return not_executable;
     }
     ProgramSegment segment;
@@ -49,9 +50,10 @@ Status add_segment(Program& program, const elf::ProgramHeader64& header) {
     segment.offset = header.offset;
     segment.file_bytes = header.file_size;
     segment.memory_bytes = header.memory_size;
-    segment.protection = static_cast<std::uint8_t>(((header.flags & flag_read) != 0 ? mm::protection::read : 0) |
-                                                   ((header.flags & flag_write) != 0 ? mm::protection::write : 0) |
-                                                   ((header.flags & flag_execute) != 0 ? mm::protection::execute : 0));
+    segment.protection =
+        static_cast<std::uint8_t>(((header.flags & flag_read) != 0 ? mm::protection::read : 0) |
+                                  ((header.flags & flag_write) != 0 ? mm::protection::write : 0) |
+                                  ((header.flags & flag_execute) != 0 ? mm::protection::execute : 0));
     if ((header.alignment & (header.alignment - 1)) == 0 && header.alignment > program.alignment &&
         header.alignment <= base::huge_page_size)
         program.alignment = header.alignment;
@@ -72,7 +74,8 @@ void find_headers(Program& program, const elf::Header64& header) {
 
 Result<Program> parse_program(std::span<const std::byte> head) {
     const auto header = load<elf::Header64>(head, 0);
-    if (!header || header->identification.magic != elf::magic || header->identification.file_class != elf::class_64 ||
+    if (!header || header->identification.magic != elf::magic ||
+        header->identification.file_class != elf::class_64 ||
         header->identification.data != elf::data_little_endian || header->machine != elf::machine_x86_64 ||
         (header->type != elf::type_executable && header->type != elf::type_shared) ||
         header->program_header_entsize != sizeof(elf::ProgramHeader64) || header->program_header_count == 0)
@@ -82,8 +85,8 @@ Result<Program> parse_program(std::span<const std::byte> head) {
     program.entry = header->entry;
     program.header_count = header->program_header_count;
     for (std::uint64_t i = 0; i < header->program_header_count; ++i) {
-        const auto entry =
-            load<elf::ProgramHeader64>(head, header->program_header_offset + i * sizeof(elf::ProgramHeader64));
+        const auto entry = load<elf::ProgramHeader64>(head, header->program_header_offset +
+                                                                i * sizeof(elf::ProgramHeader64));
         if (!entry || header->program_header_offset > program_head_bytes)
             return not_executable;
         switch (entry->type) {

@@ -35,7 +35,8 @@ struct Program {
     std::uint64_t entry = 0;
     std::uint64_t headers_address = 0; // of the program headers in memory, without bias; 0: not loaded
     std::uint16_t header_count = 0;
-    std::uint64_t interpreter_offset = 0, interpreter_bytes = 0; // path with its NUL in the file; 0 bytes: none
+    std::uint64_t interpreter_offset = 0,
+                  interpreter_bytes = 0; // path with its NUL in the file; 0 bytes: none
     bool executable_stack = false;
     std::uint64_t alignment = 4096; // the largest of a segment
     base::FixedVector<ProgramSegment, 24> segments;

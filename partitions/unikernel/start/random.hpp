@@ -15,6 +15,8 @@ void set_up_random(std::span<const std::byte> boot_seed);
 void random_bytes(std::span<std::byte> out);
 [[nodiscard]] std::uint64_t random_word();
 // Uniform in [0, limit), limit a power of two.
-[[nodiscard]] inline std::uint64_t random_below(std::uint64_t limit) { return random_word() & (limit - 1); }
+[[nodiscard]] inline std::uint64_t random_below(std::uint64_t limit) {
+    return random_word() & (limit - 1);
+}
 
 } // namespace uk::start

@@ -35,12 +35,14 @@ std::vector<std::byte> image(std::uint16_t type, std::vector<elf::ProgramHeader6
     return bytes;
 }
 
-elf::ProgramHeader64 segment(std::uint64_t address, std::uint64_t offset, std::uint64_t file, std::uint64_t memory) {
+elf::ProgramHeader64 segment(std::uint64_t address, std::uint64_t offset, std::uint64_t file,
+                             std::uint64_t memory) {
     return {elf::segment_load, 5, offset, address, address, file, memory, 4096};
 }
 
 TEST(Program, AcceptsAnOrdinaryExecutable) {
-    const auto program = parse_program(image(2, {segment(0x400000, 0, 0x1800, 0x1800), segment(0x403000, 0x2000, 0x10, 0x5000)}));
+    const auto program = parse_program(
+        image(2, {segment(0x400000, 0, 0x1800, 0x1800), segment(0x403000, 0x2000, 0x10, 0x5000)}));
     ASSERT_TRUE(program.ok());
     EXPECT_FALSE(program->position_independent);
     EXPECT_EQ(program->headers_address, 0x400040u);
@@ -48,12 +50,15 @@ TEST(Program, AcceptsAnOrdinaryExecutable) {
 }
 
 TEST(Program, RefusesUnsoundSegments) {
-    EXPECT_FALSE(parse_program(image(2, {segment(0x400000, 0, 0x2000, 0x1000)})).ok()) << "file larger than memory";
+    EXPECT_FALSE(parse_program(image(2, {segment(0x400000, 0, 0x2000, 0x1000)})).ok())
+        << "file larger than memory";
     EXPECT_FALSE(parse_program(image(2, {segment(0x400100, 0, 0x10, 0x10)})).ok()) << "not congruent";
     EXPECT_FALSE(parse_program(image(2, {segment(~0xfffull, 0, 0x1000, 0x2000)})).ok()) << "wraps";
     EXPECT_FALSE(parse_program(image(2, {segment(0x800000000000, 0, 0x10, 0x10)})).ok()) << "kernel half";
-    EXPECT_FALSE(parse_program(image(2, {segment(0x402000, 0x2000, 1, 1), segment(0x400000, 0, 1, 1)})).ok()) << "order";
-    EXPECT_FALSE(parse_program(image(2, {segment(0x400000, 0, 0x1001, 0x1001), segment(0x401800, 0x1800, 1, 1)})).ok())
+    EXPECT_FALSE(parse_program(image(2, {segment(0x402000, 0x2000, 1, 1), segment(0x400000, 0, 1, 1)})).ok())
+        << "order";
+    EXPECT_FALSE(
+        parse_program(image(2, {segment(0x400000, 0, 0x1001, 0x1001), segment(0x401800, 0x1800, 1, 1)})).ok())
         << "two segments in one page";
     EXPECT_FALSE(parse_program(image(2, std::vector(30, segment(0, 0, 0, 0)))).ok()) << "nothing to load";
     EXPECT_FALSE(parse_program(image(1, {segment(0x400000, 0, 1, 1)})).ok()) << "relocatable";
@@ -72,7 +77,9 @@ TEST(Program, ReadsTheTestProgramItself) {
     EXPECT_FALSE(program->executable_stack);
 }
 
-Result<Script> script(std::string_view text) { return parse_script(std::as_bytes(std::span{text})); }
+Result<Script> script(std::string_view text) {
+    return parse_script(std::as_bytes(std::span{text}));
+}
 
 TEST(Script, TakesInterpreterAndOneArgument) {
     EXPECT_EQ(script("#!/bin/sh\necho")->interpreter, "/bin/sh");
@@ -138,8 +145,14 @@ TEST(Startup, RefusesEveryOffsetOutside) {
     EXPECT_TRUE(refused([](caisson_startup& h) { h.argc = 0x40000000; }));
     EXPECT_TRUE(refused([](caisson_startup& h) { h.argv = 0xFFFFFFFC; }));
     EXPECT_TRUE(refused([](caisson_startup& h) { h.hostname = 0xFFFFFFFF; }));
-    EXPECT_TRUE(refused([](caisson_startup& h) { h.envc = 1; h.envp = 0xFFFFFF00; }));
-    EXPECT_TRUE(refused([](caisson_startup& h) { h.tmpfs_count = 1; h.tmpfs = h.hostname; }));
+    EXPECT_TRUE(refused([](caisson_startup& h) {
+        h.envc = 1;
+        h.envp = 0xFFFFFF00;
+    }));
+    EXPECT_TRUE(refused([](caisson_startup& h) {
+        h.tmpfs_count = 1;
+        h.tmpfs = h.hostname;
+    }));
     EXPECT_TRUE(refused([](caisson_startup& h) { h.group_count = 0xFFFFFFFF; }));
     EXPECT_TRUE(refused([](caisson_startup& h) { h.stop_signal = 65; }));
     auto cut = sound().bytes();
@@ -149,17 +162,21 @@ TEST(Startup, RefusesEveryOffsetOutside) {
 
 std::vector<std::byte> physical_memory;
 const std::byte* window(std::uint64_t address, std::uint64_t bytes) {
-    return address <= physical_memory.size() && bytes <= physical_memory.size() - address ? &physical_memory[address] : nullptr;
+    return address <= physical_memory.size() && bytes <= physical_memory.size() - address
+               ? &physical_memory[address]
+               : nullptr;
 }
-template <typename T> void put(std::uint64_t at, T value) { std::memcpy(&physical_memory[at], &value, sizeof(value)); }
+template <typename T> void put(std::uint64_t at, T value) {
+    std::memcpy(&physical_memory[at], &value, sizeof(value));
+}
 
 TEST(MemoryMap, ReadsStartInfoAndRefusesWrongOnes) {
     physical_memory.assign(4096, std::byte{0});
     put(0, std::uint32_t{0x336ec578});
     put(4, std::uint32_t{1});
-    put(12, std::uint32_t{1});       // modules
+    put(12, std::uint32_t{1}); // modules
     put(16, std::uint64_t{512});
-    put(40, std::uint64_t{1024});    // memory map
+    put(40, std::uint64_t{1024}); // memory map
     put(48, std::uint32_t{2});
     put(512, std::uint64_t{0x5000}), put(520, std::uint64_t{100});
     put(1024, std::uint64_t{0x1234}), put(1032, std::uint64_t{0x9000}), put(1040, std::uint32_t{1});

@@ -42,7 +42,8 @@ bool Startup::has_array(std::uint32_t offset, std::uint64_t count, std::uint64_t
 }
 
 bool Startup::has_text(std::uint32_t offset) const {
-    return offset < bytes_.size() && std::memchr(bytes_.data() + offset, 0, bytes_.size() - offset) != nullptr;
+    return offset < bytes_.size() &&
+           std::memchr(bytes_.data() + offset, 0, bytes_.size() - offset) != nullptr;
 }
 
 bool Startup::has_texts(std::uint32_t offset, std::uint32_t count) const {

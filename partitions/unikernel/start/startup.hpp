@@ -41,7 +41,9 @@ private:
     [[nodiscard]] std::uint32_t word(std::uint32_t offset, unsigned i) const;
     [[nodiscard]] caisson_tmpfs tmpfs_entry(unsigned i) const;
     [[nodiscard]] std::string_view text(std::uint32_t offset) const; // checked before
-    [[nodiscard]] std::string_view listed(std::uint32_t offset, unsigned i) const { return text(word(offset, i)); }
+    [[nodiscard]] std::string_view listed(std::uint32_t offset, unsigned i) const {
+        return text(word(offset, i));
+    }
 
     std::span<const std::byte> bytes_;
     caisson_startup header_{};

@@ -17,7 +17,8 @@ void load_segments();
 std::size_t user_copy(void* to, const void* from, std::size_t bytes);
 std::size_t user_clear(void* to, std::size_t bytes);
 std::int64_t user_string(char* to, const char* from, std::size_t bytes);
-long user_compare_exchange(std::uint32_t* word, std::uint32_t expected, std::uint32_t desired, std::uint32_t* seen);
+long user_compare_exchange(std::uint32_t* word, std::uint32_t expected, std::uint32_t desired,
+                           std::uint32_t* seen);
 
 long call_hypervisor_amd(long number, const std::uint64_t* arguments, std::uint64_t* results);
 long call_hypervisor_intel(long number, const std::uint64_t* arguments, std::uint64_t* results);

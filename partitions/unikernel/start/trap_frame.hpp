@@ -44,8 +44,8 @@ inline constexpr std::uint64_t alignment_check = 1 << 18;
 inline constexpr std::uint64_t identification = 1 << 21;
 inline constexpr std::uint64_t always_set = 1 << 1;
 // What a program may set through a signal frame.
-inline constexpr std::uint64_t user_settable = carry | parity | adjust | zero | sign | trap | direction | overflow |
-                                               resume | alignment_check | identification;
+inline constexpr std::uint64_t user_settable = carry | parity | adjust | zero | sign | trap | direction |
+                                               overflow | resume | alignment_check | identification;
 } // namespace rflags
 
 } // namespace uk

@@ -35,8 +35,8 @@ mm::Access access_of(std::uint64_t error) {
 
 void out_of_memory() {
     base::Text<128> text;
-    text << "out of memory: " << mm::frame_counts().total * 4 << " KiB of RAM are in use; thread " << current().id
-         << " is killed";
+    text << "out of memory: " << mm::frame_counts().total * 4 << " KiB of RAM are in use; thread "
+         << current().id << " is killed";
     log(text.view());
     signal::Information information;
     information.number = signal::kill;
@@ -141,7 +141,8 @@ std::uint64_t fix_up(std::uint64_t rip) {
         {user_exchange_access, user_exchange_access_end, user_exchange_failed},
     };
     for (const Range& range : ranges)
-        if (rip >= reinterpret_cast<std::uint64_t>(range.start) && rip < reinterpret_cast<std::uint64_t>(range.end))
+        if (rip >= reinterpret_cast<std::uint64_t>(range.start) &&
+            rip < reinterpret_cast<std::uint64_t>(range.end))
             return reinterpret_cast<std::uint64_t>(range.target);
     return 0;
 }

@@ -47,7 +47,8 @@ Status gather(start::ProgramStrings& strings, mm::UserAddress array, Add add, St
     if (array.value() == 0)
         return base::success;
     for (std::uint64_t i = 0;; ++i) {
-        const auto pointer = CAISSON_TRY(mm::read_user<std::uint64_t>(mm::UserAddress{array.value() + i * 8}));
+        const auto pointer =
+            CAISSON_TRY(mm::read_user<std::uint64_t>(mm::UserAddress{array.value() + i * 8}));
         if (pointer == 0)
             return base::success;
         const auto text = CAISSON_TRY(buffer.read(mm::UserAddress{pointer}));

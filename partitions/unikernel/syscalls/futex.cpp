@@ -40,20 +40,33 @@ SyscallResult wake_with_operation(const Arguments& arguments, mm::UserAddress fi
         const auto value = static_cast<std::uint32_t>(operand);
         std::uint32_t updated = 0;
         switch (op) {
-        case 0: updated = value; break;
-        case 1: updated = expected + value; break;
-        case 2: updated = expected | value; break;
-        case 3: updated = expected & ~value; break;
-        case 4: updated = expected ^ value; break;
-        default: return base::Failure{Errno::nosys};
+        case 0:
+            updated = value;
+            break;
+        case 1:
+            updated = expected + value;
+            break;
+        case 2:
+            updated = expected | value;
+            break;
+        case 3:
+            updated = expected & ~value;
+            break;
+        case 4:
+            updated = expected ^ value;
+            break;
+        default:
+            return base::Failure{Errno::nosys};
         }
-        if (user_compare_exchange(reinterpret_cast<std::uint32_t*>(second.value()), expected, updated, &old) != 0)
+        if (user_compare_exchange(reinterpret_cast<std::uint32_t*>(second.value()), expected, updated,
+                                  &old) != 0)
             return base::Failure{Errno::fault};
         if (old == expected)
             break;
     }
     const auto seen = static_cast<std::int32_t>(old);
-    const bool holds[] = {seen == against, seen != against, seen < against, seen <= against, seen > against, seen >= against};
+    const bool holds[] = {seen == against, seen != against, seen<against, seen <= against, seen> against,
+                          seen >= against};
     if (compare >= std::size(holds))
         return base::Failure{Errno::nosys};
     unsigned woken = sched::futex_wake(first, arguments.word(2), sched::match_any);

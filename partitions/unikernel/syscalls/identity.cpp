@@ -16,9 +16,15 @@ struct Triple {
     [[nodiscard]] bool holds(std::uint32_t id) const { return id == real || id == effective || id == saved; }
 };
 
-fs::Credentials& mine() { return current_process().context.credentials; }
-Triple users() { return {mine().real_user, mine().effective_user, mine().saved_user}; }
-Triple groups() { return {mine().real_group, mine().effective_group, mine().saved_group}; }
+fs::Credentials& mine() {
+    return current_process().context.credentials;
+}
+Triple users() {
+    return {mine().real_user, mine().effective_user, mine().saved_user};
+}
+Triple groups() {
+    return {mine().real_group, mine().effective_group, mine().saved_group};
+}
 
 SyscallResult set_one(Triple ids, std::uint32_t id) {
     if (id == unchanged)
@@ -71,26 +77,50 @@ SyscallResult get_three(const Triple& ids, const Arguments& arguments) {
 
 } // namespace
 
-SyscallResult sys_getuid(const Arguments&) { return users().real; }
-SyscallResult sys_geteuid(const Arguments&) { return users().effective; }
-SyscallResult sys_getgid(const Arguments&) { return groups().real; }
-SyscallResult sys_getegid(const Arguments&) { return groups().effective; }
-SyscallResult sys_setuid(const Arguments& arguments) { return set_one(users(), arguments.word(0)); }
-SyscallResult sys_setgid(const Arguments& arguments) { return set_one(groups(), arguments.word(0)); }
-SyscallResult sys_setreuid(const Arguments& arguments) { return set_two(users(), arguments.word(0), arguments.word(1)); }
-SyscallResult sys_setregid(const Arguments& arguments) { return set_two(groups(), arguments.word(0), arguments.word(1)); }
+SyscallResult sys_getuid(const Arguments&) {
+    return users().real;
+}
+SyscallResult sys_geteuid(const Arguments&) {
+    return users().effective;
+}
+SyscallResult sys_getgid(const Arguments&) {
+    return groups().real;
+}
+SyscallResult sys_getegid(const Arguments&) {
+    return groups().effective;
+}
+SyscallResult sys_setuid(const Arguments& arguments) {
+    return set_one(users(), arguments.word(0));
+}
+SyscallResult sys_setgid(const Arguments& arguments) {
+    return set_one(groups(), arguments.word(0));
+}
+SyscallResult sys_setreuid(const Arguments& arguments) {
+    return set_two(users(), arguments.word(0), arguments.word(1));
+}
+SyscallResult sys_setregid(const Arguments& arguments) {
+    return set_two(groups(), arguments.word(0), arguments.word(1));
+}
 SyscallResult sys_setresuid(const Arguments& arguments) {
     return set_three(users(), arguments.word(0), arguments.word(1), arguments.word(2));
 }
 SyscallResult sys_setresgid(const Arguments& arguments) {
     return set_three(groups(), arguments.word(0), arguments.word(1), arguments.word(2));
 }
-SyscallResult sys_getresuid(const Arguments& arguments) { return get_three(users(), arguments); }
-SyscallResult sys_getresgid(const Arguments& arguments) { return get_three(groups(), arguments); }
+SyscallResult sys_getresuid(const Arguments& arguments) {
+    return get_three(users(), arguments);
+}
+SyscallResult sys_getresgid(const Arguments& arguments) {
+    return get_three(groups(), arguments);
+}
 
 // Files are checked against the effective identity; these two can only name what it already is.
-SyscallResult sys_setfsuid(const Arguments&) { return users().effective; }
-SyscallResult sys_setfsgid(const Arguments&) { return groups().effective; }
+SyscallResult sys_setfsuid(const Arguments&) {
+    return users().effective;
+}
+SyscallResult sys_setfsgid(const Arguments&) {
+    return groups().effective;
+}
 
 SyscallResult sys_getgroups(const Arguments& arguments) {
     const auto& list = mine().groups;
@@ -147,8 +177,9 @@ Result<CapabilityHeader> read_header(const Arguments& arguments) {
 SyscallResult sys_capget(const Arguments& arguments) {
     const auto header = read_header(arguments);
     if (!header.ok())
-        return header.error() == Errno::inval && arguments[1] == 0 ? SyscallResult{0}
-                                                                   : SyscallResult{base::Failure{header.error()}};
+        return header.error() == Errno::inval && arguments[1] == 0
+                   ? SyscallResult{0}
+                   : SyscallResult{base::Failure{header.error()}};
     const std::uint64_t held = mine().privileged() ? all_capabilities : 0;
     const auto low = static_cast<std::uint32_t>(held), high = static_cast<std::uint32_t>(held >> 32);
     const std::array<CapabilitySets, 2> sets{{{low, low, 0}, {high, high, 0}}};

@@ -71,7 +71,9 @@ struct IntervalSpec { // struct itimerspec
     TimeSpec interval, value;
 };
 
-IntervalValue value_of(const IntervalTimer& timer) { return {to_timeval(timer.period), to_timeval(timer.left())}; }
+IntervalValue value_of(const IntervalTimer& timer) {
+    return {to_timeval(timer.period), to_timeval(timer.left())};
+}
 
 } // namespace
 
@@ -91,7 +93,8 @@ SyscallResult sys_setitimer(const Arguments& arguments) {
     IntervalValue wanted{};
     if (arguments[1] != 0)
         wanted = CAISSON_TRY(mm::read_user<IntervalValue>(arguments.pointer(1)));
-    const std::uint64_t value = CAISSON_TRY(to_ns(wanted.value)), period = CAISSON_TRY(to_ns(wanted.interval));
+    const std::uint64_t value = CAISSON_TRY(to_ns(wanted.value)),
+                        period = CAISSON_TRY(to_ns(wanted.interval));
     set_timer(timer, value, period);
     if (arguments[2] != 0)
         CAISSON_TRY(mm::write_user(arguments.pointer(2), old));
@@ -126,7 +129,9 @@ Result<IntervalTimer*> find_timer(int id) {
     return timers[static_cast<unsigned>(id)];
 }
 
-IntervalSpec spec_of(const IntervalTimer& timer) { return {to_timespec(timer.period), to_timespec(timer.left())}; }
+IntervalSpec spec_of(const IntervalTimer& timer) {
+    return {to_timespec(timer.period), to_timespec(timer.left())};
+}
 
 } // namespace
 
@@ -171,7 +176,8 @@ SyscallResult sys_timer_settime(const Arguments& arguments) {
     constexpr int absolute = 1;
     IntervalTimer& timer = *CAISSON_TRY(find_timer(arguments.integer(0)));
     const auto wanted = CAISSON_TRY(mm::read_user<IntervalSpec>(arguments.pointer(2)));
-    const std::uint64_t value = CAISSON_TRY(to_ns(wanted.value)), period = CAISSON_TRY(to_ns(wanted.interval));
+    const std::uint64_t value = CAISSON_TRY(to_ns(wanted.value)),
+                        period = CAISSON_TRY(to_ns(wanted.interval));
     const IntervalSpec old = spec_of(timer);
     set_timer(timer, value, period);
     if (value != 0 && (arguments.integer(1) & absolute) != 0)

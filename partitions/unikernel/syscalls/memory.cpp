@@ -14,15 +14,16 @@ namespace {
 
 namespace map_flag {
 constexpr std::uint32_t shared = 1, private_copy = 2, shared_validate = 3, type_mask = 0xF, fixed = 0x10,
-                        anonymous = 0x20, grows_down = 0x100, locked = 0x2000, populate = 0x8000, huge = 0x40000,
+                        anonymous = 0x20, locked = 0x2000, populate = 0x8000, huge = 0x40000,
                         fixed_no_replace = 0x100000;
 }
-constexpr std::uint64_t protection_mask = mm::protection::read | mm::protection::write | mm::protection::execute;
+constexpr std::uint64_t protection_mask =
+    mm::protection::read | mm::protection::write | mm::protection::execute;
 constexpr std::uint64_t grows_down_protection = 0x01000000, grows_up_protection = 0x02000000;
 
 namespace advice {
-constexpr int normal = 0, random = 1, sequential = 2, will_need = 3, dont_need = 4, free = 8, remove = 9,
-              dont_fork = 10, do_fork = 11, mergeable = 12, unmergeable = 13, huge_page = 14, no_huge_page = 15,
+constexpr int normal = 0, random = 1, sequential = 2, will_need = 3, dont_need = 4, free = 8, dont_fork = 10,
+              do_fork = 11, mergeable = 12, unmergeable = 13, huge_page = 14, no_huge_page = 15,
               dont_dump = 16, do_dump = 17, wipe_on_fork = 18, keep_on_fork = 19, cold = 20, page_out = 21,
               populate_read = 22, populate_write = 23;
 }
@@ -107,7 +108,8 @@ SyscallResult sys_mremap(const Arguments& arguments) {
 SyscallResult sys_madvise(const Arguments& arguments) {
     mm::AddressSpace& space = current_process().space;
     const auto bytes = base::round_up(arguments[1], base::page_size);
-    if (!bytes || arguments[0] % base::page_size != 0 || *bytes > mm::user_end || arguments[0] > mm::user_end - *bytes)
+    if (!bytes || arguments[0] % base::page_size != 0 || *bytes > mm::user_end ||
+        arguments[0] > mm::user_end - *bytes)
         return base::Failure{Errno::inval};
     const std::uint64_t end = arguments[0] + *bytes;
     switch (arguments.integer(2)) {
@@ -118,7 +120,8 @@ SyscallResult sys_madvise(const Arguments& arguments) {
         return 0;
     case advice::populate_read:
     case advice::populate_write: {
-        const mm::Access access = arguments.integer(2) == advice::populate_read ? mm::Access::read : mm::Access::write;
+        const mm::Access access =
+            arguments.integer(2) == advice::populate_read ? mm::Access::read : mm::Access::write;
         for (std::uint64_t at = arguments[0]; at < end; at += base::page_size)
             if (!space.is_resident(at) && space.handle_fault(at, access) != mm::Fault::resolved)
                 return base::Failure{space.ranges().find(at) == nullptr ? Errno::nomem : Errno::fault};
@@ -173,9 +176,15 @@ SyscallResult sys_mlock(const Arguments& arguments) {
     }
     return 0;
 }
-SyscallResult sys_munlock(const Arguments&) { return 0; }
-SyscallResult sys_mlockall(const Arguments&) { return 0; }
-SyscallResult sys_munlockall(const Arguments&) { return 0; }
+SyscallResult sys_munlock(const Arguments&) {
+    return 0;
+}
+SyscallResult sys_mlockall(const Arguments&) {
+    return 0;
+}
+SyscallResult sys_munlockall(const Arguments&) {
+    return 0;
+}
 
 // Shared file pages are the file: there is nothing to write back.
 SyscallResult sys_msync(const Arguments& arguments) {
@@ -199,7 +208,8 @@ SyscallResult sys_mincore(const Arguments& arguments) {
         !space.ranges().is_covered(arguments[0], arguments[0] + *bytes))
         return base::Failure{Errno::nomem};
     for (std::uint64_t page = 0; page < *bytes / base::page_size; ++page) {
-        const auto present = static_cast<std::uint8_t>(space.is_resident(arguments[0] + page * base::page_size));
+        const auto present =
+            static_cast<std::uint8_t>(space.is_resident(arguments[0] + page * base::page_size));
         CAISSON_TRY(mm::write_user(mm::UserAddress{arguments[2] + page}, present));
     }
     return 0;

@@ -13,7 +13,8 @@ namespace uk {
 SyscallResult sys_getrandom(const Arguments& arguments) {
     constexpr std::uint32_t non_block = 1, random = 2, insecure = 4;
     const std::uint32_t flags = arguments.word(2);
-    if ((flags & ~(non_block | random | insecure)) != 0 || (flags & (random | insecure)) == (random | insecure))
+    if ((flags & ~(non_block | random | insecure)) != 0 ||
+        (flags & (random | insecure)) == (random | insecure))
         return base::Failure{Errno::inval};
     const std::uint64_t wanted = std::min<std::uint64_t>(arguments[1], 33'554'431);
     std::array<std::byte, 256> buffer{};

@@ -16,7 +16,8 @@ Status check_thread(int id) {
         return base::Failure{Errno::inval};
     if (id == 0)
         return base::success;
-    for (const Thread* thread = current_process().threads; thread != nullptr; thread = thread->next_in_process)
+    for (const Thread* thread = current_process().threads; thread != nullptr;
+         thread = thread->next_in_process)
         if (thread->id == id)
             return base::success;
     return base::Failure{Errno::srch};
@@ -33,7 +34,8 @@ SyscallResult sys_sched_yield(const Arguments&) {
 SyscallResult sys_membarrier(const Arguments& arguments) {
     constexpr std::uint32_t query = 0, global = 1 << 0, global_expedited = 1 << 1, register_global = 1 << 2,
                             expedited = 1 << 3, register_expedited = 1 << 4;
-    constexpr std::uint32_t known = global | global_expedited | register_global | expedited | register_expedited;
+    constexpr std::uint32_t known =
+        global | global_expedited | register_global | expedited | register_expedited;
     const std::uint32_t command = arguments.word(0);
     if (arguments.word(1) != 0 || (command & ~known) != 0 || (command & (command - 1)) != 0)
         return base::Failure{Errno::inval};

@@ -11,7 +11,9 @@ namespace uk {
 
 namespace {
 
-bool is_signal(int number) { return number >= 1 && number <= signal::count; }
+bool is_signal(int number) {
+    return number >= 1 && number <= signal::count;
+}
 
 Status check_set_size(std::uint64_t bytes) {
     if (bytes != sizeof(signal::Set))
@@ -127,12 +129,15 @@ SyscallResult sys_rt_sigsuspend(const Arguments& arguments) {
     return wait_for_signal();
 }
 
-SyscallResult sys_pause(const Arguments&) { return wait_for_signal(); }
+SyscallResult sys_pause(const Arguments&) {
+    return wait_for_signal();
+}
 
 SyscallResult sys_rt_sigtimedwait(const Arguments& arguments) {
     CAISSON_TRY(check_set_size(arguments[3]));
     Thread& thread = current();
-    const signal::Set wanted = CAISSON_TRY(mm::read_user<signal::Set>(arguments.pointer(0))) & ~signal::unblockable;
+    const signal::Set wanted =
+        CAISSON_TRY(mm::read_user<signal::Set>(arguments.pointer(0))) & ~signal::unblockable;
     sched::Deadline deadline = sched::never;
     if (arguments[2] != 0)
         deadline = sched::deadline_after(CAISSON_TRY(read_timespec(arguments.pointer(2))));
@@ -159,7 +164,8 @@ SyscallResult sys_sigaltstack(const Arguments& arguments) {
     Thread& thread = current();
     signal::AlternateStack& stack = thread.alternate_stack;
     const std::uint64_t rsp = thread.frame().rsp;
-    const bool in_use = (stack.flags & (disabled | autodisarm)) == 0 && rsp > stack.base && rsp - stack.base <= stack.bytes;
+    const bool in_use =
+        (stack.flags & (disabled | autodisarm)) == 0 && rsp > stack.base && rsp - stack.base <= stack.bytes;
     const signal::UserStack old{stack.base, stack.flags | (in_use ? on : 0), 0, stack.bytes};
     if (arguments[0] != 0) {
         const auto wanted = CAISSON_TRY(mm::read_user<signal::UserStack>(arguments.pointer(0)));
@@ -244,6 +250,8 @@ SyscallResult sys_rt_tgsigqueueinfo(const Arguments& arguments) {
     return 0;
 }
 
-SyscallResult sys_restart_syscall(const Arguments&) { return base::Failure{Errno::intr}; }
+SyscallResult sys_restart_syscall(const Arguments&) {
+    return base::Failure{Errno::intr};
+}
 
 } // namespace uk

@@ -138,7 +138,8 @@ SyscallResult sys_times(const Arguments& arguments) {
         std::uint64_t user, system, children_user, children_system;
     };
     if (arguments[0] != 0)
-        CAISSON_TRY(mm::write_user(arguments.pointer(0), Times{sched::process_cpu_ns(current_process()) / tick_ns, 0, 0, 0}));
+        CAISSON_TRY(mm::write_user(arguments.pointer(0),
+                                   Times{sched::process_cpu_ns(current_process()) / tick_ns, 0, 0, 0}));
     return sched::monotonic_ns() / tick_ns;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // partitions/unikernel/syscalls/task.cpp - threads: clone, exit and what belongs to a single thread or process.
-#include "hypervisor/base/text.hpp"
 #include "arch/x86_64/cpu/instructions.hpp"
+#include "hypervisor/base/text.hpp"
 #include "partitions/unikernel/log.hpp"
 #include "partitions/unikernel/process.hpp"
 #include "partitions/unikernel/sched/exit.hpp"
@@ -17,14 +17,14 @@ namespace uk {
 namespace {
 
 namespace clone_flag {
-constexpr std::uint64_t vm = 0x100, fs = 0x200, files = 0x400, sighand = 0x800, pidfd = 0x1000, ptrace = 0x2000,
-                        vfork = 0x4000, parent = 0x8000, thread = 0x10000, new_ns = 0x20000, sysvsem = 0x40000,
-                        settls = 0x80000, parent_settid = 0x100000, child_cleartid = 0x200000, detached = 0x400000,
-                        untraced = 0x800000, child_settid = 0x1000000, io = 0x80000000, exit_signal = 0xFF;
+constexpr std::uint64_t vm = 0x100, fs = 0x200, files = 0x400, sighand = 0x800, ptrace = 0x2000,
+                        thread = 0x10000, sysvsem = 0x40000, settls = 0x80000, parent_settid = 0x100000,
+                        child_cleartid = 0x200000, detached = 0x400000, untraced = 0x800000,
+                        child_settid = 0x1000000, io = 0x80000000, exit_signal = 0xFF;
 // A thread shares all of these.
 constexpr std::uint64_t of_thread = vm | fs | files | sighand | thread;
-constexpr std::uint64_t understood = of_thread | sysvsem | settls | parent_settid | child_cleartid | child_settid |
-                                     detached | untraced | io | ptrace;
+constexpr std::uint64_t understood = of_thread | sysvsem | settls | parent_settid | child_cleartid |
+                                     child_settid | detached | untraced | io | ptrace;
 } // namespace clone_flag
 
 struct CloneRequest {
@@ -32,8 +32,8 @@ struct CloneRequest {
 };
 
 struct CloneArguments { // struct clone_args
-    std::uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_bytes, tls, set_tid, set_tid_bytes,
-        cgroup;
+    std::uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_bytes, tls, set_tid,
+        set_tid_bytes, cgroup;
 };
 constexpr std::uint64_t clone_arguments_least = 64;
 
@@ -68,7 +68,8 @@ SyscallResult clone_thread(const CloneRequest& request) {
             return base::Failure{written.error()};
         }
     if ((request.flags & clone_flag::child_settid) != 0)
-        (void)mm::write_user(mm::UserAddress{request.child_tid}, id); // as on Linux, a bad address is not an error
+        (void)mm::write_user(mm::UserAddress{request.child_tid},
+                             id); // as on Linux, a bad address is not an error
     process.next_thread_id = thread->id;
 
     thread->frame() = parent.frame();
@@ -99,7 +100,8 @@ SyscallResult sys_clone3(const Arguments& arguments) {
     if (arguments[1] < clone_arguments_least)
         return base::Failure{Errno::inval};
     CloneArguments request{};
-    CAISSON_TRY(mm::copy_in(&request, arguments.pointer(0), std::min<std::uint64_t>(arguments[1], sizeof(request))));
+    CAISSON_TRY(
+        mm::copy_in(&request, arguments.pointer(0), std::min<std::uint64_t>(arguments[1], sizeof(request))));
     for (std::uint64_t at = sizeof(request); at < arguments[1]; ++at) { // what we do not know must be zero
         if (at >= base::page_size)
             return base::Failure{Errno::too_big};
@@ -107,11 +109,11 @@ SyscallResult sys_clone3(const Arguments& arguments) {
             return base::Failure{Errno::too_big};
     }
     if ((request.flags & clone_flag::exit_signal) != 0 || request.exit_signal > 64 ||
-        (request.stack == 0) != (request.stack_bytes == 0) || request.set_tid != 0 || request.set_tid_bytes != 0 ||
-        ((request.flags & clone_flag::thread) != 0 && request.exit_signal != 0))
+        (request.stack == 0) != (request.stack_bytes == 0) || request.set_tid != 0 ||
+        request.set_tid_bytes != 0 || ((request.flags & clone_flag::thread) != 0 && request.exit_signal != 0))
         return base::Failure{Errno::inval};
-    return clone_thread({request.flags, request.stack + request.stack_bytes, request.parent_tid, request.child_tid,
-                         request.tls});
+    return clone_thread({request.flags, request.stack + request.stack_bytes, request.parent_tid,
+                         request.child_tid, request.tls});
 }
 
 SyscallResult sys_set_tid_address(const Arguments& arguments) {
@@ -130,7 +132,8 @@ SyscallResult sys_set_robust_list(const Arguments& arguments) {
 SyscallResult sys_get_robust_list(const Arguments& arguments) {
     constexpr std::uint64_t head_bytes = 24;
     const Thread* found = nullptr;
-    for (const Thread* thread = current_process().threads; thread != nullptr; thread = thread->next_in_process)
+    for (const Thread* thread = current_process().threads; thread != nullptr;
+         thread = thread->next_in_process)
         if (thread->id == arguments.integer(0) || (arguments.integer(0) == 0 && thread == &current()))
             found = thread;
     if (found == nullptr)
@@ -140,13 +143,25 @@ SyscallResult sys_get_robust_list(const Arguments& arguments) {
     return 0;
 }
 
-SyscallResult sys_exit(const Arguments& arguments) { sched::end_thread(arguments.integer(0)); }
-SyscallResult sys_exit_group(const Arguments& arguments) { sched::end_process(arguments.integer(0)); }
+SyscallResult sys_exit(const Arguments& arguments) {
+    sched::end_thread(arguments.integer(0));
+}
+SyscallResult sys_exit_group(const Arguments& arguments) {
+    sched::end_process(arguments.integer(0));
+}
 
-SyscallResult sys_gettid(const Arguments&) { return static_cast<std::uint64_t>(current().id); }
-SyscallResult sys_getpid(const Arguments&) { return static_cast<std::uint64_t>(current_process().id); }
-SyscallResult sys_getppid(const Arguments&) { return static_cast<std::uint64_t>(current_process().parent); }
-SyscallResult sys_getpgrp(const Arguments&) { return static_cast<std::uint64_t>(current_process().group); }
+SyscallResult sys_gettid(const Arguments&) {
+    return static_cast<std::uint64_t>(current().id);
+}
+SyscallResult sys_getpid(const Arguments&) {
+    return static_cast<std::uint64_t>(current_process().id);
+}
+SyscallResult sys_getppid(const Arguments&) {
+    return static_cast<std::uint64_t>(current_process().parent);
+}
+SyscallResult sys_getpgrp(const Arguments&) {
+    return static_cast<std::uint64_t>(current_process().group);
+}
 
 SyscallResult sys_getpgid(const Arguments& arguments) {
     if (arguments.integer(0) != 0 && arguments.integer(0) != current_process().id)
@@ -170,7 +185,9 @@ SyscallResult sys_setpgid(const Arguments& arguments) {
     return base::Failure{Errno::perm}; // a session leader keeps its group
 }
 
-SyscallResult sys_setsid(const Arguments&) { return base::Failure{Errno::perm}; } // it leads its group already
+SyscallResult sys_setsid(const Arguments&) {
+    return base::Failure{Errno::perm};
+} // it leads its group already
 
 SyscallResult sys_arch_prctl(const Arguments& arguments) {
     constexpr int set_gs = 0x1001, set_fs = 0x1002, get_fs = 0x1003, get_gs = 0x1004;
@@ -195,9 +212,10 @@ SyscallResult sys_arch_prctl(const Arguments& arguments) {
 }
 
 SyscallResult sys_prctl(const Arguments& arguments) {
-    constexpr int set_death_signal = 1, get_death_signal = 2, get_dumpable = 3, set_dumpable = 4, get_keep_caps = 7,
-                  set_name = 15, get_name = 16, capability_bound_read = 23, set_timer_slack = 29, get_timer_slack = 30,
-                  set_no_new_privileges = 38, get_no_new_privileges = 39;
+    constexpr int set_death_signal = 1, get_death_signal = 2, get_dumpable = 3, set_dumpable = 4,
+                  get_keep_caps = 7, set_name = 15, get_name = 16, capability_bound_read = 23,
+                  set_timer_slack = 29, get_timer_slack = 30, set_no_new_privileges = 38,
+                  get_no_new_privileges = 39;
     constexpr std::uint64_t timer_slack_ns = 50'000, last_capability = 40;
     Thread& thread = current();
     Process& process = *thread.process;
@@ -230,7 +248,8 @@ SyscallResult sys_prctl(const Arguments& arguments) {
     case get_keep_caps:
         return 0;
     case capability_bound_read:
-        return arguments[1] <= last_capability ? SyscallResult{1} : SyscallResult{base::Failure{Errno::inval}};
+        return arguments[1] <= last_capability ? SyscallResult{1}
+                                               : SyscallResult{base::Failure{Errno::inval}};
     case set_timer_slack:
         return 0;
     case get_timer_slack:

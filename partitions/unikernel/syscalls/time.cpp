@@ -10,8 +10,9 @@ namespace uk {
 namespace {
 
 namespace clock_id {
-constexpr int realtime = 0, monotonic = 1, process_cpu = 2, thread_cpu = 3, monotonic_raw = 4, realtime_coarse = 5,
-              monotonic_coarse = 6, boot = 7, realtime_alarm = 8, boot_alarm = 9, tai = 11;
+constexpr int realtime = 0, monotonic = 1, process_cpu = 2, thread_cpu = 3, monotonic_raw = 4,
+              realtime_coarse = 5, monotonic_coarse = 6, boot = 7, realtime_alarm = 8, boot_alarm = 9,
+              tai = 11;
 }
 // CPU clocks of a given process or thread: ~id << 3 | bits.
 constexpr int cpu_clock_thread_bit = 4, cpu_clock_kind_mask = 3;
@@ -25,7 +26,8 @@ Result<std::uint64_t> read_cpu_clock(int id) {
             return base::Failure{Errno::inval};
         return sched::process_cpu_ns(current_process());
     }
-    for (const Thread* thread = current_process().threads; thread != nullptr; thread = thread->next_in_process)
+    for (const Thread* thread = current_process().threads; thread != nullptr;
+         thread = thread->next_in_process)
         if (thread->id == target || (target == 0 && thread == &current()))
             return sched::thread_cpu_ns(*thread);
     return base::Failure{Errno::inval};

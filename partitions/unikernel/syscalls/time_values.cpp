@@ -20,8 +20,12 @@ Result<std::uint64_t> combine(std::int64_t seconds, std::int64_t fraction, std::
 
 } // namespace
 
-Result<std::uint64_t> to_ns(const TimeSpec& value) { return combine(value.seconds, value.nanoseconds, 1); }
-Result<std::uint64_t> to_ns(const TimeMicro& value) { return combine(value.seconds, value.microseconds, 1000); }
+Result<std::uint64_t> to_ns(const TimeSpec& value) {
+    return combine(value.seconds, value.nanoseconds, 1);
+}
+Result<std::uint64_t> to_ns(const TimeMicro& value) {
+    return combine(value.seconds, value.microseconds, 1000);
+}
 
 TimeSpec to_timespec(std::uint64_t ns) {
     return {static_cast<std::int64_t>(ns / second_ns), static_cast<std::int64_t>(ns % second_ns)};

@@ -35,7 +35,9 @@ std::uint64_t monotonic_ns() {
     return uk::sched::scale_ticks(tsc - vdso_data.start_tsc, vdso_data.multiplier);
 }
 
-std::uint64_t realtime_ns() { return vdso_data.realtime_at_start + monotonic_ns(); }
+std::uint64_t realtime_ns() {
+    return vdso_data.realtime_at_start + monotonic_ns();
+}
 
 int ask_kernel(int clock, TimeSpec* to) {
     long result = clock_gettime_number;
@@ -49,8 +51,9 @@ int ask_kernel(int clock, TimeSpec* to) {
 extern "C" {
 
 int __vdso_clock_gettime(int clock, TimeSpec* to) {
-    constexpr unsigned of_the_day = 1u << 0 | 1u << 5 | 1u << 11;        // REALTIME, REALTIME_COARSE, TAI
-    constexpr unsigned since_start = 1u << 1 | 1u << 4 | 1u << 6 | 1u << 7; // MONOTONIC, RAW, COARSE, BOOTTIME
+    constexpr unsigned of_the_day = 1u << 0 | 1u << 5 | 1u << 11; // REALTIME, REALTIME_COARSE, TAI
+    constexpr unsigned since_start =
+        1u << 1 | 1u << 4 | 1u << 6 | 1u << 7; // MONOTONIC, RAW, COARSE, BOOTTIME
     if (clock < 0 || clock > 11 || ((of_the_day | since_start) >> clock & 1) == 0)
         return ask_kernel(clock, to);
     const std::uint64_t ns = (of_the_day >> clock & 1) != 0 ? realtime_ns() : monotonic_ns();
