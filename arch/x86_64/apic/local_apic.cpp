@@ -43,6 +43,8 @@ void mask_all() {
     const std::uint32_t highest = read(Register::version) >> 16 & 0xff;
     if (highest >= 5)
         write(Register::thermal, masked);
+    if (highest >= 6)
+        write(Register::corrected_machine_check, masked);
 }
 
 } // namespace
@@ -81,6 +83,8 @@ void enable() {
 void reset() {
     mask_all();
     write(Register::initial_count, 0);
+    write(Register::divide, 0);
+    write(Register::error_status, 0);
     write(Register::task_priority, 0);
     write(Register::spurious, software_enable | spurious_vector);
     // Software-disabling clears no request bit: those need the CPU to accept them (kernel/cpu drains them).

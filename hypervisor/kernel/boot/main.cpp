@@ -131,6 +131,7 @@ void start_other_cpus(base::PhysAddr space) {
 
 extern "C" void caisson_boot(std::uint32_t protocol, std::uint32_t information) {
     using namespace hv;
+    catch_early_exceptions();
     take_over(protocol, information);
     Machine& m = machine();
     m.svm = svm::features();

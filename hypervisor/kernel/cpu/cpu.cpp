@@ -34,16 +34,20 @@ unsigned stack_of(unsigned vector) {
     }
 }
 
-// The same table for all CPUs; filled by each with the same values.
-void fill_idt() {
+// One table for all CPUs. Before the boot CPU has its task segment, every exception uses the stack it hits.
+void fill_idt(bool with_stacks) {
     for (unsigned vector = 0; vector < cpu::vector_count; ++vector) {
         std::uint64_t handler = number(drain_entry);
         if (vector == vector_nmi)
             handler = number(nmi_entry);
         else if (vector < cpu::exception_count)
             handler = number(exception_entries) + vector * entry_bytes;
-        idt[vector] = cpu::Gate::interrupt(handler, stack_of(vector));
+        idt[vector] = cpu::Gate::interrupt(handler, with_stacks ? stack_of(vector) : 0);
     }
+}
+
+void load_idt() {
+    cpu::lidt({sizeof(cpu::Idt) - 1, cpu::address_of(idt).value()});
 }
 
 void load_tables(Cpu& cpu) {
@@ -54,7 +58,7 @@ void load_tables(Cpu& cpu) {
     // Selectors and descriptors of code and data are those of the early table: no reload needed.
     cpu::lgdt({sizeof(cpu::Gdt) - 1, cpu::address_of(cpu.gdt).value()});
     cpu::ltr(cpu::task_selector);
-    cpu::lidt({sizeof(cpu::Idt) - 1, cpu::address_of(idt).value()});
+    load_idt();
 }
 
 std::uint64_t protections() {
@@ -73,11 +77,16 @@ std::uint64_t protections() {
 
 } // namespace
 
+void catch_early_exceptions() {
+    fill_idt(false);
+    load_idt();
+}
+
 void set_up(Cpu& cpu) {
     cpu.self = &cpu;
-    if (cpu.index == 0)
-        fill_idt();
     load_tables(cpu);
+    if (cpu.index == 0)
+        fill_idt(true);
     cpu::write_cr4(protections());
     cpu::wrmsr(cpu::msr::gs_base, cpu::address_of(cpu).value());
     cpu::wrmsr(cpu::msr::pat, cpu::pat_reset);

@@ -54,6 +54,9 @@ struct Cpu {
     return *self;
 }
 
+// Boot CPU, first of all: exceptions report themselves instead of resetting the machine.
+void catch_early_exceptions();
+
 // On the CPU itself: descriptor tables, control registers, local APIC, AMD-V. GIF is 0 afterwards.
 void set_up(Cpu& cpu);
 

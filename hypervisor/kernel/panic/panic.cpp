@@ -24,11 +24,13 @@ struct Frame {
 };
 constexpr std::uint64_t vector_page_fault = 14;
 
-// The others stop where they are; guests leave by the NMI.
+// The others stop where they are; guests leave by the NMI. A moment later none is in the middle of a frame.
 void stop_other_cpus() {
     for (Cpu* cpu : machine().cpus)
         if (cpu->online.load(std::memory_order_acquire) && cpu->self != nullptr && cpu != &this_cpu())
             request(*cpu, request_halt);
+    for (unsigned i = 0; i < 1000; ++i)
+        cpu::pause();
 }
 
 drivers::Power<cpu::Ports> power{cpu::Ports{}};

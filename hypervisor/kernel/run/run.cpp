@@ -68,7 +68,8 @@ void run_until_stopped(Vcpu& vcpu) {
         const std::uint32_t requests = take_requests(*vcpu.cpu);
         if ((requests & request_halt) != 0)
             halt_for_ever();
-        if ((requests & request_stop) != 0)
+        // The state decides, not the request: a late request of an earlier generation must not count.
+        if (vcpu.partition->state.load(std::memory_order_acquire) == vcpu::PartitionState::stopping)
             return;
         take_start_requests(vcpu, requests);
         if (vcpu.state == VcpuState::running)
