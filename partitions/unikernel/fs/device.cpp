@@ -61,7 +61,7 @@ Result<std::uint64_t> write_device(File& file, Origin& from) {
 Result<std::uint64_t> write_console(Origin& from) {
     const std::uint64_t before = from.done();
     while (from.left() > 0) {
-        std::array<std::byte, 512> bytes;
+        std::array<std::byte, 1024> bytes; // what one console frame holds
         const std::span part{bytes.data(), std::min<std::uint64_t>(bytes.size(), from.left())};
         const Status taken = from.take(part);
         if (!taken.ok()) {

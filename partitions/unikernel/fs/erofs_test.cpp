@@ -181,7 +181,9 @@ TEST_P(ErofsTest, MapsPagesInPlaceAndCopiesThemWhenWritten) {
     std::string changed = whole;
     changed.replace(5000, 3, "NEW");
     Origin from{std::as_bytes(std::span{"NEW", 3})};
+    const auto forgotten = host::state().forgotten_pages;
     EXPECT_EQ(write_node(*node, 5000, from).value(), 3u);
+    EXPECT_EQ(host::state().forgotten_pages, forgotten + 1); // mappings of page 1 look again
     EXPECT_EQ(t.content("/usr/size100000"), changed);
     const MappedPage one = map_page(*node, 1, MapUse::shared_read).value();
     EXPECT_EQ(one.kind, MappedPage::Kind::frame);

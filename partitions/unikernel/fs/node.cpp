@@ -60,7 +60,8 @@ Result<std::byte*> own_page(Node& node, std::uint64_t page) {
         node.volume->refund(page_bytes);
         return base::Failure{copied.ok() ? Errno::nomem : copied.error()};
     }
-    seam::forget_mapped_pages(node, page, page + 1);
+    if (node.mapped)
+        seam::forget_mapped_pages(node, page, page + 1);
     return mm::frame_data(*frame);
 }
 
@@ -185,7 +186,8 @@ Status resize_node(Node& node, std::uint64_t size) {
         if (std::byte* last = size % page_bytes != 0 ? node.pages.find(size / page_bytes) : nullptr)
             std::memset(last + size % page_bytes, 0, page_bytes - size % page_bytes);
         // A last page shown from the image has bytes behind the new end: mappings take it anew, cleared.
-        seam::forget_mapped_pages(node, size / page_bytes, pages_of(node.size));
+        if (node.mapped)
+            seam::forget_mapped_pages(node, size / page_bytes, pages_of(node.size));
     }
     node.size = size;
     node.modified = node.changed = static_cast<Timestamp>(sched::realtime_ns());
@@ -197,6 +199,7 @@ Result<MappedPage> map_page(Node& node, std::uint64_t page, MapUse use) {
         return base::Failure{Errno::nodev};
     if (page >= pages_of(node.size))
         return base::Failure{Errno::nxio};
+    node.mapped = true;
     MappedPage out;
     if (use == MapUse::shared_write && node.pages.find(page) == nullptr) {
         CAISSON_TRY(node.volume->prepare_change(node));

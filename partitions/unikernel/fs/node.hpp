@@ -46,6 +46,7 @@ struct Node {
     bool pinned = false;       // holds a reference to itself while it has a name
     bool lower_opaque = false; // the lower file's contents (or names) no longer show
     bool owns_target = false;
+    bool mapped = false;  // map_page was asked for it: changes of its pages are reported
     bool console = false; // the console as stdout and stderr
     Volume* volume = nullptr;
     Node* parent = nullptr;  // referenced

@@ -221,8 +221,10 @@ std::string_view Volume::name_of(Node& directory, const Node& node) {
     }
 }
 
+namespace {
+
 // Takes the names away from the leaves up; only directories without names in memory are left.
-static void drop_names(Node& top) {
+void drop_names(Node& top) {
     Ref<Node> here{&top};
     for (;;) {
         DirectoryEntry* entry = here->entries.after(0);
@@ -238,6 +240,8 @@ static void drop_names(Node& top) {
             here->volume->drop_entry(*here, *entry);
     }
 }
+
+} // namespace
 
 void Volume::drop_entry(Node& directory, DirectoryEntry& entry) {
     refund(DirectoryEntries::cost(entry.name()));
