@@ -54,10 +54,17 @@ void set_up_frames(std::uint64_t end_of_ram, std::byte* table) {
 }
 
 void add_frames(PhysAddr start, PhysAddr end) {
-    for (std::uint64_t index = start.value() / base::page_size; index < end.value() / base::page_size;
-         ++index) {
-        give(index);
-        ++counts.total;
+    std::uint64_t index = start.value() / base::page_size;
+    const std::uint64_t stop = end.value() / base::page_size;
+    counts.total += stop > index ? stop - index : 0;
+    while (index < stop) {
+        if (index % bits == 0 && stop - index >= bits) { // a word of the bitmap at once
+            free_bits[index / bits] = ~std::uint64_t{0};
+            counts.free += bits;
+            index += bits;
+        } else {
+            give(index++);
+        }
     }
 }
 

@@ -50,9 +50,9 @@ Status read_head(fs::Node& file, HeadBuffer& head) {
     return base::success;
 }
 
-// Follows "#!" lines until a binary is found.
-Result<FileProgram> resolve(fs::Context& context, fs::Ref<fs::Node> file, std::string_view path,
-                            ProgramStrings& strings) {
+// Follows "#!" lines until a binary is found. Its own frame: kernel stacks are small.
+[[gnu::noinline]] Result<FileProgram> resolve(fs::Context& context, fs::Ref<fs::Node> file,
+                                              std::string_view path, ProgramStrings& strings) {
     HeadBuffer head;
     std::array<char, 256> previous{};
     for (unsigned depth = 0;; ++depth) {
@@ -74,7 +74,8 @@ Result<FileProgram> resolve(fs::Context& context, fs::Ref<fs::Node> file, std::s
     }
 }
 
-Result<FileProgram> find_interpreter(fs::Context& context, fs::Node& file, const Program& program) {
+[[gnu::noinline]] Result<FileProgram> find_interpreter(fs::Context& context, fs::Node& file,
+                                                       const Program& program) {
     std::array<char, 256> path{};
     if (program.interpreter_bytes > path.size())
         return base::Failure{Errno::nametoolong};
@@ -175,8 +176,9 @@ struct Loaded {
     std::uint64_t stack = 0;
 };
 
-Result<Loaded> load(Process& process, const FileProgram& main, const FileProgram* interpreter,
-                    std::string_view path, const ProgramStrings& strings, bool secure) {
+[[gnu::noinline]] Result<Loaded> load(Process& process, const FileProgram& main,
+                                      const FileProgram* interpreter, std::string_view path,
+                                      const ProgramStrings& strings, bool secure) {
     mm::AddressSpace& space = process.space;
     const std::uint64_t stack_bytes =
         *base::round_up(strings.bytes().size() + stack_first_bytes, base::page_size);

@@ -38,8 +38,8 @@ struct Program {
     std::uint64_t interpreter_offset = 0,
                   interpreter_bytes = 0; // path with its NUL in the file; 0 bytes: none
     bool executable_stack = false;
-    std::uint64_t alignment = 4096; // the largest of a segment
-    base::FixedVector<ProgramSegment, 24> segments;
+    std::uint64_t alignment = 4096;                 // the largest of a segment
+    base::FixedVector<ProgramSegment, 10> segments; // kept small: it lives on kernel stacks
 
     [[nodiscard]] std::uint64_t lowest() const { return segments[0].address & ~std::uint64_t{4095}; }
     [[nodiscard]] std::uint64_t end() const { return segments[segments.size() - 1].end(); }
