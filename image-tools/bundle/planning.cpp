@@ -11,6 +11,7 @@
 #include "image-tools/manifest/values.hpp"
 
 #include <algorithm>
+#include <array>
 
 namespace appliance {
 namespace {
@@ -49,6 +50,9 @@ plan::AllStopped end_of(manifest::AllStopped end) {
 std::string mebibytes(std::uint64_t bytes) {
     return std::to_string((bytes + mebibyte - 1) / mebibyte) + "MiB";
 }
+
+// Where the loader's image lies (hypervisor/kernel/link.ld), with room for it to grow.
+constexpr std::array<memory::Run, 1> assumed_image{{{0x200000, 0x200000}}};
 
 tool::Diagnostic at(const manifest::Manifest& manifest, manifest::Spot spot, std::string code,
                     std::string message, std::string help = {}) {
@@ -201,6 +205,7 @@ AssumedMachine assume_machine(const std::vector<std::byte>& table, const std::ve
         machine.cpus = cpus;
         machine.bundle_base = plan::assumed_bundle_base(plan::Board::qemu_q35, memory, bundle_bytes);
         machine.bundle_bytes = bundle_bytes;
+        machine.reserved = assumed_image;
         machine.sections = extents;
         out.memory = memory;
         if (machine.bundle_base != 0 && plan::assumed_map(plan::Board::qemu_q35, memory, map)) {

@@ -337,8 +337,8 @@ std::vector<Key> Reader::machine_keys(Partition& out) const {
         Key{"cmdline",
             [this, &out](const Node& node) {
                 out.command_line = binder_.text(node, "cmdline");
-                if (out.command_line.size() > 2048)
-                    binder_.wrong(node, "'cmdline' is longer than 2048 bytes");
+                if (out.command_line.size() > 1024)
+                    binder_.wrong(node, "'cmdline' is longer than 1024 bytes");
             }},
         Key{"payload",
             [this](const Node& node) { static_cast<void>(binder_.word(node, "payload", payloads, 2)); }},

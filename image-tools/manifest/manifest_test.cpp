@@ -124,7 +124,8 @@ TEST(Manifest, ReservedKeysAreKnownNotYetSupported) {
 }
 
 TEST(Manifest, SizesShowBothReadings) {
-    expect_refused(head + "partitions: {a: {image: x, memory: 96M}}", "E0309", 3, "96,000,000 bytes or 100,663,296 bytes");
+    expect_refused(head + "partitions: {a: {image: x, memory: 96M}}", "E0309", 3,
+                   "96,000,000 bytes or 100,663,296 bytes");
 }
 
 TEST(Manifest, WrongValuesAreRefusedWhereTheyStand) {

@@ -1,0 +1,97 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# image-tools/cli/golden_test.sh - the first failures a newcomer meets, word for word.
+#
+#   golden_test.sh TOOL KERNEL GOLDEN-FOLDER [--update]
+# Each case runs the tool in an empty folder; stdout, stderr and exit code must equal golden/NAME.txt. KERNEL is any PVH ELF.
+set -u
+tool=$1 kernel=$2 golden=$3 update=${4:-}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+export HOME="$work/home" XDG_CONFIG_HOME="$work/config" XDG_CACHE_HOME="$work/cache" CAISSON_CACHE= SOURCE_DATE_EPOCH=0 NO_COLOR=1
+failed=0
+
+manifest() { # PARTITION-LINE
+    printf 'apiVersion: caisson/v1\nname: test\npartitions:\n  web: {%s}\n' "$1" >appliance.yaml
+}
+
+fake_qemu() { # BODY
+    printf '#!/bin/sh\nif [ "$1" = --version ]; then echo "QEMU emulator version 9.9.9"; exit 0; fi\n%s\n' "$1" >"$work/qemu"
+    chmod +x "$work/qemu"
+}
+
+# What differs from machine to machine: folders, keys, sizes of our own ELFs.
+normal() {
+    sed -e "s|$work|WORK|g" -e "s|$kernel|KERNEL|g" -e 's/ed25519:[0-9a-f]*/ed25519:KEY/g' -e 's/sha256:[0-9a-f]*/sha256:DIGEST/g' \
+        -e 's/ *[0-9.]* s$/ TIME/' -e 's/[0-9.]* [KM]iB/SIZE/g' -e 's/[0-9]*MiB/SIZE/g' -e 's/0x[0-9a-f]*/0xN/g'
+}
+
+golden() { # NAME ARGUMENTS...
+    name=$1
+    shift
+    {
+        printf '$ caisson'
+        printf ' %s' "$@"
+        printf '\n'
+        "$tool" "$@" 2>&1 </dev/null
+        printf 'exit %s\n' "$?"
+    } | normal >"$work/$name.out"
+    if [ "$update" = --update ]; then
+        cp "$work/$name.out" "$golden/$name.txt"
+    elif ! diff -u "$golden/$name.txt" "$work/$name.out"; then
+        echo "golden_test: $name differs" >&2
+        failed=1
+    fi
+}
+
+begin() {
+    rm -rf "$work/folder"
+    mkdir "$work/folder"
+    cd "$work/folder" || exit 1
+}
+
+begin
+golden no-manifest check
+golden no-manifest-json check --format json
+golden unknown-command biuld
+golden not-yet-command attack
+golden unknown-option run --exit-code-form web
+
+manifest 'image: "nginx:1.27", memory: 96MiB'
+golden registry check
+
+manifest 'image: "oci:./web", memory: 96MiB, ports: ["8080:80"]'
+golden ports check
+
+manifest 'image: "oci:./web", memory: 96M'
+golden size check
+
+manifest 'image: "oci:./web", memmory: 96MiB'
+golden misspelt check
+
+mkdir -p root/bin
+printf '\177ELF' >root/bin/app
+"$tool" image create --arch arm64 --from root --entrypoint /bin/app oci:arm >/dev/null 2>&1
+manifest 'image: "oci:./arm", memory: 96MiB'
+golden architecture check
+
+manifest "kernel: \"$kernel\", memory: 64KiB"
+golden memory check
+
+manifest "kernel: \"$kernel\", memory: 96MiB"
+CAISSON_QEMU=$work/nothing golden no-qemu run
+fake_qemu 'exec sleep 60'
+CAISSON_QEMU=$work/qemu golden never-ends run --timeout 1s --progress none
+fake_qemu 'echo "qemu: Bad icount read" >&2; exit 134'
+CAISSON_QEMU=$work/qemu golden bad-icount run --icount --progress none
+fake_qemu 'echo "firmware talks"; exit 0'
+CAISSON_QEMU=$work/qemu golden no-record run --progress none
+
+golden build build -q --progress none
+golden verify verify test.bundle
+printf 'X' | dd of=test.bundle bs=1 seek=16384 conv=notrunc 2>/dev/null
+golden tampered verify test.bundle
+golden tampered-key verify --key nothing.pub test.bundle
+golden not-a-bundle verify appliance.yaml
+
+exit "$failed"
