@@ -90,6 +90,13 @@ void reset() {
     // Software-disabling clears no request bit: those need the CPU to accept them (kernel/cpu drains them).
 }
 
+void tick(std::uint32_t counts) {
+    constexpr std::uint32_t periodic = 1u << 17, divide_by_1 = 0xb;
+    write(Register::divide, divide_by_1);
+    write(Register::timer, periodic | spurious_vector);
+    write(Register::initial_count, counts);
+}
+
 std::uint32_t id() {
     return x2 ? read(Register::id) : read(Register::id) >> 24;
 }

@@ -64,6 +64,10 @@ void send_startup(std::uint32_t apic_id, base::PhysAddr page);
 void send_nmi(std::uint32_t apic_id);
 void send_fixed(std::uint32_t apic_id, std::uint8_t vector);
 
+// A periodic tick that nobody takes (GIF is 0); reset() ends it. While CPUs start it keeps an emulator's time slices
+// short: under -icount QEMU charges the whole rest of a slice for an INIT.
+void tick(std::uint32_t counts);
+
 // How far the timer, divided by 1, counts while `wait` runs. Read before enable(): QEMU cannot read the count
 // by MSR under -icount, the register page is fine.
 template <typename Wait> std::uint32_t timer_counts_during(Wait wait) {

@@ -103,11 +103,13 @@ void run_cpu(void* argument) {
 // One after the other, so that each finds its own stack. A CPU that does not come up refuses the machine.
 void start_other_cpus(base::PhysAddr space) {
     constexpr unsigned tries = 2, polls = 2'000'000;
+    constexpr std::uint32_t tick_counts = 20'000;
     Machine& m = machine();
     if (m.cpus.size() == 1)
         return;
     const base::PhysAddr page = trampoline_page();
     boot::place_trampoline(page);
+    apic::tick(tick_counts);
     for (Cpu* cpu : m.cpus) {
         if (cpu->index == 0)
             continue;
@@ -123,6 +125,7 @@ void start_other_cpus(base::PhysAddr space) {
             refuse_to_start(line.view());
         }
     }
+    apic::reset();
     boot::erase_trampoline(page);
 }
 
