@@ -183,7 +183,7 @@ Prepared prepare(const manifest::Manifest& manifest, const Library& library,
         prepared.partitions.push_back(std::move(item));
     }
     if (images > 0) {
-        prepared.unikernel = library.elf("unikernel.elf");
+        prepared.unikernel = loadable_part(library.elf("unikernel.elf"));
         read_kernel(prepared.unikernel, "unikernel.elf", unikernel);
         for (PreparedPartition& item : prepared.partitions)
             if (item.image) {

@@ -8,6 +8,7 @@
 #include "image-tools/bundle/files.hpp"
 #include "image-tools/diagnostic/diagnostic.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <elf.h>
@@ -131,6 +132,26 @@ void set_keys(std::string& elf, const bundle::KeyTable& keys) {
 
 bundle::KeyTable keys_of(const std::string& elf) {
     return *load<bundle::KeyTable>(elf, key_range(elf).offset);
+}
+
+std::string loadable_part(std::string elf) {
+    auto head = load<Elf64_Ehdr>(elf, 0);
+    if (!head || std::memcmp(head->e_ident, ELFMAG, SELFMAG) != 0 || head->e_ident[EI_CLASS] != ELFCLASS64 ||
+        head->e_phentsize != sizeof(Elf64_Phdr))
+        return elf;
+    std::uint64_t end = head->e_phoff + head->e_phnum * sizeof(Elf64_Phdr);
+    for (std::uint64_t i = 0; i < head->e_phnum; ++i) {
+        const auto entry = load<Elf64_Phdr>(elf, head->e_phoff + i * sizeof(Elf64_Phdr));
+        if (!entry || entry->p_offset > elf.size() || entry->p_filesz > elf.size() - entry->p_offset)
+            return elf;
+        end = std::max(end, entry->p_offset + entry->p_filesz);
+    }
+    head->e_shoff = 0;
+    head->e_shnum = 0;
+    head->e_shstrndx = 0;
+    std::memcpy(elf.data(), &*head, sizeof *head);
+    elf.resize(std::min<std::uint64_t>(end, elf.size()));
+    return elf;
 }
 
 bundle::KeyTable empty_keys() {

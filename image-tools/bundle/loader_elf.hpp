@@ -39,6 +39,10 @@ bool carries(const std::string& elf, const std::string& id);
 void set_keys(std::string& elf, const bundle::KeyTable& keys);
 bundle::KeyTable keys_of(const std::string& elf);
 
+// The ELF up to the last byte that is loaded: without symbols and debug information, which nobody reads at boot.
+// As it was when it is not an ELF64.
+std::string loadable_part(std::string elf);
+
 // An empty table, as compiled.
 bundle::KeyTable empty_keys();
 

@@ -33,6 +33,12 @@ bool drain(int descriptor, std::vector<std::uint8_t>& out) {
     return got > 0;
 }
 
+std::string without_line_end(std::string text) {
+    while (text.ends_with('\n') || text.ends_with('\r'))
+        text.pop_back();
+    return text;
+}
+
 std::vector<std::string> last_lines(const Session& session, const std::string& qemu_errors) {
     constexpr std::size_t shown = 12;
     std::vector<std::string> out;
@@ -42,9 +48,9 @@ std::vector<std::string> last_lines(const Session& session, const std::string& q
     std::string rest = session.seen_frame() ? std::string() : session.noise();
     rest = rest.substr(rest.size() - std::min<std::size_t>(rest.size(), 1000));
     if (!rest.empty())
-        out.push_back("serial line: " + rest);
+        out.push_back("serial line: " + without_line_end(std::move(rest)));
     if (!qemu_errors.empty())
-        out.push_back("QEMU: " + qemu_errors.substr(0, 1000));
+        out.push_back("QEMU: " + without_line_end(qemu_errors.substr(0, 1000)));
     return out;
 }
 
