@@ -57,6 +57,9 @@ void log_absent(std::uint64_t number) {
     }
     text << " is not there: ENOSYS";
     log(text.view());
+    base::Text<64> note;
+    note << "enosys=" << number << ':' << (number < table_size ? syscall_name(number) : "unknown");
+    audit(note.view());
 }
 
 } // namespace
