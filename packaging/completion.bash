@@ -12,7 +12,7 @@ _caisson() {
     elif [ "$command" = image ] && [ "$COMP_CWORD" -eq 2 ]; then
         mapfile -t COMPREPLY < <(compgen -W "create ls inspect" -- "$word")
     elif [[ $word == -* ]]; then
-        mapfile -t COMPREPLY < <(compgen -W "--format --output --progress --color --quiet --verbose --timeout --help" -- "$word")
+        mapfile -t COMPREPLY < <(compgen -W "--format --progress --color --quiet --verbose --offline --locked --timeout --help -o -C" -- "$word")
     else
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
     fi
