@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// drivers/pci/pci.hpp - PCI configuration space by ports CF8/CFC, and the first act of boot: every bus master
-// off.
+// drivers/pci/pci.hpp - PCI configuration space by ports CF8/CFC, and the first act of boot: every bus master off.
 //
-// Trust:      device registers are hostile: bus numbers of bridges are followed only to higher buses, each
-// bus once. Invariants: after bus_masters_off() no function reached over the host bridge or a configured
-// bridge may start DMA. Spec: PCI Local Bus 3.0 section 3.2.2.3; PCI-to-PCI Bridge 1.2 section 3.2.
+// Trust:      device registers are hostile: bus numbers of bridges are followed only to higher buses, each bus once.
+// Invariants: after bus_masters_off() no function reached over the host bridge or a configured bridge may start DMA.
+// Spec: PCI Local Bus 3.0 section 3.2.2.3; PCI-to-PCI Bridge 1.2 section 3.2.
 #pragma once
 
 #include "drivers/seams.hpp"

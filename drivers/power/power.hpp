@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // drivers/power/power.hpp - ending the machine: QEMU's exit device, ACPI soft-off, reset.
 //
-// The exit device is written only where fw_cfg answers with QEMU's signature: on other machines port F4 may
-// be anything. Spec: QEMU docs/specs/fw_cfg "Signature"; ACPI 6.5 sections 4.8.3.2 (PM1 control), 4.8.3.6
-// (reset register), 7.4.2.6 (_S5); port CF9 as in Intel's PCH data sheets.
+// The exit device is written only where fw_cfg answers with QEMU's signature: on other machines port F4 may be anything.
+// Spec: QEMU docs/specs/fw_cfg "Signature"; ACPI 6.5 sections 4.8.3.2 (PM1 control), 4.8.3.6 (reset register), 7.4.2.6
+// (_S5); port CF9 as in Intel's PCH data sheets.
 #pragma once
 
 #include "drivers/seams.hpp"

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // loader/handover/boot_record.hpp - what the hypervisor learns from whoever started it, by either protocol.
 //
-// Trust:      firmware data. Ranges are checked for wrap-around only; what may be used is decided in
-// core/memory. Invariants: every byte of the protocol's own structures lies in `keep`, so that nothing is
-// placed over it before the
-//             record is complete.
+// Trust:      firmware data. Ranges are checked for wrap-around only; what may be used is decided in core/memory.
+// Invariants: complete when read: nothing of it points into memory that firmware may see reused, but the module.
 #pragma once
 
 #include "hypervisor/base/fixed_vector.hpp"
@@ -49,8 +47,7 @@ struct BootRecord {
     std::uint64_t rsdp = 0; // physical address, or 0 where the firmware gave a copy
     std::array<std::byte, 36> rsdp_copy{};
     bool rsdp_copied = false;
-    base::FixedVector<Range, 8> keep; // the protocol's structures and the module
-    base::Text<256> command_line;     // untrusted; no option weakens policy
+    base::Text<256> command_line; // untrusted; no option weakens policy
 };
 
 enum class BootError {

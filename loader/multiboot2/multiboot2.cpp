@@ -74,7 +74,6 @@ Status take_module(const PhysicalMemory& physical, Bytes body, BootRecord& recor
     if (*last <= *first || !physical.view(*first, *last - *first))
         return base::Failure{BootError::bad_module};
     record.module = {*first, *last - *first};
-    (void)record.keep.push_back(record.module);
     return base::success;
 }
 
@@ -120,7 +119,6 @@ base::Status<BootError> read(const PhysicalMemory& physical, std::uint64_t infor
     const auto view = physical.view(information, *total);
     if (!view)
         return base::Failure{BootError::bad_structure};
-    (void)record.keep.push_back({information, *total});
     std::size_t at = 8;
     for (;;) {
         const auto tag = field<TagHeader>(*view, at);

@@ -41,12 +41,10 @@ base::Status<BootError> read(const PhysicalMemory& physical, std::uint64_t start
     const auto info = physical.read<StartInfo>(start_info);
     if (!info || info->magic != start_magic)
         return base::Failure{BootError::bad_structure};
-    (void)record.keep.push_back({start_info, sizeof(StartInfo)});
     if (info->version < 1 || info->memory_map == 0 || info->memory_map_entries == 0)
         return base::Failure{BootError::no_memory_map};
     if (info->memory_map_entries > memory::max_firmware_entries)
         return base::Failure{BootError::too_many_entries};
-    (void)record.keep.push_back({info->memory_map, info->memory_map_entries * sizeof(MapEntry)});
     for (std::uint32_t i = 0; i < info->memory_map_entries; ++i) {
         const auto entry = physical.read<MapEntry>(info->memory_map + i * sizeof(MapEntry));
         if (!entry)
@@ -61,12 +59,10 @@ base::Status<BootError> read(const PhysicalMemory& physical, std::uint64_t start
     const auto module = physical.read<Module>(info->modules);
     if (!module)
         return base::Failure{BootError::bad_structure};
-    (void)record.keep.push_back({info->modules, sizeof(Module)});
     if (module->bytes == 0 || wraps(module->address, module->bytes) ||
         !physical.view(module->address, module->bytes))
         return base::Failure{BootError::bad_module};
     record.module = {module->address, module->bytes};
-    (void)record.keep.push_back(record.module);
     record.rsdp = info->rsdp;
     copy_command_line(physical, info->command_line, record);
     return base::success;

@@ -87,7 +87,6 @@ void reset() {
     write(Register::error_status, 0);
     write(Register::task_priority, 0);
     write(Register::spurious, software_enable | spurious_vector);
-    // Software-disabling clears no request bit: those need the CPU to accept them (kernel/cpu drains them).
 }
 
 void tick(std::uint32_t counts) {

@@ -52,7 +52,7 @@ void adopt();
 // Switches this CPU's APIC on: x2APIC where the CPU offers it. Every LVT entry masked, priority 0,
 // software-enabled.
 void enable();
-// The same state for a guest's (next) start: also timer stopped, no interrupt in service or requested.
+// The same state for a guest's (next) start, and the timer stopped. What is requested or in service already stays so.
 void reset();
 
 [[nodiscard]] std::uint32_t id();

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // arch/x86_64/boot/application_processor.hpp - starting another CPU by INIT and start-up IPIs.
 //
-// The trampoline (trampoline.S) lies in one page below 1 MiB while CPUs start and is erased afterwards. Uses
-// the early tables, which map that page; the started CPU enters `entry` in the hypervisor's own tables, on
-// its own stack. Spec: AMD APM vol. 2 section 15.27.8, 16.5 "Interprocessor Interrupts"; Intel SDM vol. 3 "MP
-// initialization".
+// The trampoline (trampoline.S) lies in one page below 1 MiB while CPUs start and is erased afterwards. Uses the early
+// tables, which map that page; the started CPU enters `entry` in the hypervisor's own tables, on its own stack.
+// Spec: AMD APM vol. 2 15.27.8, 16.5 "Interprocessor Interrupts"; Intel SDM vol. 3 "MP initialization".
 #pragma once
 
 #include "hypervisor/base/address.hpp"

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // arch/x86_64/cpu/descriptors.hpp - GDT, TSS and IDT of one CPU.
 //
-// Flat 64-bit code and data, one TSS with three IST stacks: NMI, #DF and #MC never run on an interrupted
-// stack. Spec: AMD APM vol. 2 "Segmented Virtual Memory", "Exceptions and Interrupts".
+// Flat 64-bit code and data, one TSS with three IST stacks: NMI, #DF and #MC never run on an interrupted stack.
+// Spec: AMD APM vol. 2 "Segmented Virtual Memory", "Exceptions and Interrupts".
 #pragma once
 
 #include "arch/x86_64/cpu/instructions.hpp"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// arch/x86_64/cpu/instructions.hpp - privileged and special instructions, one function each; used by loader,
-// hypervisor and unikernel. The only inline assembly outside entry stubs. Thin: no decisions here. Spec: AMD
-// APM vol. 3; Intel SDM vol. 2.
+// arch/x86_64/cpu/instructions.hpp - privileged and special instructions, one function each; used by loader, hypervisor
+// and unikernel. Thin: no decisions here. The only inline assembly besides entry stubs and guest_state.
+// Spec: AMD APM vol. 3; Intel SDM vol. 2.
 #pragma once
 
 #include <cstdint>

@@ -64,6 +64,17 @@ void send_waiting() {
     }
 }
 
+// Sends what rings hold while the line is free. A holder may have looked at `waiting` just before a bit was set, so
+// whoever lets the line go looks again.
+void serve() {
+    for (unsigned turn = 0; turn < rounds_a_turn && waiting.load(std::memory_order_acquire) != 0; ++turn) {
+        if (!line.try_lock())
+            return;
+        send_waiting();
+        line.unlock();
+    }
+}
+
 // Holds the line, or after a panic does without.
 class Turn {
 public:
@@ -72,8 +83,10 @@ public:
             line.lock();
     }
     ~Turn() {
-        if (held_)
-            line.unlock();
+        if (!held_)
+            return;
+        line.unlock();
+        serve();
     }
     Turn(const Turn&) = delete;
     Turn& operator=(const Turn&) = delete;
@@ -111,13 +124,7 @@ void exit_record(const Partition& partition, std::string_view payload) {
 
 void flush(Partition& partition) {
     waiting.fetch_or(std::uint64_t{1} << partition.index, std::memory_order_acq_rel);
-    // The holder may have looked at `waiting` just before this bit was set: look again after each turn.
-    for (unsigned turn = 0; turn < rounds_a_turn && waiting.load(std::memory_order_acquire) != 0; ++turn) {
-        if (!line.try_lock())
-            return;
-        send_waiting();
-        line.unlock();
-    }
+    serve();
 }
 
 std::uint64_t next_audit_sequence() {
