@@ -20,6 +20,8 @@
 #include "hypervisor/kernel/partition/life.hpp"
 #include "partitions/abi/hypercall.h"
 
+#include <algorithm>
+
 namespace hv {
 namespace {
 
@@ -47,6 +49,25 @@ base::PhysAddr trampoline_page() {
             return base::PhysAddr{at};
     }
     refuse_to_start("no usable page below 1 MiB to start the other CPUs from");
+}
+
+// What is about to run, in the audit log: the bundle's identity covers every byte of configuration and payload.
+void record_bundle() {
+    const bundle::Header& header = machine().contents->header();
+    base::Text<2 * sizeof(header.bundle_id)> id;
+    for (const std::uint8_t byte : header.bundle_id)
+        id << "0123456789abcdef"[byte >> 4] << "0123456789abcdef"[byte & 15];
+    const auto text = [](const std::array<char, 32>& field) {
+        return std::string_view{
+            field.data(),
+            static_cast<std::size_t>(std::find(field.begin(), field.end(), '\0') - field.begin())};
+    };
+    console::audit_event("bundle", [&](audit::Record& record) {
+        record.add("name", text(header.name))
+            .add("version", text(header.version))
+            .add("security_version", header.security_version)
+            .add("id", id.view());
+    });
 }
 
 void record_boot() {
@@ -81,6 +102,7 @@ void meet(Cpu& cpu) {
     if (failed.load(std::memory_order_acquire))
         refuse_bundle(first_failure);
     machine().times.verified_tsc = cpu::rdtsc();
+    record_bundle();
     record_boot();
     go.store(true, std::memory_order_release);
     for (Cpu* other : machine().cpus)
