@@ -68,8 +68,19 @@ logged() {
         "$@" >"$log" 2>&1 || status=$?
     fi
     if [ "$status" -ne 0 ]; then
-        [ "$verbose" = 1 ] || { echo "--- the end of $log:"; tail -n 40 "$log"; } >&2
+        [ "$verbose" = 1 ] || show_failure "$log" >&2
         return "$status"
+    fi
+}
+
+# From the first failed step of a build on; of other logs the end.
+show_failure() { # LOG
+    if grep -q '^FAILED: ' "$1"; then
+        echo "--- the first failure in $1:"
+        sed -n '/^FAILED: /,$p' "$1" | grep -v '^\[' | head -n 40
+    else
+        echo "--- the end of $1:"
+        tail -n 40 "$1"
     fi
 }
 
