@@ -7,7 +7,7 @@ IMAGE = {"programs": list, "host": list, "host_trees": list, "busybox": list, "f
          "links": dict, "entrypoint": list, "args": list, "env": dict, "working_dir": str, "user": str}
 KNOWN = {
     "": {"description": str, "labels": list, "time_limit": int, "requires": list, "images": dict, "manifest": dict,
-         "manifests": dict, "bundle": dict, "boot": dict, "expect": dict, "command": dict},
+         "manifests": dict, "keys": list, "bundle": dict, "boot": dict, "expect": dict, "command": dict},
     "manifest": {"text": str},
     "bundle": {"of": str, "unsigned": bool, "flip": list, "truncate": int, "append": str},
     "boot": {"path": str, "cpu": str, "cpus": int, "memory": str, "icount": bool, "qemu": list, "elf": str,

@@ -89,6 +89,10 @@ class Case:
             file.write(cases.substitute(text, self.variables))
         return path
 
+    def make_keys(self):
+        for name in self.case.get("keys", []):
+            self.tool(["keygen", "-o", os.path.join(self.work, name)])
+
     def build_bundle(self, name, text):
         """-> (loader ELF, bundle) of a manifest."""
         bundle = os.path.join(self.work, f"{name}.bundle")
@@ -199,6 +203,7 @@ class Case:
     def run(self):
         """-> (complaints, {console: text})"""
         self.make_images()
+        self.make_keys()
         return self.check_command() if "command" in self.case else self.check_machine()
 
 
