@@ -11,8 +11,8 @@ namespace uk {
 // Bytes of the program to the console; all are taken.
 void console_write(std::span<const std::byte> bytes);
 
-// One line of the kernel's own, printed as "[caisson] text\n". Only for real events; past a budget of lines it is
-// silent, so that a program cannot flood the console through it.
+// One line of the kernel's own, printed as "[caisson] text\n". Only for real events; past a budget of lines
+// it is silent, so that a program cannot flood the console through it.
 void log(std::string_view text);
 
 // A note for the hypervisor's audit trail ("enosys=fork"); nothing under QEMU alone. Rate-limited there.

@@ -3,7 +3,8 @@
 //
 // One CPU; the kernel is not pre-empted, so between two waits a handler sees a state that only it changes.
 // Invariants: I1  a thread belongs to one process for life; the process outlives its threads
-//             I2  `current()` is the thread whose kernel stack is in use; its process's page tables are loaded
+//             I2  `current()` is the thread whose kernel stack is in use; its process's page tables are
+//                 loaded
 #pragma once
 
 #include "partitions/unikernel/fs/context.hpp"

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// partitions/unikernel/mm/address_space.hpp - a process's memory: its ranges and the page tables that show them.
+// partitions/unikernel/mm/address_space.hpp - a process's memory: its ranges and the page tables that show
+// them.
 //
-// Pages appear at first touch: anonymous memory as zeroed frames; root-image pages in place, read-only; a private page
-// is copied when it is first written. What a program reserves and never touches costs nothing (overcommit).
+// Pages appear at first touch: anonymous memory as zeroed frames; root-image pages in place, read-only; a
+// private page is copied when it is first written. What a program reserves and never touches costs nothing
+// (overcommit).
 // Invariants: I1  a present user entry lies in a range whose protection allows what the entry allows
 //             I2  an entry marked `counted` holds one use of its frame; others point into the root image
 //             I3  no entry is writable whose frame another mapping sees as private
@@ -60,7 +62,7 @@ public:
     [[nodiscard]] Status discard(std::uint64_t start, std::uint64_t bytes);
     [[nodiscard]] std::uint64_t set_break(std::uint64_t address); // gives the break that now holds
 
-    // A page that a fault asks for. `from_kernel`: a user copy; never grows the stack below the stack pointer's page.
+    // Makes the page present that a fault of the program, or of a user copy, asks for. A stack grows here.
     [[nodiscard]] Fault handle_fault(std::uint64_t address, Access access);
     // Makes one page present for a write of the kernel before the program runs (exec).
     [[nodiscard]] Status write_memory(std::uint64_t address, const void* from, std::size_t bytes);

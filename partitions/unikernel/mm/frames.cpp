@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// partitions/unikernel/mm/frames.cpp - a bitmap of free frames and a 16-bit count of users for each. See frames.hpp.
+// partitions/unikernel/mm/frames.cpp - a bitmap of free frames and a 16-bit count of users for each. See
+// frames.hpp.
 #include "partitions/unikernel/mm/frames.hpp"
 
 #include "hypervisor/base/fail.hpp"

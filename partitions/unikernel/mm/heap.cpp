@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// partitions/unikernel/mm/heap.cpp - size classes in single frames, runs of frames for what is larger. See heap.hpp.
+// partitions/unikernel/mm/heap.cpp - size classes in single frames, runs of frames for what is larger. See
+// heap.hpp.
 //
-// Each frame of the heap starts with a header, so free() finds the class from the address alone. A frame whose last
-// object is freed goes back to the frame allocator, except one a class, so that one object does not bounce.
+// Each frame of the heap starts with a header, so free() finds the class from the address alone. A frame
+// whose last object is freed goes back to the frame allocator, except one a class, so that one object does
+// not bounce.
 #include "partitions/unikernel/mm/heap.hpp"
 
 #include "hypervisor/base/address.hpp"

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // partitions/unikernel/mm/vma.hpp - the ranges of a process's address space, in order.
 //
-// Pure (heap only): no page tables here. A sorted array: programs have tens of ranges, the big runtimes some thousands.
+// Pure (heap only): no page tables here. A sorted array: programs have tens of ranges, the big runtimes some
+// thousands.
 // Invariants: I1  ranges are page aligned, not empty, do not overlap, and are sorted by start
 //             I2  an operation that returns an error leaves the list as it was
 //             I3  a range of a file holds one reference to its node
@@ -63,7 +64,8 @@ public:
     [[nodiscard]] Status remove(std::uint64_t start, std::uint64_t end);
     // New protection for [start, end), which is covered. acces where a shared file range may not be written.
     [[nodiscard]] Status protect(std::uint64_t start, std::uint64_t end, std::uint8_t protection);
-    // Moves the start of the range at `address` down (a stack that grows), or its end (brk) when nothing is in the way.
+    // Moves the start of the range at `address` down (a stack that grows), or its end (brk) when nothing is
+    // in the way.
     [[nodiscard]] bool extend_down(std::uint64_t address, std::uint64_t new_start);
     [[nodiscard]] bool extend_up(std::uint64_t address, std::uint64_t new_end);
     void clear();

@@ -6,8 +6,8 @@
 
 namespace uk::sched {
 
-// The current thread ends: its robust mutexes are released, whoever joins it is woken. With the last thread the
-// process ends with `status`.
+// The current thread ends: its robust mutexes are released, whoever joins it is woken. With the last thread
+// the process ends with `status`.
 [[noreturn]] void end_thread(int status);
 
 // The container's process ends, and with it the partition.

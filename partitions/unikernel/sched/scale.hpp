@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// partitions/unikernel/sched/scale.hpp - ticks of one clock in units of another. Pure; used by kernel and vDSO.
+// partitions/unikernel/sched/scale.hpp - ticks of one clock in units of another. Pure; used by kernel and
+// vDSO.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// partitions/unikernel/sched/scheduler.cpp - see scheduler.hpp. No idle thread: a thread that finds nothing to run
-// waits for an interrupt on its own kernel stack.
+// partitions/unikernel/sched/scheduler.cpp - see scheduler.hpp. No idle thread: a thread that finds nothing
+// to run waits for an interrupt on its own kernel stack.
 #include "partitions/unikernel/sched/scheduler.hpp"
 
 #include "arch/x86_64/cpu/instructions.hpp"

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// partitions/unikernel/sched/scheduler.hpp - which thread runs: round robin on one CPU, pre-emptive in user mode.
+// partitions/unikernel/sched/scheduler.hpp - which thread runs: round robin on one CPU, pre-emptive in user
+// mode.
 #pragma once
 
 #include "partitions/unikernel/process.hpp"

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// partitions/unikernel/sched/timer.cpp - the list of timers and the local APIC's one-shot timer (x2APIC registers).
+// partitions/unikernel/sched/timer.cpp - the list of timers and the local APIC's one-shot timer (x2APIC
+// registers).
 //
 // The current-count register (MSR 839h) is never read: it stops QEMU under -icount.
 // Spec: AMD APM vol. 2 "Local APIC", "x2APIC Support".

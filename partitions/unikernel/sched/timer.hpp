@@ -23,7 +23,8 @@ void arm(Timer& timer, Deadline at); // also moves an armed one; `never` only di
 void disarm(Timer& timer);
 void run_due_timers();
 
-// Sets the CPU's one-shot timer to the next thing to happen. `slice_end`: when the running thread's turn is over.
+// Sets the CPU's one-shot timer to the next thing to happen. `slice_end`: when the running thread's turn is
+// over.
 void program_timer(Deadline slice_end);
 
 // `hz`: the local APIC timer's clock before its divider; 0: measured against the TSC.

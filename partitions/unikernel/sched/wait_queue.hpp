@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // partitions/unikernel/sched/wait_queue.hpp - how a thread waits for something, and how it is woken.
 //
-// The kernel is not pre-empted, so "test the condition, then wait" has no gap. Woken means "look again": the condition
-// is tested anew by whoever waited.
+// The kernel is not pre-empted, so "test the condition, then wait" has no gap. Woken means "look again": the
+// condition is tested anew by whoever waited.
 //
 //   while (!pipe.readable())
 //       CAISSON_TRY(sched::wait(pipe.readers, sched::never));
@@ -58,9 +58,9 @@ private:
     Waiter* first_ = nullptr;
 };
 
-// Sleeps until a Waiter of the current thread is woken. ETIMEDOUT at the deadline; restart_sys when a signal is to be
-// delivered (the way out of the system call makes EINTR or a restart of it); a handler that Linux never restarts
-// (poll, nanosleep, ...) turns restart_sys into intr itself.
+// Sleeps until a Waiter of the current thread is woken. ETIMEDOUT at the deadline; restart_sys when a signal
+// is to be delivered (the way out of the system call makes EINTR or a restart of it); a handler that Linux
+// never restarts (poll, nanosleep, ...) turns restart_sys into intr itself.
 [[nodiscard]] Status sleep(Deadline deadline);
 
 // A Waiter on `queue` and sleep().

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// partitions/unikernel/signal/crash.cpp - death by a signal: a report for the faults, then status 128 + number.
+// partitions/unikernel/signal/crash.cpp - death by a signal: a report for the faults, then status 128 +
+// number.
 #include "hypervisor/base/text.hpp"
 #include "partitions/unikernel/fs/file.hpp"
 #include "partitions/unikernel/log.hpp"

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// partitions/unikernel/signal/deliver.cpp - acting on a signal: default actions, handler frames, the way back.
+// partitions/unikernel/signal/deliver.cpp - acting on a signal: default actions, handler frames, the way
+// back.
 #include "partitions/unikernel/mm/user.hpp"
 #include "partitions/unikernel/sched/exit.hpp"
 #include "partitions/unikernel/sched/scheduler.hpp"

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// partitions/unikernel/signal/frame_layout.hpp - what a signal handler finds on its stack, byte for byte, and where.
+// partitions/unikernel/signal/frame_layout.hpp - what a signal handler finds on its stack, byte for byte, and
+// where.
 //
-// Pure. Spec: Linux x86-64 user ABI as laid down in the uapi headers asm/sigcontext.h, asm/ucontext.h, asm/siginfo.h.
+// Pure. Spec: Linux x86-64 user ABI as laid down in the uapi headers asm/sigcontext.h, asm/ucontext.h,
+// asm/siginfo.h.
 #pragma once
 
 #include "partitions/unikernel/signal/state.hpp"
@@ -98,8 +100,8 @@ constexpr std::uint64_t frame_bytes_max(std::uint64_t vector_bytes) {
 void from_user(const UserRegisters& registers, TrapFrame& frame);
 [[nodiscard]] UserInformation to_user(const Information& information);
 
-// A vector area that came from a program, made safe for XRSTOR / FXRSTOR: only enabled features, reserved bits zero.
-// `area` has `bytes` bytes (512 without XSAVE).
+// A vector area that came from a program, made safe for XRSTOR / FXRSTOR: only enabled features, reserved
+// bits zero. `area` has `bytes` bytes (512 without XSAVE).
 void sanitize_vectors(std::byte* area, std::size_t bytes, std::uint64_t enabled, bool extended);
 
 } // namespace uk::signal

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// partitions/unikernel/signal/state.hpp - signal numbers, actions, and what is pending for a thread or a process.
+// partitions/unikernel/signal/state.hpp - signal numbers, actions, and what is pending for a thread or a
+// process.
 // Spec: POSIX.1-2017 2.4 "Signal Concepts"; the layouts are those of the Linux x86-64 user ABI.
 #pragma once
 
@@ -54,7 +55,8 @@ struct Information { // the fields of siginfo_t that are in use
     std::uint64_t address = 0;
 };
 
-// Pending signals: one of each standard signal with its information; real-time signals too are kept once each.
+// Pending signals: one of each standard signal with its information; real-time signals too are kept once
+// each.
 struct Pending {
     Set set = 0;
     Information* information =

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// partitions/unikernel/start/boot.cpp - from the PVH entry to the first program: memory, CPU, time, files, process 1.
+// partitions/unikernel/start/boot.cpp - from the PVH entry to the first program: memory, CPU, time, files,
+// process 1.
 //
-// Trust: start info, boot page and startup record come from the hypervisor (or from QEMU's command line); each is
-//        checked before it is used, and an error ends the partition with one clear line.
+// Trust: start info, boot page and startup record come from the hypervisor (or from QEMU's command line);
+//        each is checked before it is used, and an error ends the partition with one clear line.
 #include "arch/x86_64/cpu/instructions.hpp"
 #include "hypervisor/base/fail.hpp"
 #include "partitions/abi/boot_page.h"

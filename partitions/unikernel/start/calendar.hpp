@@ -6,7 +6,8 @@
 
 namespace uk::start {
 
-// Days since 1970-01-01 of a date from year 1 on. Years are counted from March, so that the leap day comes last.
+// Days since 1970-01-01 of a date from year 1 on. Years are counted from March, so that the leap day comes
+// last.
 constexpr std::int64_t days_from_civil(int year, unsigned month, unsigned day) {
     const std::int64_t y = month > 2 ? year : year - 1;
     const unsigned m = month > 2 ? month - 3 : month + 9;

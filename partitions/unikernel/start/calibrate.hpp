@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// partitions/unikernel/start/calibrate.hpp - what the boot page tells in a partition and a bare machine must be asked.
+// partitions/unikernel/start/calibrate.hpp - what the boot page tells in a partition and a bare machine must
+// be asked.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// partitions/unikernel/start/console.cpp - console, log and the end of the partition: by hypercall, or straight on a
-// UART and isa-debug-exit when QEMU started us.
+// partitions/unikernel/start/console.cpp - console, log and the end of the partition: by hypercall, or
+// straight on a UART and isa-debug-exit when QEMU started us.
 #include "partitions/unikernel/start/console.hpp"
 
 #include "arch/x86_64/cpu/instructions.hpp"

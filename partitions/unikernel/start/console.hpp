@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// partitions/unikernel/start/console.hpp - how the kernel reaches what runs it: the hypervisor, or QEMU alone.
+// partitions/unikernel/start/console.hpp - how the kernel reaches what runs it: the hypervisor, or QEMU
+// alone.
 #pragma once
 
 #include <array>

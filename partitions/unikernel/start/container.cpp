@@ -143,7 +143,8 @@ struct Found {
     refuse(absent ? not_found_status : not_executable_status, "exec", name, reason_of(error));
 }
 
-// A name without '/' is looked for along PATH; what is found but may not be run counts only if nothing else is found.
+// A name without '/' is looked for along PATH; what is found but may not be run counts only if nothing else
+// is found.
 void find_entrypoint(const Startup& startup, Process& process, Found& found) {
     const std::string_view name = startup.argument(0);
     const auto try_path = [&](std::string_view directory) -> Result<fs::Ref<fs::Node>> {

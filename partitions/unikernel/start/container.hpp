@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// partitions/unikernel/start/container.hpp - file systems, process 1 and its program, from the startup record.
+// partitions/unikernel/start/container.hpp - file systems, process 1 and its program, from the startup
+// record.
 #pragma once
 
 #include "partitions/abi/boot_page.h"

@@ -46,7 +46,8 @@ alignas(16) std::array<std::byte, 512> nmi_stack;
 
 Features found;
 
-// XSAVE image with XSTATE_BV = 0: every component in its initial configuration. FCW and MXCSR are read even so.
+// XSAVE image with XSTATE_BV = 0: every component in its initial configuration. FCW and MXCSR are read even
+// so.
 struct alignas(64) InitialVectors {
     std::array<std::byte, 576> bytes{};
     constexpr InitialVectors() {
@@ -81,7 +82,7 @@ void load_descriptor_tables() {
                 0,
                 0x00af9b000000ffff, // 0x10 kernel code
                 0x00cf93000000ffff, // 0x18 kernel data
-                0,                  // 0x20 no 32-bit user code: SYSCALL from compatibility mode would enter by CSTAR
+                0, // 0x20 no 32-bit user code: its SYSCALL would enter by CSTAR
                 0x00cff3000000ffff, // 0x28 user data
                 0x00affb000000ffff, // 0x30 user code
                 0,

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// partitions/unikernel/start/cpu.hpp - the CPU's own tables and features: segments, traps, system-call entry, vectors.
+// partitions/unikernel/start/cpu.hpp - the CPU's own tables and features: segments, traps, system-call entry,
+// vectors.
 // Spec: AMD APM vol. 2 "System Resources", "SYSCALL and SYSRET", "XSAVE/XRSTOR"; Intel SDM vol. 3.
 #pragma once
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // partitions/unikernel/start/entry.S - PVH entry: 32-bit protected mode, paging off, EBX = hvm_start_info.
 //
-// Builds a first set of tables (the first GiB at 0, at the direct map and at the kernel's half), turns long mode on and
-// calls kernel_start on the boot stack. Section .boot is linked where it is loaded; everything else in the high half.
-// The memory used here is given to the frame allocator once the kernel has its own tables.
+// Builds a first set of tables (the first GiB at 0, at the direct map and at the kernel's half), turns long
+// mode on and calls kernel_start on the boot stack. Section .boot is linked where it is loaded; everything
+// else in the high half. The memory used here is given to the frame allocator once the kernel has its own
+// tables.
 // Spec: Xen public header start_info.h ("x86/HVM direct boot ABI"); AMD APM vol. 2 "Long Mode Activation".
 
 .equ KERNEL_BASE, 0xffffffff80000000

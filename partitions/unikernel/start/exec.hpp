@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// partitions/unikernel/start/exec.hpp - puts a program into a process: segments, interpreter, stack, registers.
+// partitions/unikernel/start/exec.hpp - puts a program into a process: segments, interpreter, stack,
+// registers.
 // Spec: System V ABI AMD64 supplement, "Process Initialization"; auxiliary vector of the Linux user ABI.
 #pragma once
 
@@ -38,9 +39,9 @@ private:
     unsigned arguments_ = 0, environments_ = 0;
 };
 
-// Replaces what the process runs by the file at `path`, following scripts. The current thread is its only one (or the
-// process never ran). On success `frame` starts the program. After the old program is gone an error ends the process
-// (killed); before that, errors leave it as it was: noent, acces, noexec, nomem, loop, ...
+// Replaces what the process runs by the file at `path`, following scripts. The current thread is its only one
+// (or the process never ran). On success `frame` starts the program. After the old program is gone an error
+// ends the process (killed); before that, errors leave it as it was: noent, acces, noexec, nomem, loop, ...
 [[nodiscard]] Status execute(Process& process, Thread& thread, fs::Ref<fs::Node> file, std::string_view path,
                              ProgramStrings& strings);
 

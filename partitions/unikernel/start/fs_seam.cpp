@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// partitions/unikernel/start/fs_seam.cpp - what the file systems ask of the kernel (fs/seam.hpp). Texts of /proc are in
-// proc_text.cpp.
+// partitions/unikernel/start/fs_seam.cpp - what the file systems ask of the kernel (fs/seam.hpp). Texts of
+// /proc are in proc_text.cpp.
 #include "partitions/unikernel/fs/node.hpp"
 #include "partitions/unikernel/fs/seam.hpp"
 #include "partitions/unikernel/process.hpp"

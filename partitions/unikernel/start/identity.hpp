@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// partitions/unikernel/start/identity.hpp - what the system calls itself, and the figures of the machine it tells.
+// partitions/unikernel/start/identity.hpp - what the system calls itself, and the figures of the machine it
+// tells.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// partitions/unikernel/start/memory_map.hpp - PVH start info, copied to memory of our own before anything is allocated.
+// partitions/unikernel/start/memory_map.hpp - PVH start info, copied to memory of our own before anything is
+// allocated.
 //
 // Trust:  written by the hypervisor or by QEMU; checked all the same.
 // Spec:   Xen public header start_info.h, version 1.

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// partitions/unikernel/start/program.hpp - reads a program file: an ELF executable, or a script with its interpreter.
+// partitions/unikernel/start/program.hpp - reads a program file: an ELF executable, or a script with its
+// interpreter.
 //
 // Pure. Trust: the file is the container's, so anyone's.
-// Invariants: every segment lies below user_end after any allowed load bias, ends after it starts, is congruent to its
+// Invariants: every segment lies below user_end after any allowed load bias, ends after it starts, is
+// congruent to its
 //             file offset modulo the page size; segments are in ascending order and share no page.
 // Spec: System V ABI "Program Loading", "Program Interpreter"; gABI PT_GNU_STACK.
 #pragma once

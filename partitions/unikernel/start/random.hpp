@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // partitions/unikernel/start/random.hpp - the kernel's random generator.
 //
-// ChaCha20 keystream under a key that each request replaces (backtracking resistance). Seeded from RDSEED / RDRAND, the
-// boot page's seed and the hypervisor's entropy call, mixed by BLAKE2b: one honest source is enough.
+// ChaCha20 keystream under a key that each request replaces (backtracking resistance). Seeded from RDSEED /
+// RDRAND, the boot page's seed and the hypervisor's entropy call, mixed by BLAKE2b: one honest source is
+// enough.
 #pragma once
 
 #include <cstddef>

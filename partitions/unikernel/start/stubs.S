@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// partitions/unikernel/start/stubs.S - the ways in and out of the kernel, and the few routines that need assembly.
+// partitions/unikernel/start/stubs.S - the ways in and out of the kernel, and the few routines that need
+// assembly.
 //
 // Invariants: I1  interrupts are off whenever kernel code runs, except in idle_wait
 //             I2  GS holds the CPU's own block exactly while the kernel runs (swapgs when CPL changes)
-//             I3  SYSRET only with a canonical user RIP (a non-canonical one would fault with the user's stack)
+//             I3  SYSRET only with a canonical user RIP (a non-canonical one would fault with the user's
+//                 stack)
 //             I4  RFLAGS.AC is clear in the kernel, except between STAC and CLAC of the user copies
 // Spec: AMD APM vol. 2 "SYSCALL and SYSRET", "Long-Mode Interrupt Control Transfer".
 
@@ -75,7 +77,7 @@ system_call_entry:
 .globl return_to_user
 return_to_user:
     movq 17 * 8(%rsp), %rcx             // rip
-    cmpq %rcx, 11 * 8(%rsp)             // SYSRET puts RCX into RIP: usable if the program's RCX may be just that
+    cmpq %rcx, 11 * 8(%rsp)             // SYSRET puts RCX into RIP: only if RCX is that anyway
     jne use_iret
     movq 19 * 8(%rsp), %r11             // rflags
     cmpq %r11, 6 * 8(%rsp)
@@ -116,7 +118,8 @@ trap_common:
 
 .macro trap number
 trap_\number:
-    .if \number == 8 || (\number >= 10 && \number <= 14) || \number == 17 || \number == 21 || \number == 29 || \number == 30
+    // The CPU pushes an error code for 8, 10-14, 17, 21, 29, 30.
+    .if \number < 32 && ((0x60227d00 >> \number) & 1)
     .else
     pushq $0
     .endif
@@ -196,7 +199,8 @@ idle_wait:
     ret
 
 // size_t user_copy(void* to, const void* from, size_t bytes) -> bytes not copied.
-// A fault that cannot be resolved continues at the label of the range it happened in (user_copy_fixup in traps.cpp).
+// A fault that cannot be resolved continues at the label of the range it happened in (user_copy_fixup in
+// traps.cpp).
 .globl user_copy, user_copy_words, user_copy_words_failed, user_copy_bytes, user_copy_bytes_failed
 user_copy:
     movq %rdx, %rcx
@@ -230,7 +234,8 @@ user_clear_bytes_failed:
     movq %rcx, %rax
     ret
 
-// ssize_t user_string(char* to, const char* from, size_t bytes) -> length without NUL; -1 fault, -2 no NUL in `bytes`.
+// ssize_t user_string(char* to, const char* from, size_t bytes) -> length without NUL; -1 fault, -2 no NUL in
+// `bytes`.
 .globl user_string, user_string_load, user_string_load_end, user_string_failed
 user_string:
     xorl %eax, %eax
@@ -253,7 +258,8 @@ user_string_failed:
     smap_site clac
     ret
 
-// long user_compare_exchange(uint32_t* word, uint32_t expected, uint32_t desired, uint32_t* seen) -> 0, or 1 on a fault.
+// long user_compare_exchange(uint32_t* word, uint32_t expected, uint32_t desired, uint32_t* seen) -> 0, or 1
+// on a fault.
 .globl user_compare_exchange, user_exchange_access, user_exchange_access_end, user_exchange_failed
 user_compare_exchange:
     movl %esi, %eax

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// partitions/unikernel/start/stubs.hpp - the assembly routines of stubs.S and the symbols of the linker script.
+// partitions/unikernel/start/stubs.hpp - the assembly routines of stubs.S and the symbols of the linker
+// script.
 #pragma once
 
 #include <cstddef>

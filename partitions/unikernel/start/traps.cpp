@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// partitions/unikernel/start/traps.cpp - exceptions, the timer interrupt and system calls, as the stubs hand them over.
+// partitions/unikernel/start/traps.cpp - exceptions, the timer interrupt and system calls, as the stubs hand
+// them over.
 //
 // Trust: a user frame's registers may hold anything; what the kernel itself does wrong ends the partition.
 #include "arch/x86_64/cpu/instructions.hpp"

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// partitions/unikernel/start/vdso.hpp - the shared object that the kernel gives every program: clocks without a call.
+// partitions/unikernel/start/vdso.hpp - the shared object that the kernel gives every program: clocks without
+// a call.
 #pragma once
 
 #include "partitions/unikernel/mm/address_space.hpp"

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// partitions/unikernel/syscalls/futex.cpp - futex(2): WAIT, WAKE, their BITSET forms, REQUEUE, CMP_REQUEUE, WAKE_OP.
+// partitions/unikernel/syscalls/futex.cpp - futex(2): WAIT, WAKE, their BITSET forms, REQUEUE, CMP_REQUEUE,
+// WAKE_OP.
 #include "partitions/unikernel/sched/futex.hpp"
 
 #include "partitions/unikernel/sched/futex_table.hpp"

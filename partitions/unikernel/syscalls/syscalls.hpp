@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // partitions/unikernel/syscalls/syscalls.hpp - the handlers of system calls, one function each.
 //
-// numbers.txt is the one list: number, name, family. A handler `sys_NAME` lives in FAMILY.cpp; naming a family there
-// declares it here and enters it in the table (table.cpp).
-// Trust:      every argument comes from the program and may be anything; user memory only through mm/user.hpp.
+// numbers.txt is the one list: number, name, family. A handler `sys_NAME` lives in FAMILY.cpp; naming a
+// family there declares it here and enters it in the table (table.cpp).
+// Trust:      every argument comes from the program and may be anything; user memory only through
+//             mm/user.hpp.
 // Invariants: a handler that fails changes nothing that the program can see, except where Linux does.
 #pragma once
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// partitions/unikernel/syscalls/system.cpp - what a program asks about the machine, its use of it and its limits.
+// partitions/unikernel/syscalls/system.cpp - what a program asks about the machine, its use of it and its
+// limits.
 #include "partitions/unikernel/process.hpp"
 #include "partitions/unikernel/sched/clock.hpp"
 #include "partitions/unikernel/sched/scheduler.hpp"

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// partitions/unikernel/syscalls/task.cpp - threads: clone, exit and what belongs to a single thread or process.
+// partitions/unikernel/syscalls/task.cpp - threads: clone, exit and what belongs to a single thread or
+// process.
 #include "arch/x86_64/cpu/instructions.hpp"
 #include "hypervisor/base/text.hpp"
 #include "partitions/unikernel/log.hpp"

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// partitions/unikernel/start/vdso/clock.cpp - clock_gettime, gettimeofday, time and getcpu for programs, in user mode.
+// partitions/unikernel/start/vdso/clock.cpp - clock_gettime, gettimeofday, time and getcpu for programs, in
+// user mode.
 //
-// Runs in the program with the program's rights; reads the data page before the object. What it does not know itself
-// it asks the kernel.
+// Runs in the program with the program's rights; reads the data page before the object. What it does not know
+// itself it asks the kernel.
 // Spec: Linux user ABI vdso(7): symbol names and version LINUX_2.6.
 #include "partitions/unikernel/sched/scale.hpp"
 #include "partitions/unikernel/start/vdso/data.hpp"

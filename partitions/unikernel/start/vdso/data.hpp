@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// partitions/unikernel/start/vdso/data.hpp - the page that the kernel fills and the vDSO reads. Constant after start.
+// partitions/unikernel/start/vdso/data.hpp - the page that the kernel fills and the vDSO reads. Constant
+// after start.
 #pragma once
 
 #include <cstdint>
