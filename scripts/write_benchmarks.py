@@ -1,0 +1,62 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Writes docs/benchmarks.md from the figures of the tool.
+
+usage: caisson bench --format json | scripts/write_benchmarks.py > docs/benchmarks.md
+"""
+import json
+import sys
+
+# name: (what it is, limit or None, what the same costs elsewhere on the same emulated machine)
+FIGURES = {
+    "exit_cpuid": ("CPUID in a partition, there and back", 120, "KVM 2,381; Xen 2,498; without a hypervisor 9"),
+    "exit_hypercall": ("an empty hypercall, there and back", 120, "KVM 2,504; Xen 2,614"),
+    "boot_to_hello": ("loader entry to the first byte of a static hello, everything verified", 30_000_000,
+                      "Nanos, no hypervisor below it: 36 million; Linux, hello as first process: 1,560 million"),
+    "boot_verify": ("of that: until the bundle is verified", None, ""),
+    "boot_ready": ("of that: until the first partition is entered", None, ""),
+    "hello_memory": ("the partition of that hello", None, ""),
+    "hello_bundle": ("its bundle", None, ""),
+    "restart_to_hello": ("end of that partition to the first byte of its next start, scrub included", 10_000_000,
+                         "a KVM guest: 107 million (tiny) to 2,800 million (Linux)"),
+    "hypervisor_memory_8": ("memory that belongs to no partition and no bundle, eight partitions", 4 << 20,
+                            "Xen 23 MB and dom0 161 MB"),
+    "bundle_memory_8": ("the bundle beside it", None, ""),
+    "partition_memory_8": ("the partitions beside it", None, ""),
+    "smallest_hello": ("smallest partition that runs a static hello: RAM and root image", 4 << 20, "Nanos 16 MB"),
+    "smallest_hello_ram": ("of that: RAM", None, ""),
+    "smallest_hello_root": ("of that: root image", None, ""),
+    "hash_per_byte": ("hashing the payload, with SHA-NI", None, ""),
+}
+
+
+def readable(value, unit):
+    if unit == "instructions/100":
+        return f"{value / 100:.2f} instructions a byte"
+    if unit == "bytes" and value >= 1 << 20:
+        return f"{value:,} bytes ({value / (1 << 20):.2f} MiB)"
+    return f"{value:,} {unit}"
+
+
+def main():
+    figures = json.load(sys.stdin)
+    if figures.get("schema") != "caisson.bench/1":
+        sys.exit("not the output of `caisson bench --format json`")
+    print("""<!-- SPDX-License-Identifier: Apache-2.0 -->
+<!-- Written by scripts/write_benchmarks.py from `caisson bench --format json`; do not edit. -->
+# Figures
+
+Measured by `caisson bench` under QEMU's TCG with `-icount shift=0,sleep=off`: one instruction is one tick, so every run
+gives the same figures on every machine. They are instructions, not time: an emulator knows nothing of caches, pipelines
+or what VMRUN costs in silicon. What is compared was measured on the same emulated machine, from Debian packages.
+
+| figure | what | value | limit | elsewhere |
+| --- | --- | --- | --- | --- |""")
+    for item in figures["items"]:
+        what, limit, elsewhere = FIGURES.get(item["name"], ("", None, ""))
+        bound = readable(limit, item["unit"]) if limit else ""
+        print(f"| `{item['name']}` | {what} | {readable(item['value'], item['unit'])} | {bound} | {elsewhere} |")
+
+
+if __name__ == "__main__":
+    main()
