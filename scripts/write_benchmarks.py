@@ -46,9 +46,10 @@ def main():
 <!-- Written by scripts/write_benchmarks.py from `caisson bench --format json`; do not edit. -->
 # Figures
 
-Measured by `caisson bench` under QEMU's TCG with `-icount shift=0,sleep=off`: one instruction is one tick, so every run
-gives the same figures on every machine. They are instructions, not time: an emulator knows nothing of caches, pipelines
-or what VMRUN costs in silicon. What is compared was measured on the same emulated machine, from Debian packages.
+Measured by `caisson bench` under QEMU's TCG with `-icount shift=0,sleep=off`: one instruction is one tick, whatever machine
+the emulator runs on. Exits repeat exactly; starts differ by about one in a thousand between runs, because addresses are
+random. They are instructions, not time: an emulator knows nothing of caches, pipelines or what VMRUN costs in silicon.
+What is compared was measured on the same emulated machine, from Debian packages.
 
 | figure | what | value | limit | elsewhere |
 | --- | --- | --- | --- | --- |""")
