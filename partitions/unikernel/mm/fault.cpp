@@ -4,7 +4,6 @@
 #include "partitions/unikernel/fs/node.hpp"
 #include "partitions/unikernel/mm/address_space.hpp"
 #include "partitions/unikernel/mm/kernel_tables.hpp"
-#include "partitions/unikernel/mm/layout.hpp"
 
 #include "arch/x86_64/cpu/instructions.hpp"
 
@@ -23,10 +22,6 @@ constexpr std::uint64_t stack_guard_gap = std::uint64_t{256} * base::page_size;
 
 std::uint64_t rights(std::uint8_t bits) {
     return present | user | accessed | ((bits & protection::execute) != 0 ? 0 : no_execute);
-}
-
-PhysAddr physical(const std::byte* data) {
-    return PhysAddr{reinterpret_cast<std::uint64_t>(data) - direct_map};
 }
 
 Fault fault_of(Errno error) {
@@ -126,7 +121,7 @@ Fault AddressSpace::resolve_file(const Vma& vma, std::uint64_t page, Access acce
         const bool write = vma.shared_writable && write_allowed;
         entry = source->frame.value() | counted | base_rights | (write ? writable | dirty : 0);
     } else {
-        entry = physical(source->image).value() | base_rights;
+        entry = frame_of(source->image).value() | base_rights;
         if (!vma.shared)
             map_around(vma, page);
     }
@@ -150,7 +145,7 @@ void AddressSpace::map_around(const Vma& vma, std::uint64_t page) {
             at += base::page_size;
             continue;
         }
-        std::uint64_t frame = physical(source->image).value();
+        std::uint64_t frame = frame_of(source->image).value();
         for (std::uint64_t i = 0; i < source->pages && at < end;
              ++i, at += base::page_size, frame += base::page_size) {
             Entry* entry = find_entry(at);

@@ -132,6 +132,10 @@ std::byte* frame_data(PhysAddr frame) {
     return reinterpret_cast<std::byte*>(direct_map + frame.value());
 }
 
+PhysAddr frame_of(const std::byte* data) {
+    return PhysAddr{base::round_down(reinterpret_cast<std::uint64_t>(data) - direct_map, base::page_size)};
+}
+
 FrameCounts frame_counts() {
     return counts;
 }

@@ -29,6 +29,9 @@ void release_frame(PhysAddr frame); // count - 1; at 0 the frame is free
 // The frame's bytes in the kernel's direct map. Root-image frames are mapped there too, read-only.
 [[nodiscard]] std::byte* frame_data(PhysAddr frame);
 
+// The frame whose bytes `data` lies in; data is what frame_data gave, or within that page.
+[[nodiscard]] PhysAddr frame_of(const std::byte* data);
+
 struct FrameCounts {
     std::size_t total; // all that the allocator manages
     std::size_t free;

@@ -10,7 +10,6 @@
 #include "hypervisor/base/address.hpp"
 #include "hypervisor/base/fail.hpp"
 #include "partitions/unikernel/mm/frames.hpp"
-#include "partitions/unikernel/mm/layout.hpp"
 
 #include <array>
 #include <cstdint>
@@ -42,7 +41,7 @@ std::array<Header*, class_bytes.size()> partial{};
 std::size_t frames_held = 0;
 
 PhysAddr address_of(const Header* header) {
-    return PhysAddr{reinterpret_cast<std::uint64_t>(header) - direct_map};
+    return frame_of(reinterpret_cast<const std::byte*>(header));
 }
 
 void link(Header* header) {

@@ -186,6 +186,7 @@ extern "C" [[noreturn]] __attribute__((no_stack_protector)) void kernel_start(st
         (void)cpu::rdrand(guard);
     __stack_chk_guard = guard & ~std::uint64_t{0xFF}; // a zero byte stops string overruns
 
+    guess_console();
     const auto map = read_start_info(start_info, &early_window);
     if (!map)
         base::fail("PVH start info is not sound", "", 0);

@@ -89,6 +89,16 @@ void audit(std::string_view text) {
 
 namespace start {
 
+void guess_console() {
+    constexpr std::uint32_t intel_ebx = 0x756E6547; // "Genu"
+    const cpu::CpuidResult signature = cpu::cpuid(CAISSON_CPUID_SIGNATURE);
+    const std::array<std::uint32_t, 3> words{signature.ebx, signature.ecx, signature.edx};
+    if (std::memcmp(words.data(), CAISSON_CPUID_SIGNATURE_TEXT, sizeof(words)) != 0)
+        way = Way::direct;
+    else
+        way = cpu::cpuid(0).ebx == intel_ebx ? Way::hypervisor_intel : Way::hypervisor_amd;
+}
+
 void set_up_console(std::uint32_t boot_flags) {
     if ((boot_flags & CAISSON_BOOT_DIRECT) != 0)
         way = Way::direct;

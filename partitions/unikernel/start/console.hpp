@@ -11,6 +11,8 @@ namespace uk::start {
 // The status of a partition whose kernel gave up ("Caisson failed").
 inline constexpr unsigned failure_status = 125;
 
+// What CPUID shows, until the boot page tells: an error before that must not be silent.
+void guess_console();
 void set_up_console(std::uint32_t boot_flags);
 [[nodiscard]] bool is_direct(); // started by QEMU itself
 
