@@ -302,7 +302,12 @@ BuildResult build(const manifest::Manifest& manifest, const Library& library, co
     std::memcpy(table_bytes.data(), table.data(), table.size());
     sections.insert(sections.begin(), section(bundle::SectionType::table, bundle::no_partition, "table",
                                               std::move(table_bytes)));
-    std::string size_text = manifest::size_text(table.size()) + " table";
+    std::uint64_t total_size = 0;
+    const std::vector<SectionShape> shapes = layout_sections(sections, total_size);
+    if (total_size <= bundle::max_total_size) // else write_bundle says so
+        if (const AssumedMachine machine = assume_machine(table, shapes, total_size); !machine.bound)
+            throw tool::Failure(diagnose(manifest, machine.issue));
+    const std::string size_text = manifest::size_text(table.size()) + " table";
     done(options.observer, "plan",
          counted(prepared.partitions.size(), "partition", "partitions") + ", " + size_text, watch.lap());
 

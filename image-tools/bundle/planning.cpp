@@ -60,6 +60,14 @@ tool::Diagnostic at(const manifest::Manifest& manifest, manifest::Spot spot, std
             std::move(help)};
 }
 
+// Where the search for a machine's memory starts: what partitions and bundle take, and some for the hypervisor.
+std::uint64_t least_memory(const plan::Plan& plan, std::uint64_t bundle_bytes) {
+    std::uint64_t memory = bundle_bytes + 16 * mebibyte;
+    for (std::uint32_t i = 0; i < plan.partition_count(); ++i)
+        memory += plan.partition(i).memory_bytes;
+    return (memory + memory_step - 1) / memory_step * memory_step;
+}
+
 tool::Diagnostic memory_too_small(const manifest::Manifest& manifest, const manifest::Partition& partition,
                                   const plan::Issue& issue) {
     return at(manifest, partition.memory_spot, "E0313",
@@ -69,10 +77,12 @@ tool::Diagnostic memory_too_small(const manifest::Manifest& manifest, const mani
 }
 
 tool::Diagnostic machine_too_small(const manifest::Manifest& manifest, const plan::Issue& issue) {
+    const std::uint64_t missing = issue.needed - std::min(issue.needed, issue.available);
     return at(manifest, manifest.machine.memory_spot, "E0313",
-              "the partitions need " + manifest::size_text(issue.needed) + " of memory, the machine has " +
-                  manifest::size_text(issue.available),
-              "write: memory: " + mebibytes(issue.needed) + " under 'machine', or give the partitions less");
+              "the plan needs " + manifest::size_text(issue.needed) + " of memory, the machine has " +
+                  manifest::size_text(issue.available) + " free",
+              "write: memory: " + mebibytes(manifest.machine.memory + missing) +
+                  " under 'machine', or give the partitions less");
 }
 
 tool::Diagnostic too_many_cpus(const manifest::Manifest& manifest, const plan::Issue& issue) {
@@ -175,12 +185,25 @@ std::vector<std::byte> make_table(const manifest::Manifest& manifest,
     return table;
 }
 
+std::string describe(const plan::Issue& issue) {
+    std::string out = plan::describe(issue.error);
+    if (issue.needed == 0 && issue.available == 0)
+        return out;
+    const bool bytes = issue.error == plan::Error::not_enough_memory ||
+                       issue.error == plan::Error::machine_memory_too_small ||
+                       issue.error == plan::Error::too_fragmented;
+    const auto text = [&](std::uint64_t value) {
+        return bytes ? manifest::size_text(value) : std::to_string(value);
+    };
+    return out + " (needed " + text(issue.needed) + ", there are " + text(issue.available) + ")";
+}
+
 AssumedMachine assume_machine(const std::vector<std::byte>& table, const std::vector<SectionShape>& sections,
-                              std::uint64_t bundle_bytes, std::string& problem) {
+                              std::uint64_t bundle_bytes) {
     AssumedMachine out;
     const auto parsed = plan::Plan::parse(table);
     if (!parsed) {
-        problem = plan::describe(parsed.error().error);
+        out.issue = parsed.error();
         return out;
     }
     const plan::Header& header = parsed->header();
@@ -190,38 +213,28 @@ AssumedMachine assume_machine(const std::vector<std::byte>& table, const std::ve
     std::vector<plan::SectionExtent> extents;
     for (const SectionShape& section : sections)
         extents.push_back({section.type, section.partition, section.offset, section.size});
-    std::uint64_t memory = header.machine_memory;
-    if (memory == 0) {
-        memory = bundle_bytes + 16 * mebibyte;
-        for (std::uint32_t i = 0; i < parsed->partition_count(); ++i)
-            memory += parsed->partition(i).memory_bytes;
-        memory = (memory + memory_step - 1) / memory_step * memory_step;
-    }
     auto bound = std::make_unique<plan::BoundPlan>();
-    for (;; memory += std::max(memory_step, memory / 8)) {
+    const std::uint64_t least = least_memory(*parsed, bundle_bytes);
+    out.memory = header.machine_memory != 0 ? header.machine_memory : least;
+    for (;; out.memory += std::max(memory_step, out.memory / 8)) {
         memory::Map map;
         plan::Machine machine;
         machine.map = &map;
         machine.cpus = cpus;
-        machine.bundle_base = plan::assumed_bundle_base(plan::Board::qemu_q35, memory, bundle_bytes);
-        machine.bundle_bytes = bundle_bytes;
         machine.reserved = assumed_image;
+        machine.bundle_base = plan::assumed_bundle_base(plan::Board::qemu_q35, out.memory, bundle_bytes);
+        machine.bundle_bytes = bundle_bytes;
         machine.sections = extents;
-        out.memory = memory;
-        if (machine.bundle_base != 0 && plan::assumed_map(plan::Board::qemu_q35, memory, map)) {
+        out.issue = {plan::Error::not_enough_memory, plan::no_index, plan::no_index, least, out.memory};
+        if (machine.bundle_base != 0 && plan::assumed_map(plan::Board::qemu_q35, out.memory, map)) {
             const auto status = plan::bind(*parsed, machine, assumed_needs, *bound);
             if (status) {
                 out.bound = std::move(bound);
                 return out;
             }
-            problem = plan::describe(status.error().error);
-            if (status.error().needed != 0)
-                problem += " (needed " + std::to_string(status.error().needed) + ", there are " +
-                           std::to_string(status.error().available) + ")";
-        } else {
-            problem = "the bundle does not fit into the machine's memory";
+            out.issue = status.error();
         }
-        if (header.machine_memory != 0 || memory > largest_assumed)
+        if (header.machine_memory != 0 || out.memory > largest_assumed)
             return out;
     }
 }

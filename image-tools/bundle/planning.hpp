@@ -53,12 +53,15 @@ struct SectionShape {
 struct AssumedMachine {
     std::uint32_t cpus = 0;
     std::uint64_t memory = 0;
-    std::unique_ptr<plan::BoundPlan> bound;
+    std::unique_ptr<plan::BoundPlan> bound; // nothing: it does not fit, and
+    plan::Issue issue{};                    // this is why
 };
 
-// Binds the table on the board. `machine_memory` and `machine_cpus` 0: the smallest that do. Gives the issue
-// as text in `problem` (and no bound plan) when it does not fit.
+// Binds the table on the board, with the machine's memory and CPUs that the table names, or the least that carry it.
 AssumedMachine assume_machine(const std::vector<std::byte>& table, const std::vector<SectionShape>& sections,
-                              std::uint64_t bundle_bytes, std::string& problem);
+                              std::uint64_t bundle_bytes);
+
+// For people, with the numbers: "there is not enough memory (needed 64 MiB, there are 32 MiB)".
+std::string describe(const plan::Issue& issue);
 
 } // namespace appliance

@@ -134,8 +134,7 @@ int inspect(const Options& options, Report& report) {
     view.sections = summary.shapes();
     view.bundle_bytes = summary.header.total_size;
     view.sources = sources_of(meta);
-    std::string problem;
-    view.machine = appliance::assume_machine(view.table, view.sections, view.bundle_bytes, problem);
+    view.machine = appliance::assume_machine(view.table, view.sections, view.bundle_bytes);
     report.line(fmt::format("{} {}  security version {}  {}", summary.name(), summary.version(),
                             summary.header.security_version, size_text(summary.header.total_size)));
     report.line("id " + appliance::hex(summary.header.bundle_id));

@@ -130,18 +130,12 @@ int plan(const Options& options, Report& report) {
     for (const appliance::PreparedPartition& item : prepared.partitions)
         view.sources.push_back({item.image ? item.partition->image->value : item.partition->kernel->value,
                                 item.image ? item.image->manifest_digest().brief() : std::string("-")});
-    std::string problem;
-    view.machine = appliance::assume_machine(table, view.sections, view.bundle_bytes, problem);
+    view.machine = appliance::assume_machine(table, view.sections, view.bundle_bytes);
     report.data(plan_json(view));
     if (!report.json())
         report.line(plan_text(view, options.verbose));
     if (!view.machine.bound)
-        throw tool::Failure({"E0311",
-                             tool::ExitCode::manifest,
-                             "the plan does not fit the machine: " + problem,
-                             manifest.source.place(manifest.machine.memory_spot),
-                             {},
-                             "give the machine more memory or CPUs"});
+        throw tool::Failure(appliance::diagnose(manifest, view.machine.issue));
     return 0;
 }
 

@@ -153,13 +153,12 @@ void size_machine(Runnable& runnable) {
                              {}});
     for (std::uint32_t i = 0; i < plan->partition_count(); ++i)
         runnable.partitions.emplace_back(plan->partition_name(i));
-    std::string problem;
     const appliance::AssumedMachine machine =
-        appliance::assume_machine(summary.table, summary.shapes(), summary.header.total_size, problem);
+        appliance::assume_machine(summary.table, summary.shapes(), summary.header.total_size);
     if (!machine.bound)
         throw tool::Failure({"E0311",
                              tool::ExitCode::manifest,
-                             "the plan does not fit the machine: " + problem,
+                             "the plan does not fit the machine: " + appliance::describe(machine.issue),
                              {},
                              {},
                              "give the machine more memory or CPUs in the manifest"});
