@@ -249,6 +249,8 @@ private:
         Spot spot;
         spot.line = error->line > 0 ? static_cast<unsigned>(error->line) : 1;
         spot.column = error->column > 0 ? static_cast<unsigned>(error->column) : 1;
+        if (spot.line > source.line_count()) // at the end of a file without a last line feed
+            spot = source.spot(source.text().size(), 1);
         std::string message = error->msg != nullptr ? error->msg : "not YAML";
         while (!message.empty() && message.back() == '\n')
             message.pop_back();

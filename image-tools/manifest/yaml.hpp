@@ -35,6 +35,7 @@ public:
     [[nodiscard]] const std::string& file() const { return file_; }
     [[nodiscard]] std::string_view text() const { return text_; }
     [[nodiscard]] std::string_view line(unsigned number) const;
+    [[nodiscard]] std::size_t line_count() const { return line_starts_.size(); }
     [[nodiscard]] tool::Place place(Spot spot) const;
     // The spot of a byte range; columns count characters.
     [[nodiscard]] Spot spot(std::size_t offset, std::size_t bytes) const;

@@ -69,6 +69,10 @@ TEST(Yaml, RefusesOverOneMebibyteAndTakesOne) {
     EXPECT_EQ(manifest::parse_yaml(source).entries.size(), 1u);
 }
 
+TEST(Yaml, PlacesStayInsideTheFile) {
+    expect_refused("a: [{b: c", "E0301", 1, 10);
+}
+
 TEST(Yaml, UnclosedBracketNamesWhereItWasOpened) {
     const tool::Diagnostic diagnostic = refusal("x: 0\na: [1, 2\nb: 3\n");
     EXPECT_EQ(diagnostic.code, "E0301");
