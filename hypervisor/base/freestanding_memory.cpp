@@ -78,9 +78,13 @@ int __popcountdi2(unsigned long word) {
 // Set to a random value by each image's start code before the first protected function returns.
 std::uintptr_t __stack_chk_guard = 0x595e9fbd94fda766;
 
-[[noreturn]] void __stack_chk_fail() { base::fail("stack protector: a return address was overwritten", "", 0); }
+[[noreturn]] void __stack_chk_fail() {
+    base::fail("stack protector: a return address was overwritten", "", 0);
+}
 
-[[noreturn]] void __cxa_pure_virtual() { base::fail("pure virtual call", "", 0); }
+[[noreturn]] void __cxa_pure_virtual() {
+    base::fail("pure virtual call", "", 0);
+}
 }
 
 namespace std {

@@ -13,9 +13,7 @@
 
 namespace base {
 
-template <typename E> struct Failure {
-    E error;
-};
+template <typename E> struct Failure { E error; };
 template <typename E> Failure(E) -> Failure<E>;
 
 struct Nothing {};
@@ -28,8 +26,9 @@ public:
     constexpr Result(T value) : good_(true), value_(std::move(value)) {}
     constexpr Result(Failure<E> failure) : good_(false), error_(failure.error) {}
     template <typename Other>
-    requires(!std::is_same_v<Other, E> && std::is_convertible_v<Other, E>)
-    constexpr Result(Failure<Other> failure) : good_(false), error_(failure.error) {}
+    requires(!std::is_same_v<Other, E> &&
+             std::is_convertible_v<Other, E>) constexpr Result(Failure<Other> failure)
+        : good_(false), error_(failure.error) {}
 
     constexpr Result(const Result& other) : good_(other.good_) {
         if (good_)

@@ -18,7 +18,9 @@ namespace base {
 struct Hex {
     std::uint64_t value;
 };
-constexpr Hex hex(std::uint64_t value) { return {value}; }
+constexpr Hex hex(std::uint64_t value) {
+    return {value};
+}
 
 template <std::size_t Capacity> class Text {
 public:
@@ -33,8 +35,9 @@ public:
         return *this;
     }
     template <typename Integer>
-    requires(std::is_integral_v<Integer> && !std::is_same_v<Integer, char> && !std::is_same_v<Integer, bool>)
-    constexpr Text& operator<<(Integer value) {
+    requires(std::is_integral_v<Integer> && !std::is_same_v<Integer, char> &&
+             !std::is_same_v<Integer, bool>) constexpr Text&
+    operator<<(Integer value) {
         std::uint64_t magnitude = static_cast<std::uint64_t>(value);
         if constexpr (std::is_signed_v<Integer>)
             if (value < 0) {

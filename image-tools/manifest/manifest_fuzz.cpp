@@ -7,7 +7,9 @@
 #include <cstdlib>
 
 // libfyaml 0.7 loses a buffer on some syntax errors; the tool parses one manifest and ends.
-extern "C" const char* __lsan_default_suppressions() { return "leak:libfyaml"; }
+extern "C" const char* __lsan_default_suppressions() {
+    return "leak:libfyaml";
+}
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     std::string text(data, data + size);

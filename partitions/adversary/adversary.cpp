@@ -128,8 +128,8 @@ void msrs() {
                                               {0x8B, 0},       {0x402, 0},           {0x10, 0},
                                               {0x840, 0x200},  {0x837, 0x200},       {0x835, 0x500},
                                               {0x830, 0x200}}};
-    constexpr std::array<std::uint32_t, 9> reads{0xC0010117, 0xC0010114, 0xC0010111, 0xC001001A,
-                                                  0x200,      0x570,      0x3A,       0x480,      0x401};
+    constexpr std::array<std::uint32_t, 9> reads{0xC0010117, 0xC0010114, 0xC0010111, 0xC001001A, 0x200,
+                                                 0x570,      0x3A,       0x480,      0x401};
     Tally tally;
     for (const Attempt& attempt : writes) {
         ++tally.tried;

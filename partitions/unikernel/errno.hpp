@@ -8,6 +8,7 @@
 
 namespace uk {
 
+// clang-format off
 enum class Errno : int {
     perm = 1, noent = 2, srch = 3, intr = 4, io = 5, nxio = 6, too_big = 7, noexec = 8, badf = 9, child = 10,
     again = 11, nomem = 12, acces = 13, fault = 14, notblk = 15, busy = 16, exist = 17, xdev = 18, nodev = 19,
@@ -19,6 +20,7 @@ enum class Errno : int {
     connrefused = 111, already = 114, inprogress = 115,
     restart_sys = 512, // inside the kernel only: restart after a signal handler if SA_RESTART, else EINTR
 };
+// clang-format on
 
 template <typename T> using Result = base::Result<T, Errno>;
 using Status = base::Status<Errno>;

@@ -102,6 +102,16 @@ class Case:
             raise cases.CaseError(f"caisson build wrote no loader beside {bundle}")
         return loader, bundle
 
+    def use_loader(self, name):
+        """Has the tool take another of the built hypervisors than the product's."""
+        if name != "control":
+            raise cases.CaseError(f"boot.loader: '{name}' is not known; known: control")
+        library = os.path.join(self.work, "library")
+        os.makedirs(library)
+        os.symlink(self.built["control"], os.path.join(library, "caisson.elf"))
+        os.symlink(self.built["unikernel"], os.path.join(library, "unikernel.elf"))
+        self.environment["CAISSON_LIB"] = library
+
     def tamper(self, bundle, how):
         with open(bundle, "rb") as file:
             data = bytearray(file.read())
@@ -128,6 +138,8 @@ class Case:
             manifest = self.write_manifest("main", self.case["manifest"]["text"])
             self.tool(["build", manifest, "--direct", boot["direct"], "-o", module])
         else:
+            if "loader" in boot:
+                self.use_loader(boot["loader"])
             text = self.case["manifest"]["text"]
             partitions = cases.partition_names(text)
             kernel, module = self.build_bundle("main", text)

@@ -3,6 +3,7 @@
 
 #include "arch/x86_64/apic/local_apic.hpp"
 #include "arch/x86_64/svm/exits.hpp"
+#include "hypervisor/core/vcpu/intercepts.hpp"
 #include "hypervisor/kernel/cpu/cpu.hpp"
 #include "hypervisor/kernel/machine.hpp"
 #include "hypervisor/kernel/memory/pool.hpp"
@@ -11,6 +12,20 @@
 
 namespace hv {
 namespace {
+
+#ifdef CAISSON_CONTROL_INTERCEPT_INTERRUPTS
+// The control of the zero-exit measurement (caisson_control.elf, tests only): every exit arms the interrupt intercept,
+// and the exit that an interrupt then causes disarms it so that the guest can take that interrupt.
+void arm_interrupt_intercept(svm::Vmcb& vmcb) {
+    constexpr std::uint32_t intr = vcpu::svm::misc1::intr;
+    if (vmcb.exit_code == svm::exit_code::intr)
+        vmcb.intercepts[3] &= ~intr;
+    else
+        vmcb.intercepts[3] |= intr;
+}
+#else
+void arm_interrupt_intercept(svm::Vmcb&) {}
+#endif
 
 bool nothing_requested(const Vcpu& vcpu) {
     return vcpu.cpu->requests.load(std::memory_order_acquire) == 0;
@@ -88,6 +103,7 @@ extern "C" bool svm::svm_exit(void* context) {
     ++vcpu.core.counters.exits;
     vcpu.core.registers.rax = vmcb.rax;
     vmcb.tlb_control = 0;
+    hv::arm_interrupt_intercept(vmcb);
     if ((vmcb.exit_int_info & svm::event_valid) == 0 && hv::quick(vcpu, vmcb)) [[likely]] {
         vmcb.rax = vcpu.core.registers.rax;
         return hv::nothing_requested(vcpu);

@@ -82,7 +82,7 @@ void load_descriptor_tables() {
                 0,
                 0x00af9b000000ffff, // 0x10 kernel code
                 0x00cf93000000ffff, // 0x18 kernel data
-                0, // 0x20 no 32-bit user code: its SYSCALL would enter by CSTAR
+                0,                  // 0x20 no 32-bit user code: its SYSCALL would enter by CSTAR
                 0x00cff3000000ffff, // 0x28 user data
                 0x00affb000000ffff, // 0x30 user code
                 0,
