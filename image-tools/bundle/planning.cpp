@@ -70,9 +70,11 @@ std::uint64_t least_memory(const plan::Plan& plan, std::uint64_t bundle_bytes) {
 
 tool::Diagnostic memory_too_small(const manifest::Manifest& manifest, const manifest::Partition& partition,
                                   const plan::Issue& issue) {
+    // Never rounded: "needs 1.8 MiB, is given 1.8 MiB" would help nobody.
+    const auto exact = [](std::uint64_t bytes) { return std::to_string((bytes + 1023) / 1024) + " KiB"; };
     return at(manifest, partition.memory_spot, "E0313",
-              "'" + partition.name + "' needs at least " + manifest::size_text(issue.needed) +
-                  " of memory, it is given " + manifest::size_text(issue.available),
+              "'" + partition.name + "' needs at least " + exact(issue.needed) + " of memory, it is given " +
+                  exact(issue.available),
               "write: memory: " + mebibytes(issue.needed));
 }
 
