@@ -6,7 +6,7 @@
 
 selftest() {
     local tests=$here/build/dev selection=(-LE nightly) status=0 total failed skipped
-    ensure_packages build test
+    if [ "$nightly" = 1 ]; then ensure_packages build test nightly; else ensure_packages build test; fi
     ensure_qemu
     configure_and_build dev
     phase tests

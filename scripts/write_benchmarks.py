@@ -3,8 +3,10 @@
 """Writes docs/benchmarks.md from the figures of the tool.
 
 usage: caisson bench --format json | scripts/write_benchmarks.py > docs/benchmarks.md
+       scripts/write_benchmarks.py --check TOOL      measures and compares every figure with its limit
 """
 import json
+import subprocess
 import sys
 
 # name: (what it is, limit or None, what the same costs elsewhere on the same emulated machine)
@@ -38,7 +40,25 @@ def readable(value, unit):
     return f"{value:,} {unit}"
 
 
+def check(tool):
+    """-> complaints: a figure over its limit, or one that has a limit and was not measured."""
+    items = json.loads(subprocess.run([tool, "bench", "--format", "json"], check=True, stdout=subprocess.PIPE).stdout)["items"]
+    values = {item["name"]: item["value"] for item in items}
+    complaints = []
+    for name, (_, limit, _) in FIGURES.items():
+        if limit is None:
+            continue
+        print(f"{name}: {values.get(name)} of at most {limit}")
+        if name not in values:
+            complaints.append(f"{name} was not measured")
+        elif not 0 < values[name] <= limit:
+            complaints.append(f"{name} is {values[name]}, its limit {limit}")
+    return complaints
+
+
 def main():
+    if sys.argv[1:2] == ["--check"]:
+        sys.exit("\n".join(check(sys.argv[2])) or 0)
     figures = json.load(sys.stdin)
     if figures.get("schema") != "caisson.bench/1":
         sys.exit("not the output of `caisson bench --format json`")

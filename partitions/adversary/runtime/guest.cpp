@@ -37,7 +37,6 @@ void (*volatile other_entry)() = nullptr;
 // The exception that ended the last expected attempt.
 volatile unsigned seen_vector = no_exception;
 
-constexpr std::uint32_t msr_apic_base = 0x1B;
 constexpr std::uint32_t msr_x2apic_eoi = 0x80B;
 constexpr std::uint32_t msr_x2apic_svr = 0x80F;
 constexpr std::uint32_t msr_x2apic_icr = 0x830;
