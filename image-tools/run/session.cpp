@@ -2,7 +2,7 @@
 // image-tools/run/session.cpp - frames into results.
 #include "image-tools/run/session.hpp"
 
-#include "hypervisor/core/audit/record.hpp"
+#include "image-tools/channel/record_reader.hpp"
 
 #include <algorithm>
 

@@ -6,7 +6,7 @@
 // Spec:       partitions/abi/console.h.
 #pragma once
 
-#include "hypervisor/core/audit/frame.hpp"
+#include "image-tools/channel/frame_decoder.hpp"
 
 #include <cstdint>
 #include <functional>

@@ -2,7 +2,7 @@
 // hypervisor/core/audit/record.hpp - records inside frames: key=value pairs, the end of a generation, boot
 // figures.
 //
-// Pure; builder and reader of each kind side by side. Values may come from guests (names of what they did,
+// Pure: the builders; the readers are image-tools/channel/record_reader.hpp. Values may come from guests (names of what they did,
 // their own audit text): any byte that is not printable ASCII, and space, '%' and '=', is written as %XX, so
 // a value can neither end its pair nor start another. Spec: partitions/abi/console.h.
 #pragma once
@@ -11,7 +11,6 @@
 #include "partitions/abi/console.h"
 
 #include <cstdint>
-#include <optional>
 #include <string_view>
 
 namespace audit {
@@ -45,14 +44,12 @@ struct ExitRecord {
     bool last = true;
 };
 [[nodiscard]] Record build(const ExitRecord& record);
-[[nodiscard]] std::optional<ExitRecord> parse_exit(std::string_view payload);
 
 struct EndRecord {
     std::string_view reason; // all-stopped, panic, refused
     std::string_view action; // poweroff, reboot, halt
 };
 [[nodiscard]] Record build(const EndRecord& record);
-[[nodiscard]] std::optional<EndRecord> parse_end(std::string_view payload);
 
 struct BootRecord {
     std::uint64_t entry = 0, verified = 0, ready = 0; // TSC
@@ -62,25 +59,5 @@ struct BootRecord {
     std::string_view build_id;
 };
 [[nodiscard]] Record build(const BootRecord& record);
-[[nodiscard]] std::optional<BootRecord> parse_boot(std::string_view payload);
-
-// Reads pairs in order; a payload that is not pairs separated by single spaces gives nothing.
-struct Pair {
-    std::string_view key, value; // value still escaped
-};
-class PairReader {
-public:
-    explicit PairReader(std::string_view payload) : rest_(payload) {}
-    // The next pair, or nothing at the end or at a malformed pair (see bad()).
-    [[nodiscard]] std::optional<Pair> next();
-    [[nodiscard]] bool bad() const { return bad_; }
-
-private:
-    std::string_view rest_;
-    bool bad_ = false;
-};
-// The value of one key, if the payload is well-formed up to it.
-[[nodiscard]] std::optional<std::string_view> find(std::string_view payload, std::string_view key);
-[[nodiscard]] std::optional<std::uint64_t> number(std::string_view text);
 
 } // namespace audit

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// hypervisor/core/audit/frame_decoder_fuzz.cpp - any bytes on the line; what decodes must encode to itself, and a
+// image-tools/channel/frame_decoder_fuzz.cpp - any bytes on the line; what decodes must encode to itself, and a
 // frame of our own behind it must come through.
-#include "hypervisor/core/audit/frame.hpp"
-#include "hypervisor/core/audit/record.hpp"
+#include "image-tools/channel/frame_decoder.hpp"
+#include "image-tools/channel/record_reader.hpp"
 
 #include <cstdlib>
 #include <cstring>
