@@ -122,7 +122,9 @@ void inject(Vmcb& vmcb, const vcpu::Action& action) {
         vmcb.event_injection |= event_error_code | std::uint64_t{action.error_code} << 32;
 }
 
-bool reinject(Vmcb& vmcb) {
+bool deliver_again(Vmcb& vmcb) {
+    if ((vmcb.exit_int_info & event_valid) == 0)
+        return true;
     if ((vmcb.event_injection & event_valid) != 0)
         return false;
     vmcb.event_injection = vmcb.exit_int_info;
@@ -165,7 +167,6 @@ void prepare(Vmcb& vmcb, const Controls& controls, const vcpu::InitialState& sta
     vmcb.rflags = state.rflags;
     vmcb.rip = state.rip;
     vmcb.rsp = state.rsp;
-    vmcb.rax = state.registers.rax;
     vmcb.g_pat = state.pat;
 }
 

@@ -66,9 +66,9 @@ inline void advance(Vmcb& vmcb, vcpu::ExitKind kind, bool has_next_rip) {
 
 void inject(Vmcb& vmcb, const vcpu::Action& action);
 
-// An event was being delivered when the guest exited: it is delivered again first (rule 12). False where that cannot be
+// An event that was being delivered when the guest exited is delivered again first (rule 12). False where that cannot be
 // combined with what is to be injected already.
-[[nodiscard]] bool reinject(Vmcb& vmcb);
+[[nodiscard]] bool deliver_again(Vmcb& vmcb);
 
 // The constant half of a VMCB: intercepts, permission maps, nested paging.
 struct Controls {

@@ -67,10 +67,13 @@ TEST(SvmExits, AdvancesByHardwareOrKnownLength) {
 
 TEST(SvmExits, AnInterruptedDeliveryComesFirst) {
     auto guest = vmcb(0x72);
+    guest->exit_int_info = 0x350; // without the valid bit: left over
+    EXPECT_TRUE(svm::deliver_again(*guest));
+    EXPECT_EQ(guest->event_injection, 0u);
     guest->exit_int_info = svm::event_valid | 0x30;
-    EXPECT_TRUE(svm::reinject(*guest));
+    EXPECT_TRUE(svm::deliver_again(*guest));
     EXPECT_EQ(guest->event_injection, svm::event_valid | 0x30);
-    EXPECT_FALSE(svm::reinject(*guest));
+    EXPECT_FALSE(svm::deliver_again(*guest));
 }
 
 TEST(SvmExits, AFreshBlockInterceptsAndHidesSvme) {

@@ -5,7 +5,7 @@
  * moved here; FS, GS, TR, LDTR, KernelGSBase, STAR.., SYSENTER.. by VMLOAD / VMSAVE at every exit, so that the host's TSS
  * (IST stacks) is in place whenever host code runs. DR0-3, XCR0 and vector state stay the guest's: the hypervisor uses
  * none of them, and they are reset between partitions' generations. GIF is 0 throughout.
- * RAX lives in the VMCB. Offsets: svm::Entry, vcpu::Registers. Spec: AMD APM vol. 2 sections 15.5, 15.6, 15.17. */
+ * RAX is copied out of the VMCB and into it; TLB_CONTROL holds for one VMRUN. Offsets: svm::Entry, svm::Vmcb, vcpu::Registers. Spec: AMD APM vol. 2 sections 15.5, 15.6, 15.17. */
 
 .section .text.svm, "ax", @progbits
 .code64
@@ -26,6 +26,8 @@ svm_run:
 1:  movq 8(%rsp), %rax
     movq (%rsp), %rdi
     vmload %rax
+    movq (%rdi), %rbx
+    movq %rbx, 0x5f8(%rax)
     movq 8(%rdi), %rbx
     movq 16(%rdi), %rcx
     movq 24(%rdi), %rdx
@@ -45,6 +47,9 @@ svm_run:
     pushq %rdi
     movq 8(%rsp), %rdi
     movq %rbx, 8(%rdi)
+    movq 0x5f8(%rax), %rbx
+    movq %rbx, (%rdi)
+    movb $0, 0x5c(%rax)
     movq %rcx, 16(%rdi)
     movq %rdx, 24(%rdi)
     movq %rsi, 32(%rdi)

@@ -33,7 +33,7 @@ void enable(base::PhysAddr host_save_area);
 // What svm_run needs besides the general registers.
 struct Entry {
     vcpu::Registers* registers;
-    std::uint64_t vmcb;      // physical
+    std::uint64_t vmcb;      // physical, mapped one to one
     std::uint64_t host_vmcb; // physical: the host's own FS, GS, TR, LDTR, STAR ... kept by svm_save_host
     void* context;           // handed to svm_exit
 };

@@ -52,7 +52,7 @@ plan::Machine described_machine() {
 
 plan::Options options() {
     return {.large_pages = true,
-            .huge_pages = (cpu::cpuid(0x80000001).edx >> 26 & 1) != 0,
+            .huge_pages = machine().virt.huge_pages,
             .large_executable_pages = true,
             .frames_fixed = io_permission_frames + msr_permission_frames + own_table_frames,
             .frames_per_cpu = cpu_frames,
@@ -108,7 +108,7 @@ void make_cpus() {
 Vcpu& make_vcpu(Partition& partition, std::uint32_t index) {
     Machine& m = machine();
     Vcpu& vcpu = make_in<Vcpu>(m.bound.pool);
-    vcpu.vmcb = &make_in<svm::Vmcb>(m.bound.pool);
+    vcpu.guest.vmcb = &make_in<svm::Vmcb>(m.bound.pool);
     vcpu.partition = &partition;
     vcpu.core.policy = &partition.policy;
     vcpu.core.index = index;

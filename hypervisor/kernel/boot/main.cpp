@@ -159,8 +159,7 @@ extern "C" void caisson_boot(std::uint32_t protocol, std::uint32_t information) 
     catch_early_exceptions();
     take_over(protocol, information);
     Machine& m = machine();
-    m.svm = svm::features();
-    if (const char* missing = svm::missing(m.svm))
+    if (const char* missing = virt::choose(m.virt))
         refuse_to_start(missing);
     m.hash_engine = hash_engine();
     verify_header_and_plan();

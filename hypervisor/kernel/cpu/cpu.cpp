@@ -92,8 +92,7 @@ void set_up(Cpu& cpu) {
     cpu::wrmsr(cpu::msr::pat, cpu::pat_reset);
     apic::enable();
     cpu.apic_id = apic::id();
-    svm::enable(cpu.host_save_area);
-    svm::svm_save_host(cpu.host_vmcb.value());
+    virt::enable(cpu.host_save_area, cpu.host_vmcb);
 }
 
 void request(Cpu& cpu, std::uint32_t bits) {

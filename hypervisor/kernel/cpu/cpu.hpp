@@ -82,7 +82,7 @@ template <typename Condition> void sleep_until(Cpu& cpu, Condition condition);
 
 } // namespace hv
 
-#include "arch/x86_64/svm/svm.hpp"
+#include "arch/x86_64/virt/virt.hpp"
 
 namespace hv {
 
@@ -91,7 +91,7 @@ template <typename Condition> void sleep_until(Cpu& cpu, Condition condition) {
         if ((cpu.requests.fetch_and(~request_look, std::memory_order_acq_rel) & request_halt) != 0)
             halt_for_ever();
         if (!condition())
-            svm::idle_until_kick();
+            virt::idle_until_kick();
     }
 }
 

@@ -66,7 +66,7 @@ void silence_local_apic() {
             apic::write(apic::Register::end_of_interrupt, 0);
         if (!any(apic::Register::request))
             return;
-        svm::take_pending_interrupts();
+        virt::take_pending_interrupts();
     }
     base::fail("a local APIC does not become empty", __FILE_NAME__, __LINE__);
 }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // hypervisor/kernel/partition/partition.hpp - a partition and its virtual CPUs.
 //
-// Ownership: a Vcpu's `core` and VMCB are touched only by the CPU it is bound to. A Partition's `ending` is written by
+// Ownership: a Vcpu's `core` and `guest` are touched only by the CPU it is bound to. A Partition's `ending` is written by
 // whoever wins the change to `stopping`, everything else by the CPU of its vCPU 0 (the primary).
 #pragma once
 
-#include "arch/x86_64/svm/svm.hpp"
+#include "arch/x86_64/virt/virt.hpp"
 #include "hypervisor/base/fixed_vector.hpp"
 #include "hypervisor/core/audit/ring.hpp"
 #include "hypervisor/core/elf/pvh.hpp"
@@ -30,12 +30,10 @@ enum class VcpuState : std::uint8_t {
 
 struct Vcpu {
     vcpu::Vcpu core;
-    svm::Vmcb* vmcb = nullptr;
-    svm::Entry entry{};
+    virt::Guest guest;
     Cpu* cpu = nullptr;
     Partition* partition = nullptr;
     VcpuState state = VcpuState::waiting;
-    bool has_next_rip = false; // svm::Features, close at hand for the hot path
     vcpu::RateLimiter audit_rate;
 };
 

@@ -5,7 +5,6 @@
 #include "arch/x86_64/apic/local_apic.hpp"
 #include "arch/x86_64/cpu/guest_state.hpp"
 #include "arch/x86_64/cpu/instructions.hpp"
-#include "arch/x86_64/svm/exits.hpp"
 #include "hypervisor/kernel/console/console.hpp"
 #include "hypervisor/kernel/cpu/cpu.hpp"
 #include "hypervisor/kernel/entropy.hpp"
@@ -155,17 +154,19 @@ void report(const Vcpu& vcpu, const vcpu::Exit& exit, const Action& action, std:
             record.add_hex("msr", static_cast<std::uint32_t>(vcpu.core.registers.rcx));
         else if (exit.kind == vcpu::ExitKind::nested_fault)
             record.add_hex("gpa", exit.detail);
-        if (action.kind == ActionKind::stop)
-            record.add_hex("code", vcpu.vmcb->exit_code)
-                .add_hex("info1", vcpu.vmcb->exit_info1)
-                .add_hex("info2", vcpu.vmcb->exit_info2)
-                .add_hex("rsp", vcpu.vmcb->rsp)
-                .add_hex("cr0", vcpu.vmcb->cr0)
-                .add_hex("cr2", vcpu.vmcb->cr2)
-                .add_hex("cr3", vcpu.vmcb->cr3)
-                .add_hex("cr4", vcpu.vmcb->cr4)
-                .add_hex("efer", vcpu.vmcb->efer)
-                .add_hex("rflags", vcpu.vmcb->rflags);
+        if (action.kind == ActionKind::stop) {
+            const virt::Dump dump = vcpu.guest.dump();
+            record.add_hex("code", dump.code)
+                .add_hex("info1", dump.info1)
+                .add_hex("info2", dump.info2)
+                .add_hex("rsp", dump.rsp)
+                .add_hex("cr0", dump.cr0)
+                .add_hex("cr2", dump.cr2)
+                .add_hex("cr3", dump.cr3)
+                .add_hex("cr4", dump.cr4)
+                .add_hex("efer", dump.efer)
+                .add_hex("rflags", dump.rflags);
+        }
     });
 }
 
@@ -190,7 +191,6 @@ void stop_for(Vcpu& vcpu, const vcpu::Exit& exit, const Action& action) {
 } // namespace
 
 bool carry_out(Vcpu& vcpu, const vcpu::Exit& exit, const Action& action) {
-    svm::Vmcb& vmcb = *vcpu.vmcb;
     Partition& partition = *vcpu.partition;
     vcpu::Registers& registers = vcpu.core.registers;
     if (action.report && action.kind != ActionKind::stop)
@@ -199,7 +199,7 @@ bool carry_out(Vcpu& vcpu, const vcpu::Exit& exit, const Action& action) {
     case ActionKind::resume:
         break;
     case ActionKind::inject:
-        svm::inject(vmcb, action);
+        vcpu.guest.inject(action);
         break;
     case ActionKind::write_msr:
         write_guest_msr(action.msr, action.value);
@@ -208,10 +208,10 @@ bool carry_out(Vcpu& vcpu, const vcpu::Exit& exit, const Action& action) {
         vcpu::set_edx_eax(registers, cpu::rdtsc());
         break;
     case ActionKind::set_efer:
-        vmcb.efer = action.value | vcpu::efer_svme;
+        vcpu.guest.set_efer(action.value);
         break;
     case ActionKind::set_pat:
-        vmcb.g_pat = action.value;
+        vcpu.guest.set_pat(action.value);
         break;
     case ActionKind::set_xcr0:
         cpu::set_xcr0(action.value);
@@ -238,7 +238,7 @@ bool carry_out(Vcpu& vcpu, const vcpu::Exit& exit, const Action& action) {
         registers.rax = counter(vcpu, action.value);
         break;
     case ActionKind::host_event:
-        svm::take_pending_nmi();
+        virt::take_pending_nmi();
         break;
     case ActionKind::finish:
         finish(vcpu, action);
@@ -248,8 +248,8 @@ bool carry_out(Vcpu& vcpu, const vcpu::Exit& exit, const Action& action) {
         return false;
     }
     if (action.advance)
-        svm::advance(vmcb, exit.kind, vcpu.has_next_rip);
-    if ((vmcb.exit_int_info & svm::event_valid) != 0 && !svm::reinject(vmcb)) {
+        vcpu.guest.advance(exit.kind);
+    if (!vcpu.guest.deliver_again()) {
         stop_for(vcpu, exit, {.kind = ActionKind::stop, .refusal = vcpu::Refusal::unexpected});
         return false;
     }

@@ -4,7 +4,6 @@
 #include "arch/x86_64/apic/local_apic.hpp"
 #include "arch/x86_64/cpu/instructions.hpp"
 #include "arch/x86_64/cpu/registers.hpp"
-#include "arch/x86_64/svm/exits.hpp"
 #include "hypervisor/kernel/cpu/cpu.hpp"
 #include "hypervisor/kernel/machine.hpp"
 
@@ -35,8 +34,7 @@ bool forward_apic(Vcpu& vcpu, const vcpu::Exit& exit) {
         apic::send_fixed(vcpu.cpu->apic_id, static_cast<std::uint8_t>(value));
     else
         apic::write(reg, value);
-    vcpu.vmcb->rax = registers.rax;
-    svm::advance(*vcpu.vmcb, exit.kind, vcpu.has_next_rip);
+    vcpu.guest.advance(exit.kind);
     return true;
 }
 

@@ -2,7 +2,6 @@
 #include "hypervisor/kernel/run/run.hpp"
 
 #include "arch/x86_64/apic/local_apic.hpp"
-#include "arch/x86_64/svm/exits.hpp"
 #include "hypervisor/core/vcpu/intercepts.hpp"
 #include "hypervisor/kernel/cpu/cpu.hpp"
 #include "hypervisor/kernel/machine.hpp"
@@ -36,24 +35,23 @@ bool nothing_requested(const Vcpu& vcpu) {
     vcpu::Registers& registers = vcpu.core.registers;
     if (vmcb.exit_code == svm::exit_code::cpuid) {
         vcpu::answer_cpuid(vcpu.core.policy->cpuid, registers, {vcpu.core.index, vmcb.cr4, vcpu.core.xcr0});
-        svm::advance(vmcb, vcpu::ExitKind::cpuid, vcpu.has_next_rip);
+        vcpu.guest.advance(vcpu::ExitKind::cpuid);
         return true;
     }
     if (vmcb.exit_code == svm::exit_code::vmmcall && vcpu::quick_hypercall(vcpu.core, vmcb.cpl)) {
-        svm::advance(vmcb, vcpu::ExitKind::hypercall, vcpu.has_next_rip);
+        vcpu.guest.advance(vcpu::ExitKind::hypercall);
         return true;
     }
     return false;
 }
 
 // Everything else.
-[[gnu::noinline]] bool handle(Vcpu& vcpu, svm::Vmcb& vmcb) {
-    const vcpu::Exit exit = svm::decode(vmcb);
+[[gnu::noinline]] bool handle(Vcpu& vcpu) {
+    const vcpu::Exit exit = vcpu.guest.decode();
     if (forward_apic(vcpu, exit))
         return nothing_requested(vcpu);
     const vcpu::Action action = vcpu::decide(vcpu.core, exit);
     const bool stay = carry_out(vcpu, exit, action);
-    vmcb.rax = vcpu.core.registers.rax;
     return stay && nothing_requested(vcpu);
 }
 
@@ -71,10 +69,11 @@ void take_start_requests(Vcpu& vcpu, std::uint32_t requests) {
 
 void start_vcpu(Vcpu& vcpu, const vcpu::InitialState& state) {
     const Machine& m = machine();
-    svm::prepare(*vcpu.vmcb, {m.io_permissions, m.msr_permissions, vcpu.partition->nested_root}, state);
+    vcpu.guest.prepare({m.io_permissions, m.msr_permissions, vcpu.partition->nested_root}, state);
     vcpu.core.registers = state.registers;
-    vcpu.entry = {&vcpu.core.registers, pool_frame(*vcpu.vmcb).value(), vcpu.cpu->host_vmcb.value(), &vcpu};
-    vcpu.has_next_rip = m.svm.next_rip;
+    vcpu.guest.entry = {&vcpu.core.registers, pool_frame(*vcpu.guest.vmcb).value(),
+                        vcpu.cpu->host_vmcb.value(), &vcpu};
+    vcpu.guest.has_next_rip = m.virt.next_rip;
     vcpu.state = VcpuState::running;
 }
 
@@ -88,7 +87,7 @@ void run_until_stopped(Vcpu& vcpu) {
             return;
         take_start_requests(vcpu, requests);
         if (vcpu.state == VcpuState::running)
-            svm::svm_run(&vcpu.entry);
+            vcpu.guest.run();
         else
             sleep_until(*vcpu.cpu, [&vcpu] { return !nothing_requested(vcpu); });
     }
@@ -99,14 +98,10 @@ void run_until_stopped(Vcpu& vcpu) {
 // One exit. GIF is 0 from #VMEXIT until the next VMRUN, but where a pending NMI is let in.
 extern "C" bool svm::svm_exit(void* context) {
     hv::Vcpu& vcpu = *static_cast<hv::Vcpu*>(context);
-    svm::Vmcb& vmcb = *vcpu.vmcb;
+    svm::Vmcb& vmcb = *vcpu.guest.vmcb;
     ++vcpu.core.counters.exits;
-    vcpu.core.registers.rax = vmcb.rax;
-    vmcb.tlb_control = 0;
     hv::arm_interrupt_intercept(vmcb);
-    if ((vmcb.exit_int_info & svm::event_valid) == 0 && hv::quick(vcpu, vmcb)) [[likely]] {
-        vmcb.rax = vcpu.core.registers.rax;
+    if ((vmcb.exit_int_info & svm::event_valid) == 0 && hv::quick(vcpu, vmcb)) [[likely]]
         return hv::nothing_requested(vcpu);
-    }
-    return hv::handle(vcpu, vmcb);
+    return hv::handle(vcpu);
 }
