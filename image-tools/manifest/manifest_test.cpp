@@ -3,7 +3,10 @@
 #include "image-tools/manifest/manifest.hpp"
 #include "image-tools/manifest/values.hpp"
 
+#include <fstream>
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+#include <set>
 
 namespace {
 
@@ -41,6 +44,42 @@ void expect_refused(const std::string& text, const std::string& code, unsigned l
 // A partition with one more line, which stands in line 7.
 std::string with(const std::string& line) {
     return head + small + "    " + line + "\n";
+}
+
+// The keys that the binder names when it meets one it does not know.
+std::set<std::string> keys_said(const std::string& text) {
+    const std::string help = refusal(text).help;
+    const std::string before = "has the keys ";
+    const std::size_t from = help.find(before), to = help.find(';');
+    EXPECT_TRUE(from != std::string::npos && to != std::string::npos) << help;
+    std::set<std::string> keys;
+    std::istringstream list(help.substr(from + before.size(), to - from - before.size()));
+    for (std::string key; std::getline(list >> std::ws, key, ',');)
+        keys.insert(key);
+    return keys;
+}
+
+std::set<std::string> keys_of(const nlohmann::json& object) {
+    std::set<std::string> keys;
+    for (const auto& item : object.at("properties").items())
+        keys.insert(item.key());
+    return keys;
+}
+
+// Editors check manifests by the schema, the tool by the binder: both know the same keys.
+TEST(Manifest, SchemaAndBinderKnowTheSameKeys) {
+    std::ifstream file("../../docs/manifest.schema.json");
+    const nlohmann::json schema = nlohmann::json::parse(file);
+    const std::string unknown = "qqqqqqqqqqqq: 1";
+    EXPECT_EQ(keys_of(schema), keys_said(head + unknown + "\n" + small));
+    EXPECT_EQ(keys_of(schema.at("properties").at("machine")),
+              keys_said(head + "machine: {" + unknown + "}\n" + small));
+    EXPECT_EQ(keys_of(schema.at("properties").at("signing")),
+              keys_said(head + "signing: {" + unknown + "}\n" + small));
+    const nlohmann::json& partition = schema.at("$defs").at("partition");
+    EXPECT_EQ(keys_of(partition), keys_said(with(unknown)));
+    EXPECT_EQ(keys_of(partition.at("properties").at("tmpfs").at("items")),
+              keys_said(with("tmpfs: [{" + unknown + "}]")));
 }
 
 TEST(Manifest, AllKeysOfThisVersion) {
