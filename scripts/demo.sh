@@ -13,15 +13,20 @@ add_program() {
     done < <(ldd "$file" 2>/dev/null | grep -o '/[^ ]*' | sort -u)
 }
 
+# Debian 12 has it in bin/, later releases in usr/bin/.
+fetched_busybox() {
+    find "$cache/fetched" -path '*/bin/busybox' -type f -print -quit 2>/dev/null || true
+}
+
 make_images() {
     local images=$here/build/demo/images work=$here/build/demo/work
     rm -rf "$images" "$work"
     mkdir -p "$images" "$work/busybox/bin" "$work/threads/bin" "$work/perl"
-    if [ ! -x "$cache/fetched/bin/busybox" ]; then
+    if [ -z "$(fetched_busybox)" ]; then
         # shellcheck disable=SC2046
         unpack_packages "$cache/fetched" $(package_set fetch)
     fi
-    install -m 755 "$cache/fetched/bin/busybox" "$work/busybox/bin/busybox"
+    install -m 755 "$(fetched_busybox)" "$work/busybox/bin/busybox"
     install -D -m 644 "$here/examples/demo/hello.sh" "$work/busybox/srv/hello.sh"
     logged demo-threads cc -O2 -pthread -o "$work/threads/threads" "$here/examples/demo/threads.c" ||
         fail 70 "the demo's threads program does not compile"

@@ -91,4 +91,8 @@ namespace std {
 void __glibcxx_assert_fail(const char* file, int line, const char*, const char* condition) noexcept {
     base::fail(condition, file, static_cast<unsigned>(line));
 }
+// What g++ 13 and later let a noexcept library function call.
+void terminate() noexcept {
+    base::fail("std::terminate", "", 0);
+}
 } // namespace std

@@ -113,16 +113,16 @@ private:
         report_.line(fmt::format("{:<28} {:>14} {}", name, value, unit));
     }
 
-    [[noreturn]] static void failed(const std::string& what) {
+    [[noreturn]] static void failed(std::string_view what) {
         throw tool::Failure({"E0906",
                              tool::ExitCode::answer_is_no,
-                             "the benchmark " + what + " did not come to its end",
+                             "the benchmark " + std::string(what) + " did not come to its end",
                              {},
                              {},
                              "boot the same guest with: caisson run -v --icount"});
     }
 
-    static const run::Ending& first_ending(const Boot& boot, const std::string& what) {
+    static const run::Ending& first_ending(const Boot& boot, std::string_view what) {
         if (!boot.session.boot() || boot.session.partitions().empty() ||
             boot.session.partitions()[0].endings.empty())
             failed(what);
