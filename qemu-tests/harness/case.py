@@ -11,7 +11,7 @@ KNOWN = {
     "manifest": {"text": str},
     "bundle": {"of": str, "unsigned": bool, "flip": list, "truncate": int, "append": str},
     "boot": {"path": str, "cpu": str, "cpus": int, "memory": str, "icount": bool, "qemu": list, "elf": str,
-             "module": str, "cmdline": str, "direct": str, "loader": str},
+             "module": str, "cmdline": str, "direct": str, "loader": str, "monitor": list},
     "expect": {"qemu_status": int, "log": list, "no_log": list, "text": list, "end": dict, "boot": dict, "audit": list,
                "no_audit": list, "partitions": dict, "command": dict},
     "command": {"run": list, "environment": dict},
@@ -49,6 +49,10 @@ def load(path):
         expect_keys(f"images.{name}", image, IMAGE)
     for name, manifest in case.get("manifests", {}).items():
         expect_keys(f"manifests.{name}", manifest, KNOWN["manifest"])
+    for step in case.get("boot", {}).get("monitor", []):
+        expect_keys("boot.monitor", step, {"after": str, "command": str})
+        if len(step) != 2:
+            raise CaseError("[[boot.monitor]]: a step has `after` and `command`")
     expect = case.get("expect", {})
     expect_keys("expect.command", expect.get("command", {}), KNOWN["expect.command"])
     for name, checks in expect.get("partitions", {}).items():

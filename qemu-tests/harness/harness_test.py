@@ -69,12 +69,12 @@ class HarnessTest(unittest.TestCase):
         os.chmod(path, os.stat(path).st_mode | stat.S_IXUSR)
         return path
 
-    def run_with(self, serial, status=33, errors="", sleep=0, case=CASE):
+    def run_with(self, serial, status=33, errors="", sleep=0, case=CASE, qemu=None):
         """-> (exit status of the harness, what it printed) for a QEMU that says SERIAL."""
         said = os.path.join(self.directory.name, "said")
         with open(said, "wb") as file:
             file.write(serial)
-        qemu = self.program("qemu", f"""#!/bin/sh
+        qemu = qemu or self.program("qemu", f"""#!/bin/sh
 if [ "$1" = --version ]; then echo "QEMU emulator version 10.0.2"; exit 0; fi
 cat '{said}'
 printf '%s' '{errors}' >&2
@@ -172,6 +172,30 @@ exit {status}
         self.program("tool", "#!/bin/sh\necho broken >&2\nexit 3\n")
         self.fails("status 3", GOOD)
 
+    def test_monitor_speaks_when_its_text_is_there(self):
+        qemu = self.program("qemu-with-monitor", """#!/usr/bin/env python3
+import socket, sys
+if sys.argv[1] == "--version":
+    sys.exit(print("QEMU emulator version 10.0.2"))
+path = sys.argv[sys.argv.index("-monitor") + 1].split(":")[1].split(",")[0]
+server = socket.socket(socket.AF_UNIX)
+server.bind(path)
+server.listen()
+server.settimeout(3)
+out = sys.stdout.buffer
+out.write(%r)
+out.flush()
+said = server.accept()[0].makefile().readline()
+out.write(%r if said == "mce 1\\n" else b"said " + said.encode())
+out.flush()
+sys.exit(33)
+""" % (LOG + START, OUTPUT + end() + MACHINE_END))
+        case = CASE.replace("[expect]", '[boot]\nmonitor = [{ after = "up", command = "mce 1" }]\n[expect]', 1)
+        result, printed = self.run_with(b"", case=case, qemu=qemu)
+        self.assertEqual(result, 0, printed)
+        result, printed = self.run_with(b"", case=case.replace("mce 1", "mce 2"), qemu=qemu)
+        self.assertIn("stands outside every frame", printed)
+
     def test_what_is_missing_skips(self):
         result, printed = self.run_with(GOOD, case=CASE.replace("time_limit", 'requires = ["file:/nonexistent"]\ntime_limit'))
         self.assertEqual(result, 77)
@@ -200,7 +224,8 @@ class CaseTest(unittest.TestCase):
         for wrong in ("[manifest]\ntext=''\n[expect]\nstatsu=1\n", "[manifest]\ntext=''\ntxet=''\n[expect]\nlog=['a']\n",
                       "[manifest]\ntext=''\n[expect]\nlog=['a']\n[expect.partitions.web]\nouput=''\n",
                       "labels=['quik']\n[manifest]\ntext=''\n[expect]\nlog=['a']\n", "[expect]\nlog=['a']\n",
-                      "[manifest]\ntext=''\n"):
+                      "[manifest]\ntext=''\n",
+                      "[manifest]\ntext=''\n[boot]\nmonitor=[{after='a'}]\n[expect]\nlog=['a']\n"):
             with self.assertRaises(cases.CaseError, msg=wrong):
                 self.load(wrong)
 

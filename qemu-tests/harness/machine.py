@@ -5,7 +5,11 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
+import tempfile
+import threading
+import time
 
 OVMF = [("/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"),
         ("/usr/share/OVMF/OVMF_CODE.fd", "/usr/share/OVMF/OVMF_VARS.fd")]
@@ -82,12 +86,39 @@ def command_line(boot, kernel, module, directory):
     return arguments + boot.get("qemu", [])
 
 
-def run(arguments, time_limit, directory):
+def play_monitor(steps, socket_path, serial_file, process):
+    """Gives QEMU's monitor one command after the other, each when its text has appeared on the serial line."""
+    with socket.socket(socket.AF_UNIX) as monitor:
+        for step in steps:
+            wanted = step["after"].encode()
+            while process.poll() is None:
+                with open(serial_file, "rb") as serial:
+                    if wanted in serial.read():
+                        break
+                time.sleep(0.05)
+            if process.poll() is not None:
+                return
+            try:
+                if step is steps[0]:
+                    monitor.connect(socket_path)
+                monitor.sendall(step["command"].encode() + b"\n")
+            except OSError:
+                return
+
+
+def run(arguments, time_limit, directory, monitor=()):
     """Runs to the end or to the limit; serial output and complaints go to files beside the case's other results."""
     serial_file, error_file = os.path.join(directory, "serial"), os.path.join(directory, "qemu.stderr")
     timed_out = False
+    if monitor:
+        # A socket's path is short: not in the case's directory.
+        place = tempfile.TemporaryDirectory(prefix="monitor")
+        socket_path = os.path.join(place.name, "socket")
+        arguments = arguments + ["-monitor", f"unix:{socket_path},server=on,wait=off"]
     with open(serial_file, "wb") as serial, open(error_file, "wb") as errors:
         process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=serial, stderr=errors, start_new_session=True)
+        if monitor:
+            threading.Thread(target=play_monitor, args=(monitor, socket_path, serial_file, process), daemon=True).start()
         try:
             status = process.wait(time_limit)
         except subprocess.TimeoutExpired:

@@ -153,7 +153,8 @@ class Case:
                 _, module = self.build_bundle(how["of"], self.case["manifests"][how["of"]]["text"])
             if how.keys() - {"of"}:
                 module = self.tamper(module, how)
-        return machine.run(machine.command_line(boot, kernel, module, self.work), self.limit, self.work), partitions
+        return machine.run(machine.command_line(boot, kernel, module, self.work), self.limit, self.work,
+                           boot.get("monitor", [])), partitions
 
     def check_machine(self):
         run, partitions = self.run_machine()

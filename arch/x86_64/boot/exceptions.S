@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* arch/x86_64/boot/exceptions.S - the hypervisor's own exception entries.
  *
- * Interrupts are never enabled here (but to empty a local APIC), so the 32 exceptions matter. All but NMI are our bugs (or #MC) and end in the
+ * Interrupts are never enabled here (but to empty a local APIC), so the 32 exceptions matter. All but NMI and #MC are our bugs and end in the
  * C++ function that reports them. An NMI is only ever a kick: it returns, and where it hit the idle loop between the
  * check and the HLT it moves on past the HLT, so that no kick is lost.
  * Spec: AMD APM vol. 2 "Exceptions and Interrupts". */
@@ -73,10 +73,11 @@ idle_done:
     clgi
     ret
 
-/* Every vector from 32 up while a stopped partition's local APIC is emptied: end of interrupt, nothing else. */
+/* A C++ function may change the registers saved here; it runs with the stack 16-byte aligned. */
+.macro returning_entry name, function
 .balign 16
-.global drain_entry
-drain_entry:
+.global \name
+\name:
     pushq %rax
     pushq %rcx
     pushq %rdx
@@ -87,7 +88,7 @@ drain_entry:
     pushq %r10
     pushq %r11
     cld
-    call caisson_end_of_interrupt
+    call \function
     popq %r11
     popq %r10
     popq %r9
@@ -98,6 +99,12 @@ drain_entry:
     popq %rcx
     popq %rax
     iretq
+.endm
+
+/* Every vector from 32 up while a stopped partition's local APIC is emptied: end of interrupt, nothing else. */
+returning_entry drain_entry, caisson_end_of_interrupt
+/* #MC: returns where the banks allow it. */
+returning_entry machine_check_entry, caisson_machine_check
 
 /* GIF = 0 on entry and on return. */
 .balign 16

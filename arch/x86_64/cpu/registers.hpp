@@ -12,8 +12,8 @@ inline constexpr std::uint64_t pe = 1u << 0, mp = 1u << 1, et = 1u << 4, ne = 1u
                                pg = 1u << 31;
 }
 namespace cr4 {
-inline constexpr std::uint64_t pae = 1u << 5, osfxsr = 1u << 9, osxmmexcpt = 1u << 10, umip = 1u << 11,
-                               osxsave = 1u << 18, smep = 1u << 20, smap = 1u << 21;
+inline constexpr std::uint64_t pae = 1u << 5, mce = 1u << 6, osfxsr = 1u << 9, osxmmexcpt = 1u << 10,
+                               umip = 1u << 11, osxsave = 1u << 18, smep = 1u << 20, smap = 1u << 21;
 }
 namespace efer {
 inline constexpr std::uint64_t sce = 1u << 0, lme = 1u << 8, lma = 1u << 10, nxe = 1u << 11, svme = 1u << 12;

@@ -131,7 +131,7 @@ Action dispatch(Vcpu& vcpu, const Exit& exit) {
                 .vector = exit.vector,
                 .error_code = exit.error_code};
     case ExitKind::machine_check:
-        return refuse(vcpu, Refusal::machine_check);
+        return {.kind = ActionKind::machine_check};
     case ExitKind::host_event:
         return {.kind = ActionKind::host_event};
     case ExitKind::nested_fault:

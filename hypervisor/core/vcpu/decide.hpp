@@ -97,6 +97,7 @@ enum class ActionKind : std::uint8_t {
     read_counter,  // RAX = value of counter `value` (enum caisson_counter) summed over the partition's vCPUs
     finish,        // the payload ended: status, exit_kind
     host_event,    // an NMI or interrupt for the hypervisor
+    machine_check, // the hardware's word, not the guest's: look at the banks
     stop,          // end the generation for `refusal`
 };
 

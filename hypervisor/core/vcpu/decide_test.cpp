@@ -347,13 +347,16 @@ TEST_F(Decide, InstructionsAndEvents) {
     const Action event = go({.kind = ExitKind::host_event});
     EXPECT_EQ(event.kind, ActionKind::host_event);
     EXPECT_FALSE(event.advance);
+    const Action check = go({.kind = ExitKind::machine_check});
+    EXPECT_EQ(check.kind, ActionKind::machine_check);
+    EXPECT_FALSE(check.advance);
+    EXPECT_EQ(check.refusal, Refusal::none);
 }
 
 TEST_F(Decide, Stops) {
     for (const auto& [kind, refusal] : {std::pair{ExitKind::nested_fault, Refusal::nested_fault},
                                         {ExitKind::shutdown, Refusal::shutdown},
                                         {ExitKind::invalid, Refusal::invalid},
-                                        {ExitKind::machine_check, Refusal::machine_check},
                                         {ExitKind::unexpected, Refusal::unexpected},
                                         {static_cast<ExitKind>(200), Refusal::unexpected}}) {
         const Action action = go({.kind = kind});

@@ -32,7 +32,6 @@ enum class Refusal : std::uint8_t {
     shutdown,     // triple fault
     invalid,      // the processor refused the state (VMEXIT_INVALID, failed VM entry)
     loop,         // the same exit a thousand times without progress
-    machine_check,
     unexpected, // an exit that was not asked for
     count_,
 };
@@ -72,7 +71,6 @@ inline constexpr std::array<RefusalRule, refusal_kinds> refusal_rules{{
     {"shutdown", Response::stop_partition},
     {"invalid", Response::stop_partition},
     {"loop", Response::stop_partition},
-    {"machine_check", Response::stop_partition},
     {"unexpected", Response::stop_partition},
 }};
 constexpr const RefusalRule& rule_of(Refusal kind) {

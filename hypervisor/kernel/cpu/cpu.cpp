@@ -4,9 +4,10 @@
 #include "arch/x86_64/apic/local_apic.hpp"
 #include "arch/x86_64/cpu/instructions.hpp"
 #include "arch/x86_64/cpu/raw.hpp"
+#include "hypervisor/kernel/panic/machine_check.hpp"
 
 extern "C" {
-extern const char exception_entries[], nmi_entry[], drain_entry[];
+extern const char exception_entries[], nmi_entry[], machine_check_entry[], drain_entry[];
 }
 
 namespace hv {
@@ -40,6 +41,8 @@ void fill_idt(bool with_stacks) {
         std::uint64_t handler = number(drain_entry);
         if (vector == vector_nmi)
             handler = number(nmi_entry);
+        else if (vector == vector_machine_check)
+            handler = number(machine_check_entry);
         else if (vector < cpu::exception_count)
             handler = number(exception_entries) + vector * entry_bytes;
         idt[vector] = cpu::Gate::interrupt(handler, with_stacks ? stack_of(vector) : 0);
@@ -93,6 +96,7 @@ void set_up(Cpu& cpu) {
     apic::enable();
     cpu.apic_id = apic::id();
     virt::enable(cpu.host_save_area, cpu.host_vmcb);
+    start_machine_checks();
 }
 
 void request(Cpu& cpu, std::uint32_t bits) {
@@ -101,8 +105,11 @@ void request(Cpu& cpu, std::uint32_t bits) {
 }
 
 void park(Cpu& cpu) {
-    for (;;)
-        sleep_until(cpu, [] { return false; });
+    for (;;) {
+        sleep_until(cpu, [&cpu] { return cpu.requests.load(std::memory_order_acquire) != 0; });
+        if ((take_requests(cpu) & request_machine_check) != 0)
+            look_at_machine_checks();
+    }
 }
 
 void halt_for_ever() {

@@ -24,6 +24,7 @@ inline constexpr std::uint32_t request_stop = 1u << 1;     // its partition is s
 inline constexpr std::uint32_t request_init = 1u << 2;     // INIT from a sibling vCPU
 inline constexpr std::uint32_t request_start_up = 1u << 3; // start-up IPI from a sibling vCPU
 inline constexpr std::uint32_t request_halt = 1u << 4;     // for ever: the machine is ending
+inline constexpr std::uint32_t request_machine_check = 1u << 5; // its own #MC handler: look at the banks
 
 struct WindowSlot {
     base::PhysAddr table; // the last-level table of its 2 MiB
@@ -40,6 +41,7 @@ struct Cpu {
     std::atomic<std::uint8_t> start_up_vector = 0;
     std::atomic<bool> online = false;
     Vcpu* vcpu = nullptr; // or parked
+    std::uint64_t corrected_errors = 0;
     std::array<WindowSlot, window_count> windows{};
     base::PhysAddr host_save_area, host_vmcb;
     cpu::Gdt gdt;

@@ -77,21 +77,23 @@ void reset_machine() {
     halt_for_ever();
 }
 
-[[noreturn]] void end_in_panic(std::string_view line) {
-    // A second panic, of another CPU or of this one while it reports, only stops.
+} // namespace
+
+void begin_panic() {
     if (panicking.exchange(true))
         halt_for_ever();
     console::seize();
     if (!machine().cpus.empty())
         stop_other_cpus();
+}
+
+void end_in_panic(std::string_view line) {
     console::log(line);
     // QEMU ends by its exit device; a real machine stays where somebody can read the line.
     if (machine().is_qemu)
         end("panic", plan::AllStopped::poweroff, CAISSON_DEBUG_EXIT_PANIC);
     end("panic", plan::AllStopped::halt, CAISSON_DEBUG_EXIT_PANIC);
 }
-
-} // namespace
 
 void end_in_order() {
     stop_other_cpus();
@@ -108,12 +110,14 @@ void refuse_to_start(std::string_view line) {
 } // namespace hv
 
 void base::fail(const char* what, const char* file, unsigned line) {
+    hv::begin_panic();
     hv::LogLine text;
     text << "panic: " << what << " (" << file << ':' << line << ')';
     hv::end_in_panic(text.view());
 }
 
 extern "C" [[noreturn]] void caisson_exception(const hv::Frame* frame) {
+    hv::begin_panic();
     hv::LogLine text;
     text << "panic: exception " << frame->vector << " error " << base::hex(frame->error_code) << " rip "
          << base::hex(frame->rip) << " rsp " << base::hex(frame->rsp) << " rflags "

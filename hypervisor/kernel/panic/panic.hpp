@@ -12,4 +12,8 @@ namespace hv {
 // The bundle, the plan or the machine is not one to run: one line, an 'e' record, and the machine stops.
 [[noreturn]] void refuse_to_start(std::string_view line);
 
+// A panic in two steps: the first CPU that begins has the line to itself and the others stopped; a second one only halts.
+void begin_panic();
+[[noreturn]] void end_in_panic(std::string_view line);
+
 } // namespace hv

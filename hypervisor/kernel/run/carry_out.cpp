@@ -10,6 +10,7 @@
 #include "hypervisor/kernel/entropy.hpp"
 #include "hypervisor/kernel/machine.hpp"
 #include "hypervisor/kernel/memory/window.hpp"
+#include "hypervisor/kernel/panic/machine_check.hpp"
 #include "hypervisor/kernel/partition/life.hpp"
 #include "hypervisor/kernel/run/forward_apic.hpp"
 #include "hypervisor/kernel/run/run.hpp"
@@ -239,6 +240,9 @@ bool carry_out(Vcpu& vcpu, const vcpu::Exit& exit, const Action& action) {
         break;
     case ActionKind::host_event:
         virt::take_pending_nmi();
+        break;
+    case ActionKind::machine_check:
+        look_at_machine_checks();
         break;
     case ActionKind::finish:
         finish(vcpu, action);

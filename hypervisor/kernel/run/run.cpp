@@ -6,6 +6,7 @@
 #include "hypervisor/kernel/cpu/cpu.hpp"
 #include "hypervisor/kernel/machine.hpp"
 #include "hypervisor/kernel/memory/pool.hpp"
+#include "hypervisor/kernel/panic/machine_check.hpp"
 #include "hypervisor/kernel/partition/life.hpp"
 #include "hypervisor/kernel/run/forward_apic.hpp"
 
@@ -83,7 +84,12 @@ void run_until_stopped(Vcpu& vcpu) {
         if ((requests & request_halt) != 0)
             halt_for_ever();
         // The state decides, not the request: a late request of an earlier generation must not count.
-        if (vcpu.partition->state.load(std::memory_order_acquire) == vcpu::PartitionState::stopping)
+        const bool stopping =
+            vcpu.partition->state.load(std::memory_order_acquire) == vcpu::PartitionState::stopping;
+        // A #MC that a guest with CR4.MCE = 0 took is a shutdown; corrected errors wait for somebody who looks.
+        if (stopping || (requests & request_machine_check) != 0)
+            look_at_machine_checks();
+        if (stopping)
             return;
         take_start_requests(vcpu, requests);
         if (vcpu.state == VcpuState::running)

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "hypervisor/kernel/panic/machine_check.hpp"
+
+#include "arch/x86_64/cpu/instructions.hpp"
+#include "hypervisor/core/vcpu/machine_check.hpp"
+#include "hypervisor/kernel/console/console.hpp"
+#include "hypervisor/kernel/cpu/cpu.hpp"
+#include "hypervisor/kernel/panic/panic.hpp"
+
+namespace hv {
+namespace {
+
+using vcpu::MachineCheck;
+using vcpu::MachineCheckBank;
+namespace mca = vcpu::mca;
+
+// Records of corrected errors on one CPU after which only every further power of ten is reported.
+constexpr std::uint64_t reported_singly = 10;
+
+struct Msrs {
+    static std::uint64_t read(std::uint32_t index) { return cpu::rdmsr(index); }
+    static void write(std::uint32_t index, std::uint64_t value) { cpu::wrmsr(index, value); }
+};
+
+bool offered() {
+    constexpr std::uint32_t mce_and_mca = 1u << 7 | 1u << 14;
+    return (cpu::cpuid(1).edx & mce_and_mca) == mce_and_mca;
+}
+
+bool is_amd() {
+    return cpu::cpuid(0).ecx == 0x444d4163; // "cAMD"
+}
+
+void report(std::string_view severity, const MachineCheckBank& bank, std::uint64_t count) {
+    console::audit_event("machine_check", [&](audit::Record& record) {
+        record.add("severity", severity)
+            .add("cpu", this_cpu().index)
+            .add("bank", bank.index)
+            .add_hex("status", bank.status)
+            .add_hex("address", bank.address)
+            .add_hex("misc", bank.misc)
+            .add("count", count);
+    });
+}
+
+[[noreturn]] void end_the_machine(const MachineCheckBank& bank, std::uint64_t global_status) {
+    begin_panic();
+    report("fatal", bank, 1);
+    LogLine line;
+    line << "panic: machine check on CPU " << this_cpu().index << ": bank " << bank.index << " status "
+         << base::hex(bank.status) << " address " << base::hex(bank.address) << " misc "
+         << base::hex(bank.misc) << " MCG_STATUS " << base::hex(global_status);
+    end_in_panic(line.view());
+}
+
+void note_corrected(const MachineCheckBank& bank) {
+    std::uint64_t& count = this_cpu().corrected_errors;
+    ++count;
+    std::uint64_t power = reported_singly;
+    while (power < count && power < UINT64_MAX / 10)
+        power *= 10;
+    if (count <= reported_singly || count == power)
+        report("corrected", bank, count);
+}
+
+} // namespace
+
+void start_machine_checks() {
+    if (!offered())
+        return;
+    Msrs msrs;
+    (void)vcpu::scan_machine_checks(msrs, is_amd(), false, [](const MachineCheckBank& bank, MachineCheck) {
+        report("before_boot", bank, 1);
+        Msrs::write(mca::first_bank + 4 * bank.index + 1, 0);
+    });
+    const std::uint64_t capabilities = Msrs::read(mca::mcg_cap);
+    if ((capabilities & mca::cap_control) != 0)
+        Msrs::write(mca::mcg_ctl, ~std::uint64_t{0});
+    for (std::uint32_t bank = 0; bank < (capabilities & 0xff) && bank < mca::max_banks; ++bank)
+        Msrs::write(mca::first_bank + 4 * bank, ~std::uint64_t{0});
+    Msrs::write(mca::mcg_status, 0);
+    cpu::write_cr4(cpu::read_cr4() | cpu::cr4::mce);
+}
+
+void look_at_machine_checks() {
+    if (!offered())
+        return;
+    Msrs msrs;
+    const std::uint64_t global = Msrs::read(mca::mcg_status);
+    (void)vcpu::scan_machine_checks(msrs, is_amd(), true,
+                                    [global](const MachineCheckBank& bank, MachineCheck kind) {
+                                        if (kind == MachineCheck::fatal)
+                                            end_the_machine(bank, global);
+                                        note_corrected(bank);
+                                    });
+    // An exception that no bank explains came for another CPU's sake, but where to go on must be known.
+    if ((global & mca::in_progress) != 0 && (global & mca::restart_valid) == 0)
+        end_the_machine({}, global);
+    Msrs::write(mca::mcg_status, 0);
+}
+
+} // namespace hv
+
+// #MC in host mode, on its own stack. What can go on is looked at later, outside the exception: the line may be held here.
+extern "C" void caisson_machine_check() {
+    using namespace hv;
+    Msrs msrs;
+    const std::uint64_t global = Msrs::read(mca::mcg_status);
+    (void)vcpu::scan_machine_checks(msrs, is_amd(), false,
+                                    [global](const MachineCheckBank& bank, MachineCheck kind) {
+                                        if (kind == MachineCheck::fatal)
+                                            end_the_machine(bank, global);
+                                    });
+    if ((global & mca::restart_valid) == 0)
+        end_the_machine({}, global);
+    Msrs::write(mca::mcg_status, 0);
+    this_cpu().requests.fetch_or(request_machine_check, std::memory_order_acq_rel);
+}
