@@ -6,6 +6,7 @@
 #                            core_bundle.san    hosted, ASan + UBSan (its tests)
 #                            core_bundle.hv     freestanding, for the hypervisor image
 #                            core_bundle.uk     freestanding, for the unikernel image
+#                            core_bundle.weak   as .hv with the weaknesses of base/weakness.hpp (CAISSON_TESTS)
 #       DEPENDS names pure modules; each flavour links the same flavour. HOST_ONLY leaves out .hv and .uk,
 #       FREESTANDING_ONLY leaves out the hosted two. Every *_test.cpp becomes part of one GoogleTest program NAME_test,
 #       every *_fuzz.cpp a libFuzzer program (CAISSON_FUZZ, clang only) with seeds from NAME's corpus/ folder.
@@ -32,14 +33,19 @@ set(CAISSON_HV_FLAGS ${CAISSON_FREESTANDING} -mcmodel=small)
 set(CAISSON_UK_FLAGS ${CAISSON_FREESTANDING} -mcmodel=kernel)
 set(CAISSON_SAN_FLAGS -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
 
-# Flags, include root and definitions common to every target of ours. FLAVOUR: host, san, fuzz, hv, uk.
+# Flags, include root and definitions common to every target of ours. FLAVOUR: host, san, fuzz, hv, uk, weak.
 function(caisson_flavour target flavour)
   target_include_directories(${target} PRIVATE ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR}/generated)
   target_compile_options(${target} PRIVATE
     $<$<COMPILE_LANGUAGE:CXX>:${CAISSON_CXX_WARNINGS}> $<$<COMPILE_LANGUAGE:C>:${CAISSON_WARNINGS}>)
   target_compile_definitions(${target} PRIVATE _GLIBCXX_ASSERTIONS)
-  if(flavour STREQUAL "hv" OR flavour STREQUAL "uk")
-    string(TOUPPER ${flavour} upper)
+  if(flavour MATCHES "^(hv|uk|weak)$")
+    set(upper HV)
+    if(flavour STREQUAL "uk")
+      set(upper UK)
+    elseif(flavour STREQUAL "weak")
+      target_compile_definitions(${target} PRIVATE CAISSON_WEAK=1)
+    endif()
     target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:${CAISSON_${upper}_FLAGS};${CAISSON_FREESTANDING_CXX}>
       $<$<COMPILE_LANGUAGE:C>:${CAISSON_${upper}_FLAGS}> $<$<COMPILE_LANGUAGE:ASM>:-fno-pic;-g1>)
     target_compile_definitions(${target} PRIVATE CAISSON_FREESTANDING=1)
@@ -49,7 +55,7 @@ function(caisson_flavour target flavour)
   elseif(flavour STREQUAL "fuzz")
     target_compile_options(${target} PRIVATE ${CAISSON_SAN_FLAGS} -fsanitize=fuzzer-no-link)
   endif()
-  if(CAISSON_COVERAGE AND NOT flavour STREQUAL "hv" AND NOT flavour STREQUAL "uk")
+  if(CAISSON_COVERAGE AND NOT flavour MATCHES "^(hv|uk|weak)$")
     target_compile_options(${target} PRIVATE --coverage)
     target_link_options(${target} PUBLIC --coverage)
   endif()
@@ -76,6 +82,9 @@ function(caisson_pure)
   endif()
   if(NOT A_HOST_ONLY)
     list(APPEND flavours hv uk)
+    if(CAISSON_TESTS)
+      list(APPEND flavours weak)
+    endif()
   endif()
   foreach(flavour IN LISTS flavours)
     set(suffix "")
@@ -88,7 +97,7 @@ function(caisson_pure)
     endforeach()
     caisson_library(${A_NAME}${suffix} ${flavour} SOURCES ${A_SOURCES} DEPENDS ${depends})
     # Only what an image calls is linked into it, and only when it is.
-    if(flavour STREQUAL "hv" OR flavour STREQUAL "uk")
+    if(flavour MATCHES "^(hv|uk|weak)$")
       set_target_properties(${A_NAME}${suffix} PROPERTIES EXCLUDE_FROM_ALL TRUE)
     endif()
   endforeach()

@@ -237,4 +237,21 @@ TEST(Keys, DevelopmentKeyIsMadeOnceForTheUser) {
     EXPECT_EQ(first.public_key(), again.public_key());
 }
 
+TEST(LoaderElf, AWeakenedHypervisorIsNoProductsLoader) {
+    ::unsetenv("CAISSON_TEST_WEAK_LOADER");
+    std::string loader = "an ELF, and a selector: CAISSON-WEAK-V1";
+    const auto refusal_code = [&loader] {
+        try {
+            (void)appliance::keys_of(loader);
+        } catch (const tool::Failure& failure) {
+            return failure.diagnostic().code;
+        }
+        return std::string();
+    };
+    EXPECT_EQ(refusal_code(), "E0507");
+    ::setenv("CAISSON_TEST_WEAK_LOADER", "1", 1);
+    EXPECT_EQ(refusal_code(), "E0706"); // taken for a loader, and it has no key slot
+    ::unsetenv("CAISSON_TEST_WEAK_LOADER");
+}
+
 } // namespace

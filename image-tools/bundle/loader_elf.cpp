@@ -17,7 +17,6 @@
 namespace appliance {
 namespace {
 
-constexpr std::uint64_t largest_elf = 64 << 20;
 constexpr std::string_view key_section = ".caisson.keys";
 
 [[noreturn]] void environment_failure(const char* code, std::string message, std::string help) {
@@ -62,6 +61,7 @@ std::optional<Range> find_section(const std::string& elf, std::string_view name)
 }
 
 Range key_range(const std::string& elf) {
+    refuse_weakened(elf);
     const auto range = find_section(elf, key_section);
     if (range && range->size >= sizeof(bundle::KeyTable))
         if (const auto table = load<bundle::KeyTable>(elf, range->offset);
@@ -115,6 +115,19 @@ std::string Library::elf(const std::string& name) const {
                                 build_id(),
                             "install tool and ELFs of one version, or build both again");
     return bytes;
+}
+
+void refuse_weakened(const std::string& elf) {
+    // The start of the selector in hypervisor/base/weakness.hpp.
+    if (elf.find("CAISSON-WEAK-V1") == std::string::npos ||
+        std::getenv("CAISSON_TEST_WEAK_LOADER") != nullptr)
+        return;
+    throw tool::Failure({"E0507",
+                         tool::ExitCode::trust,
+                         "the loader ELF is a deliberately weakened hypervisor, made for tests",
+                         {},
+                         {},
+                         "install caisson again: this is not a product's caisson.elf"});
 }
 
 std::string build_id() {

@@ -29,11 +29,17 @@ private:
     std::vector<std::filesystem::path> folders_;
 };
 
+inline constexpr std::uint64_t largest_elf = 64 << 20;
+
 // This tool's own.
 std::string build_id();
 
 // Whether an ELF holds that id (as the end of a string: its code or "CAISSON-BUILD-ID:...").
 bool carries(const std::string& elf, const std::string& id);
+
+// Throws E0507 for the hypervisor of the weakness tests, unless CAISSON_TEST_WEAK_LOADER says that this is one. All
+// that look into a loader ask this first.
+void refuse_weakened(const std::string& elf);
 
 // Fills the `.caisson.keys` section of a loader ELF. Throws E0706 when it has none.
 void set_keys(std::string& elf, const bundle::KeyTable& keys);

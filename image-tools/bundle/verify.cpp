@@ -18,7 +18,6 @@ namespace {
 
 constexpr std::size_t window_size = 1 << 20;
 constexpr std::uint64_t largest_text = 16 << 20; // table or meta
-constexpr std::uint64_t largest_elf = 64 << 20;
 
 bool is_malformed(bundle::Error error) {
     using bundle::Error;

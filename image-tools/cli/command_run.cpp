@@ -111,6 +111,7 @@ Runnable runnable(const Options& options, Report& report) {
                                  {},
                                  {},
                                  "caisson build writes it beside the bundle; or name it with --elf FILE"});
+        (void)appliance::keys_of(appliance::read_file(out.elf, appliance::largest_elf));
         return out;
     }
     const std::filesystem::path file = manifest_file(options);

@@ -16,6 +16,7 @@ import check
 import frames
 import images
 import machine
+import weak
 
 FAILED, SKIPPED = 1, 77
 DEFAULT_LIMIT = 60
@@ -102,13 +103,19 @@ class Case:
             raise cases.CaseError(f"caisson build wrote no loader beside {bundle}")
         return loader, bundle
 
-    def use_loader(self, name):
+    def use_loader(self, name, weakness):
         """Has the tool take another of the built hypervisors than the product's."""
-        if name != "control":
-            raise cases.CaseError(f"boot.loader: '{name}' is not known; known: control")
+        if name not in ("control", "weak"):
+            raise cases.CaseError(f"boot.loader: '{name}' is not known; known: control, weak")
+        if (name == "weak") != bool(weakness):
+            raise cases.CaseError("boot.loader = \"weak\" and boot.weakness belong together")
         library = os.path.join(self.work, "library")
         os.makedirs(library)
-        os.symlink(self.built["control"], os.path.join(library, "caisson.elf"))
+        if name == "weak":
+            weak.weakened(self.built, weakness, os.path.join(library, "caisson.elf"))
+            self.environment["CAISSON_TEST_WEAK_LOADER"] = "1"
+        else:
+            os.symlink(self.built["control"], os.path.join(library, "caisson.elf"))
         os.symlink(self.built["unikernel"], os.path.join(library, "unikernel.elf"))
         self.environment["CAISSON_LIB"] = library
 
@@ -139,7 +146,7 @@ class Case:
             self.tool(["build", manifest, "--direct", boot["direct"], "-o", module])
         else:
             if "loader" in boot:
-                self.use_loader(boot["loader"])
+                self.use_loader(boot["loader"], boot.get("weakness"))
             text = self.case["manifest"]["text"]
             partitions = cases.partition_names(text)
             kernel, module = self.build_bundle("main", text)
@@ -239,7 +246,7 @@ def main(arguments=None):
             print(f"skipped: {reason}")
             return SKIPPED
         complaints, consoles = one.run()
-    except (cases.CaseError, images.ImageError, machine.MachineError, subprocess.TimeoutExpired, OSError) as error:
+    except (cases.CaseError, weak.WeaknessError, images.ImageError, machine.MachineError, subprocess.TimeoutExpired, OSError) as error:
         complaints = [str(error)]
     if complaints or options.verbose:
         for console, text in consoles.items():

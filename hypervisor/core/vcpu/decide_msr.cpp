@@ -4,6 +4,7 @@
 #include "hypervisor/core/vcpu/decide_parts.hpp"
 
 #include "hypervisor/base/field.hpp"
+#include "hypervisor/base/weakness.hpp"
 
 #include <array>
 #include <optional>
@@ -104,7 +105,7 @@ Action on_msr_write(Vcpu& vcpu, const Exit& exit) {
     case msr::efer:
         return write_efer(vcpu, exit, value);
     case msr::pat:
-        if (value != pat_reset && value != pat_linux)
+        if (value != pat_reset && value != pat_linux && !base::weak(base::Weakness::any_pat))
             return refused();
         vcpu.pat = value;
         return {.kind = ActionKind::set_pat, .advance = true, .value = value};
@@ -115,7 +116,10 @@ Action on_msr_write(Vcpu& vcpu, const Exit& exit) {
     default:
         break;
     }
-    if (is_lvt(index) && (value & ~lvt_writable) == 0 && LvtDeliveryMode::get(value) == 0)
+    if (index == msr::tsc && base::weak(base::Weakness::writable_tsc))
+        return done();
+    if (is_lvt(index) && (value & ~lvt_writable) == 0 &&
+        (LvtDeliveryMode::get(value) == 0 || base::weak(base::Weakness::any_delivery)))
         return {.kind = ActionKind::write_msr, .advance = true, .msr = index, .value = value};
     return refused();
 }

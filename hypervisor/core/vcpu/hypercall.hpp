@@ -6,6 +6,7 @@
 #pragma once
 
 #include "hypervisor/base/address.hpp"
+#include "hypervisor/base/weakness.hpp"
 #include "hypervisor/core/vcpu/state.hpp"
 #include "partitions/abi/hypercall.h"
 
@@ -23,7 +24,8 @@ struct RamRegion {
                                         std::uint64_t bytes) {
     for (const RamRegion& region : ram)
         if (gpa >= region.gpa && gpa - region.gpa < region.bytes)
-            return bytes != 0 && bytes <= region.bytes - (gpa - region.gpa);
+            return bytes != 0 && bytes <= region.bytes - (gpa - region.gpa) +
+                                              (base::weak(base::Weakness::loose_range) ? 1 : 0);
     return false;
 }
 

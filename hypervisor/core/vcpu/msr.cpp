@@ -2,6 +2,8 @@
 // hypervisor/core/vcpu/msr.cpp - the allow-list of MSRs and the bitmaps made from it.
 #include "hypervisor/core/vcpu/msr.hpp"
 
+#include "hypervisor/base/weakness.hpp"
+
 #include <algorithm>
 
 namespace vcpu {
@@ -43,6 +45,8 @@ template <typename Visit> void for_each_register(bool tsc_deadline, Visit visit)
             visit(index, entry.read, entry.write);
     if (tsc_deadline)
         visit(msr::tsc_deadline, true, true);
+    if (base::weak(base::Weakness::open_msr))
+        visit(0x2FFu, true, true); // MTRR_DEF_TYPE
 }
 
 void clear_bit(std::span<std::uint8_t> map, std::uint32_t bit) {

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// hypervisor/base/weakness.hpp - holes that one test image, caisson_weak.elf, can be told to have.
+//
+// In every product build weak() is the constant false and leaves no trace. The test image asks a selector in its own
+// ELF section, which the tests fill in a copy of the file. Each weakness must turn at least one test red.
+#pragma once
+
+#include <cstdint>
+
+namespace base {
+
+// Named in tests; the order is free.
+enum class Weakness : std::uint32_t {
+    none,
+    open_msr,     // MTRR_DEF_TYPE does not exit
+    any_pat,      // every PAT value
+    any_delivery, // LVT entries with every delivery mode
+    loose_range,  // a buffer may end one byte behind its region
+    writable_tsc, // a write to the TSC is taken for good
+};
+
+#if CAISSON_WEAK
+struct WeaknessSelector {
+    char magic[16]; // "CAISSON-WEAK-V1"
+    Weakness chosen;
+};
+[[gnu::section(".caisson.weakness")]] extern const WeaknessSelector weakness_selector;
+inline bool weak(Weakness weakness) {
+    return weakness_selector.chosen == weakness;
+}
+#else
+constexpr bool weak(Weakness) {
+    return false;
+}
+#endif
+
+} // namespace base
