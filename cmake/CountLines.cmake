@@ -3,7 +3,7 @@
 # One line a part: LINES NAME. Comments, blank lines, tests, fuzz targets and build files are not counted.
 function(count name)
   execute_process(COMMAND ${CLOC} --json --quiet --include-lang=C++,C,C/C++\ Header,Assembly
-    --not-match-f=_test\\.cpp$|_fuzz\\.cpp$|_fixture|_test_support --not-match-d=^\(corpus|tests?|fuzz\)$ --fullpath ${ARGN}
+    --not-match-f=_test\\.|_fuzz\\.|_proof\\. --not-match-d=^\(corpus|tests?|fuzz\)$ --fullpath ${ARGN}
     OUTPUT_VARIABLE json ERROR_QUIET RESULT_VARIABLE result)
   set(lines 0)
   if(result EQUAL 0 AND json)

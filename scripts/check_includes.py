@@ -49,7 +49,7 @@ def owner(path):
 
 
 def is_test(path):
-    return re.search(r"(_test|_fuzz|_proof)\.cpp$", path) or "/testing/" in path or path.startswith("arch/host/")
+    return re.search(r"(_test|_fuzz|_proof)\.[ch]pp$", path) or "/testing/" in path or path.startswith("arch/host/")
 
 
 def allowed(path, header):

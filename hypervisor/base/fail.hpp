@@ -2,7 +2,7 @@
 // hypervisor/base/fail.hpp - the one way out for our own bugs (a link-time seam).
 //
 // Never reachable from guest, firmware or bundle bytes: those give errors. Each environment links its own `fail`:
-// the hypervisor panics, the unikernel ends its partition, the host aborts (base/host_fail.cpp).
+// the hypervisor panics, the unikernel ends its partition, the host aborts (arch/host/fail.cpp).
 #pragma once
 
 namespace base {

@@ -7,7 +7,6 @@
 
 #include "hypervisor/base/fixed_vector.hpp"
 #include "hypervisor/base/result.hpp"
-#include "hypervisor/base/text.hpp"
 #include "hypervisor/core/memory/map.hpp"
 
 #include <array>
@@ -47,7 +46,6 @@ struct BootRecord {
     std::uint64_t rsdp = 0; // physical address, or 0 where the firmware gave a copy
     std::array<std::byte, 36> rsdp_copy{};
     bool rsdp_copied = false;
-    base::Text<256> command_line; // untrusted; no option weakens policy
 };
 
 enum class BootError {

@@ -9,7 +9,6 @@ using Status = base::Status<BootError>;
 
 enum Tag : std::uint32_t {
     end = 0,
-    command_line = 1,
     module = 3,
     memory_map = 6,
     acpi_old = 14,
@@ -89,10 +88,6 @@ void take_rsdp(Bytes body, bool newer, BootRecord& record) {
 
 Status take(const PhysicalMemory& physical, std::uint32_t type, Bytes body, BootRecord& record) {
     switch (type) {
-    case Tag::command_line:
-        for (std::size_t i = 0; i < body.size() && body[i] != std::byte{0}; ++i)
-            record.command_line << static_cast<char>(body[i]);
-        return base::success;
     case Tag::module:
         return take_module(physical, body, record);
     case Tag::memory_map:

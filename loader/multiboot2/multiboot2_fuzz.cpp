@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Any boot information: an error or a record, never a read outside it.
-#include "loader/handover/fake_memory.hpp"
+#include "loader/handover/fake_memory_test.hpp"
 #include "loader/multiboot2/multiboot2.hpp"
 #include "loader/pvh/pvh.hpp"
 

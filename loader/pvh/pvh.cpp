@@ -26,15 +26,6 @@ bool wraps(std::uint64_t start, std::uint64_t bytes) {
     return start + bytes < start;
 }
 
-void copy_command_line(const PhysicalMemory& physical, std::uint64_t address, BootRecord& record) {
-    for (std::uint64_t i = 0; address != 0 && i < 256; ++i) {
-        const auto c = physical.read<char>(address + i);
-        if (!c || *c == '\0')
-            return;
-        record.command_line << *c;
-    }
-}
-
 } // namespace
 
 base::Status<BootError> read(const PhysicalMemory& physical, std::uint64_t start_info, BootRecord& record) {
@@ -64,7 +55,6 @@ base::Status<BootError> read(const PhysicalMemory& physical, std::uint64_t start
         return base::Failure{BootError::bad_module};
     record.module = {module->address, module->bytes};
     record.rsdp = info->rsdp;
-    copy_command_line(physical, info->command_line, record);
     return base::success;
 }
 

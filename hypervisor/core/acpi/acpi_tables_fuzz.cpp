@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // hypervisor/core/acpi/acpi_tables_fuzz.cpp - hostile firmware tables, with bad and with repaired checksums.
-#include "hypervisor/core/acpi/testing_image.hpp"
+#include "hypervisor/core/acpi/image_test.hpp"
 
 #include <cstdlib>
 

@@ -37,7 +37,6 @@ TEST_P(GuestTables, ParsesAsAMachine) {
         EXPECT_EQ(tables->cpus[i].apic_id, i);
         EXPECT_TRUE(tables->cpus[i].enabled);
     }
-    EXPECT_FALSE(tables->has_8259);
     EXPECT_TRUE(tables->io_apics.empty());
     ASSERT_TRUE(tables->fadt);
     EXPECT_TRUE(tables->fadt->hardware_reduced());

@@ -56,20 +56,17 @@ struct [[gnu::packed]] GenericAddress {
 static_assert(sizeof(GenericAddress) == 12);
 
 namespace fadt {
-inline constexpr std::size_t dsdt = 40, sci_interrupt = 46, pm1a_control = 64, pm1b_control = 68,
-                             pm_timer = 76;
-inline constexpr std::size_t pm1_control_length = 89, pm_timer_length = 91, boot_flags = 109, flags = 112;
+inline constexpr std::size_t dsdt = 40, pm1a_control = 64, pm1b_control = 68;
+inline constexpr std::size_t pm1_control_length = 89, boot_flags = 109, flags = 112;
 inline constexpr std::size_t reset_register = 116, reset_value = 128, minor_version = 131, x_dsdt = 140;
-inline constexpr std::size_t x_pm1a_control = 172, x_pm1b_control = 184, x_pm_timer = 208;
+inline constexpr std::size_t x_pm1a_control = 172, x_pm1b_control = 184;
 inline constexpr std::size_t hypervisor_vendor = 268, bytes_v6 = 276;
 inline constexpr std::uint32_t flag_reset_register = 1u << 10, flag_hardware_reduced = 1u << 20;
 } // namespace fadt
 
 namespace madt {
-inline constexpr std::size_t local_apic = 36, flags = 40, entries = 44;
-inline constexpr std::uint32_t flag_8259 = 1;
-inline constexpr std::uint8_t type_local_apic = 0, type_io_apic = 1, type_override = 2, type_address = 5,
-                              type_x2apic = 9;
+inline constexpr std::size_t local_apic = 36, entries = 44;
+inline constexpr std::uint8_t type_local_apic = 0, type_io_apic = 1, type_override = 2, type_x2apic = 9;
 inline constexpr std::uint32_t cpu_enabled = 1, cpu_online_capable = 2;
 } // namespace madt
 

@@ -123,11 +123,6 @@ base::Status<Error> read_madt_entry(Bytes entry, Tables& out) {
                 {at<std::uint8_t>(entry, 3), at<std::uint32_t>(entry, 4), at<std::uint16_t>(entry, 8)}))
             return base::Failure{Error::too_many};
         return base::success;
-    case madt::type_address:
-        if (!need(12))
-            return base::Failure{Error::bad_table};
-        out.local_apic = at<std::uint64_t>(entry, 4);
-        return base::success;
     default:
         return base::success;
     }
@@ -136,8 +131,6 @@ base::Status<Error> read_madt_entry(Bytes entry, Tables& out) {
 base::Status<Error> read_madt(Bytes table, Tables& out) {
     if (table.size() < madt::entries)
         return base::Failure{Error::bad_table};
-    out.local_apic = at<std::uint32_t>(table, madt::local_apic);
-    out.has_8259 = (at<std::uint32_t>(table, madt::flags) & madt::flag_8259) != 0;
     for (std::size_t offset = madt::entries; offset < table.size();) {
         const std::size_t left = table.size() - offset;
         const std::size_t length = left >= 2 ? at<std::uint8_t>(table, offset + 1) : 0;
@@ -173,7 +166,6 @@ std::optional<Fadt> read_fadt(Bytes table) {
         return std::nullopt;
     Fadt result;
     result.flags = at<std::uint32_t>(table, fadt::flags);
-    result.sci_interrupt = at<std::uint16_t>(table, fadt::sci_interrupt);
     result.dsdt = at<std::uint64_t>(table, fadt::x_dsdt);
     if (result.dsdt == 0)
         result.dsdt = at<std::uint32_t>(table, fadt::dsdt);
@@ -182,7 +174,6 @@ std::optional<Fadt> read_fadt(Bytes table) {
             port_block(table, fadt::x_pm1a_control, fadt::pm1a_control, fadt::pm1_control_length);
         result.pm1b_control =
             port_block(table, fadt::x_pm1b_control, fadt::pm1b_control, fadt::pm1_control_length);
-        result.pm_timer = port_block(table, fadt::x_pm_timer, fadt::pm_timer, fadt::pm_timer_length);
     }
     if ((result.flags & fadt::flag_reset_register) != 0) {
         result.reset = generic(table, fadt::reset_register);
@@ -199,19 +190,6 @@ std::optional<Hpet> read_hpet(Bytes table) {
     if (!block || block->space != Space::memory)
         return std::nullopt;
     return Hpet{block->address, at<std::uint16_t>(table, minimum_tick), at<std::uint8_t>(table, number)};
-}
-
-void read_mcfg(Bytes table, Tables& out) {
-    constexpr std::size_t first = 44, entry_bytes = 16;
-    if (table.size() < first || (table.size() - first) % entry_bytes != 0)
-        return;
-    for (std::size_t offset = first; offset < table.size(); offset += entry_bytes) {
-        const PciSegment segment{at<std::uint64_t>(table, offset), at<std::uint16_t>(table, offset + 8),
-                                 at<std::uint8_t>(table, offset + 10), at<std::uint8_t>(table, offset + 11)};
-        if (segment.address == 0 || segment.first_bus > segment.last_bus ||
-            !out.pci_segments.push_back(segment))
-            continue;
-    }
 }
 
 // An AML integer constant: ZeroOp, OneOp, OnesOp, or a prefix and its bytes. Advances past it.
@@ -311,8 +289,6 @@ base::Status<Error> parse(PhysicalReader read, base::PhysAddr rsdp, Tables& out)
             out.fadt = read_fadt(read_table(read, address));
         } else if (kind == signature("HPET") && !out.hpet) {
             out.hpet = read_hpet(read_table(read, address));
-        } else if (kind == signature("MCFG")) {
-            read_mcfg(read_table(read, address), out);
         }
     }
     bool usable = false;

@@ -3,7 +3,7 @@
 //
 // Pure. Trust: firmware bytes are untrusted: every length is checked before use, 0 is refused, every checksum
 // is verified, lists are bounded. What does not parse is an error or is left out, never guessed. Spec:
-// ACPI 6.5: 5.2.5 RSDP, 5.2.7-8 RSDT/XSDT, 5.2.9 FADT, 5.2.12 MADT; PCI Firmware 3.3 4.1.2 MCFG; IA-PC
+// ACPI 6.5: 5.2.5 RSDP, 5.2.7-8 RSDT/XSDT, 5.2.9 FADT, 5.2.12 MADT; IA-PC
 // HPET 1.0a.
 #pragma once
 
@@ -81,20 +81,13 @@ struct Register { // Generic Address Structure
 };
 struct Fadt {
     std::uint32_t flags = 0;
-    std::uint32_t sci_interrupt = 0;
-    std::optional<Register> pm1a_control, pm1b_control, pm_timer, reset;
+    std::optional<Register> pm1a_control, pm1b_control, reset;
     std::uint8_t reset_value = 0;
     std::uint64_t dsdt = 0;
     [[nodiscard]] bool hardware_reduced() const { return (flags >> 20 & 1) != 0; }
-    [[nodiscard]] bool timer_32_bits() const { return (flags >> 8 & 1) != 0; }
 };
 struct SleepType { // SLP_TYP values of \_S5_
     std::uint8_t pm1a = 0, pm1b = 0;
-};
-struct PciSegment {
-    std::uint64_t address = 0;
-    std::uint16_t segment = 0;
-    std::uint8_t first_bus = 0, last_bus = 0;
 };
 
 struct Tables {
@@ -102,15 +95,12 @@ struct Tables {
         cpus; // one entry an APIC ID, in table order (firmware lists the boot CPU first)
     base::FixedVector<IoApic, 16> io_apics;
     base::FixedVector<Override, 24> overrides;
-    base::FixedVector<PciSegment, 8> pci_segments;
-    std::uint64_t local_apic = 0; // xAPIC base
-    bool has_8259 = false;
     std::optional<Hpet> hpet;
     std::optional<Fadt> fadt;
     std::optional<SleepType> soft_off; // found by a bounded search, see soft_off_in
 };
 
-// Reads everything from the RSDP on. MADT is required; a bad or missing HPET, FADT or MCFG is left out.
+// Reads everything from the RSDP on. MADT is required; a bad or missing HPET or FADT is left out.
 // `out` is overwritten; after an error its contents mean nothing. (An out-parameter: 5 KiB are not for the
 // stack.)
 [[nodiscard]] base::Status<Error> parse(PhysicalReader read, base::PhysAddr rsdp, Tables& out);

@@ -6,7 +6,7 @@
 // Trust:      addresses come from a verified plan; table pages are ours alone.
 // Invariants: I1  an operation that returns an error leaves every translation, and every table, as it was
 //             I2  each single store leaves every address with its old or its new translation, never a third
-//             one I3  tables are added, never freed: the plan reserves tables_needed() frames
+//             one I3  tables are added, never freed: the plan reserves the frames
 // Spec:       AMD APM vol. 2 15.25 "Nested Paging", 5.3 "Long-Mode Page Translation"; Intel SDM vol. 3 28.3
 // "EPT".
 #pragma once
@@ -18,8 +18,6 @@
 #include <array>
 #include <concepts>
 #include <cstdint>
-#include <optional>
-#include <span>
 
 namespace paging {
 
@@ -28,7 +26,6 @@ enum class Error : std::uint8_t {
     out_of_range,  // beyond the format's input or output width
     bad_access,    // the format does not allow these rights together
     overlap,       // something is mapped there already
-    not_mapped,    // a page of the range is not mapped
     out_of_frames, // too few table frames left
 };
 
@@ -56,46 +53,43 @@ inline constexpr unsigned root_level = 3;
 inline constexpr std::uint64_t input_limit = std::uint64_t{1} << 48;
 inline constexpr std::uint64_t output_limit = std::uint64_t{1} << 52;
 
-// One translation as query() and next() find it: [from, from + bytes) -> to.
-struct Leaf {
-    std::uint64_t from = 0;
-    base::PhysAddr to;
-    std::uint64_t bytes = 0;
-    Access access;
-};
-
 template <TableFormat Format, TableMemory Memory> class TableBuilder {
 public:
-    // Takes the root table from `memory`. `largest` is the largest leaf level the processor (or the plan)
-    // allows.
+    // Takes the root table from `memory`. `largest` is the largest leaf level the processor (or the plan) allows, at most 2.
     [[nodiscard]] static base::Result<TableBuilder, Error> create(Memory& memory, unsigned largest = 2) {
         if (memory.available() == 0)
             return base::Failure{Error::out_of_frames};
         return TableBuilder{memory, memory.allocate(), largest};
     }
-    // Over an existing root.
-    TableBuilder(Memory& memory, base::PhysAddr root, unsigned largest = 2)
-        : memory_(&memory), root_(root), largest_(largest < 2 ? largest : 2) {}
-
     [[nodiscard]] base::PhysAddr root() const { return root_; }
 
-    // Maps [from, from + bytes) to `to` with the largest pages that fit. All of these return the entries
-    // written.
-    [[nodiscard]] base::Result<unsigned, Error> map(std::uint64_t from, base::PhysAddr to,
-                                                    std::uint64_t bytes, Access access);
-    // The whole range must be mapped; large pages are split where the range cuts them.
-    [[nodiscard]] base::Result<unsigned, Error> unmap(std::uint64_t from, std::uint64_t bytes);
-    [[nodiscard]] base::Result<unsigned, Error> protect(std::uint64_t from, std::uint64_t bytes,
-                                                        Access access);
-    // Makes the last-level tables for an unmapped range (for windows opened later without allocating).
-    [[nodiscard]] base::Result<unsigned, Error> prepare(std::uint64_t from, std::uint64_t bytes);
+    // Maps [from, from + bytes) to `to` with the largest pages that fit.
+    [[nodiscard]] base::Status<Error> map(std::uint64_t from, base::PhysAddr to, std::uint64_t bytes,
+                                          Access access) {
+        if (bytes == 0 || ((from | to.value() | bytes) & (base::page_size - 1)) != 0)
+            return base::Failure{Error::misaligned};
+        if (from >= input_limit || bytes > input_limit - from || to.value() >= output_limit ||
+            bytes > output_limit - to.value())
+            return base::Failure{Error::out_of_range};
+        if (!Format::allows(access))
+            return base::Failure{Error::bad_access};
+        if (CAISSON_TRY(fill(from, to.value(), bytes, access, false)) > memory_->available())
+            return base::Failure{Error::out_of_frames};
+        (void)CAISSON_TRY(fill(from, to.value(), bytes, access, true));
+        return base::success;
+    }
 
-    [[nodiscard]] std::optional<Leaf> query(std::uint64_t address) const;
-    // The first leaf at or after `address`: walks a whole tree with  for (a = 0; l = next(a); a = l.from +
-    // l.bytes).
-    [[nodiscard]] std::optional<Leaf> next(std::uint64_t address) const;
-    // The last-level table of an address, once prepared or mapped with 4 KiB pages.
-    [[nodiscard]] std::optional<base::PhysAddr> last_table(std::uint64_t address) const;
+    // The last-level table of an address, made where it is missing: for windows opened later without allocating.
+    [[nodiscard]] base::Result<base::PhysAddr, Error> last_table(std::uint64_t address) {
+        if (address >= input_limit)
+            return base::Failure{Error::out_of_range};
+        const Step step = descend(address);
+        if (step.level > 0 && Format::present(step.entry))
+            return base::Failure{Error::overlap};
+        if (step.level > memory_->available())
+            return base::Failure{Error::out_of_frames};
+        return extend(step, address, 0);
+    }
 
 private:
     struct Step { // where a descent ended: an entry that is a leaf or absent
@@ -103,38 +97,60 @@ private:
         unsigned level;
         std::uint64_t entry;
     };
-    enum class Pass : std::uint8_t { count, store };
-    struct Tally {
-        std::uint64_t tables = 0;
-        unsigned written = 0;
-    };
-    [[nodiscard]] static std::optional<Error> check_range(std::uint64_t from, std::uint64_t bytes);
-    [[nodiscard]] Step descend(std::uint64_t address) const;
-    [[nodiscard]] static bool fits(std::uint64_t from, std::uint64_t to, std::uint64_t left, unsigned level) {
-        return ((from | to) & (level_size(level) - 1)) == 0 && left >= level_size(level);
+    TableBuilder(Memory& memory, base::PhysAddr root, unsigned largest)
+        : memory_(&memory), root_(root), largest_(largest) {}
+
+    [[nodiscard]] Step descend(std::uint64_t address) const {
+        for (Step step{root_, root_level, 0};;) {
+            step.entry = memory_->read(step.table, level_index(address, step.level));
+            if (!Format::present(step.entry) || Format::is_leaf(step.entry, step.level))
+                return step;
+            step.table = Format::address(step.entry);
+            --step.level;
+        }
     }
-    template <Pass pass>
-    [[nodiscard]] base::Result<Tally, Error> fill(std::uint64_t from, std::uint64_t to, std::uint64_t bytes,
-                                                  Access access, bool tables_only);
-    template <Pass pass>
-    [[nodiscard]] base::Result<Tally, Error> change(std::uint64_t from, std::uint64_t bytes,
-                                                    std::optional<Access> access);
-    [[nodiscard]] base::PhysAddr split(const Step& step, std::uint64_t address, Tally& tally);
+
+    // Makes the tables from where a descent ended down to `level`.
+    base::PhysAddr extend(Step step, std::uint64_t address, unsigned level) {
+        for (; step.level > level; --step.level) {
+            const base::PhysAddr table = memory_->allocate();
+            memory_->write(step.table, level_index(address, step.level), Format::table(table));
+            step.table = table;
+        }
+        return step.table;
+    }
+
+    // Once only looking, which gives the number of tables that are missing; once storing, which can then not fail.
+    [[nodiscard]] base::Result<std::uint64_t, Error> fill(std::uint64_t from, std::uint64_t to,
+                                                          std::uint64_t bytes, Access access, bool store) {
+        std::uint64_t missing = 0;
+        // Tables that would be made: up to which address the one of each level reaches.
+        std::array<std::uint64_t, root_level> imagined{};
+        for (std::uint64_t done = 0; done < bytes;) {
+            const std::uint64_t at = from + done, target = to + done;
+            const Step step = descend(at);
+            if (Format::present(step.entry))
+                return base::Failure{Error::overlap};
+            unsigned level = step.level;
+            while (level > largest_ || ((at | target) & (level_size(level) - 1)) != 0 ||
+                   bytes - done < level_size(level)) {
+                const std::uint64_t end = (at | (level_size(level) - 1)) + 1;
+                if (imagined[--level] < end) {
+                    imagined[level] = end;
+                    ++missing;
+                }
+            }
+            if (store)
+                memory_->write(extend(step, at, level), level_index(at, level),
+                               Format::leaf(base::PhysAddr{target}, level, access));
+            done += level_size(level);
+        }
+        return missing;
+    }
 
     Memory* memory_;
     base::PhysAddr root_;
     unsigned largest_;
 };
 
-// A range that will be mapped; `congruent_log2` is 12, 21 or 30: to which page size `from` and `to` agree at
-// least.
-struct Extent {
-    std::uint64_t from = 0, bytes = 0;
-    unsigned congruent_log2 = 12;
-};
-// How many table frames (root included) mapping all of these can take at most.
-[[nodiscard]] std::uint64_t tables_needed(std::span<const Extent> extents, unsigned largest = 2);
-
 } // namespace paging
-
-#include "hypervisor/core/paging/table_builder_inline.hpp"

@@ -52,9 +52,51 @@ private:
     std::vector<std::vector<std::uint64_t>> tables_;
 };
 
+// What a processor would find, read by a walker of the test's own: [from, from + bytes) -> to.
+struct Leaf {
+    std::uint64_t from = 0;
+    PhysAddr to;
+    std::uint64_t bytes = 0;
+    Access access;
+};
+
+template <typename Format> class Walker {
+public:
+    Walker(const FakeMemory& memory, PhysAddr root) : memory_(memory), root_(root) {}
+    std::optional<Leaf> query(std::uint64_t address) const {
+        const auto [size, entry] = walk(address);
+        if (!Format::present(entry))
+            return std::nullopt;
+        return Leaf{address & ~(size - 1), Format::address(entry), size, Format::access(entry)};
+    }
+    // The first leaf at or after `address`.
+    std::optional<Leaf> next(std::uint64_t address) const {
+        while (address < paging::input_limit) {
+            if (const auto leaf = query(address))
+                return leaf;
+            address = (address | (walk(address).first - 1)) + 1;
+        }
+        return std::nullopt;
+    }
+
+private:
+    std::pair<std::uint64_t, std::uint64_t> walk(std::uint64_t address) const {
+        PhysAddr table = root_;
+        for (unsigned shift = 39;; shift -= 9) {
+            const std::uint64_t entry = memory_.read(table, static_cast<unsigned>(address >> shift) & 511);
+            if (!Format::present(entry) || shift == 12 || (shift <= 30 && (entry & 1u << 7) != 0))
+                return {std::uint64_t{1} << shift, entry};
+            table = Format::address(entry);
+        }
+    }
+    const FakeMemory& memory_;
+    PhysAddr root_;
+};
+
 template <typename Format> class Builder : public ::testing::Test {
 public:
     using Table = paging::TableBuilder<Format, FakeMemory>;
+    using Walk = Walker<Format>;
 };
 using Formats = ::testing::Types<paging::NestedFormat, paging::ExtendedFormat, paging::HostFormat>;
 TYPED_TEST_SUITE(Builder, Formats);
@@ -64,11 +106,11 @@ TYPED_TEST(Builder, LargestPagesThatFit) {
     auto table = TestFixture::Table::create(memory).value();
     // One page before a 2 MiB border, 2 MiB, 1 GiB, 2 MiB, one page.
     const std::uint64_t from = huge - large - page, bytes = page + large + huge + large + page;
-    const auto written = table.map(from, PhysAddr{from + 4 * huge}, bytes, paging::read_write);
-    ASSERT_TRUE(written.ok());
+    ASSERT_TRUE(table.map(from, PhysAddr{from + 4 * huge}, bytes, paging::read_write).ok());
+    const typename TestFixture::Walk walk{memory, table.root()};
     std::vector<std::uint64_t> sizes;
     std::uint64_t expected = from;
-    for (auto leaf = table.next(0); leaf; leaf = table.next(leaf->from + leaf->bytes)) {
+    for (auto leaf = walk.next(0); leaf; leaf = walk.next(leaf->from + leaf->bytes)) {
         EXPECT_EQ(leaf->from, expected);
         EXPECT_EQ(leaf->to.value(), expected + 4 * huge);
         EXPECT_EQ(leaf->access, paging::read_write);
@@ -76,9 +118,7 @@ TYPED_TEST(Builder, LargestPagesThatFit) {
         expected += leaf->bytes;
     }
     EXPECT_EQ(sizes, (std::vector<std::uint64_t>{page, large, huge, large, page}));
-    // 5 leaves, 1 PDPT, 2 PDs, 2 PTs
-    EXPECT_EQ(*written, 10u);
-    EXPECT_EQ(memory.writes, 10u);
+    EXPECT_EQ(memory.writes, 10u); // 5 leaves, 1 PDPT, 2 PDs, 2 PTs
     EXPECT_EQ(memory.used(), 6u);
 }
 
@@ -87,8 +127,9 @@ TYPED_TEST(Builder, LargestLevelIsObeyed) {
         FakeMemory memory{1000};
         auto table = TestFixture::Table::create(memory, largest).value();
         ASSERT_TRUE(table.map(0, PhysAddr{0}, huge, paging::read_only).ok());
-        EXPECT_EQ(table.query(12345)->bytes, paging::level_size(largest));
-        EXPECT_EQ(table.query(huge - 1)->to.value(), huge - paging::level_size(largest));
+        const typename TestFixture::Walk walk{memory, table.root()};
+        EXPECT_EQ(walk.query(12345)->bytes, paging::level_size(largest));
+        EXPECT_EQ(walk.query(huge - 1)->to.value(), huge - paging::level_size(largest));
     }
 }
 
@@ -96,8 +137,20 @@ TYPED_TEST(Builder, MisalignedTargetTakesSmallPages) {
     FakeMemory memory{100};
     auto table = TestFixture::Table::create(memory).value();
     ASSERT_TRUE(table.map(0, PhysAddr{page}, large, paging::read_only).ok());
-    EXPECT_EQ(table.query(0)->bytes, page);
-    EXPECT_EQ(table.query(large - 1)->to.value(), large);
+    const typename TestFixture::Walk walk{memory, table.root()};
+    EXPECT_EQ(walk.query(0)->bytes, page);
+    EXPECT_EQ(walk.query(large - 1)->to.value(), large);
+}
+
+TYPED_TEST(Builder, TopOfBothSpaces) {
+    FakeMemory memory{100};
+    auto table = TestFixture::Table::create(memory).value();
+    const std::uint64_t last = paging::input_limit - page, to = paging::output_limit - page;
+    ASSERT_TRUE(table.map(last, PhysAddr{to}, page, paging::read_only).ok());
+    const typename TestFixture::Walk walk{memory, table.root()};
+    EXPECT_EQ(walk.query(last)->to.value(), to);
+    EXPECT_FALSE(walk.query(last - 1));
+    EXPECT_EQ(walk.next(0)->from, last);
 }
 
 TYPED_TEST(Builder, ErrorsChangeNothing) {
@@ -106,135 +159,83 @@ TYPED_TEST(Builder, ErrorsChangeNothing) {
     ASSERT_TRUE(table.map(large, PhysAddr{large}, large, paging::read_only).ok());
     ASSERT_TRUE(table.map(3 * large, PhysAddr{0}, page, paging::read_only).ok());
     const FakeMemory before = memory;
-    const auto refused = [&](base::Result<unsigned, Error> result) {
+    const auto error = [&](const auto& result) {
         EXPECT_TRUE(memory == before);
         return result.ok() ? std::optional<Error>{} : result.error();
     };
-    const Access access = paging::read_only;
-    EXPECT_EQ(refused(table.map(1, PhysAddr{0}, page, access)), Error::misaligned);
-    EXPECT_EQ(refused(table.map(0, PhysAddr{1}, page, access)), Error::misaligned);
-    EXPECT_EQ(refused(table.map(0, PhysAddr{0}, 0, access)), Error::misaligned);
-    EXPECT_EQ(refused(table.map(0, PhysAddr{0}, page + 1, access)), Error::misaligned);
-    EXPECT_EQ(refused(table.map(paging::input_limit, PhysAddr{0}, page, access)), Error::out_of_range);
-    EXPECT_EQ(refused(table.map(paging::input_limit - page, PhysAddr{0}, 2 * page, access)),
-              Error::out_of_range);
-    EXPECT_EQ(refused(table.map(0, PhysAddr{paging::output_limit}, page, access)), Error::out_of_range);
-    EXPECT_EQ(refused(table.map(0, PhysAddr{paging::output_limit - page}, 2 * page, access)),
-              Error::out_of_range);
+    const auto map = [&](std::uint64_t from, std::uint64_t to, std::uint64_t bytes) {
+        return error(table.map(from, PhysAddr{to}, bytes, paging::read_only));
+    };
+    EXPECT_EQ(map(1, 0, page), Error::misaligned);
+    EXPECT_EQ(map(0, 1, page), Error::misaligned);
+    EXPECT_EQ(map(0, 0, 0), Error::misaligned);
+    EXPECT_EQ(map(0, 0, page + 1), Error::misaligned);
+    EXPECT_EQ(map(paging::input_limit, 0, page), Error::out_of_range);
+    EXPECT_EQ(map(paging::input_limit - page, 0, 2 * page), Error::out_of_range);
+    EXPECT_EQ(map(0, paging::output_limit, page), Error::out_of_range);
+    EXPECT_EQ(map(0, paging::output_limit - page, 2 * page), Error::out_of_range);
+    EXPECT_EQ(map(page, 0, ~(page - 1)), Error::out_of_range);
     // In the way: a large page, a small page, a table where a large page would go.
-    EXPECT_EQ(refused(table.map(0, PhysAddr{0}, 2 * large, access)), Error::overlap);
-    EXPECT_EQ(refused(table.map(large + page, PhysAddr{0}, page, access)), Error::overlap);
-    EXPECT_EQ(refused(table.map(3 * large, PhysAddr{0}, large, access)), Error::overlap);
-    EXPECT_EQ(refused(table.map(0, PhysAddr{0}, huge, access)), Error::overlap);
-    EXPECT_EQ(refused(table.unmap(0, 2 * large)), Error::not_mapped);
-    EXPECT_EQ(refused(table.unmap(3 * large, 2 * page)), Error::not_mapped);
-    EXPECT_EQ(refused(table.unmap(large, 5)), Error::misaligned);
-    EXPECT_EQ(refused(table.protect(5 * large, page, access)), Error::not_mapped);
-    EXPECT_EQ(refused(table.protect(paging::input_limit, page, access)), Error::out_of_range);
-    EXPECT_EQ(refused(table.prepare(large, page)), Error::overlap);
-    EXPECT_EQ(refused(table.prepare(1, page)), Error::misaligned);
+    EXPECT_EQ(map(0, 0, 2 * large), Error::overlap);
+    EXPECT_EQ(map(large + page, 0, page), Error::overlap);
+    EXPECT_EQ(map(3 * large, 0, large), Error::overlap);
+    EXPECT_EQ(map(3 * large, 0, page), Error::overlap);
+    EXPECT_EQ(map(0, 0, huge), Error::overlap);
+    EXPECT_EQ(error(table.last_table(large)), Error::overlap);
+    EXPECT_EQ(error(table.last_table(paging::input_limit)), Error::out_of_range);
     // 8 frames: root, PDPT, PD, PT are used; this needs 5 more.
-    EXPECT_EQ(refused(table.map(4 * large, PhysAddr{page}, 5 * large, access)), Error::out_of_frames);
-    EXPECT_EQ(refused(table.prepare(4 * large, 5 * large)), Error::out_of_frames);
-    EXPECT_TRUE(table.map(4 * large, PhysAddr{page}, 4 * large, access).ok());
-    const FakeMemory full = memory;
-    EXPECT_EQ(table.unmap(large, page).error(), Error::out_of_frames);
-    EXPECT_EQ(table.protect(large, page, access).error(), Error::out_of_frames);
-    EXPECT_TRUE(memory == full);
+    EXPECT_EQ(map(4 * large, page, 5 * large), Error::out_of_frames);
+    EXPECT_TRUE(table.map(4 * large, PhysAddr{page}, 4 * large, paging::read_only).ok());
     FakeMemory none{0};
     EXPECT_EQ(TestFixture::Table::create(none).error(), Error::out_of_frames);
 }
 
-TYPED_TEST(Builder, UnmapAndProtectSplit) {
-    FakeMemory memory{100};
+TYPED_TEST(Builder, LastTables) {
+    FakeMemory memory{6};
     auto table = TestFixture::Table::create(memory).value();
-    ASSERT_TRUE(table.map(0, PhysAddr{huge}, huge, paging::read_write).ok());
-    ASSERT_TRUE(table.unmap(large + page, page).ok());
-    EXPECT_FALSE(table.query(large + page));
-    EXPECT_EQ(table.query(large)->bytes, page);
-    EXPECT_EQ(table.query(large + 2 * page)->to.value(), huge + large + 2 * page);
-    EXPECT_EQ(table.query(0)->bytes, large);
-    EXPECT_EQ(table.query(0)->access, paging::read_write);
-    ASSERT_TRUE(table.protect(4 * large, 2 * large + page, paging::read_execute).ok());
-    EXPECT_EQ(table.query(4 * large)->access, paging::read_execute);
-    EXPECT_EQ(table.query(4 * large)->bytes, large);
-    EXPECT_EQ(table.query(6 * large)->access, paging::read_execute);
-    EXPECT_EQ(table.query(6 * large + page)->access, paging::read_write);
-    EXPECT_EQ(table.query(6 * large + page)->to.value(), huge + 6 * large + page);
-    // The hole can be filled again.
-    ASSERT_TRUE(table.map(large + page, PhysAddr{0}, page, paging::device).ok());
-    EXPECT_EQ(table.query(large + page)->access, paging::device);
-    EXPECT_FALSE(table.query(huge));
-    EXPECT_FALSE(table.query(paging::input_limit));
-    EXPECT_FALSE(table.next(huge));
-}
-
-TYPED_TEST(Builder, PrepareMakesLastTables) {
-    FakeMemory memory{100};
-    auto table = TestFixture::Table::create(memory).value();
-    EXPECT_FALSE(table.last_table(large));
-    ASSERT_TRUE(table.prepare(large + page, large).ok());
-    ASSERT_TRUE(table.last_table(large) && table.last_table(2 * large));
-    EXPECT_NE(*table.last_table(large), *table.last_table(2 * large));
-    EXPECT_FALSE(table.last_table(3 * large));
-    EXPECT_FALSE(table.last_table(paging::input_limit));
-    EXPECT_FALSE(table.next(0));
-    const std::size_t used = memory.used();
-    EXPECT_EQ(*table.prepare(large, large), 0u); // again: nothing to do
+    const auto first = table.last_table(large + page);
+    ASSERT_TRUE(first.ok());
+    EXPECT_EQ(memory.used(), 4u);
+    EXPECT_EQ(*table.last_table(2 * large - 1), *first); // again: nothing to do
+    EXPECT_EQ(memory.used(), 4u);
+    EXPECT_NE(*table.last_table(2 * large), *first);
+    const FakeMemory before = memory;
+    EXPECT_EQ(table.last_table(huge).error(), Error::out_of_frames);
+    EXPECT_TRUE(memory == before);
+    EXPECT_TRUE(table.last_table(3 * large).ok());
+    const typename TestFixture::Walk walk{memory, table.root()};
+    EXPECT_FALSE(walk.next(0));
     ASSERT_TRUE(table.map(large, PhysAddr{0}, large, paging::read_only).ok());
-    EXPECT_EQ(table.query(large)->bytes, page); // a table stands where a large page would go
-    EXPECT_EQ(*table.prepare(large, large), 0u);
-    EXPECT_EQ(memory.used(), used);
+    EXPECT_EQ(walk.query(large)->bytes, page); // a table stands where a large page would go
+    EXPECT_EQ(memory.used(), 6u);
 }
 
 // I2: after every single store each address has its translation from before or from after the operation.
-template <typename Table> class Replay {
-public:
-    Replay(FakeMemory& memory, Table& table) : memory_(memory), table_(table) {}
-
-    template <typename Operation> void run(const std::vector<std::uint64_t>& watched, Operation operation) {
-        const auto before = look(watched);
-        std::vector<std::vector<std::optional<paging::Leaf>>> states;
-        memory_.after_store = [&] { states.push_back(look(watched)); };
-        ASSERT_TRUE(operation().ok());
-        memory_.after_store = nullptr;
-        const auto after = look(watched);
-        ASSERT_FALSE(states.empty());
-        for (const auto& state : states)
-            for (std::size_t i = 0; i < watched.size(); ++i)
-                EXPECT_TRUE(same(state[i], before[i], watched[i]) || same(state[i], after[i], watched[i]));
-    }
-
-private:
-    std::vector<std::optional<paging::Leaf>> look(const std::vector<std::uint64_t>& watched) const {
-        std::vector<std::optional<paging::Leaf>> seen;
-        for (std::uint64_t address : watched)
-            seen.push_back(table_.query(address));
-        return seen;
-    }
-    // The same translation of one address, whatever the page size.
-    static bool same(const std::optional<paging::Leaf>& a, const std::optional<paging::Leaf>& b,
-                     std::uint64_t address) {
-        if (!a || !b)
-            return !a && !b;
-        return a->to.value() + (address - a->from) == b->to.value() + (address - b->from) &&
-               a->access == b->access;
-    }
-    FakeMemory& memory_;
-    Table& table_;
-};
-
 TYPED_TEST(Builder, EveryStoreLeavesOldOrNew) {
     FakeMemory memory{1000};
     auto table = TestFixture::Table::create(memory).value();
-    Replay replay{memory, table};
+    const typename TestFixture::Walk walk{memory, table.root()};
+    ASSERT_TRUE(table.map(0, PhysAddr{huge}, page, paging::read_only).ok());
     const std::vector<std::uint64_t> watched{0,         page, large - page, large,        large + page,
                                              2 * large, huge, huge + large, 2 * huge - 1, 2 * huge + page};
-    replay.run(watched, [&] { return table.map(page, PhysAddr{page}, 2 * huge, paging::read_write); });
-    replay.run(watched, [&] { return table.protect(large, page, paging::read_only); });
-    replay.run(watched, [&] { return table.unmap(huge + large, page); });
-    replay.run(watched, [&] { return table.unmap(page, large); });
-    replay.run(watched, [&] { return table.map(page, PhysAddr{4 * huge}, large, paging::read_execute); });
+    unsigned stores = 0;
+    memory.after_store = [&] {
+        ++stores;
+        for (const std::uint64_t address : watched) {
+            const auto leaf = walk.query(address);
+            if (!leaf)
+                continue;
+            const bool old = address == 0;
+            EXPECT_EQ(leaf->to.value() + (address - leaf->from), old ? huge : address + 3 * huge);
+            EXPECT_EQ(leaf->access, old ? paging::read_only : paging::read_write);
+        }
+        EXPECT_TRUE(walk.query(0));
+    };
+    ASSERT_TRUE(table.map(page, PhysAddr{page + 3 * huge}, 2 * huge, paging::read_write).ok());
+    memory.after_store = nullptr;
+    EXPECT_GT(stores, 1000u);
+    for (const std::uint64_t address : watched)
+        EXPECT_EQ(walk.query(address).has_value(), address < page + 2 * huge) << address;
 }
 
 // A plain map of pages is the model; random operations must agree with it, and fail without a trace when it says so.
@@ -242,6 +243,7 @@ TYPED_TEST(Builder, AgreesWithAModel) {
     std::mt19937_64 random{7};
     FakeMemory memory{4000};
     auto table = TestFixture::Table::create(memory).value();
+    const typename TestFixture::Walk walk{memory, table.root()};
     struct Page {
         std::uint64_t to;
         Access access;
@@ -249,44 +251,37 @@ TYPED_TEST(Builder, AgreesWithAModel) {
     std::map<std::uint64_t, Page> model;
     const std::array<Access, 4> kinds{paging::read_only, paging::read_write, paging::read_execute,
                                       paging::device};
-    constexpr std::uint64_t span_pages = 2048;
+    constexpr std::uint64_t span_pages = 32768;
+    unsigned done = 0;
     for (int step = 0; step < 400; ++step) {
         std::uint64_t from = random() % span_pages * page;
-        std::uint64_t bytes = (1 + random() % (random() % 4 == 0 ? 1200 : 40)) * page;
+        const std::uint64_t bytes = (1 + random() % (random() % 4 == 0 ? 1200 : 40)) * page;
         if (random() % 4 == 0)
             from = from / large * large;
         const std::uint64_t to = (random() % 4 == 0 ? random() % 512 * page : 0) + from + 16 * huge;
         const Access access = kinds[random() % kinds.size()];
-        bool any = false, all = true;
+        bool any = false;
         for (std::uint64_t at = from; at < from + bytes; at += page)
-            (model.contains(at) ? any : all) = model.contains(at);
-        const auto action = random() % 3;
+            any = any || model.contains(at);
         const FakeMemory before = memory;
-        const auto result = action == 0   ? table.map(from, PhysAddr{to}, bytes, access)
-                            : action == 1 ? table.unmap(from, bytes)
-                                          : table.protect(from, bytes, access);
-        ASSERT_EQ(result.ok(), action == 0 ? !any : all) << step;
+        const auto result = table.map(from, PhysAddr{to}, bytes, access);
+        ASSERT_EQ(result.ok(), !any) << step;
         if (!result.ok()) {
             ASSERT_TRUE(memory == before);
             continue;
         }
-        EXPECT_EQ(*result, memory.writes - before.writes);
-        for (std::uint64_t offset = 0; offset < bytes; offset += page) {
-            if (action == 0)
-                model[from + offset] = {to + offset, access};
-            else if (action == 1)
-                model.erase(from + offset);
-            else
-                model[from + offset].access = access;
-        }
-        for (std::uint64_t at = 0; at < (span_pages + 1300) * page; at += page) {
-            const auto leaf = table.query(at);
-            const auto expected = model.find(at);
-            ASSERT_EQ(leaf.has_value(), expected != model.end());
-            if (leaf) {
-                ASSERT_EQ(leaf->to.value() + (at - leaf->from), expected->second.to);
-                ASSERT_EQ(leaf->access, expected->second.access);
-            }
+        ++done;
+        for (std::uint64_t offset = 0; offset < bytes; offset += page)
+            model[from + offset] = {to + offset, access};
+    }
+    EXPECT_GT(done, 50u);
+    for (std::uint64_t at = 0; at < (span_pages + 1300) * page; at += page) {
+        const auto leaf = walk.query(at);
+        const auto expected = model.find(at);
+        ASSERT_EQ(leaf.has_value(), expected != model.end());
+        if (leaf) {
+            ASSERT_EQ(leaf->to.value() + (at - leaf->from), expected->second.to);
+            ASSERT_EQ(leaf->access, expected->second.access);
         }
     }
 }
@@ -310,28 +305,7 @@ TEST(Formats, HostIsWriteXorExecute) {
     FakeMemory memory{10};
     auto table = paging::TableBuilder<paging::HostFormat, FakeMemory>::create(memory).value();
     EXPECT_EQ(table.map(0, PhysAddr{0}, page, paging::read_write_execute).error(), Error::bad_access);
-    ASSERT_TRUE(table.map(0, PhysAddr{0}, page, paging::read_execute).ok());
-    EXPECT_EQ(table.protect(0, page, paging::read_write_execute).error(), Error::bad_access);
-}
-
-TEST(TablesNeeded, IsAnUpperBoundAndTightForOneExtent) {
-    std::mt19937_64 random{11};
-    for (int step = 0; step < 300; ++step) {
-        const unsigned largest = static_cast<unsigned>(random() % 3);
-        const unsigned congruent = std::array{12u, 21u, 30u}[random() % 3];
-        const std::uint64_t from = random() % (std::uint64_t{1} << 20) * page;
-        const std::uint64_t bytes = (1 + random() % (step % 3 == 0 ? 300000 : 2000)) * page;
-        const std::uint64_t to = from + (std::uint64_t{1} << congruent) * (congruent == 30 ? 4 : 5);
-        FakeMemory memory{100000};
-        auto table = paging::TableBuilder<paging::NestedFormat, FakeMemory>::create(memory, largest).value();
-        ASSERT_TRUE(table.map(from, PhysAddr{to}, bytes, paging::read_write).ok());
-        const std::array<paging::Extent, 1> extents{{{from, bytes, congruent}}};
-        EXPECT_EQ(memory.used(), paging::tables_needed(extents, largest))
-            << from << ' ' << bytes << ' ' << congruent << ' ' << largest;
-    }
-    EXPECT_EQ(paging::tables_needed({}, 2), 1u);
-    const std::array<paging::Extent, 1> nothing{{{0, 0, 12}}};
-    EXPECT_EQ(paging::tables_needed(nothing, 2), 1u);
+    EXPECT_TRUE(table.map(0, PhysAddr{0}, page, paging::read_execute).ok());
 }
 
 } // namespace

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "hypervisor/core/bytes/reader.hpp"
+#include "hypervisor/core/plan/fixture_test.hpp"
 #include "hypervisor/core/plan/guest_layout.hpp"
 #include "hypervisor/core/plan/plan.hpp"
-#include "hypervisor/core/plan/plan_fixture.hpp"
 
 #include <functional>
 

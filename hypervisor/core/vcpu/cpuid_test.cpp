@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "hypervisor/core/vcpu/cpuid.hpp"
 
-#include "hypervisor/core/vcpu/testing_host.hpp"
+#include "hypervisor/core/vcpu/host_test.hpp"
 
 #include <gtest/gtest.h>
 

@@ -86,7 +86,7 @@ base::PhysAddr nested_tables(std::uint32_t partition) {
         const paging::Access access =
             placement.kind == plan::RegionKind::ram ? paging::read_write_execute : paging::read_execute;
         for (const memory::Run& run : m.bound.runs_of(placement)) {
-            (void)expect_tables(tables.map(gpa, base::PhysAddr{run.base}, run.bytes, access));
+            expect_tables(tables.map(gpa, base::PhysAddr{run.base}, run.bytes, access));
             gpa += run.bytes;
         }
     }

@@ -29,10 +29,9 @@ ImageExtent image_extent() {
 base::Result<AddressSpace, paging::Error> AddressSpace::create(memory::FramePool& pool) {
     TablePool& memory = table_pool.emplace(pool);
     AddressSpace space{CAISSON_TRY(Tables::create(memory))};
-    (void)CAISSON_TRY(space.map_image());
+    CAISSON_TRY(space.map_image());
     for (const memory::Run& run : pool.runs())
-        (void)CAISSON_TRY(
-            space.tables_.map(run.base, base::PhysAddr{run.base}, run.bytes, paging::read_write));
+        CAISSON_TRY(space.tables_.map(run.base, base::PhysAddr{run.base}, run.bytes, paging::read_write));
     return space;
 }
 
@@ -41,32 +40,27 @@ base::Status<paging::Error> AddressSpace::map_image() {
         const std::uint64_t start = number(from);
         return tables_.map(start, base::PhysAddr{start}, number(to) - start, access);
     };
-    (void)CAISSON_TRY(map(image_start, image_text_start, paging::read_only));
-    (void)CAISSON_TRY(map(image_text_start, image_data_start, paging::read_execute));
-    (void)CAISSON_TRY(map(image_data_start, image_end, paging::read_write));
-    (void)CAISSON_TRY(tables_.unmap(number(boot_stack_guard), base::page_size));
-    return base::success;
+    CAISSON_TRY(map(image_start, image_text_start, paging::read_only));
+    CAISSON_TRY(map(image_text_start, image_data_start, paging::read_execute));
+    CAISSON_TRY(map(image_data_start, boot_stack_guard, paging::read_write));
+    return map(boot_stack_guard + base::page_size, image_end, paging::read_write);
 }
 
 base::Status<paging::Error> AddressSpace::add_cpu(memory::FramePool& pool, Cpu& cpu) {
     const std::uint64_t area = cpu_area(cpu.index);
     for (const StackPlace& stack : {main_stack, nmi_stack, double_fault_stack, machine_check_stack})
-        (void)CAISSON_TRY(tables_.map(area + stack.offset, take_frames(pool, stack.pages),
-                                      stack.pages * base::page_size, paging::read_write));
+        CAISSON_TRY(tables_.map(area + stack.offset, take_frames(pool, stack.pages),
+                                stack.pages * base::page_size, paging::read_write));
     for (unsigned slot = 0; slot < window_count; ++slot) {
         const std::uint64_t at = area + window_offset(slot);
-        (void)CAISSON_TRY(tables_.prepare(at, window_bytes));
-        const auto table = tables_.last_table(at);
-        base::expects(table.has_value(), "address space: prepare() made no table");
-        cpu.windows[slot].table = *table;
+        cpu.windows[slot].table = CAISSON_TRY(tables_.last_table(at));
         cpu.windows[slot].at = base::VirtAddr{at};
     }
     return base::success;
 }
 
 base::Status<paging::Error> AddressSpace::add_apic_page(base::PhysAddr page) {
-    (void)CAISSON_TRY(tables_.map(page.value(), page, base::page_size, paging::device));
-    return base::success;
+    return tables_.map(page.value(), page, base::page_size, paging::device);
 }
 
 } // namespace hv

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// hypervisor/core/vcpu/testing_host.hpp - processors for tests: one that has nothing, one that claims every bit.
+// hypervisor/core/vcpu/host_test.hpp - processors for tests: one that has nothing, one that claims every bit.
 #pragma once
 
 #include "hypervisor/core/vcpu/cpuid.hpp"

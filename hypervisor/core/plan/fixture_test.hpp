@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// hypervisor/core/plan/plan_fixture.hpp - plans and machines for the tests of this folder.
+// hypervisor/core/plan/fixture_test.hpp - plans and machines for the tests of this folder.
 #pragma once
 
 #include "hypervisor/core/bundle/format.hpp"

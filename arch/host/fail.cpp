@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// hypervisor/base/host_fail.cpp - `fail` for hosted programs: message and abort.
+// arch/host/fail.cpp - `fail` for hosted programs: message and abort.
 #include "hypervisor/base/fail.hpp"
 
 #include <cstdio>

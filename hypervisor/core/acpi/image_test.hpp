@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// hypervisor/core/acpi/testing_image.hpp - sparse physical memory from a dump, for tests and fuzzing only.
+// hypervisor/core/acpi/image_test.hpp - sparse physical memory from a dump, for tests and fuzzing only.
 //
 // Dump: u64 RSDP address, u32 block count, then blocks of u64 address, u32 length, bytes. The seeds in
 // corpus/acpi_tables_fuzz were dumped from QEMU's q35, pc and microvm machines.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// loader/handover/fake_memory.hpp - physical memory in a buffer, for tests and fuzzing.
+// loader/handover/fake_memory_test.hpp - physical memory in a buffer, for tests and fuzzing.
 #pragma once
 
 #include "loader/handover/boot_record.hpp"
