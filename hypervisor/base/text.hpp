@@ -59,6 +59,7 @@ public:
         size_ = 0;
         truncated_ = false;
     }
+    constexpr void shorten(std::size_t most) { size_ = size_ < most ? size_ : most; }
 
 private:
     constexpr void put(char c) {

@@ -2,8 +2,8 @@
 /* third_party/sodium/support.c - the few services that the used part of libsodium expects from the rest of
  * it.
  *
- * Nothing verified here is secret, so wiping memory and constant time matter less than that the functions
- * exist; they do both all the same. Misuse is a bug of ours: it traps. */
+ * Secret are only the keys of the audit log: what wipes and compares here does so for certain and in constant time.
+ * Misuse is a bug of ours: it traps. */
 #include <stddef.h>
 #include <stdint.h>
 

@@ -43,10 +43,16 @@ Record& Record::add_hex(std::string_view name, std::uint64_t value) {
     return *this;
 }
 
-Record audit_record(std::string_view event, std::uint64_t sequence) {
-    Record record;
-    record.add("event", event).add("seq", sequence);
-    return record;
+Record& Record::add_bytes(std::string_view name, std::span<const std::uint8_t> bytes) {
+    key(name);
+    for (const std::uint8_t byte : bytes)
+        text_ << "0123456789abcdef"[byte >> 4] << "0123456789abcdef"[byte & 15];
+    return *this;
+}
+
+Record& Record::add_pairs(std::string_view pairs) {
+    text_ << ' ' << pairs;
+    return *this;
 }
 
 Record build(const ExitRecord& exit) {

@@ -11,6 +11,7 @@
 #include "partitions/abi/console.h"
 
 #include <cstdint>
+#include <span>
 #include <string_view>
 
 namespace audit {
@@ -22,6 +23,10 @@ public:
     Record& add(std::string_view key, std::string_view value);
     Record& add(std::string_view key, std::uint64_t value);
     Record& add_hex(std::string_view key, std::uint64_t value);
+    Record& add_bytes(std::string_view key, std::span<const std::uint8_t> bytes); // two digits a byte
+    Record& add_pairs(std::string_view pairs);                                    // of another record
+    void clear() { text_.clear(); }
+    void shorten(std::size_t most) { text_.shorten(most); }
     [[nodiscard]] std::string_view view() const { return text_.view(); }
     [[nodiscard]] bool truncated() const { return text_.truncated(); }
 
@@ -29,9 +34,6 @@ private:
     void key(std::string_view name);
     RecordText text_;
 };
-
-// An audit record: `event` and `seq` first, more pairs as they come.
-[[nodiscard]] Record audit_record(std::string_view event, std::uint64_t sequence);
 
 struct ExitRecord {
     std::string_view partition;

@@ -41,7 +41,8 @@ struct Header {
     std::uint32_t flags;             // 0
     std::uint64_t machine_memory;    // bytes; 0: not said
     std::array<char, 32> name;
-    std::array<std::uint8_t, 56> reserved;
+    std::array<std::uint8_t, 32> audit_key; // X25519, to which the audit log's first key is sealed; zeros: none
+    std::array<std::uint8_t, 24> reserved;
 };
 static_assert(sizeof(Header) == 128);
 

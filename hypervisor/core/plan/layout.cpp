@@ -156,6 +156,7 @@ Header header_of(const Request& request) {
     header.on_all_stopped = static_cast<std::uint32_t>(request.on_all_stopped);
     header.machine_cpus = request.machine_cpus;
     header.machine_memory = request.machine_memory;
+    header.audit_key = request.audit_key;
     set_name(header.name, request.name);
     return header;
 }

@@ -39,6 +39,7 @@ struct Request {
     AllStopped on_all_stopped = AllStopped::poweroff;
     std::uint32_t machine_cpus = 0;   // 0: not said
     std::uint64_t machine_memory = 0; // bytes; 0: not said
+    std::array<std::uint8_t, 32> audit_key{};
     std::span<const PartitionRequest> partitions;
 };
 

@@ -21,6 +21,7 @@
 #include "partitions/abi/hypercall.h"
 
 #include <algorithm>
+#include <optional>
 
 namespace hv {
 namespace {
@@ -51,23 +52,45 @@ base::PhysAddr trampoline_page() {
     refuse_to_start("no usable page below 1 MiB to start the other CPUs from");
 }
 
-// What is about to run, in the audit log: the bundle's identity covers every byte of configuration and payload.
-void record_bundle() {
-    const bundle::Header& header = machine().contents->header();
-    base::Text<2 * sizeof(header.bundle_id)> id;
-    for (const std::uint8_t byte : header.bundle_id)
-        id << "0123456789abcdef"[byte >> 4] << "0123456789abcdef"[byte & 15];
+// Opens the audit log with what is about to run: the bundle's identity covers every byte of configuration and payload,
+// the nonce tells this boot from all others. With an operator's key in the plan the log's first key is sealed to it.
+void open_audit_log() {
+    const Machine& m = machine();
+    const bundle::Header& header = m.contents->header();
+    const audit::Key& operator_key = m.plan->header().audit_key;
+    std::optional<audit::Seal> seal;
+    if (operator_key != audit::Key{}) {
+        audit::Key secret{};
+        fill_random(secret);
+        seal = audit::seal(secret, operator_key);
+        crypto::wipe(secret);
+        if (!seal)
+            refuse_to_start("bundle refused: its audit key is not an X25519 public key");
+    }
+    console::begin_audit(seal ? &seal->first_key : nullptr);
     const auto text = [](const std::array<char, 32>& field) {
         return std::string_view{
             field.data(),
             static_cast<std::size_t>(std::find(field.begin(), field.end(), '\0') - field.begin())};
     };
-    console::audit_event("bundle", [&](audit::Record& record) {
+    console::audit_event("boot", [&](audit::Record& record) {
+        std::array<std::uint8_t, 16> nonce{};
+        fill_random(nonce);
         record.add("name", text(header.name))
             .add("version", text(header.version))
             .add("security_version", header.security_version)
-            .add("id", id.view());
+            .add_bytes("bundle", header.bundle_id)
+            .add("build", CAISSON_BUILD_ID)
+            .add("partitions", m.plan->partition_count())
+            .add("tsc_hz", m.times.tsc_hz)
+            .add("wall_ns", m.times.wall_ns)
+            .add("wall_tsc", m.times.wall_tsc)
+            .add_bytes("nonce", nonce);
+        if (seal)
+            record.add_bytes("operator", operator_key).add_bytes("sealed", seal->sealed);
     });
+    if (seal)
+        crypto::wipe(seal->first_key);
 }
 
 void record_boot() {
@@ -102,7 +125,9 @@ void meet(Cpu& cpu) {
     if (failed.load(std::memory_order_acquire))
         refuse_bundle(first_failure);
     machine().times.verified_tsc = cpu::rdtsc();
-    record_bundle();
+    console::audit_event("integrity", [](audit::Record& record) {
+        record.add("result", "verified").add("sections", machine().contents->section_count());
+    });
     record_boot();
     go.store(true, std::memory_order_release);
     for (Cpu* other : machine().cpus)
@@ -167,6 +192,7 @@ extern "C" void caisson_boot(std::uint32_t protocol, std::uint32_t information) 
     measure_clocks();
     if (!gather_entropy())
         console::log("this CPU has no RDRAND: entropy comes from the clock alone and is weak");
+    open_audit_log();
     bind_plan();
     const base::PhysAddr space = build_everything();
     Cpu& self = *m.cpus[0];

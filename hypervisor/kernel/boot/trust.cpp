@@ -94,6 +94,13 @@ void refuse_bundle(const bundle::Issue& issue) {
             line << " leaf " << issue.leaf;
         line << ')';
     }
+    console::audit_event("integrity", [&](audit::Record& record) {
+        record.add("result", "refused").add("detail", bundle::describe(issue.error));
+        if (issue.section != bundle::no_index)
+            record.add("section", machine().contents->section_name(issue.section));
+        if (issue.error == bundle::Error::leaf_mismatch)
+            record.add("leaf", issue.leaf);
+    });
     refuse_to_start(line.view());
 }
 

@@ -17,13 +17,15 @@ namespace {
 constinit drivers::Uart<cpu::Ports> uart{cpu::Ports{}};
 constinit TicketLock line;
 constinit std::atomic<std::uint64_t> waiting{0}; // bit n: partition n's ring has something to send
-constinit std::atomic<std::uint64_t> sequence{0};
+constinit TicketLock appending;                  // of audit records; never held while the line is waited for
+constinit audit::Log audit_log;
 constinit std::atomic<bool> seized{false};
 
 // With more rounds the holder would work for its neighbours without end.
 constexpr unsigned rounds_a_turn = 4;
 // A holder sends at most so many frames of one ring in one round.
 constexpr unsigned frames_a_round = 2;
+constexpr unsigned audit_records_a_round = 4;
 
 static_assert(plan::max_partitions <= 64);
 
@@ -51,11 +53,21 @@ bool send_ring(Partition& partition, unsigned frames) {
     return partition.ring.empty();
 }
 
+void send_audit(unsigned most) {
+    for (const audit::Record* record; most > 0 && (record = audit_log.oldest()) != nullptr; --most) {
+        send({audit::FrameType::audit}, record->view());
+        audit_log.sent();
+    }
+}
+
+bool something_waits() {
+    return waiting.load(std::memory_order_acquire) != 0 || audit_log.oldest() != nullptr;
+}
+
 void send_waiting() {
-    for (unsigned round = 0; round < rounds_a_turn; ++round) {
+    for (unsigned round = 0; round < rounds_a_turn && something_waits(); ++round) {
+        send_audit(audit_records_a_round);
         std::uint64_t bits = waiting.exchange(0, std::memory_order_acq_rel);
-        if (bits == 0)
-            return;
         for (; bits != 0; bits &= bits - 1) {
             const auto index = static_cast<unsigned>(__builtin_ctzll(bits));
             if (!send_ring(*machine().partitions[index], frames_a_round))
@@ -67,7 +79,7 @@ void send_waiting() {
 // Sends what rings hold while the line is free. A holder may have looked at `waiting` just before a bit was set, so
 // whoever lets the line go looks again.
 void serve() {
-    for (unsigned turn = 0; turn < rounds_a_turn && waiting.load(std::memory_order_acquire) != 0; ++turn) {
+    for (unsigned turn = 0; turn < rounds_a_turn && something_waits(); ++turn) {
         if (!line.try_lock())
             return;
         send_waiting();
@@ -127,8 +139,33 @@ void flush(Partition& partition) {
     serve();
 }
 
-std::uint64_t next_audit_sequence() {
-    return sequence.fetch_add(1, std::memory_order_relaxed);
+audit::Record* open_audit_record(std::string_view event) {
+    if (!seized.load(std::memory_order_relaxed))
+        appending.lock();
+    return audit_log.open(event, cpu::rdtsc());
+}
+
+void close_audit_record(bool opened) {
+    if (opened)
+        audit_log.commit();
+    if (seized.load(std::memory_order_relaxed))
+        return;
+    appending.unlock();
+    serve();
+}
+
+void begin_audit(const audit::Key* first_key) {
+    audit_log.begin(first_key);
+}
+
+void end_audit(std::string_view reason, std::string_view text) {
+    const auto send_all = [] {
+        const Turn turn;
+        send_audit(audit::Log::slots);
+    };
+    send_all(); // so that there is room
+    audit_event("closed", [&](audit::Record& record) { record.add("reason", reason).add("text", text); });
+    send_all();
 }
 
 void seize() {

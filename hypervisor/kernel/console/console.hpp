@@ -2,13 +2,14 @@
 // hypervisor/kernel/console/console.hpp - the serial line: the hypervisor's records and the partitions' output, in frames.
 //
 // Guest output goes through the partition's ring and never waits: whoever holds the line empties the rings that have
-// something (rule 22). The hypervisor's own records wait for the line; its holders are bounded and served in order.
+// something (rule 22), and audit records likewise through their log. The hypervisor's other records wait for the line; its
+// holders are bounded and served in order.
 // Invariants: every byte on the line is part of a frame; an exit record follows all output of its generation.
 #pragma once
 
 #include "hypervisor/base/text.hpp"
 #include "hypervisor/core/audit/frame.hpp"
-#include "hypervisor/core/audit/record.hpp"
+#include "hypervisor/core/audit/log.hpp"
 
 #include <cstdint>
 #include <span>
@@ -36,9 +37,14 @@ void exit_record(const Partition& partition, std::string_view payload);
 // Sends what the partition's ring holds, if the line is free; else its holder does.
 void flush(Partition& partition);
 
-// An audit record: `event` and the line-wide `seq` are filled in, then `fill(record)` adds pairs.
+// An audit record: `event`, `seq` and `time` are filled in, then `fill(record)` adds pairs. Chained at once, sent when the
+// line is free: nobody waits for the UART. Before begin_audit() there is no log.
 template <typename Fill> void audit_event(std::string_view event, Fill fill);
-[[nodiscard]] std::uint64_t next_audit_sequence();
+void begin_audit(const audit::Key* first_key);
+// The last record, with everything before it, on the line.
+void end_audit(std::string_view reason, std::string_view text);
+[[nodiscard]] audit::Record* open_audit_record(std::string_view event); // audit_event's two halves
+void close_audit_record(bool opened);
 
 // For a panic: the line is ours from here on, whoever had it.
 void seize();
@@ -47,9 +53,10 @@ void drain();
 } // namespace console
 
 template <typename Fill> void console::audit_event(std::string_view event, Fill fill) {
-    audit::Record text = audit::audit_record(event, next_audit_sequence());
-    fill(text);
-    record(audit::FrameType::audit, text.view());
+    audit::Record* const record = open_audit_record(event);
+    if (record != nullptr)
+        fill(*record);
+    close_audit_record(record != nullptr);
 }
 
 } // namespace hv

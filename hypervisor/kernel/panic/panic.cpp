@@ -58,8 +58,10 @@ void reset_machine() {
     power.reset(port, fadt ? fadt->reset_value : std::uint8_t{0});
 }
 
-[[noreturn]] void end(std::string_view reason, plan::AllStopped action, std::uint32_t debug_value) {
+[[noreturn]] void end(std::string_view reason, plan::AllStopped action, std::uint32_t debug_value,
+                      std::string_view text) {
     constexpr std::array<std::string_view, 3> names{"poweroff", "reboot", "halt"};
+    console::end_audit(reason, text);
     console::record(audit::FrameType::end,
                     audit::build(audit::EndRecord{reason, names[static_cast<std::size_t>(action)]}).view());
     console::drain();
@@ -91,20 +93,20 @@ void end_in_panic(std::string_view line) {
     console::log(line);
     // QEMU ends by its exit device; a real machine stays where somebody can read the line.
     if (machine().is_qemu)
-        end("panic", plan::AllStopped::poweroff, CAISSON_DEBUG_EXIT_PANIC);
-    end("panic", plan::AllStopped::halt, CAISSON_DEBUG_EXIT_PANIC);
+        end("panic", plan::AllStopped::poweroff, CAISSON_DEBUG_EXIT_PANIC, line);
+    end("panic", plan::AllStopped::halt, CAISSON_DEBUG_EXIT_PANIC, line);
 }
 
 void end_in_order() {
     stop_other_cpus();
-    end("all-stopped", machine().plan->on_all_stopped(), CAISSON_DEBUG_EXIT_ALL_STOPPED);
+    end("all-stopped", machine().plan->on_all_stopped(), CAISSON_DEBUG_EXIT_ALL_STOPPED, {});
 }
 
 void refuse_to_start(std::string_view line) {
     console::log(line);
     if (machine().is_qemu)
-        end("refused", plan::AllStopped::poweroff, CAISSON_DEBUG_EXIT_REFUSED);
-    end("refused", plan::AllStopped::halt, CAISSON_DEBUG_EXIT_REFUSED);
+        end("refused", plan::AllStopped::poweroff, CAISSON_DEBUG_EXIT_REFUSED, line);
+    end("refused", plan::AllStopped::halt, CAISSON_DEBUG_EXIT_REFUSED, line);
 }
 
 } // namespace hv

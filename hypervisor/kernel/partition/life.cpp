@@ -101,7 +101,9 @@ void report_end(Partition& partition, bool last) {
     record.first_output = partition.first_output_tsc.load(std::memory_order_relaxed);
     record.ended = cpu::rdtsc();
     record.last = last;
-    console::exit_record(partition, audit::build(record).view());
+    const audit::Record text = audit::build(record);
+    console::exit_record(partition, text.view());
+    console::audit_event("ended", [&](audit::Record& event) { event.add_pairs(text.view()); });
 }
 
 // Memory as it must be, vCPU 0 ready to enter. False: the payload cannot be started (the ending says why).
