@@ -11,8 +11,11 @@
  * Types:
  *   'o'  console output of a partition
  *   'l'  a line of the hypervisor's own log (partition "hv")
- *   'a'  an audit record:  key=value pairs separated by single spaces; values have no spaces
- *        first key is always `event` (start, refused, stopped, restart, enosys, note ...), then `seq` (line-wide counter)
+ *   'a'  an audit record (partition "hv"):  key=value pairs separated by single spaces; values have no spaces
+ *        first keys: event=WORD seq=N time=TSC, `lost=N` where records were dropped before it; last keys: hash=HEX and,
+ *        where the plan has an audit key, mac=HEX (hypervisor/core/audit/chain.hpp). seq counts from 0 without a hole.
+ *        Events: boot (always the first), integrity, start, restart, refused, stopped, ended, note, closed (always the
+ *        last), ...
  *   'x'  the end of a partition's generation. Keys, in this order:
  *        partition=NAME generation=N status=0..255 reason=exit|signal|fault|stopped detail=WORD
  *        exits=N refusals=N dropped=N started=TSC first_output=TSC|0 ended=TSC last=0|1

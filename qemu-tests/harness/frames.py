@@ -5,6 +5,7 @@ Strict on purpose: a byte between frames after the first one, a length that is n
 its keys is an error of the line, and an error of the line fails the case.
 """
 import dataclasses
+import hashlib
 
 FRAME_START = 0x1E
 FRAME_MAX = 1024
@@ -14,7 +15,7 @@ REQUIRED = {
           "first_output", "ended", "last"],
     "e": ["reason", "action"],
     "b": ["entry", "verified", "ready", "memory_hypervisor", "memory_bundle", "memory_partitions", "cpus", "abi", "build"],
-    "a": ["event", "seq"],
+    "a": ["event", "seq", "time", "hash"],
 }
 
 
@@ -45,6 +46,7 @@ class Line:
         for frame in self.frames:
             if frame.type in REQUIRED:
                 self._record(frame)
+        self._chain()
         self.names = {r.partition: r.keys["partition"] for r in self.records if r.type == "x" and "partition" in r.keys}
 
     def _split(self, data):
@@ -100,6 +102,23 @@ class Line:
             self.errors.append(f"record '{frame.type}': no {', '.join(missing)} in {text!r}")
             return
         self.records.append(Record(frame.type, frame.partition, keys))
+
+    def _chain(self):
+        """The audit log of each boot: in sequence, hash-chained, and closed when the machine ended in order."""
+        previous, expected, closed = bytes(32), 0, True
+        for text in (f.payload for f in self.frames if f.type == "a"):
+            body, _, tail = text.partition(b" hash=")
+            keys = dict(pair.split(b"=", 1) for pair in body.split(b" ") if b"=" in pair)
+            if keys.get(b"event") == b"boot":  # a machine that starts again begins a log of its own
+                previous, expected = bytes(32), 0
+            closed = keys.get(b"event") == b"closed"
+            previous = hashlib.sha256(b"caisson audit v1\0" + previous + body).digest()
+            if keys.get(b"seq") != b"%d" % expected or not tail.startswith(previous.hex().encode()):
+                self.errors.append(f"audit record {expected}: the chain is broken: {text!r}")
+                return
+            expected += 1
+        if not closed and any(f.type == "e" for f in self.frames):
+            self.errors.append("the audit log has no closing record")
 
     def of(self, kind):
         return [record for record in self.records if record.type == kind]

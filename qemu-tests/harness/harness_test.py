@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The harness itself: a guest that fails, in every way known, fails the run. QEMU and the tool are stand-ins here."""
+import hashlib
 import io
 import json
 import os
@@ -45,11 +46,22 @@ def end(status=3, exits=1, last=1, generation=1):
                  f"dropped=0 started=1 first_output=2 ended=3 last={last}", generation)
 
 
-START = frame("a", "0", "event=start seq=0")
+def audit(*bodies):
+    """Audit records chained to one another; each body without seq and time."""
+    previous, result = bytes(32), []
+    for seq, body in enumerate(bodies):
+        event, _, rest = body.partition(" ")
+        text = f"event={event} seq={seq} time=5" + (f" {rest}" if rest else "")
+        previous = hashlib.sha256(b"caisson audit v1\0" + previous + text.encode()).digest()
+        result.append(frame("a", "hv", f"{text} hash={previous.hex()}"))
+    return result
+
+
+START, CLOSED = audit("start partition=web", "closed reason=all-stopped")
 LOG = frame("l", "hv", "up")
 OUTPUT = frame("o", "0", "hello\n")
 MACHINE_END = frame("e", "hv", "reason=all-stopped action=poweroff")
-GOOD = b"firmware\r\n" + LOG + START + OUTPUT + end() + MACHINE_END
+GOOD = b"firmware\r\n" + LOG + START + OUTPUT + end() + CLOSED + MACHINE_END
 
 
 class HarnessTest(unittest.TestCase):
@@ -107,34 +119,34 @@ exit {status}
         self.assertEqual(result, 0, printed)
 
     def test_wrong_status_of_guest(self):
-        self.fails("status is 4, expected 3", LOG + START + OUTPUT + end(status=4) + MACHINE_END)
+        self.fails("status is 4, expected 3", LOG + START + OUTPUT + end(status=4) + CLOSED + MACHINE_END)
 
     def test_comparison(self):
-        self.fails("exits is 3, expected <= 2", LOG + START + OUTPUT + end(exits=3) + MACHINE_END)
+        self.fails("exits is 3, expected <= 2", LOG + START + OUTPUT + end(exits=3) + CLOSED + MACHINE_END)
 
     def test_missing_output(self):
-        self.fails("'hello' is not there", LOG + START + end() + MACHINE_END)
+        self.fails("'hello' is not there", LOG + START + end() + CLOSED + MACHINE_END)
 
     def test_missing_end_of_partition(self):
-        self.fails("no record of its last end", LOG + START + OUTPUT + MACHINE_END)
+        self.fails("no record of its last end", LOG + START + OUTPUT + CLOSED + MACHINE_END)
 
     def test_end_that_is_not_the_last(self):
-        self.fails("no record of its last end", LOG + START + OUTPUT + end(last=0) + MACHINE_END)
+        self.fails("no record of its last end", LOG + START + OUTPUT + end(last=0) + CLOSED + MACHINE_END)
 
     def test_missing_end_of_machine(self):
         self.fails("records of the machine's end", LOG + START + OUTPUT + end())
 
     def test_forged_record_in_output_is_no_record(self):
-        self.fails("no record of its last end", LOG + START + OUTPUT + frame("o", "0", end()) + MACHINE_END)
+        self.fails("no record of its last end", LOG + START + OUTPUT + frame("o", "0", end()) + CLOSED + MACHINE_END)
 
     def test_missing_audit_record(self):
-        self.fails("no audit record matches", LOG + OUTPUT + end() + MACHINE_END)
+        self.fails("no audit record matches", LOG + OUTPUT + end() + CLOSED + MACHINE_END)
 
     def test_unwanted_audit_record(self):
-        self.fails("should not be there", LOG + START + frame("a", "0", "event=refused seq=1") + OUTPUT + end() + MACHINE_END)
+        self.fails("should not be there", LOG + b"".join(audit("start partition=web", "refused", "closed")) + OUTPUT + end() + MACHINE_END)
 
     def test_missing_log_line(self):
-        self.fails("log: 'up' is not there", START + OUTPUT + end() + MACHINE_END)
+        self.fails("log: 'up' is not there", START + OUTPUT + end() + CLOSED + MACHINE_END)
 
     def test_status_of_qemu(self):
         self.fails("QEMU's status is 37, expected 33", GOOD, status=37)
@@ -148,24 +160,32 @@ exit {status}
     def test_silence(self):
         self.fails("records of the machine's end", b"", status=33)
 
+    def test_audit_chain(self):
+        three = audit("start partition=web", "note text=x", "closed")
+        rest = OUTPUT + end() + MACHINE_END
+        self.fails("the chain is broken", LOG + START + three[2] + rest)
+        self.fails("the chain is broken", LOG + three[0] + three[1].replace(b"text=x", b"text=y") + three[2] + rest)
+        self.fails("the chain is broken", LOG + three[1] + three[0] + three[2] + rest)
+        self.fails("no closing record", LOG + three[0] + three[1] + rest)
+
     def test_byte_outside_frames(self):
-        self.fails("stands outside every frame", LOG + b"x" + START + OUTPUT + end() + MACHINE_END)
+        self.fails("stands outside every frame", LOG + b"x" + START + OUTPUT + end() + CLOSED + MACHINE_END)
 
     def test_length_that_lies(self):
-        self.fails("not followed by LF", LOG + START + b"\x1eo 0 1 3 hello\n" + OUTPUT + end() + MACHINE_END)
+        self.fails("not followed by LF", LOG + START + b"\x1eo 0 1 3 hello\n" + OUTPUT + end() + CLOSED + MACHINE_END)
 
     def test_cut_line(self):
-        self.fails("serial line", (LOG + START + OUTPUT + end() + MACHINE_END)[:-3])
+        self.fails("serial line", (LOG + START + OUTPUT + end() + CLOSED + MACHINE_END)[:-3])
 
     def test_record_without_keys(self):
-        self.fails("no partition, generation", LOG + START + OUTPUT + frame("x", "0", "status=3") + end() + MACHINE_END)
+        self.fails("no partition, generation", LOG + START + OUTPUT + frame("x", "0", "status=3") + end() + CLOSED + MACHINE_END)
 
     def test_partition_that_the_case_does_not_name_must_end_too(self):
         two = CASE.replace("memory: 4MiB}\n", "memory: 4MiB}\n  other: {kernel: web.elf, cpus: 1, memory: 4MiB}\n")
         self.fails("partition other: no record of its last end", GOOD, case=two)
 
     def test_consoles_are_shown(self):
-        _, printed = self.run_with(LOG + START + frame("o", "0", "hello\nlast words\n") + end(status=4) + MACHINE_END)
+        _, printed = self.run_with(LOG + START + frame("o", "0", "hello\nlast words\n") + end(status=4) + CLOSED + MACHINE_END)
         self.assertIn("last words", printed)
 
     def test_failing_tool(self):

@@ -55,7 +55,7 @@ base::PhysAddr trampoline_page() {
 // Opens the audit log with what is about to run: the bundle's identity covers every byte of configuration and payload,
 // the nonce tells this boot from all others. With an operator's key in the plan the log's first key is sealed to it.
 void open_audit_log() {
-    const Machine& m = machine();
+    Machine& m = machine();
     const bundle::Header& header = m.contents->header();
     const audit::Key& operator_key = m.plan->header().audit_key;
     std::optional<audit::Seal> seal;

@@ -164,7 +164,11 @@ void end_audit(std::string_view reason, std::string_view text) {
         send_audit(audit::Log::slots);
     };
     send_all(); // so that there is room
-    audit_event("closed", [&](audit::Record& record) { record.add("reason", reason).add("text", text); });
+    audit_event("closed", [&](audit::Record& record) {
+        record.add("reason", reason);
+        if (!text.empty())
+            record.add("text", text);
+    });
     send_all();
 }
 
