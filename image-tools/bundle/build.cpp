@@ -21,6 +21,10 @@ namespace {
 constexpr std::uint64_t largest_kernel = std::uint64_t{1} << 30;
 constexpr std::uint64_t largest_module = std::uint64_t{1} << 31;
 
+std::uint64_t page_up(std::uint64_t value) {
+    return (value + 4095) / 4096 * 4096;
+}
+
 class Stopwatch {
 public:
     [[nodiscard]] double lap() {
@@ -61,6 +65,21 @@ void open_image(const manifest::Manifest& manifest, PreparedPartition& out) {
     }
 }
 
+oci::FileRange open_module(const manifest::Manifest& manifest, const manifest::Partition& partition) {
+    const std::filesystem::path module = manifest.resolve(partition.module->value);
+    std::error_code error;
+    const std::uint64_t size = std::filesystem::file_size(module, error);
+    if (error || size == 0 || size > largest_module)
+        throw tool::Failure({"E0601",
+                             tool::ExitCode::io,
+                             "cannot use the module " + module.string() + ": " +
+                                 (error ? error.message() : "it is empty or larger than 2 GiB"),
+                             manifest.source.place(partition.module->spot),
+                             {},
+                             {}});
+    return oci::FileRange::open(module).value();
+}
+
 void read_own_kernel(const manifest::Manifest& manifest, PreparedPartition& out) {
     const auto& kernel = *out.partition->kernel;
     try {
@@ -69,23 +88,21 @@ void read_own_kernel(const manifest::Manifest& manifest, PreparedPartition& out)
     } catch (const tool::Failure& failure) {
         rethrow_at(failure, manifest, kernel.spot);
     }
-    if (!out.partition->module)
-        return;
-    const std::filesystem::path module = manifest.resolve(out.partition->module->value);
-    std::error_code error;
-    out.content.module_bytes = std::filesystem::file_size(module, error);
-    if (error || out.content.module_bytes == 0 || out.content.module_bytes > largest_module)
-        throw tool::Failure({"E0601",
-                             tool::ExitCode::io,
-                             "cannot use the module " + module.string() + ": " +
-                                 (error ? error.message() : "it is empty or larger than 2 GiB"),
-                             manifest.source.place(out.partition->module->spot),
-                             {},
-                             {}});
+    if (out.partition->module)
+        out.content.module_bytes = open_module(manifest, *out.partition).size;
 }
 
-// Flattens the images of all partitions, each image once.
-void flatten(const manifest::Manifest& manifest, Prepared& prepared, const std::filesystem::path& work,
+std::size_t section_count(const Prepared& prepared) {
+    std::size_t count = 3; // leaves, table, meta
+    count += prepared.unikernel.empty() ? 0 : 1;
+    for (const PreparedPartition& item : prepared.partitions)
+        count += item.image || !item.partition->module ? 1 : 2;
+    return count;
+}
+
+// Flattens the images of all partitions, each image once. In a bundle, roots lie one behind the other in the order
+// of the partitions; room is left for the second copy of an image that two have.
+void flatten(const manifest::Manifest& manifest, Prepared& prepared, const RootTarget& target,
              const Observer& observer) {
     Stopwatch watch;
     std::map<oci::Digest, std::shared_ptr<const rootfs::RootImage>> roots;
@@ -93,15 +110,22 @@ void flatten(const manifest::Manifest& manifest, Prepared& prepared, const std::
     options.epoch = source_date_epoch();
     options.progress = observer.progress;
     std::uint64_t files = 0, whiteouts = 0, bytes = 0;
+    AtomicFile* const* const into = std::get_if<AtomicFile*>(&target);
+    std::uint64_t offset = page_up(first_section_offset(section_count(prepared)) + prepared.unikernel.size());
     for (PreparedPartition& item : prepared.partitions) {
         if (!item.image)
             continue;
         auto& root = roots[item.image->manifest_digest()];
         if (!root) {
-            const auto file = work / ("root-" + std::to_string(roots.size()) + ".erofs");
             try {
-                root =
-                    std::make_shared<rootfs::RootImage>(rootfs::RootImage::build(*item.image, file, options));
+                root = std::make_shared<rootfs::RootImage>(
+                    into != nullptr
+                        ? rootfs::RootImage::build(*item.image, (*into)->handle(), (*into)->name(), offset,
+                                                   options)
+                        : rootfs::RootImage::build(*item.image,
+                                                   std::get<std::filesystem::path>(target) /
+                                                       ("root-" + std::to_string(roots.size()) + ".erofs"),
+                                                   options));
             } catch (const tool::Failure& failure) {
                 rethrow_at(failure, manifest, item.partition->image->spot);
             }
@@ -109,6 +133,7 @@ void flatten(const manifest::Manifest& manifest, Prepared& prepared, const std::
             whiteouts += root->statistics().whiteouts;
             bytes += root->size();
         }
+        offset += root->size();
         item.root = root;
         item.content.root_bytes = root->size();
         item.startup = resolve_startup(manifest, *item.partition, item.image->config(), *root);
@@ -121,10 +146,6 @@ void flatten(const manifest::Manifest& manifest, Prepared& prepared, const std::
              counted(files, "file", "files") + ", " + counted(whiteouts, "whiteout", "whiteouts") + ", " +
                  manifest::size_text(bytes) + " of root images",
              watch.lap());
-}
-
-std::filesystem::path folder_of(const std::filesystem::path& file) {
-    return file.parent_path().empty() ? std::filesystem::path(".") : file.parent_path();
 }
 
 } // namespace
@@ -156,15 +177,11 @@ WorkFolder::WorkFolder(const std::filesystem::path& parent) {
                              {},
                              "choose another place with -o"});
     path_ = name;
+    scratch_.emplace(path_);
 }
 
-WorkFolder::~WorkFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-}
-
-Prepared prepare(const manifest::Manifest& manifest, const Library& library,
-                 const std::optional<std::filesystem::path>& work, const Observer& observer) {
+Prepared prepare(const manifest::Manifest& manifest, const Library& library, const RootTarget& target,
+                 const Observer& observer) {
     Stopwatch watch;
     Prepared prepared;
     PartitionContent unikernel;
@@ -195,48 +212,48 @@ Prepared prepare(const manifest::Manifest& manifest, const Library& library,
          counted(images, "image", "images") + ", " +
              counted(manifest.partitions.size(), "partition", "partitions"),
          watch.lap());
-    if (work)
-        flatten(manifest, prepared, *work, observer);
+    if (!std::holds_alternative<std::monostate>(target))
+        flatten(manifest, prepared, target, observer);
     return prepared;
 }
 
-std::vector<SectionInput> payload_sections(const manifest::Manifest& manifest, Prepared& prepared) {
+BundleContent bundle_content(const manifest::Manifest& manifest, Prepared& prepared) {
     using bundle::SectionType;
-    std::vector<SectionInput> out;
-    // Behind the leaves and the table.
+    BundleContent out;
     const auto add = [&](SectionInput input) {
-        out.push_back(std::move(input));
-        return static_cast<std::uint32_t>(out.size()) + first_input_section;
+        out.sections.push_back(std::move(input));
+        return static_cast<std::uint32_t>(out.sections.size() - 1) + first_input_section;
     };
     std::uint32_t unikernel = plan::no_section;
     if (!prepared.unikernel.empty())
         unikernel = add(section(SectionType::kernel, bundle::no_partition, "unikernel", prepared.unikernel));
+    // Roots next: flatten() has written them where they come to lie.
     for (std::uint32_t i = 0; i < prepared.partitions.size(); ++i) {
         PreparedPartition& item = prepared.partitions[i];
-        const std::string& name = item.partition->name;
         item.content.kernel_section = unikernel;
-        if (item.partition->kernel)
-            item.content.kernel_section =
-                add(section(SectionType::kernel, i, name.substr(0, 24) + ".kernel", item.kernel));
-        if (item.partition->module)
-            item.content.module_section =
-                add(section_of_file(SectionType::module, i, name.substr(0, 24) + ".module",
-                                    manifest.resolve(item.partition->module->value)));
         if (item.root)
-            item.content.root_section =
-                add(section_of_file(SectionType::root, i, name.substr(0, 26) + ".root", item.root->path()));
+            item.content.root_section = add(section_of_file(
+                SectionType::root, i, item.partition->name.substr(0, 26) + ".root", item.root->content()));
         else if (item.image) // only checked: any number will do
-            item.content.root_section = first_input_section + 1;
+            item.content.root_section = first_input_section;
     }
+    std::vector<PartitionContent> contents;
+    for (std::uint32_t i = 0; i < prepared.partitions.size(); ++i) {
+        PreparedPartition& item = prepared.partitions[i];
+        const std::string name = item.partition->name.substr(0, 24);
+        if (item.partition->kernel)
+            item.content.kernel_section = add(section(SectionType::kernel, i, name + ".kernel", item.kernel));
+        if (item.partition->module)
+            item.content.module_section = add(section_of_file(SectionType::module, i, name + ".module",
+                                                              open_module(manifest, *item.partition)));
+        contents.push_back(item.content);
+    }
+    out.table = make_table(manifest, contents);
+    std::string bytes(out.table.size(), '\0');
+    std::memcpy(bytes.data(), out.table.data(), out.table.size());
+    add(section(SectionType::table, bundle::no_partition, "table", std::move(bytes)));
     add(section(SectionType::meta, bundle::no_partition, "meta", meta_text(manifest, prepared)));
     return out;
-}
-
-std::vector<std::byte> table_of(const manifest::Manifest& manifest, const Prepared& prepared) {
-    std::vector<PartitionContent> contents;
-    for (const PreparedPartition& item : prepared.partitions)
-        contents.push_back(item.content);
-    return make_table(manifest, contents);
 }
 
 SigningKey signing_key(const manifest::Manifest& manifest, bool& made) {
@@ -289,19 +306,14 @@ BuildResult build(const manifest::Manifest& manifest, const Library& library, co
     result.development = key.is_development();
     set_keys(loader, trusted_keys(manifest, key));
 
-    const WorkFolder work(folder_of(result.bundle));
-    Prepared prepared = prepare(manifest, library, work.path(), options.observer);
+    AtomicFile bundle_file(result.bundle);
+    Prepared prepared = prepare(manifest, library, &bundle_file, options.observer);
     for (const PreparedPartition& item : prepared.partitions)
         if (!item.warning.empty())
             result.warnings.push_back(item.warning);
 
     Stopwatch watch;
-    std::vector<SectionInput> sections = payload_sections(manifest, prepared);
-    const std::vector<std::byte> table = table_of(manifest, prepared);
-    std::string table_bytes(table.size(), '\0');
-    std::memcpy(table_bytes.data(), table.data(), table.size());
-    sections.insert(sections.begin(), section(bundle::SectionType::table, bundle::no_partition, "table",
-                                              std::move(table_bytes)));
+    const auto [sections, table] = bundle_content(manifest, prepared);
     std::uint64_t total_size = 0;
     const std::vector<SectionShape> shapes = layout_sections(sections, total_size);
     if (total_size <= bundle::max_total_size) // else write_bundle says so
@@ -311,7 +323,6 @@ BuildResult build(const manifest::Manifest& manifest, const Library& library, co
     done(options.observer, "plan",
          counted(prepared.partitions.size(), "partition", "partitions") + ", " + size_text, watch.lap());
 
-    AtomicFile bundle_file(result.bundle);
     AtomicFile elf_file(result.elf);
     const BundleInfo info{manifest.name, manifest.version, manifest.security_version,
                           static_cast<std::uint64_t>(source_date_epoch().value_or(0))};

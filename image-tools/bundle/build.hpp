@@ -18,6 +18,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 namespace appliance {
@@ -46,16 +47,21 @@ struct Prepared {
     std::string unikernel; // the ELF; empty: no partition needs it
 };
 
-// Images opened and verified, kernels read. `work`: flattened too, root images are files in that folder;
-// without it their sizes are not known and count as one page.
-Prepared prepare(const manifest::Manifest& manifest, const Library& library,
-                 const std::optional<std::filesystem::path>& work, const Observer& observer);
+// Where root images go: nowhere (only checked, their sizes count as one page), each into a file of a folder, or
+// all to their places in a bundle.
+using RootTarget = std::variant<std::monostate, std::filesystem::path, AtomicFile*>;
 
-// The sections behind the table, in order; fills the section numbers in `prepared`.
-std::vector<SectionInput> payload_sections(const manifest::Manifest& manifest, Prepared& prepared);
+// Images opened and verified, kernels read, images flattened.
+Prepared prepare(const manifest::Manifest& manifest, const Library& library, const RootTarget& target,
+                 const Observer& observer);
 
-// The plan's table for what was prepared (section numbers filled in).
-std::vector<std::byte> table_of(const manifest::Manifest& manifest, const Prepared& prepared);
+struct BundleContent {
+    std::vector<SectionInput> sections; // all but the leaves, in the bundle's order
+    std::vector<std::byte> table;       // the plan's, one of the sections
+};
+
+// What write_bundle writes for what was prepared; fills in the section numbers.
+BundleContent bundle_content(const manifest::Manifest& manifest, Prepared& prepared);
 
 struct BuildOptions {
     std::filesystem::path bundle;
@@ -93,11 +99,11 @@ public:
     explicit WorkFolder(const std::filesystem::path& parent);
     WorkFolder(const WorkFolder&) = delete;
     WorkFolder& operator=(const WorkFolder&) = delete;
-    ~WorkFolder();
     [[nodiscard]] const std::filesystem::path& path() const { return path_; }
 
 private:
     std::filesystem::path path_;
+    std::optional<Scratch> scratch_;
 };
 
 // SOURCE_DATE_EPOCH, when it is set and a number.

@@ -5,10 +5,12 @@
 #include "image-tools/bundle/verify.hpp"
 
 #include <algorithm>
+#include <csignal>
 #include <gtest/gtest.h>
 #include <random>
 #include <set>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 namespace {
@@ -195,7 +197,8 @@ TEST(Bundle, TooLargeIsRefusedBeforeWriting) {
     EXPECT_TRUE(appliance::write_new_file(folder / "big", "", 0600));
     std::filesystem::resize_file(folder / "big", bundle::max_total_size + 1);
     std::vector<appliance::SectionInput> sections = inputs();
-    sections.push_back(appliance::section_of_file(SectionType::root, 1, "big", folder / "big"));
+    sections.push_back(
+        appliance::section_of_file(SectionType::root, 1, "big", *oci::FileRange::open(folder / "big")));
     try {
         appliance::AtomicFile file(folder / "x.bundle");
         static_cast<void>(
@@ -205,6 +208,56 @@ TEST(Bundle, TooLargeIsRefusedBeforeWriting) {
         EXPECT_EQ(failure.diagnostic().exit, tool::ExitCode::limit);
     }
     EXPECT_FALSE(std::filesystem::exists(folder / "x.bundle"));
+}
+
+// A root that was written straight to its place, and its second copy, give the bundle that copies give.
+TEST(Bundle, SectionWrittenInPlace) {
+    const Folder folder;
+    const SigningKey key = SigningKey::generate();
+    const std::string root = noise((2 << 20) + 4096, 9);
+    const auto made = [&](const char* name, bool in_place) {
+        appliance::AtomicFile file(folder / name);
+        const std::uint64_t offset = appliance::first_section_offset(5);
+        std::vector<appliance::SectionInput> sections;
+        for (std::uint32_t partition : {0u, 1u})
+            if (in_place)
+                sections.push_back(appliance::section_of_file(SectionType::root, partition, "root",
+                                                              {file.handle(), name, offset, root.size()}));
+            else
+                sections.push_back(appliance::section(SectionType::root, partition, "root", root));
+        sections.push_back(
+            appliance::section(SectionType::table, bundle::no_partition, "table", noise(9, 1)));
+        sections.push_back(appliance::section(SectionType::meta, bundle::no_partition, "meta", "{}"));
+        if (in_place) {
+            EXPECT_EQ(::pwrite(file.handle()->get(), root.data(), root.size(), static_cast<off_t>(offset)),
+                      static_cast<ssize_t>(root.size()));
+        }
+        static_cast<void>(appliance::write_bundle(file, {"gate", "1", 0, 0}, sections, key, {}));
+        file.commit();
+        return appliance::read_file(folder / name, 64 << 20);
+    };
+    const std::string copied = made("copied", false);
+    EXPECT_EQ(made("in-place", true), copied);
+    EXPECT_EQ(refusal(copied, trusting(key)), "");
+}
+
+TEST(Scratch, RemovedWhenASignalEndsTheTool) {
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+        const Folder folder;
+        const pid_t child = ::fork();
+        if (child == 0) {
+            std::filesystem::create_directory(folder / "work");
+            const appliance::Scratch work(folder / "work");
+            appliance::AtomicFile part(folder / "work/a");
+            appliance::AtomicFile other(folder / "b");
+            ::raise(signal);
+            ::_exit(1);
+        }
+        int status = 0;
+        ASSERT_EQ(::waitpid(child, &status, 0), child);
+        EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == signal) << status;
+        EXPECT_TRUE(std::filesystem::is_empty(folder / "."));
+    }
 }
 
 TEST(Keys, SavedLoadedAndNeverOverwritten) {

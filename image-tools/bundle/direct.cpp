@@ -9,18 +9,19 @@
 
 #include <algorithm>
 #include <cstring>
-#include <fstream>
 
 namespace appliance {
 namespace {
 
 constexpr std::uint64_t page = 4096;
 
-void append_file(AtomicFile& out, const std::filesystem::path& file) {
-    std::ifstream stream(file, std::ios::binary);
-    std::string buffer(1 << 20, '\0');
-    while (stream.read(buffer.data(), static_cast<std::streamsize>(buffer.size())) || stream.gcount() > 0)
-        out.write(bytes_of(std::string_view(buffer.data(), static_cast<std::size_t>(stream.gcount()))));
+void append_file(AtomicFile& out, const oci::FileRange& file) {
+    std::vector<std::uint8_t> buffer(1 << 20);
+    for (std::uint64_t at = 0; at < file.size;) {
+        const std::size_t got = file.read(at, buffer);
+        out.write(std::span(buffer).first(got));
+        at += got;
+    }
 }
 
 } // namespace
@@ -62,7 +63,7 @@ void write_direct_module(const manifest::Manifest& manifest, const std::string& 
     out.write(bytes_of(head));
     out.write(item.content.startup);
     out.zeros(boot.root_gpa - out.size());
-    append_file(out, item.root->path());
+    append_file(out, item.root->content());
     out.commit();
 }
 

@@ -94,13 +94,13 @@ AtomicFile::AtomicFile(std::filesystem::path file)
     descriptor_ = ::open(temporary_.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (descriptor_ < 0)
         cannot("E0602", "create", file_, errno, "choose another place with -o");
+    scratch_.emplace(temporary_);
+    handle_ = std::make_shared<const oci::FileHandle>(::fcntl(descriptor_, F_DUPFD_CLOEXEC, 0));
 }
 
 AtomicFile::~AtomicFile() {
-    if (descriptor_ < 0)
-        return;
-    ::close(descriptor_);
-    ::unlink(temporary_.c_str());
+    if (descriptor_ >= 0)
+        ::close(descriptor_);
 }
 
 void AtomicFile::failed(const char* what) const {
@@ -130,12 +130,9 @@ void AtomicFile::commit(unsigned mode) {
     ::umask(mask);
     if (::fchmod(descriptor_, mode & ~mask) != 0)
         failed("set the mode of");
-    if (::close(std::exchange(descriptor_, -1)) != 0 || ::rename(temporary_.c_str(), file_.c_str()) != 0) {
-        const int error = errno;
-        ::unlink(temporary_.c_str());
-        errno = error;
+    if (::close(std::exchange(descriptor_, -1)) != 0 || ::rename(temporary_.c_str(), file_.c_str()) != 0)
         failed("write");
-    }
+    scratch_->keep();
 }
 
 std::string hex(std::span<const std::uint8_t> bytes) {

@@ -2,10 +2,15 @@
 // image-tools/bundle/files.hpp - whole files, read within a limit and written all or nothing.
 #pragma once
 
+#include "image-tools/bundle/scratch.hpp"
+#include "image-tools/oci/file.hpp"
+
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <memory>
+#include <optional>
 #include <ostream>
 #include <span>
 #include <string>
@@ -33,13 +38,18 @@ public:
     void zeros(std::uint64_t count); // appended
     [[nodiscard]] std::uint64_t size() const { return size_; }
     void commit(unsigned mode = 0644);
+    // For whoever writes or reads a part of it by itself.
+    [[nodiscard]] const std::shared_ptr<const oci::FileHandle>& handle() const { return handle_; }
+    [[nodiscard]] std::string name() const { return file_.string(); }
 
 private:
     [[noreturn]] void failed(const char* what) const;
 
     std::filesystem::path file_;
     std::filesystem::path temporary_;
+    std::optional<Scratch> scratch_;
     int descriptor_ = -1;
+    std::shared_ptr<const oci::FileHandle> handle_;
     std::uint64_t size_ = 0;
 };
 

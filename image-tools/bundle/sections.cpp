@@ -7,9 +7,7 @@
 #include "hypervisor/core/crypto/sha256.hpp"
 
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
-#include <fstream>
 
 namespace appliance {
 namespace {
@@ -37,43 +35,24 @@ std::uint32_t header_size(std::size_t section_count) {
 // Gives a section's content piece by piece.
 class Content {
 public:
-    explicit Content(const SectionInput& input) : input_(input) {
-        if (input.file.empty())
-            return;
-        stream_.open(input.file, std::ios::binary);
-        if (!stream_)
-            failed();
-        buffer_.resize(piece);
-    }
+    explicit Content(const SectionInput& input) : input_(input), buffer_(input.file ? piece : 0) {}
     std::span<const std::uint8_t> next() {
         const std::size_t length =
             static_cast<std::size_t>(std::min<std::uint64_t>(piece, input_.size - done_));
         std::span<const std::uint8_t> bytes;
-        if (input_.file.empty()) {
+        if (!input_.file) {
             bytes = bytes_of(std::string_view(input_.bytes).substr(static_cast<std::size_t>(done_), length));
         } else {
-            stream_.read(buffer_.data(), static_cast<std::streamsize>(length));
-            if (static_cast<std::size_t>(stream_.gcount()) != length)
-                failed();
-            bytes = bytes_of(std::string_view(buffer_.data(), length));
+            input_.file->read(done_, std::span(buffer_).first(length));
+            bytes = std::span(buffer_).first(length);
         }
         done_ += length;
         return bytes;
     }
 
 private:
-    [[noreturn]] void failed() const {
-        throw tool::Failure({"E0601",
-                             tool::ExitCode::io,
-                             "cannot read " + input_.file.string() + " (" + std::strerror(errno) +
-                                 ", or it changed while it was read)",
-                             {},
-                             {},
-                             {}});
-    }
     const SectionInput& input_;
-    std::ifstream stream_;
-    std::string buffer_;
+    std::vector<std::uint8_t> buffer_;
     std::uint64_t done_ = 0;
 };
 
@@ -81,11 +60,12 @@ class Writer {
 public:
     Writer(AtomicFile& out, const tool::Progress& progress) : out_(out), progress_(progress) {}
 
-    // Copies one section to where it belongs and gives its leaf hashes.
+    // Copies one section to where it belongs, unless it was written there, and gives its leaf hashes.
     std::string copy(const SectionInput& input, const SectionShape& shape) {
         Content content(input);
         std::string leaves;
         std::uint64_t offset = shape.offset;
+        const bool there = input.file && input.file->file == out_.handle() && input.file->offset == offset;
         for (std::uint64_t leaf = 0; leaf < bundle::leaf_count(shape.size); ++leaf) {
             std::uint64_t left = bundle::leaf_length(shape.size, leaf);
             bundle::LeafHash hash(shape.type, shape.partition, leaf, left, engine_);
@@ -93,7 +73,8 @@ public:
             for (; left > 0; left -= std::min<std::uint64_t>(left, piece)) {
                 const std::span<const std::uint8_t> bytes = content.next();
                 hash.update(std::as_bytes(bytes));
-                out_.write_at(offset, bytes);
+                if (!there)
+                    out_.write_at(offset, bytes);
                 offset += bytes.size();
                 done_ += bytes.size();
                 if (progress_)
@@ -149,14 +130,21 @@ bundle::Header header(const BundleInfo& info, std::size_t section_count, std::ui
 } // namespace
 
 SectionInput section(bundle::SectionType type, std::uint32_t partition, std::string name, std::string bytes) {
-    SectionInput out{type, partition, std::move(name), std::move(bytes), {}, 0};
+    SectionInput out{type, partition, std::move(name), std::move(bytes), std::nullopt, 0};
     out.size = out.bytes.size();
     return out;
 }
 
 SectionInput section_of_file(bundle::SectionType type, std::uint32_t partition, std::string name,
-                             const std::filesystem::path& file) {
-    return {type, partition, std::move(name), {}, file, std::filesystem::file_size(file)};
+                             oci::FileRange file) {
+    const std::uint64_t size = file.size;
+    return {type, partition, std::move(name), {}, std::move(file), size};
+}
+
+std::uint64_t first_section_offset(std::size_t section_count) {
+    // Each section adds at most one leaf that is not full.
+    const std::uint64_t most_leaves = (bundle::max_total_size >> bundle::leaf_log2) + section_count;
+    return header_size(section_count) + page_up(most_leaves * bundle::hash_size);
 }
 
 std::vector<SectionShape> layout_sections(const std::vector<SectionInput>& sections,
@@ -172,6 +160,7 @@ std::vector<SectionShape> layout_sections(const std::vector<SectionInput>& secti
         at += size;
     };
     place(bundle::SectionType::leaves, bundle::no_partition, leaves * bundle::hash_size);
+    at = std::max(at, first_section_offset(sections.size() + 1));
     for (const SectionInput& input : sections)
         place(input.type, input.partition, input.size);
     total_size = at;

@@ -2,7 +2,8 @@
 // image-tools/bundle/sections.hpp - writes a bundle: sections one behind the other, their hashes, the signed
 // header.
 //
-// Streaming: a section's content is read once, in 1 MiB pieces. The same input and key give the same bytes.
+// Streaming: a section's content is read once, in 1 MiB pieces; one that lies in the bundle already is only hashed.
+// The same input and key give the same bytes.
 // Spec: hypervisor/core/bundle/format.hpp.
 #pragma once
 
@@ -12,7 +13,7 @@
 #include "image-tools/bundle/signing_key.hpp"
 
 #include <cstdint>
-#include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,13 +25,13 @@ struct SectionInput {
     std::uint32_t partition = bundle::no_partition;
     std::string name;
     std::string bytes;
-    std::filesystem::path file; // not empty: instead of bytes
-    std::uint64_t size = 0;     // of bytes or file
+    std::optional<oci::FileRange> file; // instead of bytes; may lie in the bundle, at its place
+    std::uint64_t size = 0;             // of bytes or file
 };
 
 SectionInput section(bundle::SectionType type, std::uint32_t partition, std::string name, std::string bytes);
 SectionInput section_of_file(bundle::SectionType type, std::uint32_t partition, std::string name,
-                             const std::filesystem::path& file);
+                             oci::FileRange file);
 
 struct BundleInfo {
     std::string name;
@@ -52,6 +53,10 @@ inline constexpr std::uint32_t first_input_section = 1;
 // GiB).
 WrittenBundle write_bundle(AtomicFile& out, const BundleInfo& info, const std::vector<SectionInput>& sections,
                            const SigningKey& key, const tool::Progress& progress);
+
+// Where the first of `sections` begins in a bundle of `section_count` sections: root images can be written there
+// before their sizes, and so the length of the leaves section, are known.
+[[nodiscard]] std::uint64_t first_section_offset(std::size_t section_count);
 
 // The shapes write_bundle would give.
 std::vector<SectionShape> layout_sections(const std::vector<SectionInput>& sections,

@@ -95,9 +95,8 @@ std::filesystem::path manifest_file(const Options& options) {
 
 int check(const Options& options, Report& report) {
     const manifest::Manifest manifest = manifest::load(manifest_file(options));
-    appliance::Prepared prepared = appliance::prepare(manifest, appliance::Library::find(), std::nullopt, {});
-    static_cast<void>(appliance::payload_sections(manifest, prepared));
-    static_cast<void>(appliance::table_of(manifest, prepared));
+    appliance::Prepared prepared = appliance::prepare(manifest, appliance::Library::find(), {}, {});
+    static_cast<void>(appliance::bundle_content(manifest, prepared));
     bool made = false;
     if (manifest.signing.key)
         static_cast<void>(appliance::trusted_keys(manifest, appliance::signing_key(manifest, made)));
@@ -117,10 +116,7 @@ int plan(const Options& options, Report& report) {
     report.steps(step_count(manifest, false));
     appliance::Prepared prepared =
         appliance::prepare(manifest, appliance::Library::find(), work.path(), observer(report));
-    std::vector<appliance::SectionInput> sections = appliance::payload_sections(manifest, prepared);
-    const std::vector<std::byte> table = appliance::table_of(manifest, prepared);
-    sections.insert(sections.begin(), appliance::section(bundle::SectionType::table, bundle::no_partition,
-                                                         "table", std::string(table.size(), '\0')));
+    const auto [sections, table] = appliance::bundle_content(manifest, prepared);
     for (const appliance::PreparedPartition& item : prepared.partitions)
         if (!item.warning.empty())
             report.warning(item.warning);

@@ -90,7 +90,7 @@ CAISSON_QEMU=$work/qemu golden no-record run --progress none
 
 golden build build -q --progress none
 golden verify verify test.bundle
-printf 'X' | dd of=test.bundle bs=1 seek=16384 conv=notrunc 2>/dev/null
+printf 'X' | dd of=test.bundle bs=1 seek=40960 conv=notrunc 2>/dev/null
 golden tampered verify test.bundle
 golden tampered-key verify --key nothing.pub test.bundle
 golden not-a-bundle verify appliance.yaml

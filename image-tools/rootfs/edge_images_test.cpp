@@ -36,11 +36,11 @@ protected:
 
     RootImage flatten(const std::string& name) {
         RootImage root = RootImage::build(open(name), work_ / "root.erofs");
-        EXPECT_EQ(std::system(("fsck.erofs " + root.path().string() + " >/dev/null").c_str()), 0)
+        EXPECT_EQ(std::system(("fsck.erofs " + root.content().name + " >/dev/null").c_str()), 0)
             << name << " (erofs-utils installed?)";
         RootImage::build(open(name), work_ / "again.erofs");
         EXPECT_EQ(
-            std::system(("cmp " + root.path().string() + " " + (work_ / "again.erofs").string()).c_str()), 0)
+            std::system(("cmp " + root.content().name + " " + (work_ / "again.erofs").string()).c_str()), 0)
             << name;
         return root;
     }
@@ -48,12 +48,12 @@ protected:
     // Reads the image back; and what fsck.erofs extracts must be the same.
     std::string tree_of(const std::string& name) {
         const RootImage root = flatten(name);
-        const std::string image = bytes_of(root.path());
+        const std::string image = bytes_of(root.content().name);
         const test::ErofsReader reader({reinterpret_cast<const std::uint8_t*>(image.data()), image.size()});
         const fs::path out = work_ / "out";
         fs::remove_all(out);
         EXPECT_EQ(
-            std::system(("fsck.erofs --extract=" + out.string() + " " + root.path().string() + " >/dev/null")
+            std::system(("fsck.erofs --extract=" + out.string() + " " + root.content().name + " >/dev/null")
                             .c_str()),
             0);
         std::string listing;
@@ -129,7 +129,7 @@ TEST_F(EdgeImages, SymlinkThrough) {
 
 TEST_F(EdgeImages, Metadata) {
     const RootImage root = flatten("edge-meta");
-    const std::string image = bytes_of(root.path());
+    const std::string image = bytes_of(root.content().name);
     const test::ErofsReader reader({reinterpret_cast<const std::uint8_t*>(image.data()), image.size()});
     const auto describe = [&](const std::string& path) {
         const test::ReadNode& node = reader.nodes().at(path);

@@ -75,7 +75,7 @@ public:
                        std::int64_t epoch = 0)
         : epoch_(epoch), tree(epoch),
           file_(std::make_shared<const oci::FileHandle>(::memfd_create("spool", MFD_CLOEXEC))),
-          spool(file_, "spool") {
+          spool(file_, "spool", 0) {
         LayerApplier applier(tree, spool, limits, epoch);
         for (std::size_t i = 0; i < layers.size(); ++i) {
             const oci::LayerContext context{"test", i, layers.size(), "sha256:0"};

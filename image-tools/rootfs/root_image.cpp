@@ -45,19 +45,26 @@ RootImage::~RootImage() = default;
 
 RootImage RootImage::build(const oci::Image& image, const std::filesystem::path& output,
                            const BuildOptions& options) {
-    const std::int64_t epoch =
-        std::max<std::int64_t>(0, options.epoch.value_or(image.config().created_epoch.value_or(0)));
     const int descriptor = ::open(output.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (descriptor < 0) {
         oci::fail_system(oci::Fault::not_there, "cannot write " + output.string(), errno);
     }
     RemoveOnFailure guard(output);
+    RootImage root =
+        build(image, std::make_shared<const oci::FileHandle>(descriptor), output.string(), 0, options);
+    guard.keep();
+    return root;
+}
+
+RootImage RootImage::build(const oci::Image& image, std::shared_ptr<const oci::FileHandle> file,
+                           const std::string& name, std::uint64_t offset, const BuildOptions& options) {
+    const std::int64_t epoch =
+        std::max<std::int64_t>(0, options.epoch.value_or(image.config().created_epoch.value_or(0)));
     RootImage root;
-    root.path_ = output;
+    root.content_ = {file, name, offset, 0};
     root.image_name_ = image.name();
     root.tree_ = std::make_unique<Tree>(epoch);
-    root.spool_ =
-        std::make_unique<Spool>(std::make_shared<const oci::FileHandle>(descriptor), output.string());
+    root.spool_ = std::make_unique<Spool>(std::move(file), name, offset);
 
     LayerApplier applier(*root.tree_, *root.spool_, options.limits, epoch);
     oci::Limits limits = options.limits;
@@ -77,13 +84,12 @@ RootImage RootImage::build(const oci::Image& image, const std::filesystem::path&
         root.statistics_.unpacked_bytes += stream.unpacked();
     }
     root.tree_->on_free({});
-    root.size_ = write_erofs(*root.tree_, *root.spool_,
-                             {epoch, image.manifest_digest().text() + "\n" + std::to_string(epoch)});
+    root.content_.size = write_erofs(*root.tree_, *root.spool_,
+                                     {epoch, image.manifest_digest().text() + "\n" + std::to_string(epoch)});
     root.statistics_.layers = image.layers().size();
     root.statistics_.entries = applier.entries();
     root.statistics_.whiteouts = applier.whiteouts();
     root.statistics_.inodes = root.tree_->inode_count();
-    guard.keep();
     return root;
 }
 

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "image-tools/diagnostic/diagnostic.hpp"
+#include "image-tools/oci/file.hpp"
 #include "image-tools/oci/image.hpp"
 #include "image-tools/rootfs/tree.hpp"
 
@@ -40,14 +41,17 @@ public:
     // Writes `output` (replaced if it exists, removed again on failure).
     static RootImage build(const oci::Image& image, const std::filesystem::path& output,
                            const BuildOptions& options = {});
+    // Writes into an open file from `offset` on, which becomes its end; `name` is for messages.
+    static RootImage build(const oci::Image& image, std::shared_ptr<const oci::FileHandle> file,
+                           const std::string& name, std::uint64_t offset, const BuildOptions& options);
 
     RootImage(RootImage&&) noexcept;
     RootImage& operator=(RootImage&&) noexcept;
     ~RootImage();
 
     [[nodiscard]] const Tree& tree() const { return *tree_; }
-    [[nodiscard]] const std::filesystem::path& path() const { return path_; }
-    [[nodiscard]] std::uint64_t size() const { return size_; } // bytes of the file, a multiple of 4096
+    [[nodiscard]] const oci::FileRange& content() const { return content_; }
+    [[nodiscard]] std::uint64_t size() const { return content_.size; } // a multiple of 4096
     [[nodiscard]] const std::string& image_name() const { return image_name_; }
     [[nodiscard]] const BuildStatistics& statistics() const { return statistics_; }
 
@@ -63,8 +67,7 @@ private:
 
     std::unique_ptr<Tree> tree_;
     std::unique_ptr<Spool> spool_;
-    std::filesystem::path path_;
-    std::uint64_t size_ = 0;
+    oci::FileRange content_;
     std::string image_name_;
     BuildStatistics statistics_;
 };

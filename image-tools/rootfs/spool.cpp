@@ -24,8 +24,8 @@ std::uint64_t chunk_blocks(const Inode& inode, std::size_t index) {
     return std::min(chunk, blocks_of(inode.size) - index * chunk);
 }
 
-Spool::Spool(std::shared_ptr<const oci::FileHandle> file, std::string name)
-    : file_(std::move(file)), name_(std::move(name)) {
+Spool::Spool(std::shared_ptr<const oci::FileHandle> file, std::string name, std::uint64_t base)
+    : file_(std::move(file)), name_(std::move(name)), base_(base) {
     buffer_.reserve(buffer_bytes);
 }
 
@@ -66,7 +66,8 @@ void Spool::flush() {
 
 void Spool::write(std::uint64_t offset, std::span<const std::uint8_t> data) {
     while (!data.empty()) {
-        const ssize_t put = ::pwrite(file_->get(), data.data(), data.size(), static_cast<off_t>(offset));
+        const ssize_t put =
+            ::pwrite(file_->get(), data.data(), data.size(), static_cast<off_t>(base_ + offset));
         if (put < 0 && errno == EINTR) {
             continue;
         }
@@ -79,12 +80,12 @@ void Spool::write(std::uint64_t offset, std::span<const std::uint8_t> data) {
 }
 
 std::size_t Spool::read(std::uint64_t offset, std::span<std::uint8_t> to) const {
-    const oci::FileRange range{file_, name_, 0, offset + to.size()};
+    const oci::FileRange range{file_, name_, base_, offset + to.size()};
     return range.read(offset, to);
 }
 
 void Spool::resize(std::uint64_t bytes) {
-    if (::ftruncate(file_->get(), static_cast<off_t>(bytes)) != 0) {
+    if (::ftruncate(file_->get(), static_cast<off_t>(base_ + bytes)) != 0) {
         oci::fail_system(oci::Fault::not_there, "cannot write " + name_, errno);
     }
 }

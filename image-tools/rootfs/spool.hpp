@@ -21,7 +21,8 @@ namespace rootfs {
 
 class Spool {
 public:
-    Spool(std::shared_ptr<const oci::FileHandle> file, std::string name);
+    // `base`: where the root image begins in the file.
+    Spool(std::shared_ptr<const oci::FileHandle> file, std::string name, std::uint64_t base);
 
     [[nodiscard]] std::uint32_t next_block() const { return static_cast<std::uint32_t>(end_ / block_size); }
     void append(std::span<const std::uint8_t> data);
@@ -44,6 +45,7 @@ private:
 
     std::shared_ptr<const oci::FileHandle> file_;
     std::string name_;
+    std::uint64_t base_;
     std::uint64_t end_ = block_size;                            // of what was appended
     std::uint64_t flushed_ = block_size;                        // of what is in the file
     std::vector<std::uint8_t> buffer_;                          // [flushed_, end_)
