@@ -7,11 +7,13 @@ IMAGE = {"programs": list, "host": list, "host_trees": list, "busybox": list, "f
          "links": dict, "entrypoint": list, "args": list, "env": dict, "working_dir": str, "user": str}
 KNOWN = {
     "": {"description": str, "labels": list, "time_limit": int, "requires": list, "images": dict, "manifest": dict,
-         "manifests": dict, "keys": list, "bundle": dict, "boot": dict, "expect": dict, "command": dict},
+         "manifests": dict, "keys": list, "bundle": dict, "boot": dict, "expect": dict, "command": dict,
+         "platforms": list},
     "manifest": {"text": str},
     "bundle": {"of": str, "unsigned": bool, "flip": list, "truncate": int, "append": str},
     "boot": {"path": str, "cpu": str, "cpus": int, "memory": str, "icount": bool, "qemu": list, "elf": str,
-             "module": str, "cmdline": str, "direct": str, "loader": str, "weakness": str, "monitor": list},
+             "module": str, "cmdline": str, "direct": str, "loader": str, "weakness": str, "monitor": list,
+             "models": dict},
     "expect": {"qemu_status": int, "log": list, "no_log": list, "text": list, "end": dict, "boot": dict, "audit": list,
                "no_audit": list, "partitions": dict, "command": dict},
     "command": {"run": list, "environment": dict},
@@ -22,6 +24,7 @@ PARTITION_CHECKS = {"output": str, "contains": list, "lacks": list, "generations
 END_KEYS = ["status", "reason", "detail", "exits", "refusals", "dropped", "started", "first_output", "ended", "last"]
 LABELS = {"quick", "full", "nightly", "boot", "isolation", "chroot", "trust", "grub", "cli", "figures", "abi"}
 PATHS = {"pvh", "grub-bios", "grub-uefi"}
+PLATFORMS = ["qemu-svm", "bochs-svm", "bochs-vmx"]
 
 
 class CaseError(Exception):
@@ -65,6 +68,8 @@ def load(path):
     unknown = set(case.get("labels", [])) - LABELS
     if unknown:
         raise CaseError(f"labels: {', '.join(sorted(unknown))} not known; known: {', '.join(sorted(LABELS))}")
+    if not set(case.get("platforms", PLATFORMS)) <= set(PLATFORMS):
+        raise CaseError(f"platforms: known are {', '.join(PLATFORMS)}")
     if case.get("boot", {}).get("path", "pvh") not in PATHS:
         raise CaseError(f"[boot]: path must be one of {', '.join(sorted(PATHS))}")
     kinds = [kind for kind in ("manifest", "command") if kind in case] + (["elf"] if "elf" in case.get("boot", {}) else [])

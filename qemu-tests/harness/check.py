@@ -81,13 +81,13 @@ def check_machine(line, partitions, expect, chroot):
 
 
 def check_run(run, expect):
-    """QEMU itself: its end, and what it complains about."""
-    complaints = []
+    """The emulator itself: its end, and what it complains about."""
+    complaints = list(run.complaints)
     if run.timed_out:
         complaints.append(f"the time limit of {run.time_limit} s passed")
     if b"Bad icount read" in run.stderr or b"Bad icount read" in run.serial:
         complaints.append("QEMU says: Bad icount read")
     status = expect.get("qemu_status", DEFAULT_STATUS)
     if not run.timed_out and run.status != status:
-        complaints.append(f"QEMU's status is {run.status}, expected {status}")
+        complaints.append(f"the emulator's status is {run.status}, expected {status}")
     return complaints

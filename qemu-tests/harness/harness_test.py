@@ -149,7 +149,7 @@ exit {status}
         self.fails("log: 'up' is not there", START + OUTPUT + end() + CLOSED + MACHINE_END)
 
     def test_status_of_qemu(self):
-        self.fails("QEMU's status is 37, expected 33", GOOD, status=37)
+        self.fails("the emulator's status is 37, expected 33", GOOD, status=37)
 
     def test_bad_icount_read(self):
         self.fails("Bad icount read", GOOD, errors="qemu: Bad icount read")

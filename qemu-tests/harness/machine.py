@@ -27,6 +27,7 @@ class Run:
     stderr: bytes
     timed_out: bool
     time_limit: int
+    complaints: list = dataclasses.field(default_factory=list)  # what the emulator itself said is wrong
 
 
 def find_qemu():

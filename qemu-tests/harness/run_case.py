@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 
+import bochs
 import case as cases
 import check
 import frames
@@ -22,9 +23,29 @@ FAILED, SKIPPED = 1, 77
 DEFAULT_LIMIT = 60
 
 
+def boot_on(platform, boot, kernel, module, time_limit, directory):
+    """Boots what a case built on one platform, to the end or the limit."""
+    if platform in bochs.MODELS:
+        return bochs.run(platform, boot, kernel, module, time_limit, directory)
+    return machine.run(machine.command_line(boot, kernel, module, directory), time_limit, directory, boot.get("monitor", []))
+
+
+def consoles_of(line, run):
+    """{console: text} of a run: for people."""
+    consoles = {"hv log": line.log(), "hv records": "\n".join(f"{r.type} {r.partition} {r.keys}" for r in line.records)}
+    if line.noise:
+        consoles["before the first frame"] = line.noise.decode("utf-8", "replace")
+    consoles.update({name: line.output(name).decode("utf-8", "replace") for name in
+                     sorted({line.name(f.partition) for f in line.frames if f.type == "o"})})
+    if run.stderr:
+        consoles["emulator"] = run.stderr.decode("utf-8", "replace")
+    return consoles
+
+
 class Case:
-    def __init__(self, path, build, work):
+    def __init__(self, path, build, work, home=None):
         self.path = path
+        self.name = os.path.splitext(os.path.basename(path))[0]
         self.case = cases.load(path)
         self.build = os.path.abspath(build)
         self.work = os.path.abspath(work)
@@ -34,8 +55,9 @@ class Case:
         self.programs = [os.path.join(self.build, "qemu-tests/programs"), os.path.join(self.build, "qemu-tests/bench")]
         self.chroot = {}
         shutil.rmtree(self.work, ignore_errors=True)
-        for directory in ("guests", "images", "roots", "home"):
-            os.makedirs(os.path.join(self.work, directory))
+        home = home or os.path.join(self.work, "home")
+        for directory in ("guests", "images", "roots", home):
+            os.makedirs(os.path.join(self.work, directory), exist_ok=True)
         for folder in ("partitions/adversary", "qemu-tests/guests", "qemu-tests/bench"):
             for guest in glob.glob(os.path.join(self.build, folder, "*.elf")):
                 os.symlink(guest, os.path.join(self.work, "guests", os.path.basename(guest)))
@@ -43,13 +65,14 @@ class Case:
                           "images": os.path.join(self.work, "images"), "source": self.built["source"],
                           "tool": self.built["tool"]}
         # Keys and caches of a person never get into a test, nor a test's into theirs.
-        home = os.path.join(self.work, "home")
         self.environment = {**os.environ, "HOME": home, "XDG_CONFIG_HOME": home + "/config", "XDG_CACHE_HOME": home + "/cache",
                             "XDG_DATA_HOME": home + "/data", "XDG_STATE_HOME": home + "/state"}
         self.environment.pop("CAISSON_CACHE", None)
 
-    def missing(self):
+    def missing(self, platform):
         """Why this case cannot run here, or None."""
+        if platform in bochs.MODELS and bochs.missing():
+            return bochs.missing()
         for need in self.case.get("requires", []):
             if need == "root" and images.can_chroot() is None:
                 return "needs root or user namespaces"
@@ -135,53 +158,43 @@ class Case:
             file.write(data)
         return tampered
 
-    def run_machine(self):
+    def build_appliance(self):
+        """-> (boot, kernel, module, names of the partitions): what the case boots."""
         boot = dict(cases.substitute(self.case.get("boot", {}), self.variables))
-        partitions = []
         if "elf" in boot:
-            kernel, module = boot["elf"], boot.get("module")
-        elif "direct" in boot:
-            kernel, module = self.built["unikernel"], os.path.join(self.work, "direct.module")
+            return boot, boot["elf"], boot.get("module"), []
+        if "direct" in boot:
+            module = os.path.join(self.work, "direct.module")
             manifest = self.write_manifest("main", self.case["manifest"]["text"])
             self.tool(["build", manifest, "--direct", boot["direct"], "-o", module])
-        else:
-            if "loader" in boot:
-                self.use_loader(boot["loader"], boot.get("weakness"))
-            text = self.case["manifest"]["text"]
-            partitions = cases.partition_names(text)
-            kernel, module = self.build_bundle("main", text)
-            found = re.search(r"machine:.*cpus: *(\d+)", text)
-            boot.setdefault("cpus", int(found.group(1)) if found else 2)
-            found = re.search(r"machine:.*memory: *(\d+)(MiB|GiB)", text)
-            if found:
-                boot.setdefault("memory", found.group(1) + found.group(2)[0])
-            how = self.case.get("bundle", {})
-            if "of" in how:
-                _, module = self.build_bundle(how["of"], self.case["manifests"][how["of"]]["text"])
-            if how.keys() - {"of"}:
-                module = self.tamper(module, how)
-        return machine.run(machine.command_line(boot, kernel, module, self.work), self.limit, self.work,
-                           boot.get("monitor", [])), partitions
+            return boot, self.built["unikernel"], module, []
+        if "loader" in boot:
+            self.use_loader(boot["loader"], boot.get("weakness"))
+        text = self.case["manifest"]["text"]
+        kernel, module = self.build_bundle("main", text)
+        found = re.search(r"machine:.*cpus: *(\d+)", text)
+        boot.setdefault("cpus", int(found.group(1)) if found else 2)
+        found = re.search(r"machine:.*memory: *(\d+)(MiB|GiB)", text)
+        if found:
+            boot.setdefault("memory", found.group(1) + found.group(2)[0])
+        how = self.case.get("bundle", {})
+        if "of" in how:
+            _, module = self.build_bundle(how["of"], self.case["manifests"][how["of"]]["text"])
+        if how.keys() - {"of"}:
+            module = self.tamper(module, how)
+        return boot, kernel, module, cases.partition_names(text)
 
-    def check_machine(self):
-        run, partitions = self.run_machine()
+    def check_machine(self, platform):
+        boot, kernel, module, partitions = self.build_appliance()
+        run = boot_on(platform, boot, kernel, module, self.limit, self.work)
         expect = cases.substitute(self.case["expect"], self.variables)
-        complaints = check.check_run(run, expect)
-        if self.case.get("boot", {}).keys() & {"elf", "direct"}:
+        if boot.keys() & {"elf", "direct"}:
             text = run.serial.decode("utf-8", "replace")
-            complaints += check.in_order("output", expect.get("text", []), text)
-            consoles = {"serial": text}
-        else:
-            line = frames.Line(run.serial)
-            complaints += check.check_machine(line, partitions, expect, self.chroot)
-            consoles = {"hv log": line.log(), "hv records": "\n".join(f"{r.type} {r.partition} {r.keys}" for r in line.records)}
-            if line.noise:
-                consoles["before the first frame"] = line.noise.decode("utf-8", "replace")
-            consoles.update({name: line.output(name).decode("utf-8", "replace") for name in
-                             sorted({line.name(f.partition) for f in line.frames if f.type == "o"})})
-        if run.stderr:
-            consoles["qemu"] = run.stderr.decode("utf-8", "replace")
-        return complaints, consoles
+            consoles = {"serial": text, "emulator": run.stderr.decode("utf-8", "replace")}
+            return check.check_run(run, expect) + check.in_order("output", expect.get("text", []), text), consoles
+        line = frames.Line(run.serial)
+        complaints = check.check_run(run, expect) + check.check_machine(line, partitions, expect, self.chroot)
+        return complaints, consoles_of(line, run)
 
     def check_command(self):
         """The tool as a user sees it."""
@@ -220,11 +233,11 @@ class Case:
             expected = file.read()
         return [] if now == expected else [f"the transcript differs from golden/{name}; it is now:\n{now}"]
 
-    def run(self):
+    def run(self, platform):
         """-> (complaints, {console: text})"""
         self.make_images()
         self.make_keys()
-        return self.check_command() if "command" in self.case else self.check_machine()
+        return self.check_command() if "command" in self.case else self.check_machine(platform)
 
 
 def main(arguments=None):
@@ -232,6 +245,7 @@ def main(arguments=None):
     parser.add_argument("case")
     parser.add_argument("--build", required=True, help="the build directory")
     parser.add_argument("--work", help="where files go (default: qemu-tests/work/NAME in the build directory)")
+    parser.add_argument("--platform", choices=cases.PLATFORMS, default="qemu-svm")
     parser.add_argument("--keep", action="store_true", help="keep them after success")
     parser.add_argument("-v", "--verbose", action="store_true", help="print the consoles also after success")
     options = parser.parse_args(arguments)
@@ -241,11 +255,11 @@ def main(arguments=None):
     consoles = {}
     try:
         one = Case(os.path.abspath(options.case), options.build, work)
-        reason = one.missing()
+        reason = one.missing(options.platform)
         if reason:
             print(f"skipped: {reason}")
             return SKIPPED
-        complaints, consoles = one.run()
+        complaints, consoles = one.run(options.platform)
     except (cases.CaseError, weak.WeaknessError, images.ImageError, machine.MachineError, subprocess.TimeoutExpired, OSError) as error:
         complaints = [str(error)]
     if complaints or options.verbose:

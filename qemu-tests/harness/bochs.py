@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Boots the loader and its bundle in Bochs, through GRUB on BIOS, and collects what it says.
+
+Bochs has no exit status of its own (always 1): how the machine ended is read from the hypervisor's last record. A
+hypervisor that halts instead of powering off is ended here once that record is there.
+"""
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+
+from machine import MachineError, Run
+
+# A case about another CPU names its model in [boot.models].
+MODELS = {"bochs-svm": "ryzen", "bochs-vmx": "corei7_icelake_u"}
+BIOS, VGA = "/usr/share/bochs/BIOS-bochs-latest", "/usr/share/bochs/VGABIOS-lgpl-latest"
+MAX_CPUS = 12          # 16 end in "too many registered timers"
+MAX_HOST_MEMORY = 2048  # MiB that Bochs itself takes for guest memory
+TIME0 = 1767225600     # 2026-01-01, as in QEMU's icount runs
+# Instructions a second of emulated time. Low, so that waiting by a clock (BIOS, GRUB, sleeping guests) costs little.
+IPS = 50_000_000
+# What a QEMU with the exit device would end with, by the reason in the last record.
+STATUS = {"all-stopped": 33, "refused": 35, "panic": 37}
+# A guest's triple fault: Bochs reports its own panic first and delivers the SHUTDOWN intercept when told to go on.
+TRIPLE_FAULT = re.compile(r"3rd \(\d+\) exception with no resolution")
+POWERED_OFF = "ACPI control: soft power off"
+
+CONFIGURATION = """plugin_ctrl: unmapped=true, biosdev=true, speaker=false, extfpuirq=true, parallel=false, serial=true, iodebug=true
+config_interface: textconfig
+display_library: rfb, options="timeout=0"
+cpu: model={model}, count={cpus}, ips={ips}, reset_on_triple_fault=0, ignore_bad_msrs=1, msrs=""
+memory: guest={memory}, host={host}
+romimage: file={bios}, options=fastboot
+vgaromimage: file={vga}
+pci: enabled=1, chipset=i440fx
+ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14
+ata0-master: type=cdrom, path="{iso}", status=inserted
+boot: cdrom
+com1: enabled=1, mode=file, dev="{serial}"
+clock: sync=none, time0={time0}
+log: "{log}"
+panic: action=fatal{report}
+error: action=report
+info: action=ignore
+debug: action=ignore
+mouse: enabled=0
+"""
+
+
+def missing():
+    """What running Bochs needs and is not here, or None."""
+    for program in ("bochs", "grub-mkimage", "xorriso"):
+        if not shutil.which(program):
+            return f"needs {program}"
+    return next((f"needs {file}" for file in (BIOS, VGA, "/usr/lib/grub/i386-pc") if not os.path.exists(file)), None)
+
+
+def make_iso(loader, bundle, directory):
+    """A CD with the smallest GRUB for BIOS: what it needs to load two files, and one configuration."""
+    tree = os.path.join(directory, "iso")
+    os.makedirs(os.path.join(tree, "boot"))
+    shutil.copy(loader, os.path.join(tree, "boot/caisson.elf"))
+    shutil.copy(bundle, os.path.join(tree, "boot/appliance.bundle"))
+    configuration, iso = os.path.join(directory, "grub.cfg"), os.path.join(directory, "appliance.iso")
+    with open(configuration, "w", encoding="utf-8") as file:
+        file.write("multiboot2 /boot/caisson.elf\nmodule2 /boot/appliance.bundle\nboot\n")
+    for command in (["grub-mkimage", "-O", "i386-pc-eltorito", "-o", os.path.join(tree, "boot/core.img"), "-p", "/boot",
+                     "-c", configuration, "biosdisk", "iso9660", "multiboot2"],
+                    ["xorriso", "-as", "mkisofs", "-quiet", "-R", "-o", iso, "-b", "boot/core.img", "-no-emul-boot",
+                     "-boot-load-size", "4", "-boot-info-table", tree]):
+        made = subprocess.run(command, capture_output=True, text=True, check=False)
+        if made.returncode != 0:
+            raise MachineError(f"{command[0]} failed: {made.stderr[-800:]}")
+    shutil.rmtree(tree)
+    return iso
+
+
+def ended(serial):
+    """The reason in the record of the machine's end, or None while there is none."""
+    found = re.search(rb"\x1ee hv \d+ \d+ (?:\S+ )*?reason=([a-z-]+)[^\n]*\n", serial)
+    return found.group(1).decode() if found else None
+
+
+def read(path, start=0):
+    if not os.path.exists(path):
+        return b""
+    with open(path, "rb") as file:
+        file.seek(start)
+        return file.read()
+
+
+def complaints_of(log):
+    """Bochs's own panics, but for those that are an end in order or a guest's end."""
+    said = [line.split("] ", 1)[-1] for line in log.splitlines() if ">>PANIC<<" in line]
+    return [f"Bochs: {line}" for line in said if not TRIPLE_FAULT.search(line) and POWERED_OFF not in line]
+
+
+def wait(process, serial_file, limit):
+    """Until Bochs ends, or shortly after the last record, or to the limit. -> whether the limit passed"""
+    late = time.monotonic() + limit
+    while time.monotonic() < late:
+        try:
+            process.wait(0.2)
+            return False
+        except subprocess.TimeoutExpired:
+            size = os.path.getsize(serial_file) if os.path.exists(serial_file) else 0
+        if ended(read(serial_file, max(0, size - 256))):
+            try:
+                process.wait(1)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+            return False
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    return True
+
+
+def run(platform, boot, loader, bundle, time_limit, directory):
+    cpus = boot.get("cpus", 1)
+    memory = {"M": 1, "G": 1024}[boot.get("memory", "512M")[-1]] * int(boot.get("memory", "512M")[:-1])
+    if cpus > MAX_CPUS:
+        raise MachineError(f"Bochs has at most {MAX_CPUS} CPUs, this machine {cpus}")
+    os.makedirs(directory, exist_ok=True)
+    files = {name: os.path.join(directory, name) for name in ("serial", "bochs.log", "bochs.out", "bochsrc", "commands")}
+    with open(files["bochsrc"], "w", encoding="utf-8") as file:
+        file.write(CONFIGURATION.format(
+            model=boot.get("models", {}).get(platform, MODELS[platform]), cpus=cpus, ips=IPS, memory=memory, host=min(memory, MAX_HOST_MEMORY), bios=BIOS, vga=VGA,
+            iso=make_iso(loader, bundle, directory), serial=files["serial"], time0=TIME0, log=files["bochs.log"],
+            report="".join(f", cpu{index:x}=report" for index in range(cpus))))
+    # Debian's Bochs holds its debugger: it waits for a command at the start and after every report of a panic.
+    with open(files["commands"], "w", encoding="utf-8") as file:
+        file.write("c\n" * 10_000)
+    with open(files["commands"], "rb") as commands, open(files["bochs.out"], "wb") as out:
+        process = subprocess.Popen(["bochs", "-q", "-f", files["bochsrc"]], stdin=commands, stdout=out,
+                                   stderr=subprocess.STDOUT, start_new_session=True)
+        timed_out = wait(process, files["serial"], time_limit)
+    serial, log = read(files["serial"]), read(files["bochs.log"]).decode("utf-8", "replace")
+    complaints = complaints_of(log)
+    if not serial and not complaints and not timed_out:
+        said = read(files["bochs.out"]).decode("utf-8", "replace")
+        complaints = [f"Bochs: {(re.search('following message:.(.*?).=====', said, re.DOTALL) or ['', said[-800:]])[1]}"]
+    return Run(STATUS.get(ended(serial), 1), serial, log.encode(), timed_out, time_limit, complaints)
