@@ -13,6 +13,7 @@ selftest() {
     [ "$quick" = 1 ] && selection=(-L quick)
     [ "$nightly" = 1 ] && selection=()
     mkdir -p "$logs"
+    rm -f "$tests/qemu-tests/platforms.txt"
     (cd "$tests" && ctest -j "$jobs" "${selection[@]}" --output-on-failure --no-tests=error \
         --output-junit "$logs/tests.xml" >"$logs/tests.log" 2>&1) || status=$?
     if [ ! -s "$logs/tests.xml" ]; then
@@ -28,6 +29,10 @@ selftest() {
     if [ "$skipped" -gt 0 ]; then
         echo "$skipped skipped (not counted as passed):"
         grep -E '\*\*\*(Skipped|Not Run)' "$logs/tests.log" | sed 's/^ *[0-9/]* *Test *#[0-9]*: /  /' || true
+    fi
+    if [ -s "$tests/qemu-tests/platforms.txt" ]; then
+        printf 'boot cases by platform, the same loader and bundle on each:\n'
+        sed 's/^/  /' "$tests/qemu-tests/platforms.txt"
     fi
     echo "$((total - failed - skipped)) passed, $failed failed"
     [ "$status" -eq 0 ] && [ "$failed" -eq 0 ]

@@ -110,5 +110,18 @@ def view(line, names):
     return mine
 
 
+# What only QEMU has; a case that uses it needs no entry in platforms.toml.
+QEMU_ALONE = {"monitor": "Bochs takes no commands from outside while it runs", "icount": "Bochs has no virtual time by instructions to set",
+              "qemu": "needs a device or option of QEMU's"}
+
+
+def only_qemu(case):
+    """Why a case without `platforms` runs on QEMU alone, or None."""
+    if "platforms" in case:
+        return None
+    return next((why for key, why in QEMU_ALONE.items() if key in case.get("boot", {})), None)
+
+
 def runs_on(case):
-    return tuple(p for p in cases.PLATFORMS if p in case.get("platforms", cases.PLATFORMS))
+    listed = ["qemu-svm"] if only_qemu(case) else case.get("platforms", cases.PLATFORMS)
+    return tuple(platform for platform in cases.PLATFORMS if platform in listed)

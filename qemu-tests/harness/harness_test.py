@@ -10,9 +10,12 @@ import tempfile
 import unittest
 from contextlib import redirect_stdout
 
+import batch
+import bochs
 import case as cases
 import frames
 import run_case
+import run_platforms
 
 CASE = """
 description = "stand-in"
@@ -281,6 +284,89 @@ class FramesTest(unittest.TestCase):
 
     def test_too_long(self):
         self.assertTrue(frames.Line(b"\x1eo 0 1 1025 " + b"a" * 1025 + b"\n").errors)
+
+
+def small_case(*names, **keys):
+    blocks = "".join(f"  {name}: {{kernel: web.elf, cpus: 3, memory: 4MiB}}\n" for name in names)
+    return {"description": "", "labels": ["quick"], "expect": {"log": ["up"]}, **keys, "manifest": {"text":
+            "name: test\nmachine: {board: qemu-q35, cpus: 8, memory: 64MiB}\npartitions:\n" + blocks}}
+
+
+class BatchTest(unittest.TestCase):
+    def pack(self, **selected):
+        return batch.pack({name: (case, batch.runs_on(case)) for name, case in selected.items()})
+
+    def test_cases_share_a_boot_up_to_the_limit_of_cpus(self):
+        packed = self.pack(a=small_case("web", "db"), b=small_case("web"), c=small_case("x", "y"))
+        self.assertEqual([one.members for one in packed], [["a", "b"], ["c"]])
+        self.assertEqual(batch.cpus_of(packed[0].blocks), 9)
+        self.assertEqual(packed[0].names["b"], {"web2": "web"})
+        self.assertIn("\n  web2: {kernel", packed[0].manifest())
+
+    def test_what_is_about_the_machine_boots_alone(self):
+        for keys in ({"boot": {"cpu": "max"}}, {"bundle": {"unsigned": True}}, {"expect": {"qemu_status": 35}}, {"keys": ["other"]}):
+            self.assertEqual([one.members for one in self.pack(a=small_case("web"), b=small_case("db", **keys))], [["a"], ["b"]])
+        signed = small_case("db")
+        signed["manifest"]["text"] = "signing: {key: other.key}\n" + signed["manifest"]["text"]
+        self.assertEqual(len(self.pack(a=small_case("web"), b=signed)), 2)
+
+    def test_only_cases_of_the_same_platforms_share_a_boot(self):
+        self.assertEqual(len(self.pack(a=small_case("web"), b=small_case("db", platforms=["qemu-svm"]))), 2)
+        self.assertEqual(batch.runs_on(small_case("web", boot={"icount": True})), ("qemu-svm",))
+
+    def test_a_case_sees_its_own_share_under_its_own_names(self):
+        other = b"partition=web2 generation=1 status=7 reason=exit detail=none exits=1 refusals=0 dropped=0 started=1 first_output=2 ended=3 last=1"
+        line = frames.Line(LOG + START + frame("a", "1", "event=refused seq=1") + OUTPUT + frame("o", "1", "I am name=web2\n") + end()
+                           + frame("x", "1", other) + MACHINE_END)
+        first, second = batch.view(line, {"web": "web"}), batch.view(line, {"web2": "web"})
+        self.assertEqual((first.ends("web")[0]["status"], second.ends("web")[0]["status"]), ("3", "7"))
+        self.assertEqual(second.output("web"), b"I am name=web\n")
+        self.assertNotIn(b"web2", first.output("web"))
+        self.assertTrue(any(r.get("event") == "refused" and r["partition"] == "web" for r in second.audit()))
+        self.assertFalse(any(r.get("event") == "refused" and r["partition"] == "web" for r in first.audit()))
+        self.assertEqual((first.log(), len(first.of("e"))), (line.log(), 1))
+
+
+class PlatformsTest(unittest.TestCase):
+    def exclusions(self, text, known):
+        with tempfile.NamedTemporaryFile("w", suffix=".toml") as file:
+            file.write(text)
+            file.flush()
+            return run_platforms.load_exclusions(file.name, known)
+
+    def test_every_platform_left_out_needs_its_reason(self):
+        known = {"one": small_case("web", platforms=["qemu-svm", "bochs-svm"])}
+        entry = '[[exclude]]\ncase = "one"\nplatforms = ["%s"]\nreason = "a defect"\n'
+        self.assertEqual(self.exclusions(entry % "bochs-vmx", known), ({("one", "bochs-vmx"): "a defect"}, []))
+        self.assertEqual(len(self.exclusions("", known)[1]), 1)
+        self.assertEqual(len(self.exclusions(entry % "bochs-svm", known)[1]), 2)
+
+    def test_the_tree_s_exclusions_are_complete(self):
+        folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../cases")
+        known = run_platforms.load_cases(folder)
+        self.assertEqual(run_platforms.load_exclusions(run_platforms.EXCLUSIONS, known)[1], [])
+
+    def test_table_counts_and_gives_reasons(self):
+        known = {"one": small_case("web"), "two": small_case("db")}
+        results = {("one", "qemu-svm"): ("passed", ""), ("one", "bochs-svm"): ("failed", "status is 1"), ("two", "qemu-svm"): ("passed", "")}
+        text = "\n".join(run_platforms.table(known, results, {("two", "bochs-svm"): "a defect"}, {}, ["qemu-svm", "bochs-svm"]))
+        for wanted in ("qemu-svm: 2 passed, 0 failed, 0 excluded", "bochs-svm: 0 passed, 1 failed, 1 excluded",
+                       "excluded: two on bochs-svm: a defect", "FAILED: one on bochs-svm: status is 1"):
+            self.assertIn(wanted, text)
+
+
+class BochsTest(unittest.TestCase):
+    def test_end_of_the_machine(self):
+        self.assertEqual(bochs.ended(GOOD), "all-stopped")
+        self.assertIsNone(bochs.ended(GOOD[:-3]))
+        self.assertIsNone(bochs.ended(LOG + START))
+
+    def test_panics_of_bochs_are_complaints(self):
+        log = ("00142773760p[CPU0  ] >>PANIC<< exception(): 3rd (13) exception with no resolution\n"
+               "00109419790p[ACPI  ] >>PANIC<< ACPI control: soft power off\n")
+        self.assertEqual(bochs.complaints_of(log), [])
+        self.assertEqual(bochs.complaints_of(log + "00000000000p[BIOS  ] >>PANIC<< No bootable device.\n"),
+                         ["Bochs: >>PANIC<< No bootable device."])
 
 
 if __name__ == "__main__":

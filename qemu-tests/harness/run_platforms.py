@@ -28,29 +28,31 @@ BOCHS_FACTOR, BOCHS_EXTRA = 2, 60
 
 
 def boots_the_product(case):
-    return "command" not in case and not case.get("boot", {}).keys() & {"elf", "direct"}
+    return "command" not in case and not case.get("boot", {}).keys() & {"elf", "direct", "loader"}
 
 
 def load_cases(folder):
-    """{name: case} of every case that boots an appliance; a case that runs the tool is no machine of its own."""
+    """{name: case} of every case that boots the product's hypervisor: not those that run the tool, a kernel alone or a
+    hypervisor made for the test."""
     found = {os.path.splitext(os.path.basename(path))[0]: cases.load(path) for path in sorted(glob.glob(folder + "/*.toml"))}
     return {name: case for name, case in found.items() if boots_the_product(case)}
 
 
 def load_exclusions(path, known):
-    """{(case, platform): reason}; checked against what the cases say."""
+    """-> ({(case, platform): reason}, complaints): every platform that a case leaves out has its reason, and none else."""
     with open(path, "rb") as file:
         entries = tomllib.load(file).get("exclude", [])
-    excluded = {}
-    for entry in entries:
-        if set(entry) != {"case", "platforms", "reason"} or entry["case"] not in known or not entry["reason"]:
-            raise cases.CaseError(f"platforms.toml: {entry}: an entry has case (one of the boot cases), platforms and reason")
-        excluded.update({(entry["case"], platform): entry["reason"] for platform in entry["platforms"]})
-    left_out = {(name, p) for name, case in known.items() for p in cases.PLATFORMS if p not in batches.runs_on(case)}
-    for name, platform in sorted(left_out ^ set(excluded)):
-        raise cases.CaseError(f"{name} on {platform}: " + ("the case leaves it out without a reason in platforms.toml"
-                              if (name, platform) in left_out else "platforms.toml excludes it, the case does not"))
-    return excluded
+    given = {(entry["case"], platform): entry["reason"] for entry in entries for platform in entry["platforms"]}
+    excluded, complaints = {}, []
+    for name, case in known.items():
+        why = batches.only_qemu(case)
+        for platform in set(cases.PLATFORMS) - set(batches.runs_on(case)):
+            excluded[(name, platform)] = why or given.get((name, platform), "")
+            if not excluded[(name, platform)]:
+                complaints.append(f"{name} leaves out {platform} without a reason in platforms.toml")
+    complaints += [f"platforms.toml excludes {name} on {platform}, the case does not" for name, platform in given
+                   if (name, platform) not in excluded]
+    return excluded, complaints
 
 
 def sha256(path):
@@ -144,8 +146,12 @@ def table(known, results, excluded, skipped, platforms):
         out = sum(1 for name, p in excluded if p == platform and name in known)
         lines.append(f"{platform}: {count['passed']} passed, {count['failed']} failed, {out} excluded, "
                      f"{sum(1 for name in skipped if (name, platform) not in excluded)} skipped")
-    lines += [f"excluded: {name} on {platform}: {why}" for (name, platform), why in excluded.items()
-              if name in known and platform in platforms]
+    for name in known:
+        left_out = {}
+        for platform in platforms:
+            if (name, platform) in excluded:
+                left_out.setdefault(excluded[(name, platform)], []).append(platform)
+        lines += [f"excluded: {name} on {', '.join(where)}: {why}" for why, where in left_out.items()]
     lines += [f"skipped: {name}: {why}" for name, why in skipped.items()]
     lines += [f"FAILED: {name} on {platform}: {why.splitlines()[0]}" for (name, platform), (verdict, why) in results.items()
               if verdict == "failed"]
@@ -160,15 +166,16 @@ def main(arguments=None):
     parser.add_argument("--only", action="append", metavar="CASE", help="only this case (repeatable)")
     parser.add_argument("--nightly", action="store_true", help="also the cases labelled nightly")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--work", help="where files go (default: qemu-tests/platforms in the build directory)")
     parser.add_argument("--table", help="write the table to this file too")
     options = parser.parse_args(arguments)
     options.cases = options.cases or os.path.join(os.path.dirname(EXCLUSIONS), "cases")
     options.build = os.path.abspath(options.build)
-    options.work = os.path.join(options.build, "qemu-tests/platforms")
+    options.work = os.path.abspath(options.work or os.path.join(options.build, "qemu-tests/platforms"))
     platforms = options.platform or cases.PLATFORMS
     shutil.rmtree(options.work, ignore_errors=True)
     known = load_cases(options.cases)
-    excluded = load_exclusions(os.path.join(options.cases, "../platforms.toml"), known)
+    excluded, complaints = load_exclusions(os.path.join(options.cases, "../platforms.toml"), known)
     known = {name: case for name, case in known.items() if (not options.only or name in options.only)
              and (options.nightly or "nightly" not in case.get("labels", []))}
     if not known:
@@ -185,12 +192,12 @@ def main(arguments=None):
     print("boots (platform, seconds, loader, bundle, cases):")
     for platform, members, loader, bundle, seconds in sorted(runner.boots):
         print(f"  {platform:<10} {seconds:6.1f}  {loader}  {bundle}  {' '.join(members)}")
-    lines = table(known, runner.results, excluded, skipped, platforms)
+    lines = table(known, runner.results, excluded, skipped, platforms) + [f"FAILED: {complaint}" for complaint in complaints]
     print("\n".join(lines))
     if options.table:
         with open(options.table, "w", encoding="utf-8") as file:
             file.write("\n".join(lines) + "\n")
-    failed = any(verdict == "failed" for verdict, _ in runner.results.values())
+    failed = complaints or any(verdict == "failed" for verdict, _ in runner.results.values())
     return run_case.FAILED if failed or not runner.results else 0
 
 
