@@ -212,7 +212,7 @@ said = server.accept()[0].makefile().readline()
 out.write(%r if said == "mce 1\\n" else b"said " + said.encode())
 out.flush()
 sys.exit(33)
-""" % (LOG + START, OUTPUT + end() + MACHINE_END))
+""" % (LOG + START, OUTPUT + end() + CLOSED + MACHINE_END))
         case = CASE.replace("[expect]", '[boot]\nmonitor = [{ after = "up", command = "mce 1" }]\n[expect]', 1)
         result, printed = self.run_with(b"", case=case, qemu=qemu)
         self.assertEqual(result, 0, printed)
@@ -316,8 +316,8 @@ class BatchTest(unittest.TestCase):
 
     def test_a_case_sees_its_own_share_under_its_own_names(self):
         other = b"partition=web2 generation=1 status=7 reason=exit detail=none exits=1 refusals=0 dropped=0 started=1 first_output=2 ended=3 last=1"
-        line = frames.Line(LOG + START + frame("a", "1", "event=refused seq=1") + OUTPUT + frame("o", "1", "I am name=web2\n") + end()
-                           + frame("x", "1", other) + MACHINE_END)
+        records = b"".join(audit("start partition=web", "refused partition=web2", "closed"))
+        line = frames.Line(LOG + records + OUTPUT + frame("o", "1", "I am name=web2\n") + end() + frame("x", "1", other) + MACHINE_END)
         first, second = batch.view(line, {"web": "web"}), batch.view(line, {"web2": "web"})
         self.assertEqual((first.ends("web")[0]["status"], second.ends("web")[0]["status"]), ("3", "7"))
         self.assertEqual(second.output("web"), b"I am name=web\n")
