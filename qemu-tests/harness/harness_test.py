@@ -360,6 +360,7 @@ class BochsTest(unittest.TestCase):
         self.assertEqual(bochs.ended(GOOD), "all-stopped")
         self.assertIsNone(bochs.ended(GOOD[:-3]))
         self.assertIsNone(bochs.ended(LOG + START))
+        self.assertIsNone(bochs.ended(LOG + START + frame("o", "0", MACHINE_END)))  # a guest says it
 
     def test_panics_of_bochs_are_complaints(self):
         log = ("00142773760p[CPU0  ] >>PANIC<< exception(): 3rd (13) exception with no resolution\n"

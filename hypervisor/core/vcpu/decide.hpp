@@ -28,6 +28,7 @@ struct Policy {
     std::array<RamRegion, 6> ram{};
     std::uint32_t ram_count = 0;
     std::uint32_t vcpu_count = 1;
+    std::uint32_t last_local_vector = 3; // the APIC's highest entry of its local vector table
     std::uint64_t generation = 1;
     std::array<std::uint64_t, 4> clock{}; // by enum caisson_clock
     [[nodiscard]] std::span<const RamRegion> ram_view() const { return {ram.data(), ram_count}; }
@@ -84,6 +85,8 @@ enum class ActionKind : std::uint8_t {
     resume,
     inject,        // exception `vector`, with `error_code` if `has_error_code`
     write_msr,     // WRMSR(msr, value) on this CPU
+    read_lapic,    // EDX:EAX = the register of this CPU's APIC whose x2APIC MSR is `msr`
+    write_lapic,   // the same register = value
     read_tsc,      // EDX:EAX = the guest's TSC
     set_efer,      // value, to which the vendor layer adds SVME
     set_pat,       // value

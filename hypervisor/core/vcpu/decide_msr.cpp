@@ -3,8 +3,8 @@
 // rest.
 #include "hypervisor/core/vcpu/decide_parts.hpp"
 
-#include "hypervisor/base/field.hpp"
 #include "hypervisor/base/weakness.hpp"
+#include "hypervisor/core/vcpu/lapic.hpp"
 
 #include <array>
 #include <optional>
@@ -17,12 +17,6 @@ constexpr std::uint64_t apic_boot_cpu = 1u << 8;
 constexpr std::uint64_t apic_x2apic = 1u << 10;
 constexpr std::uint64_t apic_enabled = 1u << 11;
 constexpr std::uint64_t cr0_paging = std::uint64_t{1} << 31;
-
-// Local vector table entries other than the timer's: vector 0-7, delivery mode 8-10, mask 16 and friends.
-using LvtDeliveryMode = base::Field<std::uint64_t, 8, 3>;
-constexpr std::uint64_t lvt_writable =
-    0x1F7FF; // vector, mode, polarity, remote IRR, trigger, mask; status 12 ignored
-constexpr std::uint32_t lvt_cmci = 0x82F, lvt_first = 0x833, lvt_last = 0x837;
 
 // Registers that read as a constant because kernels look at them without being prepared for #GP.
 struct Constant {
@@ -41,12 +35,6 @@ std::optional<std::uint64_t> read_value(const Vcpu& vcpu, const Exit& exit, std:
         return apic_base_address | apic_enabled | apic_x2apic | (vcpu.index == 0 ? apic_boot_cpu : 0);
     case msr::pat:
         return vcpu.pat;
-    case msr::x2apic_id:
-        return vcpu.index;
-    case msr::x2apic_ldr:
-        return x2apic_logical_id(vcpu.index);
-    case msr::x2apic_icr:
-        return vcpu.icr;
     case msr::efer:
         return exit.efer & ~efer_svme;
     default:
@@ -56,16 +44,6 @@ std::optional<std::uint64_t> read_value(const Vcpu& vcpu, const Exit& exit, std:
         if (constant.index == index)
             return constant.value;
     return std::nullopt;
-}
-
-Action write_icr(Vcpu& vcpu, std::uint64_t value) {
-    const Ipi ipi = resolve_icr(value, vcpu.index, vcpu.policy->vcpu_count);
-    if (ipi.kind == IpiKind::refused)
-        return refuse(vcpu, Refusal::ipi);
-    vcpu.icr = value;
-    if (ipi.kind == IpiKind::nothing)
-        return done();
-    return {.kind = ActionKind::send_ipi, .advance = true, .ipi = ipi};
 }
 
 Action write_efer(Vcpu& vcpu, const Exit& exit, std::uint64_t value) {
@@ -78,16 +56,14 @@ Action write_efer(Vcpu& vcpu, const Exit& exit, std::uint64_t value) {
     return {.kind = ActionKind::set_efer, .advance = true, .value = next};
 }
 
-bool is_lvt(std::uint32_t index) {
-    return index == lvt_cmci || (index >= lvt_first && index <= lvt_last);
-}
-
 } // namespace
 
 Action on_msr_read(Vcpu& vcpu, const Exit& exit) {
     const auto index = static_cast<std::uint32_t>(vcpu.registers.rcx);
     if (index == msr::tsc)
         return {.kind = ActionKind::read_tsc, .advance = true};
+    if (is_lapic(index))
+        return lapic_read(vcpu, index);
     const auto value = read_value(vcpu, exit, index);
     if (!value)
         return refuse(vcpu, Refusal::msr_read);
@@ -99,9 +75,9 @@ Action on_msr_write(Vcpu& vcpu, const Exit& exit) {
     const auto index = static_cast<std::uint32_t>(vcpu.registers.rcx);
     const std::uint64_t value = edx_eax(vcpu.registers);
     const auto refused = [&] { return refuse(vcpu, Refusal::msr_write); };
+    if (is_lapic(index))
+        return lapic_write(vcpu, index, value);
     switch (index) {
-    case msr::x2apic_icr:
-        return write_icr(vcpu, value);
     case msr::efer:
         return write_efer(vcpu, exit, value);
     case msr::pat:
@@ -118,9 +94,6 @@ Action on_msr_write(Vcpu& vcpu, const Exit& exit) {
     }
     if (index == msr::tsc && base::weak(base::Weakness::writable_tsc))
         return done();
-    if (is_lvt(index) && (value & ~lvt_writable) == 0 &&
-        (LvtDeliveryMode::get(value) == 0 || base::weak(base::Weakness::any_delivery)))
-        return {.kind = ActionKind::write_msr, .advance = true, .msr = index, .value = value};
     return refused();
 }
 

@@ -269,19 +269,6 @@ TEST_F(Decide, PatAndTscAux) {
     EXPECT_EQ(aux.value, 0xFFFFFFFFu);
 }
 
-TEST_F(Decide, LocalVectorTableFixedOnly) {
-    for (std::uint32_t index : {0x82Fu, 0x833u, 0x834u, 0x835u, 0x836u, 0x837u}) {
-        const Action good = write_msr(index, 0x10041);
-        expect_done(good, ActionKind::write_msr);
-        EXPECT_EQ(good.msr, index);
-        EXPECT_EQ(good.value, 0x10041u);
-        for (std::uint64_t mode : {1u, 2u, 4u, 5u, 7u}) // SMI, NMI, INIT, ExtINT among them
-            expect_refused(write_msr(index, mode << 8 | 0x41), Refusal::msr_write, ActionKind::inject, gp);
-        expect_refused(write_msr(index, 1u << 18 | 0x41), Refusal::msr_write, ActionKind::inject, gp);
-        expect_refused(write_msr(index, 1ull << 40 | 0x41), Refusal::msr_write, ActionKind::inject, gp);
-    }
-}
-
 TEST_F(Decide, Efer) {
     const Exit off{.cr0 = 0x11, .efer = 0x1000};
     const Action enable = write_msr(0xC0000080, 0x901, off);
@@ -296,20 +283,6 @@ TEST_F(Decide, Efer) {
     expect_refused(write_msr(0xC0000080, 0x1901, off), Refusal::msr_write, ActionKind::inject, gp); // SVME
     for (unsigned bit : {1u, 9u, 13u, 14u, 15u, 17u, 32u, 63u})
         expect_refused(write_msr(0xC0000080, 1ull << bit, off), Refusal::msr_write, ActionKind::inject, gp);
-}
-
-TEST_F(Decide, Icr) {
-    const Action fixed = write_msr(0x830, 0x0000000000000040);
-    expect_done(fixed, ActionKind::send_ipi);
-    EXPECT_EQ(fixed.ipi.kind, vcpu::IpiKind::fixed);
-    EXPECT_EQ(fixed.ipi.targets, 1u);
-    EXPECT_EQ(fixed.ipi.vector, 0x40);
-    expect_done(read_msr(0x830));
-    EXPECT_EQ(result(), 0x40u);
-    expect_done(write_msr(0x830, 7ull << 32 | 0x40));                              // nobody there
-    expect_refused(write_msr(0x830, 0x240), Refusal::ipi, ActionKind::inject, gp); // SMI
-    expect_done(read_msr(0x830));
-    EXPECT_EQ(result(), 7ull << 32 | 0x40);
 }
 
 TEST_F(Decide, Xsetbv) {

@@ -2,6 +2,8 @@
 // hypervisor/core/vcpu/msr.cpp - the allow-list of MSRs and the bitmaps made from it.
 #include "hypervisor/core/vcpu/msr.hpp"
 
+#include "hypervisor/core/vcpu/lapic.hpp"
+
 #include "hypervisor/base/weakness.hpp"
 
 #include <algorithm>
@@ -9,21 +11,14 @@
 namespace vcpu {
 namespace {
 
+// An MSR range with the accesses that do not exit (also shown in docs/abi.md).
+struct PassThrough {
+    std::uint32_t first, last;
+    bool read, write;
+};
 // Switched with the guest by VMLOAD/VMSAVE (or the VMCS) or, on a dedicated CPU, by the restart table alone.
-constexpr std::array<PassThrough, 17> list{{
+constexpr std::array<PassThrough, 6> list{{
     {0x174, 0x176, true, true},           // SYSENTER_CS, _ESP, _EIP
-    {0x803, 0x803, true, false},          // x2APIC version
-    {0x808, 0x808, true, true},           // task priority
-    {0x80A, 0x80A, true, false},          // processor priority
-    {0x80B, 0x80B, true, true},           // end of interrupt
-    {0x80F, 0x80F, true, true},           // spurious interrupt vector
-    {0x810, 0x827, true, false},          // in service, trigger mode, interrupt request
-    {0x828, 0x828, true, true},           // error status
-    {0x82F, 0x82F, true, false},          // LVT CMCI: reading
-    {0x832, 0x832, true, true},           // LVT timer
-    {0x833, 0x837, true, false},          // LVT thermal, performance, LINT0, LINT1, error: reading
-    {0x838, 0x839, true, true},           // timer initial and current count
-    {0x83E, 0x83F, true, true},           // timer divider, self IPI
     {0xC0000081, 0xC0000084, true, true}, // STAR, LSTAR, CSTAR, SFMASK
     {0xC0000100, 0xC0000101, true, true}, // FS base, GS base
     {0xC0000102, 0xC0000102, true, true}, // kernel GS base
@@ -39,10 +34,13 @@ static_assert(std::ranges::all_of(list, [](const PassThrough& entry) {
            (entry.last < window || (entry.first >= high_base && entry.last < high_base + window));
 }));
 
-template <typename Visit> void for_each_register(bool tsc_deadline, Visit visit) {
+template <typename Visit> void for_each_register(bool tsc_deadline, bool x2apic, Visit visit) {
     for (const PassThrough& entry : list)
         for (std::uint32_t index = entry.first; index <= entry.last; ++index)
             visit(index, entry.read, entry.write);
+    const LapicBackend backend = x2apic ? LapicBackend::physical : LapicBackend::forwarded;
+    for (std::uint32_t index = lapic_first; index <= lapic_last; ++index)
+        visit(index, lapic_passes(backend, index, false), lapic_passes(backend, index, true));
     if (tsc_deadline)
         visit(msr::tsc_deadline, true, true);
     if (base::weak(base::Weakness::open_msr))
@@ -55,23 +53,10 @@ void clear_bit(std::span<std::uint8_t> map, std::uint32_t bit) {
 
 } // namespace
 
-std::span<const PassThrough> pass_through_msrs() {
-    return list;
-}
-
-bool passes_through(std::uint32_t index, bool write, bool tsc_deadline) {
-    bool passes = false;
-    for_each_register(tsc_deadline, [&](std::uint32_t listed, bool may_read, bool may_write) {
-        if (listed == index)
-            passes = write ? may_write : may_read;
-    });
-    return passes;
-}
-
-void build_svm_msrpm(std::span<std::uint8_t, msrpm_bytes> map, bool tsc_deadline) {
+void build_svm_msrpm(std::span<std::uint8_t, msrpm_bytes> map, bool tsc_deadline, bool x2apic) {
     constexpr std::uint32_t range_bits = 2048 * 8;
     std::ranges::fill(map, std::uint8_t{0xFF});
-    for_each_register(tsc_deadline, [&](std::uint32_t index, bool read, bool write) {
+    for_each_register(tsc_deadline, x2apic, [&](std::uint32_t index, bool read, bool write) {
         const std::uint32_t bit = index < window ? index * 2 : range_bits + (index - high_base) * 2;
         if (read)
             clear_bit(map, bit);
@@ -80,10 +65,10 @@ void build_svm_msrpm(std::span<std::uint8_t, msrpm_bytes> map, bool tsc_deadline
     });
 }
 
-void build_vmx_bitmap(std::span<std::uint8_t, msr_bitmap_bytes> map, bool tsc_deadline) {
+void build_vmx_bitmap(std::span<std::uint8_t, msr_bitmap_bytes> map, bool tsc_deadline, bool x2apic) {
     constexpr std::uint32_t part_bits = 1024 * 8; // read low, read high, write low, write high
     std::ranges::fill(map, std::uint8_t{0xFF});
-    for_each_register(tsc_deadline, [&](std::uint32_t index, bool read, bool write) {
+    for_each_register(tsc_deadline, x2apic, [&](std::uint32_t index, bool read, bool write) {
         const std::uint32_t bit = index < window ? index : part_bits + (index - high_base);
         if (read)
             clear_bit(map, bit);

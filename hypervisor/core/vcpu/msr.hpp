@@ -43,19 +43,11 @@ inline constexpr std::uint64_t efer_lma = 1u << 10;
 inline constexpr std::uint64_t efer_nxe = 1u << 11;
 inline constexpr std::uint64_t efer_svme = 1u << 12;
 
-// An MSR range with the accesses that do not exit.
-struct PassThrough {
-    std::uint32_t first, last;
-    bool read, write;
-};
-// The allow-list itself (also shown in docs/abi.md). TSC-deadline is added where the table offers it.
-[[nodiscard]] std::span<const PassThrough> pass_through_msrs();
-[[nodiscard]] bool passes_through(std::uint32_t index, bool write, bool tsc_deadline);
-
 // SVM: 8 KiB, two bits an MSR (read, write), 1 = exit. VMX: 4 KiB, read-low read-high write-low write-high.
 inline constexpr std::size_t msrpm_bytes = 8192;
 inline constexpr std::size_t msr_bitmap_bytes = 4096;
-void build_svm_msrpm(std::span<std::uint8_t, msrpm_bytes> map, bool tsc_deadline);
-void build_vmx_bitmap(std::span<std::uint8_t, msr_bitmap_bytes> map, bool tsc_deadline);
+// Without `x2apic` the local APIC's registers exit, to be forwarded to its page.
+void build_svm_msrpm(std::span<std::uint8_t, msrpm_bytes> map, bool tsc_deadline, bool x2apic);
+void build_vmx_bitmap(std::span<std::uint8_t, msr_bitmap_bytes> map, bool tsc_deadline, bool x2apic);
 
 } // namespace vcpu

@@ -134,6 +134,7 @@ void fill_policy(Partition& partition) {
         if (partition.plan.regions[i].kind == static_cast<std::uint32_t>(plan::RegionKind::ram))
             policy.ram[policy.ram_count++] = {partition.plan.regions[i].gpa, partition.plan.regions[i].bytes};
     policy.vcpu_count = partition.plan.cpu_count;
+    policy.last_local_vector = apic::read(apic::Register::version) >> 16 & 0xff;
     policy.clock = {times.tsc_hz, times.apic_timer_hz, times.wall_ns, times.wall_tsc};
 }
 
@@ -155,15 +156,13 @@ void make_partitions() {
 // Every port exits. MSRs: core's allow-list; without x2APIC the local APIC's registers are forwarded, so they exit.
 void make_permission_maps() {
     Machine& m = machine();
-    constexpr std::size_t x2apic_bytes_from = 0x800 / 4, x2apic_bytes = 0x100 / 4;
     m.io_permissions = take_frames(m.bound.pool, io_permission_frames);
     const auto ports = cpu::bytes_at(pool_address(m.io_permissions), io_permission_frames * base::page_size);
     std::memset(ports.data(), 0xff, ports.size());
     m.msr_permissions = take_frames(m.bound.pool, msr_permission_frames);
     const std::span map{cpu::pointer_to<std::uint8_t>(pool_address(m.msr_permissions)), vcpu::msrpm_bytes};
-    vcpu::build_svm_msrpm(map.first<vcpu::msrpm_bytes>(), (cpu::cpuid(1).ecx >> 24 & 1) != 0);
-    if (!apic::x2apic_offered())
-        std::memset(map.subspan(x2apic_bytes_from).data(), 0xff, x2apic_bytes);
+    const bool tsc_deadline = (cpu::cpuid(1).ecx >> 24 & 1) != 0;
+    vcpu::build_svm_msrpm(map.first<vcpu::msrpm_bytes>(), tsc_deadline, apic::x2apic_offered());
 }
 
 } // namespace

@@ -5,6 +5,7 @@
 #include "arch/x86_64/apic/local_apic.hpp"
 #include "arch/x86_64/cpu/guest_state.hpp"
 #include "arch/x86_64/cpu/instructions.hpp"
+#include "hypervisor/core/vcpu/lapic.hpp"
 #include "hypervisor/kernel/console/console.hpp"
 #include "hypervisor/kernel/cpu/cpu.hpp"
 #include "hypervisor/kernel/entropy.hpp"
@@ -12,7 +13,6 @@
 #include "hypervisor/kernel/memory/window.hpp"
 #include "hypervisor/kernel/panic/machine_check.hpp"
 #include "hypervisor/kernel/partition/life.hpp"
-#include "hypervisor/kernel/run/forward_apic.hpp"
 #include "hypervisor/kernel/run/run.hpp"
 
 #include <cstring>
@@ -189,6 +189,11 @@ void stop_for(Vcpu& vcpu, const vcpu::Exit& exit, const Action& action) {
     stop_partition(vcpu, ending);
 }
 
+// In either mode of this CPU's APIC: by MSR, or on its page.
+apic::Register lapic_register(const Action& action) {
+    return static_cast<apic::Register>(action.msr - vcpu::lapic_first);
+}
+
 } // namespace
 
 bool carry_out(Vcpu& vcpu, const vcpu::Exit& exit, const Action& action) {
@@ -203,7 +208,13 @@ bool carry_out(Vcpu& vcpu, const vcpu::Exit& exit, const Action& action) {
         vcpu.guest.inject(action);
         break;
     case ActionKind::write_msr:
-        write_guest_msr(action.msr, action.value);
+        cpu::wrmsr(action.msr, action.value);
+        break;
+    case ActionKind::read_lapic:
+        vcpu::set_edx_eax(registers, apic::read(lapic_register(action)));
+        break;
+    case ActionKind::write_lapic:
+        apic::write(lapic_register(action), static_cast<std::uint32_t>(action.value));
         break;
     case ActionKind::read_tsc:
         vcpu::set_edx_eax(registers, cpu::rdtsc());

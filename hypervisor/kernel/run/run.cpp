@@ -8,7 +8,6 @@
 #include "hypervisor/kernel/memory/pool.hpp"
 #include "hypervisor/kernel/panic/machine_check.hpp"
 #include "hypervisor/kernel/partition/life.hpp"
-#include "hypervisor/kernel/run/forward_apic.hpp"
 
 namespace hv {
 namespace {
@@ -49,8 +48,6 @@ bool nothing_requested(const Vcpu& vcpu) {
 // Everything else.
 [[gnu::noinline]] bool handle(Vcpu& vcpu) {
     const vcpu::Exit exit = vcpu.guest.decode();
-    if (forward_apic(vcpu, exit))
-        return nothing_requested(vcpu);
     const vcpu::Action action = vcpu::decide(vcpu.core, exit);
     const bool stay = carry_out(vcpu, exit, action);
     return stay && nothing_requested(vcpu);

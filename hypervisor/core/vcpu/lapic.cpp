@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+// hypervisor/core/vcpu/lapic.cpp - the local APIC's registers: a table of rules and the few that are more than a register.
+#include "hypervisor/core/vcpu/lapic.hpp"
+
+#include "hypervisor/base/weakness.hpp"
+#include "hypervisor/core/vcpu/decide_parts.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace vcpu {
+namespace {
+
+// no: #GP, counted. own: answered by the state kept here. direct: the bitmap's, where the backend has it. mediated: always
+// looked at first.
+enum class Access : std::uint8_t { no, own, direct, mediated };
+using enum Access;
+
+struct Rule {
+    std::uint32_t first, last;
+    Access read, write;
+    std::uint64_t writable = 0;
+    std::uint8_t entry = 0; // exists where the local vector table goes up to this one
+};
+
+constexpr std::uint64_t vector = 0xFF, status = 1u << 12, masked = 1u << 16, timer_mode = 3u << 17;
+constexpr std::uint64_t delivery_mode = 7u << 8;
+constexpr std::uint64_t pins = 7u << 13; // polarity, remote IRR, trigger mode
+// Without the delivery mode: Fixed alone is left.
+constexpr std::uint64_t local_vector = vector | status | pins | masked;
+constexpr std::uint32_t self_ipi = 0x83F;
+constexpr std::uint64_t shorthand_self = 1u << 18;
+
+constexpr std::array<Rule, 19> rules{{
+    {msr::x2apic_id, msr::x2apic_id, own, no},
+    {0x803, 0x803, direct, no},             // version
+    {0x808, 0x808, direct, direct, vector}, // task priority
+    {0x80A, 0x80A, direct, no},             // processor priority
+    {0x80B, 0x80B, no, direct},             // end of interrupt: 0 alone
+    {msr::x2apic_ldr, msr::x2apic_ldr, own, no},
+    {0x80F, 0x80F, direct, direct, 0x1FF}, // spurious interrupt vector, software enable
+    {0x810, 0x827, direct, no},            // in service, trigger mode, interrupt request
+    {0x828, 0x828, direct, direct},        // error status: 0 alone
+    {0x82F, 0x82F, direct, mediated, local_vector, 6},
+    {msr::x2apic_icr, msr::x2apic_icr, own, own, ~std::uint64_t{0}}, // resolve_icr() looks
+    {0x832, 0x832, direct, direct, vector | status | masked | timer_mode},
+    {0x833, 0x833, direct, mediated, local_vector, 5}, // thermal
+    {0x834, 0x834, direct, mediated, local_vector, 4}, // performance counters
+    {0x835, 0x837, direct, mediated, local_vector},    // LINT0, LINT1, error
+    {0x838, 0x838, direct, direct, 0xFFFFFFFF},        // timer: initial count
+    {0x839, 0x839, direct, no},                        // timer: current count
+    {0x83E, 0x83E, direct, direct, 0xB},               // timer: divider
+    {self_ipi, self_ipi, no, direct, vector},
+}};
+
+Rule rule_of(std::uint32_t index) {
+    const auto* found = std::ranges::find_if(
+        rules, [index](const Rule& rule) { return rule.first <= index && index <= rule.last; });
+    return found != rules.end() ? *found : Rule{index, index, no, no};
+}
+
+} // namespace
+
+bool lapic_passes(LapicBackend backend, std::uint32_t index, bool write) {
+    const Rule rule = rule_of(index);
+    return backend == LapicBackend::physical && (write ? rule.write : rule.read) == direct;
+}
+
+Action lapic_read(Vcpu& vcpu, std::uint32_t index) {
+    switch (rule_of(index).read) {
+    case no:
+    case mediated: // writes only
+        return refuse(vcpu, Refusal::msr_read);
+    case direct:
+        return {.kind = ActionKind::read_lapic, .advance = true, .msr = index};
+    case own:
+        break;
+    }
+    set_edx_eax(vcpu.registers, index == msr::x2apic_id    ? vcpu.index
+                                : index == msr::x2apic_ldr ? x2apic_logical_id(vcpu.index)
+                                                           : vcpu.icr);
+    return done();
+}
+
+Action lapic_write(Vcpu& vcpu, std::uint32_t index, std::uint64_t value) {
+    const Rule rule = rule_of(index);
+    const bool any_mode = rule.write == mediated && base::weak(base::Weakness::any_delivery);
+    const std::uint64_t writable = rule.writable | (any_mode ? delivery_mode : 0);
+    if (rule.write == no || (value & ~writable) != 0 || rule.entry > vcpu.policy->last_local_vector)
+        return refuse(vcpu, Refusal::msr_write);
+    // xAPIC has no register for a self-IPI: it becomes what the ICR's shorthand would send.
+    if (rule.write != own && index != self_ipi)
+        return {.kind = ActionKind::write_lapic, .advance = true, .msr = index, .value = value};
+    const Ipi ipi =
+        resolve_icr(index == self_ipi ? shorthand_self | value : value, vcpu.index, vcpu.policy->vcpu_count);
+    if (ipi.kind == IpiKind::refused)
+        return refuse(vcpu, Refusal::ipi);
+    if (index != self_ipi)
+        vcpu.icr = value;
+    if (ipi.kind == IpiKind::nothing)
+        return done();
+    return {.kind = ActionKind::send_ipi, .advance = true, .ipi = ipi};
+}
+
+} // namespace vcpu
