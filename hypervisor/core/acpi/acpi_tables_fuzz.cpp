@@ -22,6 +22,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
             }
             if (!usable || (tables.soft_off && tables.soft_off->pm1a > 7))
                 std::abort();
+            const auto& units = tables.remapping.units;
+            for (std::size_t i = 0; i < units.size(); ++i)
+                for (std::size_t j = 0; j <= i; ++j)
+                    if (units[i] == 0 || units[i] % 4096 != 0 || (i != j && units[i] == units[j]))
+                        std::abort();
         }
         image.repair();
     }

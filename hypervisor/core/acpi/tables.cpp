@@ -289,6 +289,11 @@ base::Status<Error> parse(PhysicalReader read, base::PhysAddr rsdp, Tables& out)
             out.fadt = read_fadt(read_table(read, address));
         } else if (kind == signature("HPET") && !out.hpet) {
             out.hpet = read_hpet(read_table(read, address));
+        } else if (kind == signature("DMAR") || kind == signature("IVRS")) {
+            const Bytes table = read_table(read, address);
+            if (kind == signature("DMAR") ? !read_dmar(table, out.remapping)
+                                          : !read_ivrs(table, out.remapping))
+                return base::Failure{Error::bad_remapping};
         }
     }
     bool usable = false;

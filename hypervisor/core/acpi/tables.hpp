@@ -3,13 +3,14 @@
 //
 // Pure. Trust: firmware bytes are untrusted: every length is checked before use, 0 is refused, every checksum
 // is verified, lists are bounded. What does not parse is an error or is left out, never guessed. Spec:
-// ACPI 6.5: 5.2.5 RSDP, 5.2.7-8 RSDT/XSDT, 5.2.9 FADT, 5.2.12 MADT; IA-PC
+// ACPI 6.5: 5.2.5 RSDP, 5.2.7-8 RSDT/XSDT, 5.2.9 FADT, 5.2.12 MADT; DMAR and IVRS: remapping.hpp; IA-PC
 // HPET 1.0a.
 #pragma once
 
 #include "hypervisor/base/address.hpp"
 #include "hypervisor/base/fixed_vector.hpp"
 #include "hypervisor/base/result.hpp"
+#include "hypervisor/core/acpi/remapping.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -20,12 +21,13 @@
 namespace acpi {
 
 enum class Error : std::uint8_t {
-    unreadable,   // memory that the reader does not give
-    bad_rsdp,     // signature, length or checksum
-    bad_root,     // RSDT or XSDT: signature, length or checksum
-    bad_table,    // a table that is needed: length, checksum or contents
-    no_processor, // no MADT, or one that lists no usable CPU
-    too_many,     // more CPUs or tables than the fixed lists hold
+    unreadable,    // memory that the reader does not give
+    bad_rsdp,      // signature, length or checksum
+    bad_root,      // RSDT or XSDT: signature, length or checksum
+    bad_table,     // a table that is needed: length, checksum or contents
+    no_processor,  // no MADT, or one that lists no usable CPU
+    bad_remapping, // a DMAR or IVRS that cannot be believed
+    too_many,      // more CPUs or tables than the fixed lists hold
 };
 
 // Physical memory, through a callable:  std::span<const std::byte>(std::uint64_t address, std::uint32_t
@@ -95,12 +97,14 @@ struct Tables {
         cpus; // one entry an APIC ID, in table order (firmware lists the boot CPU first)
     base::FixedVector<IoApic, 16> io_apics;
     base::FixedVector<Override, 24> overrides;
+    Remapping remapping;
     std::optional<Hpet> hpet;
     std::optional<Fadt> fadt;
     std::optional<SleepType> soft_off; // found by a bounded search, see soft_off_in
 };
 
-// Reads everything from the RSDP on. MADT is required; a bad or missing HPET or FADT is left out.
+// Reads everything from the RSDP on. MADT is required; a bad or missing HPET or FADT is left out, a bad DMAR or IVRS is
+// an error.
 // `out` is overwritten; after an error its contents mean nothing. (An out-parameter: 5 KiB are not for the
 // stack.)
 [[nodiscard]] base::Status<Error> parse(PhysicalReader read, base::PhysAddr rsdp, Tables& out);

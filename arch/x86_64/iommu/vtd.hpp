@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+// arch/x86_64/iommu/vtd.hpp - one VT-d remapping unit, set so that no device reaches memory and no device interrupts.
+//
+// Trust:      the unit's answers are waited for a bounded number of reads; one that does not answer is an error.
+// Invariants: once deny_everything() has returned nothing, every DMA request of the unit's devices ends at a root table
+//             without present entries, and every interrupt request at the interrupt table that was given.
+// Registers:  the Mmio seam (drivers/seams.hpp) over the first page; frames are mapped one to one.
+// Spec:       Intel VT-d 4.1, 6.5.2 "Queued Invalidation Interface", 11.4 "Register Descriptions", 9.1 "Root Entry", 9.9
+//             "Interrupt Remapping Table Entry".
+#pragma once
+
+#include "arch/x86_64/cpu/raw.hpp"
+#include "arch/x86_64/iommu/fault.hpp"
+
+#include <optional>
+#include <span>
+
+namespace iommu::vtd {
+
+// A remapped NMI of the requester named to one CPU, as an interrupt table entry (two words).
+struct InterruptEntry {
+    std::uint64_t low, high;
+};
+constexpr InterruptEntry nmi_entry(std::uint16_t requester, std::uint32_t apic_id, bool x2apic) {
+    constexpr std::uint64_t present = 1, deliver_nmi = 4u << 5, verify_requester = 1u << 18;
+    return {present | deliver_nmi | std::uint64_t{apic_id} << (x2apic ? 32 : 40),
+            verify_requester | requester};
+}
+
+// Zeroed pages of the hypervisor's. Root and interrupt table may serve several units, a queue is one unit's.
+struct Frames {
+    base::PhysAddr root, interrupts;
+    std::span<volatile std::uint64_t, 512> queue; // one to one
+};
+
+template <typename Registers> class Unit {
+public:
+    explicit Unit(Registers registers) : registers_(registers) {}
+
+    // Nothing, or what is wrong with the unit. What firmware had set up is replaced. The frames' contents are in memory,
+    // not in caches: units need not snoop.
+    [[nodiscard]] const char* deny_everything(const Frames& frames, bool x2apic) const {
+        const std::uint64_t capability = registers_.read64(capability_offset);
+        const std::uint64_t extended = registers_.read64(extended_offset);
+        if ((extended & has_queue) == 0)
+            return "it has no queued invalidation";
+        if (fault_record(capability, fault_records(capability)) > base::page_size)
+            return "its fault records lie beyond its first page";
+        const bool remaps = (extended & has_interrupts) != 0;
+        const bool wide = x2apic && (extended & has_extended_interrupts) != 0;
+        registers_.write32(fault_control_offset, fault_interrupt_masked);
+        const bool set_up =
+            turn(queued, false) && turn(compatibility_interrupts, false) &&
+            ((capability & needs_write_flush) == 0 || command(write_buffer_flush, 0)) &&
+            point(root_offset, frames.root.value(), set_root) && start_queue(frames) &&
+            (!remaps ||
+             point(interrupts_offset, frames.interrupts.value() | entries_256 | (wide ? extended_mode : 0),
+                   set_interrupts)) &&
+            invalidate(frames, remaps) && turn(translation, true) && (!remaps || turn(interrupts, true));
+        return set_up ? nullptr : "it does not obey its command register";
+    }
+
+    // The next refused access, if there is one; its record is free again.
+    [[nodiscard]] std::optional<Fault> next_fault() const {
+        constexpr std::uint32_t overflow = 1, pending = 2;
+        const std::uint32_t status = registers_.read32(fault_status_offset);
+        if ((status & (overflow | pending)) == 0)
+            return std::nullopt;
+        registers_.write32(fault_status_offset, overflow);
+        const std::uint64_t capability = registers_.read64(capability_offset);
+        for (unsigned i = 0; i < fault_records(capability); ++i) {
+            const std::uint32_t at = fault_record(capability, i);
+            const std::uint64_t high = registers_.read64(at + 8);
+            if ((high >> 63) == 0)
+                continue;
+            const Fault fault{static_cast<std::uint16_t>(high), static_cast<std::uint8_t>(high >> 32),
+                              (high >> 62 & 1) == 0, (status & overflow) != 0, registers_.read64(at)};
+            registers_.write32(at + 12, std::uint32_t{1} << 31); // write one to clear
+            return fault;
+        }
+        return std::nullopt;
+    }
+
+private:
+    static constexpr std::uint32_t capability_offset = 8, extended_offset = 0x10, command_offset = 0x18,
+                                   status_offset = 0x1c, root_offset = 0x20, fault_status_offset = 0x34,
+                                   fault_control_offset = 0x38, queue_tail_offset = 0x88, queue_offset = 0x90,
+                                   interrupts_offset = 0xb8;
+    static constexpr std::uint64_t has_queue = 1u << 1, has_interrupts = 1u << 3,
+                                   has_extended_interrupts = 1u << 4, needs_write_flush = 1u << 4,
+                                   entries_256 = 7, extended_mode = 1u << 11;
+    // Bits of the command register and of the status register alike.
+    static constexpr std::uint32_t translation = 1u << 31, set_root = 1u << 30, set_fault_log = 1u << 29,
+                                   write_buffer_flush = 1u << 27, queued = 1u << 26, interrupts = 1u << 25,
+                                   set_interrupts = 1u << 24, compatibility_interrupts = 1u << 23,
+                                   fault_interrupt_masked = 1u << 31;
+    static constexpr std::uint32_t lasting =
+        ~(set_root | set_fault_log | write_buffer_flush | set_interrupts);
+    static constexpr unsigned patience = 1'000'000;
+
+    static constexpr unsigned fault_records(std::uint64_t capability) {
+        return static_cast<unsigned>(capability >> 40 & 0xff) + 1;
+    }
+    static constexpr std::uint32_t fault_record(std::uint64_t capability, unsigned index) {
+        return static_cast<std::uint32_t>(capability >> 24 & 0x3ff) * 16 + index * 16;
+    }
+
+    // Writes the command register and waits until the status register shows `answer` in that bit.
+    [[nodiscard]] bool command(std::uint32_t bit, std::uint32_t answer, bool on = true) const {
+        const std::uint32_t now = registers_.read32(status_offset) & lasting;
+        registers_.write32(command_offset, on ? now | bit : now & ~bit);
+        for (unsigned i = 0; i < patience; ++i)
+            if ((registers_.read32(status_offset) & bit) == answer)
+                return true;
+        return false;
+    }
+    [[nodiscard]] bool turn(std::uint32_t bit, bool on) const {
+        return ((registers_.read32(status_offset) & bit) != 0) == on || command(bit, on ? bit : 0, on);
+    }
+    [[nodiscard]] bool point(std::uint32_t where, std::uint64_t table, std::uint32_t bit) const {
+        registers_.write64(where, table);
+        return command(bit, bit);
+    }
+    [[nodiscard]] bool start_queue(const Frames& frames) const {
+        registers_.write64(queue_tail_offset, 0);
+        registers_.write64(queue_offset, cpu::address_of(frames.queue[0]).value());
+        return command(queued, queued);
+    }
+    // Everything cached of the former tables is dropped: one batch, its end awaited.
+    [[nodiscard]] bool invalidate(const Frames& frames, bool remaps) const {
+        constexpr std::uint64_t context = 1u | 1u << 4, translations = 2u | 1u << 4 | 3u << 6, entries = 4,
+                                wait = 5u | 1u << 5, done = 0xd0;
+        constexpr std::size_t status = 256; // in the half of the page that the queue never reaches
+        const std::uint64_t end = wait | done << 32;
+        std::size_t tail = 0;
+        for (const std::uint64_t descriptor : {context, translations, remaps ? entries : end, end}) {
+            frames.queue[tail] = descriptor;
+            frames.queue[tail + 1] = descriptor == end ? cpu::address_of(frames.queue[status]).value() : 0;
+            tail += 2;
+        }
+        registers_.write64(queue_tail_offset, tail * 8);
+        for (unsigned i = 0; i < patience; ++i)
+            if (frames.queue[status] == done)
+                return true;
+        return false;
+    }
+
+    Registers registers_;
+};
+
+} // namespace iommu::vtd

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "hypervisor/core/acpi/remapping.hpp"
+
+#include "hypervisor/core/acpi/layout.hpp"
+#include "hypervisor/core/acpi/tables.hpp"
+#include "hypervisor/core/acpi/testing_image.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <memory>
+#include <string>
+
+namespace {
+
+using acpi::Remapping;
+using acpi::RemappingKind;
+using Table = std::vector<std::byte>;
+
+acpi::testing::Image load(const std::string& machine) {
+    std::ifstream file("corpus/acpi_tables_fuzz/" + machine + ".acpi", std::ios::binary);
+    const std::string text{std::istreambuf_iterator<char>{file}, {}};
+    EXPECT_FALSE(text.empty()) << machine;
+    return acpi::testing::Image{std::as_bytes(std::span{text})};
+}
+std::unique_ptr<acpi::Tables> parse(acpi::testing::Image& image) {
+    auto tables = std::make_unique<acpi::Tables>();
+    return acpi::parse(acpi::PhysicalReader{image}, base::PhysAddr{image.rsdp}, *tables).ok()
+               ? std::move(tables)
+               : nullptr;
+}
+
+Table bytes(std::size_t before, std::initializer_list<int> rest) {
+    Table table(before, std::byte{0});
+    for (const int byte : rest)
+        table.push_back(static_cast<std::byte>(byte));
+    return table;
+}
+bool dmar(const Table& table, Remapping& out) {
+    out = {};
+    return acpi::read_dmar(table, out);
+}
+bool ivrs(const Table& table, Remapping& out) {
+    out = {};
+    return acpi::read_ivrs(table, out);
+}
+
+TEST(Remapping, VtdOfQemu) {
+    auto image = load("vtd");
+    const auto tables = parse(image);
+    ASSERT_TRUE(tables);
+    EXPECT_EQ(tables->remapping.kind, RemappingKind::vtd);
+    ASSERT_EQ(tables->remapping.units.size(), 1u);
+    EXPECT_EQ(tables->remapping.units[0], 0xfed90000u);
+    ASSERT_EQ(tables->remapping.io_apics.size(), 1u);
+    EXPECT_EQ(tables->remapping.io_apics[0].io_apic, tables->io_apics[0].id);
+    EXPECT_EQ(tables->remapping.io_apics[0].requester, 0xff00u);
+}
+
+TEST(Remapping, AmdViOfQemuNamesOneUnitInTwoBlocks) {
+    auto image = load("amdvi");
+    const auto tables = parse(image);
+    ASSERT_TRUE(tables);
+    EXPECT_EQ(tables->remapping.kind, RemappingKind::amdvi);
+    ASSERT_EQ(tables->remapping.units.size(), 1u);
+    EXPECT_EQ(tables->remapping.units[0], 0xfed80000u);
+    ASSERT_EQ(tables->remapping.io_apics.size(), 1u);
+    EXPECT_EQ(tables->remapping.io_apics[0].requester, 0xa0u);
+}
+
+TEST(Remapping, NoTableMeansNone) {
+    auto image = load("q35");
+    const auto tables = parse(image);
+    ASSERT_TRUE(tables);
+    EXPECT_EQ(tables->remapping.kind, RemappingKind::none);
+}
+
+TEST(Remapping, ADamagedTableIsAnErrorNotAMissingUnit) {
+    auto image = load("vtd");
+    for (auto& [address, block] : image.blocks)
+        if (bytes::load<std::uint32_t>(block, 0) == acpi::signature("DMAR"))
+            block[block.size() - 1] ^= std::byte{1};
+    EXPECT_EQ(parse(image), nullptr);
+    image.repair();
+    EXPECT_NE(parse(image), nullptr);
+}
+
+TEST(Remapping, DmarStructures) {
+    Remapping r;
+    // RMRR, then two units, the second with an I/O APIC at 80:1f.7 and one behind a bridge.
+    const Table good = bytes(48, {1, 0,  8,  0, 0, 0,    0,  0,                                  //
+                                  0, 0,  16, 0, 0, 0,    0,  0, 0, 0,    0xd9, 0xfe, 0, 0, 0, 0, //
+                                  0, 0,  34, 0, 1, 0,    0,  0, 0, 0x10, 0xd9, 0xfe, 0, 0, 0, 0, //
+                                  3, 8,  0,  0, 9, 0x80, 31, 7,                                  //
+                                  3, 10, 0,  0, 2, 0,    1,  0, 0, 0});
+    ASSERT_TRUE(dmar(good, r));
+    ASSERT_EQ(r.units.size(), 2u);
+    EXPECT_EQ(r.units[0], 0xfed90000u);
+    EXPECT_EQ(r.units[1], 0xfed91000u);
+    ASSERT_EQ(r.io_apics.size(), 1u);
+    EXPECT_EQ(r.io_apics[0].io_apic, 9);
+    EXPECT_EQ(r.io_apics[0].requester, 0x80ff);
+    for (std::size_t cut = 1; cut < good.size(); ++cut) {
+        const bool whole = cut == 48 || cut == 56 || cut == 72; // between two structures
+        EXPECT_EQ(dmar(Table(good.begin(), good.begin() + static_cast<std::ptrdiff_t>(cut)), r), whole) << cut;
+    }
+}
+
+TEST(Remapping, DmarRefused) {
+    Remapping r;
+    EXPECT_FALSE(dmar(bytes(48, {1, 0, 0, 0}), r)) << "length 0";
+    EXPECT_FALSE(dmar(bytes(48, {1, 0, 3, 0}), r)) << "shorter than its head";
+    EXPECT_FALSE(dmar(bytes(48, {0, 0, 15, 0, 0, 0, 0, 0, 0, 0, 0xd9, 0xfe, 0, 0, 0}), r)) << "no base";
+    EXPECT_FALSE(dmar(bytes(48, {0, 0, 16, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}), r)) << "base 0";
+    EXPECT_FALSE(dmar(bytes(48, {0, 0, 16, 0, 0, 0, 0, 0, 8, 0, 0xd9, 0xfe, 0, 0, 0, 0}), r)) << "off a page";
+    EXPECT_FALSE(
+        dmar(bytes(48, {0, 0, 22, 0, 0, 0, 0, 0, 0, 0, 0xd9, 0xfe, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0}), r))
+        << "scope of length 0";
+    Table many = bytes(48, {});
+    for (int i = 0; i < 17; ++i)
+        for (const int byte : {0, 0, 16, 0, 0, 0, 0, 0, 0, i << 4, 0xd9, 0xfe, i >> 4, 0, 0, 0})
+            many.push_back(static_cast<std::byte>(byte));
+    EXPECT_FALSE(dmar(many, r)) << "more units than fit";
+    many.resize(48 + 16 * 16);
+    EXPECT_TRUE(dmar(many, r));
+    EXPECT_FALSE(acpi::read_ivrs(bytes(48, {}), r)) << "both kinds";
+    EXPECT_FALSE(acpi::read_dmar(bytes(48, {}), r)) << "twice";
+}
+
+Table ivhd(int type, std::size_t head, std::initializer_list<int> entries) {
+    Table block = bytes(head, entries);
+    block[0] = static_cast<std::byte>(type);
+    block[2] = static_cast<std::byte>(block.size());
+    block[10] = std::byte{0xd8};
+    block[11] = std::byte{0xfe};
+    Table table = bytes(48, {});
+    table.insert(table.end(), block.begin(), block.end());
+    return table;
+}
+
+TEST(Remapping, IvrsStructures) {
+    Remapping r;
+    // A 4-byte entry, an 8-byte alias, a named device with 3 bytes of name, an HPET, an I/O APIC.
+    ASSERT_TRUE(ivrs(
+        ivhd(0x40, 40, {2,   0, 0, 0,                                                                   //
+                        66,  0, 0, 0, 0, 0,    0, 0,                                                    //
+                        240, 0, 0, 0, 0, 0,    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3, 1, 2, 3, //
+                        72,  0, 0, 0, 5, 0xa1, 0, 2,                                                    //
+                        72,  0, 0, 0, 6, 0xa0, 0, 1}),
+        r));
+    ASSERT_EQ(r.units.size(), 1u);
+    EXPECT_EQ(r.units[0], 0xfed80000u);
+    ASSERT_EQ(r.io_apics.size(), 1u);
+    EXPECT_EQ(r.io_apics[0].io_apic, 6);
+    EXPECT_EQ(r.io_apics[0].requester, 0xa0);
+    EXPECT_TRUE(ivrs(ivhd(0x20, 24, {99, 99}), r)) << "memory blocks are passed over";
+    EXPECT_TRUE(r.units.empty());
+}
+
+TEST(Remapping, IvrsRefused) {
+    Remapping r;
+    EXPECT_FALSE(ivrs(ivhd(0x10, 23, {}), r)) << "shorter than a block";
+    EXPECT_FALSE(ivrs(ivhd(0x11, 39, {}), r)) << "shorter than an extended block";
+    EXPECT_TRUE(ivrs(ivhd(0x10, 24, {}), r));
+    EXPECT_FALSE(ivrs(ivhd(0x10, 24, {72, 0, 0, 0}), r)) << "a cut entry";
+    EXPECT_FALSE(ivrs(ivhd(0x10, 24, {240, 0, 0, 0}), r)) << "a cut named device";
+    EXPECT_FALSE(ivrs(ivhd(0x10, 24, {72, 0, 0, 0, 6, 1, 0, 1, 72, 0, 0, 0, 6, 2, 0, 1}), r))
+        << "one I/O APIC under two names";
+    EXPECT_FALSE(ivrs(bytes(47, {}), r));
+}
+
+} // namespace
