@@ -7,6 +7,7 @@
 #include "hypervisor/core/paging/table_builder.hpp"
 #include "hypervisor/kernel/console/console.hpp"
 #include "hypervisor/kernel/cpu/cpu.hpp"
+#include "hypervisor/kernel/dma/dma.hpp"
 #include "hypervisor/kernel/machine.hpp"
 #include "hypervisor/kernel/memory/address_space.hpp"
 #include "hypervisor/kernel/panic/panic.hpp"
@@ -54,7 +55,8 @@ plan::Options options() {
     return {.large_pages = true,
             .huge_pages = machine().virt.huge_pages,
             .large_executable_pages = true,
-            .frames_fixed = io_permission_frames + msr_permission_frames + own_table_frames,
+            .frames_fixed =
+                io_permission_frames + msr_permission_frames + own_table_frames + dma::frames_needed(),
             .frames_per_cpu = cpu_frames,
             .frames_per_partition = frames_for<Partition>(),
             .frames_per_vcpu = frames_for<Vcpu>() + 1};
@@ -183,7 +185,9 @@ base::PhysAddr build_everything() {
     for (Cpu* cpu : m.cpus)
         expect_tables(space.add_cpu(m.bound.pool, *cpu));
     if (!apic::x2apic_offered())
-        expect_tables(space.add_apic_page(apic::register_page()));
+        expect_tables(space.add_device(apic::register_page(), base::page_size));
+    dma::deny_everything(m.bound.pool, m.cpus[0]->apic_id);
+    expect_tables(dma::map_registers(space));
     make_permission_maps();
     make_partitions();
     m.bound.pool.seal();

@@ -5,9 +5,9 @@
 #include "arch/x86_64/cpu/instructions.hpp"
 #include "arch/x86_64/cpu/ports.hpp"
 #include "drivers/clock/clock.hpp"
-#include "drivers/pci/pci.hpp"
 #include "drivers/power/power.hpp"
 #include "hypervisor/kernel/console/console.hpp"
+#include "hypervisor/kernel/dma/dma.hpp"
 #include "hypervisor/kernel/machine.hpp"
 #include "hypervisor/kernel/memory/address_space.hpp"
 #include "hypervisor/kernel/panic/panic.hpp"
@@ -26,10 +26,6 @@ namespace {
 
 constexpr std::uint32_t protocol_pvh = 1, protocol_multiboot2 = 2; // entry.S
 constexpr cpu::Ports ports{};
-
-bool early_mapped(std::uint64_t address, std::uint64_t bytes) {
-    return bytes::lies_within(address, bytes, std::uint64_t{early_map_gigabytes} << 30);
-}
 
 class EarlyMemory final : public loader::PhysicalMemory {
 public:
@@ -119,8 +115,12 @@ std::optional<std::uint64_t> reference_wait() {
 
 } // namespace
 
+bool early_mapped(std::uint64_t address, std::uint64_t bytes) {
+    return bytes::lies_within(address, bytes, std::uint64_t{early_map_gigabytes} << 30);
+}
+
 void take_over(std::uint32_t protocol, std::uint32_t information) {
-    drivers::PciConfiguration{ports}.bus_masters_off();
+    dma::bus_masters_off();
     Machine& m = machine();
     m.times.entry_tsc = boot_entry_tsc;
     console::start();
@@ -142,8 +142,10 @@ void read_tables() {
     if (rsdp == 0)
         if (const auto found = acpi::find_rsdp(reader, base::PhysAddr{0xe0000}, 0x20000))
             rsdp = found->value();
-    if (!acpi::parse(reader, base::PhysAddr{rsdp}, m.acpi).ok())
-        refuse("firmware", "its ACPI tables are missing or damaged (no RSDP, MADT or CPU)");
+    if (const auto parsed = acpi::parse(reader, base::PhysAddr{rsdp}, m.acpi); !parsed.ok())
+        refuse("firmware", parsed.error() == acpi::Error::bad_remapping
+                               ? "its table of IOMMUs (DMAR or IVRS) is damaged"
+                               : "its ACPI tables are missing or damaged (no RSDP, MADT or CPU)");
     mask_interrupt_controllers();
 }
 

@@ -7,6 +7,9 @@
 
 namespace hv {
 
+// Whether the early tables map these bytes (one to one).
+[[nodiscard]] bool early_mapped(std::uint64_t address, std::uint64_t bytes);
+
 // The first act: no device may write memory any more. Then the boot record and the memory map, or a refusal.
 void take_over(std::uint32_t protocol, std::uint32_t information);
 

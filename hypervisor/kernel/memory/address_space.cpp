@@ -59,8 +59,8 @@ base::Status<paging::Error> AddressSpace::add_cpu(memory::FramePool& pool, Cpu& 
     return base::success;
 }
 
-base::Status<paging::Error> AddressSpace::add_apic_page(base::PhysAddr page) {
-    return tables_.map(page.value(), page, base::page_size, paging::device);
+base::Status<paging::Error> AddressSpace::add_device(base::PhysAddr registers, std::uint64_t bytes) {
+    return tables_.map(registers.value(), registers, bytes, paging::device);
 }
 
 } // namespace hv

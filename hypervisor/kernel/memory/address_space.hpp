@@ -24,7 +24,7 @@ public:
 
     // Stacks and window tables of a CPU; fills in its window tables.
     [[nodiscard]] base::Status<paging::Error> add_cpu(memory::FramePool& pool, Cpu& cpu);
-    [[nodiscard]] base::Status<paging::Error> add_apic_page(base::PhysAddr page);
+    [[nodiscard]] base::Status<paging::Error> add_device(base::PhysAddr registers, std::uint64_t bytes);
     [[nodiscard]] base::PhysAddr root() const { return tables_.root(); }
 
 private:

@@ -6,6 +6,7 @@
 #include "arch/x86_64/cpu/instructions.hpp"
 #include "hypervisor/kernel/console/console.hpp"
 #include "hypervisor/kernel/cpu/cpu.hpp"
+#include "hypervisor/kernel/dma/dma.hpp"
 #include "hypervisor/kernel/machine.hpp"
 #include "hypervisor/kernel/panic/panic.hpp"
 #include "hypervisor/kernel/partition/load.hpp"
@@ -101,6 +102,7 @@ void report_end(Partition& partition, bool last) {
     record.first_output = partition.first_output_tsc.load(std::memory_order_relaxed);
     record.ended = cpu::rdtsc();
     record.last = last;
+    dma::report_faults();
     const audit::Record text = audit::build(record);
     console::exit_record(partition, text.view());
     console::audit_event("ended", [&](audit::Record& event) { event.add_pairs(text.view()); });
