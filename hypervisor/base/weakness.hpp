@@ -12,11 +12,13 @@ namespace base {
 // Named in tests; the order is free.
 enum class Weakness : std::uint32_t {
     none,
-    open_msr,     // MTRR_DEF_TYPE does not exit
-    any_pat,      // every PAT value
-    any_delivery, // LVT entries with every delivery mode
-    loose_range,  // a buffer may end one byte behind its region
-    writable_tsc, // a write to the TSC is taken for good
+    open_msr,       // MTRR_DEF_TYPE does not exit
+    any_pat,        // every PAT value
+    any_delivery,   // LVT entries with every delivery mode
+    loose_range,    // a buffer may end one byte behind its region
+    writable_tsc,   // a write to the TSC is taken for good
+    bus_masters_on, // devices that firmware left running go on
+    dma_open,       // that, and remapping units stay off
 };
 
 #if CAISSON_WEAK

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import struct
 import subprocess
 import sys
 import time
@@ -158,6 +159,21 @@ class Case:
             file.write(data)
         return tampered
 
+    def staged(self, loader, bundle):
+        """The one module of a guest that runs before the hypervisor: the bundle, then the loader, then where both are."""
+        with open(bundle, "rb") as file:
+            data = bytearray(file.read())
+        size = len(data)
+        data += bytes(-size % 4096)
+        with open(loader, "rb") as file:
+            image = file.read()
+        trailer = struct.pack("<QQQQ", 0x4547415453534943, size, len(data), len(image))
+        data += image + bytes(-(len(image) + len(trailer)) % 4096) + trailer
+        path = os.path.join(self.work, "staged")
+        with open(path, "wb") as file:
+            file.write(data)
+        return path
+
     def build_appliance(self):
         """-> (boot, kernel, module, names of the partitions): what the case boots."""
         boot = dict(cases.substitute(self.case.get("boot", {}), self.variables))
@@ -182,6 +198,8 @@ class Case:
             _, module = self.build_bundle(how["of"], self.case["manifests"][how["of"]]["text"])
         if how.keys() - {"of"}:
             module = self.tamper(module, how)
+        if "stage" in boot:
+            kernel, module = boot["stage"], self.staged(kernel, module)
         return boot, kernel, module, cases.partition_names(text)
 
     def check_machine(self, platform):

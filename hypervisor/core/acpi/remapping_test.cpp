@@ -3,7 +3,7 @@
 
 #include "hypervisor/core/acpi/layout.hpp"
 #include "hypervisor/core/acpi/tables.hpp"
-#include "hypervisor/core/acpi/testing_image.hpp"
+#include "hypervisor/core/acpi/image_test.hpp"
 
 #include <gtest/gtest.h>
 

@@ -7,6 +7,7 @@
 #include "arch/x86_64/iommu/amdvi.hpp"
 #include "arch/x86_64/iommu/vtd.hpp"
 #include "drivers/pci/pci.hpp"
+#include "hypervisor/base/weakness.hpp"
 #include "hypervisor/kernel/boot/firmware.hpp"
 #include "hypervisor/kernel/console/console.hpp"
 #include "hypervisor/kernel/machine.hpp"
@@ -83,7 +84,7 @@ template <typename Next> void report(Next next) {
         const std::optional<iommu::Fault> fault = next();
         if (!fault)
             return;
-        console::audit_event("dma-refused", [&](audit::Record& record) {
+        console::audit_event("dma_refused", [&](audit::Record& record) {
             record.add_hex("requester", fault->requester)
                 .add_hex("address", fault->address)
                 .add("access", fault->write ? "write" : "read")
@@ -96,6 +97,8 @@ template <typename Next> void report(Next next) {
 } // namespace
 
 void bus_masters_off() {
+    if (base::weak(base::Weakness::bus_masters_on) || base::weak(base::Weakness::dma_open))
+        return;
     masters_found = drivers::PciConfiguration{cpu::Ports{}}.bus_masters_off();
 }
 
@@ -115,6 +118,8 @@ void deny_everything(memory::FramePool& pool, std::uint32_t nmi_apic_id) {
             (line << "no IOMMU on this machine: a device that ignores that switch is not stopped").view());
         return;
     }
+    if (base::weak(base::Weakness::dma_open))
+        return;
     fill_tables(pool, nmi_apic_id);
     for (std::size_t unit = 0; unit < remapping().units.size(); ++unit) {
         queues[unit][0] = take_frames(pool, 1);
