@@ -64,7 +64,7 @@ def make_iso(loader, bundle, directory):
 
 def command_line(boot, kernel, module, directory):
     """QEMU's arguments for a kernel with one module (PVH) or, through GRUB, the same two files on an ISO."""
-    arguments = [find_qemu(), "-accel", "tcg", "-M", "q35", "-cpu", boot.get("cpu", "max,+svm"),
+    arguments = [find_qemu(), "-accel", "tcg,thread=multi" if boot.get("threads") else "tcg", "-M", "q35", "-cpu", boot.get("cpu", "max,+svm"),
                  "-smp", str(boot.get("cpus", 1)), "-m", boot.get("memory", "512M"), "-display", "none", "-nodefaults",
                  "-serial", "stdio", "-no-reboot", "-device", "isa-debug-exit,iobase=0xf4,iosize=4"]
     if boot.get("icount"):

@@ -91,6 +91,8 @@ class Runner:
         except (cases.CaseError, weak.WeaknessError, images.ImageError, machine.MachineError, subprocess.TimeoutExpired, OSError) as error:
             self.results.update({(name, p): ("failed", str(error)) for name in members for p in platforms})
             return
+        if self.options.threads:
+            boot = {**boot, "threads": True, "icount": False}
         hashes = sha256(kernel), sha256(module)
         for platform in platforms:
             directory = os.path.join(self.options.work, members[batch.members[0]].name, platform)
@@ -104,7 +106,8 @@ class Runner:
                 continue
             self.boots.append((platform, batch.members, *hashes, time.monotonic() - started))
             for name, one in members.items():
-                self.judge(batch, name, one, platform, run)
+                if self.results.get((name, platform), ("passed",))[0] == "passed":
+                    self.judge(batch, name, one, platform, run)
             if all(self.results[(name, platform)][0] == "passed" for name in members):
                 shutil.rmtree(directory, ignore_errors=True)
 
@@ -167,12 +170,14 @@ def main(arguments=None):
     parser.add_argument("--nightly", action="store_true", help="also the cases labelled nightly")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--work", help="where files go (default: qemu-tests/platforms in the build directory)")
+    parser.add_argument("--threads", action="store_true", help="QEMU with a thread for each CPU and without icount, to let races show")
+    parser.add_argument("--repeat", type=int, default=1, help="run everything so often; one failure is a failure")
     parser.add_argument("--table", help="write the table to this file too")
     options = parser.parse_args(arguments)
     options.cases = options.cases or os.path.join(os.path.dirname(EXCLUSIONS), "cases")
     options.build = os.path.abspath(options.build)
     options.work = os.path.abspath(options.work or os.path.join(options.build, "qemu-tests/platforms"))
-    platforms = options.platform or cases.PLATFORMS
+    platforms = ["qemu-svm"] if options.threads else options.platform or cases.PLATFORMS
     shutil.rmtree(options.work, ignore_errors=True)
     known = load_cases(options.cases)
     excluded, complaints = load_exclusions(os.path.join(options.cases, "../platforms.toml"), known)
@@ -188,7 +193,8 @@ def main(arguments=None):
     skipped = {name: why for name in known if (why := runner.case(name).missing("qemu-svm"))}
     selected = {name: (case, batches.runs_on(case)) for name, case in known.items() if name not in skipped}
     packed = [(batch, wanted) for batch in batches.pack(selected) if (wanted := [p for p in batch.platforms if p in platforms])]
-    runner.run(packed)
+    for _ in range(options.repeat):
+        runner.run(packed)
     print("boots (platform, seconds, loader, bundle, cases):")
     for platform, members, loader, bundle, seconds in sorted(runner.boots):
         print(f"  {platform:<10} {seconds:6.1f}  {loader}  {bundle}  {' '.join(members)}")
