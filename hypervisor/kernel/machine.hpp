@@ -3,7 +3,6 @@
 // at it, constant from the moment the first partition runs.
 #pragma once
 
-#include "arch/x86_64/virt/virt.hpp"
 #include "hypervisor/base/fixed_vector.hpp"
 #include "hypervisor/core/acpi/tables.hpp"
 #include "hypervisor/core/bundle/header_buffer.hpp"
@@ -34,7 +33,6 @@ struct Machine {
     memory::Map map;
     acpi::Tables acpi;
     bool is_qemu = false;
-    virt::Features virt;
     crypto::Sha256Engine hash_engine = crypto::Sha256Engine::portable;
     Late<bundle::HeaderBuffer> header;
     Late<bundle::Contents> contents;

@@ -2,8 +2,8 @@
 /* arch/x86_64/boot/exceptions.S - the hypervisor's own exception entries.
  *
  * Interrupts are never enabled here (but to empty a local APIC), so the 32 exceptions matter. All but NMI and #MC are our bugs and end in the
- * C++ function that reports them. An NMI is only ever a kick: it returns, and where it hit the idle loop between the
- * check and the HLT it moves on past the HLT, so that no kick is lost.
+ * C++ function that reports them. An NMI is only ever a kick: it returns, and where it hit the way from a look at the
+ * requests to a sleep or to a guest (nmi_moves: from, to, continue at) it moves on past that, so that no kick is lost.
  * Spec: AMD APM vol. 2 "Exceptions and Interrupts". */
 
 .section .text.exceptions, "ax", @progbits
@@ -54,13 +54,31 @@ exception_common:
 .global nmi_entry
 nmi_entry:
     pushq %rax
-    movq $idle_halt, %rax
-    cmpq %rax, 8(%rsp)
-    jne 2f
-    movq $idle_done, %rax
-    movq %rax, 8(%rsp)
-2:  popq %rax
+    pushq %rcx
+    movq 16(%rsp), %rax         /* RIP */
+    movq $nmi_moves, %rcx
+1:  cmpq (%rcx), %rax
+    jb 2f
+    cmpq 8(%rcx), %rax
+    jae 2f
+    movq 16(%rcx), %rax
+    movq %rax, 16(%rsp)
+    jmp 3f
+2:  addq $24, %rcx
+    cmpq $nmi_moves_end, %rcx
+    jb 1b
+3:  popq %rcx
+    popq %rax
     iretq
+
+.section .rodata.nmi_moves, "a", @progbits
+.balign 8
+nmi_moves:
+    .quad idle_halt, idle_done, idle_done
+    .quad vmx_window, vmx_window_end, vmx_kicked
+    .quad vmx_idle, vmx_idle_end, vmx_idle_end
+nmi_moves_end:
+.section .text.exceptions, "ax", @progbits
 
 /* Waits, with GIF = 0 on entry and on return, until an NMI arrives. The caller checked its requests with GIF = 0. */
 .balign 16

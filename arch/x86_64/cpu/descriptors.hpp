@@ -35,6 +35,9 @@ struct Gdt {
                    (base >> 24 & 0xff) << 56;
         task_high = base >> 32;
     }
+    [[nodiscard]] constexpr std::uint64_t task_base() const {
+        return (task_low >> 16 & 0xffffff) | (task_low >> 56) << 24 | task_high << 32;
+    }
 };
 
 inline constexpr unsigned ist_nmi = 1, ist_double_fault = 2, ist_machine_check = 3;

@@ -89,6 +89,14 @@ inline std::uint64_t read_cr4() {
     asm volatile("mov %%cr4, %0" : "=r"(value) : : "memory");
     return value;
 }
+inline std::uint64_t read_dr6() {
+    std::uint64_t value = 0;
+    asm volatile("mov %%db6, %0" : "=r"(value) : : "memory");
+    return value;
+}
+inline void write_dr6(std::uint64_t value) {
+    asm volatile("mov %0, %%db6" : : "r"(value) : "memory");
+}
 inline void write_cr0(std::uint64_t value) {
     asm volatile("mov %0, %%cr0" : : "r"(value) : "memory");
 }

@@ -131,7 +131,7 @@ bool deliver_again(Vmcb& vmcb) {
     return true;
 }
 
-void prepare(Vmcb& vmcb, const Controls& controls, const vcpu::InitialState& state) {
+void prepare(Vmcb& vmcb, const virt::Controls& controls, const vcpu::InitialState& state) {
     vmcb = {};
     const vcpu::svm::Intercepts& intercepts = vcpu::svm::always;
     vmcb.intercepts = {intercepts.control_registers,
@@ -146,7 +146,7 @@ void prepare(Vmcb& vmcb, const Controls& controls, const vcpu::InitialState& sta
     vmcb.tlb_control = flush_all;
     // V_INTR_MASKING stays 0: the guest's own RFLAGS.IF and CR8 gate the physical interrupts, which are all its own.
     vmcb.nested_control = nested_paging;
-    vmcb.nested_cr3 = controls.nested_root.value();
+    vmcb.nested_cr3 = controls.second_stage.value();
     vmcb.es = segment(state.es);
     vmcb.cs = segment(state.cs);
     vmcb.ss = segment(state.ss);

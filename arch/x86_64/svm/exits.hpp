@@ -7,6 +7,7 @@
 #pragma once
 
 #include "arch/x86_64/svm/vmcb.hpp"
+#include "arch/x86_64/virt/controls.hpp"
 #include "hypervisor/base/address.hpp"
 #include "hypervisor/core/vcpu/decide.hpp"
 #include "hypervisor/core/vcpu/state.hpp"
@@ -43,6 +44,7 @@ constexpr unsigned length_of(vcpu::ExitKind kind) {
     case vcpu::ExitKind::port:
     case vcpu::ExitKind::forbidden:
     case vcpu::ExitKind::exception:
+    case vcpu::ExitKind::control_register:
     case vcpu::ExitKind::machine_check:
     case vcpu::ExitKind::host_event:
     case vcpu::ExitKind::nested_fault:
@@ -70,11 +72,7 @@ void inject(Vmcb& vmcb, const vcpu::Action& action);
 // combined with what is to be injected already.
 [[nodiscard]] bool deliver_again(Vmcb& vmcb);
 
-// The constant half of a VMCB: intercepts, permission maps, nested paging.
-struct Controls {
-    base::PhysAddr io_permissions, msr_permissions, nested_root;
-};
 // A zeroed VMCB for a start in `state`; also asks for a flush of everything on the next VMRUN.
-void prepare(Vmcb& vmcb, const Controls& controls, const vcpu::InitialState& state);
+void prepare(Vmcb& vmcb, const virt::Controls& controls, const vcpu::InitialState& state);
 
 } // namespace svm

@@ -78,7 +78,7 @@ TEST(SvmExits, AnInterruptedDeliveryComesFirst) {
 
 TEST(SvmExits, AFreshBlockInterceptsAndHidesSvme) {
     svm::Vmcb guest{};
-    svm::prepare(guest, {base::PhysAddr{0x1000}, base::PhysAddr{0x4000}, base::PhysAddr{0x6000}},
+    svm::prepare(guest, {base::PhysAddr{0x1000}, base::PhysAddr{0x4000}, base::PhysAddr{0x6000}, 0},
                  vcpu::pvh_entry(0x100000, 0xf1000));
     EXPECT_EQ(guest.intercepts[4], vcpu::svm::always.misc2);
     EXPECT_NE(guest.asid, 0u);

@@ -70,6 +70,7 @@ svm_run:
     call svm_exit
     testb %al, %al
     jnz 1b
+    movl $1, %eax
     addq $40, %rsp
     popq %r15
     popq %r14

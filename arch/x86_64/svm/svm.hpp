@@ -43,8 +43,9 @@ static_assert(offsetof(vcpu::Registers, rbx) == 8 && offsetof(vcpu::Registers, r
               offsetof(vcpu::Registers, rbp) == 48 && offsetof(vcpu::Registers, r8) == 56);
 
 extern "C" {
-// Enters the guest again and again, calling svm_exit after each exit until that returns false.
-void svm_run(const Entry* entry);
+// Enters the guest again and again, calling svm_exit after each exit until that returns false. Returns true: a state that
+// VMRUN refuses is an exit too.
+[[nodiscard]] bool svm_run(const Entry* entry);
 // The run loop's half in C++ (hypervisor/kernel/run).
 bool svm_exit(void* context);
 // Stores the host's hidden state where svm_run finds it.

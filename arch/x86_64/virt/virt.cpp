@@ -2,21 +2,99 @@
 #include "arch/x86_64/virt/virt.hpp"
 
 #include "arch/x86_64/cpu/instructions.hpp"
+#include "arch/x86_64/cpu/raw.hpp"
+#include "arch/x86_64/vmx/diagnosis.hpp"
 
 namespace virt {
 
-const char* choose(Features& found) {
+constinit Features features{};
+
+std::string_view choose() {
+    constexpr std::uint32_t intel = 0x756e6547; // "Genu"
+    const vmx::Features vmx = vmx::features();
+    if (vmx.vmx || cpu::cpuid(0).ebx == intel) {
+        features.vmx = true;
+        features.capabilities = vmx.capabilities;
+        features.huge_pages = (vmx.capabilities.ept_vpid >> 17 & 1) != 0;
+        return vmx::missing(vmx, features.controls);
+    }
     const svm::Features svm = svm::features();
-    if (const char* missing = svm::missing(svm))
-        return missing;
-    found.next_rip = svm.next_rip;
-    found.huge_pages = (cpu::cpuid(0x80000001).edx >> 26 & 1) != 0;
-    return nullptr;
+    features.next_rip = svm.next_rip;
+    features.huge_pages = (cpu::cpuid(0x80000001).edx >> 26 & 1) != 0;
+    const char* missing = svm::missing(svm);
+    return missing != nullptr ? missing : std::string_view{};
 }
 
-void enable(base::PhysAddr area, base::PhysAddr block) {
+bool enable(base::PhysAddr area, base::PhysAddr block) {
+    if (features.vmx)
+        return vmx::enable(area, features.capabilities);
     svm::enable(area);
     svm::svm_save_host(block.value());
+    return true;
+}
+
+void Guest::prepare(const Surroundings& around, const Controls& controls, const vcpu::InitialState& state) {
+    const std::uint64_t frame = cpu::address_of(*block).value();
+    svm_entry = {around.registers, frame, around.host_block.value(), around.context};
+    vmx_entry = {around.registers, around.requests, around.context, 0};
+    has_next_rip = features.next_rip;
+    if (features.vmx)
+        vmx::prepare(frame, features.capabilities, features.controls, controls, state);
+    else
+        svm::prepare(*block, controls, state);
+}
+
+void Guest::advance(vcpu::ExitKind kind) {
+    if (!features.vmx)
+        return svm::advance(*block, kind, has_next_rip);
+    vmx::Current current;
+    vmx::advance(current);
+}
+
+bool Guest::deliver_again() {
+    vmx::Current current;
+    return features.vmx ? vmx::deliver_again(current) : svm::deliver_again(*block);
+}
+
+void Guest::set_efer(std::uint64_t value) {
+    if (features.vmx)
+        vmx::Current{}.write(vmx::field::guest_efer, value);
+    else
+        block->efer = value | vcpu::efer_svme;
+}
+
+void Guest::set_pat(std::uint64_t value) {
+    if (features.vmx)
+        vmx::Current{}.write(vmx::field::guest_pat, value);
+    else
+        block->g_pat = value;
+}
+
+void Guest::set_cr0_shadow(std::uint64_t value) {
+    vmx::Current{}.write(vmx::field::cr0_shadow, value);
+}
+
+Dump Guest::dump() const {
+    if (!features.vmx)
+        return {block->exit_code, block->exit_info1, block->exit_info2, block->rsp,    block->cr0, block->cr2,
+                block->cr3,       block->cr4,        block->efer,       block->rflags, nullptr};
+    namespace field = vmx::field;
+    const vmx::Current current;
+    const std::uint32_t reason = current.read(field::exit_reason);
+    const bool no_entry = refused || (reason & vmx::exit_reason::entry_failed) != 0;
+    return {reason,
+            current.read(field::exit_qualification),
+            no_entry ? current.read(field::instruction_error) : current.read(field::guest_physical_address),
+            current.read(field::guest_rsp),
+            current.read(field::guest_cr0),
+            cpu::read_cr2(),
+            current.read(field::guest_cr3),
+            current.read(field::guest_cr4),
+            current.read(field::guest_efer),
+            current.read(field::guest_rflags),
+            no_entry ? vmx::failed_check(vmx::guest_state(current), features.capabilities.cr0_fixed0,
+                                         features.capabilities.cr4_fixed0)
+                     : nullptr};
 }
 
 } // namespace virt

@@ -2,72 +2,92 @@
 // arch/x86_64/virt/virt.hpp - hardware virtualization as the kernel sees it, whoever made the CPU.
 //
 // The vendor is chosen once, by the boot CPU. What happens at every exit goes straight from the vendor's stub to its
-// half of the run loop (svm_exit in hypervisor/kernel/run); everything else goes through here. No policy: that is core/vcpu.
+// half of the run loop (svm_exit, vmx_exit in hypervisor/kernel/run); all else goes through here. No policy: that is
+// core/vcpu. On VMX a Guest's VMCS is the current one of its CPU.
 // Trust:      a Guest's block holds guest values; they are copied into an Exit, never used as an index or address.
 // Invariants: a kick is not lost (rule 10): the requests word is looked at where an NMI that comes later still counts.
 #pragma once
 
 #include "arch/x86_64/svm/exits.hpp"
 #include "arch/x86_64/svm/svm.hpp"
+#include "arch/x86_64/vmx/vmx.hpp"
+
+#include <string_view>
 
 namespace virt {
 
-// What of this machine's virtualization others need to know.
+// What of this machine's virtualization others need to know. Written by choose(), constant afterwards.
 struct Features {
+    bool vmx = false;        // Intel VT-x; else AMD-V
     bool next_rip = false;   // SVM: the CPU says where the next instruction is
     bool huge_pages = false; // 1 GiB leaves in second-stage tables
+    vmx::Capabilities capabilities;
+    vmx::ControlWords controls{};
 };
+extern Features features;
 
-// Boot CPU, once. Fills `found`, or returns what is missing and where to switch it on.
-[[nodiscard]] const char* choose(Features& found);
+// Boot CPU, once. Returns what is missing and where to switch it on, or nothing.
+[[nodiscard]] std::string_view choose();
 
-// On each CPU: `area` and `block` are frames of its own.
-void enable(base::PhysAddr area, base::PhysAddr block);
+// On each CPU: `area` and `block` are frames of its own. False: this CPU is locked otherwise than the first.
+[[nodiscard]] bool enable(base::PhysAddr area, base::PhysAddr block);
 
 // The state at the last exit, for the record of an ending.
 struct Dump {
     std::uint64_t code, info1, info2, rsp, cr0, cr2, cr3, cr4, efer, rflags;
+    const char* failed_check; // VMX: of an entry that the CPU refused, or nullptr
 };
 
-using Controls = svm::Controls;
+// Where a vCPU's stubs find what they need.
+struct Surroundings {
+    vcpu::Registers* registers;
+    base::PhysAddr host_block;
+    const std::atomic<std::uint32_t>* requests;
+    void* context; // handed to svm_exit or vmx_exit
+};
 
 // One vCPU as the hardware holds it; touched only by the CPU it is bound to.
 struct Guest {
-    svm::Entry entry{};
-    svm::Vmcb* vmcb = nullptr;
-    bool has_next_rip = false;
+    svm::Entry svm_entry{};
+    vmx::Entry vmx_entry{};
+    svm::Vmcb* block = nullptr; // VMX: the frame of the VMCS
+    bool has_next_rip = false;  // SVM
+    bool refused = false;       // what run() said last
 
     // Ready to be entered in `state`; whatever was translated before is flushed.
-    void prepare(const Controls& controls, const vcpu::InitialState& state) {
-        svm::prepare(*vmcb, controls, state);
+    void prepare(const Surroundings& around, const Controls& controls, const vcpu::InitialState& state);
+    // In and out of the guest until the exit handler says to leave. False: the CPU refused to enter.
+    [[nodiscard]] bool run() {
+        refused = !(features.vmx ? vmx::vmx_run(&vmx_entry) : svm::svm_run(&svm_entry));
+        return !refused;
     }
-    // In and out of the guest until the exit handler says to leave.
-    void run() const { svm::svm_run(&entry); }
 
-    [[nodiscard]] vcpu::Exit decode() const { return svm::decode(*vmcb); }
-    void advance(vcpu::ExitKind kind) { svm::advance(*vmcb, kind, has_next_rip); }
-    void inject(const vcpu::Action& action) { svm::inject(*vmcb, action); }
-    // Delivers again what was being delivered at the exit, if anything; false where something else is to be injected.
-    [[nodiscard]] bool deliver_again() { return svm::deliver_again(*vmcb); }
-    void set_efer(std::uint64_t value) { vmcb->efer = value | vcpu::efer_svme; }
-    void set_pat(std::uint64_t value) { vmcb->g_pat = value; }
-    [[nodiscard]] Dump dump() const {
-        return {vmcb->exit_code, vmcb->exit_info1, vmcb->exit_info2, vmcb->rsp,  vmcb->cr0,
-                vmcb->cr2,       vmcb->cr3,        vmcb->cr4,        vmcb->efer, vmcb->rflags};
+    [[nodiscard]] vcpu::Exit decode() const {
+        return features.vmx ? vmx::decode(vmx::Current{}, *vmx_entry.registers) : svm::decode(*block);
     }
+    void advance(vcpu::ExitKind kind);
+    void inject(const vcpu::Action& action) {
+        return features.vmx ? vmx::inject(action) : svm::inject(*block, action);
+    }
+    // Delivers again what was being delivered at the exit, if anything; false where something else is to be injected.
+    [[nodiscard]] bool deliver_again();
+    void set_efer(std::uint64_t value);
+    void set_pat(std::uint64_t value);
+    void set_cr0_shadow(std::uint64_t value); // VMX
+    [[nodiscard]] Dump dump() const;
 };
 
 // Lets an NMI that ended the guest reach the host's handler.
 inline void take_pending_nmi() {
-    svm::take_pending_nmi();
+    features.vmx ? vmx::take_pending_nmi() : svm::take_pending_nmi();
 }
 // Takes every maskable interrupt that is pending, each through drain_entry.
 inline void take_pending_interrupts() {
-    svm::take_pending_interrupts();
+    features.vmx ? vmx::vmx_take_interrupts() : svm::take_pending_interrupts();
 }
-// Sleeps until an NMI arrives.
-inline void idle_until_kick() {
-    svm::idle_until_kick();
+// Sleeps until an NMI arrives. VMX: unless bit 0 of `requests` is set.
+inline void idle_until_kick(const std::atomic<std::uint32_t>& requests) {
+    features.vmx ? vmx::vmx_idle(&requests) : svm::idle_until_kick();
 }
 
 } // namespace virt

@@ -89,13 +89,18 @@ inline void put_leaf(Registers& registers, const CpuidLeaf& leaf) {
 void answer_other_cpuid(const CpuidTable& table, Registers& registers, std::uint32_t apic_id,
                         std::uint64_t cr4, std::uint64_t xcr0);
 
-// Answers the CPUID that `registers` asks for; the caller skips the instruction.
-inline void answer_cpuid(const CpuidTable& table, Registers& registers, const CpuidState& state) {
+// Answers the CPUID that `registers` asks for; the caller skips the instruction. `guest_state()` gives a CpuidState, and is
+// only asked where the answer depends on it.
+template <typename GuestState>
+[[gnu::always_inline]] inline void answer_cpuid(const CpuidTable& table, Registers& registers,
+                                                GuestState guest_state) {
     const auto leaf = static_cast<std::uint32_t>(registers.rax);
     if (leaf < cpuid_leaves && (cpuid_dynamic >> leaf & 1) == 0) [[likely]]
         put_leaf(registers, table.basic.data()[leaf]);
-    else
+    else {
+        const CpuidState state = guest_state();
         answer_other_cpuid(table, registers, state.apic_id, state.cr4, state.xcr0);
+    }
 }
 
 // XSETBV(0, value) of a guest: allowed by the table and by the architecture's own rules (SDM vol. 1, 13.3).

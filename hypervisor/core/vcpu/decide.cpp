@@ -9,6 +9,7 @@ namespace {
 
 constexpr std::uint8_t vector_ud = 6, vector_gp = 13;
 constexpr std::uint64_t cr4_osxsave = 1u << 18;
+constexpr std::uint64_t cr0_nw = 1u << 29, cr0_cd = 1u << 30;
 
 // A digest of what a guest can change between two exits at the same place.
 std::uint64_t fingerprint(const Registers& r, std::uint64_t rsp) {
@@ -104,10 +105,21 @@ Action on_xsetbv(Vcpu& vcpu, const Exit& exit) {
     return {.kind = ActionKind::set_xcr0, .advance = true, .value = value};
 }
 
+// VMX: CR4 exits only for bits that are not offered. CR0 exits for NE, CD and NW, which change nothing but what the guest
+// reads; the processor checks the rest when the instruction runs again.
+Action on_control_register(Vcpu& vcpu, const Exit& exit) {
+    const bool inconsistent = (exit.value & cr0_nw) != 0 && (exit.value & cr0_cd) == 0;
+    if (exit.control_register != 0 || inconsistent)
+        return refuse(vcpu, Refusal::control_register);
+    return {.kind = ActionKind::set_cr0_shadow, .value = exit.value};
+}
+
 Action dispatch(Vcpu& vcpu, const Exit& exit) {
     switch (exit.kind) {
     case ExitKind::cpuid:
-        answer_cpuid(vcpu.policy->cpuid, vcpu.registers, {vcpu.index, exit.cr4, vcpu.xcr0});
+        answer_cpuid(vcpu.policy->cpuid, vcpu.registers, [&] {
+            return CpuidState{vcpu.index, exit.cr4, vcpu.xcr0};
+        });
         return done();
     case ExitKind::hypercall:
         return on_hypercall(vcpu, exit);
@@ -130,6 +142,8 @@ Action dispatch(Vcpu& vcpu, const Exit& exit) {
                 .has_error_code = exit.has_error_code,
                 .vector = exit.vector,
                 .error_code = exit.error_code};
+    case ExitKind::control_register:
+        return on_control_register(vcpu, exit);
     case ExitKind::machine_check:
         return {.kind = ActionKind::machine_check};
     case ExitKind::host_event:

@@ -54,10 +54,11 @@ enum class ExitKind : std::uint8_t {
     msr_read,
     msr_write,
     xsetbv,
-    cache,     // WBINVD, INVD
-    counter,   // RDPMC
-    forbidden, // VMRUN VMLOAD VMSAVE CLGI STGI SKINIT INVLPGA MONITOR MWAIT RSM VMXON ...: #UD
-    exception, // #DB, #AC: intercepted only so that their delivery cannot loop; given back
+    cache,            // WBINVD, INVD
+    counter,          // RDPMC
+    forbidden,        // VMRUN VMLOAD VMSAVE CLGI STGI SKINIT INVLPGA MONITOR MWAIT RSM VMXON ...: #UD
+    exception,        // #DB, #AC: intercepted only so that their delivery cannot loop; given back
+    control_register, // MOV to one that VMX watches: `control_register`, `value`
     machine_check,
     host_event,   // NMI or INTR: for the hypervisor, not about the guest
     nested_fault, // detail = GPA
@@ -72,8 +73,10 @@ struct Exit {
     std::uint8_t vector = 0;      // exception
     bool has_error_code = false;  // exception
     std::uint32_t error_code = 0; // exception
-    PortAccess port{};            // port
-    std::uint64_t detail = 0;     // nested_fault, unexpected
+    std::uint8_t control_register = 0;
+    PortAccess port{};        // port
+    std::uint64_t detail = 0; // nested_fault, unexpected
+    std::uint64_t value = 0;  // control_register
     std::uint64_t rip = 0, rsp = 0;
     std::uint64_t cr0 = 0, cr4 = 0;
     std::uint64_t efer = 0; // as the VMCB holds it
@@ -83,25 +86,26 @@ struct Exit {
 // skipped.
 enum class ActionKind : std::uint8_t {
     resume,
-    inject,        // exception `vector`, with `error_code` if `has_error_code`
-    write_msr,     // WRMSR(msr, value) on this CPU
-    read_lapic,    // EDX:EAX = the register of this CPU's APIC whose x2APIC MSR is `msr`
-    write_lapic,   // the same register = value
-    read_tsc,      // EDX:EAX = the guest's TSC
-    set_efer,      // value, to which the vendor layer adds SVME
-    set_pat,       // value
-    set_xcr0,      // XSETBV(0, value)
-    send_ipi,      // ipi
-    console_bytes, // `count` bytes of `value`, first in the low byte; a hypercall then returns how many were
-                   // taken in RAX
-    console_range, // [gpa, gpa + count): RAX = bytes taken
-    audit_range,   // [gpa, gpa + count): RAX = 0 or -CAISSON_ERROR_RATE
-    entropy,       // RDI RSI RDX R10 = 32 random bytes; RAX is 0 already
-    read_counter,  // RAX = value of counter `value` (enum caisson_counter) summed over the partition's vCPUs
-    finish,        // the payload ended: status, exit_kind
-    host_event,    // an NMI or interrupt for the hypervisor
-    machine_check, // the hardware's word, not the guest's: look at the banks
-    stop,          // end the generation for `refusal`
+    inject,         // exception `vector`, with `error_code` if `has_error_code`
+    write_msr,      // WRMSR(msr, value) on this CPU
+    read_lapic,     // EDX:EAX = the register of this CPU's APIC whose x2APIC MSR is `msr`
+    write_lapic,    // the same register = value
+    read_tsc,       // EDX:EAX = the guest's TSC
+    set_efer,       // value, to which the vendor layer adds SVME
+    set_pat,        // value
+    set_cr0_shadow, // value: the instruction, done again, then passes
+    set_xcr0,       // XSETBV(0, value)
+    send_ipi,       // ipi
+    console_bytes,  // `count` bytes of `value`, first in the low byte; a hypercall then returns how many were
+                    // taken in RAX
+    console_range,  // [gpa, gpa + count): RAX = bytes taken
+    audit_range,    // [gpa, gpa + count): RAX = 0 or -CAISSON_ERROR_RATE
+    entropy,        // RDI RSI RDX R10 = 32 random bytes; RAX is 0 already
+    read_counter,   // RAX = value of counter `value` (enum caisson_counter) summed over the partition's vCPUs
+    finish,         // the payload ended: status, exit_kind
+    host_event,     // an NMI or interrupt for the hypervisor
+    machine_check,  // the hardware's word, not the guest's: look at the banks
+    stop,           // end the generation for `refusal`
 };
 
 struct Action {

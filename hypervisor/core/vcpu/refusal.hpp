@@ -28,11 +28,12 @@ enum class Refusal : std::uint8_t {
     counter,     // RDPMC
     cache,       // WBINVD, INVD
     xcr0,
-    nested_fault, // outside its own memory, or against its access rights
-    shutdown,     // triple fault
-    invalid,      // the processor refused the state (VMEXIT_INVALID, failed VM entry)
-    loop,         // the same exit a thousand times without progress
-    unexpected, // an exit that was not asked for
+    control_register, // a CR4 bit that is not offered, CR0.NW without CD
+    nested_fault,     // outside its own memory, or against its access rights
+    shutdown,         // triple fault
+    invalid,          // the processor refused the state (VMEXIT_INVALID, failed VM entry)
+    loop,             // the same exit a thousand times without progress
+    unexpected,       // an exit that was not asked for
     count_,
 };
 inline constexpr std::size_t refusal_kinds = static_cast<std::size_t>(Refusal::count_);
@@ -67,6 +68,7 @@ inline constexpr std::array<RefusalRule, refusal_kinds> refusal_rules{{
     {"rdpmc", Response::inject_gp},
     {"cache", Response::ignore},
     {"xcr0", Response::inject_gp},
+    {"control_register", Response::inject_gp},
     {"npf", Response::stop_partition},
     {"shutdown", Response::stop_partition},
     {"invalid", Response::stop_partition},

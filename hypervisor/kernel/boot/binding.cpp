@@ -53,7 +53,7 @@ plan::Machine described_machine() {
 
 plan::Options options() {
     return {.large_pages = true,
-            .huge_pages = machine().virt.huge_pages,
+            .huge_pages = virt::features.huge_pages,
             .large_executable_pages = true,
             .frames_fixed =
                 io_permission_frames + msr_permission_frames + own_table_frames + dma::frames_needed(),
@@ -78,8 +78,8 @@ template <typename T> T expect_tables(base::Result<T, paging::Error> result) {
     return std::move(result).value();
 }
 
-base::PhysAddr nested_tables(std::uint32_t partition) {
-    using Tables = paging::TableBuilder<paging::NestedFormat, TablePool>;
+template <typename Format> base::PhysAddr second_stage(std::uint32_t partition) {
+    using Tables = paging::TableBuilder<Format, TablePool>;
     Machine& m = machine();
     TablePool memory{m.bound.pool};
     Tables tables = expect_tables(Tables::create(memory, options().huge_pages ? 2 : 1));
@@ -110,7 +110,7 @@ void make_cpus() {
 Vcpu& make_vcpu(Partition& partition, std::uint32_t index) {
     Machine& m = machine();
     Vcpu& vcpu = make_in<Vcpu>(m.bound.pool);
-    vcpu.guest.vmcb = &make_in<svm::Vmcb>(m.bound.pool);
+    vcpu.guest.block = &make_in<svm::Vmcb>(m.bound.pool);
     vcpu.partition = &partition;
     vcpu.core.policy = &partition.policy;
     vcpu.core.index = index;
@@ -148,7 +148,8 @@ void make_partitions() {
         partition.name = m.plan->partition_name(index);
         partition.plan = m.plan->partition(index);
         fill_policy(partition);
-        partition.nested_root = nested_tables(index);
+        partition.second_stage = virt::features.vmx ? second_stage<paging::ExtendedFormat>(index)
+                                                    : second_stage<paging::NestedFormat>(index);
         for (std::uint32_t i = 0; i < partition.plan.cpu_count; ++i)
             (void)partition.vcpus.push_back(&make_vcpu(partition, i));
         (void)m.partitions.push_back(&partition);
@@ -164,7 +165,10 @@ void make_permission_maps() {
     m.msr_permissions = take_frames(m.bound.pool, msr_permission_frames);
     const std::span map{cpu::pointer_to<std::uint8_t>(pool_address(m.msr_permissions)), vcpu::msrpm_bytes};
     const bool tsc_deadline = (cpu::cpuid(1).ecx >> 24 & 1) != 0;
-    vcpu::build_svm_msrpm(map.first<vcpu::msrpm_bytes>(), tsc_deadline, apic::x2apic_offered());
+    if (virt::features.vmx)
+        vcpu::build_vmx_bitmap(map.first<vcpu::msr_bitmap_bytes>(), tsc_deadline, apic::x2apic_offered());
+    else
+        vcpu::build_svm_msrpm(map.first<vcpu::msrpm_bytes>(), tsc_deadline, apic::x2apic_offered());
 }
 
 } // namespace

@@ -140,7 +140,7 @@ void run_cpu(void* argument) {
     Cpu& cpu = *static_cast<Cpu*>(argument);
     if (cpu.index != 0)
         set_up(cpu);
-    cpu.online.store(true, std::memory_order_release);
+    cpu.online.store(true, std::memory_order_seq_cst);
     meet(cpu);
     if (cpu.vcpu == nullptr)
         park(cpu);
@@ -184,7 +184,7 @@ extern "C" void caisson_boot(std::uint32_t protocol, std::uint32_t information) 
     catch_early_exceptions();
     take_over(protocol, information);
     Machine& m = machine();
-    if (const char* missing = virt::choose(m.virt))
+    if (const std::string_view missing = virt::choose(); !missing.empty())
         refuse_to_start(missing);
     m.hash_engine = hash_engine();
     verify_header_and_plan();

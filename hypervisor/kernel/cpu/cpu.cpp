@@ -5,6 +5,7 @@
 #include "arch/x86_64/cpu/instructions.hpp"
 #include "arch/x86_64/cpu/raw.hpp"
 #include "hypervisor/kernel/panic/machine_check.hpp"
+#include "hypervisor/kernel/panic/panic.hpp"
 
 extern "C" {
 extern const char exception_entries[], nmi_entry[], machine_check_entry[], drain_entry[];
@@ -95,13 +96,16 @@ void set_up(Cpu& cpu) {
     cpu::wrmsr(cpu::msr::pat, cpu::pat_reset);
     apic::enable();
     cpu.apic_id = apic::id();
-    virt::enable(cpu.host_save_area, cpu.host_vmcb);
+    if (!virt::enable(cpu.host_save_area, cpu.host_vmcb))
+        refuse_to_start("VMXON failed: the firmware has not switched on Intel VT-x on every CPU");
     start_machine_checks();
 }
 
 void request(Cpu& cpu, std::uint32_t bits) {
-    cpu.requests.fetch_or(bits, std::memory_order_acq_rel);
-    apic::send_nmi(cpu.apic_id);
+    cpu.requests.fetch_or(bits | request_look, std::memory_order_acq_rel);
+    // Before it is online it may have no stack for an NMI; it sets `online` first and looks at its requests then.
+    if (cpu.online.load(std::memory_order_seq_cst))
+        apic::send_nmi(cpu.apic_id);
 }
 
 void park(Cpu& cpu) {

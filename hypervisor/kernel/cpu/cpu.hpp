@@ -18,7 +18,7 @@ namespace hv {
 
 struct Vcpu;
 
-// Bits of Cpu::requests.
+// Bits of Cpu::requests. Bit 0 comes with every other: a CPU about to sleep looks at it last (virt::idle_until_kick).
 inline constexpr std::uint32_t request_look = 1u << 0;     // something this CPU waits for may have changed
 inline constexpr std::uint32_t request_stop = 1u << 1;     // its partition is stopping
 inline constexpr std::uint32_t request_init = 1u << 2;     // INIT from a sibling vCPU
@@ -93,7 +93,7 @@ template <typename Condition> void sleep_until(Cpu& cpu, Condition condition) {
         if ((cpu.requests.fetch_and(~request_look, std::memory_order_acq_rel) & request_halt) != 0)
             halt_for_ever();
         if (!condition())
-            virt::idle_until_kick();
+            virt::idle_until_kick(cpu.requests);
     }
 }
 

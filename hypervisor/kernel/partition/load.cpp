@@ -84,7 +84,8 @@ pvh::GuestRange root_of(const Partition& partition) {
 pvh::BootPageInput boot_page(const Partition& partition, std::uint32_t startup_bytes) {
     const Times& times = machine().times;
     pvh::BootPageInput input;
-    input.flags = CAISSON_BOOT_VMMCALL | (partition.has_console() ? 0 : CAISSON_BOOT_NO_CONSOLE);
+    input.flags = (virt::features.vmx ? 0 : CAISSON_BOOT_VMMCALL) |
+                  (partition.has_console() ? 0 : CAISSON_BOOT_NO_CONSOLE);
     input.partition_id = partition.index;
     input.vcpu_count = partition.plan.cpu_count;
     input.generation = partition.policy.generation;

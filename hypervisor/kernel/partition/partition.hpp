@@ -52,7 +52,7 @@ struct Partition {
     std::string_view name;
     plan::Partition plan{};
     vcpu::Policy policy;
-    base::PhysAddr nested_root;
+    base::PhysAddr second_stage; // root of its NPT or EPT
     base::FixedVector<Vcpu*, vcpu::max_vcpus> vcpus;
     Late<elf::PvhKernel> kernel;
 

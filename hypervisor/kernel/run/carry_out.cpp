@@ -167,6 +167,8 @@ void report(const Vcpu& vcpu, const vcpu::Exit& exit, const Action& action, std:
                 .add_hex("cr4", dump.cr4)
                 .add_hex("efer", dump.efer)
                 .add_hex("rflags", dump.rflags);
+            if (dump.failed_check != nullptr)
+                record.add("check", dump.failed_check);
         }
     });
 }
@@ -224,6 +226,9 @@ bool carry_out(Vcpu& vcpu, const vcpu::Exit& exit, const Action& action) {
         break;
     case ActionKind::set_pat:
         vcpu.guest.set_pat(action.value);
+        break;
+    case ActionKind::set_cr0_shadow:
+        vcpu.guest.set_cr0_shadow(action.value);
         break;
     case ActionKind::set_xcr0:
         cpu::set_xcr0(action.value);

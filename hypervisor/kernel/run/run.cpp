@@ -12,6 +12,28 @@
 namespace hv {
 namespace {
 
+// The two vendors' state at an exit, as far as the quick answers need it.
+struct SvmExit {
+    svm::Vmcb& vmcb;
+    bool has_next_rip;
+    [[nodiscard]] bool is_cpuid() const { return vmcb.exit_code == svm::exit_code::cpuid; }
+    [[nodiscard]] bool is_hypercall() const { return vmcb.exit_code == svm::exit_code::vmmcall; }
+    [[nodiscard]] std::uint8_t cpl() const { return vmcb.cpl; }
+    [[nodiscard]] std::uint64_t cr4() const { return vmcb.cr4; }
+    void advance(vcpu::ExitKind kind) const { svm::advance(vmcb, kind, has_next_rip); }
+};
+struct VmxExit {
+    std::uint32_t reason;
+    [[nodiscard]] bool is_cpuid() const { return reason == vmx::exit_reason::cpuid; }
+    [[nodiscard]] bool is_hypercall() const { return reason == vmx::exit_reason::vmcall; }
+    [[nodiscard]] static std::uint8_t cpl() { return vmx::privilege(vmx::Current{}); }
+    [[nodiscard]] static std::uint64_t cr4() { return vmx::Current{}.read(vmx::field::guest_cr4); }
+    static void advance(vcpu::ExitKind) {
+        vmx::Current current;
+        vmx::advance(current);
+    }
+};
+
 #ifdef CAISSON_CONTROL_INTERCEPT_INTERRUPTS
 // The control of the zero-exit measurement (caisson_control.elf, tests only): every exit arms the interrupt intercept,
 // and the exit that an interrupt then causes disarms it so that the guest can take that interrupt.
@@ -22,24 +44,32 @@ void arm_interrupt_intercept(svm::Vmcb& vmcb) {
     else
         vmcb.intercepts[3] |= intr;
 }
+void arm_interrupt_intercept(std::uint32_t reason) {
+    vmx::Current current;
+    const std::uint32_t pin = current.read(vmx::field::pin_controls) & ~vmx::control::pin_interrupts;
+    current.write(vmx::field::pin_controls,
+                  reason == vmx::exit_reason::interrupt ? pin : pin | vmx::control::pin_interrupts);
+}
 #else
 void arm_interrupt_intercept(svm::Vmcb&) {}
+void arm_interrupt_intercept(std::uint32_t) {}
 #endif
 
 bool nothing_requested(const Vcpu& vcpu) {
     return vcpu.cpu->requests.load(std::memory_order_acquire) == 0;
 }
 
-// The exits that a busy guest makes most: true when done. Inlined into svm_exit, which then needs no stack frame.
-[[gnu::always_inline]] inline bool quick(Vcpu& vcpu, svm::Vmcb& vmcb) {
-    vcpu::Registers& registers = vcpu.core.registers;
-    if (vmcb.exit_code == svm::exit_code::cpuid) {
-        vcpu::answer_cpuid(vcpu.core.policy->cpuid, registers, {vcpu.core.index, vmcb.cr4, vcpu.core.xcr0});
-        vcpu.guest.advance(vcpu::ExitKind::cpuid);
+// The exits that a busy guest makes most: true when done. Inlined into the exit functions, which then need no stack frame.
+template <typename Exit> [[gnu::always_inline]] inline bool quick(Vcpu& vcpu, const Exit& exit) {
+    if (exit.is_cpuid()) {
+        vcpu::answer_cpuid(vcpu.core.policy->cpuid, vcpu.core.registers, [&] {
+            return vcpu::CpuidState{vcpu.core.index, exit.cr4(), vcpu.core.xcr0};
+        });
+        exit.advance(vcpu::ExitKind::cpuid);
         return true;
     }
-    if (vmcb.exit_code == svm::exit_code::vmmcall && vcpu::quick_hypercall(vcpu.core, vmcb.cpl)) {
-        vcpu.guest.advance(vcpu::ExitKind::hypercall);
+    if (exit.is_hypercall() && vcpu::quick_hypercall(vcpu.core, exit.cpl())) {
+        exit.advance(vcpu::ExitKind::hypercall);
         return true;
     }
     return false;
@@ -51,6 +81,15 @@ bool nothing_requested(const Vcpu& vcpu) {
     const vcpu::Action action = vcpu::decide(vcpu.core, exit);
     const bool stay = carry_out(vcpu, exit, action);
     return stay && nothing_requested(vcpu);
+}
+
+// Into the guest until somebody wants something else of this CPU.
+void enter(Vcpu& vcpu) {
+    if (vcpu.guest.run())
+        return;
+    vcpu::Exit exit;
+    exit.kind = vcpu::ExitKind::invalid;
+    (void)carry_out(vcpu, exit, vcpu::decide(vcpu.core, exit));
 }
 
 // INIT and start-up IPIs that siblings sent, oldest kind first.
@@ -67,11 +106,11 @@ void take_start_requests(Vcpu& vcpu, std::uint32_t requests) {
 
 void start_vcpu(Vcpu& vcpu, const vcpu::InitialState& state) {
     const Machine& m = machine();
-    vcpu.guest.prepare({m.io_permissions, m.msr_permissions, vcpu.partition->nested_root}, state);
     vcpu.core.registers = state.registers;
-    vcpu.guest.entry = {&vcpu.core.registers, pool_frame(*vcpu.guest.vmcb).value(),
-                        vcpu.cpu->host_vmcb.value(), &vcpu};
-    vcpu.guest.has_next_rip = m.virt.next_rip;
+    vcpu.guest.prepare({&vcpu.core.registers, vcpu.cpu->host_vmcb, &vcpu.cpu->requests, &vcpu},
+                       {m.io_permissions, m.msr_permissions, vcpu.partition->second_stage,
+                        vcpu.partition->policy.cpuid.cr4_allowed},
+                       state);
     vcpu.state = VcpuState::running;
 }
 
@@ -90,7 +129,7 @@ void run_until_stopped(Vcpu& vcpu) {
             return;
         take_start_requests(vcpu, requests);
         if (vcpu.state == VcpuState::running)
-            vcpu.guest.run();
+            enter(vcpu);
         else
             sleep_until(*vcpu.cpu, [&vcpu] { return !nothing_requested(vcpu); });
     }
@@ -101,10 +140,20 @@ void run_until_stopped(Vcpu& vcpu) {
 // One exit. GIF is 0 from #VMEXIT until the next VMRUN, but where a pending NMI is let in.
 extern "C" bool svm::svm_exit(void* context) {
     hv::Vcpu& vcpu = *static_cast<hv::Vcpu*>(context);
-    svm::Vmcb& vmcb = *vcpu.guest.vmcb;
+    svm::Vmcb& vmcb = *vcpu.guest.block;
     ++vcpu.core.counters.exits;
     hv::arm_interrupt_intercept(vmcb);
-    if ((vmcb.exit_int_info & svm::event_valid) == 0 && hv::quick(vcpu, vmcb)) [[likely]]
+    if ((vmcb.exit_int_info & svm::event_valid) == 0 &&
+        hv::quick(vcpu, hv::SvmExit{vmcb, vcpu.guest.has_next_rip})) [[likely]]
         return hv::nothing_requested(vcpu);
     return hv::handle(vcpu);
+}
+
+// One exit. NMIs are open but for those that ended the guest; the stub looks at the requests last of all.
+extern "C" bool vmx::vmx_exit(void* context) {
+    hv::Vcpu& vcpu = *static_cast<hv::Vcpu*>(context);
+    ++vcpu.core.counters.exits;
+    const std::uint32_t reason = vmx::Current{}.read(vmx::field::exit_reason);
+    hv::arm_interrupt_intercept(reason);
+    return hv::quick(vcpu, hv::VmxExit{reason}) || hv::handle(vcpu);
 }

@@ -102,10 +102,6 @@ void start_cpu(std::uint32_t apic_id, void (*entry)()) {
     cpu::wrmsr(msr_x2apic_icr, destination | 0x4600 | trampoline_address >> 12); // SIPI
 }
 
-const caisson_boot_page& boot_page() {
-    return *reinterpret_cast<const caisson_boot_page*>(std::uint64_t{CAISSON_GPA_BOOT_PAGE});
-}
-
 std::string_view command_line() {
     // hvm_start_info: cmdline_paddr is the u64 at offset 24.
     const auto* text = *reinterpret_cast<const char* const*>(start_info_address + 24);

@@ -19,13 +19,26 @@ struct CallResult {
     std::uint64_t rdi, rsi, rdx, r10;
 };
 
-// One hypercall (VMMCALL).
+inline const caisson_boot_page& boot_page() {
+    return *reinterpret_cast<const caisson_boot_page*>(std::uint64_t{CAISSON_GPA_BOOT_PAGE});
+}
+
+// One hypercall, by the instruction that the boot page names.
 inline CallResult call(std::uint64_t number, std::uint64_t rdi = 0, std::uint64_t rsi = 0,
                        std::uint64_t rdx = 0, std::uint64_t r10 = 0) {
     CallResult r{static_cast<std::int64_t>(number), rdi, rsi, rdx, r10};
     register std::uint64_t in_r10 asm("r10") = r10;
     // SAFETY: the ABI keeps every register but RAX and the named result registers.
-    asm volatile("vmmcall" : "+a"(r.value), "+D"(r.rdi), "+S"(r.rsi), "+d"(r.rdx), "+r"(in_r10) : : "memory");
+    if ((boot_page().flags & CAISSON_BOOT_VMMCALL) != 0)
+        asm volatile("vmmcall"
+                     : "+a"(r.value), "+D"(r.rdi), "+S"(r.rsi), "+d"(r.rdx), "+r"(in_r10)
+                     :
+                     : "memory");
+    else
+        asm volatile("vmcall"
+                     : "+a"(r.value), "+D"(r.rdi), "+S"(r.rsi), "+d"(r.rdx), "+r"(in_r10)
+                     :
+                     : "memory");
     r.r10 = in_r10;
     return r;
 }
@@ -58,7 +71,6 @@ void start_timer(unsigned vector, std::uint32_t count);
 // Starts the CPU with this APIC ID at `entry` (one other CPU at most).
 void start_cpu(std::uint32_t apic_id, void (*entry)());
 
-const caisson_boot_page& boot_page();
 std::string_view command_line();
 
 } // namespace guest

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+// arch/x86_64/vmx/vmx.hpp - Intel VT-x on one CPU: what it offers, switching it on, running a guest.
+//
+// A CPU runs one vCPU for good, so that vCPU's VMCS stays the current one from prepare() on.
+// Invariants: an NMI that arrives while the host runs is taken at once. Where it hits the way into the guest after the
+//             requests were looked at (run.S), or the idle loop before its HLT, nmi_entry moves RIP on (rule 10).
+// Spec: Intel SDM vol. 3 "Introduction to Virtual Machine Extensions", "VMX Instruction Reference".
+#pragma once
+
+#include "arch/x86_64/vmx/exits.hpp"
+#include "arch/x86_64/vmx/prepare.hpp"
+
+#include <atomic>
+#include <string_view>
+
+namespace vmx {
+
+struct Features {
+    bool vmx = false;    // CPUID 1 ECX.VMX
+    bool locked = false; // IA32_FEATURE_CONTROL
+    bool enabled = false;
+    Capabilities capabilities;
+};
+[[nodiscard]] Features features();
+
+// What is missing on this machine and where to switch it on, or nothing; `controls` are then what every VMCS uses.
+[[nodiscard]] std::string_view missing(const Features& found, ControlWords& controls);
+
+// VMX operation, with `region` as the CPU's VMXON region. False: VMXON failed or firmware locked this CPU otherwise.
+[[nodiscard]] bool enable(base::PhysAddr region, const Capabilities& capabilities);
+
+// The current VMCS. A VMREAD or VMWRITE that fails is our own bug: the fields are constants.
+struct Current {
+    template <typename F> [[nodiscard]] typename F::Value read(F) const {
+        return static_cast<typename F::Value>(read_raw(F::encoding));
+    }
+    template <WritableField F> void write(F, typename F::Value value) { write_raw(F::encoding, value); }
+
+private:
+    static std::uint64_t read_raw(std::uint64_t encoding) {
+        std::uint64_t value = 0;
+        bool good = false;
+        // SAFETY: VMX operation is on; reads one field.
+        asm volatile("vmread %2, %0" : "=r"(value), "=@cca"(good) : "r"(encoding));
+        if (!good) [[unlikely]]
+            failed("VMREAD");
+        return value;
+    }
+    static void write_raw(std::uint64_t encoding, std::uint64_t value) {
+        bool good = false;
+        // SAFETY: as above; what a field means for the guest is decided by the callers.
+        asm volatile("vmwrite %2, %1" : "=@cca"(good) : "r"(encoding), "r"(value) : "memory");
+        if (!good) [[unlikely]]
+            failed("VMWRITE");
+    }
+    [[noreturn]] static void failed(const char* instruction);
+};
+
+// Makes `vmcs` (physical, one frame) the current VMCS, a guest about to start in `state`; flushes every translation.
+void prepare(std::uint64_t vmcs, const Capabilities& capabilities, const ControlWords& words,
+             const virt::Controls& controls, const vcpu::InitialState& state);
+
+// The half of inject() that is not in the VMCS: DR6 after a debug trap.
+void inject(const vcpu::Action& action);
+
+// What vmx_run needs besides the current VMCS.
+struct Entry {
+    vcpu::Registers* registers;
+    const std::atomic<std::uint32_t>* requests; // of this CPU: not entered while any is set
+    void* context;                              // handed to vmx_exit
+    std::uint64_t launched;
+};
+static_assert(offsetof(Entry, requests) == 8 && offsetof(Entry, context) == 16 &&
+              offsetof(Entry, launched) == 24);
+
+extern "C" {
+// Enters the guest again and again, calling vmx_exit after each exit until that returns false or a request is set.
+// False: the CPU refused VMLAUNCH or VMRESUME.
+[[nodiscard]] bool vmx_run(Entry* entry);
+// The run loop's half in C++ (hypervisor/kernel/run).
+bool vmx_exit(void* context);
+// Sleeps until an NMI arrives, unless bit 0 of *requests is set.
+void vmx_idle(const std::atomic<std::uint32_t>* requests);
+void vmx_take_nmi();
+void vmx_take_interrupts();
+extern const char vmx_exited[];
+}
+
+// Where an NMI ended the guest, NMIs are blocked: the host's handler is called, its IRET unblocks them.
+void take_pending_nmi();
+
+} // namespace vmx
