@@ -203,10 +203,8 @@ Prepared prepare(const manifest::Manifest& manifest, const Library& library, con
         prepared.unikernel = loadable_part(library.elf("unikernel.elf"));
         read_kernel(prepared.unikernel, "unikernel.elf", unikernel);
         for (PreparedPartition& item : prepared.partitions)
-            if (item.image) {
-                item.content.kernel_lowest = unikernel.kernel_lowest;
-                item.content.kernel_end = unikernel.kernel_end;
-            }
+            if (item.image)
+                item.content.kernel = unikernel.kernel;
     }
     done(observer, "resolve",
          counted(images, "image", "images") + ", " +

@@ -2,13 +2,12 @@
 // image-tools/bundle/planning.cpp - asking core/plan, and saying what it refuses in the manifest's words.
 #include "image-tools/bundle/planning.hpp"
 
-#include "hypervisor/core/elf/pvh.hpp"
 #include "hypervisor/core/plan/bind.hpp"
-#include "hypervisor/core/plan/board.hpp"
-#include "hypervisor/core/plan/layout.hpp"
 #include "hypervisor/core/plan/plan.hpp"
 #include "image-tools/bundle/files.hpp"
 #include "image-tools/manifest/values.hpp"
+#include "image-tools/plan/board.hpp"
+#include "image-tools/plan/layout.hpp"
 
 #include <algorithm>
 #include <array>
@@ -69,7 +68,7 @@ std::uint64_t least_memory(const plan::Plan& plan, std::uint64_t bundle_bytes) {
 }
 
 tool::Diagnostic memory_too_small(const manifest::Manifest& manifest, const manifest::Partition& partition,
-                                  const plan::Issue& issue) {
+                                  const plan::RequestIssue& issue) {
     // Never rounded: "needs 1.8 MiB, is given 1.8 MiB" would help nobody.
     const auto exact = [](std::uint64_t bytes) { return std::to_string((bytes + 1023) / 1024) + " KiB"; };
     return at(manifest, partition.memory_spot, "E0313",
@@ -78,52 +77,60 @@ tool::Diagnostic memory_too_small(const manifest::Manifest& manifest, const mani
               "write: memory: " + mebibytes(issue.needed));
 }
 
-tool::Diagnostic machine_too_small(const manifest::Manifest& manifest, const plan::Issue& issue) {
-    const std::uint64_t missing = issue.needed - std::min(issue.needed, issue.available);
+tool::Diagnostic machine_too_small(const manifest::Manifest& manifest, std::uint64_t needed,
+                                   std::uint64_t available) {
+    const std::uint64_t missing = needed - std::min(needed, available);
     return at(manifest, manifest.machine.memory_spot, "E0313",
-              "the plan needs " + manifest::size_text(issue.needed) + " of memory, the machine has " +
-                  manifest::size_text(issue.available) + " free",
+              "the plan needs " + manifest::size_text(needed) + " of memory, the machine has " +
+                  manifest::size_text(available) + " free",
               "write: memory: " + mebibytes(manifest.machine.memory + missing) +
                   " under 'machine', or give the partitions less");
 }
 
-tool::Diagnostic too_many_cpus(const manifest::Manifest& manifest, const plan::Issue& issue) {
+tool::Diagnostic too_many_cpus(const manifest::Manifest& manifest, std::uint64_t needed,
+                               std::uint64_t available) {
     return at(manifest, manifest.machine.cpus_spot, "E0312",
-              "the partitions need " + std::to_string(issue.needed) + " CPUs, the machine has " +
-                  std::to_string(issue.available),
+              "the partitions need " + std::to_string(needed) + " CPUs, the machine has " +
+                  std::to_string(available),
               "give the machine more CPUs, or the partitions fewer");
 }
 
-} // namespace
+// What neither the machine nor one key of the manifest is to blame for.
+tool::Diagnostic not_possible(const manifest::Manifest& manifest, std::uint32_t partition, const char* why) {
+    if (partition >= manifest.partitions.size())
+        return at(manifest, {}, "E0311", std::string("the plan is not possible: ") + why);
+    const manifest::Partition& entry = manifest.partitions[partition];
+    return at(manifest, entry.spot, "E0311", "'" + entry.name + "': " + why);
+}
 
-tool::Diagnostic diagnose(const manifest::Manifest& manifest, const plan::Issue& issue) {
-    using plan::Error;
-    if (issue.error == Error::machine_memory_too_small || issue.error == Error::not_enough_memory)
-        return machine_too_small(manifest, issue);
-    if (issue.error == Error::too_many_cpus || issue.error == Error::not_enough_cpus)
-        return too_many_cpus(manifest, issue);
+tool::Diagnostic diagnose(const manifest::Manifest& manifest, const plan::RequestIssue& issue) {
+    using plan::RequestError;
+    if (issue.error == RequestError::machine_memory_too_small)
+        return machine_too_small(manifest, issue.needed, issue.available);
+    if (issue.error == RequestError::too_many_cpus)
+        return too_many_cpus(manifest, issue.needed, issue.available);
     if (issue.partition >= manifest.partitions.size())
-        return at(manifest, {}, "E0311",
-                  std::string("the plan is not possible: ") + plan::describe(issue.error));
+        return not_possible(manifest, issue.partition, plan::describe(issue.error));
     const manifest::Partition& partition = manifest.partitions[issue.partition];
     const std::string who = "'" + partition.name + "'";
     switch (issue.error) {
-    case Error::memory_too_small:
+    case RequestError::memory_too_small:
         return memory_too_small(manifest, partition, issue);
-    case Error::memory_too_large:
+    case RequestError::memory_too_large:
         return at(manifest, partition.memory_spot, "E0313",
                   who + " can have at most " + manifest::size_text(issue.available) + " of memory");
-    case Error::cpu_not_there:
+    case RequestError::cpu_not_there:
         return at(manifest, partition.spot, "E0312",
                   who + " names CPU " + std::to_string(issue.needed) + ", the machine has " +
                       std::to_string(issue.available) + " CPUs");
-    case Error::kernel_in_boot_area:
-    case Error::kernel_too_high:
-    case Error::root_too_large:
-    case Error::root_missing:
-    case Error::root_misaligned:
-    case Error::command_line_too_long:
-    case Error::startup_too_long: {
+    case RequestError::kernel_in_boot_area:
+    case RequestError::kernel_too_high:
+    case RequestError::root_too_large:
+    case RequestError::root_missing:
+    case RequestError::root_misaligned:
+    case RequestError::command_line_too_long:
+    case RequestError::startup_too_long:
+    case RequestError::too_many_loads: {
         std::string message = who + ": " + plan::describe(issue.error);
         if (issue.available != 0)
             message +=
@@ -131,8 +138,18 @@ tool::Diagnostic diagnose(const manifest::Manifest& manifest, const plan::Issue&
         return at(manifest, partition.spot, "E0314", std::move(message));
     }
     default:
-        return at(manifest, partition.spot, "E0311", who + ": " + plan::describe(issue.error));
+        return not_possible(manifest, issue.partition, plan::describe(issue.error));
     }
+}
+
+} // namespace
+
+tool::Diagnostic diagnose(const manifest::Manifest& manifest, const plan::Issue& issue) {
+    if (issue.error == plan::Error::not_enough_memory)
+        return machine_too_small(manifest, issue.needed, issue.available);
+    if (issue.error == plan::Error::not_enough_cpus)
+        return too_many_cpus(manifest, issue.needed, issue.available);
+    return not_possible(manifest, issue.partition, plan::describe(issue.error));
 }
 
 void read_kernel(const std::string& elf, const std::string& name, PartitionContent& content) {
@@ -144,8 +161,7 @@ void read_kernel(const std::string& elf, const std::string& name, PartitionConte
                              {},
                              {},
                              "a kernel must be an x86 ELF with a PVH note (XEN_ELFNOTE_PHYS32_ENTRY)"});
-    content.kernel_lowest = kernel->lowest;
-    content.kernel_end = kernel->end;
+    content.kernel = *kernel;
 }
 
 std::vector<std::byte> make_table(const manifest::Manifest& manifest,
@@ -161,8 +177,7 @@ std::vector<std::byte> make_table(const manifest::Manifest& manifest,
         request.memory_bytes = source.memory;
         request.root_bytes = content.root_bytes;
         request.module_bytes = content.module_bytes;
-        request.kernel_lowest = content.kernel_lowest;
-        request.kernel_end = content.kernel_end;
+        request.kernel = content.kernel;
         request.kernel_section = content.kernel_section;
         request.root_section = content.root_section;
         request.module_section = content.module_section;
@@ -179,21 +194,18 @@ std::vector<std::byte> make_table(const manifest::Manifest& manifest,
     request.machine_cpus = manifest.machine.cpus;
     request.machine_memory = manifest.machine.memory;
     request.partitions = partitions;
-    std::vector<std::byte> table(plan::table_size(request));
-    const auto size = plan::layout(request, table);
-    if (!size)
-        throw tool::Failure(diagnose(manifest, size.error()));
-    table.resize(*size);
-    return table;
+    const auto table = plan::layout(request);
+    if (!table)
+        throw tool::Failure(diagnose(manifest, table.error()));
+    return *table;
 }
 
 std::string describe(const plan::Issue& issue) {
     std::string out = plan::describe(issue.error);
     if (issue.needed == 0 && issue.available == 0)
         return out;
-    const bool bytes = issue.error == plan::Error::not_enough_memory ||
-                       issue.error == plan::Error::machine_memory_too_small ||
-                       issue.error == plan::Error::too_fragmented;
+    const bool bytes =
+        issue.error == plan::Error::not_enough_memory || issue.error == plan::Error::too_fragmented;
     const auto text = [&](std::uint64_t value) {
         return bytes ? manifest::size_text(value) : std::to_string(value);
     };

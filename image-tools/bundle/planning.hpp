@@ -9,6 +9,7 @@
 #include "hypervisor/core/plan/bound_plan.hpp"
 #include "hypervisor/core/plan/format.hpp"
 #include "hypervisor/core/plan/issue.hpp"
+#include "image-tools/kernel/pvh.hpp"
 #include "image-tools/manifest/manifest.hpp"
 
 #include <cstddef>
@@ -22,8 +23,7 @@ namespace appliance {
 // What a partition holds, as far as the plan cares.
 struct PartitionContent {
     const manifest::Partition* partition = nullptr;
-    std::uint64_t kernel_lowest = 0;
-    std::uint64_t kernel_end = 0;
+    elf::PvhKernel kernel{};
     std::uint64_t root_bytes = 0;
     std::uint64_t module_bytes = 0;
     std::uint32_t kernel_section = plan::no_section;

@@ -3,12 +3,12 @@
 //
 // Every figure is a boot under QEMU with -icount shift=0: the TSC counts retired instructions. Figures are taken with the
 // other CPUs halted (docs/benchmarks.md). Guests: lib/caisson/bench/{exitbench.elf,hello-static}.
-#include "hypervisor/core/plan/guest_layout.hpp"
 #include "image-tools/bundle/build.hpp"
 #include "image-tools/cli/appliance_run.hpp"
 #include "image-tools/cli/commands.hpp"
 #include "image-tools/manifest/values.hpp"
 #include "image-tools/oci/create.hpp"
+#include "image-tools/plan/guest_layout.hpp"
 #include "image-tools/run/machine.hpp"
 
 #include <charconv>

@@ -5,6 +5,7 @@
 #include "hypervisor/core/plan/bound_plan.hpp"
 #include "hypervisor/core/plan/plan.hpp"
 #include "image-tools/manifest/values.hpp"
+#include "image-tools/plan/boot_area.hpp"
 
 #include <algorithm>
 #include <array>
@@ -134,7 +135,7 @@ Json plan_json(const PlanView& view) {
                   {"memory", entry.memory_bytes},
                   {"root", plan->root_bytes(i)},
                   {"restart", restart_text(entry.restart)},
-                  {"commandLine", std::string(plan->command_line(i))},
+                  {"commandLine", ::plan::command_line_of(*plan, i)},
                   {"regions", regions}};
         if (i < view.sources.size()) {
             item["source"] = view.sources[i].name;
@@ -143,7 +144,7 @@ Json plan_json(const PlanView& view) {
         items.push_back(std::move(item));
     }
     return {{"schema", "caisson.plan/1"},
-            {"name", std::string(plan->name())},
+            {"name", std::string(plan->header().name.data())},
             {"machine",
              {{"cpus", view.machine.cpus},
               {"memory", view.machine.memory},

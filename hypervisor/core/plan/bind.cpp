@@ -43,27 +43,39 @@ public:
     }
 
 private:
-    [[nodiscard]] Status check_section(std::uint32_t partition, std::uint32_t index,
-                                       bundle::SectionType type) const {
+    // A root is one partition's; what is copied may be everybody's.
+    [[nodiscard]] Status check_section(std::uint32_t partition, std::uint32_t index, bool root) const {
+        using bundle::SectionType;
         if (index >= machine_.sections.size())
             return failure(Error::section_missing, partition, index, machine_.sections.size());
         const SectionExtent& section = machine_.sections[index];
-        const bool shared = type != bundle::SectionType::root && section.partition == bundle::no_partition;
-        if (section.type != static_cast<std::uint32_t>(type) || (section.partition != partition && !shared) ||
+        const auto type = static_cast<SectionType>(section.type);
+        const bool right =
+            root ? type == SectionType::root : type == SectionType::kernel || type == SectionType::module;
+        if (!right ||
+            (section.partition != partition && (root || section.partition != bundle::no_partition)) ||
             !bytes::lies_within(section.offset, section.size, machine_.bundle_bytes))
             return failure(Error::section_mismatch, partition, index);
         return base::success;
     }
 
+    [[nodiscard]] Status check_load(std::uint32_t partition, const Load& load) const {
+        if (load.section == no_section)
+            return base::success;
+        CAISSON_TRY(check_section(partition, load.section, false));
+        return bytes::lies_within(load.offset, load.bytes, machine_.sections[load.section].size)
+                   ? Status{base::success}
+                   : failure(Error::section_mismatch, partition, load.section);
+    }
+
     [[nodiscard]] Status check_sections() const {
         for (std::uint32_t i = 0; i < plan_.partition_count(); ++i) {
             const Partition partition = plan_.partition(i);
-            CAISSON_TRY(check_section(i, partition.kernel_section, bundle::SectionType::kernel));
-            if (partition.module_section != no_section)
-                CAISSON_TRY(check_section(i, partition.module_section, bundle::SectionType::module));
+            for (std::uint32_t load = 0; load < partition.load_count; ++load)
+                CAISSON_TRY(check_load(i, plan_.load(partition.first_load + load)));
             if (partition.root_section == no_section)
                 continue;
-            CAISSON_TRY(check_section(i, partition.root_section, bundle::SectionType::root));
+            CAISSON_TRY(check_section(i, partition.root_section, true));
             if (machine_.sections[partition.root_section].size != plan_.root_bytes(i))
                 return failure(Error::section_mismatch, i, partition.root_section);
         }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "hypervisor/core/plan/bind.hpp"
-#include "hypervisor/core/plan/board.hpp"
 #include "hypervisor/core/plan/fixture_test.hpp"
+#include "image-tools/plan/board.hpp"
 
 #include <memory>
 

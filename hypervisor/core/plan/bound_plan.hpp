@@ -17,7 +17,7 @@
 namespace plan {
 
 inline constexpr std::size_t max_runs_per_region = 8;
-inline constexpr std::size_t max_placements = max_partitions * 3; // RAM below and above 4 GiB, root image
+inline constexpr std::size_t max_placements = max_partitions * max_regions;
 inline constexpr std::size_t max_runs = 384;
 
 // A CPU as firmware describes it.

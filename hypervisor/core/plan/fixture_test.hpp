@@ -4,7 +4,7 @@
 
 #include "hypervisor/core/bundle/format.hpp"
 #include "hypervisor/core/plan/bind.hpp"
-#include "hypervisor/core/plan/layout.hpp"
+#include "image-tools/plan/layout.hpp"
 
 #include <gtest/gtest.h>
 
@@ -31,24 +31,24 @@ struct Wish {
             partition.name = names.back();
             partition.memory_bytes = memory;
             partition.root_bytes = 3 * mebibyte;
-            partition.kernel_lowest = mebibyte;
-            partition.kernel_end = mebibyte + 300 * 1024;
+            (void)partition.kernel.segments.push_back({4096, 200 * 1024, mebibyte, 300 * 1024});
+            partition.kernel.entry = mebibyte + 16;
+            partition.kernel.lowest = mebibyte;
+            partition.kernel.end = mebibyte + 300 * 1024;
             partition.kernel_section = 2;
             partition.root_section = static_cast<std::uint32_t>(3 + i);
             partitions.push_back(partition);
         }
         request.name = "test";
     }
-    Result<std::size_t> layout_into(std::vector<std::byte>& table) {
+    base::Result<std::vector<std::byte>, RequestIssue> laid_out() {
         request.partitions = partitions;
-        table.resize(table_size(request));
-        return layout(request, table);
+        return layout(request);
     }
     std::vector<std::byte> table() {
-        std::vector<std::byte> out;
-        const auto size = layout_into(out);
-        EXPECT_TRUE(size.ok()) << (size.ok() ? "" : describe(size.error().error));
-        return out;
+        const auto out = laid_out();
+        EXPECT_TRUE(out.ok()) << (out.ok() ? "" : describe(out.error().error));
+        return out.ok() ? *out : std::vector<std::byte>{};
     }
 };
 

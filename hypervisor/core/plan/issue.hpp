@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// hypervisor/core/plan/issue.hpp - why a plan cannot be made, read or bound, with the numbers a person needs.
+// hypervisor/core/plan/issue.hpp - why a plan cannot be read or bound, with the numbers a person needs.
 #pragma once
 
 #include "hypervisor/base/result.hpp"
@@ -9,29 +9,13 @@
 namespace plan {
 
 enum class Error : std::uint8_t {
-    // layout: what was asked for cannot be a plan (the tool points into the manifest)
+    // parse: the table is not one layout() writes
     no_partitions,
-    too_many_partitions, // needed, available
+    too_many_partitions,
     bad_name,
     duplicate_name, // other
-    no_cpus,
-    cpu_count_differs, // cpus and cpuset both given and not equal: needed = cpus, available = in the set
-    cpu_not_there,     // needed = the rank, available = CPUs of the machine (or of a plan)
-    cpus_overlap,      // other; needed = the first shared rank
-    too_many_cpus,     // needed, available; of the whole plan
-    memory_misaligned, // not a multiple of 4 KiB
-    memory_too_small,  // needed, available = asked for
-    memory_too_large,  // needed = asked for, available = the most a partition can have
-    machine_memory_too_small, // needed, available; of the whole plan
-    kernel_in_boot_area,      // the ELF loads over what the hypervisor writes: needed = physical address
-    kernel_too_high,          // needed = its end, available = end of RAM below 4 GiB
-    root_missing,             // a unikernel payload without a root image
-    root_too_large,
-    root_misaligned,       // its size is not a multiple of 4 KiB
-    command_line_too_long, // needed, available
-    startup_too_long,      // needed, available
-    table_full,            // needed, available: the caller's buffer
-    // parse: the table is not one layout() writes
+    cpus_overlap,
+    too_many_cpus,
     too_short,
     bad_magic,
     unsupported_format,
@@ -39,7 +23,7 @@ enum class Error : std::uint8_t {
     reserved_not_zero,
     bad_value, // a field out of its set
     bad_regions,
-    bad_text, // command line or startup record out of place
+    bad_load, // out of order, outside the partition's RAM or the table
     // bind: this machine cannot carry the plan
     bad_cpu_list,      // not exactly one boot CPU, or two CPUs with one APIC ID: needed = APIC ID
     not_enough_cpus,   // needed, available
@@ -62,8 +46,8 @@ inline constexpr std::uint32_t no_index = 0xFFFFFFFF;
 
 struct Issue {
     Error error;
-    std::uint32_t partition = no_index; // index in the request or plan
-    std::uint32_t other = no_index;     // the other partition, of cpus_overlap, duplicate_name, core_shared
+    std::uint32_t partition = no_index; // index in the plan
+    std::uint32_t other = no_index;     // the other partition, of duplicate_name, core_shared
     std::uint64_t needed = 0;
     std::uint64_t available = 0;
 };
@@ -71,7 +55,7 @@ struct Issue {
 template <typename T> using Result = base::Result<T, Issue>;
 using Status = base::Status<Issue>;
 
-// For people, without the numbers: "the partition's memory is too small".
+// For people, without the numbers: "the machine has too few CPUs".
 [[nodiscard]] const char* describe(Error error);
 
 } // namespace plan

@@ -4,10 +4,9 @@
 
 #include "hypervisor/base/address.hpp"
 #include "hypervisor/core/bytes/reader.hpp"
-#include "hypervisor/core/plan/guest_layout.hpp"
-#include "hypervisor/core/plan/layout.hpp"
 #include "partitions/abi/boot_page.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 
@@ -37,7 +36,7 @@ Status check_header(const Header& header, std::size_t size) {
         return failure(Error::unsupported_format);
     if (header.total_size != size)
         return failure(Error::bad_size);
-    if (header.flags != 0 || !bytes::is_zero(bytes::of(header.reserved)))
+    if (!bytes::is_zero(bytes::of(header.reserved)))
         return failure(Error::reserved_not_zero);
     if (header.partition_count == 0)
         return failure(Error::no_partitions);
@@ -47,64 +46,87 @@ Status check_header(const Header& header, std::size_t size) {
         return failure(Error::bad_value);
     if (!is_name(field_text(header.name)))
         return failure(Error::bad_name);
-    if (size < sizeof(Header) + header.partition_count * sizeof(Partition))
+    if (size < sizeof(Header) + header.partition_count * sizeof(Partition) + header.load_count * sizeof(Load))
         return failure(Error::too_short);
     return base::success;
 }
 
-// The regions must be those that guest_regions() makes of the sizes they say.
+bool is_ram(const Region& region) {
+    return region.kind == static_cast<std::uint32_t>(RegionKind::ram);
+}
+
+// Regions ascend without overlap, RAM starts at 0 and covers the boot area, there is one root image or none.
 bool regions_right(const Partition& partition) {
     if (partition.region_count == 0 || partition.region_count > max_regions)
         return false;
-    std::uint64_t root_bytes = 0;
-    for (std::uint32_t i = 0; i < partition.region_count; ++i)
-        if (partition.regions[i].kind == static_cast<std::uint32_t>(RegionKind::root_image))
-            root_bytes = partition.regions[i].bytes;
-    if (root_bytes > max_root_bytes || root_bytes % base::page_size != 0 ||
-        (root_bytes != 0) != (partition.root_section != no_section))
-        return false;
-    const Regions expected = guest_regions(partition.memory_bytes, root_bytes);
-    if (expected.size() != partition.region_count)
-        return false;
-    std::array<Region, max_regions> all{};
-    for (std::size_t i = 0; i < expected.size(); ++i)
-        all[i] = expected[i];
-    return std::memcmp(all.data(), partition.regions.data(), sizeof(all)) == 0;
+    std::uint64_t end = 0, ram = 0, root = 0;
+    for (std::uint32_t i = 0; i < max_regions; ++i) {
+        const Region& region = partition.regions[i];
+        if (i >= partition.region_count) {
+            if (!bytes::is_zero(bytes::of(region)))
+                return false;
+            continue;
+        }
+        const bool second_root =
+            region.kind != static_cast<std::uint32_t>(RegionKind::root_image) || root != 0;
+        if ((!is_ram(region) && second_root) || region.reserved != 0 || region.bytes == 0 ||
+            region.gpa < end || ((region.gpa | region.bytes) & (base::page_size - 1)) != 0 ||
+            !bytes::lies_within(region.gpa, region.bytes, gpa_limit))
+            return false;
+        end = region.gpa + region.bytes;
+        (is_ram(region) ? ram : root) += region.bytes;
+    }
+    const Region& first = partition.regions[0];
+    return is_ram(first) && first.gpa == 0 && first.bytes >= CAISSON_GPA_BOOT_END &&
+           ram == partition.memory_bytes && (root != 0) == (partition.root_section != no_section);
 }
 
-// Texts follow one another without holes: `at` is where the next one must start.
-Status check_text(std::span<const std::byte> table, std::uint32_t index, std::uint32_t offset,
-                  std::uint32_t length, std::uint64_t& at) {
-    if (length == 0)
-        return offset == 0 ? Status{base::success} : failure(Error::bad_text, index);
-    if (offset != at || !bytes::lies_within(offset, length, table.size()))
-        return failure(Error::bad_text, index);
-    const std::uint64_t end = at + length;
-    at = (end + 7) & ~std::uint64_t{7};
-    if (!bytes::lies_within(end, at - end, table.size()) ||
-        !bytes::is_zero(table.subspan(static_cast<std::size_t>(end), static_cast<std::size_t>(at - end))))
-        return failure(Error::bad_text, index);
+bool in_ram(const Partition& partition, const Load& load) {
+    return std::ranges::any_of(partition.regions, [&load](const Region& region) {
+        return is_ram(region) && load.gpa >= region.gpa &&
+               bytes::lies_within(load.gpa - region.gpa, load.bytes, region.bytes);
+    });
+}
+
+// The bytes of loads that lie in the table follow one another without holes: `at` is where the next ones must start.
+Status check_load(std::span<const std::byte> table, const Load& load, std::uint32_t partition,
+                  std::uint64_t& at) {
+    if (load.section != no_section)
+        return base::success;
+    const std::uint64_t next = (at + load.bytes + 7) & ~std::uint64_t{7};
+    if (load.offset != at || !bytes::lies_within(at, load.bytes, table.size()) || next > table.size() ||
+        !bytes::is_zero(table.first(next).subspan(at + load.bytes)))
+        return failure(Error::bad_load, partition);
+    at = next;
     return base::success;
 }
 
-Status check_texts(const Plan& plan, std::span<const std::byte> table) {
-    std::uint64_t at = sizeof(Header) + plan.partition_count() * sizeof(Partition);
-    for (std::uint32_t i = 0; i < plan.partition_count(); ++i) {
+Status check_loads(const Plan& plan) {
+    const Header& header = plan.header();
+    std::uint64_t at =
+        sizeof(Header) + header.partition_count * sizeof(Partition) + header.load_count * sizeof(Load);
+    std::uint32_t next = 0;
+    for (std::uint32_t i = 0; i < header.partition_count; ++i) {
         const Partition partition = plan.partition(i);
-        CAISSON_TRY(check_text(table, i, partition.command_line_offset, partition.command_line_bytes, at));
-        if (plan.command_line(i).find('\0') != std::string_view::npos)
-            return failure(Error::bad_text, i);
-        CAISSON_TRY(check_text(table, i, partition.startup_offset, partition.startup_bytes, at));
+        if (partition.first_load != next || partition.load_count > max_loads ||
+            partition.load_count > header.load_count - next)
+            return failure(Error::bad_load, i);
+        for (const std::uint32_t end = next + partition.load_count; next < end; ++next) {
+            const Load load = plan.load(next);
+            if (load.bytes == 0 || load.reserved != 0 || !in_ram(partition, load))
+                return failure(Error::bad_load, i);
+            CAISSON_TRY(check_load(plan.table(), load, i, at));
+        }
     }
-    return at == table.size() ? Status{base::success} : failure(Error::bad_size);
+    return next == header.load_count && at == plan.table().size() ? Status{base::success}
+                                                                  : failure(Error::bad_size);
 }
 
-} // namespace
-
+// One field rule after another for a partition record alone.
 Status check_partition(const Partition& partition, std::uint32_t index) {
     if (!is_name(field_text(partition.name)))
         return failure(Error::bad_name, index);
-    if (partition.reserved0 != 0 || !bytes::is_zero(bytes::of(partition.reserved)))
+    if (!bytes::is_zero(bytes::of(partition.reserved0)) || !bytes::is_zero(bytes::of(partition.reserved)))
         return failure(Error::reserved_not_zero, index);
     if (partition.payload > static_cast<std::uint32_t>(PayloadKind::pvh) ||
         (partition.flags & ~flag_console_serial) != 0 ||
@@ -115,16 +137,14 @@ Status check_partition(const Partition& partition, std::uint32_t index) {
         (partition.cpu_set != 0 &&
          static_cast<std::uint32_t>(std::popcount(partition.cpu_set)) != partition.cpu_count))
         return failure(Error::bad_value, index);
-    if (partition.memory_bytes % base::page_size != 0 || partition.memory_bytes < min_memory ||
-        partition.memory_bytes > max_memory)
-        return failure(Error::bad_value, index);
-    if (partition.kernel_section == no_section ||
-        (partition.payload == static_cast<std::uint32_t>(PayloadKind::unikernel) &&
-         partition.root_section == no_section))
-        return failure(Error::bad_value, index);
-    if (partition.command_line_bytes > max_command_line || partition.startup_bytes > CAISSON_STARTUP_MAX)
-        return failure(Error::bad_text, index);
     return regions_right(partition) ? Status{base::success} : failure(Error::bad_regions, index);
+}
+
+} // namespace
+
+bool is_name(std::string_view name) {
+    const auto allowed = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; };
+    return !name.empty() && name.size() <= 31 && std::ranges::all_of(name, allowed) && name != "hv";
 }
 
 Result<Plan> Plan::parse(std::span<const std::byte> table) {
@@ -148,14 +168,8 @@ Result<Plan> Plan::parse(std::span<const std::byte> table) {
     }
     if (cpus > max_cpus)
         return failure(Error::too_many_cpus);
-    CAISSON_TRY(check_texts(plan, table));
+    CAISSON_TRY(check_loads(plan));
     return plan;
-}
-
-std::string_view Plan::name() const {
-    const auto* text =
-        static_cast<const char*>(static_cast<const void*>(table_.data() + offsetof(Header, name)));
-    return {text, field_text(header_.name).size()};
 }
 
 Partition Plan::partition(std::uint32_t index) const {
@@ -173,15 +187,14 @@ std::string_view Plan::partition_name(std::uint32_t index) const {
     return {static_cast<const char*>(static_cast<const void*>(table_.data() + offset)), size};
 }
 
-std::string_view Plan::command_line(std::uint32_t index) const {
-    const Partition record = partition(index);
-    const auto text = table_.subspan(record.command_line_offset, record.command_line_bytes);
-    return {static_cast<const char*>(static_cast<const void*>(text.data())), text.size()};
-}
-
-std::span<const std::byte> Plan::startup(std::uint32_t index) const {
-    const Partition record = partition(index);
-    return table_.subspan(record.startup_offset, record.startup_bytes);
+Load Plan::load(std::uint32_t index) const {
+    base::expects(index < header_.load_count, "plan: load index");
+    Load load;
+    std::memcpy(&load,
+                table_.data() + sizeof(Header) + header_.partition_count * sizeof(Partition) +
+                    index * sizeof(Load),
+                sizeof(load));
+    return load;
 }
 
 std::uint32_t Plan::cpus_needed() const {

@@ -2,9 +2,8 @@
 // hypervisor/core/plan/plan.hpp - the plan, read from its table.
 //
 // Pure. Trust: the table is verified before it means anything, and checked here as if it were not.
-// Invariants: everything in a Plan is in range: names, counts, regions as guest_layout makes them, CPU sets
-// disjoint,
-//             texts inside the table, reserved fields zero, no byte of the table unaccounted for.
+// Invariants: everything in a Plan is in range: names, counts, regions (ascending, RAM from 0 on over the boot area), CPU
+//             sets disjoint, loads inside one RAM region each, reserved fields zero, no byte of the table unaccounted for.
 #pragma once
 
 #include "hypervisor/core/plan/format.hpp"
@@ -23,18 +22,18 @@ public:
     [[nodiscard]] static Result<Plan> parse(std::span<const std::byte> table);
 
     [[nodiscard]] const Header& header() const { return header_; }
-    [[nodiscard]] std::string_view name() const;
     [[nodiscard]] std::uint32_t partition_count() const { return header_.partition_count; }
     [[nodiscard]] AllStopped on_all_stopped() const {
         return static_cast<AllStopped>(header_.on_all_stopped);
     }
 
+    [[nodiscard]] std::span<const std::byte> table() const { return table_; }
     // index < partition_count()
     [[nodiscard]] Partition partition(std::uint32_t index) const;
     // Into the table.
     [[nodiscard]] std::string_view partition_name(std::uint32_t index) const;
-    [[nodiscard]] std::string_view command_line(std::uint32_t index) const;
-    [[nodiscard]] std::span<const std::byte> startup(std::uint32_t index) const;
+    // index < header().load_count; those of a partition are load_count from first_load on
+    [[nodiscard]] Load load(std::uint32_t index) const;
     [[nodiscard]] std::uint32_t cpus_needed() const;
     // The root region's bytes, or 0.
     [[nodiscard]] std::uint64_t root_bytes(std::uint32_t index) const;
@@ -46,7 +45,7 @@ private:
     Header header_;
 };
 
-// One field rule after another for a partition record alone; used by parse().
-[[nodiscard]] Status check_partition(const Partition& partition, std::uint32_t index);
+// [a-z0-9-]{1,31}, as names of appliances and partitions must be; "hv" is taken.
+[[nodiscard]] bool is_name(std::string_view name);
 
 } // namespace plan

@@ -3,7 +3,6 @@
 #include "hypervisor/core/bundle/format.hpp"
 #include "hypervisor/core/bytes/reader.hpp"
 #include "hypervisor/core/plan/bind.hpp"
-#include "hypervisor/core/plan/board.hpp"
 
 #include <cstdlib>
 #include <vector>
@@ -20,13 +19,13 @@ void require(bool condition) {
 void bind_it(const Plan& read) {
     static BoundPlan bound;
     memory::Map map;
-    require(assumed_map(Board::qemu_q35, std::uint64_t{8} << 30, map));
+    const std::array<memory::Range, 2> ranges{
+        {{1u << 20, std::uint64_t{2} << 30, memory::Kind::usable},
+         {std::uint64_t{4} << 30, std::uint64_t{6} << 30, memory::Kind::usable}}};
+    require(memory::normalize(ranges, map).ok());
     std::array<Cpu, 16> cpus;
-    assumed_cpus(Board::qemu_q35, cpus);
-    for (Cpu& cpu : cpus)
-        cpu.core /= 2;
     for (std::uint32_t i = 0; i < cpus.size(); ++i)
-        cpus[i].thread = i % 2;
+        cpus[i] = {i, 0, i / 2, i % 2, i == 0};
     // Sections that fit whatever the plan names.
     std::vector<SectionExtent> sections(256);
     std::uint64_t at = 4096;
@@ -38,16 +37,16 @@ void bind_it(const Plan& read) {
             sections[index] = {static_cast<std::uint32_t>(type), i, at, size};
             at += size;
         };
-        put(partition.module_section, bundle::SectionType::module, 4096);
+        for (std::uint32_t load = 0; load < partition.load_count; ++load)
+            put(read.load(partition.first_load + load).section, bundle::SectionType::kernel, 1u << 20);
         put(partition.root_section, bundle::SectionType::root, read.root_bytes(i));
-        put(partition.kernel_section, bundle::SectionType::kernel, 4096);
     }
     Machine machine;
     machine.map = &map;
     machine.cpus = cpus;
     machine.sections = sections;
     machine.bundle_bytes = at;
-    machine.bundle_base = assumed_bundle_base(Board::qemu_q35, std::uint64_t{8} << 30, at);
+    machine.bundle_base = std::uint64_t{4} << 30;
     const Options options{true, true, true, 100, 10, 5, 5};
     if (bind(read, machine, options, bound).ok())
         require(check(read, machine, options, bound).ok());
@@ -69,12 +68,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
     for (std::uint32_t i = 0; i < read->partition_count(); ++i) {
         require(!read->partition_name(i).empty() && read->partition_name(i).size() < 32);
-        std::size_t sum = 0;
-        for (const char c : read->command_line(i))
-            sum += static_cast<unsigned char>(c);
-        for (const std::byte b : read->startup(i))
-            sum += static_cast<unsigned char>(b);
-        require(sum <= read->command_line(i).size() * 255 + read->startup(i).size() * 255);
+        const Partition partition = read->partition(i);
+        for (std::uint32_t n = 0; n < partition.load_count; ++n) {
+            const Load load = read->load(partition.first_load + n);
+            require(load.section != no_section || bytes::lies_within(load.offset, load.bytes, table.size()));
+        }
     }
     bind_it(*read);
     return 0;

@@ -108,33 +108,25 @@ void report_end(Partition& partition, bool last) {
     console::audit_event("ended", [&](audit::Record& event) { event.add_pairs(text.view()); });
 }
 
-// Memory as it must be, vCPU 0 ready to enter. False: the payload cannot be started (the ending says why).
-bool begin_generation(Partition& partition) {
+// Memory as it must be, vCPU 0 ready to enter.
+void begin_generation(Partition& partition) {
     partition.first_output_tsc.store(0, std::memory_order_relaxed);
     partition.ending = {};
     if (partition.policy.generation == 1)
         clear_memory(partition, false);
-    const auto problem = load_payload(partition);
+    load_payload(partition);
     partition.started_tsc = cpu::rdtsc();
-    if (problem) {
-        LogLine line;
-        line << "partition " << partition.name << ": " << *problem;
-        console::log(line.view());
-        partition.ending = {vcpu::EndReason::stopped, 137, vcpu::Refusal::none, "payload"};
-        return false;
-    }
     report_start(partition);
-    start_vcpu(partition.primary(), vcpu::pvh_entry(partition.kernel->entry, CAISSON_GPA_START_INFO));
-    return true;
+    start_vcpu(partition.primary(), vcpu::pvh_entry(partition.plan.entry, CAISSON_GPA_START_INFO));
 }
 
 // From the last exit of the last vCPU to "as if it had never run". True: it starts again.
-bool end_generation(Partition& partition, bool ran) {
+bool end_generation(Partition& partition) {
     wait_for_siblings(partition);
     step(partition, PartitionEvent::acknowledged);
-    const bool again = ran && vcpu::should_restart(static_cast<vcpu::RestartRule>(partition.plan.restart),
-                                                   partition.plan.restart_max, partition.restarts,
-                                                   partition.ending.reason, partition.ending.status);
+    const bool again = vcpu::should_restart(static_cast<vcpu::RestartRule>(partition.plan.restart),
+                                            partition.plan.restart_max, partition.restarts,
+                                            partition.ending.reason, partition.ending.status);
     report_end(partition, !again);
     silence_local_apic();
     wait_for_siblings(partition);
@@ -157,14 +149,11 @@ bool end_generation(Partition& partition, bool ran) {
     Partition& partition = *vcpu.partition;
     bool again = true;
     while (again) {
-        const bool good = begin_generation(partition);
+        begin_generation(partition);
         step(partition, PartitionEvent::loaded);
-        if (good)
-            run_until_stopped(vcpu);
-        else
-            stop_partition(vcpu, partition.ending);
+        run_until_stopped(vcpu);
         forget_requests(*vcpu.cpu, request_stop | request_init | request_start_up);
-        again = end_generation(partition, good);
+        again = end_generation(partition);
     }
     if (ended_partitions.fetch_add(1, std::memory_order_acq_rel) + 1 == machine().partitions.size())
         end_in_order();

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // hypervisor/kernel/partition/load.hpp - filling a partition's memory from the verified bundle.
 //
-// Runs on the CPU of its vCPU 0, through windows. Invariants: nothing but bytes that are verified, zeros and what core's
-// builders make is written; everything that a former generation or firmware left is gone first.
+// Runs on the CPU of its vCPU 0, through windows. Invariants: nothing but bytes that are verified, zeros and the live
+// fields of the boot page are written; everything that a former generation or firmware left is gone first.
 #pragma once
 
 #include "hypervisor/core/bytes/source.hpp"
@@ -10,7 +10,6 @@
 
 #include <cstdint>
 #include <optional>
-#include <string_view>
 
 namespace hv {
 
@@ -31,8 +30,8 @@ private:
 // All of a partition's RAM becomes zero: past the caches (`scrub`), or plainly where no other owner was before.
 void clear_memory(const Partition& partition, bool scrub);
 
-// Kernel, module, boot area. Returns nothing, or what makes the payload impossible to start.
-[[nodiscard]] std::optional<std::string_view> load_payload(Partition& partition);
+// What the plan says it finds at its start, and in the boot page what only the running hypervisor knows.
+void load_payload(const Partition& partition);
 
 // A root image that bind() placed in frames of its own (called before it is hashed there).
 void copy_root(const Partition& partition);

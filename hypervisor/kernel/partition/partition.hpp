@@ -8,11 +8,9 @@
 #include "arch/x86_64/virt/virt.hpp"
 #include "hypervisor/base/fixed_vector.hpp"
 #include "hypervisor/core/audit/ring.hpp"
-#include "hypervisor/core/elf/pvh.hpp"
 #include "hypervisor/core/plan/plan.hpp"
 #include "hypervisor/core/vcpu/decide.hpp"
 #include "hypervisor/core/vcpu/lifecycle.hpp"
-#include "hypervisor/kernel/late.hpp"
 
 #include <atomic>
 #include <cstdint>
@@ -54,7 +52,6 @@ struct Partition {
     vcpu::Policy policy;
     base::PhysAddr second_stage; // root of its NPT or EPT
     base::FixedVector<Vcpu*, vcpu::max_vcpus> vcpus;
-    Late<elf::PvhKernel> kernel;
 
     std::atomic<vcpu::PartitionState> state = vcpu::PartitionState::empty;
     std::atomic<std::uint32_t> acknowledged = 0; // siblings that finished the current step of stopping

@@ -3,9 +3,9 @@
 #include "partitions/unikernel/start/program.hpp"
 
 #include "hypervisor/base/address.hpp"
-#include "hypervisor/core/elf/format.hpp"
 #include "partitions/unikernel/mm/user.hpp"
 #include "partitions/unikernel/mm/vma.hpp"
+#include "partitions/unikernel/start/elf_format.hpp"
 
 #include <cstring>
 #include <optional>

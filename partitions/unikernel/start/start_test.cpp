@@ -4,7 +4,7 @@
 #include "partitions/unikernel/start/program.hpp"
 #include "partitions/unikernel/start/startup.hpp"
 
-#include "hypervisor/core/elf/format.hpp"
+#include "partitions/unikernel/start/elf_format.hpp"
 
 #include <gtest/gtest.h>
 

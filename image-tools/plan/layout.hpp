@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// hypervisor/core/plan/layout.hpp - from what the manifest asks for to the plan's binary table.
+// image-tools/plan/layout.hpp - from what the manifest asks for to the plan's binary table.
 //
-// Pure; called by the tool. Trust: numbers come from a manifest. Whatever layout() accepts, parse() accepts.
+// Pure. Trust: numbers come from a manifest. Whatever layout() accepts, parse() accepts.
 #pragma once
 
 #include "hypervisor/core/plan/format.hpp"
-#include "hypervisor/core/plan/issue.hpp"
+#include "hypervisor/core/plan/plan.hpp"
+#include "image-tools/kernel/pvh.hpp"
+#include "image-tools/plan/request_issue.hpp"
 
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string_view>
+#include <vector>
 
 namespace plan {
 
@@ -20,10 +23,9 @@ struct PartitionRequest {
     std::uint32_t cpus = 1;    // a count; with cpu_set: 0 or the same number
     std::uint64_t cpu_set = 0; // ranks, or 0
     std::uint64_t memory_bytes = 0;
-    std::uint64_t root_bytes = 0;    // size of the root section; 0: none
-    std::uint64_t module_bytes = 0;  // size of the module section; 0: none
-    std::uint64_t kernel_lowest = 0; // extent of the ELF (elf::PvhKernel)
-    std::uint64_t kernel_end = 0;
+    std::uint64_t root_bytes = 0;   // size of the root section; 0: none
+    std::uint64_t module_bytes = 0; // size of the module section; 0: none
+    elf::PvhKernel kernel{};
     std::uint32_t kernel_section = no_section;
     std::uint32_t root_section = no_section;
     std::uint32_t module_section = no_section;
@@ -43,13 +45,7 @@ struct Request {
     std::span<const PartitionRequest> partitions;
 };
 
-// Bytes the table takes.
-[[nodiscard]] std::uint64_t table_size(const Request& request);
-
-// Writes the table into `out` (at least table_size bytes) and returns its size.
-[[nodiscard]] Result<std::size_t> layout(const Request& request, std::span<std::byte> out);
-
-// [a-z0-9-]{1,31}, as names of appliances and partitions must be; "hv" is taken.
-[[nodiscard]] bool is_name(std::string_view name);
+// The table.
+[[nodiscard]] base::Result<std::vector<std::byte>, RequestIssue> layout(const Request& request);
 
 } // namespace plan

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// hypervisor/core/plan/guest_layout.cpp
-#include "hypervisor/core/plan/guest_layout.hpp"
+// image-tools/plan/guest_layout.cpp
+#include "image-tools/plan/guest_layout.hpp"
 
 #include "hypervisor/base/address.hpp"
 #include "partitions/abi/boot_page.h"

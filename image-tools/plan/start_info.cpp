@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// hypervisor/core/pvh/start_info.cpp - start info, memory map and boot page of a partition.
-#include "hypervisor/core/pvh/start_info.hpp"
+// image-tools/plan/start_info.cpp - start info, memory map and boot page of a partition.
+#include "image-tools/plan/start_info.hpp"
 
 #include "hypervisor/base/fail.hpp"
 #include "hypervisor/base/fixed_vector.hpp"
@@ -109,18 +109,12 @@ base::Status<Error> build_start_info(std::span<std::byte, start_info_bytes> page
 void build_boot_page(std::span<std::byte, 4096> page, const BootPageInput& input) {
     static_assert(sizeof(caisson_boot_page) == 4096);
     std::ranges::fill(page, std::byte{0});
-    // Field by field: the whole struct is a page, too large for the hypervisor's stack.
     const auto field = [&](std::size_t offset, const auto& value) { put(page, offset, value); };
     field(offsetof(caisson_boot_page, magic), std::uint64_t{CAISSON_BOOT_MAGIC});
     field(offsetof(caisson_boot_page, abi_version), std::uint32_t{CAISSON_ABI_VERSION});
     field(offsetof(caisson_boot_page, flags), input.flags);
     field(offsetof(caisson_boot_page, partition_id), input.partition_id);
     field(offsetof(caisson_boot_page, vcpu_count), input.vcpu_count);
-    field(offsetof(caisson_boot_page, generation), input.generation);
-    field(offsetof(caisson_boot_page, tsc_hz), input.tsc_hz);
-    field(offsetof(caisson_boot_page, apic_timer_hz), input.apic_timer_hz);
-    field(offsetof(caisson_boot_page, wall_ns), input.wall_ns);
-    field(offsetof(caisson_boot_page, wall_tsc), input.wall_tsc);
     field(offsetof(caisson_boot_page, memory_bytes), input.memory_bytes);
     field(offsetof(caisson_boot_page, root_gpa), input.root.bytes != 0 ? input.root.gpa : 0);
     field(offsetof(caisson_boot_page, root_bytes), input.root.bytes);
@@ -128,7 +122,6 @@ void build_boot_page(std::span<std::byte, 4096> page, const BootPageInput& input
         field(offsetof(caisson_boot_page, startup_offset), std::uint32_t{sizeof(caisson_boot_page)});
         field(offsetof(caisson_boot_page, startup_bytes), input.startup_bytes);
     }
-    field(offsetof(caisson_boot_page, entropy_seed), input.entropy_seed);
     const std::string_view name = input.name.substr(0, sizeof(caisson_boot_page::partition_name) - 1);
     std::ranges::copy(std::as_bytes(std::span{name}),
                       page.begin() + offsetof(caisson_boot_page, partition_name));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// hypervisor/core/elf/pvh.hpp - reads a PVH kernel: what to load where, and the 32-bit entry point.
+// image-tools/kernel/pvh.hpp - reads a PVH kernel: what to load where, and the 32-bit entry point.
 //
 // Pure. Trust: the file is somebody's kernel; verified, but its author is as untrusted as a guest.
 // Invariants: every segment lies inside the file and below 4 GiB, segments are sorted by physical address and

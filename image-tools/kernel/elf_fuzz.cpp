@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "hypervisor/core/bytes/checked.hpp"
-#include "hypervisor/core/elf/pvh.hpp"
+#include "image-tools/kernel/pvh.hpp"
 
 #include <cstdlib>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "hypervisor/core/bytes/reader.hpp"
-#include "hypervisor/core/elf/format.hpp"
-#include "hypervisor/core/elf/pvh.hpp"
+#include "image-tools/kernel/pvh.hpp"
+#include "partitions/unikernel/start/elf_format.hpp"
 
 #include <gtest/gtest.h>
 

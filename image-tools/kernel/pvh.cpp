@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// hypervisor/core/elf/pvh.cpp
-#include "hypervisor/core/elf/pvh.hpp"
+// image-tools/kernel/pvh.cpp
+#include "image-tools/kernel/pvh.hpp"
 
 #include "hypervisor/core/bytes/checked.hpp"
-#include "hypervisor/core/elf/format.hpp"
+#include "partitions/unikernel/start/elf_format.hpp"
 
 #include <algorithm>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// hypervisor/core/plan/guest_layout.hpp - where things lie inside a partition (partitions/abi/boot_page.h).
+// image-tools/plan/guest_layout.hpp - where things lie inside a partition (partitions/abi/boot_page.h).
 //
 // Pure. The one place that turns sizes into guest-physical regions.
 #pragma once

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// hypervisor/core/plan/board.cpp - QEMU's q35 with SeaBIOS or direct PVH start.
+// image-tools/plan/board.cpp - QEMU's q35 with SeaBIOS or direct PVH start.
 //
 // q35 keeps RAM below 2.75 GiB in one piece; with more, 2 GiB stay below 4 GiB and the rest is above.
 // Firmware keeps the last 128 KiB below 4 GiB for its ACPI tables; a PVH module is put right under them, page
 // aligned.
-#include "hypervisor/core/plan/board.hpp"
+#include "image-tools/plan/board.hpp"
 
 #include "hypervisor/base/address.hpp"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "hypervisor/core/acpi/guest_tables.hpp"
+#include "image-tools/plan/guest_tables.hpp"
 
 #include "hypervisor/core/acpi/tables.hpp"
 #include "partitions/abi/boot_page.h"

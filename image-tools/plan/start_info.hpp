@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// hypervisor/core/pvh/start_info.hpp - what a PVH payload is handed: hvm_start_info, module list, memory map,
+// image-tools/plan/start_info.hpp - what a PVH payload is handed: hvm_start_info, module list, memory map,
 // command line, and Caisson's own boot page.
 //
-// Pure. Trust: inputs come from the verified plan and from the hypervisor.
+// Pure.
 // Spec: Xen public header arch-x86/hvm/start_info.h, version 1; partitions/abi/boot_page.h.
 #pragma once
 
@@ -71,14 +71,12 @@ struct BootPageInput {
     std::uint32_t flags = 0; // CAISSON_BOOT_...
     std::uint32_t partition_id = 0;
     std::uint32_t vcpu_count = 1;
-    std::uint64_t generation = 1;
-    std::uint64_t tsc_hz = 0, apic_timer_hz = 0, wall_ns = 0, wall_tsc = 0;
     std::uint64_t memory_bytes = 0;
     GuestRange root;
     std::uint32_t startup_bytes = 0; // 0: no startup record; else it follows the page
-    std::array<std::uint8_t, 64> entropy_seed{};
-    std::string_view name; // at most 31 bytes are kept
+    std::string_view name;           // at most 31 bytes are kept
 };
+// All that is known at build time; the rest is zero.
 void build_boot_page(std::span<std::byte, 4096> page, const BootPageInput& input);
 
 } // namespace pvh

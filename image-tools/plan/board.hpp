@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// hypervisor/core/plan/board.hpp - what a board looks like before it is there, so that the tool can bind a
+// image-tools/plan/board.hpp - what a board looks like before it is there, so that the tool can bind a
 // plan.
 //
 // Pure. Where `caisson plan` and the machine differ (another firmware, another QEMU), the machine's own map

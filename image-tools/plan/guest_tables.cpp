@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// hypervisor/core/acpi/guest_tables.cpp - tables for partitions, written front to back into one page.
-#include "hypervisor/core/acpi/guest_tables.hpp"
+// image-tools/plan/guest_tables.cpp - tables for partitions, written front to back into one page.
+#include "image-tools/plan/guest_tables.hpp"
 
 #include "hypervisor/base/fail.hpp"
 #include "hypervisor/core/acpi/layout.hpp"
