@@ -81,6 +81,23 @@ TEST_F(Decide, Cpuid) {
     EXPECT_TRUE(cpu.registers.rcx >> 27 & 1);
 }
 
+TEST_F(Decide, ControlRegistersThatVmxWatches) {
+    const auto move = [this](std::uint8_t number, std::uint64_t value) {
+        return go({.kind = ExitKind::control_register, .control_register = number, .value = value});
+    };
+    // NE, CD and CD with NW are the guest's to see: the instruction runs again, so it is not skipped.
+    for (const std::uint64_t value : {0x80000031ull, 0x40000011ull, 0x60000010ull}) {
+        const Action action = move(0, value);
+        EXPECT_EQ(action.kind, ActionKind::set_cr0_shadow);
+        EXPECT_EQ(action.value, value);
+        EXPECT_FALSE(action.advance);
+    }
+    EXPECT_EQ(cpu.counters.refusals, 0u);
+    expect_refused(move(0, 1u << 29), Refusal::control_register, ActionKind::inject, gp); // NW alone
+    expect_refused(move(4, 1u << 13), Refusal::control_register, ActionKind::inject, gp); // VMXE
+    expect_refused(move(8, 0), Refusal::control_register, ActionKind::inject, gp);
+}
+
 TEST_F(Decide, HypercallsThatAnswer) {
     expect_done(hypercall(CAISSON_CALL_VERSION));
     EXPECT_EQ(cpu.registers.rax, CAISSON_ABI_VERSION);

@@ -15,12 +15,12 @@ namespace {
 // The two vendors' state at an exit, as far as the quick answers need it.
 struct SvmExit {
     svm::Vmcb& vmcb;
-    bool has_next_rip;
+    const virt::Guest& guest;
     [[nodiscard]] bool is_cpuid() const { return vmcb.exit_code == svm::exit_code::cpuid; }
     [[nodiscard]] bool is_hypercall() const { return vmcb.exit_code == svm::exit_code::vmmcall; }
     [[nodiscard]] std::uint8_t cpl() const { return vmcb.cpl; }
     [[nodiscard]] std::uint64_t cr4() const { return vmcb.cr4; }
-    void advance(vcpu::ExitKind kind) const { svm::advance(vmcb, kind, has_next_rip); }
+    void advance(vcpu::ExitKind kind) const { svm::advance(vmcb, kind, guest.has_next_rip); }
 };
 struct VmxExit {
     std::uint32_t reason;
@@ -144,7 +144,7 @@ extern "C" bool svm::svm_exit(void* context) {
     ++vcpu.core.counters.exits;
     hv::arm_interrupt_intercept(vmcb);
     if ((vmcb.exit_int_info & svm::event_valid) == 0 &&
-        hv::quick(vcpu, hv::SvmExit{vmcb, vcpu.guest.has_next_rip})) [[likely]]
+        hv::quick(vcpu, hv::SvmExit{vmcb, vcpu.guest})) [[likely]]
         return hv::nothing_requested(vcpu);
     return hv::handle(vcpu);
 }
