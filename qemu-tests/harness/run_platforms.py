@@ -27,15 +27,14 @@ EXCLUSIONS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../platfo
 BOCHS_FACTOR, BOCHS_EXTRA = 2, 60
 
 
-def boots_the_product(case):
-    return "command" not in case and not case.get("boot", {}).keys() & {"elf", "direct", "loader"}
+def boots_an_appliance(case):
+    return "command" not in case and not case.get("boot", {}).keys() & {"elf", "direct"}
 
 
 def load_cases(folder):
-    """{name: case} of every case that boots the product's hypervisor: not those that run the tool, a kernel alone or a
-    hypervisor made for the test."""
+    """{name: case} of every case that boots an appliance: not those that run the tool or a kernel alone."""
     found = {os.path.splitext(os.path.basename(path))[0]: cases.load(path) for path in sorted(glob.glob(folder + "/*.toml"))}
-    return {name: case for name, case in found.items() if boots_the_product(case)}
+    return {name: case for name, case in found.items() if boots_an_appliance(case)}
 
 
 def load_exclusions(path, known):
