@@ -50,8 +50,9 @@ void fill_boot_page(const Partition& partition) {
     const Times& times = machine().times;
     std::array<std::uint8_t, sizeof(caisson_boot_page::entropy_seed)> seed{};
     fill_random(seed);
-    put(offsetof(caisson_boot_page, flags), (virt::features.vmx ? 0 : CAISSON_BOOT_VMMCALL) |
-                                                (partition.has_console() ? 0 : CAISSON_BOOT_NO_CONSOLE));
+    put(offsetof(caisson_boot_page, flags),
+        (virt::features.vmx ? CAISSON_BOOT_VMCALL : CAISSON_BOOT_VMMCALL) |
+            (partition.has_console() ? 0 : CAISSON_BOOT_NO_CONSOLE));
     put(offsetof(caisson_boot_page, generation), partition.policy.generation);
     put(offsetof(caisson_boot_page, tsc_hz), times.tsc_hz);
     put(offsetof(caisson_boot_page, apic_timer_hz), times.apic_timer_hz);
