@@ -24,6 +24,7 @@ extern volatile std::uint64_t guest_resume_rsp;
 namespace guest {
 
 void (*interrupt_hook)(unsigned vector) = nullptr;
+bool (*step_hook)(Frame& frame) = nullptr;
 
 namespace {
 
@@ -137,10 +138,13 @@ void guest_vector(guest::Frame* frame) {
         guest::print(text);
         guest::exit(99);
     }
+    if (guest::step_hook != nullptr && guest::step_hook(*frame))
+        return;
     guest::seen_vector = static_cast<unsigned>(frame->vector);
     frame->rip = reinterpret_cast<std::uint64_t>(guest_resume);
     frame->rsp = guest_resume_rsp;
-    frame->cs = 0x08; // an exception from ring 3 comes back to ring 0
+    frame->rflags &= ~std::uint64_t{0x100}; // no single-stepping beyond the attempt
+    frame->cs = 0x08;                       // an exception from ring 3 comes back to ring 0
     frame->ss = 0x10;
 }
 

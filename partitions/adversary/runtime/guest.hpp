@@ -62,6 +62,9 @@ template <typename Action> unsigned exception_of(Action action) {
     return exception_of([](void* self) { (*static_cast<Action*>(self))(); }, &action);
 }
 
+// Asked before an exception ends an expected attempt: true lets the attempt go on where `frame` then says.
+extern bool (*step_hook)(Frame& frame);
+
 // Called for vectors 32 and above (interrupts), after which the runtime sends EOI.
 extern void (*interrupt_hook)(unsigned vector);
 

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// partitions/adversary/adversary.cpp - one hostile guest, many attacks, chosen by the command line (`cmdline:
-// ports`).
+// partitions/adversary/single.cpp - attacks that take a whole boot, chosen by the command line (`cmdline: ports`).
 //
 // Each attack prints what it achieved as `attack NAME: KEY=VALUE ...` and ends with status 0 if the
 // hypervisor refused everything and let it live, 1 if something was granted that must not be. Attacks that
 // must be stopped never return. The verdict and the audit record that each must leave are in
 // qemu-tests/cases.
-#include "partitions/adversary/runtime/guest.hpp"
+#include "partitions/adversary/attack.hpp"
 
 #include <array>
 
@@ -301,74 +300,24 @@ constexpr std::array<Attack, 20> attacks{{{"triple-fault", triple_fault},
                                           {"status-128", [] { guest::exit(128); }},
                                           {"status-255", [] { guest::exit(255); }}}};
 
-// A hypercall at CPL 3 must give #UD. Enters ring 3 by IRETQ; the exception comes back through the runtime's
-// IDT on the stack of a task-state segment.
-struct [[gnu::packed]] TaskState {
-    std::uint32_t reserved0;
-    std::uint64_t rsp0;
-    std::array<std::uint32_t, 23> rest;
-};
-alignas(16) std::array<std::uint64_t, 8> ring3_gdt{
-    0, 0x00209b0000000000, 0x00cf93000000ffff, 0x00cf9b000000ffff, 0x0020fb0000000000, 0x00cff3000000ffff, 0,
-    0};
-alignas(16) TaskState task_state;
-alignas(16) std::array<std::uint8_t, 4096> ring0_stack;
-alignas(16) std::array<std::uint8_t, 4096> ring3_stack;
-
-extern "C" void ring3_body() {
-    guest::call(CAISSON_CALL_EXIT, 0, 0); // would end the partition with status 0, were it granted
-    for (;;)
-        cpu::pause();
-}
-
-void allow_user_pages() {
-    // Every present entry of the runtime's tables gets U/S; enough for this attack.
-    auto* pml4 = reinterpret_cast<std::uint64_t*>(cpu::read_cr3() & ~std::uint64_t{0xFFF});
-    pml4[0] |= 4;
-    auto* pdpt = reinterpret_cast<std::uint64_t*>(pml4[0] & ~std::uint64_t{0xFFF});
-    for (std::size_t i = 0; i < 4; ++i) {
-        pdpt[i] |= 4;
-        auto* directory = reinterpret_cast<std::uint64_t*>(pdpt[i] & ~std::uint64_t{0xFFF});
-        for (std::size_t j = 0; j < 512; ++j)
-            directory[j] |= 4;
-    }
-    cpu::write_cr3(cpu::read_cr3());
-}
-
+// A hypercall at CPL 3 must give #UD.
 void ring3_hypercall() {
-    allow_user_pages();
-    task_state.rsp0 = reinterpret_cast<std::uint64_t>(ring0_stack.data() + ring0_stack.size());
-    const auto base = reinterpret_cast<std::uint64_t>(&task_state);
-    ring3_gdt[6] = (sizeof task_state - 1) | (base & 0xFFFFFF) << 16 | std::uint64_t{0x89} << 40 |
-                   (base >> 24 & 0xFF) << 56;
-    ring3_gdt[7] = base >> 32;
-    cpu::lgdt({static_cast<std::uint16_t>(sizeof ring3_gdt - 1),
-               reinterpret_cast<std::uint64_t>(ring3_gdt.data())});
-    cpu::ltr(0x30);
     const unsigned seen = exception_of([] {
-        // SAFETY: never returns here; the expected #UD resumes in exception_of().
-        asm volatile("pushq $0x2B\n\tpushq %0\n\tpushq $2\n\tpushq $0x23\n\tpushq %1\n\tiretq"
-                     :
-                     : "r"(reinterpret_cast<std::uint64_t>(ring3_stack.data() + ring3_stack.size() - 8)),
-                       "r"(reinterpret_cast<std::uint64_t>(&ring3_body))
-                     : "memory");
+        attack::in_ring3([] {
+            guest::call(CAISSON_CALL_EXIT, 0, 0); // would end the partition with status 0, were it granted
+            for (;;)
+                cpu::pause();
+        });
     });
-    // The exception returned with the ring-3 CS still in the frame; printing needs ring 0, so the verdict is
-    // the status.
     report("ring3-hypercall", {1, seen == vector_ud ? 0u : 1u});
 }
 
 } // namespace
 
-void guest_main() {
-    const std::string_view wanted = guest::command_line();
-    for (const Attack& attack : attacks)
-        if (attack.name == wanted) {
-            attack.run();
+void attack::run_single(std::string_view wanted) {
+    for (const Attack& one : attacks)
+        if (one.name == wanted) {
+            one.run();
             guest::exit(0);
         }
-    guest::print("adversary: no such attack: ");
-    guest::print(wanted);
-    guest::print("\n");
-    guest::exit(2);
 }
