@@ -2,7 +2,7 @@
 # bash completion for caisson: commands, then what each takes.
 _caisson() {
     local word=${COMP_WORDS[COMP_CWORD]} command=${COMP_WORDS[1]:-}
-    local commands="check plan build run inspect verify keygen image bench version help"
+    local commands="check plan build run inspect verify keygen image attack bench version help"
     if [ "$COMP_CWORD" -eq 1 ]; then
         mapfile -t COMPREPLY < <(compgen -W "$commands --help --version" -- "$word")
         return

@@ -23,6 +23,7 @@ int keygen(const Options& options, Report& report);
 int image_create(const Options& options, Report& report);
 int image_ls(const Options& options, Report& report);
 int image_inspect(const Options& options, Report& report);
+int attack(const Options& options, Report& report);
 int bench(const Options& options, Report& report);
 int version(const Options& options, Report& report);
 

@@ -54,7 +54,7 @@ begin
 golden no-manifest check
 golden no-manifest-json check --format json
 golden unknown-command biuld
-golden not-yet-command attack
+golden not-yet-command sbom
 golden unknown-option run --exit-code-form web
 
 manifest 'image: "nginx:1.27", memory: 96MiB'

@@ -25,7 +25,7 @@ struct Entry {
     std::string_view name;
     Command run;
 };
-constexpr std::array<Entry, 12> commands{{{"check", cli::check},
+constexpr std::array<Entry, 13> commands{{{"check", cli::check},
                                           {"plan", cli::plan},
                                           {"build", cli::build},
                                           {"run", cli::run},
@@ -35,15 +35,15 @@ constexpr std::array<Entry, 12> commands{{{"check", cli::check},
                                           {"image create", cli::image_create},
                                           {"image ls", cli::image_ls},
                                           {"image inspect", cli::image_inspect},
+                                          {"attack", cli::attack},
                                           {"bench", cli::bench},
                                           {"version", cli::version}}};
-constexpr std::array<std::string_view, 11> words{"check",  "plan",  "build", "run",     "inspect", "verify",
-                                                 "keygen", "image", "bench", "version", "help"};
-constexpr std::array<std::string_view, 31> reserved{
-    "attack",     "prove",  "audit",  "profile", "init",     "lock", "diff",   "doctor",
-    "explain",    "test",   "policy", "report",  "sbom",     "scan", "sign",   "flash",
-    "completion", "ps",     "logs",   "stop",    "restart",  "exec", "attach", "device",
-    "attest",     "secret", "crash",  "board",   "evidence", "pull", "gc"};
+constexpr std::array<std::string_view, 12> words{"check",  "plan",  "build",  "run",   "inspect", "verify",
+                                                 "keygen", "image", "attack", "bench", "version", "help"};
+constexpr std::array<std::string_view, 30> reserved{
+    "prove",  "audit",  "profile", "init",   "lock",   "diff",       "doctor", "explain",  "test", "policy",
+    "report", "sbom",   "scan",    "sign",   "flash",  "completion", "ps",     "logs",     "stop", "restart",
+    "exec",   "attach", "device",  "attest", "secret", "crash",      "board",  "evidence", "pull", "gc"};
 
 [[noreturn]] void usage_error(std::string message, std::string help) {
     throw tool::Failure({"E0101", tool::ExitCode::usage, std::move(message), {}, {}, std::move(help)});
@@ -69,6 +69,7 @@ public:
         manifest_commands();
         bundle_commands();
         image_commands();
+        attack_command();
         app_.add_subcommand("version", "Version, build id, what is installed")
             ->add_flag("--tcb", options.tcb, "lines of trusted code");
         CLI::App* bench =
@@ -155,6 +156,34 @@ private:
         run->add_option("--exit-code-from", options.exit_code_from, "give that partition's status")
             ->option_text("NAME");
         run->add_option("--qemu-arg", options.qemu_arguments, "a further argument for QEMU (repeat)")
+            ->option_text("ARG")
+            ->allow_extra_args(false);
+    }
+
+    void attack_command() {
+        CLI::App* attack =
+            app_.add_subcommand("attack", "Hostile guests beside the appliance under QEMU: is all refused?");
+        attack->add_option("FILE", options.file, "the manifest (default: ./appliance.yaml)");
+        attack->add_option("--class", options.classes, "only these classes of attacks (memory,ports,...)")
+            ->option_text("LIST")
+            ->delimiter(',')
+            ->allow_extra_args(false);
+        attack->add_option("--junit", options.junit, "also write the results as JUnit's XML")
+            ->option_text("FILE");
+        attack->add_option("--seed", options.seed, "a guest of random instructions and requests instead")
+            ->option_text("N");
+        attack->add_option("--steps", options.steps, "how many random steps")->capture_default_str();
+        attack->add_option("--cpu", options.cpu, "QEMU's CPU model")->capture_default_str();
+        attack->add_option("--log", options.log, "keep the raw serial line");
+        attack->add_option("--replay", options.replay, "judge a serial line recorded elsewhere")
+            ->option_text("LOG");
+        attack
+            ->add_option("--replay-partitions", options.replay_partitions,
+                         "the partitions of that appliance, in the manifest's order")
+            ->option_text("LIST")
+            ->delimiter(',')
+            ->allow_extra_args(false);
+        attack->add_option("--qemu-arg", options.qemu_arguments, "a further argument for QEMU (repeat)")
             ->option_text("ARG")
             ->allow_extra_args(false);
     }

@@ -45,6 +45,13 @@ struct Options {
     std::string log;
     std::string exit_code_from;
     std::vector<std::string> qemu_arguments;
+    // attack
+    std::vector<std::string> classes;
+    std::optional<std::uint64_t> seed;
+    std::uint64_t steps = 10000;
+    std::string junit;
+    std::string replay;
+    std::vector<std::string> replay_partitions;
     // version
     bool tcb = false;
     // image

@@ -180,7 +180,9 @@ void guest_main() {
     if (first == "random")
         attack::run_random(rest);
     attack::run_single(words);
-    guest::print("adversary of " CAISSON_BUILD_ID ": no such attack: ");
+    guest::print("adversary of ");
+    guest::print(CAISSON_BUILD_ID); // by this the tool knows its own
+    guest::print(": no such attack: ");
     guest::print(words);
     guest::print("\n");
     guest::exit(2);

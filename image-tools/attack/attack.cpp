@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+// image-tools/attack/attack.cpp - an appliance with the adversary in it.
+#include "image-tools/attack/attack.hpp"
+
+#include "image-tools/bundle/files.hpp"
+#include "image-tools/bundle/signing_key.hpp"
+#include "image-tools/bundle/verify.hpp"
+
+#include <algorithm>
+
+namespace attack {
+namespace {
+
+constexpr std::uint64_t partition_memory = std::uint64_t{4} << 20;
+constexpr std::uint32_t hostile_cpus = 2, witness_cpus = 1;
+// For the two, their tables and their share of the hypervisor.
+constexpr std::uint64_t more_memory = std::uint64_t{32} << 20;
+constexpr std::uint64_t largest_log = std::uint64_t{256} << 20;
+
+std::string command_line(const Options& options) {
+    if (options.seed)
+        return "random seed=" + std::to_string(*options.seed);
+    std::string out = "attack";
+    for (std::size_t i = 0; i < options.classes.size(); ++i)
+        out += (i == 0 ? " " : ",") + options.classes[i];
+    return out;
+}
+
+manifest::Partition partition(std::string_view name, std::uint32_t cpus, std::string words,
+                              const std::filesystem::path& adversary, const manifest::Spot& spot) {
+    manifest::Partition out;
+    out.name = name;
+    out.spot = out.cpus_spot = out.memory_spot = spot;
+    out.kernel = manifest::Located<std::string>{adversary.string(), spot};
+    out.command_line = std::move(words);
+    out.cpus = cpus;
+    out.memory = partition_memory;
+    return out;
+}
+
+Result collect(Judge& judge, const run::Session& session, const std::string& failure,
+               const Options& options) {
+    Result out;
+    if (options.seed)
+        out.items.push_back(judge.random_item(failure, *options.seed, options.steps));
+    else
+        out.items = judge.items(failure);
+    out.witness_reports = judge.witness_reports();
+    out.latest = judge.latest();
+    out.random_steps = judge.random_steps();
+    for (const run::PartitionResult& partition : session.partitions())
+        if (partition.name == hostile_name)
+            out.lives = partition.endings.size();
+    return out;
+}
+
+std::size_t place_of(const std::vector<std::string>& names, std::string_view name) {
+    const auto found = std::find(names.begin(), names.end(), name);
+    if (found == names.end())
+        throw tool::Failure({"E0103",
+                             tool::ExitCode::usage,
+                             "there is no partition '" + std::string(name) + "'",
+                             {},
+                             {},
+                             "a recorded run must be of an appliance with the adversary in it"});
+    return static_cast<std::size_t>(found - names.begin());
+}
+
+} // namespace
+
+manifest::Manifest with_adversary(manifest::Manifest manifest, const std::filesystem::path& adversary,
+                                  const std::filesystem::path& key, const Options& options) {
+    const manifest::Spot spot = manifest.partitions.front().spot;
+    for (const manifest::Partition& own : manifest.partitions)
+        if (own.name == hostile_name || own.name == witness_name)
+            throw tool::Failure({"E0309",
+                                 tool::ExitCode::manifest,
+                                 "'" + own.name + "' is the name of a partition that attack adds",
+                                 {},
+                                 {},
+                                 "choose another name"});
+    manifest::Partition hostile =
+        partition(hostile_name, hostile_cpus, command_line(options), adversary, spot);
+    hostile.restart = manifest::Restart::on_failure;
+    manifest.partitions.push_back(std::move(hostile));
+    manifest.partitions.push_back(partition(witness_name, witness_cpus, "witness", adversary, spot));
+    if (manifest.machine.cpus > 0)
+        manifest.machine.cpus += hostile_cpus + witness_cpus;
+    if (manifest.machine.memory > 0)
+        manifest.machine.memory += more_memory;
+    manifest.signing.key = manifest::Located<std::string>{key.string(), spot};
+    manifest.signing.trusted.clear();
+    return manifest;
+}
+
+Result run(const manifest::Manifest& user, const Options& options) {
+    const run::Qemu qemu = run::find_qemu();
+    const appliance::Library library = appliance::Library::find();
+    (void)library.elf("adversary.elf"); // of this build
+    const appliance::WorkFolder work(std::filesystem::temp_directory_path());
+    const std::filesystem::path key = work.path() / "throw-away.key";
+    appliance::SigningKey::generate().save(key, {});
+    const manifest::Manifest manifest =
+        with_adversary(user, std::filesystem::absolute(library.file("adversary.elf")), key, options);
+
+    appliance::BuildOptions build;
+    build.bundle = work.path() / "attack.bundle";
+    build.observer = options.observer;
+    const appliance::BuildResult built = appliance::build(manifest, library, build);
+
+    const appliance::FileSource source(built.bundle);
+    const appliance::BundleSummary summary = appliance::summarize(source.source(), built.bundle.string());
+    const appliance::AssumedMachine machine =
+        appliance::assume_machine(summary.table, summary.shapes(), summary.header.total_size);
+    if (!machine.bound)
+        throw tool::Failure(appliance::diagnose(manifest, machine.issue));
+    std::vector<std::string> names;
+    for (const manifest::Partition& one : manifest.partitions)
+        names.push_back(one.name);
+    Judge judge(place_of(names, hostile_name), place_of(names, witness_name));
+    run::Session session(names, judge.listener());
+    judge.watch(session);
+
+    run::RunOptions boot;
+    boot.qemu = {built.elf,      built.bundle, options.cpu,           machine.cpus,
+                 machine.memory, false,        options.qemu_arguments};
+    boot.time_out = options.time_out;
+    boot.log = options.log;
+    const std::uint64_t steps = options.seed ? options.steps : 0;
+    boot.enough = [&](const run::Session&) { return judge.enough(steps); };
+    const run::Outcome outcome = run::boot(qemu, boot, session);
+    // Partitions that still run when it is enough have no last record; whatever else fails is a verdict.
+    const bool complete = judge.enough(steps);
+    const std::string failure = complete || !outcome.failure ? std::string() : outcome.failure->message;
+    return collect(judge, session, failure, options);
+}
+
+Result replay(const std::filesystem::path& log, const std::vector<std::string>& partitions,
+              const Options& options) {
+    Judge judge(place_of(partitions, hostile_name), place_of(partitions, witness_name));
+    run::Session session(partitions, judge.listener());
+    judge.watch(session);
+    const std::string bytes = appliance::read_file(log, largest_log);
+    std::vector<std::uint8_t> all(bytes.begin(), bytes.end());
+    session.feed(all);
+    const bool panicked = session.end() && session.end()->reason == "panic";
+    return collect(judge, session, panicked ? "the hypervisor gave up" : "", options);
+}
+
+} // namespace attack
