@@ -17,7 +17,7 @@ namespace {
 constexpr unsigned entry_bytes = 16; // .balign in exceptions.S
 constexpr unsigned vector_nmi = 2, vector_double_fault = 8, vector_machine_check = 18;
 
-constinit cpu::Idt idt{};
+constinit cpu::Idt idt{}, drain_idt{};
 
 std::uint64_t number(const char* label) {
     return cpu::address_of(*label).value();
@@ -47,11 +47,12 @@ void fill_idt(bool with_stacks) {
         else if (vector < cpu::exception_count)
             handler = number(exception_entries) + vector * entry_bytes;
         idt[vector] = cpu::Gate::interrupt(handler, with_stacks ? stack_of(vector) : 0);
+        drain_idt[vector] = vector == vector_nmi ? idt[vector] : cpu::Gate::interrupt(number(drain_entry), 0);
     }
 }
 
-void load_idt() {
-    cpu::lidt({sizeof(cpu::Idt) - 1, cpu::address_of(idt).value()});
+void load_idt(const cpu::Idt& table = idt) {
+    cpu::lidt({sizeof(cpu::Idt) - 1, cpu::address_of(table).value()});
 }
 
 void load_tables(Cpu& cpu) {
@@ -99,6 +100,12 @@ void set_up(Cpu& cpu) {
     if (!virt::enable(cpu.host_save_area, cpu.host_vmcb))
         refuse_to_start("VMXON failed: the firmware has not switched on Intel VT-x on every CPU");
     start_machine_checks();
+}
+
+void take_guest_interrupts() {
+    load_idt(drain_idt);
+    virt::take_pending_interrupts();
+    load_idt();
 }
 
 void request(Cpu& cpu, std::uint32_t bits) {

@@ -77,6 +77,10 @@ inline void forget_requests(Cpu& cpu, std::uint32_t bits) {
 // request_look, which only wakes.
 template <typename Condition> void sleep_until(Cpu& cpu, Condition condition);
 
+// Lets what the guest left pending in the local APIC arrive and ends it: a guest may use vectors from 16 up, so none of
+// them means an exception here. Callers hold no lock.
+void take_guest_interrupts();
+
 // A CPU without work, until request_halt.
 [[noreturn]] void park(Cpu& cpu);
 // No way on (the machine is ending or this CPU failed).

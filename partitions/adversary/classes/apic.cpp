@@ -41,7 +41,17 @@ Verdict self_storm(std::uint64_t count, std::uint64_t) {
     guest::interrupt_hook = nullptr;
     return taken > 0 ? Verdict::harmless : Verdict::error;
 }
-constexpr std::array<Case, 31> cases{{
+// Ends with an interrupt pending whose vector is an exception's: the hypervisor empties the local APIC afterwards.
+Verdict end_with_pending(std::uint64_t vector, std::uint64_t) {
+    cpu::wrmsr(0x80F, 0x1FF);
+    cpu::wrmsr(0x83F, vector);
+    return attempt([] {
+        cpu::lidt({0, 0});
+        asm volatile("int3");
+    });
+}
+
+constexpr std::array<Case, 36> cases{{
     {"fixed-to-others", Verdict::harmless, to_others, 0x4045},
     {"init-to-others", Verdict::harmless, to_others, 0x4000 | init},
     {"startup-to-others", Verdict::harmless, to_others, 0x4608},
@@ -72,6 +82,11 @@ constexpr std::array<Case, 31> cases{{
     {"set-identity", gp_msr, write_msr, 0x802, 7},
     {"set-logical-identity", gp_msr, write_msr, 0x80D, 1},
     {"unlisted-registers", gp_msr_read, read_msrs, 0x8C0, 0x8FF},
+    {"ends-with-vector-13-pending", stopped_shutdown, end_with_pending, 13},
+    {"ends-with-vector-17-pending", stopped_shutdown, end_with_pending, 17},
+    {"ends-with-vector-18-pending", stopped_shutdown, end_with_pending, 18},
+    {"ends-with-vector-0-pending", stopped_shutdown, end_with_pending, 0},
+    {"ends-with-vector-255-pending", stopped_shutdown, end_with_pending, 255},
     {"self-interrupt-storm", Verdict::harmless, self_storm, 20000},
 }};
 
