@@ -215,6 +215,16 @@ Prepared prepare(const manifest::Manifest& manifest, const Library& library, con
     return prepared;
 }
 
+AuditPublicKey audit_key(const manifest::Manifest& manifest) {
+    if (!manifest.signing.audit_key)
+        return {};
+    try {
+        return load_audit_public_key(manifest.resolve(manifest.signing.audit_key->value));
+    } catch (const tool::Failure& failure) {
+        rethrow_at(failure, manifest, manifest.signing.audit_key->spot);
+    }
+}
+
 BundleContent bundle_content(const manifest::Manifest& manifest, Prepared& prepared) {
     using bundle::SectionType;
     BundleContent out;
@@ -246,7 +256,7 @@ BundleContent bundle_content(const manifest::Manifest& manifest, Prepared& prepa
                                                               open_module(manifest, *item.partition)));
         contents.push_back(item.content);
     }
-    out.table = make_table(manifest, contents);
+    out.table = make_table(manifest, contents, audit_key(manifest));
     std::string bytes(out.table.size(), '\0');
     std::memcpy(bytes.data(), out.table.data(), out.table.size());
     add(section(SectionType::table, bundle::no_partition, "table", std::move(bytes)));

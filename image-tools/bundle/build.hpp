@@ -5,6 +5,7 @@
 // bytes.
 #pragma once
 
+#include "image-tools/bundle/audit_key.hpp"
 #include "image-tools/bundle/loader_elf.hpp"
 #include "image-tools/bundle/planning.hpp"
 #include "image-tools/bundle/sections.hpp"
@@ -89,6 +90,9 @@ void write_direct_module(const manifest::Manifest& manifest, const std::string& 
 
 // The signing key of the manifest, or the user's development key.
 SigningKey signing_key(const manifest::Manifest& manifest, bool& made);
+
+// The operator's key for the audit log, zeros without one.
+AuditPublicKey audit_key(const manifest::Manifest& manifest);
 
 // The trusted keys that go into the ELF: the signer and the manifest's others.
 bundle::KeyTable trusted_keys(const manifest::Manifest& manifest, const SigningKey& key);

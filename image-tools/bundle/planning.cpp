@@ -165,7 +165,8 @@ void read_kernel(const std::string& elf, const std::string& name, PartitionConte
 }
 
 std::vector<std::byte> make_table(const manifest::Manifest& manifest,
-                                  const std::vector<PartitionContent>& contents) {
+                                  const std::vector<PartitionContent>& contents,
+                                  const std::array<std::uint8_t, 32>& audit_key) {
     std::vector<plan::PartitionRequest> partitions;
     for (const PartitionContent& content : contents) {
         const manifest::Partition& source = *content.partition;
@@ -193,6 +194,7 @@ std::vector<std::byte> make_table(const manifest::Manifest& manifest,
     request.on_all_stopped = end_of(manifest.machine.on_all_stopped);
     request.machine_cpus = manifest.machine.cpus;
     request.machine_memory = manifest.machine.memory;
+    request.audit_key = audit_key;
     request.partitions = partitions;
     const auto table = plan::layout(request);
     if (!table)

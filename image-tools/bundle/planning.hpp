@@ -34,7 +34,8 @@ struct PartitionContent {
 
 // The plan's table. Throws E0311-E0319 (exit 3) with the place in the manifest.
 std::vector<std::byte> make_table(const manifest::Manifest& manifest,
-                                  const std::vector<PartitionContent>& contents);
+                                  const std::vector<PartitionContent>& contents,
+                                  const std::array<std::uint8_t, 32>& audit_key);
 
 tool::Diagnostic diagnose(const manifest::Manifest& manifest, const plan::Issue& issue);
 

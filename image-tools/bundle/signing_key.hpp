@@ -6,14 +6,13 @@
 // Spec:       RFC 8032 (Ed25519), RFC 8410 (its PKIX forms).
 #pragma once
 
+#include "image-tools/bundle/pem.hpp"
+
 #include <array>
 #include <cstdint>
 #include <filesystem>
-#include <memory>
 #include <span>
 #include <string>
-
-struct evp_pkey_st;
 
 namespace appliance {
 
@@ -46,13 +45,9 @@ public:
     [[nodiscard]] std::string public_pem() const;
 
 private:
-    struct Deleter {
-        void operator()(evp_pkey_st* key) const;
-    };
-    using Handle = std::unique_ptr<evp_pkey_st, Deleter>;
-    explicit SigningKey(Handle handle);
+    explicit SigningKey(pem::Handle handle);
 
-    Handle handle_;
+    pem::Handle handle_;
     PublicKey public_key_{};
     bool development_ = false;
 };

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // image-tools/cli/command_bundle.cpp - verify, inspect, keygen: bundles and keys.
+#include "image-tools/bundle/audit_key.hpp"
 #include "image-tools/bundle/files.hpp"
 #include "image-tools/bundle/loader_elf.hpp"
 #include "image-tools/bundle/verify.hpp"
@@ -165,26 +166,34 @@ int keygen(const Options& options, Report& report) {
                              {},
                              {},
                              "it makes NAME.key and NAME.pub"});
-    if (options.purpose != "bundle")
+    if (options.purpose != "bundle" && options.purpose != "audit")
         throw tool::Failure({"E0101",
                              tool::ExitCode::usage,
-                             "a key's purpose can only be 'bundle' in this version",
+                             "a key's purpose can be 'bundle' or 'audit', not '" + options.purpose + "'",
                              {},
                              {},
-                             {}});
+                             "bundle: signs what may boot; audit: the audit log is sealed to it"});
     std::filesystem::path base = options.output;
     if (base.extension() == ".key")
         base.replace_extension();
     const std::string private_file = base.string() + ".key", public_file = base.string() + ".pub";
-    const appliance::SigningKey key = appliance::SigningKey::generate();
-    key.save(private_file, public_file);
+    std::string fingerprint;
+    if (options.purpose == "audit") {
+        const appliance::AuditKey key = appliance::AuditKey::generate();
+        key.save(private_file, public_file);
+        fingerprint = appliance::audit_fingerprint(key.public_key());
+    } else {
+        const appliance::SigningKey key = appliance::SigningKey::generate();
+        key.save(private_file, public_file);
+        fingerprint = appliance::fingerprint(key.public_key());
+    }
     report.line(fmt::format("{}  private, keep it secret", private_file));
-    report.line(fmt::format("{}  public  {}", public_file, appliance::fingerprint(key.public_key())));
+    report.line(fmt::format("{}  public  {}", public_file, fingerprint));
     report.data({{"schema", "caisson.keygen/1"},
                  {"private", private_file},
                  {"public", public_file},
                  {"purpose", options.purpose},
-                 {"fingerprint", appliance::fingerprint(key.public_key())}});
+                 {"fingerprint", fingerprint}});
     return 0;
 }
 

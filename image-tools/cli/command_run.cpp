@@ -4,6 +4,7 @@
 
 #include "hypervisor/core/plan/bound_plan.hpp"
 #include "hypervisor/core/plan/plan.hpp"
+#include "image-tools/audit/line.hpp"
 #include "image-tools/bundle/build.hpp"
 #include "image-tools/bundle/verify.hpp"
 #include "image-tools/cli/appliance_run.hpp"
@@ -12,7 +13,10 @@
 #include "image-tools/run/console.hpp"
 
 #include <algorithm>
+#include <cerrno>
+#include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -85,6 +89,38 @@ void say_endings(const run::Session& session, const Report& report) {
         report.note(text);
     }
 }
+
+// The audit log as it comes: what a machine said before it was cut off is on file.
+class AuditFile {
+public:
+    explicit AuditFile(std::string name) : name_(std::move(name)), file_(std::fopen(name_.c_str(), "we")) {
+        if (file_ == nullptr)
+            failed();
+    }
+    void write(std::string_view payload) {
+        // What is no record is kept as it came, for `audit verify` to point at.
+        const auto record = journal::from_payload(payload);
+        const std::string line = (record ? journal::to_line(*record) : std::string(payload)) + "\n";
+        if (std::fwrite(line.data(), 1, line.size(), file_.get()) != line.size() ||
+            std::fflush(file_.get()) != 0)
+            failed();
+    }
+
+private:
+    [[noreturn]] void failed() const {
+        throw tool::Failure({"E0602",
+                             tool::ExitCode::io,
+                             "cannot write " + name_ + ": " + std::strerror(errno),
+                             {},
+                             {},
+                             "--audit FILE must name a file that can be written"});
+    }
+    struct Close {
+        void operator()(std::FILE* file) const { std::fclose(file); }
+    };
+    std::string name_;
+    std::unique_ptr<std::FILE, Close> file_;
+};
 
 run::ConsoleOptions console_options(const Options& options, const Report& report, std::size_t partitions) {
     run::ConsoleOptions out;
@@ -183,14 +219,20 @@ int run(const Options& options, Report& report) {
     const run::ConsoleOptions shown = console_options(options, report, appliance.partitions.size());
     run::Console console(report.json() ? stderr : stdout, appliance.partitions, shown);
     const bool say_hypervisor = options.verbose || (shown.prefix && !options.quiet);
+    std::optional<AuditFile> audit;
+    if (!options.audit.empty())
+        audit.emplace(options.audit);
     run::Listener listener;
     listener.output = [&](std::size_t partition, std::string_view bytes) { console.write(partition, bytes); };
     if (say_hypervisor) {
         listener.log = [&](std::string_view line) { console.hypervisor_line(line); };
-        listener.audit = [&](std::string_view record) {
-            console.hypervisor_line("audit " + std::string(record));
-        };
     }
+    listener.audit = [&](std::string_view record) {
+        if (audit)
+            audit->write(record);
+        if (say_hypervisor)
+            console.hypervisor_line("audit " + std::string(record.substr(0, record.find(" hash="))));
+    };
     run::Session session(appliance.partitions, std::move(listener));
     run::RunOptions run_options;
     run_options.qemu = {appliance.elf,    appliance.bundle, options.cpu,           appliance.cpus,

@@ -24,6 +24,8 @@ int image_create(const Options& options, Report& report);
 int image_ls(const Options& options, Report& report);
 int image_inspect(const Options& options, Report& report);
 int attack(const Options& options, Report& report);
+int audit_show(const Options& options, Report& report);
+int audit_verify(const Options& options, Report& report);
 int bench(const Options& options, Report& report);
 int version(const Options& options, Report& report);
 

@@ -25,25 +25,28 @@ struct Entry {
     std::string_view name;
     Command run;
 };
-constexpr std::array<Entry, 13> commands{{{"check", cli::check},
-                                          {"plan", cli::plan},
-                                          {"build", cli::build},
-                                          {"run", cli::run},
-                                          {"inspect", cli::inspect},
-                                          {"verify", cli::verify},
-                                          {"keygen", cli::keygen},
-                                          {"image create", cli::image_create},
-                                          {"image ls", cli::image_ls},
-                                          {"image inspect", cli::image_inspect},
-                                          {"attack", cli::attack},
-                                          {"bench", cli::bench},
-                                          {"version", cli::version}}};
-constexpr std::array<std::string_view, 12> words{"check",  "plan",  "build",  "run",   "inspect", "verify",
-                                                 "keygen", "image", "attack", "bench", "version", "help"};
-constexpr std::array<std::string_view, 30> reserved{
-    "prove",  "audit",  "profile", "init",   "lock",   "diff",       "doctor", "explain",  "test", "policy",
-    "report", "sbom",   "scan",    "sign",   "flash",  "completion", "ps",     "logs",     "stop", "restart",
-    "exec",   "attach", "device",  "attest", "secret", "crash",      "board",  "evidence", "pull", "gc"};
+constexpr auto commands = std::to_array<Entry>({{"check", cli::check},
+                                                {"plan", cli::plan},
+                                                {"build", cli::build},
+                                                {"run", cli::run},
+                                                {"inspect", cli::inspect},
+                                                {"verify", cli::verify},
+                                                {"keygen", cli::keygen},
+                                                {"image create", cli::image_create},
+                                                {"image ls", cli::image_ls},
+                                                {"image inspect", cli::image_inspect},
+                                                {"attack", cli::attack},
+                                                {"audit show", cli::audit_show},
+                                                {"audit verify", cli::audit_verify},
+                                                {"bench", cli::bench},
+                                                {"version", cli::version}});
+constexpr auto words =
+    std::to_array<std::string_view>({"check", "plan", "build", "run", "inspect", "verify", "keygen", "image",
+                                     "attack", "audit", "bench", "version", "help"});
+constexpr auto reserved = std::to_array<std::string_view>(
+    {"prove",  "profile", "init",   "lock",   "diff",       "doctor", "explain",  "test", "policy",  "report",
+     "sbom",   "scan",    "sign",   "flash",  "completion", "ps",     "logs",     "stop", "restart", "exec",
+     "attach", "device",  "attest", "secret", "crash",      "board",  "evidence", "pull", "gc"});
 
 [[noreturn]] void usage_error(std::string message, std::string help) {
     throw tool::Failure({"E0101", tool::ExitCode::usage, std::move(message), {}, {}, std::move(help)});
@@ -70,6 +73,7 @@ public:
         bundle_commands();
         image_commands();
         attack_command();
+        audit_commands();
         app_.add_subcommand("version", "Version, build id, what is installed")
             ->add_flag("--tcb", options.tcb, "lines of trusted code");
         CLI::App* bench =
@@ -153,6 +157,7 @@ private:
         run->add_option("--cpu", options.cpu, "QEMU's CPU model")->capture_default_str();
         run->add_option("--elf", options.elf, "the loader ELF of a bundle (default: beside it)");
         run->add_option("--log", options.log, "keep the raw serial line");
+        run->add_option("--audit", options.audit, "write the audit log, a line of JSON a record");
         run->add_option("--exit-code-from", options.exit_code_from, "give that partition's status")
             ->option_text("NAME");
         run->add_option("--qemu-arg", options.qemu_arguments, "a further argument for QEMU (repeat)")
@@ -199,9 +204,25 @@ private:
             ->allow_extra_args(false);
         verify->add_option("--elf", options.elf, "the loader ELF whose keys are trusted")
             ->option_text("FILE");
-        app_.add_subcommand("keygen", "Make a signing key: -o NAME gives NAME.key and NAME.pub")
-            ->add_option("--purpose", options.purpose, "what it may sign")
+        app_.add_subcommand("keygen", "Make a key pair: -o NAME gives NAME.key and NAME.pub")
+            ->add_option("--purpose", options.purpose,
+                         "bundle: signs bundles; audit: audit logs are sealed to it")
             ->capture_default_str();
+    }
+
+    void audit_commands() {
+        CLI::App* audit = app_.add_subcommand("audit", "Look at and verify audit logs (run --audit FILE)");
+        audit->require_subcommand(1);
+        audit->fallthrough();
+        CLI::App* show = audit->add_subcommand("show", "A table of the records (without verifying them)");
+        CLI::App* verify =
+            audit->add_subcommand("verify", "Find any record changed, removed or moved (exit 5)");
+        for (CLI::App* command : {show, verify})
+            command->add_option("LOG", options.file, "the log")->required();
+        verify
+            ->add_option("--key", options.audit_key,
+                         "the operator's private key: check the MACs, accept no log without them")
+            ->option_text("FILE");
     }
 
     void image_commands() {

@@ -43,6 +43,7 @@ struct Options {
     bool icount = false;
     std::string cpu = "max,+svm";
     std::string log;
+    std::string audit; // --audit FILE
     std::string exit_code_from;
     std::vector<std::string> qemu_arguments;
     // attack
@@ -52,6 +53,8 @@ struct Options {
     std::string junit;
     std::string replay;
     std::vector<std::string> replay_partitions;
+    // audit verify
+    std::string audit_key; // --key
     // version
     bool tcb = false;
     // image

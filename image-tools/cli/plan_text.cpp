@@ -4,6 +4,7 @@
 
 #include "hypervisor/core/plan/bound_plan.hpp"
 #include "hypervisor/core/plan/plan.hpp"
+#include "image-tools/bundle/audit_key.hpp"
 #include "image-tools/manifest/values.hpp"
 #include "image-tools/plan/boot_area.hpp"
 
@@ -81,6 +82,12 @@ std::string addresses(const PlanView& view, const ::plan::Plan& plan) {
     return out;
 }
 
+// The fingerprint of the operator's key; empty without one.
+std::string audit_key_text(const ::plan::Plan& plan) {
+    const appliance::AuditPublicKey& key = plan.header().audit_key;
+    return key == appliance::AuditPublicKey{} ? "" : appliance::audit_fingerprint(key);
+}
+
 } // namespace
 
 std::string plan_text(const PlanView& view, bool with_addresses) {
@@ -105,6 +112,8 @@ std::string plan_text(const PlanView& view, bool with_addresses) {
     if (view.machine.bound)
         out += fmt::format("; second-stage tables {}", size_text(view.machine.bound->table_frames * page));
     out += fmt::format("; {} CPUs", view.machine.cpus);
+    if (const std::string key = audit_key_text(*plan); !key.empty())
+        out += "\naudit log sealed to " + key;
     if (with_addresses)
         out += addresses(view, *plan);
     while (out.ends_with('\n'))
@@ -150,6 +159,7 @@ Json plan_json(const PlanView& view) {
               {"memory", view.machine.memory},
               {"fits", view.machine.bound != nullptr}}},
             {"bundle", view.bundle_bytes},
+            {"auditKey", audit_key_text(*plan).empty() ? Json() : Json(audit_key_text(*plan))},
             {"items", items}};
 }
 

@@ -132,6 +132,11 @@ private:
                     if (files.size() > 3)
                         binder_.wrong(value, "'trusted' has room for 3 keys beside the signing key");
                 }},
+            Key{"auditKey",
+                [&](const Node& value) {
+                    signing.audit_key =
+                        Located<std::string>{binder_.non_empty(value, "auditKey"), value.spot};
+                }},
         };
         binder_.map(node, "'signing'", keys, {});
     }

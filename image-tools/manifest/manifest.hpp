@@ -82,6 +82,7 @@ struct Machine {
 struct Signing {
     std::optional<Located<std::string>> key;
     std::vector<Located<std::string>> trusted;
+    std::optional<Located<std::string>> audit_key; // the operator's, of the audit log
 };
 
 struct Manifest {

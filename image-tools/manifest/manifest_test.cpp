@@ -89,7 +89,7 @@ name: gateway
 version: 1.4.0
 securityVersion: 4
 machine: {board: qemu-q35, cpus: 4, memory: 2GiB, onAllStopped: halt}
-signing: {key: keys/release.key, trusted: [keys/other.pub]}
+signing: {key: keys/release.key, trusted: [keys/other.pub], auditKey: keys/audit.pub}
 x-owner: line 3
 partitions:
   web:
@@ -119,6 +119,7 @@ partitions:
     EXPECT_EQ(m.machine.memory, 2ull << 30);
     EXPECT_EQ(m.machine.on_all_stopped, manifest::AllStopped::halt);
     EXPECT_EQ(m.signing.key->value, "keys/release.key");
+    EXPECT_EQ(m.signing.audit_key->value, "keys/audit.pub");
     EXPECT_EQ(m.resolve("x").string(), "/dir/x");
     EXPECT_EQ(m.resolve("/abs/x").string(), "/abs/x");
     ASSERT_EQ(m.partitions.size(), 2u);

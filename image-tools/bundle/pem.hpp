@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// image-tools/bundle/pem.hpp - key pairs in PEM files (PKCS#8 private, SPKI public), whatever their kind.
+//
+// Trust: files are a user's; no pass phrase is ever asked for.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+
+struct evp_pkey_st;
+
+namespace appliance::pem {
+
+struct Deleter {
+    void operator()(evp_pkey_st* key) const;
+};
+using Handle = std::unique_ptr<evp_pkey_st, Deleter>;
+
+// What is said when a file holds something else.
+struct Kind {
+    int openssl_type;
+    const char* name; // "Ed25519"
+    const char* error_code;
+    const char* keygen; // the command that makes one, without -o
+};
+
+Handle generate(const Kind& kind);
+// Refuses a file that others may read (E0503) or of another kind.
+Handle load_private(const std::filesystem::path& file, const Kind& kind);
+// Of a private key's file, its public half.
+Handle load_public(const std::filesystem::path& file, const Kind& kind);
+std::array<std::uint8_t, 32> public_half(evp_pkey_st* key);
+std::string private_text(evp_pkey_st* key);
+std::string public_text(evp_pkey_st* key);
+// `file` (0600) and, when `public_file` is not empty, the public half (0644); never overwrites (E0602).
+void save(evp_pkey_st* key, const std::filesystem::path& file, const std::filesystem::path& public_file);
+
+[[noreturn]] void openssl_failed(const char* what);
+
+} // namespace appliance::pem
