@@ -6,7 +6,6 @@ namespace journal {
 namespace {
 
 constexpr std::size_t most_findings = 100;
-// A record that claims to be so much further on is not followed with the key.
 constexpr std::uint64_t farthest = 1'000'000;
 
 std::string number_text(std::uint64_t value) {
@@ -122,10 +121,9 @@ void Verifier::check_chain(const Record& record) {
 void Verifier::check_mac(const Record& record) {
     if (record.mac.has_value() != boots_.back().sealed)
         find(record.mac ? "was changed: it has a MAC in a log without" : "was changed: its MAC is missing");
-    if (!key_ || !record.mac)
+    // What is wrong already needs no second reason; a place that only claims to be far on is not followed with the key.
+    if (found_ || !key_ || !record.mac || record.seq < key_number_ || record.seq - key_number_ > farthest)
         return;
-    if (record.seq < key_number_ || record.seq - key_number_ > farthest)
-        return; // its place is a finding already
     for (; key_number_ < record.seq; ++key_number_)
         audit::ratchet(*key_);
     if (audit::mac_of(*key_, record.hash) != *record.mac)
