@@ -24,6 +24,10 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 9> kinds{{{"
                                                                               {"closed", "close"}}};
 constexpr std::array<std::string_view, 6> own{"event", "seq", "time", "kind", "hash", "mac"};
 
+// What a person or a program chose is text, also where it looks like a number.
+constexpr std::array<std::string_view, 8> words{"name",   "version", "partition", "text",
+                                                "reason", "detail",  "build",     "section"};
+
 std::string hex(std::span<const std::uint8_t> bytes) {
     std::string out;
     for (const std::uint8_t byte : bytes) {
@@ -89,9 +93,9 @@ std::optional<Record> from_pairs(Pairs pairs) {
     return printable(out.event) ? std::optional(std::move(out)) : std::nullopt;
 }
 
-Json shown(const std::string& value) {
+Json shown(const std::string& key, const std::string& value) {
     const auto number = audit::number(value);
-    return number ? Json(*number) : Json(value);
+    return number && std::ranges::find(words, key) == words.end() ? Json(*number) : Json(value);
 }
 
 } // namespace
@@ -142,7 +146,7 @@ std::string to_line(const Record& record) {
     Json out{
         {"seq", record.seq}, {"time", record.time}, {"kind", kind_of(record.event)}, {"event", record.event}};
     for (const auto& [key, value] : record.pairs)
-        out[key] = shown(value);
+        out[key] = shown(key, value);
     out["hash"] = hex(record.hash);
     if (record.mac)
         out["mac"] = hex(*record.mac);

@@ -7,12 +7,14 @@
 #include "image-tools/audit/line.hpp"
 #include "image-tools/bundle/build.hpp"
 #include "image-tools/bundle/verify.hpp"
+#include "image-tools/channel/record_reader.hpp"
 #include "image-tools/cli/appliance_run.hpp"
 #include "image-tools/cli/commands.hpp"
 #include "image-tools/oci/digest.hpp"
 #include "image-tools/run/console.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -88,6 +90,13 @@ void say_endings(const run::Session& session, const Report& report) {
             text += " (" + ending->reason + (ending->detail == "none" ? "" : ": " + ending->detail) + ")";
         report.note(text);
     }
+}
+
+// Records that say more than the console does anyway.
+bool worth_saying(std::string_view payload) {
+    constexpr std::array<std::string_view, 4> quiet{"boot", "integrity", "ended", "closed"};
+    const std::string_view event = audit::find(payload, "event").value_or("");
+    return std::ranges::find(quiet, event) == quiet.end();
 }
 
 // The audit log as it comes: what a machine said before it was cut off is on file.
@@ -230,7 +239,7 @@ int run(const Options& options, Report& report) {
     listener.audit = [&](std::string_view record) {
         if (audit)
             audit->write(record);
-        if (say_hypervisor)
+        if (options.verbose || (say_hypervisor && worth_saying(record)))
             console.hypervisor_line("audit " + std::string(record.substr(0, record.find(" hash="))));
     };
     run::Session session(appliance.partitions, std::move(listener));
