@@ -17,6 +17,15 @@ enum class Weakness : std::uint32_t {
     any_delivery,   // LVT entries with every delivery mode
     loose_range,    // a buffer may end one byte behind its region
     writable_tsc,   // a write to the TSC is taken for good
+    open_feature,   // FEATURE_CONTROL does not exit
+    open_port,      // PCI configuration ports do not exit
+    open_vmload,    // VMLOAD and VMSAVE do not exit
+    open_counters,  // RDPMC does not exit
+    any_efer,       // what EFER may not hold is swallowed instead of refused
+    survive_fault,  // a triple fault becomes #UD
+    unframed,       // console output that begins like a frame goes out as it is
+    noisy_exits,    // every exit but the quickest kicks every CPU
+    keep_memory,    // memory is not scrubbed between two lives
     bus_masters_on, // devices that firmware left running go on
     dma_open,       // that, and remapping units stay off
 };

@@ -69,7 +69,7 @@ public:
         return ++used_[stop ? 0 : static_cast<std::size_t>(answer.audit)];
     }
     [[nodiscard]] std::uint64_t longest() const {
-        std::uint64_t most = 1;
+        std::uint64_t most = 2; // a life that finds what another left
         for (const std::uint64_t used : used_)
             most = used > most ? used : most;
         return most;

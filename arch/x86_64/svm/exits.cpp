@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "arch/x86_64/svm/exits.hpp"
 
+#include "hypervisor/base/weakness.hpp"
 #include "hypervisor/core/vcpu/intercepts.hpp"
 
 namespace svm {
@@ -137,8 +138,11 @@ void prepare(Vmcb& vmcb, const virt::Controls& controls, const vcpu::InitialStat
     vmcb.intercepts = {intercepts.control_registers,
                        intercepts.debug_registers,
                        intercepts.exceptions,
-                       intercepts.misc1,
-                       intercepts.misc2,
+                       intercepts.misc1 &
+                           ~(base::weak(base::Weakness::open_counters) ? vcpu::svm::misc1::rdpmc : 0),
+                       intercepts.misc2 & ~(base::weak(base::Weakness::open_vmload)
+                                                ? vcpu::svm::misc2::vmload | vcpu::svm::misc2::vmsave
+                                                : 0),
                        intercepts.misc3};
     vmcb.iopm_base = controls.io_permissions.value();
     vmcb.msrpm_base = controls.msr_permissions.value();

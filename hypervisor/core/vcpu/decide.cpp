@@ -2,6 +2,7 @@
 // hypervisor/core/vcpu/decide.cpp - from exits to actions; MSRs are in decide_msr.cpp.
 #include "hypervisor/core/vcpu/decide.hpp"
 
+#include "hypervisor/base/weakness.hpp"
 #include "hypervisor/core/vcpu/decide_parts.hpp"
 
 namespace vcpu {
@@ -151,6 +152,8 @@ Action dispatch(Vcpu& vcpu, const Exit& exit) {
     case ExitKind::nested_fault:
         return refuse(vcpu, Refusal::nested_fault);
     case ExitKind::shutdown:
+        if (base::weak(base::Weakness::survive_fault))
+            return {.kind = ActionKind::inject, .vector = vector_ud};
         return refuse(vcpu, Refusal::shutdown);
     case ExitKind::invalid:
         return refuse(vcpu, Refusal::invalid);

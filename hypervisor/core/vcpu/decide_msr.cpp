@@ -48,7 +48,7 @@ std::optional<std::uint64_t> read_value(const Vcpu& vcpu, const Exit& exit, std:
 
 Action write_efer(Vcpu& vcpu, const Exit& exit, std::uint64_t value) {
     if ((value & ~vcpu.policy->cpuid.efer_allowed) != 0)
-        return refuse(vcpu, Refusal::msr_write);
+        return base::weak(base::Weakness::any_efer) ? done() : refuse(vcpu, Refusal::msr_write);
     if (((value ^ exit.efer) & efer_lme) != 0 && (exit.cr0 & cr0_paging) != 0)
         return refuse(vcpu, Refusal::msr_write);
     // LMA is the processor's: what the guest writes there has no effect.

@@ -45,6 +45,8 @@ template <typename Visit> void for_each_register(bool tsc_deadline, bool x2apic,
         visit(msr::tsc_deadline, true, true);
     if (base::weak(base::Weakness::open_msr))
         visit(0x2FFu, true, true); // MTRR_DEF_TYPE
+    if (base::weak(base::Weakness::open_feature))
+        visit(0x3Au, true, true);
 }
 
 void clear_bit(std::span<std::uint8_t> map, std::uint32_t bit) {

@@ -4,6 +4,7 @@
 #include "arch/x86_64/apic/local_apic.hpp"
 #include "arch/x86_64/boot/topology.hpp"
 #include "arch/x86_64/cpu/instructions.hpp"
+#include "hypervisor/base/weakness.hpp"
 #include "hypervisor/core/paging/table_builder.hpp"
 #include "hypervisor/kernel/console/console.hpp"
 #include "hypervisor/kernel/cpu/cpu.hpp"
@@ -162,6 +163,8 @@ void make_permission_maps() {
     m.io_permissions = take_frames(m.bound.pool, io_permission_frames);
     const auto ports = cpu::bytes_at(pool_address(m.io_permissions), io_permission_frames * base::page_size);
     std::memset(ports.data(), 0xff, ports.size());
+    if (base::weak(base::Weakness::open_port))
+        ports[0xcf8 / 8] = std::byte{0};
     m.msr_permissions = take_frames(m.bound.pool, msr_permission_frames);
     const std::span map{cpu::pointer_to<std::uint8_t>(pool_address(m.msr_permissions)), vcpu::msrpm_bytes};
     const bool tsc_deadline = (cpu::cpuid(1).ecx >> 24 & 1) != 0;

@@ -4,6 +4,7 @@
 #include "arch/x86_64/apic/local_apic.hpp"
 #include "arch/x86_64/cpu/guest_state.hpp"
 #include "arch/x86_64/cpu/instructions.hpp"
+#include "hypervisor/base/weakness.hpp"
 #include "hypervisor/kernel/console/console.hpp"
 #include "hypervisor/kernel/cpu/cpu.hpp"
 #include "hypervisor/kernel/dma/dma.hpp"
@@ -135,7 +136,8 @@ bool end_generation(Partition& partition) {
     wait_for_siblings(partition);
     step(partition, PartitionEvent::sources_off);
     step(partition, PartitionEvent::apic_empty);
-    clear_memory(partition, true);
+    if (!base::weak(base::Weakness::keep_memory))
+        clear_memory(partition, true);
     step(partition, PartitionEvent::memory_scrubbed);
     reset_vcpu(partition.primary());
     wait_for_siblings(partition);

@@ -2,6 +2,7 @@
 #include "hypervisor/kernel/run/run.hpp"
 
 #include "arch/x86_64/apic/local_apic.hpp"
+#include "hypervisor/base/weakness.hpp"
 #include "hypervisor/core/vcpu/intercepts.hpp"
 #include "hypervisor/kernel/cpu/cpu.hpp"
 #include "hypervisor/kernel/machine.hpp"
@@ -78,6 +79,9 @@ template <typename Exit> [[gnu::always_inline]] inline bool quick(Vcpu& vcpu, co
 // Everything else.
 [[gnu::noinline]] bool handle(Vcpu& vcpu) {
     const vcpu::Exit exit = vcpu.guest.decode();
+    if (base::weak(base::Weakness::noisy_exits))
+        for (Cpu* cpu : machine().cpus)
+            request(*cpu, request_look);
     const vcpu::Action action = vcpu::decide(vcpu.core, exit);
     const bool stay = carry_out(vcpu, exit, action);
     return stay && nothing_requested(vcpu);
@@ -143,8 +147,8 @@ extern "C" bool svm::svm_exit(void* context) {
     svm::Vmcb& vmcb = *vcpu.guest.block;
     ++vcpu.core.counters.exits;
     hv::arm_interrupt_intercept(vmcb);
-    if ((vmcb.exit_int_info & svm::event_valid) == 0 &&
-        hv::quick(vcpu, hv::SvmExit{vmcb, vcpu.guest})) [[likely]]
+    if ((vmcb.exit_int_info & svm::event_valid) == 0 && hv::quick(vcpu, hv::SvmExit{vmcb, vcpu.guest}))
+        [[likely]]
         return hv::nothing_requested(vcpu);
     return hv::handle(vcpu);
 }

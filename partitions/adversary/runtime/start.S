@@ -15,6 +15,11 @@
 pvh_start:
         cli
         cld
+        movl    $bss_start, %edi        // a loader may leave what was there
+        movl    $guest_image_end, %ecx
+        subl    %edi, %ecx
+        xorl    %eax, %eax
+        rep stosb
         movl    $boot_stack_top, %esp
         movl    %ebx, %esi              // hvm_start_info
         movl    $pdpt + 3, pml4

@@ -1,0 +1,124 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""caisson attack, as a user runs it. usage: attack_test.py --build DIR all | weak NAME CLASS CASE... | random SEEDS STEPS"""
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import xml.etree.ElementTree
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../harness"))
+import weak  # noqa: E402
+
+KEYS = ["name", "class", "vendor", "verdict", "expected", "audit", "passed"]
+MANIFEST = """apiVersion: caisson/v1
+name: test
+version: 1.0.0
+securityVersion: 1
+machine: {{board: qemu-q35, cpus: 1, memory: 128MiB}}
+partitions:
+  calm: {{kernel: "{guests}/statuses.elf", cmdline: "0", cpus: 1, memory: 4MiB}}
+"""
+
+
+class Attack:
+    def __init__(self, build, work):
+        self.work = work
+        with open(os.path.join(build, "qemu-tests/built.json"), encoding="utf-8") as file:
+            self.built = json.load(file)
+        self.manifest = os.path.join(work, "appliance.yaml")
+        with open(self.manifest, "w", encoding="utf-8") as file:
+            file.write(MANIFEST.format(guests=os.path.join(build, "qemu-tests/guests")))
+        self.environment = {**os.environ, "HOME": work, "XDG_CONFIG_HOME": work, "XDG_CACHE_HOME": work}
+
+    def weaken(self, name):
+        library = os.path.join(self.work, "library")
+        os.makedirs(library)
+        weak.weakened(self.built, name, os.path.join(library, "caisson.elf"))
+        os.symlink(self.built["unikernel"], os.path.join(library, "unikernel.elf"))
+        os.symlink(self.built["adversary"], os.path.join(library, "adversary.elf"))
+        self.environment.update(CAISSON_LIB=library, CAISSON_TEST_WEAK_LOADER="1")
+
+    def run(self, *arguments):
+        """-> (exit code, items)"""
+        run = subprocess.run([self.built["tool"], "attack", self.manifest, "--format", "json", *arguments],
+                             capture_output=True, text=True, check=False, env=self.environment, cwd=self.work)
+        if run.returncode not in (0, 1):
+            sys.exit(f"FAILED: status {run.returncode}\n{run.stdout}{run.stderr}")
+        said = json.loads(run.stdout)
+        if list(said) != ["schema", "items"] or said["schema"] != "caisson.attack/1":
+            sys.exit(f"FAILED: the schema is {list(said)}, {said.get('schema')}")
+        for item in said["items"]:
+            if list(item) != KEYS:
+                sys.exit(f"FAILED: an item has the keys {list(item)}")
+        return run.returncode, said["items"]
+
+
+def complain(items):
+    for item in items:
+        if not item["passed"]:
+            print(f"  {item['class']}/{item['name']}: expected {item['expected']}, got {item['verdict']}; audit {item['audit']}")
+
+
+def test_all(attack):
+    junit = os.path.join(attack.work, "junit.xml")
+    status, items = attack.run("--junit", junit)
+    complain(items)
+    classes = {}
+    for item in items:
+        classes.setdefault(item["class"], set()).add(item["name"])
+    cases = sum(len(names) for names in classes.values())
+    print(f"{cases} cases in {len(classes)} classes, the smallest has {min(len(names) for names in classes.values())}")
+    suites = xml.etree.ElementTree.parse(junit).getroot()
+    good = (status == 0 and all(item["passed"] for item in items) and cases == len(items) and cases >= 150
+            and len(classes) >= 12 and min(len(names) for names in classes.values()) >= 8
+            and {item["vendor"] for item in items} == {"svm"}
+            and sum(int(suite.get("tests")) for suite in suites) == len(items)
+            and all(suite.get("failures") == "0" for suite in suites))
+    return good
+
+
+def test_weak(attack, name, group, wanted):
+    """The class that the weakness belongs to, and no better verdict than a named case that failed."""
+    attack.weaken(name)
+    status, items = attack.run("--class", group, "--timeout", "120s")
+    red = {item["name"] for item in items if not item["passed"] and item["class"] == group}
+    complain(items)
+    missing = [case for case in wanted if case not in red]
+    if missing:
+        print(f"not red under {name}: {', '.join(missing)}")
+    return status == 1 and not missing
+
+
+def test_random(attack, seeds, steps):
+    good = True
+    for seed in range(1, seeds + 1):
+        status, items = attack.run("--seed", str(seed), "--steps", str(steps), "--timeout", "3600s")
+        complain(items)
+        good = good and status == 0 and [item["name"] for item in items] == [f"seed-{seed}"]
+    print(f"{seeds} seeds, {seeds * steps} steps")
+    return good
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--build", required=True)
+    parser.add_argument("what", choices=["all", "weak", "random"])
+    parser.add_argument("words", nargs="*")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="caisson-attack-") as work:
+        attack = Attack(os.path.abspath(options.build), work)
+        if options.what == "all":
+            good = test_all(attack)
+        elif options.what == "weak":
+            good = test_weak(attack, options.words[0], options.words[1], options.words[2:])
+        else:
+            good = test_random(attack, int(options.words[0]), int(options.words[1]))
+    print("passed" if good else "FAILED")
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
