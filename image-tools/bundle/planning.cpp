@@ -187,6 +187,8 @@ std::vector<std::byte> make_table(const manifest::Manifest& manifest,
         request.restart = restart_of(source.restart);
         request.restart_max = source.restart_max;
         request.console_serial = source.console_serial;
+        request.smt_shared = source.smt_shared;
+        request.no_store_bypass = source.no_store_bypass;
         partitions.push_back(request);
     }
     plan::Request request;

@@ -88,6 +88,15 @@ std::string audit_key_text(const ::plan::Plan& plan) {
     return key == appliance::AuditPublicKey{} ? "" : appliance::audit_fingerprint(key);
 }
 
+// "\nweb, db: what", of the partitions with that flag.
+std::string flagged(const ::plan::Plan& plan, std::uint32_t flag, std::string_view what) {
+    std::string names;
+    for (std::uint32_t i = 0; i < plan.partition_count(); ++i)
+        if ((plan.partition(i).flags & flag) != 0)
+            names += fmt::format("{}{}", names.empty() ? "" : ", ", plan.partition_name(i));
+    return names.empty() ? names : fmt::format("\n{}: {}", names, what);
+}
+
 } // namespace
 
 std::string plan_text(const PlanView& view, bool with_addresses) {
@@ -114,6 +123,8 @@ std::string plan_text(const PlanView& view, bool with_addresses) {
     out += fmt::format("; {} CPUs", view.machine.cpus);
     if (const std::string key = audit_key_text(*plan); !key.empty())
         out += "\naudit log sealed to " + key;
+    out += flagged(*plan, ::plan::flag_smt_shared, "may share a core's siblings (smt: shared)");
+    out += flagged(*plan, ::plan::flag_no_store_bypass, "without store bypass");
     if (with_addresses)
         out += addresses(view, *plan);
     while (out.ends_with('\n'))
@@ -144,6 +155,8 @@ Json plan_json(const PlanView& view) {
                   {"memory", entry.memory_bytes},
                   {"root", plan->root_bytes(i)},
                   {"restart", restart_text(entry.restart)},
+                  {"smt", (entry.flags & ::plan::flag_smt_shared) != 0 ? "shared" : "exclusive"},
+                  {"storeBypass", (entry.flags & ::plan::flag_no_store_bypass) != 0 ? "disabled" : "allowed"},
                   {"commandLine", ::plan::command_line_of(*plan, i)},
                   {"regions", regions}};
         if (i < view.sources.size()) {

@@ -22,9 +22,9 @@ constexpr std::uint64_t smallest_memory = 64 * 1024;
 
 constexpr std::array<std::string_view, 3> appliance_reserved{"network", "policy", "tests"};
 constexpr std::array<std::string_view, 1> machine_reserved{"onPanic"};
-constexpr std::array<std::string_view, 15> partition_reserved{
-    "rights", "health", "ports",    "volumes",    "secrets", "security", "tenant", "labels",
-    "cache",  "smt",    "schedule", "containers", "devices", "share",    "init"};
+constexpr std::array<std::string_view, 14> partition_reserved{
+    "rights", "health", "ports",    "volumes",    "secrets", "security", "tenant",
+    "labels", "cache",  "schedule", "containers", "devices", "share",    "init"};
 
 class Reader {
 public:
@@ -329,7 +329,8 @@ std::vector<Key> Reader::process_keys(Partition& out) const {
 // What the partition itself gets.
 std::vector<Key> Reader::machine_keys(Partition& out) const {
     static constexpr std::array<std::string_view, 3> payloads{"auto", "unikernel", "linux"};
-    static constexpr std::array<std::string_view, 2> consoles{"serial", "none"};
+    static constexpr std::array<std::string_view, 2> consoles{"serial", "none"},
+        smt_words{"exclusive", "shared"}, bypass_words{"allowed", "disabled"};
     const auto file = [this](std::string_view key, std::optional<Located<std::string>>& into) {
         return Key{key, [this, key, &into](const Node& node) {
                        into = Located<std::string>{binder_.non_empty(node, key), node.spot};
@@ -367,6 +368,15 @@ std::vector<Key> Reader::machine_keys(Partition& out) const {
         Key{"console",
             [this, &out](const Node& node) {
                 out.console_serial = binder_.word(node, "console", consoles, consoles.size()) == 0;
+            }},
+        Key{"smt",
+            [this, &out](const Node& node) {
+                out.smt_shared = binder_.word(node, "smt", smt_words, smt_words.size()) == 1;
+            }},
+        Key{"storeBypass",
+            [this, &out](const Node& node) {
+                out.no_store_bypass =
+                    binder_.word(node, "storeBypass", bypass_words, bypass_words.size()) == 1;
             }},
     };
 }

@@ -68,6 +68,8 @@ struct Partition {
     Restart restart = Restart::no;
     std::uint32_t restart_max = 0; // on_failure: 0 = without limit
     bool console_serial = true;
+    bool smt_shared = false;
+    bool no_store_bypass = false;
 };
 
 struct Machine {

@@ -110,6 +110,8 @@ partitions:
     tmpfs: [{path: /run, size: 8MiB, mode: "0755"}]
     restart: on-failure:5
     console: none
+    smt: shared
+    storeBypass: disabled
     x-note: anything
   plc: {kernel: plc.elf, cmdline: quiet, module: plc.cpio, cpuset: "2-3", memory: 512MiB, restart: always}
 )");
@@ -132,6 +134,9 @@ partitions:
     EXPECT_EQ(web.restart, manifest::Restart::on_failure);
     EXPECT_EQ(web.restart_max, 5u);
     EXPECT_FALSE(web.console_serial);
+    EXPECT_TRUE(web.smt_shared);
+    EXPECT_TRUE(web.no_store_bypass);
+    EXPECT_FALSE(m.partitions[1].smt_shared || m.partitions[1].no_store_bypass);
     EXPECT_EQ(web.stop_timeout_ms, 10000u);
     EXPECT_EQ(web.writable_limit.percent, 10u);
     EXPECT_EQ(m.partitions[1].cpu_set, 0xCu);
@@ -152,10 +157,9 @@ TEST(Manifest, UnknownKeysComeWithASuggestion) {
 }
 
 TEST(Manifest, ReservedKeysAreKnownNotYetSupported) {
-    for (const char* line :
-         {"ports: [\"8080:80/tcp\"]", "health: {}", "volumes: []", "secrets: []", "rights: []",
-          "security: {}", "tenant: it", "labels: {}", "cache: {ways: 4}", "smt: shared", "schedule: {}",
-          "containers: []", "devices: []", "payload: linux"})
+    for (const char* line : {"ports: [\"8080:80/tcp\"]", "health: {}", "volumes: []", "secrets: []",
+                             "rights: []", "security: {}", "tenant: it", "labels: {}", "cache: {ways: 4}",
+                             "schedule: {}", "containers: []", "devices: []", "payload: linux"})
         expect_refused(with(line), "E0308", 7, "known, not yet supported");
     expect_refused(head + "network: {}\n" + small, "E0308", 3, "'network'");
     expect_refused(head + "policy: []\n" + small, "E0308", 3, "'policy'");
@@ -184,6 +188,8 @@ TEST(Manifest, WrongValuesAreRefusedWhereTheyStand) {
     expect_refused(with("restart: allways"), "E0309", 7, "did you mean 'always'?");
     expect_refused(with("restart: on-failure:0"), "E0309", 7, "from 1");
     expect_refused(with("console: vga"), "E0309", 7, "serial, none");
+    expect_refused(with("smt: yes"), "E0309", 7, "exclusive, shared");
+    expect_refused(with("storeBypass: none"), "E0309", 7, "allowed, disabled");
     expect_refused(with("writableLimit: 95%"), "E0309", 7, "90 %");
     expect_refused(with("tmpfs: [{path: /run}]"), "E0309", 7, "'path' and 'size'");
     expect_refused(with("tmpfs: [{path: /a, size: 60MiB}]"), "E0309", 7, "exceed its memory");

@@ -165,7 +165,9 @@ Partition record_of(const PartitionRequest& request) {
     Partition record{};
     set_name(record.name, request.name);
     record.payload = static_cast<std::uint32_t>(request.payload);
-    record.flags = request.console_serial ? flag_console_serial : 0;
+    record.flags = (request.console_serial ? flag_console_serial : 0) |
+                   (request.smt_shared ? flag_smt_shared : 0) |
+                   (request.no_store_bypass ? flag_no_store_bypass : 0);
     record.cpu_count = cpu_count(request);
     record.restart = static_cast<std::uint32_t>(request.restart);
     record.restart_max = request.restart == Restart::on_failure ? request.restart_max : 0;

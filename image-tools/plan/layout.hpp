@@ -34,6 +34,8 @@ struct PartitionRequest {
     Restart restart = Restart::no;
     std::uint32_t restart_max = 0;
     bool console_serial = true;
+    bool smt_shared = false;
+    bool no_store_bypass = false;
 };
 
 struct Request {

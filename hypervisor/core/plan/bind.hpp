@@ -6,7 +6,7 @@
 // tests. Trust:      the plan is verified; map and CPU list come from firmware and are only believed as far
 // as they go. Invariants: I1 no frame has two owners        I2 memory that is not usable is never used
 //             I3 nothing below 1 MiB, of the reserved ranges or of the bundle becomes RAM of a partition
-//             I4 two SMT siblings never belong to different partitions
+//             I4 two SMT siblings never belong to different partitions, but where both are marked smt: shared
 //             I5 a plan that does not fit is refused, naming what is missing; nothing is half bound
 // Rules: docs/architecture.md "Plan and binding".
 #pragma once

@@ -4,6 +4,7 @@
 // Shares no decision with bind.cpp: it does not ask how runs were found, only whether they may be what they
 // are.
 #include "hypervisor/core/plan/bind.hpp"
+#include "hypervisor/core/plan/cpu_assignment.hpp"
 
 #include "hypervisor/base/address.hpp"
 #include "hypervisor/core/bytes/checked.hpp"
@@ -59,7 +60,8 @@ private:
         const bool same_core =
             real_other == nullptr || (real.package == real_other->package && real.core == real_other->core);
         const bool both_used = cpu.partition != no_index && other.partition != no_index;
-        if (cpu.apic_id == other.apic_id || (same_core && both_used && cpu.partition != other.partition))
+        if (cpu.apic_id == other.apic_id ||
+            (same_core && both_used && !may_share_core(plan_, cpu.partition, other.partition)))
             return failure(Error::check_cpus, cpu.partition, cpu.apic_id);
         return base::success;
     }

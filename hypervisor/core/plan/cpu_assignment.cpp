@@ -53,15 +53,16 @@ void rank(std::span<const Cpu> cpus, BoundPlan& bound) {
     }
 }
 
-// Who has a CPU of that core, or no_index.
-std::uint32_t owner_of_core(const BoundPlan& bound, std::uint32_t core) {
+// Who else has a CPU of that core so that `partition` must not, or no_index.
+std::uint32_t in_the_way(const Plan& plan, const BoundPlan& bound, std::uint32_t core,
+                         std::uint32_t partition) {
     for (const BoundCpu& cpu : bound.cpus)
-        if (cpu.core == core && cpu.partition != no_index)
+        if (cpu.core == core && cpu.partition != no_index && !may_share_core(plan, cpu.partition, partition))
             return cpu.partition;
     return no_index;
 }
 
-Status assign_set(BoundPlan& bound, std::uint32_t partition, std::uint64_t set) {
+Status assign_set(const Plan& plan, BoundPlan& bound, std::uint32_t partition, std::uint64_t set) {
     std::uint32_t vcpu = 0;
     for (std::uint32_t rank = 0; rank < max_cpus; ++rank) {
         if ((set >> rank & 1) == 0)
@@ -69,8 +70,8 @@ Status assign_set(BoundPlan& bound, std::uint32_t partition, std::uint64_t set) 
         if (rank >= bound.cpus.size())
             return base::Failure{
                 Issue{Error::not_enough_cpus, partition, no_index, rank + 1, bound.cpus.size()}};
-        const std::uint32_t owner = owner_of_core(bound, bound.cpus[rank].core);
-        if (owner != no_index && owner != partition)
+        const std::uint32_t owner = in_the_way(plan, bound, bound.cpus[rank].core, partition);
+        if (owner != no_index)
             return base::Failure{Issue{Error::core_shared, partition, owner, rank, 0}};
         bound.cpus[rank].partition = partition;
         bound.cpus[rank].vcpu = vcpu++;
@@ -78,15 +79,12 @@ Status assign_set(BoundPlan& bound, std::uint32_t partition, std::uint64_t set) 
     return base::success;
 }
 
-Status assign_count(BoundPlan& bound, std::uint32_t partition, std::uint32_t count) {
+Status assign_count(const Plan& plan, BoundPlan& bound, std::uint32_t partition, std::uint32_t count) {
     std::uint32_t vcpu = 0;
     for (BoundCpu& cpu : bound.cpus) {
         if (vcpu == count)
             break;
-        if (cpu.partition != no_index)
-            continue;
-        const std::uint32_t owner = owner_of_core(bound, cpu.core);
-        if (owner != no_index && owner != partition)
+        if (cpu.partition != no_index || in_the_way(plan, bound, cpu.core, partition) != no_index)
             continue;
         cpu.partition = partition;
         cpu.vcpu = vcpu++;
@@ -98,6 +96,10 @@ Status assign_count(BoundPlan& bound, std::uint32_t partition, std::uint32_t cou
 
 } // namespace
 
+bool may_share_core(const Plan& plan, std::uint32_t one, std::uint32_t other) {
+    return one == other || (plan.partition(one).flags & plan.partition(other).flags & flag_smt_shared) != 0;
+}
+
 Status assign_cpus(const Plan& plan, std::span<const Cpu> cpus, BoundPlan& bound) {
     CAISSON_TRY(check_list(cpus));
     rank(cpus, bound);
@@ -106,10 +108,10 @@ Status assign_cpus(const Plan& plan, std::span<const Cpu> cpus, BoundPlan& bound
             Issue{Error::not_enough_cpus, no_index, no_index, plan.cpus_needed(), bound.cpus.size()}};
     for (std::uint32_t i = 0; i < plan.partition_count(); ++i)
         if (const std::uint64_t set = plan.partition(i).cpu_set; set != 0)
-            CAISSON_TRY(assign_set(bound, i, set));
+            CAISSON_TRY(assign_set(plan, bound, i, set));
     for (std::uint32_t i = 0; i < plan.partition_count(); ++i)
         if (const Partition partition = plan.partition(i); partition.cpu_set == 0)
-            CAISSON_TRY(assign_count(bound, i, partition.cpu_count));
+            CAISSON_TRY(assign_count(plan, bound, i, partition.cpu_count));
     return base::success;
 }
 

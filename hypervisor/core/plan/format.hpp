@@ -32,6 +32,9 @@ enum class RegionKind : std::uint32_t {
 };
 
 inline constexpr std::uint32_t flag_console_serial = 1;
+inline constexpr std::uint32_t flag_smt_shared = 2; // may have a core together with others that say so too
+inline constexpr std::uint32_t flag_no_store_bypass = 4; // SPEC_CTRL.SSBD while it runs
+inline constexpr std::uint32_t all_flags = flag_console_serial | flag_smt_shared | flag_no_store_bypass;
 
 struct Header {
     std::uint32_t magic;
@@ -44,7 +47,8 @@ struct Header {
     std::uint32_t load_count;
     std::uint64_t machine_memory; // bytes; 0: not said
     std::array<char, 32> name;
-    std::array<std::uint8_t, 32> audit_key; // X25519, to which the audit log's first key is sealed; zeros: none
+    std::array<std::uint8_t, 32>
+        audit_key; // X25519, to which the audit log's first key is sealed; zeros: none
     std::array<std::uint8_t, 24> reserved;
 };
 static_assert(sizeof(Header) == 128);

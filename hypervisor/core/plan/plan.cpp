@@ -129,7 +129,7 @@ Status check_partition(const Partition& partition, std::uint32_t index) {
     if (!bytes::is_zero(bytes::of(partition.reserved0)) || !bytes::is_zero(bytes::of(partition.reserved)))
         return failure(Error::reserved_not_zero, index);
     if (partition.payload > static_cast<std::uint32_t>(PayloadKind::pvh) ||
-        (partition.flags & ~flag_console_serial) != 0 ||
+        (partition.flags & ~all_flags) != 0 ||
         partition.restart > static_cast<std::uint32_t>(Restart::on_failure) ||
         (partition.restart_max != 0 && partition.restart != static_cast<std::uint32_t>(Restart::on_failure)))
         return failure(Error::bad_value, index);

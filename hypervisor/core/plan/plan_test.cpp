@@ -81,7 +81,7 @@ TEST(Plan, Refusals) {
         {"duplicate", Error::duplicate_name, second, 0x3070},
         {"partition name", Error::bad_name, first, 0},
         {"payload", Error::bad_value, first + offsetof(Partition, payload), 2},
-        {"flag", Error::bad_value, first + offsetof(Partition, flags), 2},
+        {"flag", Error::bad_value, first + offsetof(Partition, flags), 8},
         {"cpus", Error::bad_value, first + offsetof(Partition, cpu_count), 0},
         {"many cpus", Error::too_many_cpus, first + offsetof(Partition, cpu_count), 64},
         {"set", Error::bad_value, first + offsetof(Partition, cpu_set), 3},
