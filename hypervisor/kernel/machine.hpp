@@ -12,6 +12,7 @@
 #include "hypervisor/core/plan/bind.hpp"
 #include "hypervisor/core/plan/bound_plan.hpp"
 #include "hypervisor/core/plan/plan.hpp"
+#include "hypervisor/core/vcpu/hardening.hpp"
 #include "hypervisor/kernel/late.hpp"
 #include "loader/handover/boot_record.hpp"
 
@@ -33,6 +34,7 @@ struct Machine {
     memory::Map map;
     acpi::Tables acpi;
     bool is_qemu = false;
+    vcpu::Hardening hardening;
     crypto::Sha256Engine hash_engine = crypto::Sha256Engine::portable;
     Late<bundle::HeaderBuffer> header;
     Late<bundle::Contents> contents;

@@ -48,13 +48,6 @@ void reset_guest_state() {
     write_cr2(0); // no VMCS holds it, and Bochs's VMRUN does not load it
     if ((cpuid(0x80000001).edx >> 27 & 1) != 0) // RDTSCP
         wrmsr(msr::tsc_aux, 0);
-    if (cpuid(0x80000000).eax >= 0x80000008) {
-        const std::uint32_t speculation = cpuid(0x80000008).ebx;
-        if ((speculation >> 12 & 1) != 0)
-            wrmsr(msr::pred_cmd, 1); // IBPB
-        if ((speculation >> 14 & 1) != 0)
-            wrmsr(msr::spec_ctrl, 0); // IBRS
-    }
 }
 
 void scrub(std::span<std::byte> memory) {

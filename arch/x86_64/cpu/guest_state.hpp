@@ -9,7 +9,7 @@
 
 namespace cpu {
 
-// Vector and FPU state, XCR0, DR0-3, CR2, TSC_AUX, SPEC_CTRL as after power-on; branch predictions flushed where offered.
+// Vector and FPU state, XCR0, DR0-3, CR2, TSC_AUX as after power-on.
 void reset_guest_state();
 
 // Zeroes past the caches (MOVNTI), so that an uncached alias cannot read what was there. `memory` is page aligned.

@@ -141,6 +141,11 @@ inline void interrupts_on() {
 inline void wbinvd() {
     asm volatile("wbinvd" : : : "memory");
 }
+// Clears CPU buffers where microcode made it do so.
+inline void verw() {
+    constexpr std::uint16_t data = 0x10; // any writable segment
+    asm volatile("verw %0" : : "m"(data) : "cc", "memory");
+}
 inline void store_fence() {
     asm volatile("sfence" : : : "memory");
 }

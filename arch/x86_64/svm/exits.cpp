@@ -147,7 +147,6 @@ void prepare(Vmcb& vmcb, const virt::Controls& controls, const vcpu::InitialStat
     vmcb.iopm_base = controls.io_permissions.value();
     vmcb.msrpm_base = controls.msr_permissions.value();
     vmcb.asid = guest_asid;
-    vmcb.tlb_control = flush_all;
     // V_INTR_MASKING stays 0: the guest's own RFLAGS.IF and CR8 gate the physical interrupts, which are all its own.
     vmcb.nested_control = nested_paging;
     vmcb.nested_cr3 = controls.second_stage.value();

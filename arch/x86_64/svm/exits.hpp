@@ -72,7 +72,7 @@ void inject(Vmcb& vmcb, const vcpu::Action& action);
 // combined with what is to be injected already.
 [[nodiscard]] bool deliver_again(Vmcb& vmcb);
 
-// A zeroed VMCB for a start in `state`; also asks for a flush of everything on the next VMRUN.
+// A zeroed VMCB for a start in `state`.
 void prepare(Vmcb& vmcb, const virt::Controls& controls, const vcpu::InitialState& state);
 
 } // namespace svm

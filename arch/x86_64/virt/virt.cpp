@@ -44,6 +44,12 @@ void Guest::prepare(const Surroundings& around, const Controls& controls, const 
         svm::prepare(*block, controls, state);
 }
 
+void Guest::flush() {
+    if (features.vmx)
+        return vmx::flush_translations();
+    block->tlb_control = svm::flush_all;
+}
+
 void Guest::advance(vcpu::ExitKind kind) {
     if (!features.vmx)
         return svm::advance(*block, kind, has_next_rip);

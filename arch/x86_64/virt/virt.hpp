@@ -11,6 +11,7 @@
 #include "arch/x86_64/svm/exits.hpp"
 #include "arch/x86_64/svm/svm.hpp"
 #include "arch/x86_64/vmx/vmx.hpp"
+#include "hypervisor/core/paging/live_table.hpp"
 
 #include <string_view>
 
@@ -54,10 +55,12 @@ struct Guest {
     bool has_next_rip = false;  // SVM
     bool refused = false;       // what run() said last
 
-    // Ready to be entered in `state`; whatever was translated before is flushed.
+    // Ready to be entered in `state`.
     void prepare(const Surroundings& around, const Controls& controls, const vcpu::InitialState& state);
+    // Drops every translation of guests that this CPU has cached, at the latest when run() enters.
+    void flush();
     // In and out of the guest until the exit handler says to leave. False: the CPU refused to enter.
-    [[nodiscard]] bool run() {
+    [[nodiscard]] bool run(const paging::Flushed&) {
         refused = !(features.vmx ? vmx::vmx_run(&vmx_entry) : svm::svm_run(&svm_entry));
         return !refused;
     }

@@ -30,16 +30,6 @@ bool make_current(const std::uint64_t& vmcs) {
         asm volatile("vmptrld %1" : "=@cca"(loaded) : "m"(vmcs) : "memory");
     return loaded;
 }
-bool flush_everything() {
-    constexpr std::uint64_t all_contexts = 2;
-    const struct { std::uint64_t first, second; } nothing{0, 0};
-    bool ept = false, vpid = false;
-    // SAFETY: removes cached translations only.
-    asm volatile("invept %1, %2" : "=@cca"(ept) : "m"(nothing), "r"(all_contexts) : "memory");
-    asm volatile("invvpid %1, %2" : "=@cca"(vpid) : "m"(nothing), "r"(all_contexts) : "memory");
-    return ept && vpid;
-}
-
 void mark(std::uint64_t frame, const Capabilities& capabilities) {
     *cpu::pointer_to<std::uint32_t>(base::VirtAddr{frame}) =
         static_cast<std::uint32_t>(capabilities.basic) & revision_mask;
@@ -124,6 +114,16 @@ bool enable(base::PhysAddr region, const Capabilities& capabilities) {
     return vmxon(region.value());
 }
 
+void flush_translations() {
+    constexpr std::uint64_t all_contexts = 2;
+    const struct { std::uint64_t first, second; } nothing{0, 0};
+    bool ept = false, vpid = false;
+    // SAFETY: removes cached translations only.
+    asm volatile("invept %1, %2" : "=@cca"(ept) : "m"(nothing), "r"(all_contexts) : "memory");
+    asm volatile("invvpid %1, %2" : "=@cca"(vpid) : "m"(nothing), "r"(all_contexts) : "memory");
+    base::expects(ept && vpid, "INVEPT or INVVPID failed");
+}
+
 void Current::failed(const char* instruction) {
     base::fail(instruction, __FILE_NAME__, __LINE__);
 }
@@ -131,7 +131,7 @@ void Current::failed(const char* instruction) {
 void prepare(std::uint64_t vmcs, const Capabilities& capabilities, const ControlWords& words,
              const virt::Controls& controls, const vcpu::InitialState& state) {
     mark(vmcs, capabilities);
-    base::expects(make_current(vmcs) && flush_everything(), "VMCLEAR, VMPTRLD, INVEPT or INVVPID failed");
+    base::expects(make_current(vmcs), "VMCLEAR or VMPTRLD failed");
     Current current;
     const HostState host = host_state();
     write_controls(current, words, controls);

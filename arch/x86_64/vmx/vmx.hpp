@@ -56,7 +56,10 @@ private:
     [[noreturn]] static void failed(const char* instruction);
 };
 
-// Makes `vmcs` (physical, one frame) the current VMCS, a guest about to start in `state`; flushes every translation.
+// Every translation of guests on this CPU.
+void flush_translations();
+
+// Makes `vmcs` (physical, one frame) the current VMCS, a guest about to start in `state`.
 void prepare(std::uint64_t vmcs, const Capabilities& capabilities, const ControlWords& words,
              const virt::Controls& controls, const vcpu::InitialState& state);
 

@@ -55,7 +55,7 @@ plan::Machine described_machine() {
 plan::Options options() {
     return {.large_pages = true,
             .huge_pages = virt::features.huge_pages,
-            .large_executable_pages = true,
+            .large_executable_pages = !machine().hardening.small_executable_pages,
             .frames_fixed =
                 io_permission_frames + msr_permission_frames + own_table_frames + dma::frames_needed(),
             .frames_per_cpu = cpu_frames,
@@ -83,7 +83,8 @@ template <typename Format> base::PhysAddr second_stage(std::uint32_t partition) 
     using Tables = paging::TableBuilder<Format, TablePool>;
     Machine& m = machine();
     TablePool memory{m.bound.pool};
-    Tables tables = expect_tables(Tables::create(memory, options().huge_pages ? 2 : 1));
+    const unsigned largest = !options().large_executable_pages ? 0 : options().huge_pages ? 2 : 1;
+    Tables tables = expect_tables(Tables::create(memory, largest)); // every leaf is executable
     for (const plan::Placement& placement : m.bound.placements_of(partition)) {
         std::uint64_t gpa = placement.gpa;
         const paging::Access access =
@@ -149,8 +150,8 @@ void make_partitions() {
         partition.name = m.plan->partition_name(index);
         partition.plan = m.plan->partition(index);
         fill_policy(partition);
-        partition.second_stage = virt::features.vmx ? second_stage<paging::ExtendedFormat>(index)
-                                                    : second_stage<paging::NestedFormat>(index);
+        partition.second_stage.adopt(virt::features.vmx ? second_stage<paging::ExtendedFormat>(index)
+                                                        : second_stage<paging::NestedFormat>(index));
         for (std::uint32_t i = 0; i < partition.plan.cpu_count; ++i)
             (void)partition.vcpus.push_back(&make_vcpu(partition, i));
         (void)m.partitions.push_back(&partition);

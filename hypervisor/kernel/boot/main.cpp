@@ -14,6 +14,7 @@
 #include "hypervisor/kernel/boot/trust.hpp"
 #include "hypervisor/kernel/console/console.hpp"
 #include "hypervisor/kernel/cpu/cpu.hpp"
+#include "hypervisor/kernel/cpu/hardening.hpp"
 #include "hypervisor/kernel/entropy.hpp"
 #include "hypervisor/kernel/machine.hpp"
 #include "hypervisor/kernel/panic/panic.hpp"
@@ -187,6 +188,7 @@ extern "C" void caisson_boot(std::uint32_t protocol, std::uint32_t information) 
     if (const std::string_view missing = virt::choose(); !missing.empty())
         refuse_to_start(missing);
     m.hash_engine = hash_engine();
+    find_hardening();
     verify_header_and_plan();
     read_tables();
     measure_clocks();

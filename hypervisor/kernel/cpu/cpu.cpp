@@ -4,6 +4,7 @@
 #include "arch/x86_64/apic/local_apic.hpp"
 #include "arch/x86_64/cpu/instructions.hpp"
 #include "arch/x86_64/cpu/raw.hpp"
+#include "hypervisor/kernel/cpu/hardening.hpp"
 #include "hypervisor/kernel/panic/machine_check.hpp"
 #include "hypervisor/kernel/panic/panic.hpp"
 
@@ -99,6 +100,7 @@ void set_up(Cpu& cpu) {
     cpu.apic_id = apic::id();
     if (!virt::enable(cpu.host_save_area, cpu.host_vmcb))
         refuse_to_start("VMXON failed: the firmware has not switched on Intel VT-x on every CPU");
+    harden_this_cpu();
     start_machine_checks();
 }
 

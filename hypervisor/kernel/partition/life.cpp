@@ -7,6 +7,7 @@
 #include "hypervisor/base/weakness.hpp"
 #include "hypervisor/kernel/console/console.hpp"
 #include "hypervisor/kernel/cpu/cpu.hpp"
+#include "hypervisor/kernel/cpu/hardening.hpp"
 #include "hypervisor/kernel/dma/dma.hpp"
 #include "hypervisor/kernel/machine.hpp"
 #include "hypervisor/kernel/panic/panic.hpp"
@@ -78,6 +79,8 @@ void silence_local_apic() {
 
 void reset_vcpu(Vcpu& vcpu) {
     cpu::reset_guest_state();
+    separate_lives((vcpu.partition->plan.flags & plan::flag_no_store_bypass) != 0);
+    vcpu.cached.forget();
     vcpu::Vcpu fresh;
     fresh.policy = vcpu.core.policy;
     fresh.index = vcpu.core.index;

@@ -33,6 +33,7 @@ struct Vcpu {
     Partition* partition = nullptr;
     VcpuState state = VcpuState::waiting;
     vcpu::RateLimiter audit_rate;
+    paging::CachedTable cached; // of the partition's second stage, by its CPU
 };
 
 inline constexpr std::size_t console_ring_bytes = 8192;
@@ -50,7 +51,7 @@ struct Partition {
     std::string_view name;
     plan::Partition plan{};
     vcpu::Policy policy;
-    base::PhysAddr second_stage; // root of its NPT or EPT
+    paging::LiveTable second_stage; // root of its NPT or EPT
     base::FixedVector<Vcpu*, vcpu::max_vcpus> vcpus;
 
     std::atomic<vcpu::PartitionState> state = vcpu::PartitionState::empty;

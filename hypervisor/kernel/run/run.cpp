@@ -5,6 +5,7 @@
 #include "hypervisor/base/weakness.hpp"
 #include "hypervisor/core/vcpu/intercepts.hpp"
 #include "hypervisor/kernel/cpu/cpu.hpp"
+#include "hypervisor/kernel/cpu/hardening.hpp"
 #include "hypervisor/kernel/machine.hpp"
 #include "hypervisor/kernel/memory/pool.hpp"
 #include "hypervisor/kernel/panic/machine_check.hpp"
@@ -84,12 +85,14 @@ template <typename Exit> [[gnu::always_inline]] inline bool quick(Vcpu& vcpu, co
             request(*cpu, request_look);
     const vcpu::Action action = vcpu::decide(vcpu.core, exit);
     const bool stay = carry_out(vcpu, exit, action);
+    before_entry();
     return stay && nothing_requested(vcpu);
 }
 
 // Into the guest until somebody wants something else of this CPU.
 void enter(Vcpu& vcpu) {
-    if (vcpu.guest.run())
+    before_entry();
+    if (vcpu.guest.run(vcpu.cached.up_to_date(vcpu.partition->second_stage, [&vcpu] { vcpu.guest.flush(); })))
         return;
     vcpu::Exit exit;
     exit.kind = vcpu::ExitKind::invalid;
@@ -112,7 +115,7 @@ void start_vcpu(Vcpu& vcpu, const vcpu::InitialState& state) {
     const Machine& m = machine();
     vcpu.core.registers = state.registers;
     vcpu.guest.prepare({&vcpu.core.registers, vcpu.cpu->host_vmcb, &vcpu.cpu->requests, &vcpu},
-                       {m.io_permissions, m.msr_permissions, vcpu.partition->second_stage,
+                       {m.io_permissions, m.msr_permissions, vcpu.partition->second_stage.root(),
                         vcpu.partition->policy.cpuid.cr4_allowed},
                        state);
     vcpu.state = VcpuState::running;
