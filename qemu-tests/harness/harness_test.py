@@ -7,8 +7,10 @@ import os
 import stat
 import sys
 import tempfile
+import time
 import unittest
 from contextlib import redirect_stdout
+from unittest import mock
 
 import batch
 import bochs
@@ -361,6 +363,45 @@ class BochsTest(unittest.TestCase):
         self.assertIsNone(bochs.ended(GOOD[:-3]))
         self.assertIsNone(bochs.ended(LOG + START))
         self.assertIsNone(bochs.ended(LOG + START + frame("o", "0", MACHINE_END)))  # a guest says it
+
+    def run_with(self, serial, log="", sleep=0, limit=20):
+        """What bochs.run() makes of a Bochs that says SERIAL, then stays for SLEEP seconds."""
+        with tempfile.TemporaryDirectory(prefix="caisson bochs ") as place:
+            program = os.path.join(place, "bochs")
+            with open(program, "w", encoding="utf-8") as file:
+                file.write(f"""#!/usr/bin/env python3
+import re, sys, time
+said = open(sys.argv[3]).read()
+open(re.search('dev="(.*)"', said)[1], "wb").write({serial!r})
+open(re.search('log: "(.*)"', said)[1], "w").write({log!r})
+time.sleep({sleep})
+sys.exit(1)
+""")
+            os.chmod(program, 0o755)
+            with mock.patch.dict(os.environ, PATH=f"{place}:{os.environ['PATH']}"), mock.patch.object(bochs, "make_iso", lambda *_: "none"):
+                return bochs.run("bochs-svm", {"cpus": 2, "memory": "64M"}, "loader", "bundle", limit, place)
+
+    def test_a_machine_that_powers_off(self):
+        run = self.run_with(GOOD)
+        self.assertEqual((run.status, run.timed_out, run.complaints, run.serial), (33, False, [], GOOD))
+
+    def test_a_machine_that_halts_is_ended(self):
+        started = time.monotonic()
+        run = self.run_with(LOG + frame("e", "hv", "reason=refused action=halt"), sleep=60)
+        self.assertEqual((run.status, run.timed_out), (35, False))
+        self.assertLess(time.monotonic() - started, 15)
+
+    def test_a_machine_that_never_ends(self):
+        run = self.run_with(LOG + frame("o", "0", MACHINE_END), sleep=60, limit=2)
+        self.assertEqual((run.status, run.timed_out), (1, True))
+
+    def test_a_bochs_that_dies(self):
+        run = self.run_with(b"", log="00000000000p[BIOS  ] >>PANIC<< No bootable device.\n")
+        self.assertEqual((run.status, run.complaints), (1, ["Bochs: >>PANIC<< No bootable device."]))
+
+    def test_too_many_cpus(self):
+        with self.assertRaisesRegex(run_case.machine.MachineError, "at most 12"):
+            bochs.run("bochs-svm", {"cpus": 13}, "loader", "bundle", 1, "/nonexistent")
 
     def test_panics_of_bochs_are_complaints(self):
         log = ("00142773760p[CPU0  ] >>PANIC<< exception(): 3rd (13) exception with no resolution\n"
