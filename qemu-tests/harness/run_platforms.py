@@ -155,7 +155,7 @@ def table(known, results, excluded, skipped, platforms):
                 left_out.setdefault(excluded[(name, platform)], []).append(platform)
         lines += [f"excluded: {name} on {', '.join(where)}: {why}" for why, where in left_out.items()]
     lines += [f"skipped: {name}: {why}" for name, why in skipped.items()]
-    lines += [f"FAILED: {name} on {platform}: {why.splitlines()[0]}" for (name, platform), (verdict, why) in results.items()
+    lines += [f"FAILED: {name} on {platform}: {' '.join(why.split())[-400:]}" for (name, platform), (verdict, why) in results.items()
               if verdict == "failed"]
     return lines
 
