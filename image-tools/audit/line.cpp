@@ -13,15 +13,15 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::array<std::pair<std::string_view, std::string_view>, 9> kinds{{{"boot", "configuration"},
-                                                                              {"integrity", "integrity"},
-                                                                              {"start", "start"},
-                                                                              {"restart", "restart"},
-                                                                              {"ended", "stop"},
-                                                                              {"refused", "refusal"},
-                                                                              {"stopped", "fault"},
-                                                                              {"note", "note"},
-                                                                              {"closed", "close"}}};
+using Kind = std::pair<std::string_view, std::string_view>;
+constexpr auto kinds = std::to_array<Kind>({{"boot", "configuration"},
+                                            {"integrity", "integrity"},
+                                            {"ended", "stop"},
+                                            {"refused", "refusal"},
+                                            {"dma_refused", "refusal"},
+                                            {"stopped", "fault"},
+                                            {"machine_check", "fault"},
+                                            {"closed", "close"}});
 constexpr std::array<std::string_view, 6> own{"event", "seq", "time", "kind", "hash", "mac"};
 
 // What a person or a program chose is text, also where it looks like a number.

@@ -33,8 +33,8 @@ struct Record {
     [[nodiscard]] std::string text() const;
 };
 
-// The class of an event: configuration, integrity, start, restart, stop, refusal, fault, note, close; an event that
-// is none of these is its own class.
+// The class of an event: configuration, integrity, stop, refusal, fault, close; any other event (start, restart, note) is
+// its own class.
 [[nodiscard]] std::string_view kind_of(std::string_view event);
 
 // From a frame's payload. Nothing when it is no audit record.

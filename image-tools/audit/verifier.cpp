@@ -88,7 +88,7 @@ void Verifier::take(const Record& record) {
     if (boot.records++ == 0)
         boot.first = record.hash;
     boot.last = record.hash;
-    if (const auto lost = record.value("lost"); !lost.empty())
+    if (const auto lost = record.value("overflow"); !lost.empty())
         boot.lost = std::strtoull(std::string(lost).c_str(), nullptr, 10);
     if (record.event == "closed") {
         boot.closed = true;

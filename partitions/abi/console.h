@@ -12,7 +12,7 @@
  *   'o'  console output of a partition
  *   'l'  a line of the hypervisor's own log (partition "hv")
  *   'a'  an audit record (partition "hv"):  key=value pairs separated by single spaces; values have no spaces
- *        first keys: event=WORD seq=N time=TSC, `lost=N` where records were dropped before it; last keys: hash=HEX and,
+ *        first keys: event=WORD seq=N time=TSC, `overflow=N` where records were dropped before it; last keys: hash=HEX and,
  *        where the plan has an audit key, mac=HEX (hypervisor/core/audit/chain.hpp). seq counts from 0 without a hole.
  *        Events: boot (always the first), integrity, start, restart, refused, stopped, ended, note, closed (always the
  *        last), ...

@@ -29,7 +29,7 @@ Record* Log::open(std::string_view event, std::uint64_t time) {
     record.clear();
     record.add("event", event).add("seq", head).add("time", time);
     if (lost_ != lost_said_)
-        record.add("lost", lost_said_ = lost_);
+        record.add("overflow", lost_said_ = lost_);
     return &record;
 }
 

@@ -2,6 +2,7 @@
 #include "hypervisor/core/crypto/blake2b.hpp"
 #include "hypervisor/core/crypto/ed25519.hpp"
 #include "hypervisor/core/crypto/sha256.hpp"
+#include "hypervisor/core/crypto/x25519.hpp"
 
 #include <gtest/gtest.h>
 #include <openssl/bn.h>
@@ -153,6 +154,40 @@ struct KeyPair {
         return signature;
     }
 };
+
+TEST(X25519, StandardVector) {
+    const auto scalar = unhex<32>("a546e36bf0527c9d3b16154b82465edd62144c0ac1fc5a18506a2244ba449ac4");
+    const auto point = unhex<32>("e6db6867583030db3594c1a424b15f7c726624ec26b3353b10a903a6d0ab1c4c");
+    crypto::Key256 out{};
+    ASSERT_TRUE(crypto::x25519(out, scalar, point));
+    EXPECT_EQ(hex(out), "c3da55379de9c6908e94ea4df28d084f32eccf03491c71f754b4075577a28552");
+}
+
+TEST(X25519, AgreesWithOpenssl) {
+    for (std::uint8_t n = 0; n < 50; ++n) {
+        crypto::Key256 secret{}, ours{}, theirs{};
+        for (std::size_t i = 0; i < secret.size(); ++i)
+            secret[i] = static_cast<std::uint8_t>(n * 31 + i * i);
+        ASSERT_TRUE(crypto::x25519(ours, secret, crypto::x25519_base));
+        const std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> key{
+            EVP_PKEY_new_raw_private_key(EVP_PKEY_X25519, nullptr, secret.data(), secret.size()),
+            EVP_PKEY_free};
+        std::size_t size = theirs.size();
+        ASSERT_EQ(EVP_PKEY_get_raw_public_key(key.get(), theirs.data(), &size), 1);
+        EXPECT_EQ(hex(ours), hex(theirs));
+    }
+    crypto::Key256 out{};
+    EXPECT_FALSE(crypto::x25519(out, crypto::Key256{5}, crypto::Key256{}));
+    EXPECT_FALSE(crypto::x25519(out, crypto::Key256{5}, crypto::Key256{1}));
+}
+
+TEST(Wipe, LeavesNothing) {
+    std::array<std::uint8_t, 40> secret;
+    secret.fill(0xAA);
+    crypto::wipe(std::span{secret}.first(39));
+    EXPECT_TRUE(std::all_of(secret.begin(), secret.end() - 1, [](std::uint8_t byte) { return byte == 0; }));
+    EXPECT_EQ(secret.back(), 0xAA);
+}
 
 TEST(Ed25519, StandardVector) {
     const auto key = unhex<32>("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a");
