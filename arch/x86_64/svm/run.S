@@ -7,6 +7,8 @@
  * none of them, and they are reset between partitions' generations. GIF is 0 throughout.
  * RAX is copied out of the VMCB and into it; TLB_CONTROL holds for one VMRUN. Offsets: svm::Entry, svm::Vmcb, vcpu::Registers. Spec: AMD APM vol. 2 sections 15.5, 15.6, 15.17. */
 
+#include "arch/x86_64/virt/registers.S"
+
 .section .text.svm, "ax", @progbits
 .code64
 .balign 64
@@ -28,40 +30,16 @@ svm_run:
     vmload %rax
     movq (%rdi), %rbx
     movq %rbx, 0x5f8(%rax)
-    movq 8(%rdi), %rbx
-    movq 16(%rdi), %rcx
-    movq 24(%rdi), %rdx
-    movq 32(%rdi), %rsi
-    movq 48(%rdi), %rbp
-    movq 56(%rdi), %r8
-    movq 64(%rdi), %r9
-    movq 72(%rdi), %r10
-    movq 80(%rdi), %r11
-    movq 88(%rdi), %r12
-    movq 96(%rdi), %r13
-    movq 104(%rdi), %r14
-    movq 112(%rdi), %r15
+    guest_registers load
     movq 40(%rdi), %rdi
     vmrun %rax
     vmsave %rax
     pushq %rdi
     movq 8(%rsp), %rdi
-    movq %rbx, 8(%rdi)
+    guest_registers save
     movq 0x5f8(%rax), %rbx
     movq %rbx, (%rdi)
     movb $0, 0x5c(%rax)
-    movq %rcx, 16(%rdi)
-    movq %rdx, 24(%rdi)
-    movq %rsi, 32(%rdi)
-    movq %rbp, 48(%rdi)
-    movq %r8, 56(%rdi)
-    movq %r9, 64(%rdi)
-    movq %r10, 72(%rdi)
-    movq %r11, 80(%rdi)
-    movq %r12, 88(%rdi)
-    movq %r13, 96(%rdi)
-    movq %r14, 104(%rdi)
-    movq %r15, 112(%rdi)
     popq 40(%rdi)
     movq 16(%rsp), %rax
     vmload %rax

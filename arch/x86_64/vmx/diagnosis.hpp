@@ -13,30 +13,27 @@ namespace vmx {
 
 // The part of the guest state that entry checks, read out once.
 struct GuestState {
-    std::uint64_t cr0, cr3, cr4, efer, pat, dr7, debugctl, rflags, rip, pending_debug, link_pointer;
+    std::uint64_t cr0, cr3, cr4, efer, pat, dr7, rflags, rip, pending_debug;
     std::uint32_t entry_controls, interruption, interruptibility, activity;
     std::uint32_t cs_rights, ss_rights, tr_rights, cs_limit, tr_limit, gdtr_limit, idtr_limit;
-    std::uint16_t tr_selector;
     std::uint64_t cs_base, fs_base, gs_base, tr_base, gdtr_base, idtr_base;
 };
 
-template <typename Vmcs> GuestState guest_state(const Vmcs& vmcs) {
-    return {vmcs.read(field::guest_cr0),           vmcs.read(field::guest_cr3),
-            vmcs.read(field::guest_cr4),           vmcs.read(field::guest_efer),
-            vmcs.read(field::guest_pat),           vmcs.read(field::guest_dr7),
-            vmcs.read(field::guest_debugctl),      vmcs.read(field::guest_rflags),
-            vmcs.read(field::guest_rip),           vmcs.read(field::guest_pending_debug),
-            vmcs.read(field::link_pointer),        vmcs.read(field::entry_controls),
-            vmcs.read(field::entry_interruption),  vmcs.read(field::guest_interruptibility),
-            vmcs.read(field::guest_activity),      vmcs.read(field::guest_cs_rights),
-            vmcs.read(field::guest_ss_rights),     vmcs.read(field::guest_tr_rights),
-            vmcs.read(field::guest_cs_limit),      vmcs.read(field::guest_tr_limit),
-            vmcs.read(field::guest_gdtr_limit),    vmcs.read(field::guest_idtr_limit),
-            vmcs.read(SegmentFields<7>::selector), vmcs.read(SegmentFields<1>::base),
-            vmcs.read(SegmentFields<4>::base),     vmcs.read(SegmentFields<5>::base),
-            vmcs.read(SegmentFields<7>::base),     vmcs.read(field::guest_gdtr_base),
-            vmcs.read(field::guest_idtr_base)};
+// clang-format off
+template <typename Vmcs> GuestState guest_state(const Vmcs& v) {
+    namespace f = field;
+    return {v.read(f::guest_cr0), v.read(f::guest_cr3), v.read(f::guest_cr4), v.read(f::guest_efer),
+            v.read(f::guest_pat), v.read(f::guest_dr7), v.read(f::guest_rflags),
+            v.read(f::guest_rip), v.read(f::guest_pending_debug), v.read(f::entry_controls),
+            v.read(f::entry_interruption), v.read(f::guest_interruptibility), v.read(f::guest_activity),
+            v.read(f::guest_cs_rights), v.read(f::guest_ss_rights), v.read(f::guest_tr_rights),
+            v.read(f::guest_cs_limit), v.read(f::guest_tr_limit), v.read(f::guest_gdtr_limit),
+            v.read(f::guest_idtr_limit), v.read(SegmentFields<1>::base),
+            v.read(SegmentFields<4>::base), v.read(SegmentFields<5>::base), v.read(SegmentFields<7>::base),
+            v.read(f::guest_gdtr_base), v.read(f::guest_idtr_base)};
 }
+
+// clang-format on
 
 // Names the first failed check; "no check of the list" where none of them fails.
 [[nodiscard]] const char* failed_check(const GuestState& state, std::uint64_t cr0_fixed0,

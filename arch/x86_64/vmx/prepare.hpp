@@ -27,6 +27,11 @@ inline constexpr std::uint64_t cr4_mce = 1u << 6;
 // #DB and #AC exit so that their delivery cannot loop inside the CPU, #MC because it is the machine's.
 inline constexpr std::uint32_t exiting_exceptions = 1u << 1 | 1u << 17 | 1u << 18;
 
+template <typename Vmcs, typename... Fields>
+void write_all(Vmcs& vmcs, std::uint16_t value, Fields... fields) {
+    (vmcs.write(fields, value), ...);
+}
+
 template <unsigned N, typename Vmcs> void write_segment(Vmcs& vmcs, const vcpu::Segment& segment) {
     vmcs.write(SegmentFields<N>::selector, segment.selector);
     vmcs.write(SegmentFields<N>::limit, segment.limit);
@@ -38,20 +43,16 @@ template <typename Vmcs>
 void write_controls(Vmcs& vmcs, const ControlWords& words, const virt::Controls& controls) {
     constexpr std::uint64_t write_back = 6, four_levels = 3u << 3, none = ~std::uint64_t{0};
     constexpr std::uint16_t guest_vpid = 1; // one guest a CPU; 0 is the host's
-    vmcs.write(field::pin_controls, words[static_cast<std::size_t>(Word::pin)]);
-    vmcs.write(field::primary_controls, words[static_cast<std::size_t>(Word::primary)]);
-    vmcs.write(field::secondary_controls, words[static_cast<std::size_t>(Word::secondary)]);
-    vmcs.write(field::exit_controls, words[static_cast<std::size_t>(Word::exit)]);
-    vmcs.write(field::entry_controls,
-               words[static_cast<std::size_t>(Word::entry)] & ~control::entry_long_mode);
+    const auto word = [&words](Word which) { return words[static_cast<std::size_t>(which)]; };
+    vmcs.write(field::pin_controls, word(Word::pin));
+    vmcs.write(field::primary_controls, word(Word::primary));
+    vmcs.write(field::secondary_controls, word(Word::secondary));
+    vmcs.write(field::exit_controls, word(Word::exit));
+    vmcs.write(field::entry_controls, word(Word::entry) & ~control::entry_long_mode);
     vmcs.write(field::exception_bitmap, exiting_exceptions);
-    vmcs.write(field::page_fault_mask, 0);
-    vmcs.write(field::page_fault_match, 0);
-    vmcs.write(field::cr3_target_count, 0);
-    vmcs.write(field::exit_msr_store_count, 0);
-    vmcs.write(field::exit_msr_load_count, 0);
-    vmcs.write(field::entry_msr_load_count, 0);
-    vmcs.write(field::entry_interruption, 0);
+    write_all(vmcs, 0, field::page_fault_mask, field::page_fault_match, field::cr3_target_count,
+              field::exit_msr_store_count, field::exit_msr_load_count, field::entry_msr_load_count,
+              field::entry_interruption);
     vmcs.write(field::io_bitmap_a, controls.io_permissions.value());
     vmcs.write(field::io_bitmap_b, controls.io_permissions.value() + base::page_size);
     vmcs.write(field::msr_bitmap, controls.msr_permissions.value());
@@ -69,20 +70,15 @@ template <typename Vmcs> void write_host(Vmcs& vmcs, const HostState& host) {
     vmcs.write(field::host_efer, host.efer);
     vmcs.write(field::host_pat, host.pat);
     vmcs.write(field::host_cs_selector, host.code_selector);
-    vmcs.write(field::host_ss_selector, host.data_selector);
-    vmcs.write(field::host_ds_selector, host.data_selector);
-    vmcs.write(field::host_es_selector, host.data_selector);
-    vmcs.write(field::host_fs_selector, 0);
-    vmcs.write(field::host_gs_selector, 0);
+    write_all(vmcs, host.data_selector, field::host_ss_selector, field::host_ds_selector,
+              field::host_es_selector);
     vmcs.write(field::host_tr_selector, host.task_selector);
-    vmcs.write(field::host_fs_base, 0);
     vmcs.write(field::host_gs_base, host.gs_base);
     vmcs.write(field::host_tr_base, host.task_base);
     vmcs.write(field::host_gdtr_base, host.gdt_base);
     vmcs.write(field::host_idtr_base, host.idt_base);
-    vmcs.write(field::host_sysenter_cs, 0);
-    vmcs.write(field::host_sysenter_esp, 0);
-    vmcs.write(field::host_sysenter_eip, 0);
+    write_all(vmcs, 0, field::host_fs_selector, field::host_gs_selector, field::host_fs_base,
+              field::host_sysenter_cs, field::host_sysenter_esp, field::host_sysenter_eip);
     vmcs.write(field::host_rip, host.rip);
 }
 
@@ -113,14 +109,9 @@ void write_guest(Vmcs& vmcs, const vcpu::InitialState& state, const HostState& h
     vmcs.write(field::guest_rflags, state.rflags);
     vmcs.write(field::guest_rip, state.rip);
     vmcs.write(field::guest_rsp, state.rsp);
-    vmcs.write(field::guest_debugctl, 0);
-    vmcs.write(field::guest_interruptibility, 0);
-    vmcs.write(field::guest_activity, 0);
-    vmcs.write(field::guest_pending_debug, 0);
-    vmcs.write(field::guest_smbase, 0);
-    vmcs.write(field::guest_sysenter_cs, 0);
-    vmcs.write(field::guest_sysenter_esp, 0);
-    vmcs.write(field::guest_sysenter_eip, 0);
+    write_all(vmcs, 0, field::guest_debugctl, field::guest_interruptibility, field::guest_activity,
+              field::guest_pending_debug, field::guest_smbase, field::guest_sysenter_cs,
+              field::guest_sysenter_esp, field::guest_sysenter_eip);
 }
 
 } // namespace vmx

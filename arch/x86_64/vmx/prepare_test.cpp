@@ -172,7 +172,6 @@ vmx::GuestState good() {
     s.dr7 = 0x400;
     s.rflags = 0x202;
     s.rip = 0x1000;
-    s.link_pointer = ~std::uint64_t{0};
     s.entry_controls = vmx::control::entry_long_mode;
     s.cs_rights = 0xa09b;
     s.cs_limit = 0xffffffff;
@@ -204,15 +203,9 @@ TEST(VmxDiagnosis, NamesControlRegisters) {
                   s.cr4 |= 1u << 17;
               }),
               "CR4.PCIDE outside IA-32e mode");
-    EXPECT_EQ(check_after([](auto& s) {
-                  s.cr4 |= 1u << 23;
-                  s.cr0 &= ~0x10000ull;
-              }),
-              "CR4.CET without CR0.WP");
     EXPECT_EQ(check_after([](auto& s) { s.cr3 = std::uint64_t{1} << 60; }),
               "CR3 beyond the physical address width");
     EXPECT_EQ(check_after([](auto& s) { s.dr7 |= std::uint64_t{1} << 40; }), "DR7 has a high bit");
-    EXPECT_EQ(check_after([](auto& s) { s.debugctl = 1; }), "IA32_DEBUGCTL is not 0");
     EXPECT_EQ(check_after([](auto& s) { s.pat = 2; }), "IA32_PAT has a reserved type");
     EXPECT_EQ(check_after([](auto& s) { s.efer |= 0x1000; }), "EFER has a reserved bit");
     EXPECT_EQ(check_after([](auto& s) { s.efer = 0x900; }), "EFER.LMA differs from the entry control");
@@ -256,7 +249,6 @@ TEST(VmxDiagnosis, NamesFlagsAndEvents) {
                   s.rflags = 0x102;
               }),
               "pending single step does not match RFLAGS.TF");
-    EXPECT_EQ(check_after([](auto& s) { s.link_pointer = 0; }), "VMCS link pointer is set");
 }
 
 TEST(VmxDiagnosis, NamesSegmentsAndTables) {
@@ -270,7 +262,6 @@ TEST(VmxDiagnosis, NamesSegmentsAndTables) {
     EXPECT_EQ(check_after([](auto& s) { s.gs_base = hole; }), "GS base is not canonical");
     EXPECT_EQ(check_after([](auto& s) { s.tr_rights = 0x1008b; }), "TR is not usable");
     EXPECT_EQ(check_after([](auto& s) { s.tr_rights = 0x83; }), "TR has a wrong type");
-    EXPECT_EQ(check_after([](auto& s) { s.tr_selector = 4; }), "TR lies in the LDT");
     EXPECT_EQ(check_after([](auto& s) { s.tr_limit = 0x100000; }), "TR limit does not fit its granularity");
     EXPECT_EQ(check_after([](auto& s) { s.tr_base = hole; }), "TR base is not canonical");
     EXPECT_EQ(check_after([](auto& s) { s.gdtr_base = hole; }), "GDTR is not valid");

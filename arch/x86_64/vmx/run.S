@@ -10,6 +10,8 @@
 
 .set HOST_RSP, 0x6c14
 
+#include "arch/x86_64/virt/registers.S"
+
 .section .text.vmx, "ax", @progbits
 .code64
 .balign 64
@@ -33,19 +35,7 @@ vmx_window:
     cmpl $0, 24(%rdi)
     movq (%rdi), %rdi
     movq (%rdi), %rax
-    movq 8(%rdi), %rbx
-    movq 16(%rdi), %rcx
-    movq 24(%rdi), %rdx
-    movq 32(%rdi), %rsi
-    movq 48(%rdi), %rbp
-    movq 56(%rdi), %r8
-    movq 64(%rdi), %r9
-    movq 72(%rdi), %r10
-    movq 80(%rdi), %r11
-    movq 88(%rdi), %r12
-    movq 96(%rdi), %r13
-    movq 104(%rdi), %r14
-    movq 112(%rdi), %r15
+    guest_registers load
     movq 40(%rdi), %rdi
     je 1f
     vmresume
@@ -63,19 +53,7 @@ vmx_exited:
     movl $1, 24(%rdi)
     movq (%rdi), %rdi
     movq %rax, (%rdi)
-    movq %rbx, 8(%rdi)
-    movq %rcx, 16(%rdi)
-    movq %rdx, 24(%rdi)
-    movq %rsi, 32(%rdi)
-    movq %rbp, 48(%rdi)
-    movq %r8, 56(%rdi)
-    movq %r9, 64(%rdi)
-    movq %r10, 72(%rdi)
-    movq %r11, 80(%rdi)
-    movq %r12, 88(%rdi)
-    movq %r13, 96(%rdi)
-    movq %r14, 104(%rdi)
-    movq %r15, 112(%rdi)
+    guest_registers save
     popq 40(%rdi)
     movq (%rsp), %rdi
     movq 16(%rdi), %rdi

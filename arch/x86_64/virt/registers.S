@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* arch/x86_64/virt/registers.S - a guest's general registers to and from vcpu::Registers, for both vendors' stubs.
+ *
+ * Included, not assembled by itself. RDI points to the Registers; RAX (first) and RDI itself are left to the stub. */
+
+.macro guest_registers direction
+    .set at, 8
+    .irp name, rbx, rcx, rdx, rsi, rdi, rbp, r8, r9, r10, r11, r12, r13, r14, r15
+    .ifnc \name, rdi
+    .ifc \direction, load
+    movq at(%rdi), %\name
+    .else
+    movq %\name, at(%rdi)
+    .endif
+    .endif
+    .set at, at + 8
+    .endr
+.endm
