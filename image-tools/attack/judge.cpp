@@ -145,8 +145,11 @@ void Judge::witness_line(std::string_view line) {
     if (value_of(words, "exits") != "0" || value_of(words, "strange") != "0" ||
         value_of(words, "memory") != "good" || !late || *late > latest_allowed)
         blame("the neighbour noticed: " + std::string(line));
-    // Whoever has not come back yet still runs.
-    std::erase_if(since_report_, [this](unsigned index) { return !cases_[index].saw.empty(); });
+    // Whoever has not come back yet still runs, unless its life is over.
+    const std::size_t lives_over = session_->partitions()[hostile_].endings.size();
+    std::erase_if(since_report_, [&](unsigned index) {
+        return !cases_[index].saw.empty() || cases_[index].life <= lives_over;
+    });
 }
 
 void Judge::audit_record(std::string_view record) {

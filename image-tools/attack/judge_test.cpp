@@ -170,6 +170,13 @@ TEST(Judge, TheWitnessCountsAgainstWhoRanSinceItsLastReport) {
     }
 }
 
+TEST(Judge, WhoWasStoppedIsNotBlamedForWhatComesLater) {
+    Line line;
+    line.good_run();
+    line.ends(1, "exit", "none", true, "attack-witness", 2);
+    EXPECT_EQ(verdict_of(line.items(), "hole"), "passed: stopped npf");
+}
+
 TEST(Judge, WhatIsForgedAndBelievedFails) {
     const auto after = [](const auto& forge) {
         Line line;

@@ -232,15 +232,6 @@ void random_request() {
     step();
 }
 
-std::uint64_t number_after(std::string_view text, std::string_view key) {
-    const std::size_t at = text.find(key);
-    std::uint64_t out = 0;
-    for (std::size_t i = at + key.size();
-         at != std::string_view::npos && i < text.size() && text[i] >= '0' && text[i] <= '9'; ++i)
-        out = out * 10 + static_cast<unsigned>(text[i] - '0');
-    return out;
-}
-
 // The second CPU: a life without progress ends by a triple fault.
 [[noreturn]] void watch() {
     for (std::uint64_t last = ~std::uint64_t{0};;) {
@@ -260,7 +251,9 @@ std::uint64_t number_after(std::string_view text, std::string_view key) {
 void run_random(std::string_view options) {
     const auto life =
         static_cast<std::uint64_t>(guest::call(CAISSON_CALL_COUNTER, CAISSON_COUNTER_GENERATION).value);
-    state = number_after(options, "seed=") * 0x100000001B3 + life;
+    constexpr std::string_view key = "seed=";
+    const std::string_view seed = options.starts_with(key) ? options.data() + key.size() : options;
+    state = number_in(seed) * 0x100000001B3 + life;
     guest::step_hook = on_step;
     guest::interrupt_hook = [](unsigned) {};
     guest::start_cpu(1, watch);

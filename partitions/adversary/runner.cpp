@@ -143,6 +143,16 @@ std::string_view name_of(Audit audit) {
     return audit_names[static_cast<std::size_t>(audit)];
 }
 
+std::uint64_t number_in(std::string_view digits) {
+    std::uint64_t out = 0;
+    for (const char digit : digits) {
+        if (digit < '0' || digit > '9')
+            break;
+        out = out * 10 + static_cast<unsigned>(digit - '0');
+    }
+    return out;
+}
+
 void run_cases(std::string_view list) {
     look_at_memory();
     const auto life =
@@ -176,7 +186,7 @@ void guest_main() {
     if (first == "attack")
         attack::run_cases(rest);
     if (first == "witness")
-        attack::run_witness();
+        attack::run_witness(attack::number_in(rest));
     if (first == "random")
         attack::run_random(rest);
     attack::run_single(words);

@@ -2,6 +2,8 @@
 // partitions/adversary/witness.cpp - the adversary's neighbour: computes, takes its timer, and says whether anything of
 // what goes on elsewhere reached it.
 //
+// `witness N` ends after so many rounds, `witness` never.
+//
 // Every round prints  witness ROUND exits=N strange=N late=N ticks=N memory=good|bad : exits besides its own calls,
 // interrupts that it did not ask for, how many turns of a loop its own interrupt took at most (its own progress, not a
 // clock that others share), timer interrupts, and whether a megabyte still holds what it wrote.
@@ -52,7 +54,7 @@ std::uint64_t exits() {
 
 } // namespace
 
-void run_witness() {
+void run_witness(std::uint64_t rounds) {
     guest::interrupt_hook = [](unsigned vector) {
         if (vector == timer_vector)
             ticks = ticks + 1;
@@ -64,7 +66,7 @@ void run_witness() {
     const std::uint64_t hz = guest::boot_page().apic_timer_hz;
     guest::start_timer(timer_vector, static_cast<std::uint32_t>(hz != 0 ? hz / 100 : 1'000'000));
     cpu::interrupts_on();
-    for (std::uint64_t round = 1;; ++round) {
+    for (std::uint64_t round = 1; rounds == 0 || round <= rounds; ++round) {
         fill(round);
         const std::uint64_t exits_before = exits(), ticks_before = ticks;
         std::uint64_t late = 0;
@@ -82,6 +84,7 @@ void run_witness() {
              << " ticks=" << ticks - ticks_before << " memory=" << (good ? "good" : "bad") << '\n';
         guest::print(line);
     }
+    guest::exit(0);
 }
 
 } // namespace attack

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""caisson attack, as a user runs it. usage: attack_test.py --build DIR all | weak NAME CLASS CASE... | random SEEDS STEPS"""
+"""caisson attack, as a user runs it. usage: attack_test.py --build DIR all | weak NAME CLASS CASE... | random SEEDS STEPS | bochs ROUNDS CLASS..."""
 import argparse
 import json
 import os
@@ -9,9 +9,12 @@ import sys
 import tempfile
 import xml.etree.ElementTree
 
+sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../harness"))
+import bochs  # noqa: E402
 import weak  # noqa: E402
 
+LIMIT = 1500  # seconds for Bochs
 KEYS = ["name", "class", "vendor", "verdict", "expected", "audit", "passed"]
 MANIFEST = """apiVersion: caisson/v1
 name: test
@@ -20,6 +23,18 @@ securityVersion: 1
 machine: {{board: qemu-q35, cpus: 1, memory: 128MiB}}
 partitions:
   calm: {{kernel: "{guests}/statuses.elf", cmdline: "0", cpus: 1, memory: 4MiB}}
+"""
+
+
+# The same two partitions that the command adds; the witness ends after so many rounds.
+RECORDED = """apiVersion: caisson/v1
+name: test
+version: 1.0.0
+securityVersion: 1
+machine: {{board: qemu-q35, cpus: 3, memory: 128MiB}}
+partitions:
+  attack-hostile: {{kernel: "{adversary}", cmdline: "attack {classes}", cpus: 2, memory: 4MiB, restart: on-failure}}
+  attack-witness: {{kernel: "{adversary}", cmdline: "witness {rounds}", cpus: 1, memory: 4MiB}}
 """
 
 
@@ -102,10 +117,29 @@ def test_random(attack, seeds, steps):
     return good
 
 
+def test_bochs(attack, rounds, classes):
+    """The CPU's part on VT-x: Bochs boots, the command judges the serial line."""
+    with open(attack.manifest, "w", encoding="utf-8") as file:
+        file.write(RECORDED.format(adversary=attack.built["adversary"], classes=",".join(classes), rounds=rounds))
+    bundle = os.path.join(attack.work, "recorded.bundle")
+    subprocess.run([attack.built["tool"], "build", attack.manifest, "-o", bundle], check=True, env=attack.environment,
+                   capture_output=True)
+    run = bochs.run("bochs-vmx", {"cpus": 3, "memory": "128M"}, os.path.join(attack.work, "recorded.elf"), bundle,
+                    LIMIT, os.path.join(attack.work, "bochs"))
+    for complaint in run.complaints:
+        print(complaint)
+    status, items = attack.run("--replay", os.path.join(attack.work, "bochs/serial"), "--replay-partitions",
+                               "attack-hostile,attack-witness")
+    complain(items)
+    found = {item["class"] for item in items}
+    print(f"{len(items)} cases on {', '.join(sorted({item['vendor'] for item in items}))}; Bochs ran {'too long' if run.timed_out else 'to its end'}")
+    return status == 0 and found == set(classes) and {item["vendor"] for item in items} == {"vmx"} and not run.complaints
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--build", required=True)
-    parser.add_argument("what", choices=["all", "weak", "random"])
+    parser.add_argument("what", choices=["all", "weak", "random", "bochs"])
     parser.add_argument("words", nargs="*")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="caisson-attack-") as work:
@@ -114,6 +148,8 @@ def main():
             good = test_all(attack)
         elif options.what == "weak":
             good = test_weak(attack, options.words[0], options.words[1], options.words[2:])
+        elif options.what == "bochs":
+            good = test_bochs(attack, int(options.words[0]), options.words[1:])
         else:
             good = test_random(attack, int(options.words[0]), int(options.words[1]))
     print("passed" if good else "FAILED")
