@@ -28,6 +28,8 @@ enum class Weakness : std::uint32_t {
     keep_memory,    // memory is not scrubbed between two lives
     bus_masters_on, // devices that firmware left running go on
     dma_open,       // that, and remapping units stay off
+    extra_page,     // a partition sees one page of the hypervisor's image behind its memory
+    code_on_stack,  // the hypervisor's stacks are executable
 };
 
 #if CAISSON_WEAK

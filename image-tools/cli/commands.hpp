@@ -26,6 +26,7 @@ int image_inspect(const Options& options, Report& report);
 int attack(const Options& options, Report& report);
 int audit_show(const Options& options, Report& report);
 int audit_verify(const Options& options, Report& report);
+int prove(const Options& options, Report& report);
 int bench(const Options& options, Report& report);
 int version(const Options& options, Report& report);
 

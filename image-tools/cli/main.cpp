@@ -39,14 +39,15 @@ constexpr auto commands = std::to_array<Entry>({{"check", cli::check},
                                                 {"audit show", cli::audit_show},
                                                 {"audit verify", cli::audit_verify},
                                                 {"bench", cli::bench},
+                                                {"prove", cli::prove},
                                                 {"version", cli::version}});
 constexpr auto words =
     std::to_array<std::string_view>({"check", "plan", "build", "run", "inspect", "verify", "keygen", "image",
-                                     "attack", "audit", "bench", "version", "help"});
+                                     "attack", "audit", "bench", "prove", "version", "help"});
 constexpr auto reserved = std::to_array<std::string_view>(
-    {"prove",  "profile", "init",   "lock",   "diff",       "doctor", "explain",  "test", "policy",  "report",
-     "sbom",   "scan",    "sign",   "flash",  "completion", "ps",     "logs",     "stop", "restart", "exec",
-     "attach", "device",  "attest", "secret", "crash",      "board",  "evidence", "pull", "gc"});
+    {"profile", "init",   "lock",   "diff",       "doctor", "explain",  "test", "policy",  "report", "sbom",
+     "scan",    "sign",   "flash",  "completion", "ps",     "logs",     "stop", "restart", "exec",   "attach",
+     "device",  "attest", "secret", "crash",      "board",  "evidence", "pull", "gc"});
 
 [[noreturn]] void usage_error(std::string message, std::string help) {
     throw tool::Failure({"E0101", tool::ExitCode::usage, std::move(message), {}, {}, std::move(help)});
@@ -79,6 +80,16 @@ public:
         CLI::App* bench =
             app_.add_subcommand("bench", "Deterministic figures under QEMU's instruction counter");
         bench->add_option("--cpu", options.cpu, "QEMU's CPU model")->capture_default_str();
+        CLI::App* prove =
+            app_.add_subcommand("prove", "Does the plan, and with --live the machine, keep its promises?");
+        prove->add_option("FILE", options.file, "a manifest or a bundle (default: ./appliance.yaml)");
+        prove->add_flag("--live", options.live,
+                        "boot under QEMU and compare the running machine, page for page");
+        prove->add_option("--cpu", options.cpu, "QEMU's CPU model")->capture_default_str();
+        prove->add_option("--elf", options.elf, "the loader ELF of a bundle (default: beside it)");
+        prove->add_option("--qemu-arg", options.qemu_arguments, "a further argument for QEMU (repeat)")
+            ->option_text("ARG")
+            ->allow_extra_args(false);
         CLI::App* help = app_.add_subcommand("help", "This text, or that of a command");
         help->add_option("COMMAND", help_topic_, "a command")->option_text("[COMMAND]");
     }

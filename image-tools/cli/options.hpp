@@ -55,6 +55,8 @@ struct Options {
     std::vector<std::string> replay_partitions;
     // audit verify
     std::string audit_key; // --key
+    // prove
+    bool live = false;
     // version
     bool tcb = false;
     // image

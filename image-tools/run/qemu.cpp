@@ -63,9 +63,10 @@ std::vector<std::string> command_line(const Qemu& qemu, const QemuOptions& optio
     }
     const std::uint64_t mebibytes = (options.memory + (1 << 20) - 1) >> 20;
     out.insert(out.end(), {"-smp", std::to_string(options.cpus), "-m", std::to_string(mebibytes) + "M"});
-    for (const char* word : {"-display", "none", "-nodefaults", "-no-reboot", "-serial", "stdio", "-device",
-                             "isa-debug-exit,iobase=0xf4,iosize=4"})
+    for (const char* word : {"-display", "none", "-nodefaults", "-no-reboot", "-serial", "stdio"})
         out.emplace_back(word);
+    if (options.debug_exit)
+        out.insert(out.end(), {"-device", "isa-debug-exit,iobase=0xf4,iosize=4"});
     out.insert(out.end(), {"-kernel", options.elf.string(), "-initrd", options.bundle.string()});
     out.insert(out.end(), options.extra.begin(), options.extra.end());
     return out;

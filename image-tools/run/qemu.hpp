@@ -26,7 +26,8 @@ struct QemuOptions {
     std::uint32_t cpus = 1;
     std::uint64_t memory = 0; // bytes
     bool icount = false;      // instructions as time: the same run each time
-    std::vector<std::string> extra;
+    std::vector<std::string> extra{};
+    bool debug_exit = true; // the device with which the hypervisor ends QEMU and gives its status
 };
 
 // The machine docs/cli.md describes; the serial line is the process's stdout.

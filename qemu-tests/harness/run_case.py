@@ -216,6 +216,9 @@ class Case:
 
     def check_command(self):
         """The tool as a user sees it."""
+        boot = self.case.get("boot", {})
+        if "loader" in boot:
+            self.use_loader(boot["loader"], boot.get("weakness"))
         command = cases.substitute(self.case["command"], self.variables)
         if "manifest" in self.case:
             self.write_manifest("appliance", self.case["manifest"]["text"])

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "hypervisor/base/address.hpp"
+#include "hypervisor/base/weakness.hpp"
 
 #include <concepts>
 #include <cstdint>
@@ -50,7 +51,8 @@ template <std::uint64_t UserBit, bool WriteXorExecute> struct X86Format {
     static constexpr std::uint64_t bit_no_execute = std::uint64_t{1} << 63;
 
     static constexpr bool allows(Access access) {
-        return !(WriteXorExecute && access.write && access.execute);
+        return !(WriteXorExecute && access.write && access.execute) ||
+               base::weak(base::Weakness::code_on_stack);
     }
     static constexpr std::uint64_t table(base::PhysAddr address) {
         return (address.value() & address_mask) | bit_present | bit_write | UserBit;

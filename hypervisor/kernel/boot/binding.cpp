@@ -94,6 +94,9 @@ template <typename Format> base::PhysAddr second_stage(std::uint32_t partition) 
             gpa += run.bytes;
         }
     }
+    if (base::weak(base::Weakness::extra_page))
+        expect_tables(tables.map(m.bound.placements_of(partition)[0].bytes,
+                                 base::PhysAddr{image_extent().base}, base::page_size, paging::read_only));
     return tables.root();
 }
 

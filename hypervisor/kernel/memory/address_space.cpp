@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "hypervisor/kernel/memory/address_space.hpp"
 
+#include "hypervisor/base/weakness.hpp"
 #include "hypervisor/kernel/cpu/cpu.hpp"
 #include "hypervisor/kernel/late.hpp"
 #include "hypervisor/kernel/memory/layout.hpp"
@@ -48,9 +49,11 @@ base::Status<paging::Error> AddressSpace::map_image() {
 
 base::Status<paging::Error> AddressSpace::add_cpu(memory::FramePool& pool, Cpu& cpu) {
     const std::uint64_t area = cpu_area(cpu.index);
+    const paging::Access stack_access =
+        base::weak(base::Weakness::code_on_stack) ? paging::read_write_execute : paging::read_write;
     for (const StackPlace& stack : {main_stack, nmi_stack, double_fault_stack, machine_check_stack})
         CAISSON_TRY(tables_.map(area + stack.offset, take_frames(pool, stack.pages),
-                                stack.pages * base::page_size, paging::read_write));
+                                stack.pages * base::page_size, stack_access));
     for (unsigned slot = 0; slot < window_count; ++slot) {
         const std::uint64_t at = area + window_offset(slot);
         cpu.windows[slot].table = CAISSON_TRY(tables_.last_table(at));

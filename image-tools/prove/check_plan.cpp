@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+// image-tools/prove/check_plan.cpp - the plan's invariants, each by itself.
+#include "hypervisor/core/bundle/format.hpp"
+#include "image-tools/prove/intended.hpp"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+namespace prove {
+namespace {
+
+constexpr std::uint64_t page = 4096, low_memory = 1 << 20;
+
+using Problem = std::optional<std::string>;
+
+std::string at(const Range& range) {
+    return hex(range.base) + "-" + hex(range.end());
+}
+
+std::string region_text(const Guest& guest, std::uint64_t gpa) {
+    return "'" + guest.name + "', guest-physical " + hex(gpa);
+}
+
+bool is_root(const plan::Region& region) {
+    return region.kind == static_cast<std::uint32_t>(plan::RegionKind::root_image);
+}
+
+// Guest-physical layouts: whole pages, ascending, apart; RAM adds up; at most one root image.
+Problem layouts(const Intended& intended) {
+    for (const Guest& guest : intended.guests) {
+        std::uint64_t end = 0, ram = 0;
+        unsigned roots = 0;
+        for (const plan::Region& region : guest.regions) {
+            if (region.gpa % page != 0 || region.bytes % page != 0 || region.bytes == 0)
+                return region_text(guest, region.gpa) + ": not whole pages";
+            if (region.gpa < end || region.gpa + region.bytes < region.gpa)
+                return region_text(guest, region.gpa) + ": overlaps what is before it";
+            if (!is_root(region) && region.kind != static_cast<std::uint32_t>(plan::RegionKind::ram))
+                return region_text(guest, region.gpa) + ": neither RAM nor a root image";
+            end = region.gpa + region.bytes;
+            is_root(region) ? static_cast<void>(++roots) : static_cast<void>(ram += region.bytes);
+        }
+        if (ram != guest.memory_bytes || ram == 0)
+            return "'" + guest.name + "' is to have " + size_text(guest.memory_bytes) +
+                   ", its regions hold " + size_text(ram);
+        if (roots != (guest.root_section == plan::no_section ? 0u : 1u))
+            return "'" + guest.name + "' has " + std::to_string(roots) + " root images";
+    }
+    return std::nullopt;
+}
+
+// Every byte of every region is backed once, by frames of that kind, and nothing else is.
+Problem complete(const Intended& intended) {
+    std::size_t next = 0;
+    for (std::uint32_t i = 0; i < intended.guests.size(); ++i) {
+        const Guest& guest = intended.guests[i];
+        for (const plan::Region& region : guest.regions) {
+            std::uint64_t gpa = region.gpa;
+            while (next < intended.backings.size() && intended.backings[next].partition == i &&
+                   intended.backings[next].gpa == gpa && gpa < region.gpa + region.bytes) {
+                if (intended.backings[next].root != is_root(region))
+                    return region_text(guest, gpa) + ": backed as the wrong kind";
+                gpa += intended.backings[next++].bytes;
+            }
+            if (gpa != region.gpa + region.bytes)
+                return region_text(guest, gpa) + ": " +
+                       (gpa < region.gpa + region.bytes ? "no frames" : "too many frames");
+        }
+    }
+    if (next != intended.backings.size())
+        return region_text(intended.guests[intended.backings[next].partition], intended.backings[next].gpa) +
+               ": frames for what is in no region";
+    return std::nullopt;
+}
+
+struct Owned {
+    Range range;
+    std::string owner;
+};
+
+Problem disjoint(const Intended& intended) {
+    std::vector<Owned> all;
+    for (const Range& range : intended.hypervisor)
+        all.push_back({range, "the hypervisor"});
+    for (const Backing& backing : intended.backings)
+        all.push_back({backing.frames(), "'" + intended.guests[backing.partition].name + "'"});
+    std::sort(all.begin(), all.end(),
+              [](const Owned& a, const Owned& b) { return a.range.base < b.range.base; });
+    for (std::size_t i = 1; i < all.size(); ++i)
+        if (all[i - 1].range.overlaps(all[i].range))
+            return at(all[i].range) + " of " + all[i].owner + " overlaps " + at(all[i - 1].range) + " of " +
+                   all[i - 1].owner;
+    return std::nullopt;
+}
+
+// Rule 4: below 1 MiB, what firmware keeps, holes; the bundle but a partition's own root in it.
+Problem given(const Intended& intended) {
+    for (const Backing& backing : intended.backings) {
+        const Range frames = backing.frames();
+        const std::string who = "'" + intended.guests[backing.partition].name + "' is given " + at(frames);
+        if (frames.base < low_memory)
+            return who + ", below 1 MiB";
+        if (std::none_of(intended.usable.begin(), intended.usable.end(), [&](const Range& usable) {
+                return frames.base >= usable.base && frames.end() <= usable.end();
+            }))
+            return who + ", which is not (all) memory for use";
+        if (!backing.root && frames.overlaps(intended.bundle))
+            return who + ", which holds the bundle";
+    }
+    return std::nullopt;
+}
+
+// A root image belongs to the partition that names it; in the bundle it is exactly its section.
+Problem roots(const Intended& intended) {
+    std::set<std::uint32_t> seen;
+    for (std::uint32_t i = 0; i < intended.guests.size(); ++i) {
+        const Guest& guest = intended.guests[i];
+        if (guest.root_section == plan::no_section)
+            continue;
+        if (guest.root_section >= intended.sections.size() || !seen.insert(guest.root_section).second)
+            return "'" + guest.name + "' names section " + std::to_string(guest.root_section) +
+                   ", which is not there or another's";
+        const appliance::SectionShape& section = intended.sections[guest.root_section];
+        if (section.type != static_cast<std::uint32_t>(bundle::SectionType::root) || section.partition != i)
+            return "'" + guest.name + "' names a section that is not its root image";
+        for (const Backing& backing : intended.backings)
+            if (backing.partition == i && backing.root && backing.frames().overlaps(intended.bundle) &&
+                (backing.frame != intended.bundle.base + section.offset || backing.bytes != section.size))
+                return "'" + guest.name + "' sees " + at(backing.frames()) +
+                       " of the bundle, which is not exactly its root image";
+    }
+    return std::nullopt;
+}
+
+Problem payloads(const Intended& intended) {
+    const auto wrong = [&](std::uint32_t section, bundle::SectionType type, std::uint32_t partition) {
+        if (section >= intended.sections.size())
+            return true;
+        const appliance::SectionShape& shape = intended.sections[section];
+        return shape.type != static_cast<std::uint32_t>(type) ||
+               (shape.partition != partition && shape.partition != bundle::no_partition);
+    };
+    for (std::uint32_t i = 0; i < intended.guests.size(); ++i) {
+        const Guest& guest = intended.guests[i];
+        if (wrong(guest.kernel_section, bundle::SectionType::kernel, i))
+            return "'" + guest.name + "' names a kernel that is not there or another's";
+        if (guest.module_section != plan::no_section &&
+            wrong(guest.module_section, bundle::SectionType::module, i))
+            return "'" + guest.name + "' names a module that is not there or another's";
+    }
+    return std::nullopt;
+}
+
+Problem processors(const Intended& intended) {
+    std::set<std::uint32_t> apic_ids;
+    std::map<std::uint32_t, std::uint32_t> core_owner;
+    std::set<std::pair<std::uint32_t, std::uint32_t>> vcpus;
+    for (std::size_t rank = 0; rank < intended.processors.size(); ++rank) {
+        const Processor& cpu = intended.processors[rank];
+        const std::string who = "the CPU with APIC ID " + std::to_string(cpu.apic_id);
+        if (!apic_ids.insert(cpu.apic_id).second)
+            return who + " is there twice";
+        if (cpu.owner == nobody)
+            continue;
+        if (cpu.owner >= intended.guests.size() || !vcpus.insert({cpu.owner, cpu.vcpu}).second)
+            return who + " runs a vCPU that another runs too";
+        const Guest& guest = intended.guests[cpu.owner];
+        if (guest.cpu_set != 0 && (rank >= 64 || (guest.cpu_set >> rank & 1) == 0))
+            return who + " is not in the cpuset of '" + guest.name + "'";
+        const auto [core, first] = core_owner.insert({cpu.core, cpu.owner});
+        if (!first && core->second != cpu.owner)
+            return "'" + guest.name + "' and '" + intended.guests[core->second].name + "' share a core";
+    }
+    for (std::uint32_t i = 0; i < intended.guests.size(); ++i)
+        for (std::uint32_t vcpu = 0; vcpu < intended.guests[i].cpu_count; ++vcpu)
+            if (!vcpus.contains({i, vcpu}))
+                return "vCPU " + std::to_string(vcpu) + " of '" + intended.guests[i].name + "' has no CPU";
+    return std::nullopt;
+}
+
+} // namespace
+
+std::vector<Item> check_plan(const Intended& intended) {
+    std::vector<Item> out;
+    const auto item = [&](const char* name, const Problem& problem, std::string good) {
+        out.push_back({name, !problem, problem ? *problem : std::move(good)});
+    };
+    std::uint64_t ram = 0, root = 0;
+    for (const Backing& backing : intended.backings)
+        (backing.root ? root : ram) += backing.bytes;
+    std::size_t used = 0;
+    for (const Processor& cpu : intended.processors)
+        used += cpu.owner == nobody ? 0 : 1;
+    item("layouts", layouts(intended),
+         std::to_string(intended.guests.size()) + " partitions, each region whole pages, apart, adding up");
+    item("complete", complete(intended),
+         size_text(ram) + " of RAM and " + size_text(root) + " of root images, every page backed once");
+    item("one-owner", disjoint(intended), "no frame belongs to two partitions, or to one and the hypervisor");
+    item("never-given", given(intended), "nothing below 1 MiB, of firmware, in holes or of the bundle");
+    item("roots", roots(intended), "each root image is its partition's own section, read and execute only");
+    item("payloads", payloads(intended), "kernels and modules are there and of the right partition");
+    item("cpus", processors(intended),
+         std::to_string(used) + " CPUs for vCPUs, " + std::to_string(intended.processors.size() - used) +
+             " parked; no core shared");
+    return out;
+}
+
+} // namespace prove

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+// image-tools/prove/intended.cpp - from the bundle's table and the board to what must be.
+#include "image-tools/prove/intended.hpp"
+
+#include "hypervisor/core/plan/bind.hpp"
+#include "hypervisor/core/plan/board.hpp"
+#include "hypervisor/core/plan/plan.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <elf.h>
+#include <memory>
+
+namespace prove {
+namespace {
+
+constexpr std::uint64_t page = 4096;
+
+std::uint64_t page_up(std::uint64_t value) {
+    return (value + page - 1) / page * page;
+}
+
+template <typename T> std::optional<T> load(std::span<const std::byte> bytes, std::uint64_t offset) {
+    if (offset > bytes.size() || bytes.size() - offset < sizeof(T))
+        return std::nullopt;
+    T value;
+    std::memcpy(&value, bytes.data() + offset, sizeof value);
+    return value;
+}
+
+std::string name_of(const std::array<char, 32>& field) {
+    return {field.data(),
+            static_cast<std::size_t>(std::find(field.begin(), field.end(), '\0') - field.begin())};
+}
+
+} // namespace
+
+std::string hex(std::uint64_t value) {
+    std::string out;
+    do
+        out.insert(out.begin(), "0123456789abcdef"[value & 15]);
+    while ((value >>= 4) != 0);
+    return "0x" + out;
+}
+
+std::string size_text(std::uint64_t bytes) {
+    constexpr std::uint64_t mebibyte = 1 << 20;
+    return bytes % mebibyte == 0 && bytes != 0 ? std::to_string(bytes / mebibyte) + " MiB"
+                                               : std::to_string(bytes / 1024) + " KiB";
+}
+
+std::optional<LoaderImage> read_loader(std::span<const char> elf) {
+    const auto bytes = std::as_bytes(elf);
+    const auto head = load<Elf64_Ehdr>(bytes, 0);
+    if (!head || std::memcmp(head->e_ident, ELFMAG, SELFMAG) != 0 || head->e_phentsize != sizeof(Elf64_Phdr))
+        return std::nullopt;
+    LoaderImage out;
+    std::uint64_t lowest = ~std::uint64_t{0}, highest = 0;
+    for (std::uint64_t i = 0; i < head->e_phnum; ++i) {
+        const auto segment = load<Elf64_Phdr>(bytes, head->e_phoff + i * sizeof(Elf64_Phdr));
+        if (!segment)
+            return std::nullopt;
+        if (segment->p_type != PT_LOAD)
+            continue;
+        const std::uint64_t base = segment->p_paddr / page * page;
+        const std::uint64_t end = page_up(segment->p_paddr + segment->p_memsz);
+        lowest = std::min(lowest, base);
+        highest = std::max(highest, end);
+        if ((segment->p_flags & PF_X) != 0)
+            out.executable.push_back({base, end - base});
+    }
+    if (highest == 0)
+        return std::nullopt;
+    out.all = {lowest, highest - lowest};
+    return out;
+}
+
+std::optional<std::string> read_table(std::span<const std::byte> table, std::vector<Guest>& guests) {
+    const auto header = load<plan::Header>(table, 0);
+    if (!header || header->magic != plan::magic || header->format != plan::format_version)
+        return "this is not a plan of format " + std::to_string(plan::format_version);
+    if (header->total_size != table.size() || header->partition_entsize != sizeof(plan::Partition))
+        return "its sizes are wrong";
+    for (std::uint64_t i = 0; i < header->partition_count; ++i) {
+        const auto record = load<plan::Partition>(table, sizeof(plan::Header) + i * sizeof(plan::Partition));
+        if (!record || record->region_count > plan::max_regions)
+            return "partition " + std::to_string(i) + " is not all there";
+        Guest guest;
+        guest.name = name_of(record->name);
+        guest.cpu_count = record->cpu_count;
+        guest.cpu_set = record->cpu_set;
+        guest.memory_bytes = record->memory_bytes;
+        guest.regions.assign(record->regions.begin(), record->regions.begin() + record->region_count);
+        guest.kernel_section = record->kernel_section;
+        guest.root_section = record->root_section;
+        guest.module_section = record->module_section;
+        guests.push_back(std::move(guest));
+    }
+    return std::nullopt;
+}
+
+std::optional<std::string> intend(const std::vector<std::byte>& table,
+                                  const std::vector<appliance::SectionShape>& sections,
+                                  std::uint64_t bundle_bytes, const LoaderImage& loader, const Board& board,
+                                  Intended& out) {
+    out = {};
+    if (const auto problem = read_table(table, out.guests))
+        return "the plan's table: " + *problem;
+    const auto parsed = plan::Plan::parse(table);
+    if (!parsed)
+        return std::string(plan::describe(parsed.error().error));
+    std::vector<plan::Cpu> cpus(board.cpus);
+    plan::assumed_cpus(plan::Board::qemu_q35, cpus);
+    std::vector<plan::SectionExtent> extents;
+    for (const appliance::SectionShape& section : sections)
+        extents.push_back({section.type, section.partition, section.offset, section.size});
+    memory::Map map;
+    if (!plan::assumed_map(plan::Board::qemu_q35, board.memory, map))
+        return "the board cannot have " + size_text(board.memory) + " of memory";
+    const memory::Run image{loader.all.base, loader.all.bytes};
+    plan::Machine machine;
+    machine.map = &map;
+    machine.cpus = cpus;
+    machine.reserved = {&image, 1};
+    machine.bundle_base = board.bundle_base != 0
+                              ? board.bundle_base
+                              : plan::assumed_bundle_base(plan::Board::qemu_q35, board.memory, bundle_bytes);
+    machine.bundle_bytes = bundle_bytes;
+    machine.sections = extents;
+    // What the hypervisor takes comes behind what partitions get, so its amount moves no frame of theirs.
+    plan::Options options;
+    options.huge_pages = board.huge_pages;
+    options.frames_fixed = 256;
+    options.frames_per_cpu = 16;
+    options.frames_per_partition = options.frames_per_vcpu = 8;
+    const auto bound = std::make_unique<plan::BoundPlan>();
+    if (const auto status = plan::bind(*parsed, machine, options, *bound); !status)
+        return std::string(plan::describe(status.error().error));
+
+    for (const plan::Placement& placement : bound->placements) {
+        std::uint64_t gpa = placement.gpa;
+        for (const memory::Run& run : bound->runs_of(placement)) {
+            out.backings.push_back({placement.partition, gpa, run.base, run.bytes,
+                                    placement.kind == plan::RegionKind::root_image});
+            gpa += run.bytes;
+        }
+    }
+    for (const plan::BoundCpu& cpu : bound->cpus)
+        out.processors.push_back(
+            {cpu.apic_id, cpu.partition == plan::no_index ? nobody : cpu.partition, cpu.vcpu, cpu.core});
+    out.hypervisor.push_back(loader.all);
+    for (const memory::Run& run : bound->pool.runs())
+        out.hypervisor.push_back({run.base, run.bytes});
+    out.bundle = {machine.bundle_base, bundle_bytes};
+    for (const memory::Range& range : map)
+        if (range.kind == memory::Kind::usable)
+            out.usable.push_back({range.base, range.bytes});
+    out.sections = sections;
+    return std::nullopt;
+}
+
+} // namespace prove

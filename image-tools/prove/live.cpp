@@ -1,0 +1,541 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "image-tools/prove/live.hpp"
+
+#include "image-tools/prove/policy.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <set>
+
+namespace prove {
+namespace {
+
+constexpr std::uint64_t page = 4096;
+constexpr std::uint64_t efer_svme = 1 << 12, efer_nxe = 1 << 11, cr0_wp = 1 << 16;
+
+using Page = std::array<std::byte, page>;
+
+template <typename T> T field(const Page& bytes, std::size_t offset) {
+    T value;
+    std::memcpy(&value, bytes.data() + offset, sizeof value);
+    return value;
+}
+
+bool is_frame(std::uint64_t value) {
+    return value != 0 && value % page == 0 && value >> 52 == 0;
+}
+
+std::string pages_text(std::uint64_t bytes) {
+    return bytes == page ? "a page" : std::to_string(bytes / page) + " pages";
+}
+
+// Usable memory of nobody: where the hypervisor's frames lie.
+std::vector<Range> rest(const Intended& intended) {
+    std::vector<Range> taken{intended.bundle};
+    for (const Backing& backing : intended.backings)
+        taken.push_back(backing.frames());
+    std::sort(taken.begin(), taken.end(), [](const Range& a, const Range& b) { return a.base < b.base; });
+    std::vector<Range> out;
+    for (const Range& usable : intended.usable) {
+        std::uint64_t at = usable.base;
+        for (const Range& range : taken) {
+            if (range.base >= usable.end() || range.end() <= at)
+                continue;
+            if (range.base > at)
+                out.push_back({at, range.base - at});
+            at = (range.end() + page - 1) / page * page;
+        }
+        if (at < usable.end())
+            out.push_back({at, usable.end() - at});
+    }
+    return out;
+}
+
+template <typename Visit>
+void each_page(PhysicalMemory& memory, const std::vector<Range>& ranges, Visit visit) {
+    Page bytes;
+    for (const Range& range : ranges)
+        for (std::uint64_t at = (range.base + page - 1) / page * page; at + page <= range.end(); at += page)
+            if (memory.read(at, bytes))
+                visit(at, bytes);
+}
+
+// What VMRUN checks and every guest of this hypervisor needs: VMRUN intercepted, an address space of its own, EFER.SVME.
+bool is_control_block(const Page& bytes) {
+    return (field<std::uint32_t>(bytes, 0x10) & 1) != 0 && field<std::uint32_t>(bytes, 0x58) != 0 &&
+           field<std::uint32_t>(bytes, 0x58) < 0x10000 && is_frame(field<std::uint64_t>(bytes, 0x40)) &&
+           is_frame(field<std::uint64_t>(bytes, 0x48)) &&
+           (field<std::uint64_t>(bytes, 0x4d0) & efer_svme) != 0;
+}
+
+ControlBlock control_block(std::uint64_t at, const Page& bytes) {
+    ControlBlock out;
+    out.at = at;
+    std::memcpy(out.intercepts.data(), bytes.data(), sizeof out.intercepts);
+    out.port_map = field<std::uint64_t>(bytes, 0x40);
+    out.msr_map = field<std::uint64_t>(bytes, 0x48);
+    out.asid = field<std::uint32_t>(bytes, 0x58);
+    out.virtual_interrupt = field<std::uint64_t>(bytes, 0x60);
+    out.nested_control = field<std::uint64_t>(bytes, 0x90);
+    out.nested_root = field<std::uint64_t>(bytes, 0xb0);
+    out.lbr_control = field<std::uint64_t>(bytes, 0xb8);
+    return out;
+}
+
+// Which partition a frame is, by the plan.
+const Backing* owner_of(const Intended& intended, std::uint64_t frame) {
+    for (const Backing& backing : intended.backings)
+        if (backing.frames().holds(frame))
+            return &backing;
+    return nullptr;
+}
+
+std::string whose(const Intended& intended, std::uint64_t frame) {
+    if (const Backing* owner = owner_of(intended, frame))
+        return "'" + intended.guests[owner->partition].name + "'s " + (owner->root ? "root image" : "memory");
+    if (intended.bundle.holds(frame))
+        return "the bundle";
+    for (const Range& usable : intended.usable)
+        if (usable.holds(frame))
+            return !intended.hypervisor.empty() && intended.hypervisor.front().holds(frame)
+                       ? "the hypervisor's image"
+                       : "memory of no partition";
+    return "no memory for use";
+}
+
+// One piece of guest-physical space with its frame.
+struct Piece {
+    std::uint64_t gpa, frame, bytes;
+};
+
+class SecondStage {
+public:
+    SecondStage(const Intended& intended, std::uint32_t partition, const Walk& real)
+        : intended_(intended), real_(real) {
+        for (const Backing& backing : intended.backings)
+            if (backing.partition == partition)
+                wanted_.push_back(&backing);
+        std::sort(wanted_.begin(), wanted_.end(),
+                  [](const Backing* a, const Backing* b) { return a->gpa < b->gpa; });
+    }
+
+    // The first differences, by address.
+    std::vector<std::string> differences() {
+        std::set<std::uint64_t> cuts;
+        for (const Backing* backing : wanted_) {
+            cuts.insert(backing->gpa);
+            cuts.insert(backing->gpa + backing->bytes);
+        }
+        for (const Mapping& mapping : real_.mappings) {
+            cuts.insert(mapping.address);
+            cuts.insert(mapping.address + mapping.bytes);
+        }
+        std::vector<std::string> out;
+        for (auto cut = cuts.begin(); cut != cuts.end() && std::next(cut) != cuts.end(); ++cut)
+            if (const std::string text = difference(*cut, *std::next(cut) - *cut); !text.empty())
+                out.push_back(text);
+        return out;
+    }
+
+private:
+    std::string difference(std::uint64_t gpa, std::uint64_t bytes) const {
+        const Backing* wanted = nullptr;
+        for (const Backing* backing : wanted_)
+            if (gpa - backing->gpa < backing->bytes)
+                wanted = backing;
+        const Mapping* real = nullptr;
+        for (const Mapping& mapping : real_.mappings)
+            if (gpa - mapping.address < mapping.bytes)
+                real = &mapping;
+        const std::string where = "guest-physical " + hex(gpa);
+        if (wanted == nullptr && real == nullptr)
+            return {};
+        if (wanted == nullptr) {
+            const std::uint64_t frame = real->frame + (gpa - real->address);
+            return where + ": " + pages_text(bytes) + " too many, frame " + hex(frame) + " (" +
+                   whose(intended_, frame) + ")" + (real->write ? ", writable" : "");
+        }
+        if (real == nullptr)
+            return where + ": " + pages_text(bytes) + " missing";
+        const std::uint64_t frame = real->frame + (gpa - real->address);
+        if (frame != wanted->frame + (gpa - wanted->gpa))
+            return where + ": " + pages_text(bytes) + " lead to frame " + hex(frame) + " (" +
+                   whose(intended_, frame) + "), the plan says " + hex(wanted->frame + (gpa - wanted->gpa));
+        if (real->write == wanted->root || !real->execute || !real->user || !real->cached)
+            return where + ": " + pages_text(bytes) +
+                   " with other rights: " + (real->write ? "writable" : "not writable") +
+                   (real->execute ? "" : ", not executable") + (real->user ? "" : ", not reachable") +
+                   (real->cached ? "" : ", uncached");
+        return {};
+    }
+
+    const Intended& intended_;
+    const Walk& real_;
+    std::vector<const Backing*> wanted_;
+};
+
+std::uint64_t planned_bytes(const Intended& intended, std::uint32_t partition) {
+    std::uint64_t sum = 0;
+    for (const Backing& backing : intended.backings)
+        sum += backing.partition == partition ? backing.bytes : 0;
+    return sum;
+}
+
+} // namespace
+
+Findings find_control_blocks(PhysicalMemory& memory, const Intended& intended) {
+    Findings out;
+    const std::vector<Range> ranges = rest(intended);
+    each_page(memory, ranges, [&](std::uint64_t at, const Page& bytes) {
+        if (is_control_block(bytes))
+            out.control_blocks.push_back(control_block(at, bytes));
+    });
+    each_page(memory, ranges, [&](std::uint64_t at, const Page& bytes) {
+        const HostSave save{at,
+                            field<std::uint64_t>(bytes, 0x5f8),
+                            field<std::uint64_t>(bytes, 0x558),
+                            field<std::uint64_t>(bytes, 0x550),
+                            field<std::uint64_t>(bytes, 0x548),
+                            field<std::uint64_t>(bytes, 0x4d0)};
+        if (is_control_block(bytes) || (save.efer & efer_svme) == 0 || !is_frame(save.cr3))
+            return;
+        for (ControlBlock& block : out.control_blocks)
+            if (block.at == save.control_block) {
+                block.entered = true;
+                out.host_saves.push_back(save);
+            }
+    });
+    return out;
+}
+
+std::uint64_t find_bundle(PhysicalMemory& memory, const std::vector<Range>& usable,
+                          std::span<const std::byte> first_page) {
+    std::uint64_t found = 0;
+    each_page(memory, usable, [&](std::uint64_t at, const Page& bytes) {
+        if (found == 0 && std::memcmp(bytes.data(), first_page.data(), page) == 0)
+            found = at;
+    });
+    return found;
+}
+
+Item compare_second_stage(const Intended& intended, std::uint32_t partition, const Walk& real) {
+    Item item{"second-stage:" + intended.guests[partition].name, false, real.problem};
+    if (!real.problem.empty())
+        return item;
+    const std::vector<std::string> differences = SecondStage{intended, partition, real}.differences();
+    item.passed = differences.empty();
+    for (std::size_t i = 0; i < std::min<std::size_t>(differences.size(), 3); ++i)
+        item.detail += (i == 0 ? "" : "; ") + differences[i];
+    if (differences.size() > 3)
+        item.detail += "; " + std::to_string(differences.size() - 3) + " more differences";
+    if (item.passed)
+        item.detail = std::to_string(planned_bytes(intended, partition) / page) +
+                      " pages equal the plan, nothing else is mapped";
+    return item;
+}
+
+namespace {
+
+class Machine {
+public:
+    explicit Machine(const LiveInput& input)
+        : input_(input), memory_(*input.memory), intended_(*input.intended),
+          found_(find_control_blocks(memory_, intended_)) {}
+
+    std::vector<Item> check(bool& settled) {
+        settled_ = true;
+        control_blocks();
+        intercepts();
+        maps();
+        second_stage();
+        root_images();
+        host_tables();
+        tables_owned();
+        settled = settled_;
+        return std::move(items_);
+    }
+
+private:
+    void add(std::string name, const std::string& problem, std::string good) {
+        items_.push_back({std::move(name), problem.empty(), problem.empty() ? std::move(good) : problem});
+    }
+
+    [[nodiscard]] std::size_t vcpus_intended() const {
+        return static_cast<std::size_t>(
+            std::count_if(intended_.processors.begin(), intended_.processors.end(),
+                          [](const Processor& cpu) { return cpu.owner != nobody; }));
+    }
+
+    void control_blocks() {
+        std::string problem;
+        std::set<std::uint64_t> seen;
+        if (found_.control_blocks.size() > vcpus_intended())
+            problem = "there are " + std::to_string(found_.control_blocks.size()) + " control blocks for " +
+                      std::to_string(vcpus_intended()) + " vCPUs";
+        for (const HostSave& save : found_.host_saves)
+            if (!seen.insert(save.control_block).second)
+                problem = "two CPUs use the control block at " + hex(save.control_block);
+        for (const ControlBlock& block : found_.control_blocks) {
+            const std::string who = "the control block at " + hex(block.at);
+            if (block.nested_control != 1)
+                problem =
+                    who + " has nested control " + hex(block.nested_control) + ", not nested paging alone";
+            if (block.virtual_interrupt >> 24 != 0 || block.lbr_control != 0)
+                problem = who + " uses virtual interrupts, AVIC or branch records";
+            settled_ = settled_ && block.entered;
+        }
+        add("control-blocks", problem,
+            std::to_string(found_.host_saves.size()) + " of " + std::to_string(vcpus_intended()) +
+                " vCPUs have been entered, each CPU with a control block of its own");
+    }
+
+    void intercepts() {
+        std::string problem;
+        for (const ControlBlock& block : found_.control_blocks)
+            if (const auto text = intercept_problem(block.intercepts))
+                problem = *text + " (control block at " + hex(block.at) + ")";
+        add("intercepts", problem, "everything that must exit does");
+    }
+
+    void maps() {
+        std::string msr_problem, port_problem, kind = "with x2APIC";
+        for (const ControlBlock& block : found_.control_blocks) {
+            std::array<std::uint8_t, msr_map_bytes> msrs{};
+            std::array<std::uint8_t, port_map_bytes> ports{};
+            bool x2apic = true;
+            if (!memory_.read(block.msr_map, std::as_writable_bytes(std::span(msrs))))
+                msr_problem = "the map at " + hex(block.msr_map) + " cannot be read";
+            else if (const auto text = msr_map_problem(msrs, x2apic))
+                msr_problem = *text;
+            if (!x2apic)
+                kind = "without x2APIC";
+            if (!memory_.read(block.port_map, std::as_writable_bytes(std::span(ports))))
+                port_problem = "the map at " + hex(block.port_map) + " cannot be read";
+            else if (const auto text = port_map_problem(ports))
+                port_problem = *text;
+            for (std::uint64_t at = 0; at < msr_map_bytes; at += page)
+                control_frames_.insert(block.msr_map + at);
+            for (std::uint64_t at = 0; at < port_map_bytes; at += page)
+                control_frames_.insert(block.port_map + at);
+            control_frames_.insert(block.at);
+        }
+        for (const HostSave& save : found_.host_saves)
+            control_frames_.insert(save.at);
+        add("msr-map", msr_problem, "all 24,576 registers equal the policy, " + kind);
+        add("port-map", port_problem, "all 65,536 ports exit");
+    }
+
+    void second_stage() {
+        std::map<std::uint64_t, Walk> walks;
+        for (const ControlBlock& block : found_.control_blocks)
+            if (!walks.contains(block.nested_root))
+                walks[block.nested_root] = walk(memory_, block.nested_root);
+        std::set<std::uint64_t> used;
+        for (std::uint32_t i = 0; i < intended_.guests.size(); ++i) {
+            const Walk* best = nullptr;
+            std::uint64_t best_root = 0, best_bytes = 0;
+            for (const auto& [root, real] : walks)
+                if (const std::uint64_t bytes = common_bytes(i, real);
+                    !used.contains(root) && bytes > best_bytes) {
+                    best = &real;
+                    best_root = root;
+                    best_bytes = bytes;
+                }
+            if (best == nullptr) {
+                settled_ = false;
+                items_.push_back({"second-stage:" + intended_.guests[i].name, false,
+                                  "no CPU has tables for this partition"});
+                continue;
+            }
+            used.insert(best_root);
+            items_.push_back(compare_second_stage(intended_, i, *best));
+            table_frames_.insert(best->tables.begin(), best->tables.end());
+            guest_walks_.push_back({i, *best});
+        }
+        for (const auto& [root, real] : walks)
+            if (!used.contains(root))
+                items_.push_back({"second-stage", false,
+                                  "tables at " + hex(root) + " belong to no partition of the plan"});
+        shared_frames();
+    }
+
+    // Bytes of the partition that these tables show somewhere.
+    [[nodiscard]] std::uint64_t common_bytes(std::uint32_t partition, const Walk& real) const {
+        std::uint64_t sum = 0;
+        for (const Backing& backing : intended_.backings)
+            if (backing.partition == partition)
+                for (const Mapping& mapping : real.mappings) {
+                    const std::uint64_t from = std::max(backing.frame, mapping.frame);
+                    const std::uint64_t to = std::min(backing.frames().end(), mapping.frame + mapping.bytes);
+                    sum += to > from ? to - from : 0;
+                }
+        return sum;
+    }
+
+    // From the real tables alone: no frame in two partitions.
+    void shared_frames() {
+        struct Seen {
+            Range range;
+            std::uint32_t partition;
+        };
+        std::vector<Seen> all;
+        for (const auto& [partition, real] : guest_walks_)
+            for (const Mapping& mapping : real.mappings)
+                all.push_back({{mapping.frame, mapping.bytes}, partition});
+        std::sort(all.begin(), all.end(),
+                  [](const Seen& a, const Seen& b) { return a.range.base < b.range.base; });
+        std::string problem;
+        for (std::size_t i = 1; i < all.size(); ++i)
+            if (all[i - 1].range.overlaps(all[i].range))
+                problem = "frame " + hex(all[i].range.base) + " is mapped twice: for '" +
+                          intended_.guests[all[i - 1].partition].name + "' and for '" +
+                          intended_.guests[all[i].partition].name + "'";
+        add("shared-frames", problem, "no frame is in two partitions' tables, or twice in one's");
+    }
+
+    // What a partition sees as its root is what was signed.
+    void root_images() {
+        std::string problem;
+        std::uint64_t bytes = 0;
+        for (const auto& [partition, real] : guest_walks_) {
+            const Guest& guest = intended_.guests[partition];
+            if (guest.root_section == plan::no_section || guest.root_section >= intended_.sections.size())
+                continue;
+            const std::uint64_t offset = intended_.sections[guest.root_section].offset;
+            for (const plan::Region& region : guest.regions)
+                if (region.kind == static_cast<std::uint32_t>(plan::RegionKind::root_image)) {
+                    bytes += region.bytes;
+                    if (const std::string text = root_difference(real, region, offset); !text.empty())
+                        problem = "'" + guest.name + "': " + text;
+                }
+        }
+        add("root-images", problem, size_text(bytes) + " equal the bundle's file, byte by byte");
+    }
+
+    std::string root_difference(const Walk& real, const plan::Region& region, std::uint64_t offset) {
+        constexpr std::uint64_t piece = 1 << 20;
+        std::vector<std::byte> file(piece), machine(piece);
+        for (std::uint64_t at = 0; at < region.bytes;) {
+            const Mapping* mapping = nullptr;
+            for (const Mapping& one : real.mappings)
+                if (region.gpa + at - one.address < one.bytes)
+                    mapping = &one;
+            if (mapping == nullptr)
+                return "no page at offset " + hex(at);
+            const std::uint64_t skip = region.gpa + at - mapping->address;
+            const auto length =
+                static_cast<std::size_t>(std::min({piece, region.bytes - at, mapping->bytes - skip}));
+            if (!input_.bundle(offset + at, std::span(file).first(length)) ||
+                !memory_.read(mapping->frame + skip, std::span(machine).first(length)) ||
+                std::memcmp(file.data(), machine.data(), length) != 0)
+                return "its root image differs from the bundle in the MiB at offset " + hex(at);
+            at += length;
+        }
+        return {};
+    }
+
+    void host_tables() {
+        std::set<std::uint64_t> roots;
+        std::string registers;
+        for (const HostSave& save : found_.host_saves) {
+            roots.insert(save.cr3);
+            if ((save.efer & efer_nxe) == 0 || (save.cr0 & cr0_wp) == 0)
+                registers = "EFER.NXE or CR0.WP is off: rights of pages do not count";
+        }
+        std::size_t in_host_mode = 0;
+        for (const CpuRegisters& cpu : input_.cpus) // a guest cannot have its GDT in memory of no partition
+            if (input_.loader->all.holds(cpu.rip) && is_hypervisor_frame(cpu.gdt_base)) {
+                ++in_host_mode;
+                roots.insert(cpu.cr3);
+            }
+        if (roots.size() != 1 && registers.empty())
+            registers = "the CPUs use " + std::to_string(roots.size()) + " different host tables";
+        add("host-tables", registers,
+            "one set for all CPUs, by " + std::to_string(found_.host_saves.size()) + " host-save areas and " +
+                std::to_string(in_host_mode) + " CPUs in host mode");
+        std::string writable, foreign, code;
+        std::uint64_t bytes = 0;
+        for (const std::uint64_t root : roots) {
+            const Walk real = walk(memory_, root);
+            writable += real.problem;
+            table_frames_.insert(real.tables.begin(), real.tables.end());
+            for (const Mapping& mapping : real.mappings) {
+                bytes += mapping.bytes;
+                const std::string where = pages_text(mapping.bytes) + " at " + hex(mapping.address) +
+                                          " (frame " + hex(mapping.frame) + ")";
+                if (mapping.write && mapping.execute)
+                    writable = "writable and executable: " + where;
+                if (mapping.user || mapping.global)
+                    writable = "for user mode, or global: " + where;
+                if (mapping.execute && !is_code({mapping.frame, mapping.bytes}))
+                    code = "executable, but not the loader's code: " + where;
+                if (const std::string text = foreign_frame(mapping); !text.empty())
+                    foreign = "mapped: " + text + ", " + where;
+            }
+        }
+        add("write-xor-execute", writable, size_text(bytes) + " mapped, no page writable and executable");
+        add("code", code, "executable pages are the loader ELF's code and nothing else");
+        if (!foreign.empty())
+            settled_ = false;
+        add("closed-windows", foreign, "the hypervisor maps no page of a partition or of the bundle");
+    }
+
+    [[nodiscard]] bool is_hypervisor_frame(std::uint64_t frame) const {
+        return owner_of(intended_, frame) == nullptr && !intended_.bundle.holds(frame) &&
+               !input_.loader->all.holds(frame) &&
+               std::any_of(intended_.usable.begin(), intended_.usable.end(),
+                           [&](const Range& usable) { return usable.holds(frame); });
+    }
+
+    [[nodiscard]] bool is_code(const Range& range) const {
+        return std::any_of(
+            input_.loader->executable.begin(), input_.loader->executable.end(),
+            [&](const Range& code) { return range.base >= code.base && range.end() <= code.end(); });
+    }
+
+    [[nodiscard]] std::string foreign_frame(const Mapping& mapping) const {
+        const Range range{mapping.frame, mapping.bytes};
+        for (const Backing& backing : intended_.backings)
+            if (backing.frames().overlaps(range))
+                return "'" + intended_.guests[backing.partition].name + "'s " +
+                       (backing.root ? "root image" : "memory");
+        return intended_.bundle.overlaps(range) ? "the bundle" : "";
+    }
+
+    // Tables and control structures that a guest could write would be worth nothing.
+    void tables_owned() {
+        std::string problem;
+        const auto look = [&](std::uint64_t frame, const char* what) {
+            for (const auto& [partition, real] : guest_walks_)
+                for (const Mapping& mapping : real.mappings)
+                    if (Range{mapping.frame, mapping.bytes}.holds(frame))
+                        problem =
+                            "'" + intended_.guests[partition].name + "' sees " + what + " at " + hex(frame);
+        };
+        for (const std::uint64_t frame : table_frames_)
+            look(frame, "a translation table");
+        for (const std::uint64_t frame : control_frames_)
+            look(frame, "a control structure");
+        add("tables-owned", problem,
+            std::to_string(table_frames_.size()) + " tables and " + std::to_string(control_frames_.size()) +
+                " control pages, none within a partition's reach");
+    }
+
+    const LiveInput& input_;
+    PhysicalMemory& memory_;
+    const Intended& intended_;
+    Findings found_;
+    std::vector<Item> items_;
+    std::vector<std::pair<std::uint32_t, Walk>> guest_walks_;
+    std::set<std::uint64_t> table_frames_, control_frames_;
+    bool settled_ = true;
+};
+
+} // namespace
+
+std::vector<Item> check_machine(const LiveInput& input, bool& settled) {
+    return Machine{input}.check(settled);
+}
+
+} // namespace prove
