@@ -133,21 +133,32 @@ Problem roots(const Intended& intended) {
     return std::nullopt;
 }
 
+// What a partition starts with: from its own or everybody's kernel or module, into one RAM region.
 Problem payloads(const Intended& intended) {
-    const auto wrong = [&](std::uint32_t section, bundle::SectionType type, std::uint32_t partition) {
-        if (section >= intended.sections.size())
-            return true;
-        const appliance::SectionShape& shape = intended.sections[section];
-        return shape.type != static_cast<std::uint32_t>(type) ||
-               (shape.partition != partition && shape.partition != bundle::no_partition);
+    const auto lies_in = [](std::uint64_t offset, std::uint64_t bytes, std::uint64_t size) {
+        return offset <= size && bytes <= size - offset;
     };
     for (std::uint32_t i = 0; i < intended.guests.size(); ++i) {
         const Guest& guest = intended.guests[i];
-        if (wrong(guest.kernel_section, bundle::SectionType::kernel, i))
-            return "'" + guest.name + "' names a kernel that is not there or another's";
-        if (guest.module_section != plan::no_section &&
-            wrong(guest.module_section, bundle::SectionType::module, i))
-            return "'" + guest.name + "' names a module that is not there or another's";
+        for (const plan::Load& load : guest.loads) {
+            if (std::none_of(guest.regions.begin(), guest.regions.end(), [&](const plan::Region& region) {
+                    return !is_root(region) && load.gpa >= region.gpa &&
+                           lies_in(load.gpa - region.gpa, load.bytes, region.bytes);
+                }))
+                return region_text(guest, load.gpa) + ": loaded outside its RAM";
+            if (load.section == plan::no_section)
+                continue;
+            if (load.section >= intended.sections.size())
+                return region_text(guest, load.gpa) + ": from a section that is not there";
+            const appliance::SectionShape& from = intended.sections[load.section];
+            const auto type = static_cast<bundle::SectionType>(from.type);
+            if ((type != bundle::SectionType::kernel && type != bundle::SectionType::module) ||
+                (from.partition != i && from.partition != bundle::no_partition) ||
+                !lies_in(load.offset, load.bytes, from.size))
+                return region_text(guest, load.gpa) + ": from what is not its own kernel or module";
+        }
+        if (guest.loads.empty())
+            return "'" + guest.name + "' starts with nothing";
     }
     return std::nullopt;
 }
@@ -199,7 +210,7 @@ std::vector<Item> check_plan(const Intended& intended) {
     item("one-owner", disjoint(intended), "no frame belongs to two partitions, or to one and the hypervisor");
     item("never-given", given(intended), "nothing below 1 MiB, of firmware, in holes or of the bundle");
     item("roots", roots(intended), "each root image is its partition's own section, read and execute only");
-    item("payloads", payloads(intended), "kernels and modules are there and of the right partition");
+    item("payloads", payloads(intended), "each starts with its own kernel and modules, in its RAM");
     item("cpus", processors(intended),
          std::to_string(used) + " CPUs for vCPUs, " + std::to_string(intended.processors.size() - used) +
              " parked; no core shared");

@@ -3,8 +3,8 @@
 #include "image-tools/prove/intended.hpp"
 
 #include "hypervisor/core/plan/bind.hpp"
-#include "hypervisor/core/plan/board.hpp"
 #include "hypervisor/core/plan/plan.hpp"
+#include "image-tools/plan/board.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -91,9 +91,15 @@ std::optional<std::string> read_table(std::span<const std::byte> table, std::vec
         guest.cpu_set = record->cpu_set;
         guest.memory_bytes = record->memory_bytes;
         guest.regions.assign(record->regions.begin(), record->regions.begin() + record->region_count);
-        guest.kernel_section = record->kernel_section;
         guest.root_section = record->root_section;
-        guest.module_section = record->module_section;
+        const std::uint64_t loads = sizeof(plan::Header) + header->partition_count * sizeof(plan::Partition);
+        for (std::uint64_t l = record->first_load; l < std::uint64_t{record->first_load} + record->load_count;
+             ++l) {
+            const auto one = load<plan::Load>(table, loads + l * sizeof(plan::Load));
+            if (!one || l >= header->load_count)
+                return "what '" + guest.name + "' starts with is not all there";
+            guest.loads.push_back(*one);
+        }
         guests.push_back(std::move(guest));
     }
     return std::nullopt;

@@ -49,8 +49,8 @@ struct Guest {
     std::uint32_t cpu_count = 0;
     std::uint64_t cpu_set = 0, memory_bytes = 0;
     std::vector<plan::Region> regions;
-    std::uint32_t kernel_section = plan::no_section, root_section = plan::no_section,
-                  module_section = plan::no_section;
+    std::vector<plan::Load> loads;
+    std::uint32_t root_section = plan::no_section;
 };
 
 inline constexpr std::uint32_t nobody = 0xFFFFFFFF;

@@ -6,27 +6,29 @@ namespace {
 
 struct Open {
     std::uint32_t first, last;
-    bool write;
+    bool read, write;
 };
 
-// Read without an exit, some also written. Everything else exits.
+// Without an exit. Everything else exits.
 constexpr std::array open_msrs{
-    Open{0x174, 0x176, true},           // SYSENTER
-    Open{0x803, 0x803, false},          // x2APIC: version
-    Open{0x808, 0x808, true},           // TPR
-    Open{0x80A, 0x80A, false},          // PPR
-    Open{0x80B, 0x80B, true},           // EOI
-    Open{0x80F, 0x80F, true},           // SVR
-    Open{0x810, 0x827, false},          // ISR, TMR, IRR
-    Open{0x828, 0x828, true},           // ESR
-    Open{0x82F, 0x82F, false},          // LVT CMCI: writes are mediated
-    Open{0x832, 0x832, true},           // LVT timer
-    Open{0x833, 0x837, false},          // the other LVT entries: writes are mediated
-    Open{0x838, 0x839, true},           // timer counts
-    Open{0x83E, 0x83F, true},           // timer divider, self IPI
-    Open{0xC0000081, 0xC0000084, true}, // STAR, LSTAR, CSTAR, SFMASK
-    Open{0xC0000100, 0xC0000102, true}, // FS base, GS base, KernelGSBase
-    Open{0xC0000103, 0xC0000103, false} // TSC_AUX
+    Open{0x174, 0x176, true, true},            // SYSENTER
+    Open{0x803, 0x803, true, false},           // x2APIC: version
+    Open{0x808, 0x808, true, true},            // TPR
+    Open{0x80A, 0x80A, true, false},           // PPR
+    Open{0x80B, 0x80B, false, true},           // EOI
+    Open{0x80F, 0x80F, true, true},            // SVR
+    Open{0x810, 0x827, true, false},           // ISR, TMR, IRR
+    Open{0x828, 0x828, true, true},            // ESR
+    Open{0x82F, 0x82F, true, false},           // LVT CMCI: writes are mediated
+    Open{0x832, 0x832, true, true},            // LVT timer
+    Open{0x833, 0x837, true, false},           // the other LVT entries: writes are mediated
+    Open{0x838, 0x838, true, true},            // timer, initial count
+    Open{0x839, 0x839, true, false},           // timer, current count
+    Open{0x83E, 0x83E, true, true},            // timer divider
+    Open{0x83F, 0x83F, false, true},           // self IPI
+    Open{0xC0000081, 0xC0000084, true, true},  // STAR, LSTAR, CSTAR, SFMASK
+    Open{0xC0000100, 0xC0000102, true, true},  // FS base, GS base, KernelGSBase
+    Open{0xC0000103, 0xC0000103, true, false}, // TSC_AUX
 };
 constexpr std::uint32_t tsc_deadline = 0x6E0; // open where the CPU has it
 
@@ -46,7 +48,7 @@ Access policy(std::uint32_t msr, bool x2apic, const Access& real) {
         return {false, false};
     for (const Open& open : open_msrs)
         if (msr >= open.first && msr <= open.last)
-            return {true, open.write};
+            return {open.read, open.write};
     return {false, false};
 }
 

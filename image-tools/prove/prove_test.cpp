@@ -20,15 +20,11 @@ constexpr auto root_image = static_cast<std::uint32_t>(plan::RegionKind::root_im
 
 Intended good_plan() {
     Intended out;
-    Guest web{"web",
-              1,
-              0,
-              4 * mebibyte,
-              {{0, 4 * mebibyte, ram, 0}, {0xC0000000, 8192, root_image, 0}},
-              1,
-              2,
-              plan::no_section};
-    Guest plc{"plc", 2, 0b110, 2 * mebibyte, {{0, 2 * mebibyte, ram, 0}}, 1, plan::no_section, 3};
+    Guest web{"web", 1, 0, 4 * mebibyte, {{0, 4 * mebibyte, ram, 0}, {0xC0000000, 8192, root_image, 0}},
+              {},    2};
+    web.loads = {{mebibyte, 4000, 96, 1, 0}, {0, 100, 0, plan::no_section, 0}};
+    Guest plc{"plc", 2, 0b110, 2 * mebibyte, {{0, 2 * mebibyte, ram, 0}}, {}, plan::no_section};
+    plc.loads = {{mebibyte, 4096, 0, 1, 0}, {2 * mebibyte - page, 10, 0, 3, 0}};
     out.guests = {web, plc};
     out.bundle = {100 * mebibyte, 1 * mebibyte};
     out.sections = {{1, bundle::no_partition, 4096, 96},
@@ -80,7 +76,11 @@ TEST(Plan, EveryBrokenPromiseIsNamed) {
     EXPECT_EQ(failing([](Intended& i) { i.backings[2].frame += page; }), "roots");
     EXPECT_EQ(failing([](Intended& i) { i.sections[2].partition = 1; }), "roots");
     EXPECT_EQ(failing([](Intended& i) { i.sections[3].partition = 0; }), "payloads");
-    EXPECT_EQ(failing([](Intended& i) { i.guests[1].kernel_section = 9; }), "payloads");
+    EXPECT_EQ(failing([](Intended& i) { i.guests[1].loads[0].section = 9; }), "payloads");
+    EXPECT_EQ(failing([](Intended& i) { i.guests[1].loads[0].section = 2; }), "payloads");
+    EXPECT_EQ(failing([](Intended& i) { i.guests[0].loads[0].bytes = 4001; }), "payloads");
+    EXPECT_EQ(failing([](Intended& i) { i.guests[0].loads[0].gpa = 0xC0000000; }), "payloads");
+    EXPECT_EQ(failing([](Intended& i) { i.guests[1].loads.clear(); }), "payloads");
     EXPECT_EQ(failing([](Intended& i) { i.processors[2].core = 0; }), "cpus");
     EXPECT_EQ(failing([](Intended& i) { i.processors[1].core = 0; }), "cpus");
     EXPECT_EQ(failing([](Intended& i) { i.processors[3].apic_id = 2; }), "cpus");
@@ -184,23 +184,25 @@ TEST(SecondStage, EqualOrThePageIsNamed) {
 std::array<std::uint8_t, msr_map_bytes> good_msr_map() {
     std::array<std::uint8_t, msr_map_bytes> map;
     map.fill(0xFF);
-    const auto open = [&map](std::size_t range, std::uint32_t first, std::uint32_t last, bool write) {
+    constexpr unsigned read = 1, write = 2, both = 3;
+    const auto open = [&map](std::size_t range, std::uint32_t first, std::uint32_t last, unsigned access) {
         for (std::uint32_t msr = first; msr <= last; ++msr) {
             const std::size_t bit = (range * 0x2000 + (msr & 0x1FFF)) * 2;
-            map[bit / 8] = static_cast<std::uint8_t>(map[bit / 8] & ~((write ? 3u : 1u) << bit % 8));
+            map[bit / 8] = static_cast<std::uint8_t>(map[bit / 8] & ~(access << bit % 8));
         }
     };
-    open(0, 0x174, 0x176, true);
-    for (const std::uint32_t msr : {0x808u, 0x80Bu, 0x80Fu, 0x828u, 0x832u, 0x838u, 0x839u, 0x83Eu, 0x83Fu})
-        open(0, msr, msr, true);
-    open(0, 0x803, 0x803, false);
-    open(0, 0x80A, 0x80A, false);
-    open(0, 0x810, 0x827, false);
-    open(0, 0x82F, 0x82F, false);
-    open(0, 0x833, 0x837, false);
-    open(1, 0xC0000081, 0xC0000084, true);
-    open(1, 0xC0000100, 0xC0000102, true);
-    open(1, 0xC0000103, 0xC0000103, false);
+    open(0, 0x174, 0x176, both);
+    for (const std::uint32_t msr : {0x808u, 0x80Fu, 0x828u, 0x832u, 0x838u, 0x83Eu})
+        open(0, msr, msr, both);
+    for (const std::uint32_t msr : {0x80Bu, 0x83Fu})
+        open(0, msr, msr, write);
+    for (const std::uint32_t msr : {0x803u, 0x80Au, 0x82Fu, 0x839u})
+        open(0, msr, msr, read);
+    open(0, 0x810, 0x827, read);
+    open(0, 0x833, 0x837, read);
+    open(1, 0xC0000081, 0xC0000084, both);
+    open(1, 0xC0000100, 0xC0000102, both);
+    open(1, 0xC0000103, 0xC0000103, read);
     return map;
 }
 
