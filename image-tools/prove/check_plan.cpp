@@ -180,7 +180,8 @@ Problem processors(const Intended& intended) {
         if (guest.cpu_set != 0 && (rank >= 64 || (guest.cpu_set >> rank & 1) == 0))
             return who + " is not in the cpuset of '" + guest.name + "'";
         const auto [core, first] = core_owner.insert({cpu.core, cpu.owner});
-        if (!first && core->second != cpu.owner)
+        if (!first && core->second != cpu.owner &&
+            !(guest.shares_cores && intended.guests[core->second].shares_cores))
             return "'" + guest.name + "' and '" + intended.guests[core->second].name + "' share a core";
     }
     for (std::uint32_t i = 0; i < intended.guests.size(); ++i)
@@ -213,7 +214,7 @@ std::vector<Item> check_plan(const Intended& intended) {
     item("payloads", payloads(intended), "each starts with its own kernel and modules, in its RAM");
     item("cpus", processors(intended),
          std::to_string(used) + " CPUs for vCPUs, " + std::to_string(intended.processors.size() - used) +
-             " parked; no core shared");
+             " parked; no core shared but where both said so");
     return out;
 }
 

@@ -92,6 +92,7 @@ std::optional<std::string> read_table(std::span<const std::byte> table, std::vec
         guest.memory_bytes = record->memory_bytes;
         guest.regions.assign(record->regions.begin(), record->regions.begin() + record->region_count);
         guest.root_section = record->root_section;
+        guest.shares_cores = (record->flags & plan::flag_smt_shared) != 0;
         const std::uint64_t loads = sizeof(plan::Header) + header->partition_count * sizeof(plan::Partition);
         for (std::uint64_t l = record->first_load; l < std::uint64_t{record->first_load} + record->load_count;
              ++l) {

@@ -51,6 +51,7 @@ struct Guest {
     std::vector<plan::Region> regions;
     std::vector<plan::Load> loads;
     std::uint32_t root_section = plan::no_section;
+    bool shares_cores = false; // with others that say so too
 };
 
 inline constexpr std::uint32_t nobody = 0xFFFFFFFF;

@@ -83,6 +83,16 @@ TEST(Plan, EveryBrokenPromiseIsNamed) {
     EXPECT_EQ(failing([](Intended& i) { i.guests[1].loads.clear(); }), "payloads");
     EXPECT_EQ(failing([](Intended& i) { i.processors[2].core = 0; }), "cpus");
     EXPECT_EQ(failing([](Intended& i) { i.processors[1].core = 0; }), "cpus");
+    EXPECT_EQ(failing([](Intended& i) {
+                  i.processors[1].core = 0;
+                  i.guests[0].shares_cores = true;
+              }),
+              "cpus");
+    EXPECT_EQ(failing([](Intended& i) {
+                  i.processors[1].core = 0;
+                  i.guests[0].shares_cores = i.guests[1].shares_cores = true;
+              }),
+              "");
     EXPECT_EQ(failing([](Intended& i) { i.processors[3].apic_id = 2; }), "cpus");
     EXPECT_EQ(failing([](Intended& i) { i.processors[2].owner = nobody; }), "cpus");
     EXPECT_EQ(failing([](Intended& i) { std::swap(i.processors[1], i.processors[3]); }), "cpus");
