@@ -149,6 +149,9 @@ def main():
         elif options.what == "weak":
             good = test_weak(attack, options.words[0], options.words[1], options.words[2:])
         elif options.what == "bochs":
+            if reason := bochs.missing():
+                print(f"skipped: {reason}")
+                return 77
             good = test_bochs(attack, int(options.words[0]), options.words[1:])
         else:
             good = test_random(attack, int(options.words[0]), int(options.words[1]))

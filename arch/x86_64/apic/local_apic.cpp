@@ -10,7 +10,6 @@ namespace {
 
 constexpr std::uint32_t masked = 1u << 16;
 constexpr std::uint32_t software_enable = 1u << 8;
-constexpr std::uint32_t spurious_vector = 0xff;
 constexpr std::uint32_t delivery_pending = 1u << 12;
 constexpr std::uint32_t nmi = 0x4400, init = 0x4500, startup = 0x4600, fixed = 0x4000;
 // An IPI that is not accepted within so many reads of the command register never will be.
@@ -80,13 +79,13 @@ void enable() {
     write(Register::spurious, software_enable | spurious_vector);
 }
 
-void reset() {
+void reset(std::uint32_t spurious) {
     mask_all();
     write(Register::initial_count, 0);
     write(Register::divide, 0);
     write(Register::error_status, 0);
     write(Register::task_priority, 0);
-    write(Register::spurious, software_enable | spurious_vector);
+    write(Register::spurious, software_enable | spurious);
 }
 
 void tick(std::uint32_t counts) {

@@ -52,8 +52,9 @@ void adopt();
 // Switches this CPU's APIC on: x2APIC where the CPU offers it. Every LVT entry masked, priority 0,
 // software-enabled.
 void enable();
+inline constexpr std::uint32_t spurious_vector = 0xff;
 // The same state for a guest's (next) start, and the timer stopped. What is requested or in service already stays so.
-void reset();
+void reset(std::uint32_t spurious = spurious_vector);
 
 [[nodiscard]] std::uint32_t id();
 [[nodiscard]] std::uint32_t read(Register reg);
