@@ -43,6 +43,7 @@ constexpr unsigned length_of(vcpu::ExitKind kind) {
         return 3;
     case vcpu::ExitKind::port:
     case vcpu::ExitKind::forbidden:
+    case vcpu::ExitKind::bus_lock:
     case vcpu::ExitKind::exception:
     case vcpu::ExitKind::control_register:
     case vcpu::ExitKind::machine_check:

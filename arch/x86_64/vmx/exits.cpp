@@ -19,6 +19,7 @@ constexpr std::array<ExitKind, reasons> make_kinds() {
     kinds[cpuid] = ExitKind::cpuid;
     kinds[vmcall] = ExitKind::hypercall;
     kinds[invd] = kinds[wbinvd] = ExitKind::cache;
+    kinds[bus_lock] = ExitKind::bus_lock;
     kinds[rdpmc] = ExitKind::counter;
     kinds[control_register] = ExitKind::control_register;
     kinds[io] = ExitKind::port;

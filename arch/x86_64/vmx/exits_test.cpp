@@ -51,22 +51,17 @@ vcpu::Exit decode(const host::Vmcs& vmcs, const vcpu::Registers& registers = {})
 
 TEST(VmxExits, DecodesByReason) {
     const std::pair<std::uint32_t, ExitKind> expected[] = {
-        {1, ExitKind::host_event},      {2, ExitKind::shutdown},
-        {3, ExitKind::host_event},      {4, ExitKind::unexpected},
-        {9, ExitKind::unexpected},      {10, ExitKind::cpuid},
-        {11, ExitKind::forbidden},      {12, ExitKind::unexpected},
-        {13, ExitKind::cache},          {15, ExitKind::counter},
-        {17, ExitKind::forbidden},      {18, ExitKind::hypercall},
-        {19, ExitKind::forbidden},      {24, ExitKind::forbidden},
-        {27, ExitKind::forbidden},      {29, ExitKind::unexpected},
-        {30, ExitKind::port},           {31, ExitKind::msr_read},
-        {32, ExitKind::msr_write},      {36, ExitKind::forbidden},
-        {37, ExitKind::unexpected},     {39, ExitKind::forbidden},
-        {48, ExitKind::nested_fault},   {49, ExitKind::unexpected},
-        {50, ExitKind::forbidden},      {52, ExitKind::host_event},
-        {53, ExitKind::forbidden},      {54, ExitKind::cache},
-        {55, ExitKind::xsetbv},         {59, ExitKind::forbidden},
-        {200, ExitKind::unexpected},    {0x80000021, ExitKind::invalid},
+        {1, ExitKind::host_event},      {2, ExitKind::shutdown},      {3, ExitKind::host_event},
+        {4, ExitKind::unexpected},      {9, ExitKind::unexpected},    {10, ExitKind::cpuid},
+        {11, ExitKind::forbidden},      {12, ExitKind::unexpected},   {13, ExitKind::cache},
+        {15, ExitKind::counter},        {17, ExitKind::forbidden},    {18, ExitKind::hypercall},
+        {19, ExitKind::forbidden},      {24, ExitKind::forbidden},    {27, ExitKind::forbidden},
+        {29, ExitKind::unexpected},     {30, ExitKind::port},         {31, ExitKind::msr_read},
+        {32, ExitKind::msr_write},      {36, ExitKind::forbidden},    {37, ExitKind::unexpected},
+        {39, ExitKind::forbidden},      {48, ExitKind::nested_fault}, {49, ExitKind::unexpected},
+        {50, ExitKind::forbidden},      {52, ExitKind::host_event},   {53, ExitKind::forbidden},
+        {54, ExitKind::cache},          {55, ExitKind::xsetbv},       {59, ExitKind::forbidden},
+        {74, ExitKind::bus_lock},       {200, ExitKind::unexpected},  {0x80000021, ExitKind::invalid},
         {0x80000022, ExitKind::invalid}};
     for (const auto& [reason, kind] : expected)
         EXPECT_EQ(decode(left(reason)).kind, kind) << reason;

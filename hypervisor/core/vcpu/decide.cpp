@@ -134,6 +134,8 @@ Action dispatch(Vcpu& vcpu, const Exit& exit) {
         return on_xsetbv(vcpu, exit);
     case ExitKind::cache:
         return refuse(vcpu, Refusal::cache);
+    case ExitKind::bus_lock:
+        return refuse(vcpu, Refusal::bus_lock);
     case ExitKind::counter:
         return refuse(vcpu, Refusal::counter);
     case ExitKind::forbidden:

@@ -55,6 +55,7 @@ enum class ExitKind : std::uint8_t {
     msr_write,
     xsetbv,
     cache,            // WBINVD, INVD
+    bus_lock,         // after the instruction
     counter,          // RDPMC
     forbidden,        // VMRUN VMLOAD VMSAVE CLGI STGI SKINIT INVLPGA MONITOR MWAIT RSM VMXON ...: #UD
     exception,        // #DB, #AC: intercepted only so that their delivery cannot loop; given back

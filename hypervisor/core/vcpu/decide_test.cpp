@@ -325,6 +325,10 @@ TEST_F(Decide, Xsetbv) {
 TEST_F(Decide, InstructionsAndEvents) {
     expect_refused(go({.kind = ExitKind::forbidden}), Refusal::instruction, ActionKind::inject, ud);
     expect_refused(go({.kind = ExitKind::counter}), Refusal::counter, ActionKind::inject, gp);
+    const Action bus_lock = go({.kind = ExitKind::bus_lock});
+    EXPECT_EQ(bus_lock.refusal, Refusal::bus_lock);
+    EXPECT_EQ(bus_lock.kind, ActionKind::resume);
+    EXPECT_FALSE(bus_lock.advance) << "the instruction is over already";
     const Action flush = go({.kind = ExitKind::cache});
     expect_refused(flush, Refusal::cache, ActionKind::resume);
     EXPECT_TRUE(flush.advance);

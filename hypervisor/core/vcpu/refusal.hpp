@@ -27,6 +27,7 @@ enum class Refusal : std::uint8_t {
     instruction, // VMRUN, VMLOAD, ..., MONITOR, MWAIT, RSM
     counter,     // RDPMC
     cache,       // WBINVD, INVD
+    bus_lock,    // a locked access across two cache lines or to uncached memory: done, counted (VMX)
     xcr0,
     control_register, // a CR4 bit that is not offered, CR0.NW without CD
     nested_fault,     // outside its own memory, or against its access rights
@@ -67,6 +68,7 @@ inline constexpr std::array<RefusalRule, refusal_kinds> refusal_rules{{
     {"instruction", Response::inject_ud},
     {"rdpmc", Response::inject_gp},
     {"cache", Response::ignore},
+    {"bus_lock", Response::none},
     {"xcr0", Response::inject_gp},
     {"control_register", Response::inject_gp},
     {"npf", Response::stop_partition},
