@@ -2,7 +2,7 @@
 # bash completion for caisson: commands, then what each takes.
 _caisson() {
     local word=${COMP_WORDS[COMP_CWORD]} command=${COMP_WORDS[1]:-}
-    local commands="check plan build run inspect verify keygen image attack bench prove version help"
+    local commands="check plan build run inspect verify keygen image audit attack bench prove version help"
     if [ "$COMP_CWORD" -eq 1 ]; then
         mapfile -t COMPREPLY < <(compgen -W "$commands --help --version" -- "$word")
         return
@@ -11,6 +11,8 @@ _caisson() {
         mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$word")
     elif [ "$command" = image ] && [ "$COMP_CWORD" -eq 2 ]; then
         mapfile -t COMPREPLY < <(compgen -W "create ls inspect" -- "$word")
+    elif [ "$command" = audit ] && [ "$COMP_CWORD" -eq 2 ]; then
+        mapfile -t COMPREPLY < <(compgen -W "show verify" -- "$word")
     elif [[ $word == -* ]]; then
         mapfile -t COMPREPLY < <(compgen -W "--format --progress --color --quiet --verbose --offline --locked --timeout --help --live -o -C" -- "$word")
     else

@@ -85,7 +85,7 @@ std::optional<Record> from_pairs(Pairs pairs) {
     out.pairs = pairs.rest();
     for (std::size_t i = 0; i < out.pairs.size(); ++i) {
         const auto& [key, value] = out.pairs[i];
-        const auto same = [&](const auto& other) { return other.first == key; };
+        const auto same = [&wanted = key](const auto& other) { return other.first == wanted; };
         if (key.empty() || !printable(key) || !printable(value) || std::ranges::find(own, key) != own.end() ||
             std::any_of(out.pairs.begin(), out.pairs.begin() + static_cast<std::ptrdiff_t>(i), same))
             return std::nullopt;

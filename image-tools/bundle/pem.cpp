@@ -66,16 +66,16 @@ Handle generate(const Kind& kind) {
 
 Handle load_private(const std::filesystem::path& file, const Kind& kind) {
     const std::string text = read_file(file, largest_key_file);
-    struct stat status {};
-    if (::stat(file.c_str(), &status) == 0 && (status.st_mode & 077) != 0)
-        fail("E0503", tool::ExitCode::trust, "the private key " + file.string() + " can be read by others",
-             "chmod 600 " + file.string());
     const Bio bio = memory(text);
     Handle key(PEM_read_bio_PrivateKey(bio.get(), nullptr, no_passphrase, nullptr));
     if (!key || EVP_PKEY_get_id(key.get()) != kind.openssl_type)
         fail(kind.error_code, tool::ExitCode::trust,
              file.string() + " holds no " + kind.name + " private key in PEM form",
              std::string("make one with: ") + kind.keygen + " -o " + file.stem().string());
+    struct stat status {};
+    if (::stat(file.c_str(), &status) == 0 && (status.st_mode & 077) != 0)
+        fail("E0503", tool::ExitCode::trust, "the private key " + file.string() + " can be read by others",
+             "chmod 600 " + file.string());
     return key;
 }
 

@@ -171,17 +171,18 @@ int audit_verify(const Options& options, Report& report) {
         return 0;
     }
     tool::Diagnostic diagnostic{"E0505", tool::ExitCode::trust, {}, {}, {}, {}};
-    if (verifier.findings().empty()) {
+    for (const journal::Finding& finding : verifier.findings())
+        diagnostic.notes.push_back(finding_text(finding));
+    if (verifier.other_key()) {
         diagnostic.code = "E0506";
         diagnostic.message = options.file + " is sealed to another key than " + options.audit_key;
         diagnostic.help =
             "the plan names the operator's key (caisson plan); without --key only the chain is checked";
     } else {
-        diagnostic.message = options.file + ": " + finding_text(verifier.findings().front());
-        for (std::size_t i = 1; i < verifier.findings().size(); ++i)
-            diagnostic.notes.push_back(finding_text(verifier.findings()[i]));
+        diagnostic.message = options.file + ": " + diagnostic.notes.front();
+        diagnostic.notes.erase(diagnostic.notes.begin());
         diagnostic.help =
-            truncated && verifier.findings().size() == 1
+            truncated && diagnostic.notes.empty()
                 ? "what is there is as it was written; docs/audit.md says what a missing end can mean"
                 : "the first place named is where the file stops being what the hypervisor wrote";
     }
