@@ -189,6 +189,8 @@ template <typename Change> std::string_view check_after(Change change) {
 
 TEST(VmxDiagnosis, AGoodStatePasses) {
     EXPECT_EQ(check_after([](vmx::GuestState&) {}), nothing);
+    EXPECT_EQ(check_after([](auto& s) { s.rip = s.gs_base = 0xffff800000000000; }),
+              nothing); // the upper half
 }
 
 TEST(VmxDiagnosis, NamesControlRegisters) {
