@@ -144,6 +144,7 @@ private:
         const Boot boot_result = boot({"exits: {kernel: \"" + exitbench_.string() + "\", memory: 4MiB}"});
         add("exit_cpuid", median(boot_result.output, "cpuid0"), "instructions");
         add("exit_hypercall", median(boot_result.output, "vmmcall17"), "instructions");
+        add("steady_state_exits_svm", median(boot_result.output, "steady_exits"), "exits");
     }
 
     void hello() {

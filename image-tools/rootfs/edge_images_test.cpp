@@ -53,8 +53,8 @@ protected:
         const fs::path out = work_ / "out";
         fs::remove_all(out);
         EXPECT_EQ(
-            std::system(("fsck.erofs --extract=" + out.string() + " " + root.content().name + " >/dev/null")
-                            .c_str()),
+            std::system(
+                ("fsck.erofs --extract=" + out.string() + " " + root.content().name + " >/dev/null").c_str()),
             0);
         std::string listing;
         std::size_t extracted = 0;
