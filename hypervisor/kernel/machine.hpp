@@ -8,7 +8,7 @@
 #include "hypervisor/core/bundle/header_buffer.hpp"
 #include "hypervisor/core/bundle/verify.hpp"
 #include "hypervisor/core/crypto/sha256.hpp"
-#include "hypervisor/core/memory/map.hpp"
+#include "hypervisor/core/memory/runs.hpp"
 #include "hypervisor/core/plan/bind.hpp"
 #include "hypervisor/core/plan/bound_plan.hpp"
 #include "hypervisor/core/plan/plan.hpp"
@@ -31,7 +31,7 @@ struct Times {
 
 struct Machine {
     loader::BootRecord boot;
-    memory::Map map;
+    memory::Runs map; // usable memory
     acpi::Tables acpi;
     bool is_qemu = false;
     vcpu::Hardening hardening;

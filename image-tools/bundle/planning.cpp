@@ -235,7 +235,7 @@ AssumedMachine assume_machine(const std::vector<std::byte>& table, const std::ve
     const std::uint64_t least = least_memory(*parsed, bundle_bytes);
     out.memory = header.machine_memory != 0 ? header.machine_memory : least;
     for (;; out.memory += std::max(memory_step, out.memory / 8)) {
-        memory::Map map;
+        memory::Runs map;
         plan::Machine machine;
         machine.map = &map;
         machine.cpus = cpus;

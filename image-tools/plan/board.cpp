@@ -36,7 +36,7 @@ std::optional<Board> board_of(std::string_view name) {
     return std::nullopt;
 }
 
-bool assumed_map(Board board, std::uint64_t memory_bytes, memory::Map& map) {
+bool assumed_map(Board board, std::uint64_t memory_bytes, memory::Runs& map) {
     map.clear();
     if (board != Board::qemu_q35 || memory_bytes < smallest || memory_bytes > largest)
         return false;

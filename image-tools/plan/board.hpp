@@ -6,7 +6,7 @@
 // decides at boot; sizes agree, single addresses may not.
 #pragma once
 
-#include "hypervisor/core/memory/map.hpp"
+#include "hypervisor/core/memory/runs.hpp"
 #include "hypervisor/core/plan/bound_plan.hpp"
 
 #include <cstdint>
@@ -22,7 +22,7 @@ enum class Board : std::uint8_t { qemu_q35 };
 
 // The memory map of that board with `memory_bytes` of RAM. False when it cannot be (under 16 MiB, over 1
 // TiB).
-[[nodiscard]] bool assumed_map(Board board, std::uint64_t memory_bytes, memory::Map& map);
+[[nodiscard]] bool assumed_map(Board board, std::uint64_t memory_bytes, memory::Runs& map);
 
 // `cpus.size()` single-threaded cores in one package, APIC IDs from 0, the first one the boot CPU.
 void assumed_cpus(Board board, std::span<Cpu> cpus);

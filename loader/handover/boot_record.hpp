@@ -7,7 +7,7 @@
 
 #include "hypervisor/base/fixed_vector.hpp"
 #include "hypervisor/base/result.hpp"
-#include "hypervisor/core/memory/map.hpp"
+#include "hypervisor/core/memory/runs.hpp"
 
 #include <array>
 #include <cstdint>

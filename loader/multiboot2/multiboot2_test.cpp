@@ -85,7 +85,7 @@ TEST(Multiboot2, EfiRuntimeMemoryIsReservedEvenWhereTheMapSaysUsable) {
     BootRecord record;
     ASSERT_TRUE(read(information, record).ok());
     ASSERT_EQ(record.memory.size(), 2u);
-    EXPECT_EQ(record.memory[1].kind, memory::Kind::firmware_runtime);
+    EXPECT_EQ(record.memory[1].kind, memory::Kind::reserved);
     EXPECT_EQ(record.memory[1].bytes, 0x2000u);
 }
 

@@ -24,22 +24,18 @@ bool touches(const Range& entry, std::uint64_t page) {
     return entry.bytes != 0 && entry.base < page + 4096 && end > page;
 }
 
-void check(const std::vector<Range>& entries, const Map& map) {
-    for (std::size_t i = 0; i < map.size(); ++i) {
-        const Range& range = map[i];
-        require(range.bytes != 0 && range.base % 4096 == 0 && range.bytes % 4096 == 0);
-        require(range.base < address_limit && range.bytes <= address_limit - range.base);
-        if (i > 0) {
-            require(map[i - 1].end() <= range.base);
-            require(map[i - 1].end() < range.base || map[i - 1].kind != range.kind);
-        }
-        if (range.kind != Kind::usable)
-            continue;
+void check(const std::vector<Range>& entries, const Runs& usable) {
+    std::uint64_t end = 0;
+    for (const Run& run : usable.view()) {
+        require(run.bytes != 0 && run.base % 4096 == 0 && run.bytes % 4096 == 0);
+        require(run.base < address_limit && run.bytes <= address_limit - run.base);
+        require(end == 0 || end < run.base);
+        end = run.end();
         // First and last page, and every page in which an entry begins or ends.
-        std::vector<std::uint64_t> pages{range.base, range.end() - 4096};
+        std::vector<std::uint64_t> pages{run.base, run.end() - 4096};
         for (const Range& entry : entries)
             for (const std::uint64_t at : {entry.base, entry.base + entry.bytes - 1})
-                if (at >= range.base && at < range.end())
+                if (at >= run.base && at < run.end())
                     pages.push_back(at & ~std::uint64_t{4095});
         for (const std::uint64_t page : pages)
             for (const Range& entry : entries)
@@ -60,19 +56,17 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
             break;
         entries.push_back({*base, *length, kind_of_e820(*type)});
     }
-    Map map;
-    if (normalize(entries, map).ok()) {
-        check(entries, map);
-        Ledger ledger;
-        const auto run = find_free(map, ledger, 0x3000, 0x2000);
-        if (run) {
-            require(is_usable(map, run->base, run->bytes) && run->base % 0x2000 == 0);
-            require(ledger.grant(run->base, run->bytes, Owner::of_partition(0)).ok());
-            const auto other = find_free(map, ledger, 0x1000, 0x1000);
-            require(!other || other->end() <= run->base || other->base >= run->end());
-        }
-    } else {
-        require(map.empty());
+    Runs usable;
+    if (!normalize(entries, usable).ok()) {
+        require(usable.view().empty());
+        return 0;
+    }
+    check(entries, usable);
+    const std::uint64_t all = usable.bytes();
+    if (const auto run = usable.find(0x3000, 0x2000)) {
+        require(usable.contains(run->base, run->bytes) && run->base % 0x2000 == 0);
+        if (usable.remove(run->base, run->bytes))
+            require(usable.bytes() == all - run->bytes && !usable.contains(run->base, 1));
     }
     return 0;
 }

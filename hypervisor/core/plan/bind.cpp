@@ -16,9 +16,6 @@ namespace plan {
 namespace {
 
 constexpr std::uint64_t low_memory_end = std::uint64_t{1} << 20;
-constexpr memory::Owner hypervisor{memory::Owner::Kind::hypervisor};
-constexpr memory::Owner firmware{memory::Owner::Kind::firmware};
-constexpr memory::Owner bundle_owner{memory::Owner::Kind::bundle};
 
 base::Failure<Issue> failure(Error error, std::uint32_t partition = no_index, std::uint64_t needed = 0,
                              std::uint64_t available = 0) {
@@ -28,7 +25,7 @@ base::Failure<Issue> failure(Error error, std::uint32_t partition = no_index, st
 class Binder {
 public:
     Binder(const Plan& plan, const Machine& machine, const Options& options, BoundPlan& bound)
-        : plan_(plan), machine_(machine), options_(options), bound_(bound) {}
+        : plan_(plan), machine_(machine), options_(options), bound_(bound), free_(bound.free) {}
 
     [[nodiscard]] Status run() {
         CAISSON_TRY(assign_cpus(plan_, machine_.cpus, bound_));
@@ -37,9 +34,7 @@ public:
         CAISSON_TRY(check_total());
         for (std::uint32_t i = 0; i < plan_.partition_count(); ++i)
             CAISSON_TRY(place_partition(i));
-        CAISSON_TRY(fill_pool());
-        bound_.ledger.seal();
-        return base::success;
+        return fill_pool();
     }
 
 private:
@@ -89,21 +84,15 @@ private:
         return partition.root_section != no_section && root_address(partition) % base::page_size == 0;
     }
 
+    // What stays free of usable memory: not the bundle (roots stay in it), nothing below 1 MiB, no reserved range.
     [[nodiscard]] Status take_what_is_there() {
         CAISSON_TRY(check_bundle_place());
-        memory::Ledger& ledger = bound_.ledger;
-        for (std::uint32_t i = 0; i < plan_.partition_count(); ++i) {
-            const Partition partition = plan_.partition(i);
-            if (root_in_place(partition) &&
-                !ledger.grant(root_address(partition), plan_.root_bytes(i), memory::Owner::of_partition(i))
-                     .ok())
-                return failure(Error::section_mismatch, i, partition.root_section);
-        }
-        bool taken = ledger.grant_rest(machine_.bundle_base, machine_.bundle_bytes, bundle_owner).ok() &&
-                     ledger.grant_rest(0, low_memory_end, firmware).ok();
+        free_ = *machine_.map;
+        bool taken =
+            free_.remove(machine_.bundle_base, machine_.bundle_bytes) && free_.remove(0, low_memory_end);
         for (const memory::Run& run : machine_.reserved)
-            taken = taken && (run.bytes == 0 || ledger.grant_rest(run.base, run.bytes, hypervisor).ok());
-        return taken ? Status{base::success} : failure(Error::bad_reserved);
+            taken = taken && free_.remove(run.base, run.bytes);
+        return taken ? Status{base::success} : failure(Error::too_fragmented);
     }
 
     // The bundle lies in memory that could be anybody's, above 1 MiB, and shares no byte with a reserved
@@ -114,7 +103,7 @@ private:
         if (machine_.bundle_bytes == 0 || !end || *end > memory::address_limit || base < low_memory_end)
             return failure(Error::bundle_outside, no_index, base);
         const std::uint64_t first = base::round_down(base, base::page_size);
-        if (!memory::is_usable(*machine_.map, first, *end - first))
+        if (!machine_.map->contains(first, *end - first))
             return failure(Error::bundle_outside, no_index, base);
         for (const memory::Run& run : machine_.reserved)
             if (!bytes::lies_within(run.base, run.bytes, memory::address_limit) ||
@@ -132,7 +121,7 @@ private:
             if (partition.root_section != no_section && !root_in_place(partition))
                 needed += plan_.root_bytes(i);
         }
-        const std::uint64_t available = memory::free_bytes(*machine_.map, bound_.ledger);
+        const std::uint64_t available = free_.bytes();
         return needed <= available ? Status{base::success}
                                    : failure(Error::not_enough_memory, no_index, needed, available);
     }
@@ -172,36 +161,30 @@ private:
             const auto run = next_run(rest);
             if (!run || count == max_runs_per_region)
                 return no_room(partition, rest);
-            if (!bound_.ledger.grant(run->base, run->bytes, memory::Owner::of_partition(partition)).ok() ||
-                !bound_.runs.push_back(*run))
-                return failure(Error::too_fragmented, partition, rest, free_bytes());
+            if (!free_.remove(run->base, run->bytes) || !bound_.runs.push_back(*run))
+                return failure(Error::too_fragmented, partition, rest, free_.bytes());
             rest -= run->bytes;
         }
         return base::success;
     }
 
     [[nodiscard]] std::optional<memory::Run> next_run(std::uint64_t rest) const {
-        const memory::Map& map = *machine_.map;
-        const memory::Ledger& ledger = bound_.ledger;
         if (options_.huge_pages && rest >= base::huge_page_size)
-            if (const auto run = memory::find_free(map, ledger, rest, base::huge_page_size))
+            if (const auto run = free_.find(rest, base::huge_page_size))
                 return run;
-        const std::uint64_t alignment =
-            rest >= base::large_page_size ? base::large_page_size : base::page_size;
-        if (const auto run = memory::find_free(map, ledger, rest, alignment))
-            return run;
-        if (const auto run = memory::find_longest(map, ledger, alignment))
-            return memory::Run{run->base, std::min(run->bytes, rest)};
-        if (const auto run = memory::find_free(map, ledger, rest, base::page_size))
-            return run;
-        return memory::find_longest(map, ledger, base::page_size);
+        for (const std::uint64_t alignment : {base::large_page_size, base::page_size}) {
+            if (rest < alignment)
+                continue;
+            if (const auto run = free_.find(rest, alignment))
+                return run;
+            if (const auto run = free_.longest(alignment))
+                return memory::Run{run->base, std::min(run->bytes, rest)};
+        }
+        return std::nullopt;
     }
 
-    [[nodiscard]] std::uint64_t free_bytes() const {
-        return memory::free_bytes(*machine_.map, bound_.ledger);
-    }
     [[nodiscard]] base::Failure<Issue> no_room(std::uint32_t partition, std::uint64_t needed) const {
-        const std::uint64_t available = free_bytes();
+        const std::uint64_t available = free_.bytes();
         return failure(available < needed ? Error::not_enough_memory : Error::too_fragmented, partition,
                        needed, available);
     }
@@ -219,13 +202,13 @@ private:
         bound_.pool_frames = bound_.table_frames + other_frames();
         std::uint64_t rest = bound_.pool_frames * base::page_size;
         while (rest != 0) {
-            auto run = memory::find_free(*machine_.map, bound_.ledger, rest, base::page_size);
+            auto run = free_.find(rest, base::page_size);
             if (!run)
-                run = memory::find_longest(*machine_.map, bound_.ledger, base::page_size);
+                run = free_.longest(base::page_size);
             if (!run)
                 return no_room(no_index, rest);
-            if (!bound_.ledger.grant(run->base, run->bytes, hypervisor).ok() || !bound_.pool.add(*run).ok())
-                return failure(Error::too_fragmented, no_index, rest, free_bytes());
+            if (!free_.remove(run->base, run->bytes) || !bound_.pool.add(*run))
+                return failure(Error::too_fragmented, no_index, rest, free_.bytes());
             rest -= run->bytes;
         }
         return base::success;
@@ -235,6 +218,7 @@ private:
     const Machine& machine_;
     const Options& options_;
     BoundPlan& bound_;
+    memory::Runs& free_;
 };
 
 } // namespace

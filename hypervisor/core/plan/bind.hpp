@@ -11,7 +11,6 @@
 // Rules: docs/architecture.md "Plan and binding".
 #pragma once
 
-#include "hypervisor/core/memory/map.hpp"
 #include "hypervisor/core/plan/bound_plan.hpp"
 #include "hypervisor/core/plan/plan.hpp"
 
@@ -29,7 +28,7 @@ struct SectionExtent {
 };
 
 struct Machine {
-    const memory::Map* map = nullptr;
+    const memory::Runs* map = nullptr;     // usable memory
     std::span<const Cpu> cpus;             // exactly one with `boot`; order does not matter
     std::span<const memory::Run> reserved; // the loader's image, start record, module list: nobody's (I3)
     std::uint64_t bundle_base = 0;         // host-physical

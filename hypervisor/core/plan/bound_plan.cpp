@@ -44,7 +44,7 @@ void BoundPlan::clear() {
     placements.clear();
     runs.clear();
     pool = {};
-    ledger.clear();
+    free.clear();
     pool_frames = 0;
     table_frames = 0;
 }

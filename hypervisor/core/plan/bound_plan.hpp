@@ -6,7 +6,6 @@
 
 #include "hypervisor/base/fixed_vector.hpp"
 #include "hypervisor/core/memory/frame_pool.hpp"
-#include "hypervisor/core/memory/ledger.hpp"
 #include "hypervisor/core/plan/format.hpp"
 #include "hypervisor/core/plan/issue.hpp"
 
@@ -53,7 +52,7 @@ struct BoundPlan {
     base::FixedVector<Placement, max_placements> placements; // by partition, then gpa
     base::FixedVector<memory::Run, max_runs> runs;
     memory::FramePool pool;         // the hypervisor's frames: second-stage tables and the needs in Options
-    memory::Ledger ledger;          // every frame above with its owner; sealed
+    memory::Runs free;              // what is left of usable memory: nobody's
     std::uint64_t pool_frames = 0;  // asked for
     std::uint64_t table_frames = 0; // of them, for second-stage tables
 

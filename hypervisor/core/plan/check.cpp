@@ -115,8 +115,6 @@ private:
         for (const memory::Run& run : bound_.runs_of(placement)) {
             bytes += run.bytes;
             CAISSON_TRY(check_place(run, placement.partition, in_place));
-            if (!bound_.ledger.owns(memory::Owner::of_partition(placement.partition), run.base, run.bytes))
-                return failure(Error::check_overlap, placement.partition, run.base);
         }
         if (bytes != placement.bytes)
             return failure(Error::check_regions, placement.partition, placement.gpa);
@@ -134,7 +132,7 @@ private:
     // from the bundle.
     [[nodiscard]] Status check_place(const memory::Run& run, std::uint32_t partition, bool in_bundle) const {
         if (run.bytes == 0 || run.base % base::page_size != 0 || run.bytes % base::page_size != 0 ||
-            run.base < (std::uint64_t{1} << 20) || !memory::is_usable(*machine_.map, run.base, run.bytes))
+            run.base < (std::uint64_t{1} << 20) || !machine_.map->contains(run.base, run.bytes))
             return failure(Error::check_place, partition, run.base);
         for (const memory::Run& reserved : machine_.reserved)
             if (overlap(run.base, run.bytes, reserved.base, reserved.bytes))
@@ -153,13 +151,10 @@ private:
                                      options_.frames_per_partition * plan_.partition_count() +
                                      options_.frames_per_vcpu * plan_.cpus_needed();
         if (bound_.table_frames != tables || bound_.pool_frames != tables + others ||
-            bound_.pool.total_frames() != bound_.pool_frames || !bound_.ledger.sealed())
+            bound_.pool.total_frames() != bound_.pool_frames)
             return failure(Error::check_pool);
-        for (const memory::Run& run : bound_.pool.runs()) {
+        for (const memory::Run& run : bound_.pool.runs())
             CAISSON_TRY(check_place(run, no_index, false));
-            if (!bound_.ledger.owns({memory::Owner::Kind::hypervisor}, run.base, run.bytes))
-                return failure(Error::check_overlap, no_index, run.base);
-        }
         return base::success;
     }
 

@@ -56,7 +56,7 @@ struct Wish {
 struct Board {
     std::vector<memory::Range> entries{{0, 0x9F000, memory::Kind::usable},
                                        {mebibyte, 2047 * mebibyte, memory::Kind::usable}};
-    memory::Map map;
+    memory::Runs map;
     std::vector<Cpu> cpus;
     std::vector<memory::Run> reserved{{mebibyte, 2 * mebibyte}};
     std::vector<SectionExtent> sections;

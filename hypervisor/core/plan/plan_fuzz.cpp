@@ -18,7 +18,7 @@ void require(bool condition) {
 
 void bind_it(const Plan& read) {
     static BoundPlan bound;
-    memory::Map map;
+    memory::Runs map;
     const std::array<memory::Range, 2> ranges{
         {{1u << 20, std::uint64_t{2} << 30, memory::Kind::usable},
          {std::uint64_t{4} << 30, std::uint64_t{6} << 30, memory::Kind::usable}}};

@@ -211,9 +211,8 @@ std::uint64_t hypervisor_bytes() {
 
 std::uint64_t partition_bytes() {
     std::uint64_t sum = 0;
-    for (const memory::Grant& grant : machine().bound.ledger.grants())
-        if (grant.owner.kind == memory::Owner::Kind::partition)
-            sum += grant.bytes;
+    for (const memory::Run& run : machine().bound.runs)
+        sum += run.bytes;
     return sum;
 }
 

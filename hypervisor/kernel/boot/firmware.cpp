@@ -68,19 +68,17 @@ void settle_module() {
     loader::Range& module = m.boot.module;
     if (module.base >= low_memory && module.base % base::page_size == 0)
         return;
-    memory::Ledger& taken = m.bound.ledger; // bind() starts afresh
+    memory::Runs& free = m.bound.free; // bind() starts afresh
+    free = m.map;
     const ImageExtent image = image_extent();
-    const bool noted = taken.grant(image.base, image.bytes, {memory::Owner::Kind::hypervisor}).ok() &&
-                       taken.grant_rest(module.base, module.bytes, {memory::Owner::Kind::bundle}).ok();
     const std::uint64_t bytes = bytes::units(module.bytes, base::page_size) * base::page_size;
-    const auto run =
-        noted ? memory::find_free(m.map, taken, bytes, base::page_size, low_memory) : std::nullopt;
+    const bool noted = free.remove(image.base, image.bytes) && free.remove(module.base, module.bytes);
+    const auto run = noted ? free.find(bytes, base::page_size, low_memory) : std::nullopt;
     if (!run || !early_mapped(run->base, bytes))
         refuse("memory map", "no room to move the bundle to");
     std::memcpy(cpu::pointer_to<char>(base::VirtAddr{run->base}),
                 cpu::pointer_to<char>(base::VirtAddr{module.base}), module.bytes);
     module.base = run->base;
-    taken.clear();
 }
 
 // Both 8259s and every pin of every I/O APIC. Device interrupts belong to nobody yet.

@@ -43,11 +43,11 @@ crypto::Sha256Engine hash_engine() {
 // A page below 1 MiB that firmware does not use; the start record has been read and the module lies elsewhere.
 base::PhysAddr trampoline_page() {
     constexpr std::uint64_t lowest = 0x1000, limit = 0xa0000;
-    for (const memory::Range& range : machine().map) {
+    for (const memory::Run& range : machine().map.view()) {
         const std::uint64_t at = range.base < lowest ? lowest : range.base;
         const loader::Range& module = machine().boot.module;
         const bool clear = at + base::page_size <= module.base || at >= module.base + module.bytes;
-        if (range.kind == memory::Kind::usable && at + base::page_size <= range.end() && at < limit && clear)
+        if (at + base::page_size <= range.end() && at < limit && clear)
             return base::PhysAddr{at};
     }
     refuse_to_start("no usable page below 1 MiB to start the other CPUs from");

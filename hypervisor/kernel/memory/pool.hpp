@@ -25,9 +25,9 @@ template <typename T> base::PhysAddr pool_frame(const T& object) {
 inline base::PhysAddr take_frames(memory::FramePool& pool, std::uint64_t count,
                                   std::uint64_t alignment = 4096) {
     const auto frames = pool.take(count, alignment);
-    base::expects(frames.ok(), "frame pool: smaller than bind() was asked for");
-    std::memset(cpu::pointer_to<char>(pool_address(frames.value())), 0, count * base::page_size);
-    return frames.value();
+    base::expects(frames.has_value(), "frame pool: smaller than bind() was asked for");
+    std::memset(cpu::pointer_to<char>(pool_address(*frames)), 0, count * base::page_size);
+    return *frames;
 }
 
 template <typename T> constexpr std::uint64_t frames_for() {
