@@ -56,8 +56,9 @@ function(caisson_flavour target flavour)
     target_compile_options(${target} PRIVATE ${CAISSON_SAN_FLAGS} -fsanitize=fuzzer-no-link)
   endif()
   if(CAISSON_COVERAGE AND NOT flavour MATCHES "^(hv|uk|weak)$")
-    target_compile_options(${target} PRIVATE --coverage)
-    target_link_options(${target} PUBLIC --coverage)
+    # clang's source-based counts (scripts/coverage.py): branches as they are written, not as they are compiled.
+    target_compile_options(${target} PRIVATE -fprofile-instr-generate -fcoverage-mapping)
+    target_link_options(${target} PUBLIC -fprofile-instr-generate)
   endif()
 endfunction()
 

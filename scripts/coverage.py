@@ -1,0 +1,111 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Branch coverage of hypervisor/core by its host tests and the seeds of its fuzz targets.
+
+usage: coverage.py BUILD-DIR [--floor PERCENT] [--missing]
+
+Builds the tests and fuzz targets of the pure half with clang's source-based coverage in BUILD-DIR, runs them (a fuzz
+target over its seeds only), and prints branches taken by file. Status 1 below the floor. --missing lists what was not taken.
+"""
+import argparse
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+SOURCE = pathlib.Path(__file__).resolve().parent.parent
+CORE = SOURCE / "hypervisor/core"
+# The readers of what core writes, and the writer of what core reads.
+OTHER_TESTS = ["tool_plan_test", "tool_channel_test"]
+
+
+def tool(name):
+    for candidate in (name, *(f"{name}-{version}" for version in range(20, 13, -1))):
+        if subprocess.run(["which", candidate], capture_output=True, check=False).returncode == 0:
+            return candidate
+    sys.exit(f"{name} is missing: apt-get install llvm")
+
+
+def build(folder):
+    subprocess.run(["cmake", "-S", SOURCE, "-B", folder, "-G", "Ninja", "-DCMAKE_C_COMPILER=clang", "-DCMAKE_CXX_COMPILER=clang++",
+                    "-DCAISSON_COVERAGE=ON", "-DCAISSON_FUZZ=ON", "-DCAISSON_TESTS=ON"], check=True, stdout=subprocess.DEVNULL)
+    targets = subprocess.run(["ninja", "-C", folder, "-t", "targets", "all"], check=True, capture_output=True, text=True).stdout
+    known = {line.split(":")[0] for line in targets.split("\n")}
+    tests = [f"core_{entry.name}_test" for entry in sorted(CORE.iterdir()) if f"core_{entry.name}_test" in known] + OTHER_TESTS
+    fuzzers = {source.stem: source.parent for source in sorted(CORE.rglob("*_fuzz.cpp"))}
+    subprocess.run(["ninja", "-C", folder, *tests, *fuzzers], check=True, stdout=subprocess.DEVNULL)
+    programs = {path.name: path for path in pathlib.Path(folder).rglob("*") if path.is_file() and os.access(path, os.X_OK)}
+    return [(programs[name], None) for name in tests] + [(programs[name], where) for name, where in fuzzers.items()]
+
+
+def run(programs, folder):
+    profiles = []
+    for program, fuzzed in programs:
+        profile = folder / f"{program.name}.profraw"
+        profiles.append(profile)
+        environment = {**os.environ, "LLVM_PROFILE_FILE": str(profile)}
+        if fuzzed is None:
+            module = program.name.removeprefix("core_").removesuffix("_test")
+            where = CORE / module if (CORE / module).is_dir() else SOURCE
+            command = [program]
+        else:
+            where = fuzzed
+            seeds = sorted(path for path in (fuzzed / "corpus" / program.name).rglob("*") if path.is_file())
+            command = [program, "-runs=0", *seeds]
+        done = subprocess.run(command, cwd=where, env=environment, capture_output=True, text=True, timeout=300, check=False)
+        if done.returncode != 0:
+            sys.exit(f"{program.name} fails:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+    merged = folder / "core.profdata"
+    subprocess.run([tool("llvm-profdata"), "merge", "-sparse", *profiles, "-o", merged], check=True)
+    return merged
+
+
+def is_counted(name):
+    path = pathlib.Path(name)
+    return path.is_relative_to(CORE) and not path.stem.endswith(("_test", "_fuzz", "_proof"))
+
+
+def report(programs, merged, missing):
+    objects = [argument for program, _ in programs for argument in ("-object", program)]
+    exported = subprocess.run([tool("llvm-cov"), "export", "-format=text", f"-instr-profile={merged}", *objects[1:]],
+                              check=True, capture_output=True, text=True)
+    taken_by_file = {}
+    # A branch region: place, true count, false count. Instantiations of one template share the place.
+    for data in json.loads(exported.stdout)["data"]:
+        for entry in data["files"]:
+            if not is_counted(entry["filename"]):
+                continue
+            places = taken_by_file.setdefault(os.path.relpath(entry["filename"], SOURCE), {})
+            for line, column, _, _, yes, no, *_ in entry["branches"]:
+                old = places.get((line, column), (0, 0))
+                places[line, column] = (old[0] + yes, old[1] + no)
+    total = covered = 0
+    for name, places in sorted(taken_by_file.items()):
+        here = sum((yes > 0) + (no > 0) for yes, no in places.values())
+        total += 2 * len(places)
+        covered += here
+        if places:
+            print(f"{100 * here / (2 * len(places)):6.1f} %  {here:4} of {2 * len(places):4}  {name}")
+        for (line, column), (yes, no) in sorted(places.items()) if missing else ():
+            if yes == 0 or no == 0:
+                print(f"          never {'true' if yes == 0 else 'false'}: {name}:{line}:{column}")
+    return covered, total
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("build", type=pathlib.Path)
+    parser.add_argument("--floor", type=float, default=95.0)
+    parser.add_argument("--missing", action="store_true")
+    options = parser.parse_args()
+    folder = options.build.resolve()
+    programs = build(folder)
+    covered, total = report(programs, run(programs, folder), options.missing)
+    share = 100 * covered / total
+    print(f"branches of hypervisor/core: {covered} of {total}, {share:.1f} % (at least {options.floor:.1f} % are asked for)")
+    return 0 if share >= options.floor else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
