@@ -34,7 +34,9 @@ def build(folder):
     known = {line.split(":")[0] for line in targets.split("\n")}
     tests = [f"core_{entry.name}_test" for entry in sorted(CORE.iterdir()) if f"core_{entry.name}_test" in known] + OTHER_TESTS
     fuzzers = {source.stem: source.parent for source in sorted(CORE.rglob("*_fuzz.cpp"))}
-    subprocess.run(["ninja", "-C", folder, *tests, *fuzzers], check=True, stdout=subprocess.DEVNULL)
+    made = subprocess.run(["ninja", "-C", folder, *tests, *fuzzers], capture_output=True, text=True, check=False)
+    if made.returncode != 0:
+        sys.exit(f"does not build:\n{made.stdout[-4000:]}")
     programs = {path.name: path for path in pathlib.Path(folder).rglob("*") if path.is_file() and os.access(path, os.X_OK)}
     return [(programs[name], None) for name in tests] + [(programs[name], where) for name, where in fuzzers.items()]
 

@@ -6,7 +6,7 @@
 #pragma once
 
 #include "hypervisor/core/acpi/tables.hpp"
-#include "hypervisor/core/bytes/reader.hpp"
+#include "hypervisor/core/bytes/cursor_test.hpp"
 
 #include <cstddef>
 #include <cstdint>

@@ -50,7 +50,8 @@ bool read_drhd(Bytes unit, Remapping& out) {
             return true;
         const unsigned slot = (at<std::uint8_t>(scope, 6) & 31u) << 3 | (at<std::uint8_t>(scope, 7) & 7u);
         return out.io_apics.push_back(
-            {at<std::uint8_t>(scope, 4), static_cast<std::uint16_t>(at<std::uint8_t>(scope, 5) << 8 | slot)});
+            {at<std::uint8_t>(scope, 4),
+             static_cast<std::uint16_t>(unsigned{at<std::uint8_t>(scope, 5)} << 8 | slot)});
     });
 }
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "hypervisor/core/acpi/remapping.hpp"
 
+#include "hypervisor/core/acpi/image_test.hpp"
 #include "hypervisor/core/acpi/layout.hpp"
 #include "hypervisor/core/acpi/tables.hpp"
-#include "hypervisor/core/acpi/image_test.hpp"
 
 #include <gtest/gtest.h>
 
@@ -104,7 +104,8 @@ TEST(Remapping, DmarStructures) {
     EXPECT_EQ(r.io_apics[0].requester, 0x80ff);
     for (std::size_t cut = 1; cut < good.size(); ++cut) {
         const bool whole = cut == 48 || cut == 56 || cut == 72; // between two structures
-        EXPECT_EQ(dmar(Table(good.begin(), good.begin() + static_cast<std::ptrdiff_t>(cut)), r), whole) << cut;
+        EXPECT_EQ(dmar(Table(good.begin(), good.begin() + static_cast<std::ptrdiff_t>(cut)), r), whole)
+            << cut;
     }
 }
 

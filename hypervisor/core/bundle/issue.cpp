@@ -2,65 +2,52 @@
 // hypervisor/core/bundle/issue.cpp
 #include "hypervisor/core/bundle/issue.hpp"
 
+#include <array>
+
 namespace bundle {
+namespace {
+
+struct Text {
+    Error error;
+    const char* text;
+};
+constexpr std::array texts{
+    Text{Error::too_short, "the file is too short for a bundle"},
+    Text{Error::not_a_bundle, "this is not a bundle"},
+    Text{Error::unsupported_format, "the bundle has a format this version does not know"},
+    Text{Error::bad_header_size, "the header's size is not allowed"},
+    Text{Error::wrong_total_size,
+         "the file's size is not the one the header says: it is cut off or something was appended"},
+    Text{Error::bad_key_table, "the table of trusted keys is malformed"},
+    Text{Error::no_trusted_key, "no key is trusted: every key slot is empty"},
+    Text{Error::unknown_key, "the bundle is signed with a key that is not trusted"},
+    Text{Error::bad_signature, "the signature does not verify"},
+    Text{Error::security_version_too_low, "the security version is below the floor of its key"},
+    Text{Error::bundle_id_mismatch, "the bundle ID does not belong to this header"},
+    Text{Error::unsupported_hash, "the hash algorithm or leaf size is not supported"},
+    Text{Error::reserved_not_zero, "a reserved field is not zero"},
+    Text{Error::bad_name, "a name is not NUL-padded printable text"},
+    Text{Error::bad_section_count, "the number or size of section entries is not allowed"},
+    Text{Error::bad_section_type, "the type or owner of a section is not allowed"},
+    Text{Error::bad_section_size, "the size of a section is not allowed"},
+    Text{Error::bad_section_alignment, "a section is not aligned"},
+    Text{Error::bad_section_order, "sections overlap or are out of order"},
+    Text{Error::section_outside_file, "a section does not lie inside the file"},
+    Text{Error::no_leaves_section, "the first section is not the only list of leaf hashes"},
+    Text{Error::no_table_section, "there is not exactly one plan"},
+    Text{Error::bad_leaf_count, "the list of leaf hashes has the wrong size"},
+    Text{Error::leaf_mismatch, "hash mismatch"},
+    Text{Error::root_mismatch, "the leaf hashes are not those the header names"},
+    Text{Error::gap_not_zero, "bytes between sections are not zero"},
+    Text{Error::unreadable, "the bundle cannot be read"},
+};
+
+} // namespace
 
 const char* describe(Error error) {
-    switch (error) {
-    case Error::too_short:
-        return "the file is too short for a bundle";
-    case Error::not_a_bundle:
-        return "this is not a bundle";
-    case Error::unsupported_format:
-        return "the bundle has a format this version does not know";
-    case Error::bad_header_size:
-        return "the header's size is not allowed";
-    case Error::wrong_total_size:
-        return "the file's size is not the one the header says: it is cut off or something was appended";
-    case Error::bad_key_table:
-        return "the table of trusted keys is malformed";
-    case Error::no_trusted_key:
-        return "no key is trusted: every key slot is empty";
-    case Error::unknown_key:
-        return "the bundle is signed with a key that is not trusted";
-    case Error::bad_signature:
-        return "the signature does not verify";
-    case Error::security_version_too_low:
-        return "the security version is below the floor of its key";
-    case Error::bundle_id_mismatch:
-        return "the bundle ID does not belong to this header";
-    case Error::unsupported_hash:
-        return "the hash algorithm or leaf size is not supported";
-    case Error::reserved_not_zero:
-        return "a reserved field is not zero";
-    case Error::bad_name:
-        return "a name is not NUL-padded printable text";
-    case Error::bad_section_count:
-        return "the number or size of section entries is not allowed";
-    case Error::bad_section_type:
-        return "the type or owner of a section is not allowed";
-    case Error::bad_section_size:
-        return "the size of a section is not allowed";
-    case Error::bad_section_alignment:
-        return "a section is not aligned";
-    case Error::bad_section_order:
-        return "sections overlap or are out of order";
-    case Error::section_outside_file:
-        return "a section does not lie inside the file";
-    case Error::no_leaves_section:
-        return "the first section is not the only list of leaf hashes";
-    case Error::no_table_section:
-        return "there is not exactly one plan";
-    case Error::bad_leaf_count:
-        return "the list of leaf hashes has the wrong size";
-    case Error::leaf_mismatch:
-        return "hash mismatch";
-    case Error::root_mismatch:
-        return "the leaf hashes are not those the header names";
-    case Error::gap_not_zero:
-        return "bytes between sections are not zero";
-    case Error::unreadable:
-        return "the bundle cannot be read";
-    }
+    for (const Text& entry : texts)
+        if (entry.error == error)
+            return entry.text;
     return "unknown error";
 }
 

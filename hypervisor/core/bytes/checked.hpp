@@ -18,13 +18,6 @@ namespace bytes {
     return sum;
 }
 
-[[nodiscard]] constexpr std::optional<std::uint64_t> checked_multiply(std::uint64_t a, std::uint64_t b) {
-    std::uint64_t product = 0;
-    if (__builtin_mul_overflow(a, b, &product))
-        return std::nullopt;
-    return product;
-}
-
 // Whether [offset, offset + length) lies inside [0, total).
 [[nodiscard]] constexpr bool lies_within(std::uint64_t offset, std::uint64_t length, std::uint64_t total) {
     return offset <= total && length <= total - offset;
@@ -37,24 +30,5 @@ namespace bytes {
 
 // Whether every byte is 0. A word at a time: gaps of a bundle are checked with it at boot.
 [[nodiscard]] bool is_zero(std::span<const std::byte> data);
-
-// A value that has not been checked. The only way to the number is through a check.
-template <typename T> class Untrusted {
-public:
-    constexpr Untrusted() = default;
-    constexpr explicit Untrusted(T value) : value_(value) {}
-    // The value if `valid(value)`, else nothing.
-    template <typename Check> [[nodiscard]] constexpr std::optional<T> validate(Check&& valid) const {
-        if (!valid(value_))
-            return std::nullopt;
-        return value_;
-    }
-    [[nodiscard]] constexpr std::optional<T> at_most(T limit) const {
-        return validate([limit](T value) { return value <= limit; });
-    }
-
-private:
-    T value_{};
-};
 
 } // namespace bytes

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Any firmware map: the result obeys the invariants and agrees with asking every entry about every page that
 // matters.
-#include "hypervisor/core/bytes/reader.hpp"
+#include "hypervisor/core/bytes/cursor_test.hpp"
 #include "hypervisor/core/memory/frame_pool.hpp"
 
 #include <cstdlib>
