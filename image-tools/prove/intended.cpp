@@ -121,7 +121,7 @@ std::optional<std::string> intend(const std::vector<std::byte>& table,
     std::vector<plan::SectionExtent> extents;
     for (const appliance::SectionShape& section : sections)
         extents.push_back({section.type, section.partition, section.offset, section.size});
-    memory::Map map;
+    memory::Runs map;
     if (!plan::assumed_map(plan::Board::qemu_q35, board.memory, map))
         return "the board cannot have " + size_text(board.memory) + " of memory";
     const memory::Run image{loader.all.base, loader.all.bytes};
@@ -159,9 +159,8 @@ std::optional<std::string> intend(const std::vector<std::byte>& table,
     for (const memory::Run& run : bound->pool.runs())
         out.hypervisor.push_back({run.base, run.bytes});
     out.bundle = {machine.bundle_base, bundle_bytes};
-    for (const memory::Range& range : map)
-        if (range.kind == memory::Kind::usable)
-            out.usable.push_back({range.base, range.bytes});
+    for (const memory::Run& run : map.view())
+        out.usable.push_back({run.base, run.bytes});
     out.sections = sections;
     return std::nullopt;
 }
