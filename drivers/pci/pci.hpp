@@ -32,6 +32,14 @@ public:
         select(at, command_offset);
         io_.out16(data_port, value); // the status half, write-one-to-clear, is not touched
     }
+    void write8(PciFunction at, std::uint8_t offset, std::uint8_t value) {
+        select(at, offset);
+        io_.out8(static_cast<std::uint16_t>(data_port + (offset & 3)), value);
+    }
+    void write16(PciFunction at, std::uint8_t offset, std::uint16_t value) {
+        select(at, offset);
+        io_.out16(static_cast<std::uint16_t>(data_port + (offset & 2)), value);
+    }
 
     // Clears Bus Master Enable everywhere; returns how many functions had it set. Every bus number is tried: a root bus
     // of another host bridge is named by no register of a known function.

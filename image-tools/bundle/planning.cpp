@@ -186,6 +186,8 @@ std::vector<std::byte> make_table(const manifest::Manifest& manifest,
         request.startup = std::as_bytes(std::span(content.startup));
         request.restart = restart_of(source.restart);
         request.restart_max = source.restart_max;
+        request.restart_delay_ms = source.restart_delay_ms;
+        request.watchdog_ms = source.watchdog_ms;
         request.console_serial = source.console_serial;
         request.smt_shared = source.smt_shared;
         request.no_store_bypass = source.no_store_bypass;
@@ -194,6 +196,7 @@ std::vector<std::byte> make_table(const manifest::Manifest& manifest,
     plan::Request request;
     request.name = manifest.name;
     request.on_all_stopped = end_of(manifest.machine.on_all_stopped);
+    request.on_panic = static_cast<plan::OnPanic>(manifest.machine.on_panic);
     request.machine_cpus = manifest.machine.cpus;
     request.machine_memory = manifest.machine.memory;
     request.audit_key = audit_key;

@@ -162,7 +162,7 @@ private:
 
     void restart() {
         const Boot result =
-            boot({"hello: " + image("hello", hello_memory, ", restart: always")},
+            boot({"hello: " + image("hello", hello_memory, ", restart: always, restartDelay: 0s")},
                  [](const run::Session& session) { return session.partitions()[0].endings.size() >= 2; });
         const auto& endings = result.session.partitions()[0].endings;
         if (endings.size() < 2 || endings[1].first_output <= endings[0].ended)

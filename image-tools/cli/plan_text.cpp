@@ -121,6 +121,13 @@ std::string plan_text(const PlanView& view, bool with_addresses) {
     if (view.machine.bound)
         out += fmt::format("; second-stage tables {}", size_text(view.machine.bound->table_frames * page));
     out += fmt::format("; {} CPUs", view.machine.cpus);
+    if (view.machine.bound && plan->needs_time()) {
+        const std::uint32_t rank = view.machine.bound->time_cpu();
+        const std::uint32_t owner = view.machine.bound->cpus[rank].partition;
+        out += fmt::format("; time interrupts on CPU {} ({})", rank,
+                           owner == ::plan::no_index ? "of no partition"
+                                                     : "of " + std::string(plan->partition_name(owner)));
+    }
     if (const std::string key = audit_key_text(*plan); !key.empty())
         out += "\naudit log sealed to " + key;
     out += flagged(*plan, ::plan::flag_smt_shared, "may share a core's siblings (smt: shared)");
@@ -157,6 +164,8 @@ Json plan_json(const PlanView& view) {
                   {"restart", restart_text(entry.restart)},
                   {"smt", (entry.flags & ::plan::flag_smt_shared) != 0 ? "shared" : "exclusive"},
                   {"storeBypass", (entry.flags & ::plan::flag_no_store_bypass) != 0 ? "disabled" : "allowed"},
+                  {"restartDelayMs", entry.restart_delay_ms},
+                  {"watchdogMs", entry.watchdog_ms},
                   {"commandLine", ::plan::command_line_of(*plan, i)},
                   {"regions", regions}};
         if (i < view.sources.size()) {
@@ -170,7 +179,9 @@ Json plan_json(const PlanView& view) {
             {"machine",
              {{"cpus", view.machine.cpus},
               {"memory", view.machine.memory},
-              {"fits", view.machine.bound != nullptr}}},
+              {"fits", view.machine.bound != nullptr},
+              {"timeCpu",
+               view.machine.bound && plan->needs_time() ? Json(view.machine.bound->time_cpu()) : Json()}}},
             {"bundle", view.bundle_bytes},
             {"auditKey", audit_key_text(*plan).empty() ? Json() : Json(audit_key_text(*plan))},
             {"items", items}};

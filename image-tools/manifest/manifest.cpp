@@ -19,9 +19,9 @@ using Words = std::span<const std::string_view>;
 constexpr std::uint64_t max_partitions = 64; // hypervisor/core/plan/format.hpp
 constexpr std::uint64_t max_cpus = 64;
 constexpr std::uint64_t smallest_memory = 64 * 1024;
+constexpr std::uint32_t max_restart_delay_ms = 60'000, min_watchdog_ms = 100, max_watchdog_ms = 3'600'000;
 
 constexpr std::array<std::string_view, 3> appliance_reserved{"network", "policy", "tests"};
-constexpr std::array<std::string_view, 1> machine_reserved{"onPanic"};
 constexpr std::array<std::string_view, 14> partition_reserved{
     "rights", "health", "ports",    "volumes",    "secrets", "security", "tenant",
     "labels", "cache",  "schedule", "containers", "devices", "share",    "init"};
@@ -94,6 +94,7 @@ private:
     void machine(const Node& node) const {
         static constexpr std::array<std::string_view, 1> boards{"qemu-q35"};
         static constexpr std::array<std::string_view, 3> ends{"poweroff", "reboot", "halt"};
+        static constexpr std::array<std::string_view, 3> panics{"halt", "reboot", "poweroff"};
         Machine& machine = manifest_.machine;
         const std::array keys{
             Key{"board",
@@ -113,8 +114,13 @@ private:
                     machine.on_all_stopped =
                         static_cast<AllStopped>(binder_.word(value, "onAllStopped", ends, ends.size()));
                 }},
+            Key{"onPanic",
+                [&](const Node& value) {
+                    machine.on_panic =
+                        static_cast<OnPanic>(binder_.word(value, "onPanic", panics, panics.size()));
+                }},
         };
-        binder_.map(node, "'machine'", keys, machine_reserved);
+        binder_.map(node, "'machine'", keys, {});
     }
 
     void signing(const Node& node) const {
@@ -365,6 +371,19 @@ std::vector<Key> Reader::machine_keys(Partition& out) const {
                     binder_.wrong(node, "'memory' must be a multiple of 64 KiB");
             }},
         Key{"restart", [this, &out](const Node& node) { restart(node, out); }},
+        Key{"restartDelay",
+            [this, &out](const Node& node) {
+                out.restart_delay_ms =
+                    binder_.take(node, parse_duration_ms(binder_.text(node, "restartDelay")));
+                if (out.restart_delay_ms > max_restart_delay_ms)
+                    binder_.wrong(node, "'restartDelay' is at most 1m: later delays double up to that");
+            }},
+        Key{"watchdog",
+            [this, &out](const Node& node) {
+                out.watchdog_ms = binder_.take(node, parse_duration_ms(binder_.text(node, "watchdog")));
+                if (out.watchdog_ms < min_watchdog_ms || out.watchdog_ms > max_watchdog_ms)
+                    binder_.wrong(node, "'watchdog' is from 100ms to 60m", "write for example 5s");
+            }},
         Key{"console",
             [this, &out](const Node& node) {
                 out.console_serial = binder_.word(node, "console", consoles, consoles.size()) == 0;

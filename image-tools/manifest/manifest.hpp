@@ -23,6 +23,7 @@ template <typename T> struct Located {
 
 enum class Restart { no, always, on_failure };
 enum class AllStopped { poweroff, reboot, halt };
+enum class OnPanic { halt, reboot, poweroff };
 
 using Environment = std::vector<std::pair<std::string, std::string>>;
 
@@ -67,6 +68,8 @@ struct Partition {
     std::vector<Tmpfs> tmpfs;
     Restart restart = Restart::no;
     std::uint32_t restart_max = 0; // on_failure: 0 = without limit
+    std::uint32_t restart_delay_ms = 100;
+    std::uint32_t watchdog_ms = 0; // 0: none
     bool console_serial = true;
     bool smt_shared = false;
     bool no_store_bypass = false;
@@ -79,6 +82,7 @@ struct Machine {
     Spot cpus_spot;
     Spot memory_spot;
     AllStopped on_all_stopped = AllStopped::poweroff;
+    OnPanic on_panic = OnPanic::halt;
 };
 
 struct Signing {

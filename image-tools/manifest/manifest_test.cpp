@@ -88,7 +88,7 @@ kind: Appliance
 name: gateway
 version: 1.4.0
 securityVersion: 4
-machine: {board: qemu-q35, cpus: 4, memory: 2GiB, onAllStopped: halt}
+machine: {board: qemu-q35, cpus: 4, memory: 2GiB, onAllStopped: halt, onPanic: reboot}
 signing: {key: keys/release.key, trusted: [keys/other.pub], auditKey: keys/audit.pub}
 x-owner: line 3
 partitions:
@@ -109,6 +109,8 @@ partitions:
     writableLimit: 10%
     tmpfs: [{path: /run, size: 8MiB, mode: "0755"}]
     restart: on-failure:5
+    restartDelay: 250ms
+    watchdog: 5s
     console: none
     smt: shared
     storeBypass: disabled
@@ -133,6 +135,9 @@ partitions:
     EXPECT_EQ(web.tmpfs[0].mode, 0755u);
     EXPECT_EQ(web.restart, manifest::Restart::on_failure);
     EXPECT_EQ(web.restart_max, 5u);
+    EXPECT_EQ(web.restart_delay_ms, 250u);
+    EXPECT_EQ(web.watchdog_ms, 5000u);
+    EXPECT_EQ(m.machine.on_panic, manifest::OnPanic::reboot);
     EXPECT_FALSE(web.console_serial);
     EXPECT_TRUE(web.smt_shared);
     EXPECT_TRUE(web.no_store_bypass);
@@ -142,6 +147,8 @@ partitions:
     EXPECT_EQ(m.partitions[1].cpu_set, 0xCu);
     EXPECT_EQ(m.partitions[1].cpus, 2u);
     EXPECT_EQ(m.partitions[1].restart, manifest::Restart::always);
+    EXPECT_EQ(m.partitions[1].restart_delay_ms, 100u);
+    EXPECT_EQ(m.partitions[1].watchdog_ms, 0u);
 }
 
 TEST(Manifest, EnvironmentAsList) {
@@ -164,7 +171,6 @@ TEST(Manifest, ReservedKeysAreKnownNotYetSupported) {
     expect_refused(head + "network: {}\n" + small, "E0308", 3, "'network'");
     expect_refused(head + "policy: []\n" + small, "E0308", 3, "'policy'");
     expect_refused(head + "tests: []\n" + small, "E0308", 3, "'tests'");
-    expect_refused(head + "machine: {onPanic: reboot}\n" + small, "E0308", 3, "'onPanic'");
 }
 
 TEST(Manifest, SizesShowBothReadings) {
@@ -187,6 +193,10 @@ TEST(Manifest, WrongValuesAreRefusedWhereTheyStand) {
     expect_refused(with("readOnly: yes"), "E0309", 7, "true or false");
     expect_refused(with("restart: allways"), "E0309", 7, "did you mean 'always'?");
     expect_refused(with("restart: on-failure:0"), "E0309", 7, "from 1");
+    expect_refused(with("restartDelay: 61s"), "E0309", 7, "at most 1m");
+    expect_refused(with("watchdog: 99ms"), "E0309", 7, "from 100ms to 60m");
+    expect_refused(with("watchdog: 61m"), "E0309", 7, "from 100ms to 60m");
+    expect_refused(head + "machine: {onPanic: stop}\n" + small, "E0309", 3, "onPanic");
     expect_refused(with("console: vga"), "E0309", 7, "serial, none");
     expect_refused(with("smt: yes"), "E0309", 7, "exclusive, shared");
     expect_refused(with("storeBypass: none"), "E0309", 7, "allowed, disabled");

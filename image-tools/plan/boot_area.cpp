@@ -73,6 +73,7 @@ std::vector<BootPiece> boot_area(const PartitionRequest& request, std::uint32_t 
     input.memory_bytes = request.memory_bytes;
     input.root = root_of(regions);
     input.startup_bytes = static_cast<std::uint32_t>(request.startup.size());
+    input.watchdog_ms = request.watchdog_ms;
     input.name = request.name;
     pvh::build_boot_page(boot, input);
     add(CAISSON_GPA_BOOT_PAGE, boot);

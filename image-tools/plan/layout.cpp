@@ -66,6 +66,13 @@ Status check_cpus(const Request& request) {
     return base::success;
 }
 
+Status check_times(const PartitionRequest& request, std::uint32_t index) {
+    const bool good = request.restart_delay_ms <= max_restart_delay_ms &&
+                      (request.watchdog_ms == 0 ||
+                       (request.watchdog_ms >= min_watchdog_ms && request.watchdog_ms <= max_watchdog_ms));
+    return good ? Status{base::success} : failure(RequestError::bad_value, index);
+}
+
 Status check_names(const Request& request) {
     if (!is_name(request.name))
         return failure(RequestError::bad_name);
@@ -136,6 +143,7 @@ Status check(const Request& request) {
         CAISSON_TRY(check_kernel(partition, i));
         CAISSON_TRY(check_sections(partition, i));
         CAISSON_TRY(check_memory(partition, i));
+        CAISSON_TRY(check_times(partition, i));
         memory += partition.memory_bytes;
     }
     if (request.machine_memory != 0 && memory > request.machine_memory)
@@ -154,6 +162,7 @@ Header header_of(const Request& request) {
     header.partition_count = static_cast<std::uint32_t>(request.partitions.size());
     header.partition_entsize = sizeof(Partition);
     header.on_all_stopped = static_cast<std::uint32_t>(request.on_all_stopped);
+    header.on_panic = static_cast<std::uint32_t>(request.on_panic);
     header.machine_cpus = request.machine_cpus;
     header.machine_memory = request.machine_memory;
     header.audit_key = request.audit_key;
@@ -171,6 +180,8 @@ Partition record_of(const PartitionRequest& request) {
     record.cpu_count = cpu_count(request);
     record.restart = static_cast<std::uint32_t>(request.restart);
     record.restart_max = request.restart == Restart::on_failure ? request.restart_max : 0;
+    record.restart_delay_ms = request.restart_delay_ms;
+    record.watchdog_ms = request.watchdog_ms;
     record.cpu_set = request.cpu_set;
     record.memory_bytes = request.memory_bytes;
     const Regions regions = guest_regions(request.memory_bytes, request.root_bytes);

@@ -33,6 +33,7 @@ struct PartitionRequest {
     std::span<const std::byte> startup; // struct caisson_startup with its strings
     Restart restart = Restart::no;
     std::uint32_t restart_max = 0;
+    std::uint32_t restart_delay_ms = 0, watchdog_ms = 0;
     bool console_serial = true;
     bool smt_shared = false;
     bool no_store_bypass = false;
@@ -41,6 +42,7 @@ struct PartitionRequest {
 struct Request {
     std::string_view name;
     AllStopped on_all_stopped = AllStopped::poweroff;
+    OnPanic on_panic = OnPanic::halt;
     std::uint32_t machine_cpus = 0;   // 0: not said
     std::uint64_t machine_memory = 0; // bytes; 0: not said
     std::array<std::uint8_t, 32> audit_key{};

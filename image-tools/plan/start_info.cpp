@@ -122,6 +122,7 @@ void build_boot_page(std::span<std::byte, 4096> page, const BootPageInput& input
         field(offsetof(caisson_boot_page, startup_offset), std::uint32_t{sizeof(caisson_boot_page)});
         field(offsetof(caisson_boot_page, startup_bytes), input.startup_bytes);
     }
+    field(offsetof(caisson_boot_page, watchdog_ms), input.watchdog_ms);
     const std::string_view name = input.name.substr(0, sizeof(caisson_boot_page::partition_name) - 1);
     std::ranges::copy(std::as_bytes(std::span{name}),
                       page.begin() + offsetof(caisson_boot_page, partition_name));

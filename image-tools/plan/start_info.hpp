@@ -74,7 +74,8 @@ struct BootPageInput {
     std::uint64_t memory_bytes = 0;
     GuestRange root;
     std::uint32_t startup_bytes = 0; // 0: no startup record; else it follows the page
-    std::string_view name;           // at most 31 bytes are kept
+    std::uint32_t watchdog_ms = 0;
+    std::string_view name; // at most 31 bytes are kept
 };
 // All that is known at build time; the rest is zero.
 void build_boot_page(std::span<std::byte, 4096> page, const BootPageInput& input);

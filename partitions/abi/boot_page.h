@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* partitions/abi/boot_page.h - what a partition finds at start. Version 1.0, little-endian, no pointers.
+/* partitions/abi/boot_page.h - what a partition finds at start. Version 1.1, little-endian, no pointers.
  *
  * Every payload is a PVH ELF: 32-bit entry, EBX = GPA of hvm_start_info (Xen public header "start_info.h", version 1).
  * Modules: [0] = the boot page and, directly behind it, the startup record (unikernel payloads), or the manifest's
@@ -54,7 +54,10 @@ struct caisson_boot_page {
     unsigned int startup_bytes;
     unsigned char entropy_seed[64];      /* fresh for each start; all zero in direct mode */
     char partition_name[32];             /* NUL-padded */
-    unsigned char reserved[4096 - 192];  /* zero */
+    unsigned int watchdog_ms;            /* > 0: `heartbeat` must change at least once in so many milliseconds */
+    unsigned int reserved0;
+    unsigned long long heartbeat;        /* the partition's to write; the hypervisor reads it, no exit; 0 at start */
+    unsigned char reserved[4096 - 208];  /* zero */
 };
 
 #define CAISSON_STARTUP_MAGIC 0x31545241545343ull /* "CSTART1" */

@@ -2,7 +2,7 @@
 /* arch/x86_64/boot/exceptions.S - the hypervisor's own exception entries.
  *
  * Interrupts are never enabled here (but to empty a local APIC), so the 32 exceptions matter. All but NMI and #MC are our bugs and end in the
- * C++ function that reports them. An NMI is only ever a kick: it returns, and where it hit the way from a look at the
+ * C++ function that reports them. An NMI is a kick or time's: it asks its CPU to look and returns, and where it hit the way from a look at the
  * requests to a sleep or to a guest (nmi_moves: from, to, continue at) it moves on past that, so that no kick is lost.
  * Spec: AMD APM vol. 2 "Exceptions and Interrupts". */
 
@@ -53,6 +53,7 @@ exception_common:
 .balign 16
 .global nmi_entry
 nmi_entry:
+    lock orl $1, %gs:16         /* Cpu::requests: request_look */
     pushq %rax
     pushq %rcx
     movq 16(%rsp), %rax         /* RIP */

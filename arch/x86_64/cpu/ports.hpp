@@ -27,6 +27,7 @@ public:
         return mmio_read<std::uint64_t>(at(offset));
     }
     void write32(std::uint32_t offset, std::uint32_t value) const { mmio_write(at(offset), value); }
+    void write16(std::uint32_t offset, std::uint16_t value) const { mmio_write(at(offset), value); }
     void write64(std::uint32_t offset, std::uint64_t value) const { mmio_write(at(offset), value); }
 
 private:

@@ -6,10 +6,13 @@
 // and after it no guest may be entered and no sleep begun. VMWRITE, VMLAUNCH, VMRESUME and HLT fault here and are played.
 #include "arch/x86_64/vmx/vmx.hpp"
 
+#include <asm/prctl.h>
 #include <csignal>
 #include <cstring>
 #include <gtest/gtest.h>
+#include <sys/syscall.h>
 #include <ucontext.h>
+#include <unistd.h>
 
 extern "C" {
 extern const char nmi_entry[], vmx_window[], vmx_window_end[], vmx_kicked[], vmx_idle_end[];
@@ -42,7 +45,14 @@ struct Play {
 };
 Play play;
 vcpu::Registers registers;
-std::atomic<std::uint32_t> requests;
+// nmi_entry sets a bit in its CPU's requests, which it finds through GS (hypervisor/kernel/cpu/cpu.hpp).
+struct CpuHead {
+    std::array<std::uint64_t, 2> before;
+    std::atomic<std::uint32_t> requests;
+} own_cpu;
+static_assert(offsetof(CpuHead, requests) == 16);
+std::atomic<std::uint32_t>& requests = own_cpu.requests;
+const bool gs_points_there = ::syscall(SYS_arch_prctl, ARCH_SET_GS, &own_cpu) == 0;
 alignas(16) std::array<std::uint64_t, 512> nmi_stack;
 
 constexpr std::uint64_t trap_flag = 0x100, zero_flag = 0x40, carry_flag = 1;
@@ -122,6 +132,7 @@ void on_privileged(int, siginfo_t*, void* context) {
 // Calls with the trap flag set, keeping watch over the registers that a function must keep.
 std::uint64_t stepped(const void* function, const void* argument) {
     std::uint64_t result = 0, kept = 0;
+    EXPECT_TRUE(gs_points_there);
     asm volatile("movq $0x1111, %%rbx; movq $0x2222, %%r12; movq $0x3333, %%r13; movq $0x4444, %%r14\n"
                  "movq %%rsp, %%r15\n"
                  "andq $-16, %%rsp\n"

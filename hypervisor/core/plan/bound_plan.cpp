@@ -39,6 +39,14 @@ std::optional<std::uint64_t> BoundPlan::host_address(std::uint32_t partition, st
     return std::nullopt;
 }
 
+std::uint32_t BoundPlan::time_cpu() const {
+    constexpr std::uint32_t highest_apic_id = 254;
+    for (std::uint32_t rank = 0; rank < cpus.size(); ++rank)
+        if (cpus[rank].partition == no_index && cpus[rank].apic_id <= highest_apic_id)
+            return rank;
+    return 0;
+}
+
 void BoundPlan::clear() {
     cpus.clear();
     placements.clear();

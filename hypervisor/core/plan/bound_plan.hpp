@@ -67,6 +67,8 @@ struct BoundPlan {
     // the number of bytes from there on that are contiguous in host memory.
     [[nodiscard]] std::optional<std::uint64_t> host_address(std::uint32_t partition, std::uint64_t gpa,
                                                             std::uint64_t* contiguous = nullptr) const;
+    // The rank of the CPU that time interrupts go to: a parked one, else the boot CPU. Interrupts reach 8-bit APIC IDs only.
+    [[nodiscard]] std::uint32_t time_cpu() const;
     void clear();
 };
 

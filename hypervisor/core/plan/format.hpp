@@ -24,6 +24,7 @@ inline constexpr std::uint32_t no_section = 0xFFFFFFFF;
 inline constexpr std::uint64_t gpa_limit = std::uint64_t{1} << 40;
 
 enum class AllStopped : std::uint32_t { poweroff = 0, reboot = 1, halt = 2 };
+enum class OnPanic : std::uint32_t { halt = 0, reboot = 1, poweroff = 2 };
 enum class PayloadKind : std::uint32_t { unikernel = 0, pvh = 1 }; // pvh: the user's own kernel
 enum class Restart : std::uint32_t { no = 0, always = 1, on_failure = 2 };
 enum class RegionKind : std::uint32_t {
@@ -35,6 +36,8 @@ inline constexpr std::uint32_t flag_console_serial = 1;
 inline constexpr std::uint32_t flag_smt_shared = 2; // may have a core together with others that say so too
 inline constexpr std::uint32_t flag_no_store_bypass = 4; // SPEC_CTRL.SSBD while it runs
 inline constexpr std::uint32_t all_flags = flag_console_serial | flag_smt_shared | flag_no_store_bypass;
+inline constexpr std::uint32_t max_restart_delay_ms = 60'000;
+inline constexpr std::uint32_t min_watchdog_ms = 100, max_watchdog_ms = 3'600'000;
 
 struct Header {
     std::uint32_t magic;
@@ -48,8 +51,9 @@ struct Header {
     std::uint64_t machine_memory; // bytes; 0: not said
     std::array<char, 32> name;
     std::array<std::uint8_t, 32>
-        audit_key; // X25519, to which the audit log's first key is sealed; zeros: none
-    std::array<std::uint8_t, 24> reserved;
+        audit_key;          // X25519, to which the audit log's first key is sealed; zeros: none
+    std::uint32_t on_panic; // OnPanic
+    std::array<std::uint8_t, 20> reserved;
 };
 static_assert(sizeof(Header) == 128);
 
@@ -86,7 +90,9 @@ struct Partition {
     std::uint32_t entry;                     // 32-bit PVH entry point
     std::uint32_t first_load, load_count;    // of the plan's loads
     std::array<std::uint32_t, 4> reserved0;
-    std::array<std::uint8_t, 40> reserved;
+    std::uint32_t restart_delay_ms; // before the first restart; doubles (core/vcpu/lifecycle.hpp); 0: none
+    std::uint32_t watchdog_ms;      // at least one heartbeat in each so many; 0: none is expected
+    std::array<std::uint8_t, 32> reserved;
 };
 static_assert(sizeof(Partition) == 216);
 

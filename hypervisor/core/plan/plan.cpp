@@ -42,7 +42,8 @@ Status check_header(const Header& header, std::size_t size) {
         return failure(Error::no_partitions);
     if (header.partition_count > max_partitions)
         return failure(Error::too_many_partitions);
-    if (header.on_all_stopped > static_cast<std::uint32_t>(AllStopped::halt))
+    if (header.on_all_stopped > static_cast<std::uint32_t>(AllStopped::halt) ||
+        header.on_panic > static_cast<std::uint32_t>(OnPanic::poweroff))
         return failure(Error::bad_value);
     if (!is_name(field_text(header.name)))
         return failure(Error::bad_name);
@@ -133,6 +134,10 @@ Status check_partition(const Partition& partition, std::uint32_t index) {
         partition.restart > static_cast<std::uint32_t>(Restart::on_failure) ||
         (partition.restart_max != 0 && partition.restart != static_cast<std::uint32_t>(Restart::on_failure)))
         return failure(Error::bad_value, index);
+    if (partition.restart_delay_ms > max_restart_delay_ms ||
+        (partition.watchdog_ms != 0 &&
+         (partition.watchdog_ms < min_watchdog_ms || partition.watchdog_ms > max_watchdog_ms)))
+        return failure(Error::bad_value, index);
     if (partition.cpu_count == 0 || partition.cpu_count > max_cpus ||
         (partition.cpu_set != 0 &&
          static_cast<std::uint32_t>(std::popcount(partition.cpu_set)) != partition.cpu_count))
@@ -202,6 +207,16 @@ std::uint32_t Plan::cpus_needed() const {
     for (std::uint32_t i = 0; i < partition_count(); ++i)
         cpus += partition(i).cpu_count;
     return cpus;
+}
+
+bool Plan::needs_time() const {
+    bool needed = on_panic() == OnPanic::reboot;
+    for (std::uint32_t i = 0; i < partition_count(); ++i) {
+        const Partition record = partition(i);
+        const bool restarts = record.restart != static_cast<std::uint32_t>(Restart::no);
+        needed = needed || record.watchdog_ms != 0 || (restarts && record.restart_delay_ms != 0);
+    }
+    return needed;
 }
 
 std::uint64_t Plan::root_bytes(std::uint32_t index) const {

@@ -26,6 +26,9 @@ public:
     [[nodiscard]] AllStopped on_all_stopped() const {
         return static_cast<AllStopped>(header_.on_all_stopped);
     }
+    // Whether anything waits for time to pass: a watchdog, or the delay before a restart.
+    [[nodiscard]] bool needs_time() const;
+    [[nodiscard]] OnPanic on_panic() const { return static_cast<OnPanic>(header_.on_panic); }
 
     [[nodiscard]] std::span<const std::byte> table() const { return table_; }
     // index < partition_count()

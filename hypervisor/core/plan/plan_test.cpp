@@ -27,15 +27,16 @@ TEST(Plan, EveryByteMatters) {
         for (unsigned bit = 0; bit < 8; ++bit) {
             table[i] ^= static_cast<std::byte>(1u << bit);
             const auto read = Plan::parse(table);
-            // Header: on_all_stopped, machine's CPUs and memory, name, audit key. Record: all up to the CPU set, the root image's
-            // place and size, the root's section, the entry. Load: where to, and for sections how much and from where.
+            // Header: on_all_stopped, machine's CPUs and memory, name, audit key, on_panic. Record: all up to the CPU set, the root image's
+            // place and size, the root's section, the entry, the times. Load: where to, and for sections how much and from where.
             const auto within = [](std::size_t at, std::size_t from, std::size_t to) {
                 return at >= from && at < to;
             };
-            const bool header = within(i, 20, 28) || within(i, 32, 104);
+            const bool header = within(i, 20, 28) || within(i, 32, 108);
             const std::size_t at =
                 i < sizeof(Header) || i >= loads ? ~std::size_t{0} : (i - sizeof(Header)) % sizeof(Partition);
-            const bool field = within(at, 0, 64) || within(at, 96, 112) || within(at, 144, 152);
+            const bool field =
+                within(at, 0, 64) || within(at, 96, 112) || within(at, 144, 152) || within(at, 176, 184);
             const bool load = within(i, loads, data) && (i - loads) % sizeof(Load) < 28;
             if (read.ok()) {
                 ++accepted;

@@ -14,16 +14,16 @@ struct Transition {
 };
 
 constexpr std::array<Transition, 10> transitions{{
-    {PartitionState::empty, PartitionEvent::loaded, PartitionState::running},
-    {PartitionState::empty, PartitionEvent::give_up, PartitionState::ended}, // the payload did not verify
+    {PartitionState::defined, PartitionEvent::loaded, PartitionState::running},
     {PartitionState::running, PartitionEvent::stop, PartitionState::stopping},
     {PartitionState::stopping, PartitionEvent::acknowledged, PartitionState::quiet},
     {PartitionState::quiet, PartitionEvent::sources_off, PartitionState::detached},
     {PartitionState::detached, PartitionEvent::apic_empty, PartitionState::drained},
     {PartitionState::drained, PartitionEvent::memory_scrubbed, PartitionState::scrubbed},
     {PartitionState::scrubbed, PartitionEvent::state_cleared, PartitionState::reset},
-    {PartitionState::reset, PartitionEvent::restart, PartitionState::empty},
-    {PartitionState::reset, PartitionEvent::give_up, PartitionState::ended},
+    {PartitionState::reset, PartitionEvent::restart, PartitionState::defined},
+    {PartitionState::reset, PartitionEvent::finish, PartitionState::stopped},
+    {PartitionState::reset, PartitionEvent::give_up, PartitionState::failed},
 }};
 
 } // namespace

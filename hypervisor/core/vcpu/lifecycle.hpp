@@ -13,15 +13,16 @@
 namespace vcpu {
 
 enum class PartitionState : std::uint8_t {
-    empty,    // nothing loaded yet, or loading
+    defined,  // nothing loaded yet, or loading
     running,  // the only state in which other CPUs may send it anything
     stopping, // (1) no more senders; (2) vCPUs are being kicked
     quiet,    // all vCPUs have acknowledged; (3) interrupt sources go off
     detached, // (4) DMA domain empty, IOTLB flush waited for
     drained,  // (5) IRR and ISR are empty
     scrubbed, // (6) memory is overwritten
-    reset,    // (7) vector state, debug registers, MSRs are as at power-on; (8) translations flushed
-    ended,    // it will not run again
+    reset,   // (7) vector state, debug registers, MSRs are as at power-on; (8) translations flushed; back-off
+    stopped, // it ended with status 0 and will not run again
+    failed,  // likewise, with anything else
 };
 
 enum class PartitionEvent : std::uint8_t {
@@ -33,7 +34,8 @@ enum class PartitionEvent : std::uint8_t {
     memory_scrubbed,
     state_cleared,
     restart, // from `reset`: load again
-    give_up, // from `reset`: stay down; from `empty`: the payload did not verify
+    finish,  // from `reset`: stay down, done
+    give_up, // from `reset`: stay down, failed
 };
 
 [[nodiscard]] std::optional<PartitionState> next(PartitionState state, PartitionEvent event);
@@ -57,5 +59,20 @@ enum class RestartRule : std::uint8_t { no, always, on_failure }; // plan::Resta
 // `restarts` so far; `limit` 0: none. A failure is any end but exit status 0.
 [[nodiscard]] bool should_restart(RestartRule rule, std::uint32_t limit, std::uint64_t restarts,
                                   EndReason reason, std::uint8_t status);
+
+// Before a restart: `first` milliseconds, twice as many after each further end in a row that came early. A life
+// of some length starts the row anew.
+inline constexpr std::uint64_t long_life_ms = 10'000, longest_delay_ms = 60'000;
+class BackOff {
+public:
+    constexpr std::uint64_t next_delay_ms(std::uint64_t first, std::uint64_t lived_ms) {
+        early_ends_ = lived_ms >= long_life_ms ? 0 : early_ends_ + (early_ends_ < 20 ? 1 : 0);
+        const std::uint64_t delay = first << (early_ends_ == 0 ? 0 : early_ends_ - 1);
+        return delay < longest_delay_ms ? delay : longest_delay_ms;
+    }
+
+private:
+    unsigned early_ends_ = 0;
+};
 
 } // namespace vcpu

@@ -16,13 +16,13 @@ using Event = vcpu::PartitionEvent;
 using vcpu::EndReason;
 using vcpu::RestartRule;
 
-constexpr std::array events{Event::loaded,        Event::stop,       Event::acknowledged,
-                            Event::sources_off,   Event::apic_empty, Event::memory_scrubbed,
-                            Event::state_cleared, Event::restart,    Event::give_up};
+constexpr std::array events{
+    Event::loaded,          Event::stop,          Event::acknowledged, Event::sources_off, Event::apic_empty,
+    Event::memory_scrubbed, Event::state_cleared, Event::restart,      Event::finish,      Event::give_up};
 
 TEST(Lifecycle, OneOrderOnly) {
-    // From running there is one way back to empty, and it passes every step of rule 23.
-    auto state = empty;
+    // From running there is one way back to the start, and it passes every step of rule 23.
+    auto state = defined;
     for (const auto& [event, expected] : {std::pair{Event::loaded, running},
                                           {Event::stop, stopping},
                                           {Event::acknowledged, quiet},
@@ -30,20 +30,22 @@ TEST(Lifecycle, OneOrderOnly) {
                                           {Event::apic_empty, drained},
                                           {Event::memory_scrubbed, scrubbed},
                                           {Event::state_cleared, reset},
-                                          {Event::restart, empty},
+                                          {Event::restart, defined},
                                           {Event::loaded, running}}) {
         for (const Event other : events)
-            if (other != event && !(other == Event::give_up && (state == reset || state == empty))) {
+            if (other != event && !((other == Event::give_up || other == Event::finish) && state == reset)) {
                 EXPECT_FALSE(vcpu::next(state, other));
             }
         const auto after = vcpu::next(state, event);
         ASSERT_EQ(after, expected);
         state = *after;
     }
-    EXPECT_EQ(vcpu::next(reset, Event::give_up), ended);
-    EXPECT_EQ(vcpu::next(empty, Event::give_up), ended); // the payload did not verify
-    for (const Event event : events)
-        EXPECT_FALSE(vcpu::next(ended, event));
+    EXPECT_EQ(vcpu::next(reset, Event::finish), stopped);
+    EXPECT_EQ(vcpu::next(reset, Event::give_up), failed);
+    for (const Event event : events) {
+        EXPECT_FALSE(vcpu::next(stopped, event));
+        EXPECT_FALSE(vcpu::next(failed, event));
+    }
 }
 
 TEST(Lifecycle, RestartRules) {
@@ -57,6 +59,22 @@ TEST(Lifecycle, RestartRules) {
     EXPECT_EQ(vcpu::name_of(EndReason::signal), "signal");
     EXPECT_EQ(vcpu::name_of(EndReason::fault), "fault");
     EXPECT_EQ(vcpu::name_of(EndReason::stopped), "stopped");
+}
+
+TEST(Lifecycle, BackOffDoublesUntilALongLife) {
+    vcpu::BackOff back_off;
+    std::uint64_t expected = 100;
+    for (int i = 0; i < 40; ++i) {
+        EXPECT_EQ(back_off.next_delay_ms(100, 5), std::min(expected, vcpu::longest_delay_ms)) << i;
+        expected = std::min(expected * 2, vcpu::longest_delay_ms);
+    }
+    EXPECT_EQ(back_off.next_delay_ms(100, vcpu::long_life_ms), 100u);
+    EXPECT_EQ(back_off.next_delay_ms(100, vcpu::long_life_ms - 1), 100u);
+    EXPECT_EQ(back_off.next_delay_ms(100, 0), 200u);
+    vcpu::BackOff none;
+    for (int i = 0; i < 40; ++i)
+        EXPECT_EQ(none.next_delay_ms(0, 0), 0u);
+    EXPECT_EQ(none.next_delay_ms(60'000, 0), vcpu::longest_delay_ms);
 }
 
 TEST(Refusals, NamesAreDistinctAndAuditable) {

@@ -13,6 +13,7 @@
 #include "hypervisor/kernel/memory/address_space.hpp"
 #include "hypervisor/kernel/panic/panic.hpp"
 #include "hypervisor/kernel/partition/partition.hpp"
+#include "hypervisor/kernel/time/alarm.hpp"
 
 namespace hv {
 namespace {
@@ -197,6 +198,10 @@ base::PhysAddr build_everything() {
         expect_tables(space.add_cpu(m.bound.pool, *cpu));
     if (!apic::x2apic_offered())
         expect_tables(space.add_device(apic::register_page(), base::page_size));
+    base::FixedVector<base::PhysAddr, 3> time_pages;
+    alarm::start(time_pages);
+    for (const base::PhysAddr page : time_pages)
+        expect_tables(space.add_device(page, base::page_size));
     dma::deny_everything(m.bound.pool, m.cpus[0]->apic_id);
     expect_tables(dma::map_registers(space));
     make_permission_maps();

@@ -19,6 +19,7 @@
 #include "hypervisor/kernel/machine.hpp"
 #include "hypervisor/kernel/panic/panic.hpp"
 #include "hypervisor/kernel/partition/life.hpp"
+#include "hypervisor/kernel/time/alarm.hpp"
 #include "partitions/abi/hypercall.h"
 
 #include <algorithm>
@@ -130,6 +131,7 @@ void meet(Cpu& cpu) {
         record.add("result", "verified").add("sections", machine().contents->section_count());
     });
     record_boot();
+    alarm::begin();
     go.store(true, std::memory_order_release);
     for (Cpu* other : machine().cpus)
         if (other != &cpu)

@@ -4,6 +4,7 @@
 #include "arch/x86_64/apic/local_apic.hpp"
 #include "arch/x86_64/cpu/instructions.hpp"
 #include "arch/x86_64/cpu/raw.hpp"
+#include "arch/x86_64/virt/virt.hpp"
 #include "hypervisor/kernel/cpu/hardening.hpp"
 #include "hypervisor/kernel/panic/machine_check.hpp"
 #include "hypervisor/kernel/panic/panic.hpp"
@@ -120,6 +121,7 @@ void request(Cpu& cpu, std::uint32_t bits) {
 void park(Cpu& cpu) {
     for (;;) {
         sleep_until(cpu, [&cpu] { return cpu.requests.load(std::memory_order_acquire) != 0; });
+        alarm::look();
         if ((take_requests(cpu) & request_machine_check) != 0)
             look_at_machine_checks();
     }

@@ -7,8 +7,10 @@
 #pragma once
 
 #include "arch/x86_64/cpu/descriptors.hpp"
+#include "arch/x86_64/virt/virt.hpp"
 #include "hypervisor/base/address.hpp"
 #include "hypervisor/kernel/memory/layout.hpp"
+#include "hypervisor/kernel/time/alarm.hpp"
 
 #include <array>
 #include <atomic>
@@ -24,6 +26,7 @@ inline constexpr std::uint32_t request_stop = 1u << 1;     // its partition is s
 inline constexpr std::uint32_t request_init = 1u << 2;     // INIT from a sibling vCPU
 inline constexpr std::uint32_t request_start_up = 1u << 3; // start-up IPI from a sibling vCPU
 inline constexpr std::uint32_t request_halt = 1u << 4;     // for ever: the machine is ending
+inline constexpr std::uint32_t request_hung = 1u << 6; // no heartbeat in time (Partition::hung_generation)
 inline constexpr std::uint32_t request_machine_check = 1u << 5; // its own #MC handler: look at the banks
 
 struct WindowSlot {
@@ -47,6 +50,8 @@ struct Cpu {
     cpu::Gdt gdt;
     cpu::TaskState task;
 };
+
+static_assert(offsetof(Cpu, requests) == 16 && request_look == 1); // nmi_entry
 
 // The CPU this runs on. Valid from set_up() on.
 [[nodiscard]] inline Cpu& this_cpu() {
@@ -86,16 +91,13 @@ void take_guest_interrupts();
 // No way on (the machine is ending or this CPU failed).
 [[noreturn]] void halt_for_ever();
 
-} // namespace hv
-
-#include "arch/x86_64/virt/virt.hpp"
-
-namespace hv {
-
 template <typename Condition> void sleep_until(Cpu& cpu, Condition condition) {
     while (!condition()) {
-        if ((cpu.requests.fetch_and(~request_look, std::memory_order_acq_rel) & request_halt) != 0)
+        const std::uint32_t requests = cpu.requests.fetch_and(~request_look, std::memory_order_acq_rel);
+        if ((requests & request_halt) != 0)
             halt_for_ever();
+        if ((requests & request_look) != 0)
+            alarm::look();
         if (!condition())
             virt::idle_until_kick(cpu.requests);
     }

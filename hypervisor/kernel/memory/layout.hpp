@@ -3,7 +3,8 @@
 //
 //   image and frame pool   one to one
 //   per CPU, 8 MiB each    from per_cpu_base: stacks with a hole below each, then two windows
-//   local APIC registers   one page, one to one, where the machine has no x2APIC
+//   devices                one page each, one to one: the local APIC where the machine has no x2APIC, the HPET and
+//                          the hardware watchdog where the plan needs time
 // Nothing else is mapped once the early tables are left: no guest memory, no bundle, no firmware.
 #pragma once
 

@@ -8,6 +8,7 @@
 #include "hypervisor/kernel/console/console.hpp"
 #include "hypervisor/kernel/cpu/cpu.hpp"
 #include "hypervisor/kernel/machine.hpp"
+#include "hypervisor/kernel/time/alarm.hpp"
 #include "partitions/abi/console.h"
 
 #include <atomic>
@@ -66,7 +67,7 @@ void reset_machine() {
                     audit::build(audit::EndRecord{reason, names[static_cast<std::size_t>(action)]}).view());
     console::drain();
     if (action != plan::AllStopped::halt) {
-        if (machine().is_qemu)
+        if (machine().is_qemu && debug_value != 0)
             power.debug_exit(CAISSON_DEBUG_EXIT_PORT, debug_value);
         if (action == plan::AllStopped::poweroff)
             soft_off();
@@ -91,14 +92,18 @@ void begin_panic() {
 
 void end_in_panic(std::string_view line) {
     console::log(line);
-    // QEMU ends by its exit device; a real machine stays where somebody can read the line.
-    if (machine().is_qemu)
+    const plan::OnPanic wish = machine().plan.made() ? machine().plan->on_panic() : plan::OnPanic::halt;
+    if (wish == plan::OnPanic::reboot)
+        end("panic", plan::AllStopped::reboot, 0, line);
+    // QEMU ends by its exit device; a real machine that is to halt stays where somebody can read the line.
+    if (machine().is_qemu || wish == plan::OnPanic::poweroff)
         end("panic", plan::AllStopped::poweroff, CAISSON_DEBUG_EXIT_PANIC, line);
     end("panic", plan::AllStopped::halt, CAISSON_DEBUG_EXIT_PANIC, line);
 }
 
 void end_in_order() {
     stop_other_cpus();
+    alarm::stop_watchdog();
     end("all-stopped", machine().plan->on_all_stopped(), CAISSON_DEBUG_EXIT_ALL_STOPPED, {});
 }
 

@@ -13,6 +13,7 @@
 #include "hypervisor/kernel/panic/panic.hpp"
 #include "hypervisor/kernel/partition/load.hpp"
 #include "hypervisor/kernel/run/run.hpp"
+#include "hypervisor/kernel/time/alarm.hpp"
 #include "partitions/abi/boot_page.h"
 
 namespace hv {
@@ -20,6 +21,8 @@ namespace {
 
 using vcpu::PartitionEvent;
 using vcpu::PartitionState;
+
+constexpr std::uint32_t requests_of_a_life = request_stop | request_init | request_start_up | request_hung;
 
 constinit std::atomic<std::uint32_t> ended_partitions{0};
 
@@ -127,6 +130,7 @@ void begin_generation(Partition& partition) {
     partition.started_tsc = cpu::rdtsc();
     report_start(partition);
     start_vcpu(partition.primary(), vcpu::pvh_entry(partition.plan.entry, CAISSON_GPA_START_INFO));
+    alarm::watch(partition);
 }
 
 // From the last exit of the last vCPU to "as if it had never run". True: it starts again.
@@ -136,6 +140,10 @@ bool end_generation(Partition& partition) {
     const bool again = vcpu::should_restart(static_cast<vcpu::RestartRule>(partition.plan.restart),
                                             partition.plan.restart_max, partition.restarts,
                                             partition.ending.reason, partition.ending.status);
+    const std::uint64_t tsc_khz = machine().times.tsc_hz / 1000;
+    const std::uint64_t lived_ms = tsc_khz != 0 ? (cpu::rdtsc() - partition.started_tsc) / tsc_khz : 0;
+    const std::uint64_t delay =
+        again ? partition.back_off.next_delay_ms(partition.plan.restart_delay_ms, lived_ms) : 0;
     report_end(partition, !again);
     silence_local_apic();
     wait_for_siblings(partition);
@@ -147,9 +155,13 @@ bool end_generation(Partition& partition) {
     reset_vcpu(partition.primary());
     wait_for_siblings(partition);
     step(partition, PartitionEvent::state_cleared);
-    step(partition, again ? PartitionEvent::restart : PartitionEvent::give_up);
-    if (!again)
+    if (!again) {
+        const bool good = partition.ending.reason == vcpu::EndReason::exit && partition.ending.status == 0;
+        step(partition, good ? PartitionEvent::finish : PartitionEvent::give_up);
         return false;
+    }
+    alarm::wait(partition, delay);
+    step(partition, PartitionEvent::restart);
     ++partition.restarts;
     ++partition.policy.generation;
     return true;
@@ -162,7 +174,7 @@ bool end_generation(Partition& partition) {
         begin_generation(partition);
         step(partition, PartitionEvent::loaded);
         run_until_stopped(vcpu);
-        forget_requests(*vcpu.cpu, request_stop | request_init | request_start_up);
+        forget_requests(*vcpu.cpu, requests_of_a_life);
         again = end_generation(partition);
     }
     if (ended_partitions.fetch_add(1, std::memory_order_acq_rel) + 1 == machine().partitions.size())
@@ -187,7 +199,7 @@ void sleep_while(Vcpu& vcpu, PartitionState state) {
         sleep_while(vcpu, PartitionState::detached);
         sleep_while(vcpu, PartitionState::drained);
         reset_vcpu(vcpu);
-        forget_requests(*vcpu.cpu, request_stop | request_init | request_start_up);
+        forget_requests(*vcpu.cpu, requests_of_a_life);
         acknowledge(partition);
     }
 }
@@ -219,6 +231,18 @@ void stop_partition(Vcpu& vcpu, const Ending& ending) {
                 request(*sibling->cpu, request_stop);
     }
     vcpu.cpu->requests.fetch_or(request_stop, std::memory_order_acq_rel);
+}
+
+void stop_hung(Vcpu& vcpu) {
+    Partition& partition = *vcpu.partition;
+    if (partition.hung_generation.load(std::memory_order_acquire) != partition.policy.generation)
+        return;
+    console::audit_event("stopped", [&](audit::Record& record) {
+        record.add("partition", partition.name)
+            .add("generation", partition.policy.generation)
+            .add("detail", "watchdog");
+    });
+    stop_partition(vcpu, {vcpu::EndReason::stopped, 137, vcpu::Refusal::none, "watchdog"});
 }
 
 void live(Vcpu& vcpu) {

@@ -12,6 +12,9 @@ namespace hv {
 // Any vCPU: ends the generation. The first ending counts; the caller's CPU leaves the guest and does not come back.
 void stop_partition(Vcpu& vcpu, const Ending& ending);
 
+// The primary, asked by the time CPU: ends the generation if it is the one whose heart stands still.
+void stop_hung(Vcpu& vcpu);
+
 // Runs a partition's vCPU for ever, generation after generation. Called with GIF = 0 on the vCPU's CPU.
 [[noreturn]] void live(Vcpu& vcpu);
 

@@ -54,10 +54,15 @@ struct Partition {
     paging::LiveTable second_stage; // root of its NPT or EPT
     base::FixedVector<Vcpu*, vcpu::max_vcpus> vcpus;
 
-    std::atomic<vcpu::PartitionState> state = vcpu::PartitionState::empty;
+    std::atomic<vcpu::PartitionState> state = vcpu::PartitionState::defined;
     std::atomic<std::uint32_t> acknowledged = 0; // siblings that finished the current step of stopping
     Ending ending;
     std::uint64_t restarts = 0;
+    vcpu::BackOff back_off;
+    // TSC, 0: nothing waited for. Set by the primary, taken back by the time CPU (kernel/time).
+    std::atomic<std::uint64_t> beat_due = 0, resume_at = 0;
+    std::atomic<std::uint64_t> last_beat = 0;
+    std::atomic<std::uint64_t> hung_generation = 0; // the last one whose heart stood still
     std::uint64_t started_tsc = 0;
     std::atomic<std::uint64_t> first_output_tsc = 0;
 

@@ -14,6 +14,7 @@
 #include "hypervisor/kernel/panic/machine_check.hpp"
 #include "hypervisor/kernel/partition/life.hpp"
 #include "hypervisor/kernel/run/run.hpp"
+#include "hypervisor/kernel/time/alarm.hpp"
 
 #include <cstring>
 
@@ -256,6 +257,9 @@ bool carry_out(Vcpu& vcpu, const vcpu::Exit& exit, const Action& action) {
         break;
     case ActionKind::host_event:
         virt::take_pending_nmi();
+        // Time's exits are declared in the plan and are not the partition's.
+        if (alarm::is_here() && vcpu.cpu->requests.load(std::memory_order_acquire) == request_look)
+            --vcpu.core.counters.exits;
         break;
     case ActionKind::machine_check:
         look_at_machine_checks();

@@ -10,6 +10,7 @@
 #include "hypervisor/kernel/memory/pool.hpp"
 #include "hypervisor/kernel/panic/machine_check.hpp"
 #include "hypervisor/kernel/partition/life.hpp"
+#include "hypervisor/kernel/time/alarm.hpp"
 
 namespace hv {
 namespace {
@@ -126,6 +127,10 @@ void run_until_stopped(Vcpu& vcpu) {
         const std::uint32_t requests = take_requests(*vcpu.cpu);
         if ((requests & request_halt) != 0)
             halt_for_ever();
+        if ((requests & request_look) != 0)
+            alarm::look();
+        if ((requests & request_hung) != 0)
+            stop_hung(vcpu);
         // The state decides, not the request: a late request of an earlier generation must not count.
         const bool stopping =
             vcpu.partition->state.load(std::memory_order_acquire) == vcpu::PartitionState::stopping;

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "hypervisor/kernel/time/alarm.hpp"
+
+#include "arch/x86_64/cpu/ports.hpp"
+#include "drivers/clock/alarm.hpp"
+#include "drivers/watchdog/i6300esb.hpp"
+#include "hypervisor/kernel/console/ticket_lock.hpp"
+#include "hypervisor/kernel/cpu/cpu.hpp"
+#include "hypervisor/kernel/machine.hpp"
+#include "hypervisor/kernel/memory/window.hpp"
+#include "hypervisor/kernel/panic/panic.hpp"
+#include "hypervisor/kernel/partition/partition.hpp"
+#include "partitions/abi/boot_page.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+
+extern "C" const std::uint32_t early_map_gigabytes;
+
+namespace hv::alarm {
+namespace {
+
+using drivers::I6300esb;
+using Hpet = drivers::HpetAlarm<cpu::Registers>;
+using Pit = drivers::PitAlarm<cpu::Ports>;
+
+// The machine is reset when it has not been fed for twice the first; it is fed after the second.
+constexpr std::uint32_t watchdog_stage_ms = 5000;
+constexpr std::uint64_t feed_ms = 2000;
+
+constexpr cpu::Ports ports{};
+constinit Cpu* time_cpu = nullptr;
+constinit std::uint64_t hpet_page = 0;    // 0: the PIT
+constinit std::uint64_t io_apic_page = 0; // 0: nobody needs time
+constinit unsigned pin = Pit::pin;
+constinit std::optional<I6300esb::Found> watchdog;
+constinit TicketLock lock; // of the alarm's registers and `armed`
+constinit std::atomic<bool> armed{false};
+constinit std::atomic<std::uint64_t> feed_at{0};
+
+cpu::Registers registers(std::uint64_t physical) {
+    return cpu::Registers{base::VirtAddr{physical}};
+}
+
+std::uint64_t ticks(std::uint64_t milliseconds) {
+    return milliseconds * (machine().times.tsc_hz / 1000);
+}
+
+bool early_mapped(std::uint64_t address) {
+    return address < std::uint64_t{early_map_gigabytes} << 30;
+}
+
+// Sets the hardware to the earliest time that anybody waits for.
+void set() {
+    const Locked held{lock};
+    std::uint64_t next = feed_at.load(std::memory_order_acquire);
+    for (const Partition* partition : machine().partitions)
+        for (const auto* due : {&partition->beat_due, &partition->resume_at})
+            if (const std::uint64_t at = due->load(std::memory_order_acquire);
+                at != 0 && (next == 0 || at < next))
+                next = at;
+    const std::uint64_t now = cpu::rdtsc();
+    const std::uint64_t left = next > now ? drivers::nanoseconds(next - now, machine().times.tsc_hz) : 0;
+    if (next != 0)
+        hpet_page != 0 ? Hpet::set(registers(hpet_page), left) : Pit::set(ports, left);
+    else if (armed)
+        hpet_page != 0 ? Hpet::cancel(registers(hpet_page)) : Pit::cancel(ports);
+    armed = next != 0;
+}
+
+std::uint64_t heartbeat(const Partition& partition) {
+    constexpr std::uint64_t at = CAISSON_GPA_BOOT_PAGE + offsetof(caisson_boot_page, heartbeat);
+    std::uint64_t value = 0;
+    if (const auto window = Window::guest(WindowSide::source, partition, at, sizeof(value), false))
+        std::memcpy(&value, window->bytes().data(), sizeof(value));
+    return value;
+}
+
+// Its interval is over. The primary stops it: if the life that hangs is still the present one.
+void check_heartbeat(Partition& partition, std::uint64_t due, std::uint64_t now) {
+    const std::uint64_t generation = partition.policy.generation;
+    if (partition.state.load(std::memory_order_acquire) != vcpu::PartitionState::running) {
+        partition.beat_due.compare_exchange_strong(due, 0);
+        return;
+    }
+    const std::uint64_t beat = heartbeat(partition);
+    const bool alive = partition.last_beat.exchange(beat, std::memory_order_acq_rel) != beat;
+    if (!partition.beat_due.compare_exchange_strong(due,
+                                                    alive ? now + ticks(partition.plan.watchdog_ms) : 0) ||
+        alive)
+        return;
+    partition.hung_generation.store(generation, std::memory_order_release);
+    request(*partition.primary().cpu, request_hung);
+}
+
+} // namespace
+
+void start(base::FixedVector<base::PhysAddr, 3>& pages) {
+    Machine& m = machine();
+    Pit::cancel(ports);
+    if (!m.plan->needs_time())
+        return;
+    const auto first_io_apic = std::find_if(m.acpi.io_apics.begin(), m.acpi.io_apics.end(),
+                                            [](const acpi::IoApic& one) { return one.gsi_base == 0; });
+    if (first_io_apic == m.acpi.io_apics.end() || m.times.tsc_hz < 1000 ||
+        !early_mapped(first_io_apic->address))
+        refuse_to_start(
+            "the plan needs time interrupts (a watchdog or a delay before restarts), and this machine has no "
+            "I/O APIC or no timer that runs");
+    time_cpu = m.cpus[m.bound.time_cpu()];
+    if (m.acpi.hpet && early_mapped(m.acpi.hpet->address))
+        if (const auto reachable = Hpet::pin(registers(m.acpi.hpet->address))) {
+            pin = *reachable;
+            hpet_page = m.acpi.hpet->address;
+            Hpet::start(registers(hpet_page), pin);
+            (void)pages.push_back(base::PhysAddr{hpet_page});
+        }
+    io_apic_page = first_io_apic->address;
+    (void)pages.push_back(base::PhysAddr{io_apic_page});
+    if (m.plan->on_panic() != plan::OnPanic::reboot)
+        return;
+    drivers::PciConfiguration pci{ports};
+    watchdog = I6300esb::find(pci);
+    if (watchdog && early_mapped(watchdog->registers))
+        (void)pages.push_back(base::PhysAddr{base::round_down(watchdog->registers, base::page_size)});
+}
+
+void begin() {
+    if (io_apic_page != 0)
+        drivers::route_nmi(registers(io_apic_page), pin, time_cpu->apic_id);
+    if (!watchdog)
+        return;
+    drivers::PciConfiguration pci{ports};
+    I6300esb::start(pci, watchdog->at, registers(watchdog->registers), watchdog_stage_ms);
+    feed_at.store(cpu::rdtsc() + ticks(feed_ms), std::memory_order_release);
+    set();
+}
+
+void stop_watchdog() {
+    drivers::PciConfiguration pci{ports};
+    if (watchdog)
+        I6300esb::stop(pci, watchdog->at);
+}
+
+void watch(Partition& partition) {
+    if (partition.plan.watchdog_ms == 0)
+        return;
+    partition.last_beat.store(0, std::memory_order_release);
+    partition.beat_due.store(cpu::rdtsc() + ticks(partition.plan.watchdog_ms), std::memory_order_release);
+    set();
+}
+
+void wait(Partition& partition, std::uint64_t milliseconds) {
+    if (milliseconds == 0)
+        return;
+    partition.resume_at.store(cpu::rdtsc() + ticks(milliseconds), std::memory_order_release);
+    set();
+    sleep_until(*partition.primary().cpu,
+                [&partition] { return partition.resume_at.load(std::memory_order_acquire) == 0; });
+}
+
+bool is_here() {
+    return &this_cpu() == time_cpu;
+}
+
+void look() {
+    if (!is_here() || !armed)
+        return;
+    const std::uint64_t now = cpu::rdtsc();
+    for (Partition* partition : machine().partitions) {
+        const std::uint64_t resume = partition->resume_at.load(std::memory_order_acquire);
+        if (resume != 0 && resume <= now) {
+            partition->resume_at.store(0, std::memory_order_release);
+            request(*partition->primary().cpu, request_look);
+        }
+        const std::uint64_t beat = partition->beat_due.load(std::memory_order_acquire);
+        if (beat != 0 && beat <= now) {
+            check_heartbeat(*partition, beat, now);
+        }
+    }
+    if (const std::uint64_t feed = feed_at.load(std::memory_order_acquire); feed != 0 && feed <= now) {
+        I6300esb::feed(registers(watchdog->registers));
+        feed_at.store(now + ticks(feed_ms), std::memory_order_release);
+    }
+    set();
+}
+
+} // namespace hv::alarm
