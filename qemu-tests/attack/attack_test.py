@@ -33,7 +33,7 @@ version: 1.0.0
 securityVersion: 1
 machine: {{board: qemu-q35, cpus: 3, memory: 128MiB}}
 partitions:
-  attack-hostile: {{kernel: "{adversary}", cmdline: "attack {classes}", cpus: 2, memory: 4MiB, restart: on-failure}}
+  attack-hostile: {{kernel: "{adversary}", cmdline: "attack {classes}", cpus: 2, memory: 4MiB, restart: on-failure, restartDelay: 0s}}
   attack-witness: {{kernel: "{adversary}", cmdline: "witness {rounds}", cpus: 1, memory: 4MiB}}
 """
 
