@@ -158,6 +158,28 @@ void release_boot_memory() {
     mm::add_frames(base::PhysAddr{physical(boot_bss_start)}, base::PhysAddr{physical(image_end)});
 }
 
+// Shows the hypervisor that this kernel takes its interrupts (boot page: watchdog_ms, heartbeat), four times an interval.
+struct Heart : sched::Timer {
+    Heart() : Timer(&beat) {}
+    static void beat(Timer& timer) {
+        volatile std::uint64_t* place = static_cast<Heart&>(timer).place;
+        *place = *place + 1;
+        sched::arm(timer, sched::deadline_after(static_cast<Heart&>(timer).interval_ns));
+    }
+    volatile std::uint64_t* place = nullptr;
+    std::uint64_t interval_ns = 0;
+};
+Heart heart;
+
+void start_heart() {
+    if (boot_page.watchdog_ms == 0)
+        return;
+    heart.interval_ns = std::uint64_t{boot_page.watchdog_ms} * 1'000'000 / 4;
+    heart.place = reinterpret_cast<volatile std::uint64_t*>(
+        mm::frame_data(base::PhysAddr{memory_map.module.start}) + offsetof(caisson_boot_page, heartbeat));
+    Heart::beat(heart);
+}
+
 void set_up_time() {
     std::uint64_t hz = boot_page.tsc_hz;
     if (hz == 0)
@@ -200,6 +222,7 @@ extern "C" [[noreturn]] __attribute__((no_stack_protector)) void kernel_start(st
         (*init)();
     set_up_random(std::as_bytes(std::span{boot_page.entropy_seed}));
     set_up_time();
+    start_heart();
 
     const std::byte* root_data =
         root.start == root.end ? nullptr : mm::frame_data(base::PhysAddr{root.start});
