@@ -18,8 +18,8 @@ inline constexpr std::uint32_t exception = 0, interrupt = 1, triple_fault = 2, i
                                entry_state = 33, entry_msr = 34, mwait = 36, monitor = 39,
                                entry_machine_check = 41, ept_violation = 48, invept = 50,
                                preemption_timer = 52, invvpid = 53, wbinvd = 54, xsetbv = 55, vmfunc = 59,
-                               encls = 60, xsaves = 63, xrstors = 64, pconfig = 65, umwait = 67, tpause = 68, bus_lock = 74,
-                               entry_failed = 1u << 31;
+                               encls = 60, xsaves = 63, xrstors = 64, pconfig = 65, umwait = 67, tpause = 68,
+                               bus_lock = 74, entry_failed = 1u << 31;
 }
 
 // Exceptions leave only by the bitmap, NMIs always.
