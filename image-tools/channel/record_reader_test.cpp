@@ -11,7 +11,11 @@ using namespace std::string_view_literals;
 
 TEST(Record, PairsAndEscapes) {
     audit::Record record;
-    record.add("event", "refused").add("seq", 12).add("kind", "msr").add_hex("msr", 0xC0000080).add("text", "a b=c%\n\xFF"sv);
+    record.add("event", "refused")
+        .add("seq", 12)
+        .add("kind", "msr")
+        .add_hex("msr", 0xC0000080)
+        .add("text", "a b=c%\n\xFF"sv);
     EXPECT_EQ(record.view(), "event=refused seq=12 kind=msr msr=0xc0000080 text=a%20b%3Dc%25%0A%FF");
     EXPECT_FALSE(record.truncated());
     EXPECT_EQ(audit::find(record.view(), "kind"), "msr");

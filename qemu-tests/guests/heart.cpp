@@ -25,7 +25,8 @@ void live_well() {
 void guest_main() {
     const caisson_boot_page& page = guest::boot_page();
     base::Text<96> text;
-    text << "heart: life " << page.generation << " watchdog=" << page.watchdog_ms << " beats=" << page.heartbeat << '\n';
+    text << "heart: life " << page.generation << " watchdog=" << page.watchdog_ms
+         << " beats=" << page.heartbeat << '\n';
     guest::print(text);
     const bool first = page.generation == 1;
     if (guest::command_line() != "never")

@@ -59,7 +59,8 @@ void guest_main() {
     over = true;
     const std::uint64_t all = 2 * adds * rounds;
     base::Text<128> text;
-    text << "race: with lock lost=" << all - locked << ", without " << (plain < all ? "lost some" : "lost none") << '\n';
+    text << "race: with lock lost=" << all - locked << ", without "
+         << (plain < all ? "lost some" : "lost none") << '\n';
     guest::print(text);
     guest::exit(locked == all && plain < all ? 0 : 1);
 }
