@@ -73,13 +73,13 @@ private:
     static constexpr std::uint8_t one_shot_both_bytes = 0x30;
 };
 
-// An I/O APIC's input as NMI, edge-triggered, for one local APIC.
-template <Mmio Registers> void route_nmi(const Registers& io_apic, unsigned pin, std::uint32_t apic_id) {
-    constexpr std::uint32_t select = 0, window = 0x10, first_entry = 0x10, nmi = 4u << 8;
+// An I/O APIC's input, unmasked by the low half: the high half first.
+template <Mmio Registers> void route(const Registers& io_apic, unsigned pin, std::uint64_t redirection) {
+    constexpr std::uint32_t select = 0, window = 0x10, first_entry = 0x10;
     io_apic.write32(select, first_entry + 2 * pin + 1);
-    io_apic.write32(window, apic_id << 24);
+    io_apic.write32(window, static_cast<std::uint32_t>(redirection >> 32));
     io_apic.write32(select, first_entry + 2 * pin);
-    io_apic.write32(window, nmi);
+    io_apic.write32(window, static_cast<std::uint32_t>(redirection));
 }
 
 } // namespace drivers

@@ -94,9 +94,9 @@ TEST(PitAlarm, OneShot) {
     EXPECT_EQ(written[1].second | written[2].second << 8, 59659);
 }
 
-TEST(IoApic, NmiAtOnePin) {
+TEST(IoApic, OnePin) {
     FakeDevice::State state;
-    drivers::route_nmi(FakeDevice{&state}, 2, 7);
+    drivers::route(FakeDevice{&state}, 2, std::uint64_t{7} << 56 | 0x400);
     EXPECT_EQ(state.written,
               (decltype(state.written){{0, 0x15}, {0x10, 7u << 24}, {0, 0x14}, {0x10, 0x400}}));
 }

@@ -21,10 +21,9 @@ namespace iommu::vtd {
 struct InterruptEntry {
     std::uint64_t low, high;
 };
-constexpr InterruptEntry nmi_entry(std::uint16_t requester, std::uint32_t apic_id, bool x2apic) {
+constexpr InterruptEntry nmi_entry(std::uint16_t requester, std::uint32_t apic_id, bool wide) {
     constexpr std::uint64_t present = 1, deliver_nmi = 4u << 5, verify_requester = 1u << 18;
-    return {present | deliver_nmi | std::uint64_t{apic_id} << (x2apic ? 32 : 40),
-            verify_requester | requester};
+    return {present | deliver_nmi | std::uint64_t{apic_id} << (wide ? 32 : 40), verify_requester | requester};
 }
 
 // Zeroed pages of the hypervisor's. Root and interrupt table may serve several units, a queue is one unit's.
@@ -37,9 +36,13 @@ template <typename Registers> class Unit {
 public:
     explicit Unit(Registers registers) : registers_(registers) {}
 
-    // Nothing, or what is wrong with the unit. What firmware had set up is replaced. The frames' contents are in memory,
+    // Whether its interrupt table can name CPUs by 32 bits.
+    [[nodiscard]] bool can_be_wide() const {
+        return (registers_.read64(extended_offset) & has_extended_interrupts) != 0;
+    }
+    // `wide`: the interrupt table does so. Nothing, or what is wrong with the unit. What firmware had set up is replaced. The frames' contents are in memory,
     // not in caches: units need not snoop.
-    [[nodiscard]] const char* deny_everything(const Frames& frames, bool x2apic) const {
+    [[nodiscard]] const char* deny_everything(const Frames& frames, bool wide) const {
         const std::uint64_t capability = registers_.read64(capability_offset);
         const std::uint64_t extended = registers_.read64(extended_offset);
         if ((extended & has_queue) == 0)
@@ -47,7 +50,6 @@ public:
         if (fault_record(capability, fault_records(capability)) > base::page_size)
             return "its fault records lie beyond its first page";
         const bool remaps = (extended & has_interrupts) != 0;
-        const bool wide = x2apic && (extended & has_extended_interrupts) != 0;
         registers_.write32(fault_control_offset, fault_interrupt_masked);
         const bool set_up =
             turn(queued, false) && turn(compatibility_interrupts, false) &&

@@ -202,7 +202,7 @@ base::PhysAddr build_everything() {
     alarm::start(time_pages);
     for (const base::PhysAddr page : time_pages)
         expect_tables(space.add_device(page, base::page_size));
-    dma::deny_everything(m.bound.pool, m.cpus[0]->apic_id);
+    dma::deny_everything(m.bound.pool, m.cpus[m.bound.time_cpu()]->apic_id);
     expect_tables(dma::map_registers(space));
     make_permission_maps();
     make_partitions();

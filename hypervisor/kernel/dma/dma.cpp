@@ -43,17 +43,28 @@ cpu::Registers registers(std::size_t unit) {
 std::uint64_t register_bytes() {
     return remapping().kind == RemappingKind::vtd ? base::page_size : iommu::amdvi::register_bytes;
 }
+bool reachable(std::size_t unit) {
+    return early_mapped(remapping().units[unit], register_bytes());
+}
 iommu::amdvi::Frames amdvi_frames(std::size_t unit) {
     return {table, words(queues[unit][0]), words(queues[unit][1])};
 }
 
+// One interrupt table serves all units, so each must be able to.
+bool wide_destinations() {
+    bool wide = apic::x2apic_offered();
+    for (std::size_t unit = 0; wide && unit < remapping().units.size(); ++unit)
+        wide = reachable(unit) && iommu::vtd::Unit{registers(unit)}.can_be_wide();
+    return wide;
+}
+
 const char* deny(std::size_t unit) {
-    if (!early_mapped(remapping().units[unit], register_bytes()))
+    if (!reachable(unit))
         return "its registers are out of reach";
     if (remapping().kind == RemappingKind::amdvi)
         return iommu::amdvi::Unit{registers(unit)}.deny_everything(amdvi_frames(unit));
     return iommu::vtd::Unit{registers(unit)}.deny_everything({table, interrupts, words(queues[unit][0])},
-                                                             apic::x2apic_offered());
+                                                             wide_destinations());
 }
 
 void fill_tables(memory::FramePool& pool, std::uint32_t nmi_apic_id) {
@@ -72,7 +83,7 @@ void fill_tables(memory::FramePool& pool, std::uint32_t nmi_apic_id) {
                 iommu::amdvi::deny_interrupts | iommu::amdvi::pass_nmi;
             continue;
         }
-        const auto entry = iommu::vtd::nmi_entry(requester, nmi_apic_id, apic::x2apic_offered());
+        const auto entry = iommu::vtd::nmi_entry(requester, nmi_apic_id, wide_destinations());
         words(interrupts)[2 * i] = entry.low;
         words(interrupts)[2 * i + 1] = entry.high;
     }

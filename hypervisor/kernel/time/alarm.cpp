@@ -4,8 +4,10 @@
 #include "arch/x86_64/cpu/ports.hpp"
 #include "drivers/clock/alarm.hpp"
 #include "drivers/watchdog/i6300esb.hpp"
+#include "hypervisor/kernel/boot/firmware.hpp"
 #include "hypervisor/kernel/console/ticket_lock.hpp"
 #include "hypervisor/kernel/cpu/cpu.hpp"
+#include "hypervisor/kernel/dma/dma.hpp"
 #include "hypervisor/kernel/machine.hpp"
 #include "hypervisor/kernel/memory/window.hpp"
 #include "hypervisor/kernel/panic/panic.hpp"
@@ -15,8 +17,6 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
-
-extern "C" const std::uint32_t early_map_gigabytes;
 
 namespace hv::alarm {
 namespace {
@@ -33,6 +33,7 @@ constexpr cpu::Ports ports{};
 constinit Cpu* time_cpu = nullptr;
 constinit std::uint64_t hpet_page = 0;    // 0: the PIT
 constinit std::uint64_t io_apic_page = 0; // 0: nobody needs time
+constinit std::uint8_t io_apic_id = 0;
 constinit unsigned pin = Pit::pin;
 constinit std::optional<I6300esb::Found> watchdog;
 constinit TicketLock lock; // of the alarm's registers and `armed`
@@ -45,10 +46,6 @@ cpu::Registers registers(std::uint64_t physical) {
 
 std::uint64_t ticks(std::uint64_t milliseconds) {
     return milliseconds * (machine().times.tsc_hz / 1000);
-}
-
-bool early_mapped(std::uint64_t address) {
-    return address < std::uint64_t{early_map_gigabytes} << 30;
 }
 
 // Sets the hardware to the earliest time that anybody waits for.
@@ -104,12 +101,12 @@ void start(base::FixedVector<base::PhysAddr, 3>& pages) {
     const auto first_io_apic = std::find_if(m.acpi.io_apics.begin(), m.acpi.io_apics.end(),
                                             [](const acpi::IoApic& one) { return one.gsi_base == 0; });
     if (first_io_apic == m.acpi.io_apics.end() || m.times.tsc_hz < 1000 ||
-        !early_mapped(first_io_apic->address))
+        !early_mapped(first_io_apic->address, base::page_size))
         refuse_to_start(
             "the plan needs time interrupts (a watchdog or a delay before restarts), and this machine has no "
             "I/O APIC or no timer that runs");
     time_cpu = m.cpus[m.bound.time_cpu()];
-    if (m.acpi.hpet && early_mapped(m.acpi.hpet->address))
+    if (m.acpi.hpet && early_mapped(m.acpi.hpet->address, base::page_size))
         if (const auto reachable = Hpet::pin(registers(m.acpi.hpet->address))) {
             pin = *reachable;
             hpet_page = m.acpi.hpet->address;
@@ -117,18 +114,19 @@ void start(base::FixedVector<base::PhysAddr, 3>& pages) {
             (void)pages.push_back(base::PhysAddr{hpet_page});
         }
     io_apic_page = first_io_apic->address;
+    io_apic_id = first_io_apic->id;
     (void)pages.push_back(base::PhysAddr{io_apic_page});
     if (m.plan->on_panic() != plan::OnPanic::reboot)
         return;
     drivers::PciConfiguration pci{ports};
     watchdog = I6300esb::find(pci);
-    if (watchdog && early_mapped(watchdog->registers))
+    if (watchdog && early_mapped(watchdog->registers, base::page_size))
         (void)pages.push_back(base::PhysAddr{base::round_down(watchdog->registers, base::page_size)});
 }
 
 void begin() {
     if (io_apic_page != 0)
-        drivers::route_nmi(registers(io_apic_page), pin, time_cpu->apic_id);
+        drivers::route(registers(io_apic_page), pin, dma::nmi_redirection(io_apic_id, time_cpu->apic_id));
     if (!watchdog)
         return;
     drivers::PciConfiguration pci{ports};
