@@ -45,6 +45,16 @@ def check_partition(line, name, checks, chroot):
     return complaints
 
 
+def outlives(line, name, other):
+    """That partition ran before the other's second life and until after its last."""
+    ours, others = line.ends(name), line.ends(other)
+    if not ours or len(others) < 2:
+        return [f"partition {name}: cannot outlive {other}, which has {len(others)} lives"]
+    if int(ours[0]["started"]) > int(others[1]["started"]) or int(ours[-1]["ended"]) < int(others[-1]["ended"]):
+        return [f"partition {name}: does not run all the time from {other}'s second life to its last"]
+    return []
+
+
 def check_machine(line, partitions, expect, chroot):
     """The frames of an appliance. partitions: the names that the manifest gives."""
     complaints = [f"serial line: {error}" for error in line.errors]
@@ -68,6 +78,9 @@ def check_machine(line, partitions, expect, chroot):
         complaints.append(f"the case expects partition {name}, which the manifest does not have")
     for name in partitions if not refused else wanted:
         complaints += check_partition(line, name, wanted.get(name, {}), chroot)
+    for name, checks in wanted.items():
+        if "outlives" in checks:
+            complaints += outlives(line, name, checks["outlives"])
     audit = line.audit()
     for pattern in expect.get("audit", []):
         if not any(matches(pattern, record) for record in audit):
