@@ -26,6 +26,8 @@ enum class Weakness : std::uint32_t {
     unframed,       // console output that begins like a frame goes out as it is
     noisy_exits,    // every exit but the quickest kicks every CPU
     keep_memory,    // memory is not scrubbed between two lives
+    keep_registers, // vector state, debug registers, CR2 neither
+    keep_requests,  // the local APIC is not emptied
     bus_masters_on, // devices that firmware left running go on
     dma_open,       // that, and remapping units stay off
     extra_page,     // a partition sees one page of the hypervisor's image behind its memory

@@ -74,7 +74,7 @@ void silence_local_apic() {
         apic::reset(apic::spurious_vector - i % 2 * 16);
         if (any(apic::Register::in_service))
             apic::write(apic::Register::end_of_interrupt, 0);
-        else if (any(apic::Register::request))
+        else if (any(apic::Register::request) && !base::weak(base::Weakness::keep_requests))
             take_guest_interrupts();
         else
             return apic::reset();
@@ -83,7 +83,8 @@ void silence_local_apic() {
 }
 
 void reset_vcpu(Vcpu& vcpu) {
-    cpu::reset_guest_state();
+    if (!base::weak(base::Weakness::keep_registers))
+        cpu::reset_guest_state();
     separate_lives((vcpu.partition->plan.flags & plan::flag_no_store_bypass) != 0);
     vcpu.cached.forget();
     vcpu::Vcpu fresh;
