@@ -46,7 +46,7 @@ void install_handlers() {
             if (action.sa_handler != SIG_DFL) // ignored (nohup): stays so
                 continue;
             action.sa_handler = remove_and_end;
-            action.sa_flags = SA_RESETHAND;
+            action.sa_flags = static_cast<int>(SA_RESETHAND);
             ::sigaction(signal, &action, nullptr);
         }
         return true;
