@@ -2,41 +2,52 @@
 # SPDX-License-Identifier: Apache-2.0
 """Mutations of hypervisor/core: do the tests see a change of one operator or constant?
 
-usage: mutate.py BUILD-DIR [--modules bytes,paging,plan,bundle] [--sample N] [--seed S] [--floor PERCENT] [--survivors]
+usage: mutate.py BUILD-DIR [--modules bytes,paging,plan,bundle] [--sample N] [--seed S] [--jobs N] [--floor PERCENT] [--survivors]
 
-Changes one operator or constant of one line at a time in a copy of the module, compiles what that touches, and runs the module's
-test program. A mutant that does not compile is not counted; one that the tests fail on, or that hangs them, is killed.
-BUILD-DIR is a finished build: everything but the module is taken from its hosted libraries. --sample takes that many mutants of
-all, chosen by the seed. Status 1 when fewer than the floor are killed.
+Changes one operator or constant of one line at a time, in copies of the module (never in the tree), compiles what that touches,
+and runs the module's test program. A mutant that the tests fail on, that hangs them or that a static_assert refuses is killed;
+one that does not compile otherwise is not counted. BUILD-DIR is a build folder: the hosted libraries that are not mutated come
+from there. --sample takes that many mutants of all, chosen by the seed. Status 1 when fewer than the floor are killed.
 """
 import argparse
-import concurrent.futures
 import os
 import pathlib
+import queue
 import random
 import re
+import resource
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 
 SOURCE = pathlib.Path(__file__).resolve().parent.parent
 # The tests of each module, and the hosted libraries its test program needs beside the module's own objects.
 MODULES = {
     "bytes": (["hypervisor/core/bytes/bytes_test.cpp"], []),
-    "paging": (["hypervisor/core/paging/table_builder_test.cpp"], []),
+    "paging": (["hypervisor/core/paging/table_builder_test.cpp", "hypervisor/core/paging/live_table_test.cpp"], []),
     "plan": (["hypervisor/core/plan/plan_test.cpp", "hypervisor/core/plan/bind_test.cpp", "image-tools/plan/layout_test.cpp"],
              ["image-tools/plan/libtool_plan.a", "image-tools/kernel/libtool_kernel.a", "hypervisor/core/memory/libcore_memory.a",
               "hypervisor/core/bytes/libcore_bytes.a"]),
     "bundle": (["hypervisor/core/bundle/bundle_test.cpp"],
                ["hypervisor/core/crypto/libcore_crypto.a", "third_party/libsodium.a", "hypervisor/core/bytes/libcore_bytes.a", "-lcrypto"]),
 }
+# What every test program includes, compiled once a worker.
+PRECOMPILED = ["gtest/gtest.h", "array", "functional", "memory", "optional", "span", "string", "vector"]
+# A test that runs this much longer than on the unchanged module hangs: a factor, and seconds for a busy machine.
+PATIENCE, GRACE = 4, 5
+# A compiler that evaluates a mutant's endless constant, a test that allocates without end.
+COMPILE_SECONDS, MEMORY = 120, 4 << 30
 # Binary operators stand between spaces (clang-format), so templates' brackets are left alone.
 SWAPS = [(" == ", " != "), (" != ", " == "), (" < ", " <= "), (" <= ", " < "), (" > ", " >= "), (" >= ", " > "),
          (" && ", " || "), (" || ", " && "), (" + ", " - "), (" - ", " + "), (" * ", " + "), (" % ", " / "), (" & ", " | "),
          (" | ", " & "), (" << ", " >> "), (" >> ", " << "), (" += ", " -= "), (" -= ", " += "), ("++", "--"), ("--", "++"),
          ("return true;", "return false;"), ("return false;", "return true;"), ("(!", "("), (" !", " ")]
 NUMBER = re.compile(r"(?<![\w.\"'])(\d+)(?![\w.\"'])")
+STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 LEFT_ALONE = re.compile(r"^\s*(//|#|static_assert|namespace|using|template|Text\{|return \"|case |enum|\})|operator|__FILE|std::array<")
 
 
@@ -53,85 +64,151 @@ def mutants_of(path):
         if declaration or LEFT_ALONE.search(line):
             continue
         rest = line[len(code):]
-        for old, new in SWAPS:
-            for match in re.finditer(re.escape(old), code):
-                yield number, code[:match.start()] + new + code[match.end():] + rest
-        for match in NUMBER.finditer(code):
-            if "[[" in code and "nodiscard" in code and "=" not in code:
-                continue
-            yield number, code[:match.start()] + str(int(match.group()) + 1) + code[match.end():] + rest
+        texts = [match.span() for match in STRING.finditer(code)]
+        changes = [(match.span(), new) for old, new in SWAPS for match in re.finditer(re.escape(old), code)]
+        if not ("[[" in code and "nodiscard" in code and "=" not in code):
+            changes += [(match.span(), str(int(match.group()) + 1)) for match in NUMBER.finditer(code)]
+        for (start, end), new in changes:
+            if not any(start < last and first < end for first, last in texts):
+                yield number, code[:start] + new + code[end:] + rest
+
+
+def is_mutated(path):
+    return not re.search(r"_(test|fuzz|proof)$", path.stem)
+
+
+class Command:
+    """A finished command; one that takes too long is ended together with what it started."""
+
+    def __init__(self, arguments, seconds, folder=None):
+        def limit():
+            resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+        with subprocess.Popen([str(argument) for argument in arguments], cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                              stderr=subprocess.PIPE, text=True, errors="replace", start_new_session=True, preexec_fn=limit) as process:
+            try:
+                self.errors = process.communicate(timeout=seconds)[1]
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                self.errors = process.communicate()[1]
+        self.good = process.returncode == 0
 
 
 class Program:
-    """A module's test program in a folder of its own, rebuilt for each mutant."""
+    """A module's test program in a folder of its own. Unchanged objects are kept; a mutant's are made beside them."""
 
     def __init__(self, module, build, folder):
-        self.module, self.folder = module, pathlib.Path(folder)
-        self.tests, self.libraries = MODULES[module]
-        self.build = build
-        self.tree = self.folder / "tree"
+        self.module, self.folder = module, folder
+        self.tests, libraries = MODULES[module]
+        self.tree = folder / "tree"
         where = self.tree / "hypervisor/core" / module
         shutil.copytree(SOURCE / "hypervisor/core" / module, where, ignore=shutil.ignore_patterns("corpus"))
-        self.sources = [f"hypervisor/core/{module}/{path.name}" for path in sorted(where.glob("*.cpp"))
-                        if not re.search(r"_(test|fuzz|proof)$", path.stem)]
-        self.flags = ["-std=c++20", "-O1", "-w", "-D_GLIBCXX_ASSERTIONS", f"-I{self.tree}", f"-I{SOURCE}", f"-I{build}/generated"]
+        self.sources = [f"hypervisor/core/{module}/{path.name}" for path in sorted(where.glob("*.cpp")) if is_mutated(path)]
+        self.libraries = [*(item if item.startswith("-") else build / item for item in [*libraries, "hypervisor/base/libbase.a"]),
+                          "-lgtest", "-lgtest_main", "-lpthread"]
+        self.flags = ["-std=c++20", "-O0", "-w", "-D_GLIBCXX_ASSERTIONS", f"-I{self.tree}", f"-I{SOURCE}", f"-I{build}/generated"]
+        self.linker = next((f"-fuse-ld={name}" for name in ("lld", "gold") if shutil.which(f"ld.{name}")), "-fuse-ld=bfd")
+        prefix = folder / "precompiled.hpp"
+        prefix.write_text("".join(f"#include <{name}>\n" for name in PRECOMPILED), encoding="utf-8")
+        Command(["c++", *self.flags, "-x", "c++-header", prefix, "-o", f"{prefix}.gch"], COMPILE_SECONDS)
         self.reads = {}
         for source in [*self.sources, *self.tests]:
-            if self.compile(source) is None:
-                sys.exit(f"{source} does not compile unchanged")
-        if self.outcome() != "survived":
+            made = self.compile(source, "o", ["-MMD", "-MF", folder / "reads"])
+            if not made.good:
+                sys.exit(f"{source} does not compile unchanged:\n{made.errors}")
+            self.reads[source] = (folder / "reads").read_text(encoding="utf-8").split()
+        if not self.link([]).good:
+            sys.exit(f"the tests of {module} do not link: build the hosted libraries first")
+        start = time.monotonic()
+        if not self.test(300).good:
             sys.exit(f"the tests of {module} fail unchanged")
+        self.seconds = PATIENCE * (time.monotonic() - start) + GRACE
 
-    def object(self, source):
-        return self.folder / (source.replace("/", "_") + ".o")
+    def object(self, source, suffix):
+        return self.folder / f"{source.replace('/', '_')}.{suffix}"
 
-    def compile(self, source):
-        """The object, or nothing. Notes which files of the module it was made from."""
+    def compile(self, source, suffix, more=()):
+        prefix = ["-include", self.folder / "precompiled.hpp"] if source in self.tests else []
         path = self.tree / source if (self.tree / source).exists() else SOURCE / source
-        out = self.object(source)
-        done = subprocess.run(["c++", *self.flags, "-MMD", "-MF", f"{out}.d", "-c", path, "-o", out], capture_output=True, check=False)
-        if done.returncode != 0:
-            return None
-        self.reads[source] = pathlib.Path(f"{out}.d").read_text(encoding="utf-8")
-        return out
+        return Command(["c++", *self.flags, *prefix, *more, "-c", path, "-o", self.object(source, suffix)], COMPILE_SECONDS)
 
-    def outcome(self):
-        program = self.folder / "test"
-        libraries = [item if item.startswith("-") else str(self.build / item) for item in self.libraries]
-        done = subprocess.run(["c++", "-o", program, *map(self.object, [*self.sources, *self.tests]), *libraries,
-                               str(self.build / "hypervisor/base/libbase.a"), "-lgtest", "-lgtest_main", "-lpthread"],
-                              capture_output=True, check=False)
-        if done.returncode != 0:
-            return "invalid"
-        try:
-            done = subprocess.run([program, "--gtest_fail_fast"], cwd=SOURCE / "hypervisor/core" / self.module, capture_output=True,
-                                  timeout=60, check=False)
-        except subprocess.TimeoutExpired:
-            return "killed"
-        return "survived" if done.returncode == 0 else "killed"
+    def link(self, touched):
+        objects = [self.object(source, "mutant" if source in touched else "o") for source in [*self.sources, *self.tests]]
+        return Command(["c++", self.linker, "-o", self.folder / "test", *objects, *self.libraries], COMPILE_SECONDS)
 
-    def run(self, mutant):
-        name, number, line = mutant
+    def test(self, seconds):
+        return Command([self.folder / "test", "--gtest_fail_fast", "--gtest_brief=1"], seconds,
+                       SOURCE / "hypervisor/core" / self.module)
+
+    def run(self, name, number, line):
         path = self.tree / name
         text = path.read_text(encoding="utf-8")
         lines = text.split("\n")
         lines[number] = line
         path.write_text("\n".join(lines), encoding="utf-8")
-        touched = [source for source, reads in self.reads.items() if str(path) in reads]
         try:
-            if any(self.compile(source) is None for source in touched):
+            touched = [source for source, reads in self.reads.items() if str(path) in reads]
+            for source in touched:
+                made = self.compile(source, "mutant")
+                if not made.good:
+                    return "killed" if re.search(r"static[ _]assert(ion)? failed", made.errors) else "invalid"
+            if not self.link(touched).good:
                 return "invalid"
-            return self.outcome()
+            return "survived" if self.test(self.seconds).good else "killed"
         finally:
             path.write_text(text, encoding="utf-8")
-            for source in touched:
-                self.compile(source)
 
 
-def mutate(module, build, chosen):
-    with tempfile.TemporaryDirectory(prefix=f"mutate-{module}-") as folder:
-        program = Program(module, build, folder)
-        return [(mutant, program.run(mutant)) for mutant in chosen]
+class Run:
+    """Workers that take mutants from one queue, each in a folder of its own."""
+
+    def __init__(self, build, mutants, folder):
+        self.build, self.folder = build, folder
+        self.waiting = queue.SimpleQueue()
+        for mutant in mutants:
+            self.waiting.put(mutant)
+        self.total, self.outcomes, self.lock, self.failure = len(mutants), {}, threading.Lock(), None
+        self.start = self.told = time.monotonic()
+
+    def work(self, worker):
+        program = None
+        try:
+            while self.failure is None:
+                mutant = self.waiting.get_nowait()
+                module, *change = mutant
+                if program is None or program.module != module:
+                    where = self.folder / f"{module}-{worker}"
+                    where.mkdir()
+                    program = Program(module, self.build, where)
+                self.note(mutant, program.run(*change))
+        except queue.Empty:
+            pass
+        except (Exception, SystemExit) as failure:  # pylint: disable=broad-except
+            self.failure = failure
+
+    def note(self, mutant, outcome):
+        with self.lock:
+            self.outcomes[mutant] = outcome
+            now = time.monotonic()
+            if now - self.told >= 30:
+                self.told = now
+                print(f"  {now - self.start:5.0f} s: {len(self.outcomes)} of {self.total} mutants, in {mutant[0]}", flush=True)
+
+    def all(self, jobs):
+        workers = [threading.Thread(target=self.work, args=(worker,)) for worker in range(jobs)]
+        for worker in workers:
+            worker.start()
+        try:
+            for worker in workers:
+                worker.join()
+        except BaseException as failure:  # interrupted: each worker ends its mutant, then the folders go
+            self.failure = failure
+            for worker in workers:
+                worker.join()
+        if self.failure is not None:
+            raise self.failure
+        return self.outcomes
 
 
 def main():
@@ -140,28 +217,37 @@ def main():
     parser.add_argument("--modules", default=",".join(MODULES))
     parser.add_argument("--sample", type=int, default=0)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--floor", type=float, default=80.0)
     parser.add_argument("--survivors", action="store_true")
     options = parser.parse_args()
-    everything = []
-    for module in options.modules.split(","):
-        for path in sorted((SOURCE / "hypervisor/core" / module).glob("*.[ch]pp")):
-            if not re.search(r"_(test|fuzz|proof)$", path.stem):
-                everything += [(module, (str(path.relative_to(SOURCE)), number, line)) for number, line in mutants_of(path)]
-    if options.sample and options.sample < len(everything):
-        everything = random.Random(options.seed).sample(everything, options.sample)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))
+    modules = options.modules.split(",")
+    mutants = [(module, str(path.relative_to(SOURCE)), number, line) for module in modules
+               for path in sorted((SOURCE / "hypervisor/core" / module).glob("*.[ch]pp")) if is_mutated(path)
+               for number, line in mutants_of(path)]
+    print(f"{len(mutants)} mutants of {options.modules}", flush=True)
+    if 0 < options.sample < len(mutants):
+        chosen = sorted(random.Random(options.seed).sample(range(len(mutants)), options.sample))
+        mutants = [mutants[place] for place in chosen]
+        print(f"a sample of {len(mutants)} by seed {options.seed}", flush=True)
+    build = options.build.resolve()
+    libraries = {item for module in modules for item in [*MODULES[module][1], "hypervisor/base/libbase.a"] if not item.startswith("-")}
+    made = subprocess.run(["ninja", "-C", build, *sorted(libraries)], capture_output=True, text=True, check=False)
+    if made.returncode != 0:
+        sys.exit(f"does not build:\n{made.stdout[-4000:]}")
+    with tempfile.TemporaryDirectory(prefix="mutate-") as folder:
+        outcomes = Run(build, mutants, pathlib.Path(folder)).all(options.jobs)
     killed = counted = 0
-    with concurrent.futures.ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        runs = {module: pool.submit(mutate, module, options.build.resolve(), [mutant for owner, mutant in everything if owner == module])
-                for module in options.modules.split(",")}
-        for module, future in runs.items():
-            results = future.result()
-            dead, alive = (sum(outcome == wanted for _, outcome in results) for wanted in ("killed", "survived"))
-            killed, counted = killed + dead, counted + dead + alive
-            print(f"{module}: {dead} of {dead + alive} mutants killed, {len(results) - dead - alive} do not compile")
-            for (name, number, line), outcome in results if options.survivors else ():
-                if outcome == "survived":
-                    print(f"    {name}:{number + 1}: {line.strip()}")
+    for module in modules:
+        of_module = {mutant: outcome for mutant, outcome in outcomes.items() if mutant[0] == module}
+        dead, alive = (sum(outcome == wanted for outcome in of_module.values()) for wanted in ("killed", "survived"))
+        killed, counted = killed + dead, counted + dead + alive
+        print(f"{module}: {dead} of {dead + alive} mutants killed ({100 * dead / max(dead + alive, 1):.1f} %), "
+              f"{len(of_module) - dead - alive} do not compile")
+        for (_, name, number, line), outcome in sorted(of_module.items()) if options.survivors else ():
+            if outcome == "survived":
+                print(f"    {name}:{number + 1}: {line.strip()}")
     share = 100 * killed / max(counted, 1)
     print(f"mutants of hypervisor/core: {killed} of {counted} killed, {share:.1f} % (at least {options.floor:.1f} % are asked for)")
     return 0 if share >= options.floor else 1
