@@ -26,7 +26,7 @@ std::uint64_t random() {
     return z ^ z >> 31;
 }
 
-alignas(4096) std::array<std::uint8_t, 4096> code;
+alignas(4096) std::array<std::uint64_t, 512> code;
 alignas(4096) std::array<std::uint64_t, 512> data;
 
 void say() {
@@ -88,7 +88,7 @@ bool ends_stepping(const std::uint8_t* at) {
 
 bool in_code(std::uint64_t rip) {
     const auto base = reinterpret_cast<std::uint64_t>(code.data());
-    return rip >= base && rip < base + code.size() - 32;
+    return rip >= base && rip < base + sizeof code - 32;
 }
 
 // #DB after each instruction. False: enough, go back to the loop.
@@ -107,6 +107,9 @@ bool on_step(guest::Frame& frame) {
     return true;
 }
 
+// Where the next code starts.
+std::uint64_t entry = 0;
+
 [[noreturn]] void jump_into_code() {
     // SAFETY: the first #DB or any other exception comes back through exception_of().
     static std::array<std::uint64_t, 12> set;
@@ -117,17 +120,18 @@ bool on_step(guest::Frame& frame) {
         "movq 24(%0), %%rsi\n\tmovq 32(%0), %%rdi\n\tmovq 40(%0), %%r8\n\tmovq 48(%0), %%r9\n\t"
         "movq 56(%0), %%r10\n\tmovq 64(%0), %%r11\n\tmovq 72(%0), %%r12\n\tpopfq\n\tjmp *%1"
         :
-        : "b"(set.data()), "r"(reinterpret_cast<std::uint64_t>(code.data()) + random() % 2048)
+        : "b"(set.data()), "r"(entry)
         : "memory");
     __builtin_unreachable();
 }
 
+// As many new bytes as the steps can reach in a row; a jump leads to what was made before.
 void random_code(bool ring3) {
-    for (std::size_t i = 0; i < code.size(); i += 8) {
-        const std::uint64_t bytes = random();
-        for (std::size_t j = 0; j < 8; ++j)
-            code[i + j] = static_cast<std::uint8_t>(bytes >> 8 * j);
-    }
+    constexpr std::size_t fresh = 32;
+    const std::size_t first = random() % (code.size() - 2 * fresh);
+    for (std::size_t i = 0; i < fresh; ++i)
+        code[first + i] = random();
+    entry = reinterpret_cast<std::uint64_t>(&code[first]) + random() % 8;
     budget = 64;
     stepping = true;
     if (ring3)
@@ -183,10 +187,11 @@ void random_port() {
     });
 }
 
-// Control registers. One in many is set for good, whatever becomes of the life.
+// Control registers. CR0 and CR4 are set for good, whatever becomes of the life: mostly it ends, so they are rare.
 void random_control() {
     const std::uint64_t cr0 = cpu::read_cr0(), cr4 = cpu::read_cr4(), v = value();
-    switch (random() % 64) {
+    const std::uint64_t what = random() % 256;
+    switch (what < 2 ? what : 2 + what % 32) {
     case 0:
         guest::exception_of([=] { cpu::write_cr0(cr0 ^ v); });
         cpu::write_cr0(cr0);
@@ -257,6 +262,11 @@ void run_random(std::string_view options) {
     constexpr std::string_view key = "seed=";
     const std::string_view seed = options.starts_with(key) ? options.data() + key.size() : options;
     state = number_in(seed) * 0x100000001B3 + life;
+    for (std::uint64_t& word : code)
+        word = random();
+    if (life == 1)
+        guest::print(on_intel() ? "attack table 0 vmx\n"
+                                : "attack table 0 svm\n"); // no cases, but the vendor
     guest::step_hook = on_step;
     guest::interrupt_hook = [](unsigned) {};
     guest::start_cpu(1, watch);

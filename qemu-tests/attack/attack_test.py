@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""caisson attack, as a user runs it. usage: attack_test.py --build DIR all | weak NAME CLASS CASE... | random SEEDS STEPS | bochs ROUNDS CLASS..."""
+"""caisson attack, as a user runs it. usage: attack_test.py --build DIR all | weak NAME CLASS CASE... | random SEEDS STEPS | bochs ROUNDS CLASS... |
+random-bochs SEEDS STEPS"""
 import argparse
 import json
 import os
 import subprocess
 import sys
 import tempfile
+import time
 import xml.etree.ElementTree
 
 sys.dont_write_bytecode = True
@@ -26,14 +28,14 @@ partitions:
 """
 
 
-# The same two partitions that the command adds; the witness ends after so many rounds.
+# The same two partitions that the command adds; the witness ends after so many rounds (0: never).
 RECORDED = """apiVersion: caisson/v1
 name: test
 version: 1.0.0
 securityVersion: 1
 machine: {{board: qemu-q35, cpus: 3, memory: 128MiB}}
 partitions:
-  attack-hostile: {{kernel: "{adversary}", cmdline: "attack {classes}", cpus: 2, memory: 4MiB, restart: on-failure, restartDelay: 0s}}
+  attack-hostile: {{kernel: "{adversary}", cmdline: "{hostile}", cpus: 2, memory: 4MiB, restart: on-failure, restartDelay: 0s}}
   attack-witness: {{kernel: "{adversary}", cmdline: "witness {rounds}", cpus: 1, memory: 4MiB}}
 """
 
@@ -107,39 +109,80 @@ def test_weak(attack, name, group, wanted):
     return status == 1 and not missing
 
 
+def say_lives(seed, steps, started, log):
+    lives = log.count(b" event=restart ") + 1
+    print(f"seed {seed}: {steps} steps in {lives} lives, {time.monotonic() - started:.0f} s", flush=True)
+
+
 def test_random(attack, seeds, steps):
     good = True
+    log = os.path.join(attack.work, "serial")
     for seed in range(1, seeds + 1):
-        status, items = attack.run("--seed", str(seed), "--steps", str(steps), "--timeout", "3600s")
+        started = time.monotonic()
+        status, items = attack.run("--seed", str(seed), "--steps", str(steps), "--timeout", "3600s", "--log", log)
         complain(items)
-        good = good and status == 0 and [item["name"] for item in items] == [f"seed-{seed}"]
+        good = good and status == 0 and [(item["name"], item["vendor"]) for item in items] == [(f"seed-{seed}", "svm")]
+        say_lives(seed, steps, started, bochs.read(log))
     print(f"{seeds} seeds, {seeds * steps} steps")
     return good
 
 
-def test_bochs(attack, rounds, classes):
+class Recorded:
     """The CPU's part on VT-x: Bochs boots, the command judges the serial line."""
-    with open(attack.manifest, "w", encoding="utf-8") as file:
-        file.write(RECORDED.format(adversary=attack.built["adversary"], classes=",".join(classes), rounds=rounds))
-    bundle = os.path.join(attack.work, "recorded.bundle")
-    subprocess.run([attack.built["tool"], "build", attack.manifest, "-o", bundle], check=True, env=attack.environment,
-                   capture_output=True)
-    run = bochs.run("bochs-vmx", {"cpus": 3, "memory": "128M"}, os.path.join(attack.work, "recorded.elf"), bundle,
-                    LIMIT, os.path.join(attack.work, "bochs"))
-    for complaint in run.complaints:
-        print(complaint)
-    status, items = attack.run("--replay", os.path.join(attack.work, "bochs/serial"), "--replay-partitions",
-                               "attack-hostile,attack-witness")
-    complain(items)
-    found = {item["class"] for item in items}
-    print(f"{len(items)} cases on {', '.join(sorted({item['vendor'] for item in items}))}; Bochs ran {'too long' if run.timed_out else 'to its end'}")
-    return status == 0 and found == set(classes) and {item["vendor"] for item in items} == {"vmx"} and not run.complaints
+    def __init__(self, attack, hostile, rounds, name="recorded", enough=None):
+        with open(attack.manifest, "w", encoding="utf-8") as file:
+            file.write(RECORDED.format(adversary=attack.built["adversary"], hostile=hostile, rounds=rounds))
+        bundle = os.path.join(attack.work, name + ".bundle")
+        subprocess.run([attack.built["tool"], "build", attack.manifest, "-o", bundle], check=True, env=attack.environment,
+                       capture_output=True)
+        folder = os.path.join(attack.work, name)
+        self.attack, self.serial = attack, os.path.join(folder, "serial")
+        self.run = bochs.run("bochs-vmx", {"cpus": 3, "memory": "128M"}, os.path.join(attack.work, name + ".elf"), bundle, LIMIT, folder, enough)
+        for complaint in self.run.complaints:
+            print(complaint)
+
+    def judge(self, *arguments):
+        """-> (whether all is as it must be, items)"""
+        status, items = self.attack.run("--replay", self.serial, "--replay-partitions", "attack-hostile,attack-witness", *arguments)
+        complain(items)
+        return status == 0 and {item["vendor"] for item in items} == {"vmx"} and not self.run.complaints, items
+
+
+def test_bochs(attack, rounds, classes):
+    recorded = Recorded(attack, "attack " + ",".join(classes), rounds)
+    good, items = recorded.judge()
+    print(f"{len(items)} cases on {', '.join(sorted({item['vendor'] for item in items}))}; Bochs ran {'too long' if recorded.run.timed_out else 'to its end'}")
+    return good and {item["class"] for item in items} == set(classes)
+
+
+class Enough:
+    """So many steps were said, each line a thousand more, and the witness has spoken twice since."""
+    def __init__(self, steps):
+        self.lines, self.reports = -(-steps // 1000) + 2, None
+
+    def __call__(self, serial):
+        reports = serial.count(b"memory=good")
+        if self.reports is None and serial.count(b"random steps=") >= self.lines:
+            self.reports = reports
+        return self.reports is not None and reports >= self.reports + 2
+
+
+def test_random_bochs(attack, seeds, steps):
+    good = True
+    for seed in range(1, seeds + 1):
+        started = time.monotonic()
+        recorded = Recorded(attack, f"random seed={seed}", 0, f"seed-{seed}", Enough(steps))
+        fine, items = recorded.judge("--seed", str(seed), "--steps", str(steps))
+        good = good and fine and [item["name"] for item in items] == [f"seed-{seed}"]
+        say_lives(seed, steps, started, recorded.run.serial)
+    print(f"{seeds} seeds, {seeds * steps} steps on VT-x")
+    return good
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--build", required=True)
-    parser.add_argument("what", choices=["all", "weak", "random", "bochs"])
+    parser.add_argument("what", choices=["all", "weak", "random", "bochs", "random-bochs"])
     parser.add_argument("words", nargs="*")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="caisson-attack-") as work:
@@ -148,11 +191,12 @@ def main():
             good = test_all(attack)
         elif options.what == "weak":
             good = test_weak(attack, options.words[0], options.words[1], options.words[2:])
-        elif options.what == "bochs":
+        elif options.what.endswith("bochs"):
             if reason := bochs.missing():
                 print(f"skipped: {reason}")
                 return 77
-            good = test_bochs(attack, int(options.words[0]), options.words[1:])
+            good = (test_bochs(attack, int(options.words[0]), options.words[1:]) if options.what == "bochs"
+                    else test_random_bochs(attack, int(options.words[0]), int(options.words[1])))
         else:
             good = test_random(attack, int(options.words[0]), int(options.words[1]))
     print("passed" if good else "FAILED")

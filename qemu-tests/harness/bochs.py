@@ -98,15 +98,17 @@ def complaints_of(log):
     return [f"Bochs: {line}" for line in said if not TRIPLE_FAULT.search(line) and POWERED_OFF not in line]
 
 
-def wait(process, serial_file, limit):
-    """Until Bochs ends, or shortly after the last record, or to the limit. -> whether the limit passed"""
+def wait(process, serial_file, limit, enough):
+    """Until Bochs ends, or shortly after the last record, or what it said is enough, or to the limit. -> whether the limit passed"""
     late, size = time.monotonic() + limit, 0
     while time.monotonic() < late:
         try:
-            process.wait(0.2)
+            process.wait(0.2 if enough is None else 1)
             return False
         except subprocess.TimeoutExpired:
             size, before = os.path.getsize(serial_file) if os.path.exists(serial_file) else 0, size
+        if enough is not None and size != before and enough(read(serial_file)):
+            break
         if size == before and ended(read(serial_file)):
             try:
                 process.wait(1)
@@ -114,12 +116,13 @@ def wait(process, serial_file, limit):
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
             return False
+    late = time.monotonic() >= late
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    return True
+    return late
 
 
-def run(platform, boot, loader, bundle, time_limit, directory):
+def run(platform, boot, loader, bundle, time_limit, directory, enough=None):
     cpus = boot.get("cpus", 1)
     memory = {"M": 1, "G": 1024}[boot.get("memory", "512M")[-1]] * int(boot.get("memory", "512M")[:-1])
     if cpus > MAX_CPUS:
@@ -137,7 +140,7 @@ def run(platform, boot, loader, bundle, time_limit, directory):
     with open(files["commands"], "rb") as commands, open(files["bochs.out"], "wb") as out:
         process = subprocess.Popen(["bochs", "-q", "-f", files["bochsrc"]], stdin=commands, stdout=out,
                                    stderr=subprocess.STDOUT, start_new_session=True)
-        timed_out = wait(process, files["serial"], time_limit)
+        timed_out = wait(process, files["serial"], time_limit, enough)
     serial, log = read(files["serial"]), read(files["bochs.log"]).decode("utf-8", "replace")
     complaints = complaints_of(log)
     if not serial and not complaints and not timed_out:

@@ -43,7 +43,8 @@ constexpr std::array<Rule, 19> rules{{
     {0x828, 0x828, direct, direct},        // error status: 0 alone
     {0x82F, 0x82F, direct, mediated, local_vector, 6},
     {msr::x2apic_icr, msr::x2apic_icr, own, own, ~std::uint64_t{0}}, // resolve_icr() looks
-    {0x832, 0x832, direct, direct, vector | status | masked | timer_mode},
+    // The timer has no delivery mode, but QEMU's takes one: as an SMI it would end in the host's SMM.
+    {0x832, 0x832, direct, mediated, vector | status | masked | timer_mode},
     {0x833, 0x833, direct, mediated, local_vector, 5}, // thermal
     {0x834, 0x834, direct, mediated, local_vector, 4}, // performance counters
     {0x835, 0x837, direct, mediated, local_vector},    // LINT0, LINT1, error

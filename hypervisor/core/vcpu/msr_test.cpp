@@ -36,7 +36,7 @@ std::set<std::uint32_t> allowed(bool write, bool deadline, bool x2apic) {
     if (!x2apic)
         return found;
     if (write) {
-        found.insert({0x808, 0x80B, 0x80F, 0x828, 0x832, 0x838, 0x83E, 0x83F});
+        found.insert({0x808, 0x80B, 0x80F, 0x828, 0x838, 0x83E, 0x83F});
         return found;
     }
     found.insert(

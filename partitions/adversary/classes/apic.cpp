@@ -51,7 +51,7 @@ Verdict end_with_pending(std::uint64_t vector, std::uint64_t) {
     });
 }
 
-constexpr std::array<Case, 36> cases{{
+constexpr std::array<Case, 39> cases{{
     {"fixed-to-others", Verdict::harmless, to_others, 0x4045},
     {"init-to-others", Verdict::harmless, to_others, 0x4000 | init},
     {"startup-to-others", Verdict::harmless, to_others, 0x4608},
@@ -70,6 +70,9 @@ constexpr std::array<Case, 36> cases{{
     {"reserved-bits", gp_ipi, send, std::uint64_t{1} << 20 | 0x4040},
     {"logical-cluster-of-others", Verdict::harmless, to_nobody, std::uint64_t{0x10001} << 32 | 0x4840},
     {"logical-nmi", gp_ipi, send, 0x0000FFFF00004C00},
+    {"lvt-timer-smi", gp_msr, write_msr, 0x832, smi},
+    {"lvt-timer-nmi", gp_msr, write_msr, 0x832, nmi},
+    {"lvt-timer-init", gp_msr, write_msr, 0x832, init},
     {"lvt-thermal-smi", gp_msr, write_msr, 0x833, smi},
     {"lvt-performance-nmi", gp_msr, write_msr, 0x834, nmi},
     {"lvt-lint0-external", gp_msr, write_msr, 0x835, external},
