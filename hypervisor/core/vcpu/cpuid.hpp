@@ -65,10 +65,11 @@ private:
 
 void build_cpuid(CpuidTable& table, CpuidSource host, std::uint32_t vcpu_count);
 
-// The guest state that answers depend on.
+// The guest state that answers depend on. As small as two registers: an object on the stack would cost the short cut a
+// stack canary.
 struct CpuidState {
     std::uint32_t apic_id;
-    std::uint64_t cr4;
+    std::uint32_t cr4; // the low half; no bit above it is looked at
     std::uint64_t xcr0;
 };
 
@@ -77,7 +78,7 @@ inline constexpr std::uint64_t cpuid_dynamic = 1u << 1 | 1u << 4 | 1u << 7 | 1u 
 
 // Any leaf. Slow path; answer_cpuid is what an exit calls.
 [[nodiscard]] CpuidLeaf lookup_cpuid(const CpuidTable& table, std::uint32_t leaf, std::uint32_t subleaf,
-                                     const CpuidState& state);
+                                     CpuidState state);
 
 inline void put_leaf(Registers& registers, const CpuidLeaf& leaf) {
     registers.rax = leaf.eax;
@@ -85,10 +86,6 @@ inline void put_leaf(Registers& registers, const CpuidLeaf& leaf) {
     registers.rcx = leaf.ecx;
     registers.rdx = leaf.edx;
 }
-// Any leaf, into the registers. Scalars only: an object on the stack would cost the short cut a stack canary.
-void answer_other_cpuid(const CpuidTable& table, Registers& registers, std::uint32_t apic_id,
-                        std::uint64_t cr4, std::uint64_t xcr0);
-
 // Answers the CPUID that `registers` asks for; the caller skips the instruction. `guest_state()` gives a CpuidState, and is
 // only asked where the answer depends on it.
 template <typename GuestState>
@@ -97,10 +94,9 @@ template <typename GuestState>
     const auto leaf = static_cast<std::uint32_t>(registers.rax);
     if (leaf < cpuid_leaves && (cpuid_dynamic >> leaf & 1) == 0) [[likely]]
         put_leaf(registers, table.basic.data()[leaf]);
-    else {
-        const CpuidState state = guest_state();
-        answer_other_cpuid(table, registers, state.apic_id, state.cr4, state.xcr0);
-    }
+    else
+        put_leaf(registers,
+                 lookup_cpuid(table, leaf, static_cast<std::uint32_t>(registers.rcx), guest_state()));
 }
 
 // XSETBV(0, value) of a guest: allowed by the table and by the architecture's own rules (SDM vol. 1, 13.3).

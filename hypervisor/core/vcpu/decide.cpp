@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// hypervisor/core/vcpu/decide.cpp - from exits to actions; MSRs are in decide_msr.cpp.
+// hypervisor/core/vcpu/decide.cpp - from exits to actions; the local APIC is in lapic.cpp.
 #include "hypervisor/core/vcpu/decide.hpp"
 
 #include "hypervisor/base/weakness.hpp"
-#include "hypervisor/core/vcpu/decide_parts.hpp"
 
 namespace vcpu {
 namespace {
 
 constexpr std::uint8_t vector_ud = 6, vector_gp = 13;
 constexpr std::uint64_t cr4_osxsave = 1u << 18;
-constexpr std::uint64_t cr0_nw = 1u << 29, cr0_cd = 1u << 30;
+constexpr std::uint64_t cr0_nw = 1u << 29, cr0_cd = 1u << 30, cr0_paging = 1u << 31;
+constexpr std::uint64_t apic_base_value = 0xFEE00000 | 1u << 11 | 1u << 10; // enabled, x2APIC
+constexpr std::uint64_t apic_boot_cpu = 1u << 8;
+constexpr std::uint64_t console_write_max = 4096, console_put_max = 8, exit_status_max = 255;
 
 // A digest of what a guest can change between two exits at the same place.
 std::uint64_t fingerprint(const Registers& r, std::uint64_t rsp) {
@@ -25,40 +27,111 @@ Action on_hypercall(Vcpu& vcpu, const Exit& exit) {
     if (exit.cpl != 0)
         return refuse(vcpu, Refusal::hypercall_privilege);
     const Policy& policy = *vcpu.policy;
-    const Hypercall call = decode_hypercall(vcpu.registers, policy.ram_view());
+    const std::uint64_t first = vcpu.registers.rdi, second = vcpu.registers.rsi;
     std::uint64_t& result = vcpu.registers.rax;
-    switch (call.kind) {
-    case HypercallKind::version:
-        result = CAISSON_ABI_VERSION;
+    const auto answer = [&](std::uint64_t value) {
+        result = value;
         return done();
-    case HypercallKind::clock:
-        result = policy.clock[call.selector];
-        return done();
-    case HypercallKind::counter:
-        if (call.selector == CAISSON_COUNTER_GENERATION) {
-            result = policy.generation;
-            return done();
-        }
-        return {.kind = ActionKind::read_counter, .advance = true, .value = call.selector};
-    case HypercallKind::console_put:
-        return {.kind = ActionKind::console_bytes, .advance = true, .value = call.value, .count = call.bytes};
-    case HypercallKind::console_write:
-        return {.kind = ActionKind::console_range, .advance = true, .gpa = call.gpa, .count = call.bytes};
-    case HypercallKind::audit:
-        return {.kind = ActionKind::audit_range, .advance = true, .gpa = call.gpa, .count = call.bytes};
-    case HypercallKind::entropy:
-        result = 0;
-        return {.kind = ActionKind::entropy, .advance = true};
-    case HypercallKind::exit:
-        return {.kind = ActionKind::finish, .status = call.status, .exit_kind = call.exit_kind};
-    case HypercallKind::unknown:
-        result = hypercall_error(CAISSON_ERROR_UNKNOWN);
-        return refuse(vcpu, Refusal::hypercall_number);
-    case HypercallKind::bad_argument:
+    };
+    const auto bad_argument = [&] {
         result = hypercall_error(CAISSON_ERROR_ARGUMENT);
         return refuse(vcpu, Refusal::hypercall_argument);
+    };
+    const auto range = [&](ActionKind kind, std::uint64_t limit) {
+        if (second > limit || !inside_one(policy.ram_view(), first, second))
+            return bad_argument();
+        return Action{.kind = kind, .advance = true, .gpa = first, .count = second};
+    };
+    switch (result) {
+    case CAISSON_CALL_VERSION:
+        return answer(CAISSON_ABI_VERSION);
+    case CAISSON_CALL_CONSOLE_WRITE:
+        return range(ActionKind::console_range, console_write_max);
+    case CAISSON_CALL_CONSOLE_PUT:
+        if (second == 0 || second > console_put_max)
+            return bad_argument();
+        return {.kind = ActionKind::console_bytes, .advance = true, .value = first, .count = second};
+    case CAISSON_CALL_EXIT:
+        if (first > exit_status_max || second > CAISSON_EXIT_FAULT)
+            return bad_argument();
+        return {.kind = ActionKind::finish,
+                .status = static_cast<std::uint8_t>(first),
+                .exit_kind = static_cast<std::uint8_t>(second)};
+    case CAISSON_CALL_CLOCK:
+        return first < policy.clock.size() ? answer(policy.clock[first]) : bad_argument();
+    case CAISSON_CALL_ENTROPY:
+        result = 0;
+        return {.kind = ActionKind::entropy, .advance = true};
+    case CAISSON_CALL_COUNTER:
+        if (first == CAISSON_COUNTER_GENERATION)
+            return answer(policy.generation);
+        if (first > CAISSON_COUNTER_GENERATION)
+            return bad_argument();
+        return {.kind = ActionKind::read_counter, .advance = true, .value = first};
+    case CAISSON_CALL_AUDIT:
+        return range(ActionKind::audit_range, audit_text_max);
+    default:
+        result = hypercall_error(CAISSON_ERROR_UNKNOWN);
+        return refuse(vcpu, Refusal::hypercall_number);
     }
-    return refuse(vcpu, Refusal::unexpected);
+}
+
+Action on_msr_read(Vcpu& vcpu, const Exit& exit) {
+    const auto index = static_cast<std::uint32_t>(vcpu.registers.rcx);
+    const auto answer = [&](std::uint64_t value) {
+        set_edx_eax(vcpu.registers, value);
+        return done();
+    };
+    if (is_lapic(index))
+        return lapic_read(vcpu, index);
+    switch (index) {
+    case msr::tsc:
+        return {.kind = ActionKind::read_tsc, .advance = true};
+    case msr::apic_base:
+        return answer(apic_base_value | (vcpu.index == 0 ? apic_boot_cpu : 0));
+    case msr::pat:
+        return answer(vcpu.pat);
+    case msr::efer:
+        return answer(exit.efer & ~efer_svme);
+    // Constants because kernels look at them without being prepared for #GP.
+    case msr::microcode:
+        return answer(0);
+    case msr::misc_enable:
+        return answer(1); // fast strings
+    case msr::hwcr:
+        return answer(1u << 24); // TscFreqSel: the TSC runs at the P0 frequency
+    default:
+        return refuse(vcpu, Refusal::msr_read);
+    }
+}
+
+Action write_efer(Vcpu& vcpu, const Exit& exit, std::uint64_t value) {
+    if ((value & ~vcpu.policy->cpuid.efer_allowed) != 0)
+        return base::weak(base::Weakness::any_efer) ? done() : refuse(vcpu, Refusal::msr_write);
+    if (((value ^ exit.efer) & efer_lme) != 0 && (exit.cr0 & cr0_paging) != 0)
+        return refuse(vcpu, Refusal::msr_write);
+    // LMA is the processor's: what the guest writes there has no effect.
+    const std::uint64_t next = (value & ~efer_lma) | (exit.efer & efer_lma);
+    return {.kind = ActionKind::set_efer, .advance = true, .value = next};
+}
+
+Action on_msr_write(Vcpu& vcpu, const Exit& exit) {
+    const auto index = static_cast<std::uint32_t>(vcpu.registers.rcx);
+    const std::uint64_t value = edx_eax(vcpu.registers);
+    if (is_lapic(index))
+        return lapic_write(vcpu, index, value);
+    if (index == msr::efer)
+        return write_efer(vcpu, exit, value);
+    if (index == msr::pat &&
+        (value == pat_reset || value == pat_linux || base::weak(base::Weakness::any_pat))) {
+        vcpu.pat = value;
+        return {.kind = ActionKind::set_pat, .advance = true, .value = value};
+    }
+    if (index == msr::tsc_aux && value <= UINT32_MAX)
+        return {.kind = ActionKind::write_msr, .advance = true, .msr = index, .value = value};
+    if (index == msr::tsc && base::weak(base::Weakness::writable_tsc))
+        return done();
+    return refuse(vcpu, Refusal::msr_write);
 }
 
 // The bytes an IN writes: AL, AX or EAX (which clears the upper half, as every 32-bit result does).
@@ -119,7 +192,7 @@ Action dispatch(Vcpu& vcpu, const Exit& exit) {
     switch (exit.kind) {
     case ExitKind::cpuid:
         answer_cpuid(vcpu.policy->cpuid, vcpu.registers, [&] {
-            return CpuidState{vcpu.index, exit.cr4, vcpu.xcr0};
+            return CpuidState{vcpu.index, static_cast<std::uint32_t>(exit.cr4), vcpu.xcr0};
         });
         return done();
     case ExitKind::hypercall:
@@ -168,28 +241,25 @@ Action dispatch(Vcpu& vcpu, const Exit& exit) {
 } // namespace
 
 Action refuse(Vcpu& vcpu, Refusal kind) {
-    Action action{.report = vcpu.counters.refuse(kind), .refusal = kind};
-    switch (rule_of(kind).response) {
-    case Response::none:
-        break;
-    case Response::ignore:
-    case Response::error_result:
-        action.advance = true;
-        break;
-    case Response::inject_ud:
-        action.kind = ActionKind::inject;
-        action.vector = vector_ud;
-        break;
-    case Response::inject_gp:
-        action.kind = ActionKind::inject;
-        action.vector = vector_gp;
-        action.has_error_code = true;
-        break;
-    case Response::stop_partition:
+    const Response response = rule_of(kind).response;
+    Action action{
+        .advance = response == Response::skip, .report = vcpu.counters.refuse(kind), .refusal = kind};
+    if (response == Response::stop_partition) {
         action.kind = ActionKind::stop;
-        break;
+    } else if (response == Response::inject_ud || response == Response::inject_gp) {
+        action.kind = ActionKind::inject;
+        action.has_error_code = response == Response::inject_gp;
+        action.vector = action.has_error_code ? vector_gp : vector_ud;
     }
     return action;
+}
+
+bool inside_one(std::span<const RamRegion> ram, std::uint64_t gpa, std::uint64_t bytes) {
+    for (const RamRegion& region : ram)
+        if (gpa >= region.gpa && gpa - region.gpa < region.bytes)
+            return bytes != 0 && bytes <= region.bytes - (gpa - region.gpa) +
+                                              (base::weak(base::Weakness::loose_range) ? 1 : 0);
+    return false;
 }
 
 Action decide(Vcpu& vcpu, const Exit& exit) {

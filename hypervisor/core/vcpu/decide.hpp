@@ -10,17 +10,29 @@
 #pragma once
 
 #include "hypervisor/core/vcpu/cpuid.hpp"
-#include "hypervisor/core/vcpu/hypercall.hpp"
-#include "hypervisor/core/vcpu/ipi.hpp"
+#include "hypervisor/core/vcpu/lapic.hpp"
 #include "hypervisor/core/vcpu/msr.hpp"
 #include "hypervisor/core/vcpu/port.hpp"
 #include "hypervisor/core/vcpu/refusal.hpp"
 #include "hypervisor/core/vcpu/state.hpp"
+#include "partitions/abi/hypercall.h"
 
-#include <array>
-#include <cstdint>
+#include <span>
 
 namespace vcpu {
+
+struct RamRegion {
+    std::uint64_t gpa = 0, bytes = 0;
+};
+
+// [gpa, gpa + bytes) lies inside one region; bytes > 0.
+[[nodiscard]] bool inside_one(std::span<const RamRegion> ram, std::uint64_t gpa, std::uint64_t bytes);
+
+inline constexpr std::uint64_t audit_text_max = 256;
+
+constexpr std::uint64_t hypercall_error(unsigned error) {
+    return std::uint64_t{0} - error;
+}
 
 // What decisions need to know of a partition: written before its vCPUs run, constant for a generation.
 struct Policy {
@@ -128,6 +140,13 @@ struct Action {
 };
 
 [[nodiscard]] Action decide(Vcpu& vcpu, const Exit& exit);
+
+// For the parts of decide(): the answer is complete, skip the instruction; and counting a refusal, whose rule becomes an
+// action.
+constexpr Action done() {
+    return {.advance = true};
+}
+[[nodiscard]] Action refuse(Vcpu& vcpu, Refusal kind);
 
 // VERSION and unknown numbers at CPL 0, answered on the spot: true = done, skip the instruction. False: call
 // decide().

@@ -2,8 +2,9 @@
 // hypervisor/core/vcpu/lapic.cpp - the local APIC's registers: a table of rules and the few that are more than a register.
 #include "hypervisor/core/vcpu/lapic.hpp"
 
+#include "hypervisor/base/field.hpp"
 #include "hypervisor/base/weakness.hpp"
-#include "hypervisor/core/vcpu/decide_parts.hpp"
+#include "hypervisor/core/vcpu/decide.hpp"
 
 #include <algorithm>
 #include <array>
@@ -60,7 +61,67 @@ Rule rule_of(std::uint32_t index) {
     return found != rules.end() ? *found : Rule{index, index, no, no};
 }
 
+// The interrupt command register.
+using Vector = base::Field<std::uint64_t, 0, 8>;
+using DeliveryMode = base::Field<std::uint64_t, 8, 3>;
+using LogicalDestination = base::Field<std::uint64_t, 11>;
+using Level = base::Field<std::uint64_t, 14>;
+using Trigger = base::Field<std::uint64_t, 15>;
+using Shorthand = base::Field<std::uint64_t, 18, 2>;
+using Destination = base::Field<std::uint64_t, 32, 32>;
+constexpr std::uint64_t reserved_bits = ~(Vector::mask | DeliveryMode::mask | LogicalDestination::mask |
+                                          Level::mask | Trigger::mask | Shorthand::mask | Destination::mask);
+
+constexpr std::uint64_t mode_fixed = 0, mode_init = 5, mode_startup = 6;
+constexpr std::uint64_t to_self = 1, to_all = 2, to_others = 3;
+constexpr std::uint64_t broadcast = 0xFFFFFFFF;
+constexpr std::uint8_t first_vector = 16;
+
+std::uint64_t targets_of(std::uint64_t value, std::uint32_t self, std::uint64_t everyone) {
+    const std::uint64_t own = std::uint64_t{1} << self;
+    const std::uint64_t shorthand = Shorthand::get(value);
+    if (shorthand == to_self)
+        return own;
+    if (shorthand == to_all)
+        return everyone;
+    if (shorthand == to_others)
+        return everyone & ~own;
+    const std::uint64_t destination = Destination::get(value);
+    if (destination == broadcast)
+        return everyone;
+    if (LogicalDestination::test(value)) {
+        const std::uint64_t cluster = destination >> 16;
+        return cluster < max_vcpus / 16 ? ((destination & 0xFFFF) << (cluster * 16)) & everyone : 0;
+    }
+    return destination < max_vcpus ? (std::uint64_t{1} << destination) & everyone : 0;
+}
+
+// The logical ID that x2APIC derives from an ID (MSR 0x80D).
+std::uint32_t logical_id(std::uint32_t id) {
+    return (id >> 4) << 16 | 1u << (id & 15);
+}
+
 } // namespace
+
+Ipi resolve_icr(std::uint64_t value, std::uint32_t self, std::uint32_t count) {
+    constexpr Ipi refused{.kind = IpiKind::refused};
+    if (self >= count || count > max_vcpus || (value & reserved_bits) != 0)
+        return refused;
+    const std::uint64_t everyone = ~std::uint64_t{0} >> (max_vcpus - count);
+    const std::uint64_t targets = targets_of(value, self, everyone);
+    const auto vector = static_cast<std::uint8_t>(Vector::get(value));
+    const std::uint64_t mode = DeliveryMode::get(value);
+    // Level-triggered de-assert: an old protocol's second half, without effect on any processor since.
+    if (mode == mode_init && Trigger::test(value) && !Level::test(value))
+        return {};
+    const bool to_own = (targets >> self & 1) != 0;
+    if (mode == mode_fixed ? vector < first_vector : to_own || (mode != mode_init && mode != mode_startup))
+        return refused;
+    const IpiKind kind = mode == mode_fixed  ? IpiKind::fixed
+                         : mode == mode_init ? IpiKind::init
+                                             : IpiKind::startup;
+    return {.kind = targets != 0 ? kind : IpiKind::nothing, .vector = vector, .targets = targets};
+}
 
 bool lapic_passes(LapicBackend backend, std::uint32_t index, bool write) {
     const Rule rule = rule_of(index);
@@ -78,7 +139,7 @@ Action lapic_read(Vcpu& vcpu, std::uint32_t index) {
         break;
     }
     set_edx_eax(vcpu.registers, index == msr::x2apic_id    ? vcpu.index
-                                : index == msr::x2apic_ldr ? x2apic_logical_id(vcpu.index)
+                                : index == msr::x2apic_ldr ? logical_id(vcpu.index)
                                                            : vcpu.icr);
     return done();
 }

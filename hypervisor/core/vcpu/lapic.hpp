@@ -8,7 +8,10 @@
 // Invariants: I1  nothing that delivers SMI, NMI, INIT or ExtINT is ever written (docs/hypervisor.md rule 8)
 //             I2  a value that exits is written only if it sets no bit reserved in the register
 //             I3  an access that exits is answered the same with either backend
-// Spec:       Intel SDM vol. 3 "Extended xAPIC (x2APIC)"; AMD APM vol. 2 "x2APIC Mode".
+//             I4  the targets of an IPI are vCPUs of the partition; a vCPU's x2APIC ID is its index there, the physical ID
+//                 never leaves the hypervisor
+// Spec:       Intel SDM vol. 3 "Extended xAPIC (x2APIC)", 10.12.9 (ICR), 10.12.10 (logical IDs); AMD APM vol. 2 "x2APIC
+//             Mode", 16.13.
 #pragma once
 
 #include <cstdint>
@@ -17,6 +20,25 @@ namespace vcpu {
 
 struct Action;
 struct Vcpu;
+
+inline constexpr std::uint32_t max_vcpus = 64;
+
+enum class IpiKind : std::uint8_t {
+    nothing, // valid but without effect: no such destination, INIT de-assert
+    fixed,   // physical Fixed IPI with `vector` to each target
+    init,    // each target goes to wait-for-SIPI
+    startup, // each target in wait-for-SIPI starts at vector << 12
+    refused,
+};
+
+struct Ipi {
+    IpiKind kind = IpiKind::nothing;
+    std::uint8_t vector = 0;
+    std::uint64_t targets = 0; // bit n: vCPU n of the partition
+};
+
+// A write of `value` to ICR (MSR 0x830) by vCPU `self` of `count`.
+[[nodiscard]] Ipi resolve_icr(std::uint64_t value, std::uint32_t self, std::uint32_t count);
 
 enum class LapicBackend : std::uint8_t { physical, forwarded };
 

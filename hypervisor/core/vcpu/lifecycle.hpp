@@ -2,12 +2,12 @@
 // hypervisor/core/vcpu/lifecycle.hpp - a partition's life: the order of stopping and restarting is the
 // security property.
 //
-// Pure: next(state, event) gives the next state or refuses; the partition manager does one step a state and
-// reports its end as an event. No step can be left out or done early (docs/hypervisor.md rule 23).
+// Pure: the partition manager does one step a state and enters the next one when it is done; may_follow() lets no step
+// be left out or done early (docs/hypervisor.md rule 23).
 #pragma once
 
+#include <array>
 #include <cstdint>
-#include <optional>
 #include <string_view>
 
 namespace vcpu {
@@ -25,40 +25,28 @@ enum class PartitionState : std::uint8_t {
     failed,  // likewise, with anything else
 };
 
-enum class PartitionEvent : std::uint8_t {
-    loaded,       // payload verified and in place
-    stop,         // exit, offence or request
-    acknowledged, // by every vCPU
-    sources_off,  // steps 3 and 4: interrupts, DMA
-    apic_empty,
-    memory_scrubbed,
-    state_cleared,
-    restart, // from `reset`: load again
-    finish,  // from `reset`: stay down, done
-    give_up, // from `reset`: stay down, failed
-};
-
-[[nodiscard]] std::optional<PartitionState> next(PartitionState state, PartitionEvent event);
+// Each state follows the one above; only from `reset` there is a choice.
+constexpr bool may_follow(PartitionState state, PartitionState next) {
+    if (state == PartitionState::reset)
+        return next == PartitionState::defined || next == PartitionState::stopped ||
+               next == PartitionState::failed;
+    return state < PartitionState::reset && static_cast<unsigned>(next) == static_cast<unsigned>(state) + 1;
+}
 
 enum class EndReason : std::uint8_t { exit, signal, fault, stopped };
-[[nodiscard]] constexpr std::string_view name_of(EndReason reason) {
-    switch (reason) {
-    case EndReason::exit:
-        return "exit";
-    case EndReason::signal:
-        return "signal";
-    case EndReason::fault:
-        return "fault";
-    case EndReason::stopped:
-        return "stopped";
-    }
-    return "stopped";
+constexpr std::string_view name_of(EndReason reason) {
+    constexpr std::array<std::string_view, 4> names{"exit", "signal", "fault", "stopped"};
+    return names[static_cast<std::size_t>(reason)];
 }
 
 enum class RestartRule : std::uint8_t { no, always, on_failure }; // plan::Restart
 // `restarts` so far; `limit` 0: none. A failure is any end but exit status 0.
-[[nodiscard]] bool should_restart(RestartRule rule, std::uint32_t limit, std::uint64_t restarts,
-                                  EndReason reason, std::uint8_t status);
+constexpr bool should_restart(RestartRule rule, std::uint32_t limit, std::uint64_t restarts, EndReason reason,
+                              std::uint8_t status) {
+    const bool failed = reason != EndReason::exit || status != 0;
+    return rule == RestartRule::always ||
+           (rule == RestartRule::on_failure && failed && (limit == 0 || restarts < limit));
+}
 
 // Before a restart: `first` milliseconds, twice as many after each further end in a row that came early. A life
 // of some length starts the row anew.

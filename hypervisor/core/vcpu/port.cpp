@@ -2,8 +2,6 @@
 // hypervisor/core/vcpu/port.cpp - port classes and the transmit half of a 16550.
 #include "hypervisor/core/vcpu/port.hpp"
 
-#include <array>
-
 namespace vcpu {
 namespace {
 
@@ -29,15 +27,17 @@ constexpr std::array<PortRange, 13> legacy_ports{{
     {0xCF8, 0xCFF}, // PCI configuration
 }};
 
-// 16550 registers, as offsets from the base.
-constexpr std::uint16_t data_or_divisor = 0, interrupt_enable_or_divisor = 1, identification_or_fifo = 2;
-constexpr std::uint16_t line_control = 3, modem_control = 4, line_status = 5, modem_status = 6;
+// 16550 registers, as offsets from the base, and the bits of each that keep what is written.
+constexpr unsigned data = 0, identification_or_fifo = 2, line_control = 3, modem_control = 4, line_status = 5,
+                   modem_status = 6;
+constexpr std::array<std::uint8_t, 8> writable{0, 0x0F, 0xFF, 0xFF, 0x1F, 0, 0, 0xFF};
 
+constexpr std::uint8_t divisor_latch = 0x80; // of line_control
+constexpr std::uint8_t loopback = 0x10;      // of modem_control
 constexpr std::uint8_t no_interrupt = 0x01;
 constexpr std::uint8_t fifos_enabled = 0xC0;
 constexpr std::uint8_t transmitter_empty = 0x60;      // THRE and TEMT
 constexpr std::uint8_t carrier_data_set_clear = 0xB0; // DCD, DSR, CTS
-constexpr std::uint8_t loopback = 0x10;
 
 } // namespace
 
@@ -50,60 +50,38 @@ PortClass classify_port(std::uint16_t port) {
     return PortClass::other;
 }
 
+bool Uart16550::is_divisor(unsigned index) const {
+    return index < divisor_.size() && (registers_[line_control] & divisor_latch) != 0;
+}
+
 std::optional<std::uint8_t> Uart16550::write(std::uint16_t port, std::uint8_t value) {
-    switch (port & 7) {
-    case data_or_divisor:
-        if (divisor_latch())
-            divisor_low_ = value;
-        else if ((modem_control_ & loopback) == 0)
-            return value;
-        return std::nullopt;
-    case interrupt_enable_or_divisor:
-        if (divisor_latch())
-            divisor_high_ = value;
-        else
-            interrupt_enable_ = value & 0x0F;
-        return std::nullopt;
-    case identification_or_fifo:
-        fifo_ = value;
-        return std::nullopt;
-    case line_control:
-        line_control_ = value;
-        return std::nullopt;
-    case modem_control:
-        modem_control_ = value & 0x1F;
-        return std::nullopt;
-    case line_status:
-    case modem_status:
-        return std::nullopt;
-    default:
-        scratch_ = value;
-        return std::nullopt;
-    }
+    const unsigned index = port & 7;
+    if (is_divisor(index))
+        divisor_[index] = value;
+    else if (index == data && (registers_[modem_control] & loopback) == 0)
+        return value;
+    else
+        registers_[index] = value & writable[index];
+    return std::nullopt;
 }
 
 std::uint8_t Uart16550::read(std::uint16_t port) const {
-    switch (port & 7) {
-    case data_or_divisor:
-        return divisor_latch() ? divisor_low_ : 0;
-    case interrupt_enable_or_divisor:
-        return divisor_latch() ? divisor_high_ : interrupt_enable_;
+    const unsigned index = port & 7;
+    if (is_divisor(index))
+        return divisor_[index];
+    const unsigned modem = registers_[modem_control];
+    switch (index) {
     case identification_or_fifo:
-        return static_cast<std::uint8_t>(no_interrupt | ((fifo_ & 1) != 0 ? fifos_enabled : 0));
-    case line_control:
-        return line_control_;
-    case modem_control:
-        return modem_control_;
+        return (registers_[index] & 1) != 0 ? no_interrupt | fifos_enabled : no_interrupt;
     case line_status:
         return transmitter_empty;
     case modem_status:
         // In loopback the outputs come back as inputs: DTR-DSR, RTS-CTS, OUT1-RI, OUT2-DCD.
-        if ((modem_control_ & loopback) != 0)
-            return static_cast<std::uint8_t>((modem_control_ & 0x0C) << 4 | (modem_control_ & 0x02) << 3 |
-                                             (modem_control_ & 0x01) << 5);
+        if ((modem & loopback) != 0)
+            return static_cast<std::uint8_t>((modem & 0x0C) << 4 | (modem & 0x02) << 3 | (modem & 0x01) << 5);
         return carrier_data_set_clear;
     default:
-        return scratch_;
+        return registers_[index];
     }
 }
 

@@ -7,6 +7,7 @@
 // National Semiconductor PC16550D data sheet; docs/hypervisor.md rules 16, 18.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 
@@ -32,9 +33,10 @@ public:
     [[nodiscard]] std::uint8_t read(std::uint16_t port) const;
 
 private:
-    [[nodiscard]] bool divisor_latch() const { return (line_control_ & 0x80) != 0; }
-    std::uint8_t interrupt_enable_ = 0, fifo_ = 0, line_control_ = 0, modem_control_ = 0, scratch_ = 0;
-    std::uint8_t divisor_low_ = 1, divisor_high_ = 0;
+    // With the divisor latch open the first two registers are the divisor.
+    [[nodiscard]] bool is_divisor(unsigned index) const;
+    std::array<std::uint8_t, 8> registers_{}; // as written
+    std::array<std::uint8_t, 2> divisor_{1, 0};
 };
 
 } // namespace vcpu

@@ -41,8 +41,7 @@ inline constexpr std::size_t refusal_kinds = static_cast<std::size_t>(Refusal::c
 
 enum class Response : std::uint8_t {
     none,
-    ignore,        // skip the instruction; reads give all ones
-    error_result,  // hypercall: RAX = -CAISSON_ERROR_...
+    skip,          // the instruction: reads give all ones, a hypercall RAX = -CAISSON_ERROR_...
     inject_ud,     // #UD
     inject_gp,     // #GP(0)
     stop_partition // ends this generation; the audit record names the kind
@@ -57,17 +56,17 @@ inline constexpr std::array<RefusalRule, refusal_kinds> refusal_rules{{
     {"none", Response::none},
     {"msr_read", Response::inject_gp},
     {"msr", Response::inject_gp},
-    {"port", Response::ignore},
-    {"port_legacy", Response::ignore},
+    {"port", Response::skip},
+    {"port_legacy", Response::skip},
     {"port_string", Response::inject_gp},
     {"hypercall_privilege", Response::inject_ud},
-    {"hypercall", Response::error_result},
-    {"hypercall_argument", Response::error_result},
-    {"hypercall_rate", Response::error_result},
+    {"hypercall", Response::skip},
+    {"hypercall_argument", Response::skip},
+    {"hypercall_rate", Response::skip},
     {"ipi", Response::inject_gp},
     {"instruction", Response::inject_ud},
     {"rdpmc", Response::inject_gp},
-    {"cache", Response::ignore},
+    {"cache", Response::skip},
     {"bus_lock", Response::none},
     {"xcr0", Response::inject_gp},
     {"control_register", Response::inject_gp},
@@ -88,7 +87,7 @@ struct Counters {
     std::uint64_t exits = 0;
     std::uint64_t refusals = 0; // of all kinds
     std::array<std::uint64_t, refusal_kinds> by_kind{};
-    std::array<std::uint64_t, refusal_kinds> next_report = ones();
+    std::array<std::uint64_t, refusal_kinds> next_report{}; // 0: at the first
 
     // Counts one; true when it should be reported.
     [[nodiscard]] constexpr bool refuse(Refusal kind) {
@@ -96,15 +95,9 @@ struct Counters {
         ++refusals;
         if (++by_kind[index] < next_report[index]) [[likely]]
             return false;
-        next_report[index] = next_report[index] > UINT64_MAX / 10 ? UINT64_MAX : next_report[index] * 10;
+        const std::uint64_t reported = next_report[index] == 0 ? 1 : next_report[index];
+        next_report[index] = reported > UINT64_MAX / 10 ? UINT64_MAX : reported * 10;
         return true;
-    }
-
-private:
-    static constexpr std::array<std::uint64_t, refusal_kinds> ones() {
-        std::array<std::uint64_t, refusal_kinds> result{};
-        result.fill(1);
-        return result;
     }
 };
 

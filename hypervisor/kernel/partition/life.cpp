@@ -19,7 +19,6 @@
 namespace hv {
 namespace {
 
-using vcpu::PartitionEvent;
 using vcpu::PartitionState;
 
 constexpr std::uint32_t requests_of_a_life = request_stop | request_init | request_start_up | request_hung;
@@ -27,11 +26,11 @@ constexpr std::uint32_t requests_of_a_life = request_stop | request_init | reque
 constinit std::atomic<std::uint32_t> ended_partitions{0};
 
 // The primary's only way to change the state: a step that core's order does not allow is our own bug.
-void step(Partition& partition, PartitionEvent event) {
-    const auto next = vcpu::next(partition.state.load(std::memory_order_relaxed), event);
-    base::expects(next.has_value(), "a partition's life: step out of order");
+void step(Partition& partition, PartitionState next) {
+    base::expects(vcpu::may_follow(partition.state.load(std::memory_order_relaxed), next),
+                  "a partition's life: step out of order");
     partition.acknowledged.store(0, std::memory_order_relaxed);
-    partition.state.store(*next, std::memory_order_release);
+    partition.state.store(next, std::memory_order_release);
     for (std::size_t i = 1; i < partition.vcpus.size(); ++i)
         request(*partition.vcpus[i]->cpu, request_look);
 }
@@ -137,7 +136,7 @@ void begin_generation(Partition& partition) {
 // From the last exit of the last vCPU to "as if it had never run". True: it starts again.
 bool end_generation(Partition& partition) {
     wait_for_siblings(partition);
-    step(partition, PartitionEvent::acknowledged);
+    step(partition, PartitionState::quiet);
     const bool again = vcpu::should_restart(static_cast<vcpu::RestartRule>(partition.plan.restart),
                                             partition.plan.restart_max, partition.restarts,
                                             partition.ending.reason, partition.ending.status);
@@ -148,21 +147,21 @@ bool end_generation(Partition& partition) {
     report_end(partition, !again);
     silence_local_apic();
     wait_for_siblings(partition);
-    step(partition, PartitionEvent::sources_off);
-    step(partition, PartitionEvent::apic_empty);
+    step(partition, PartitionState::detached);
+    step(partition, PartitionState::drained);
     if (!base::weak(base::Weakness::keep_memory))
         clear_memory(partition, true);
-    step(partition, PartitionEvent::memory_scrubbed);
+    step(partition, PartitionState::scrubbed);
     reset_vcpu(partition.primary());
     wait_for_siblings(partition);
-    step(partition, PartitionEvent::state_cleared);
+    step(partition, PartitionState::reset);
     if (!again) {
         const bool good = partition.ending.reason == vcpu::EndReason::exit && partition.ending.status == 0;
-        step(partition, good ? PartitionEvent::finish : PartitionEvent::give_up);
+        step(partition, good ? PartitionState::stopped : PartitionState::failed);
         return false;
     }
     alarm::wait(partition, delay);
-    step(partition, PartitionEvent::restart);
+    step(partition, PartitionState::defined);
     ++partition.restarts;
     ++partition.policy.generation;
     return true;
@@ -173,7 +172,7 @@ bool end_generation(Partition& partition) {
     bool again = true;
     while (again) {
         begin_generation(partition);
-        step(partition, PartitionEvent::loaded);
+        step(partition, PartitionState::running);
         run_until_stopped(vcpu);
         forget_requests(*vcpu.cpu, requests_of_a_life);
         again = end_generation(partition);

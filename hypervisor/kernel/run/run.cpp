@@ -66,7 +66,7 @@ bool nothing_requested(const Vcpu& vcpu) {
 template <typename Exit> [[gnu::always_inline]] inline bool quick(Vcpu& vcpu, const Exit& exit) {
     if (exit.is_cpuid()) {
         vcpu::answer_cpuid(vcpu.core.policy->cpuid, vcpu.core.registers, [&] {
-            return vcpu::CpuidState{vcpu.core.index, exit.cr4(), vcpu.core.xcr0};
+            return vcpu::CpuidState{vcpu.core.index, static_cast<std::uint32_t>(exit.cr4()), vcpu.core.xcr0};
         });
         exit.advance(vcpu::ExitKind::cpuid);
         return true;
