@@ -3,67 +3,92 @@
 //
 // Pure: works on a Vmcb in memory, no instruction of its own; tested on the host.
 // Trust:      the state-save area holds guest values; they are copied, compared, never used as an index or address.
-// Spec: AMD APM vol. 2 sections 15.7-15.12 (intercepts), 15.20 (event injection), appendix C "Intercept Exit Codes".
+// Spec: AMD APM vol. 2 sections 15.7-15.12 (intercepts), 15.20 (event injection), appendix B table B-1, appendix C "Intercept Exit Codes".
 #pragma once
 
 #include "arch/x86_64/svm/vmcb.hpp"
-#include "arch/x86_64/virt/controls.hpp"
-#include "hypervisor/base/address.hpp"
 #include "hypervisor/core/vcpu/decide.hpp"
-#include "hypervisor/core/vcpu/state.hpp"
-
-#include <cstdint>
 
 namespace svm {
 
+// Exit codes that others look at.
 namespace exit_code {
-inline constexpr std::uint64_t exception_first = 0x40, exception_last = 0x5f, intr = 0x60, nmi = 0x61,
-                               smi = 0x62, rdpmc = 0x6f, cpuid = 0x72, rsm = 0x73, invd = 0x76,
-                               invlpga = 0x7a, ioio = 0x7b, msr = 0x7c, shutdown = 0x7f, vmrun = 0x80,
-                               vmmcall = 0x81, vmload = 0x82, vmsave = 0x83, stgi = 0x84, clgi = 0x85,
-                               skinit = 0x86, wbinvd = 0x89, monitor = 0x8a, mwait = 0x8b, mwait_armed = 0x8c,
-                               xsetbv = 0x8d, rdpru = 0x8e, invlpgb = 0xa0, invlpgb_illegal = 0xa1,
-                               mcommit = 0xa3, tlbsync = 0xa4, nested_page_fault = 0x400;
+inline constexpr std::uint32_t exception_first = 0x40, intr = 0x60, rdpmc = 0x6f, cpuid = 0x72, msr = 0x7c,
+                               vmmcall = 0x81, vmload = 0x82, vmsave = 0x83;
 }
+inline constexpr std::uint32_t vector_db = 1, vector_ac = 17, vector_mc = 18;
+
+// Why a guest leaves, and what decide() is told. EFER.SVME is set while a guest runs, so VMLOAD, VMSAVE and the rest would
+// reach host-physical memory if they did not exit (docs/hypervisor.md rule 13). INTR, HLT, RDTSC, CR and DR accesses are
+// left to the guest: no exit.
+struct Reason {
+    std::uint32_t code;
+    vcpu::ExitKind kind;
+    bool intercepted = true; // else it exits by itself, or is not asked for
+};
+inline constexpr std::array<Reason, 32> reasons{{
+    {exit_code::exception_first + vector_db, vcpu::ExitKind::exception},
+    {exit_code::exception_first + vector_ac, vcpu::ExitKind::exception},
+    {exit_code::exception_first + vector_mc, vcpu::ExitKind::machine_check},
+    {exit_code::intr, vcpu::ExitKind::host_event, false},
+    {0x61, vcpu::ExitKind::host_event},        // NMI
+    {0x62, vcpu::ExitKind::host_event, false}, // SMI
+    {exit_code::rdpmc, vcpu::ExitKind::counter},
+    {exit_code::cpuid, vcpu::ExitKind::cpuid},
+    {0x73, vcpu::ExitKind::forbidden}, // RSM
+    {0x76, vcpu::ExitKind::cache},     // INVD
+    {0x7a, vcpu::ExitKind::forbidden}, // INVLPGA
+    {0x7b, vcpu::ExitKind::port},
+    {exit_code::msr, vcpu::ExitKind::msr_read}, // or a write
+    {0x7f, vcpu::ExitKind::shutdown},
+    {0x80, vcpu::ExitKind::forbidden}, // VMRUN
+    {exit_code::vmmcall, vcpu::ExitKind::hypercall},
+    {exit_code::vmload, vcpu::ExitKind::forbidden},
+    {exit_code::vmsave, vcpu::ExitKind::forbidden},
+    {0x84, vcpu::ExitKind::forbidden}, // STGI
+    {0x85, vcpu::ExitKind::forbidden}, // CLGI
+    {0x86, vcpu::ExitKind::forbidden}, // SKINIT
+    {0x89, vcpu::ExitKind::cache},     // WBINVD
+    {0x8a, vcpu::ExitKind::forbidden}, // MONITOR
+    {0x8b, vcpu::ExitKind::forbidden}, // MWAIT
+    {0x8c, vcpu::ExitKind::forbidden}, // MWAIT with an armed monitor
+    {0x8d, vcpu::ExitKind::xsetbv},
+    {0x8e, vcpu::ExitKind::forbidden}, // RDPRU
+    {0xa0, vcpu::ExitKind::forbidden}, // INVLPGB
+    {0xa1, vcpu::ExitKind::forbidden}, // INVLPGB, illegal
+    {0xa3, vcpu::ExitKind::forbidden}, // MCOMMIT
+    {0xa4, vcpu::ExitKind::forbidden}, // TLBSYNC
+    {0x400, vcpu::ExitKind::nested_fault, false},
+}};
+
+// The intercept vectors of the VMCB: CR, DR, exceptions and three words of instructions and events, a bit an exit code.
+// Those that exist only where CPUID offers the instruction are ignored elsewhere.
+constexpr std::uint32_t bit_of(std::uint32_t code) {
+    return 1u << code % 32;
+}
+constexpr std::array<std::uint32_t, 6> make_intercepts() {
+    std::array<std::uint32_t, 6> words{};
+    for (const Reason& reason : reasons)
+        if (reason.intercepted)
+            words[reason.code / 32] |= bit_of(reason.code);
+    return words;
+}
+inline constexpr std::array<std::uint32_t, 6> intercepts = make_intercepts();
+static_assert(intercepts == std::array<std::uint32_t, 6>{0, 0, 0x60002, 0x9c4c8002, 0x7e7f, 0x1b},
+              "host-physical memory and GIF are out of a guest's reach; interrupts and idling cost no exit");
 
 // Everything decide() looks at.
 [[nodiscard]] vcpu::Exit decode(const Vmcb& vmcb);
 
-// Length of the instruction behind an exit of that kind, without prefixes; 0 where it is never skipped by length.
-constexpr unsigned length_of(vcpu::ExitKind kind) {
-    switch (kind) {
-    case vcpu::ExitKind::cpuid:
-    case vcpu::ExitKind::msr_read:
-    case vcpu::ExitKind::msr_write:
-    case vcpu::ExitKind::counter:
-    case vcpu::ExitKind::cache:
-        return 2;
-    case vcpu::ExitKind::hypercall:
-    case vcpu::ExitKind::xsetbv:
-        return 3;
-    case vcpu::ExitKind::port:
-    case vcpu::ExitKind::forbidden:
-    case vcpu::ExitKind::bus_lock:
-    case vcpu::ExitKind::exception:
-    case vcpu::ExitKind::control_register:
-    case vcpu::ExitKind::machine_check:
-    case vcpu::ExitKind::host_event:
-    case vcpu::ExitKind::nested_fault:
-    case vcpu::ExitKind::shutdown:
-    case vcpu::ExitKind::invalid:
-    case vcpu::ExitKind::unexpected:
-        break;
-    }
-    return 0;
-}
-
 // Skips the instruction that exited: by next_rip where the CPU fills it in, else by its known length (prefixed forms are
 // not supported then). Ends an interrupt shadow, as any instruction does.
 inline void advance(Vmcb& vmcb, vcpu::ExitKind kind, bool has_next_rip) {
+    // VMMCALL and XSETBV; CPUID, RDMSR, WRMSR, WBINVD and INVD. Nothing else is ever skipped.
+    const unsigned length = kind == vcpu::ExitKind::hypercall || kind == vcpu::ExitKind::xsetbv ? 3 : 2;
     if (kind == vcpu::ExitKind::port)
         vmcb.rip = vmcb.exit_info2;
     else
-        vmcb.rip = has_next_rip ? vmcb.next_rip : vmcb.rip + length_of(kind);
+        vmcb.rip = has_next_rip ? vmcb.next_rip : vmcb.rip + length;
     vmcb.interrupt_shadow = 0;
 }
 
@@ -74,6 +99,6 @@ void inject(Vmcb& vmcb, const vcpu::Action& action);
 [[nodiscard]] bool deliver_again(Vmcb& vmcb);
 
 // A zeroed VMCB for a start in `state`.
-void prepare(Vmcb& vmcb, const virt::Controls& controls, const vcpu::InitialState& state);
+void prepare(Vmcb& vmcb, const vcpu::Controls& controls, const vcpu::InitialState& state);
 
 } // namespace svm

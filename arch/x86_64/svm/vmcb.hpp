@@ -6,18 +6,14 @@
 // Spec: AMD APM vol. 2 appendix B "Layout of VMCB".
 #pragma once
 
+#include "hypervisor/core/vcpu/state.hpp"
+
 #include <array>
 #include <cstddef>
-#include <cstdint>
 
 namespace svm {
 
-struct Segment {
-    std::uint16_t selector;
-    std::uint16_t attributes; // descriptor bits 55:52, 47:40
-    std::uint32_t limit;
-    std::uint64_t base;
-};
+using vcpu::Segment;
 
 struct Vmcb {
     std::array<std::uint32_t, 6>

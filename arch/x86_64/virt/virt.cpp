@@ -33,7 +33,8 @@ bool enable(base::PhysAddr area, base::PhysAddr block) {
     return true;
 }
 
-void Guest::prepare(const Surroundings& around, const Controls& controls, const vcpu::InitialState& state) {
+void Guest::prepare(const Surroundings& around, const vcpu::Controls& controls,
+                    const vcpu::InitialState& state) {
     const std::uint64_t frame = cpu::address_of(*block).value();
     svm_entry = {around.registers, frame, around.host_block.value(), around.context};
     vmx_entry = {around.registers, around.requests, around.context, 0};

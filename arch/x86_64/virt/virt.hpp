@@ -56,7 +56,7 @@ struct Guest {
     bool refused = false;       // what run() said last
 
     // Ready to be entered in `state`.
-    void prepare(const Surroundings& around, const Controls& controls, const vcpu::InitialState& state);
+    void prepare(const Surroundings& around, const vcpu::Controls& controls, const vcpu::InitialState& state);
     // Drops every translation of guests that this CPU has cached, at the latest when run() enters.
     void flush();
     // In and out of the guest until the exit handler says to leave. False: the CPU refused to enter.

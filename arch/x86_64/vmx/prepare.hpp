@@ -8,7 +8,6 @@
 // Spec: Intel SDM vol. 3 "Guest-State Area", "Host-State Area", "VM-Execution Control Fields".
 #pragma once
 
-#include "arch/x86_64/virt/controls.hpp"
 #include "arch/x86_64/vmx/controls.hpp"
 #include "arch/x86_64/vmx/vmcs.hpp"
 #include "hypervisor/core/vcpu/state.hpp"
@@ -40,7 +39,7 @@ template <unsigned N, typename Vmcs> void write_segment(Vmcs& vmcs, const vcpu::
 }
 
 template <typename Vmcs>
-void write_controls(Vmcs& vmcs, const ControlWords& words, const virt::Controls& controls) {
+void write_controls(Vmcs& vmcs, const ControlWords& words, const vcpu::Controls& controls) {
     constexpr std::uint64_t write_back = 6, four_levels = 3u << 3, none = ~std::uint64_t{0};
     constexpr std::uint16_t guest_vpid = 1; // one guest a CPU; 0 is the host's
     const auto word = [&words](Word which) { return words[static_cast<std::size_t>(which)]; };

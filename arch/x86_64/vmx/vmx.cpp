@@ -129,7 +129,7 @@ void Current::failed(const char* instruction) {
 }
 
 void prepare(std::uint64_t vmcs, const Capabilities& capabilities, const ControlWords& words,
-             const virt::Controls& controls, const vcpu::InitialState& state) {
+             const vcpu::Controls& controls, const vcpu::InitialState& state) {
     mark(vmcs, capabilities);
     base::expects(make_current(vmcs), "VMCLEAR or VMPTRLD failed");
     Current current;

@@ -61,7 +61,7 @@ void flush_translations();
 
 // Makes `vmcs` (physical, one frame) the current VMCS, a guest about to start in `state`.
 void prepare(std::uint64_t vmcs, const Capabilities& capabilities, const ControlWords& words,
-             const virt::Controls& controls, const vcpu::InitialState& state);
+             const vcpu::Controls& controls, const vcpu::InitialState& state);
 
 // The half of inject() that is not in the VMCS: DR6 after a debug trap.
 void inject(const vcpu::Action& action);

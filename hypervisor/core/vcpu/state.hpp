@@ -55,6 +55,12 @@ struct InitialState {
     Segment gdtr, idtr; // base and limit only
 };
 
+// What a guest's hardware state is made of besides its start registers.
+struct Controls {
+    base::PhysAddr io_permissions, msr_permissions, second_stage;
+    std::uint64_t cr4_allowed; // VMX: the other bits exit
+};
+
 // PVH: 32-bit protected mode, flat segments, paging off, interrupts off, EBX = GPA of hvm_start_info.
 [[nodiscard]] InitialState pvh_entry(std::uint32_t entry, std::uint32_t start_info);
 

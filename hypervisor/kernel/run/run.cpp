@@ -3,7 +3,6 @@
 
 #include "arch/x86_64/apic/local_apic.hpp"
 #include "hypervisor/base/weakness.hpp"
-#include "hypervisor/core/vcpu/intercepts.hpp"
 #include "hypervisor/kernel/cpu/cpu.hpp"
 #include "hypervisor/kernel/cpu/hardening.hpp"
 #include "hypervisor/kernel/machine.hpp"
@@ -41,7 +40,7 @@ struct VmxExit {
 // The control of the zero-exit measurement (caisson_control.elf, tests only): every exit arms the interrupt intercept,
 // and the exit that an interrupt then causes disarms it so that the guest can take that interrupt.
 void arm_interrupt_intercept(svm::Vmcb& vmcb) {
-    constexpr std::uint32_t intr = vcpu::svm::misc1::intr;
+    constexpr std::uint32_t intr = svm::bit_of(svm::exit_code::intr);
     if (vmcb.exit_code == svm::exit_code::intr)
         vmcb.intercepts[3] &= ~intr;
     else
