@@ -77,7 +77,7 @@ alignas(16) std::array<std::uint8_t, 8192> ring3_stack;
 
 // Every present entry of the runtime's first four GiB gets U/S.
 void allow_user_pages() {
-    auto* pml4 = reinterpret_cast<std::uint64_t*>(cpu::read_cr3() & ~std::uint64_t{0xFFF});
+    auto* pml4 = reinterpret_cast<std::uint64_t*>(cpu::read_cr<3>() & ~std::uint64_t{0xFFF});
     pml4[0] |= 4;
     auto* pdpt = reinterpret_cast<std::uint64_t*>(pml4[0] & ~std::uint64_t{0xFFF});
     for (std::size_t i = 0; i < 4; ++i) {
@@ -86,7 +86,7 @@ void allow_user_pages() {
         for (std::size_t j = 0; j < 512; ++j)
             directory[j] |= 4;
     }
-    cpu::write_cr3(cpu::read_cr3());
+    cpu::write_cr<3>(cpu::read_cr<3>());
 }
 
 void prepare_ring3(std::uint64_t base) {

@@ -172,33 +172,33 @@ void random_port() {
     guest::exception_of([&] {
         switch (v % 6) {
         case 0:
-            return (void)cpu::in8(port);
+            return (void)cpu::Ports::in8(port);
         case 1:
-            return (void)cpu::in16(port);
+            return (void)cpu::Ports::in16(port);
         case 2:
-            return (void)cpu::in32(port);
+            return (void)cpu::Ports::in32(port);
         case 3:
-            return cpu::out8(port, static_cast<std::uint8_t>(v >> 8));
+            return cpu::Ports::out8(port, static_cast<std::uint8_t>(v >> 8));
         case 4:
-            return cpu::out16(port, static_cast<std::uint16_t>(v >> 8));
+            return cpu::Ports::out16(port, static_cast<std::uint16_t>(v >> 8));
         default:
-            return cpu::out32(port, static_cast<std::uint32_t>(v >> 8));
+            return cpu::Ports::out32(port, static_cast<std::uint32_t>(v >> 8));
         }
     });
 }
 
 // Control registers. CR0 and CR4 are set for good, whatever becomes of the life: mostly it ends, so they are rare.
 void random_control() {
-    const std::uint64_t cr0 = cpu::read_cr0(), cr4 = cpu::read_cr4(), v = value();
+    const std::uint64_t cr0 = cpu::read_cr<0>(), cr4 = cpu::read_cr<4>(), v = value();
     const std::uint64_t what = random() % 256;
     switch (what < 2 ? what : 2 + what % 32) {
     case 0:
-        guest::exception_of([=] { cpu::write_cr0(cr0 ^ v); });
-        cpu::write_cr0(cr0);
+        guest::exception_of([=] { cpu::write_cr<0>(cr0 ^ v); });
+        cpu::write_cr<0>(cr0);
         break;
     case 1:
-        guest::exception_of([=] { cpu::write_cr4(cr4 ^ v); });
-        cpu::write_cr4(cr4);
+        guest::exception_of([=] { cpu::write_cr<4>(cr4 ^ v); });
+        cpu::write_cr<4>(cr4);
         break;
     case 2:
         guest::exception_of([=] { asm volatile("mov %0, %%dr7" : : "r"(v & ~std::uint64_t{0xFF})); });

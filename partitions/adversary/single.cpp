@@ -50,8 +50,8 @@ void execute_outside() {
 }
 
 void invalid_state() {
-    const std::uint64_t cr4 = cpu::read_cr4();
-    cpu::write_cr4(cr4 | std::uint64_t{1} << 23 | std::uint64_t{1} << 31); // CET and a reserved bit
+    const std::uint64_t cr4 = cpu::read_cr<4>();
+    cpu::write_cr<4>(cr4 | std::uint64_t{1} << 23 | std::uint64_t{1} << 31); // CET and a reserved bit
 }
 
 // The other CPU spins with interrupts off: only the hypervisor's kick can take it out of guest mode.
@@ -89,15 +89,15 @@ void ports() {
     for (std::uint16_t port : list) {
         ++tally.tried;
         std::uint32_t seen = 0xFFFFFFFF;
-        exception_of([&] { seen = cpu::in32(port); });
+        exception_of([&] { seen = cpu::Ports::in32(port); });
         if (seen != 0xFFFFFFFF)
             ++tally.granted;
         std::uint8_t low = 0xFF;
-        exception_of([&] { low = cpu::in8(port); });
+        exception_of([&] { low = cpu::Ports::in8(port); });
         if (low != 0xFF)
             ++tally.granted;
-        exception_of([&] { cpu::out8(port, 0x06); });
-        exception_of([&] { cpu::out32(port, 0x2000); });
+        exception_of([&] { cpu::Ports::out8(port, 0x06); });
+        exception_of([&] { cpu::Ports::out32(port, 0x2000); });
     }
     // String I/O is refused with an exception.
     std::uint8_t buffer = 0x55;
@@ -177,7 +177,7 @@ void instructions() {
     // XCR0 with a reserved bit, and without x87.
     constexpr std::uint64_t cr4_osxsave = std::uint64_t{1} << 18;
     if ((cpu::cpuid(1).ecx & 1u << 26) != 0) {
-        cpu::write_cr4(cpu::read_cr4() | cr4_osxsave);
+        cpu::write_cr<4>(cpu::read_cr<4>() | cr4_osxsave);
         for (std::uint64_t value : {std::uint64_t{1} << 62 | 1, std::uint64_t{2}, std::uint64_t{0}}) {
             ++tally.tried;
             if (exception_of([&] { cpu::xsetbv(0, value); }) != vector_gp)

@@ -26,7 +26,7 @@ std::uint64_t* words(std::uint64_t address) {
 bool vector_state_is_fresh() {
     alignas(16) std::array<std::uint8_t, 512> area{};
     constexpr std::size_t mxcsr = 24, registers = 32, registers_end = 416;
-    cpu::write_cr4(cpu::read_cr4() | 1u << 9); // OSFXSR
+    cpu::write_cr<4>(cpu::read_cr<4>() | 1u << 9); // OSFXSR
     asm volatile("fxsave %0" : "=m"(area));
     bool fresh = area[0] == 0x40 || area[0] == 0x7f; // FCW at reset, or after FNINIT
     fresh = fresh && area[mxcsr] == 0x80 && area[mxcsr + 1] == 0x1f;
@@ -70,7 +70,7 @@ unsigned leftovers() {
     asm volatile("mov %%dr7, %0" : "=r"(dr7));
     check("DR0", dr0 != 0);
     check("DR7", (dr7 & 0xFF) != 0);
-    check("CR2", cpu::read_cr2() != 0);
+    check("CR2", cpu::read_cr<2>() != 0);
     check("vector state", !vector_state_is_fresh());
     check("interrupts", !interrupts_are_fresh());
     return found;
@@ -83,7 +83,7 @@ void scribble() {
     cpu::wrmsr(msr_lstar, mark >> 20);
     cpu::wrmsr(msr_fs_base, mark >> 20);
     asm volatile("mov %0, %%dr0" : : "r"(mark >> 20));
-    cpu::write_cr2(mark);
+    cpu::write_cr<2>(mark);
     asm volatile("movq %0, %%xmm5" : : "r"(mark));
     guest::start_timer(0x40, 50'000);
     cpu::wrmsr(x2apic_self, late_vector); // stays pending: interrupts are off

@@ -11,7 +11,6 @@ namespace {
 constexpr std::uint32_t masked = 1u << 16;
 constexpr std::uint32_t software_enable = 1u << 8;
 constexpr std::uint32_t delivery_pending = 1u << 12;
-constexpr std::uint32_t nmi = 0x4400, init = 0x4500, startup = 0x4600, fixed = 0x4000;
 // An IPI that is not accepted within so many reads of the command register never will be.
 constexpr unsigned delivery_reads = 1'000'000;
 
@@ -22,23 +21,10 @@ std::uint32_t number(Register reg) {
     return static_cast<std::uint32_t>(reg);
 }
 
-void command(std::uint32_t apic_id, std::uint32_t low) {
-    if (x2) {
-        cpu::wrmsr(cpu::msr::x2apic_first + number(Register::command), std::uint64_t{apic_id} << 32 | low);
-        return;
-    }
-    for (unsigned i = 0; i < delivery_reads && (read(Register::command) & delivery_pending) != 0; ++i)
-        cpu::pause();
-    write(Register::command_high, apic_id << 24);
-    write(Register::command, low);
-}
-
 void mask_all() {
-    write(Register::timer, masked);
-    write(Register::performance, masked);
-    write(Register::local0, masked);
-    write(Register::local1, masked);
-    write(Register::error, masked);
+    for (const Register entry :
+         {Register::timer, Register::performance, Register::local0, Register::local1, Register::error})
+        write(entry, masked);
     const std::uint32_t highest = read(Register::version) >> 16 & 0xff;
     if (highest >= 5)
         write(Register::thermal, masked);
@@ -59,9 +45,6 @@ void adopt() {
 bool x2apic_offered() {
     return (cpu::cpuid(1).ecx >> 21 & 1) != 0;
 }
-bool x2apic_on() {
-    return x2;
-}
 
 base::PhysAddr register_page() {
     return base::PhysAddr{cpu::rdmsr(cpu::msr::apic_base) & cpu::apic_base::address};
@@ -74,9 +57,7 @@ void enable() {
         cpu::wrmsr(cpu::msr::apic_base, base | cpu::apic_base::x2apic);
         x2 = true;
     }
-    mask_all();
-    write(Register::task_priority, 0);
-    write(Register::spurious, software_enable | spurious_vector);
+    reset();
 }
 
 void reset(std::uint32_t spurious) {
@@ -112,17 +93,16 @@ void write(Register reg, std::uint32_t value) {
         cpu::mmio_write<std::uint32_t>(base::VirtAddr{page.value() + (number(reg) << 4)}, value);
 }
 
-void send_init(std::uint32_t apic_id) {
-    command(apic_id, init);
-}
-void send_startup(std::uint32_t apic_id, base::PhysAddr at) {
-    command(apic_id, startup | static_cast<std::uint32_t>(at.value() >> 12 & 0xff));
-}
-void send_nmi(std::uint32_t apic_id) {
-    command(apic_id, nmi);
-}
-void send_fixed(std::uint32_t apic_id, std::uint8_t vector) {
-    command(apic_id, fixed | vector);
+void send(std::uint32_t apic_id, std::uint32_t command) {
+    if (x2) {
+        cpu::wrmsr(cpu::msr::x2apic_first + number(Register::command),
+                   std::uint64_t{apic_id} << 32 | command);
+        return;
+    }
+    for (unsigned i = 0; i < delivery_reads && (read(Register::command) & delivery_pending) != 0; ++i)
+        cpu::pause();
+    write(Register::command_high, apic_id << 24);
+    write(Register::command, command);
 }
 
 } // namespace apic

@@ -20,8 +20,6 @@ enum class Register : std::uint32_t {
     version = 0x03,
     task_priority = 0x08,
     end_of_interrupt = 0x0b,
-    logical_destination = 0x0d,
-    destination_format = 0x0e, // xAPIC only
     spurious = 0x0f,
     in_service = 0x10, // eight registers
     request = 0x20,    // eight registers
@@ -38,32 +36,29 @@ enum class Register : std::uint32_t {
     initial_count = 0x38,
     current_count = 0x39,
     divide = 0x3e,
-    self_ipi = 0x3f, // x2APIC only
 };
 
 // Finds out in which mode firmware left this CPU's APIC. The register page of xAPIC mode is used at its physical address.
 void adopt();
 
 [[nodiscard]] bool x2apic_offered();
-[[nodiscard]] bool x2apic_on();
 // The page of the xAPIC registers by MSR 1B.
 [[nodiscard]] base::PhysAddr register_page();
 
-// Switches this CPU's APIC on: x2APIC where the CPU offers it. Every LVT entry masked, priority 0,
-// software-enabled.
+// Switches this CPU's APIC on: x2APIC where the CPU offers it; then as reset().
 void enable();
 inline constexpr std::uint32_t spurious_vector = 0xff;
-// The same state for a guest's (next) start, and the timer stopped. What is requested or in service already stays so.
+// As for a guest's (next) start: every LVT entry masked, priority 0, the timer stopped, software-enabled. What is requested
+// or in service already stays so.
 void reset(std::uint32_t spurious = spurious_vector);
 
 [[nodiscard]] std::uint32_t id();
 [[nodiscard]] std::uint32_t read(Register reg);
 void write(Register reg, std::uint32_t value);
 
-void send_init(std::uint32_t apic_id);
-void send_startup(std::uint32_t apic_id, base::PhysAddr page);
-void send_nmi(std::uint32_t apic_id);
-void send_fixed(std::uint32_t apic_id, std::uint8_t vector);
+// Interrupt commands; `fixed` takes a vector, `startup` a page number below 1 MiB.
+inline constexpr std::uint32_t fixed = 0x4000, nmi = 0x4400, init = 0x4500, startup = 0x4600;
+void send(std::uint32_t apic_id, std::uint32_t command);
 
 // A periodic tick that nobody takes (GIF is 0); reset() ends it. While CPUs start it keeps an emulator's time slices
 // short: under -icount QEMU charges the whole rest of a slice for an INIT.

@@ -53,8 +53,8 @@ void start_processor(base::PhysAddr page, const Start& start, bool again) {
     set(page, trampoline_argument, start.argument);
     // The 10 ms after INIT that the oldest CPUs need are skipped: none of them has AMD-V.
     if (!again)
-        apic::send_init(start.apic_id);
-    apic::send_startup(start.apic_id, page);
+        apic::send(start.apic_id, apic::init);
+    apic::send(start.apic_id, apic::startup | static_cast<std::uint32_t>(page.value() >> 12 & 0xff));
 }
 
 } // namespace boot

@@ -45,7 +45,7 @@ void reset_debug_registers() {
 void reset_guest_state() {
     reset_extended_state();
     reset_debug_registers();
-    write_cr2(0);                               // no VMCS holds it, and Bochs's VMRUN does not load it
+    write_cr<2>(0);                             // no VMCS holds it, and Bochs's VMRUN does not load it
     if ((cpuid(0x80000001).edx >> 27 & 1) != 0) // RDTSCP
         wrmsr(msr::tsc_aux, 0);
 }
@@ -64,10 +64,6 @@ void scrub(std::span<std::byte> memory) {
         at += 64;
     }
     store_fence();
-}
-
-void set_xcr0(std::uint64_t value) {
-    xsetbv(0, value);
 }
 
 } // namespace cpu

@@ -15,7 +15,4 @@ void reset_guest_state();
 // Zeroes past the caches (MOVNTI), so that an uncached alias cannot read what was there. `memory` is page aligned.
 void scrub(std::span<std::byte> memory);
 
-// Sets this CPU's XCR0. The value was checked against CPUID leaf 0xD.
-void set_xcr0(std::uint64_t value);
-
 } // namespace cpu

@@ -44,50 +44,24 @@ inline void wrmsr(std::uint32_t msr, std::uint64_t value) {
                  : "memory");
 }
 
-inline std::uint8_t in8(std::uint16_t port) {
-    std::uint8_t value = 0;
-    asm volatile("inb %1, %0" : "=a"(value) : "Nd"(port));
+// The width of an access is that of the value.
+template <typename Value> Value in(std::uint16_t port) {
+    Value value = 0;
+    asm volatile("in %w1, %0" : "=a"(value) : "Nd"(port));
     return value;
 }
-inline std::uint16_t in16(std::uint16_t port) {
-    std::uint16_t value = 0;
-    asm volatile("inw %1, %0" : "=a"(value) : "Nd"(port));
-    return value;
-}
-inline std::uint32_t in32(std::uint16_t port) {
-    std::uint32_t value = 0;
-    asm volatile("inl %1, %0" : "=a"(value) : "Nd"(port));
-    return value;
-}
-inline void out8(std::uint16_t port, std::uint8_t value) {
-    asm volatile("outb %0, %1" : : "a"(value), "Nd"(port));
-}
-inline void out16(std::uint16_t port, std::uint16_t value) {
-    asm volatile("outw %0, %1" : : "a"(value), "Nd"(port));
-}
-inline void out32(std::uint16_t port, std::uint32_t value) {
-    asm volatile("outl %0, %1" : : "a"(value), "Nd"(port));
+template <typename Value> void out(std::uint16_t port, Value value) {
+    asm volatile("out %0, %w1" : : "a"(value), "Nd"(port));
 }
 
-inline std::uint64_t read_cr0() {
+// Control registers 0, 2, 3 and 4.
+template <unsigned Number> std::uint64_t read_cr() {
     std::uint64_t value = 0;
-    asm volatile("mov %%cr0, %0" : "=r"(value) : : "memory");
+    asm volatile("mov %%cr%c1, %0" : "=r"(value) : "i"(Number) : "memory");
     return value;
 }
-inline std::uint64_t read_cr2() {
-    std::uint64_t value = 0;
-    asm volatile("mov %%cr2, %0" : "=r"(value) : : "memory");
-    return value;
-}
-inline std::uint64_t read_cr3() {
-    std::uint64_t value = 0;
-    asm volatile("mov %%cr3, %0" : "=r"(value) : : "memory");
-    return value;
-}
-inline std::uint64_t read_cr4() {
-    std::uint64_t value = 0;
-    asm volatile("mov %%cr4, %0" : "=r"(value) : : "memory");
-    return value;
+template <unsigned Number> void write_cr(std::uint64_t value) {
+    asm volatile("mov %0, %%cr%c1" : : "r"(value), "i"(Number) : "memory");
 }
 inline std::uint64_t read_dr6() {
     std::uint64_t value = 0;
@@ -97,24 +71,7 @@ inline std::uint64_t read_dr6() {
 inline void write_dr6(std::uint64_t value) {
     asm volatile("mov %0, %%db6" : : "r"(value) : "memory");
 }
-inline void write_cr0(std::uint64_t value) {
-    asm volatile("mov %0, %%cr0" : : "r"(value) : "memory");
-}
-inline void write_cr2(std::uint64_t value) {
-    asm volatile("mov %0, %%cr2" : : "r"(value) : "memory");
-}
-inline void write_cr3(std::uint64_t value) {
-    asm volatile("mov %0, %%cr3" : : "r"(value) : "memory");
-}
-inline void write_cr4(std::uint64_t value) {
-    asm volatile("mov %0, %%cr4" : : "r"(value) : "memory");
-}
 
-inline std::uint64_t xgetbv(std::uint32_t index) {
-    std::uint32_t low = 0, high = 0;
-    asm volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(index));
-    return std::uint64_t{high} << 32 | low;
-}
 inline void xsetbv(std::uint32_t index, std::uint64_t value) {
     asm volatile("xsetbv"
                  :
@@ -148,12 +105,6 @@ inline void verw() {
 }
 inline void store_fence() {
     asm volatile("sfence" : : : "memory");
-}
-inline void stac() {
-    asm volatile("stac" : : : "memory");
-}
-inline void clac() {
-    asm volatile("clac" : : : "memory");
 }
 
 // A pseudo-descriptor for LGDT / LIDT.

@@ -7,22 +7,18 @@
 
 namespace cpu {
 
-namespace cr0 {
-inline constexpr std::uint64_t pe = 1u << 0, mp = 1u << 1, et = 1u << 4, ne = 1u << 5, wp = 1u << 16,
-                               pg = 1u << 31;
-}
 namespace cr4 {
 inline constexpr std::uint64_t pae = 1u << 5, mce = 1u << 6, osfxsr = 1u << 9, osxmmexcpt = 1u << 10,
                                umip = 1u << 11, osxsave = 1u << 18, smep = 1u << 20, smap = 1u << 21;
 }
 namespace efer {
-inline constexpr std::uint64_t sce = 1u << 0, lme = 1u << 8, lma = 1u << 10, nxe = 1u << 11, svme = 1u << 12;
+inline constexpr std::uint64_t svme = 1u << 12;
 }
 namespace msr {
 inline constexpr std::uint32_t apic_base = 0x1b, pat = 0x277, spec_ctrl = 0x48, pred_cmd = 0x49,
                                test_ctrl = 0x33, core_capabilities = 0xcf, arch_capabilities = 0x10a,
-                               flush_cmd = 0x10b, tsc_adjust = 0x3b, x2apic_first = 0x800, efer = 0xc0000080,
-                               star = 0xc0000081, lstar = 0xc0000082, cstar = 0xc0000083, sfmask = 0xc0000084,
+                               flush_cmd = 0x10b, x2apic_first = 0x800, efer = 0xc0000080, star = 0xc0000081,
+                               lstar = 0xc0000082, cstar = 0xc0000083, sfmask = 0xc0000084,
                                fs_base = 0xc0000100, gs_base = 0xc0000101, kernel_gs_base = 0xc0000102,
                                tsc_aux = 0xc0000103, vm_cr = 0xc0010114, vm_hsave_pa = 0xc0010117,
                                feature_control = 0x3a, vmx_basic = 0x480, vmx_cr0_fixed0 = 0x486,

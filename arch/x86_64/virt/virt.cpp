@@ -94,7 +94,7 @@ Dump Guest::dump() const {
             no_entry ? current.read(field::instruction_error) : current.read(field::guest_physical_address),
             current.read(field::guest_rsp),
             current.read(field::guest_cr0),
-            cpu::read_cr2(),
+            cpu::read_cr<2>(),
             current.read(field::guest_cr3),
             current.read(field::guest_cr4),
             current.read(field::guest_efer),

@@ -40,9 +40,9 @@ HostState host_state() {
     // SAFETY: stores this CPU's two table registers.
     asm volatile("sgdt %0; sidt %1" : "=m"(gdt), "=m"(idt));
     const auto* table = cpu::pointer_to<const cpu::Gdt>(base::VirtAddr{gdt.base});
-    return {.cr0 = cpu::read_cr0(),
-            .cr3 = cpu::read_cr3(),
-            .cr4 = cpu::read_cr4(),
+    return {.cr0 = cpu::read_cr<0>(),
+            .cr3 = cpu::read_cr<3>(),
+            .cr4 = cpu::read_cr<4>(),
             .efer = cpu::rdmsr(msr::efer),
             .pat = cpu::rdmsr(msr::pat),
             .gs_base = cpu::rdmsr(msr::gs_base),
@@ -108,8 +108,8 @@ bool enable(base::PhysAddr region, const Capabilities& capabilities) {
         cpu::wrmsr(msr::feature_control, control | feature_lock | feature_outside_smx);
     else if ((control & feature_outside_smx) == 0)
         return false;
-    cpu::write_cr0(cpu::read_cr0() | capabilities.cr0_fixed0);
-    cpu::write_cr4(cpu::read_cr4() | capabilities.cr4_fixed0 | vmxe);
+    cpu::write_cr<0>(cpu::read_cr<0>() | capabilities.cr0_fixed0);
+    cpu::write_cr<4>(cpu::read_cr<4>() | capabilities.cr4_fixed0 | vmxe);
     mark(region.value(), capabilities);
     return vmxon(region.value());
 }
@@ -140,7 +140,7 @@ void prepare(std::uint64_t vmcs, const Capabilities& capabilities, const Control
     // What VMX does not switch is the guest's alone, for the host uses none of it.
     for (const std::uint32_t index : {msr::star, msr::lstar, msr::cstar, msr::sfmask, msr::kernel_gs_base})
         cpu::wrmsr(index, 0);
-    cpu::write_cr2(state.cr2);
+    cpu::write_cr<2>(state.cr2);
     cpu::write_dr6(state.dr6);
 }
 

@@ -17,15 +17,14 @@ struct PassThrough {
     bool read, write;
 };
 // Switched with the guest by VMLOAD/VMSAVE (or the VMCS) or, on a dedicated CPU, by the restart table alone.
-constexpr std::array<PassThrough, 6> list{{
+constexpr std::array<PassThrough, 4> list{{
     {0x174, 0x176, true, true},           // SYSENTER_CS, _ESP, _EIP
     {0xC0000081, 0xC0000084, true, true}, // STAR, LSTAR, CSTAR, SFMASK
-    {0xC0000100, 0xC0000101, true, true}, // FS base, GS base
-    {0xC0000102, 0xC0000102, true, true}, // kernel GS base
+    {0xC0000100, 0xC0000102, true, true}, // FS base, GS base, kernel GS base
     {msr::tsc_aux, msr::tsc_aux, true, false},
 }};
 
-constexpr std::uint32_t window = 0x2000; // MSRs a 2 KiB range describes
+constexpr std::uint32_t window = 0x2000; // MSRs in each half of the maps
 constexpr std::uint32_t high_base = 0xC0000000;
 
 // The bitmaps cover [0, 2000h) and [C0000000h, C0002000h); the list lies inside.
@@ -34,48 +33,44 @@ static_assert(std::ranges::all_of(list, [](const PassThrough& entry) {
            (entry.last < window || (entry.first >= high_base && entry.last < high_base + window));
 }));
 
-template <typename Visit> void for_each_register(bool tsc_deadline, bool x2apic, Visit visit) {
-    for (const PassThrough& entry : list)
-        for (std::uint32_t index = entry.first; index <= entry.last; ++index)
-            visit(index, entry.read, entry.write);
+// Nothing passes but the lists. `bit_of(high, offset, write)`: the bit of a register in the vendor's map.
+template <typename BitOf>
+void build(std::span<std::uint8_t> map, bool tsc_deadline, bool x2apic, BitOf bit_of) {
+    std::ranges::fill(map, std::uint8_t{0xFF});
+    const auto pass = [&](std::uint32_t index, bool write) {
+        const bool high = index >= high_base;
+        const std::uint32_t bit = bit_of(high ? 1u : 0u, high ? index - high_base : index, write ? 1u : 0u);
+        map[bit / 8] = static_cast<std::uint8_t>(map[bit / 8] & ~(1u << bit % 8));
+    };
     const LapicBackend backend = x2apic ? LapicBackend::physical : LapicBackend::forwarded;
-    for (std::uint32_t index = lapic_first; index <= lapic_last; ++index)
-        visit(index, lapic_passes(backend, index, false), lapic_passes(backend, index, true));
-    if (tsc_deadline)
-        visit(msr::tsc_deadline, true, true);
-    if (base::weak(base::Weakness::open_msr))
-        visit(0x2FFu, true, true); // MTRR_DEF_TYPE
-    if (base::weak(base::Weakness::open_feature))
-        visit(0x3Au, true, true);
-}
-
-void clear_bit(std::span<std::uint8_t> map, std::uint32_t bit) {
-    map[bit / 8] = static_cast<std::uint8_t>(map[bit / 8] & ~(1u << (bit % 8)));
+    for (const bool write : {false, true}) {
+        for (const PassThrough& entry : list)
+            for (std::uint32_t index = entry.first; index <= entry.last; ++index)
+                if (write ? entry.write : entry.read)
+                    pass(index, write);
+        for (std::uint32_t index = lapic_first; index <= lapic_last; ++index)
+            if (lapic_passes(backend, index, write))
+                pass(index, write);
+        if (tsc_deadline)
+            pass(msr::tsc_deadline, write);
+        if (base::weak(base::Weakness::open_msr))
+            pass(0x2FF, write); // MTRR_DEF_TYPE
+        if (base::weak(base::Weakness::open_feature))
+            pass(0x3A, write);
+    }
 }
 
 } // namespace
 
 void build_svm_msrpm(std::span<std::uint8_t, msrpm_bytes> map, bool tsc_deadline, bool x2apic) {
-    constexpr std::uint32_t range_bits = 2048 * 8;
-    std::ranges::fill(map, std::uint8_t{0xFF});
-    for_each_register(tsc_deadline, x2apic, [&](std::uint32_t index, bool read, bool write) {
-        const std::uint32_t bit = index < window ? index * 2 : range_bits + (index - high_base) * 2;
-        if (read)
-            clear_bit(map, bit);
-        if (write)
-            clear_bit(map, bit + 1);
+    build(map, tsc_deadline, x2apic, [](std::uint32_t high, std::uint32_t offset, std::uint32_t write) {
+        return (high * window + offset) * 2 + write;
     });
 }
 
 void build_vmx_bitmap(std::span<std::uint8_t, msr_bitmap_bytes> map, bool tsc_deadline, bool x2apic) {
-    constexpr std::uint32_t part_bits = 1024 * 8; // read low, read high, write low, write high
-    std::ranges::fill(map, std::uint8_t{0xFF});
-    for_each_register(tsc_deadline, x2apic, [&](std::uint32_t index, bool read, bool write) {
-        const std::uint32_t bit = index < window ? index : part_bits + (index - high_base);
-        if (read)
-            clear_bit(map, bit);
-        if (write)
-            clear_bit(map, 2 * part_bits + bit);
+    build(map, tsc_deadline, x2apic, [](std::uint32_t high, std::uint32_t offset, std::uint32_t write) {
+        return (write * 2 + high) * window + offset;
     });
 }
 

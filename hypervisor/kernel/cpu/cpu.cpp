@@ -94,7 +94,7 @@ void set_up(Cpu& cpu) {
     load_tables(cpu);
     if (cpu.index == 0)
         fill_idt(true);
-    cpu::write_cr4(protections());
+    cpu::write_cr<4>(protections());
     cpu::wrmsr(cpu::msr::gs_base, cpu::address_of(cpu).value());
     cpu::wrmsr(cpu::msr::pat, cpu::pat_reset);
     apic::enable();
@@ -115,7 +115,7 @@ void request(Cpu& cpu, std::uint32_t bits) {
     cpu.requests.fetch_or(bits | request_look, std::memory_order_acq_rel);
     // Before it is online it may have no stack for an NMI; it sets `online` first and looks at its requests then.
     if (cpu.online.load(std::memory_order_seq_cst))
-        apic::send_nmi(cpu.apic_id);
+        apic::send(cpu.apic_id, apic::nmi);
 }
 
 void park(Cpu& cpu) {

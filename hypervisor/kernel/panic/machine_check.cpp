@@ -79,7 +79,7 @@ void start_machine_checks() {
     for (std::uint32_t bank = 0; bank < (capabilities & 0xff) && bank < mca::max_banks; ++bank)
         Msrs::write(mca::first_bank + 4 * bank, ~std::uint64_t{0});
     Msrs::write(mca::mcg_status, 0);
-    cpu::write_cr4(cpu::read_cr4() | cpu::cr4::mce);
+    cpu::write_cr<4>(cpu::read_cr<4>() | cpu::cr4::mce);
 }
 
 void look_at_machine_checks() {

@@ -130,7 +130,7 @@ extern "C" [[noreturn]] void caisson_exception(const hv::Frame* frame) {
          << base::hex(frame->rip) << " rsp " << base::hex(frame->rsp) << " rflags "
          << base::hex(frame->rflags);
     if (frame->vector == hv::vector_page_fault)
-        text << " cr2 " << base::hex(cpu::read_cr2());
+        text << " cr2 " << base::hex(cpu::read_cr<2>());
     text << " rax " << base::hex(frame->rax) << " rbx " << base::hex(frame->rbx) << " rcx "
          << base::hex(frame->rcx) << " rdx " << base::hex(frame->rdx) << " rsi " << base::hex(frame->rsi)
          << " rdi " << base::hex(frame->rdi) << " rbp " << base::hex(frame->rbp) << " r8 "

@@ -3,7 +3,6 @@
 //
 // Holds no policy: every branch is on the Action. A range an Action names lies inside one RAM region of the partition.
 #include "arch/x86_64/apic/local_apic.hpp"
-#include "arch/x86_64/cpu/guest_state.hpp"
 #include "arch/x86_64/cpu/instructions.hpp"
 #include "hypervisor/core/vcpu/lapic.hpp"
 #include "hypervisor/kernel/console/console.hpp"
@@ -109,7 +108,7 @@ void send_ipi(Vcpu& vcpu, const vcpu::Ipi& ipi) {
         Vcpu& target = *vcpu.partition->vcpus[static_cast<std::size_t>(__builtin_ctzll(targets))];
         switch (ipi.kind) {
         case vcpu::IpiKind::fixed:
-            apic::send_fixed(target.cpu->apic_id, ipi.vector);
+            apic::send(target.cpu->apic_id, apic::fixed | ipi.vector);
             break;
         case vcpu::IpiKind::init:
             request(*target.cpu, request_init);
@@ -232,7 +231,7 @@ bool carry_out(Vcpu& vcpu, const vcpu::Exit& exit, const Action& action) {
         vcpu.guest.set_cr0_shadow(action.value);
         break;
     case ActionKind::set_xcr0:
-        cpu::set_xcr0(action.value);
+        cpu::xsetbv(0, action.value);
         break;
     case ActionKind::send_ipi:
         send_ipi(vcpu, action.ipi);

@@ -38,9 +38,9 @@ Verdict flush(std::uint64_t times, std::uint64_t invalidate) {
 }
 // CR0.CD is the guest's own business: nothing but its own speed.
 Verdict cache_disable(std::uint64_t, std::uint64_t) {
-    const std::uint64_t cr0 = cpu::read_cr0();
-    const Verdict seen = attempt([=] { cpu::write_cr0(cr0 | std::uint64_t{1} << 30); });
-    cpu::write_cr0(cr0);
+    const std::uint64_t cr0 = cpu::read_cr<0>();
+    const Verdict seen = attempt([=] { cpu::write_cr<0>(cr0 | std::uint64_t{1} << 30); });
+    cpu::write_cr<0>(cr0);
     return seen == Verdict::granted ? Verdict::harmless : seen;
 }
 

@@ -42,7 +42,7 @@ Verdict say_bytewise(std::uint64_t which, std::uint64_t) {
 }
 Verdict say_by_uart(std::uint64_t which, std::uint64_t) {
     for (const char byte : texts[which])
-        cpu::out8(0x3F8, static_cast<std::uint8_t>(byte));
+        cpu::Ports::out8(0x3F8, static_cast<std::uint8_t>(byte));
     return Verdict::contained;
 }
 Verdict every_byte(std::uint64_t, std::uint64_t) {

@@ -31,19 +31,25 @@ Verdict efer_as_read(std::uint64_t, std::uint64_t) {
 bool with_xsave() {
     if ((cpu::cpuid(1).ecx & 1u << 26) == 0)
         return false;
-    cpu::write_cr4(cpu::read_cr4() | bit(18));
+    cpu::write_cr<4>(cpu::read_cr<4>() | bit(18));
     return true;
+}
+std::uint64_t read_xcr0() {
+    std::uint32_t low = 0, high = 0;
+    // SAFETY: OSXSAVE is on; reads one register.
+    asm volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    return std::uint64_t{high} << 32 | low;
 }
 Verdict set_xcr(std::uint64_t index, std::uint64_t value) {
     if (!with_xsave())
         return verdict_of(
             guest::exception_of([=] { cpu::xsetbv(static_cast<std::uint32_t>(index), value); }));
-    const std::uint64_t before = cpu::xgetbv(0);
+    const std::uint64_t before = read_xcr0();
     const Verdict seen = attempt([=] { cpu::xsetbv(static_cast<std::uint32_t>(index), value); });
-    return cpu::xgetbv(0) == before ? seen : Verdict::granted;
+    return read_xcr0() == before ? seen : Verdict::granted;
 }
 Verdict xcr_without_osxsave(std::uint64_t, std::uint64_t) {
-    cpu::write_cr4(cpu::read_cr4() & ~bit(18));
+    cpu::write_cr<4>(cpu::read_cr<4>() & ~bit(18));
     return attempt([] { cpu::xsetbv(0, 1); });
 }
 Verdict xcr_in_ring3(std::uint64_t, std::uint64_t) {
@@ -53,14 +59,14 @@ Verdict xcr_in_ring3(std::uint64_t, std::uint64_t) {
 // The processor itself knows what CR0, CR4 and CR8 may hold; where they exit nothing more gets through. QEMU's translator
 // checks little of it.
 Verdict set_cr0(std::uint64_t set, std::uint64_t clear) {
-    const std::uint64_t before = cpu::read_cr0();
-    const Verdict seen = attempt([=] { cpu::write_cr0((before | set) & ~clear); });
-    return cpu::read_cr0() == before ? seen : Verdict::granted;
+    const std::uint64_t before = cpu::read_cr<0>();
+    const Verdict seen = attempt([=] { cpu::write_cr<0>((before | set) & ~clear); });
+    return cpu::read_cr<0>() == before ? seen : Verdict::granted;
 }
 Verdict set_cr4(std::uint64_t bits, std::uint64_t) {
-    const std::uint64_t before = cpu::read_cr4();
-    const Verdict seen = attempt([=] { cpu::write_cr4(before | bits); });
-    return cpu::read_cr4() == before ? seen : Verdict::granted;
+    const std::uint64_t before = cpu::read_cr<4>();
+    const Verdict seen = attempt([=] { cpu::write_cr<4>(before | bits); });
+    return cpu::read_cr<4>() == before ? seen : Verdict::granted;
 }
 Verdict set_cr8(std::uint64_t value, std::uint64_t) {
     return attempt([=] { asm volatile("mov %0, %%cr8" : : "r"(value) : "memory"); });

@@ -69,9 +69,9 @@ Verdict gates_to_nowhere(std::uint64_t, std::uint64_t) {
 }
 Verdict tables_unmapped(std::uint64_t, std::uint64_t) {
     return attempt([] {
-        auto* root = reinterpret_cast<std::uint64_t*>(cpu::read_cr3());
+        auto* root = reinterpret_cast<std::uint64_t*>(cpu::read_cr<3>());
         root[0] = 0;
-        cpu::write_cr3(cpu::read_cr3());
+        cpu::write_cr<3>(cpu::read_cr<3>());
     });
 }
 // #DB at an instruction, whose handler returns to it, for ever.
@@ -91,10 +91,10 @@ void read_unaligned() {
 // QEMU's translator does not check alignment.
 bool checks_alignment() {
     static const Verdict seen = [] {
-        const std::uint64_t cr0 = cpu::read_cr0();
-        cpu::write_cr0(cr0 | std::uint64_t{1} << 18);
+        const std::uint64_t cr0 = cpu::read_cr<0>();
+        cpu::write_cr<0>(cr0 | std::uint64_t{1} << 18);
         const Verdict verdict = attempt([] { in_ring3(read_unaligned); });
-        cpu::write_cr0(cr0);
+        cpu::write_cr<0>(cr0);
         return verdict;
     }();
     return seen == Verdict::exception;
@@ -102,7 +102,7 @@ bool checks_alignment() {
 // #AC in ring 3, whose handler returns to it, for ever.
 Verdict alignment_loop(std::uint64_t, std::uint64_t) {
     set_gate(17, adversary_return_with_error);
-    cpu::write_cr0(cpu::read_cr0() | std::uint64_t{1} << 18);
+    cpu::write_cr<0>(cpu::read_cr<0>() | std::uint64_t{1} << 18);
     return attempt([] { in_ring3(read_unaligned); });
 }
 Verdict icebp(std::uint64_t, std::uint64_t) {

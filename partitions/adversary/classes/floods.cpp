@@ -33,7 +33,7 @@ Verdict cpuids(std::uint64_t, std::uint64_t) {
     return Verdict::harmless;
 }
 Verdict ports(std::uint64_t port, std::uint64_t) {
-    flood([=](std::uint64_t) { (void)cpu::in8(static_cast<std::uint16_t>(port)); });
+    flood([=](std::uint64_t) { (void)cpu::Ports::in8(static_cast<std::uint16_t>(port)); });
     return Verdict::ignored;
 }
 Verdict msrs(std::uint64_t msr, std::uint64_t value) {

@@ -24,9 +24,9 @@ std::uint64_t* table_at(std::uint64_t entry) {
 std::uint64_t map_high(std::uint64_t gpa) {
     constexpr std::uint64_t at = std::uint64_t{5} << 30;
     spare_directory[0] = (gpa & ~(large_page - 1)) | large | present_write;
-    table_at(table_at(cpu::read_cr3())[0])[5] =
+    table_at(table_at(cpu::read_cr<3>())[0])[5] =
         reinterpret_cast<std::uint64_t>(spare_directory.data()) | present_write;
-    cpu::write_cr3(cpu::read_cr3());
+    cpu::write_cr<3>(cpu::read_cr<3>());
     return at + (gpa & (large_page - 1));
 }
 
@@ -78,17 +78,17 @@ Verdict copy_from_beyond(std::uint64_t, std::uint64_t) {
 }
 // Walks of the guest's own tables that lead through pages which are not its own.
 Verdict walk_root(std::uint64_t gpa, std::uint64_t) {
-    return attempt([=] { cpu::write_cr3(gpa); });
+    return attempt([=] { cpu::write_cr<3>(gpa); });
 }
 Verdict walk_pointer(std::uint64_t gpa, std::uint64_t) {
     return attempt([=] {
-        table_at(cpu::read_cr3())[1] = gpa | present_write;
+        table_at(cpu::read_cr<3>())[1] = gpa | present_write;
         (void)*reinterpret_cast<volatile std::uint32_t*>(std::uint64_t{1} << 39);
     });
 }
 Verdict walk_directory(std::uint64_t gpa, std::uint64_t) {
     return attempt([=] {
-        table_at(table_at(cpu::read_cr3())[0])[6] = gpa | present_write;
+        table_at(table_at(cpu::read_cr<3>())[0])[6] = gpa | present_write;
         (void)*reinterpret_cast<volatile std::uint32_t*>(std::uint64_t{6} << 30);
     });
 }
@@ -133,7 +133,7 @@ Verdict not_canonical(std::uint64_t address, std::uint64_t) {
 Verdict reserved_bits(std::uint64_t, std::uint64_t) {
     const std::uint64_t at = map_high(0);
     spare_directory[0] |= std::uint64_t{1} << 51;
-    cpu::write_cr3(cpu::read_cr3());
+    cpu::write_cr<3>(cpu::read_cr<3>());
     return read_at(at, 0);
 }
 

@@ -13,12 +13,12 @@ Verdict probe(std::uint64_t first, std::uint64_t last) {
     const unsigned vector = guest::exception_of([&] {
         for (std::uint64_t i = first; i <= last; ++i) {
             const auto port = static_cast<std::uint16_t>(i);
-            const bool read =
-                cpu::in32(port) != 0xFFFFFFFF || cpu::in16(port) != 0xFFFF || cpu::in8(port) != 0xFF;
-            cpu::out8(port, 0x0E);
-            cpu::out16(port, 0x2001);
-            cpu::out32(port, 0x80000000);
-            if (read || cpu::in8(port) != 0xFF || cpu::in32(port) != 0xFFFFFFFF)
+            const bool read = cpu::Ports::in32(port) != 0xFFFFFFFF || cpu::Ports::in16(port) != 0xFFFF ||
+                              cpu::Ports::in8(port) != 0xFF;
+            cpu::Ports::out8(port, 0x0E);
+            cpu::Ports::out16(port, 0x2001);
+            cpu::Ports::out32(port, 0x80000000);
+            if (read || cpu::Ports::in8(port) != 0xFF || cpu::Ports::in32(port) != 0xFFFFFFFF)
                 verdict = Verdict::granted;
         }
     });
@@ -28,27 +28,28 @@ Verdict probe(std::uint64_t first, std::uint64_t last) {
 Verdict sweep(std::uint64_t first, std::uint64_t last) {
     Verdict verdict = Verdict::ignored;
     for (std::uint64_t port = first; port <= last; ++port)
-        if (cpu::in8(static_cast<std::uint16_t>(port)) != 0xFF)
+        if (cpu::Ports::in8(static_cast<std::uint16_t>(port)) != 0xFF)
             verdict = Verdict::granted;
     return verdict;
 }
 // PCI configuration by mechanism 1: the host bridge must not answer.
 Verdict pci_configuration(std::uint64_t, std::uint64_t) {
-    cpu::out32(0xCF8, 0x80000000);
-    return cpu::in32(0xCFC) == 0xFFFFFFFF && cpu::in32(0xCF8) == 0xFFFFFFFF ? Verdict::ignored
-                                                                            : Verdict::granted;
+    cpu::Ports::out32(0xCF8, 0x80000000);
+    return cpu::Ports::in32(0xCFC) == 0xFFFFFFFF && cpu::Ports::in32(0xCF8) == 0xFFFFFFFF ? Verdict::ignored
+                                                                                          : Verdict::granted;
 }
 Verdict firmware_configuration(std::uint64_t, std::uint64_t) {
-    cpu::out16(0x510, 0);
+    cpu::Ports::out16(0x510, 0);
     for (unsigned i = 0; i < 4; ++i)
-        if (cpu::in8(0x511) != 0xFF)
+        if (cpu::Ports::in8(0x511) != 0xFF)
             return Verdict::granted;
     return Verdict::ignored;
 }
 // Its own UART, wider than a byte and across its end.
 Verdict wide_uart(std::uint64_t, std::uint64_t) {
-    cpu::out32(0x3FF, 0);
-    return cpu::in32(0x3F8) == 0xFFFFFFFF && cpu::in16(0x3FF) == 0xFFFF ? Verdict::ignored : Verdict::granted;
+    cpu::Ports::out32(0x3FF, 0);
+    return cpu::Ports::in32(0x3F8) == 0xFFFFFFFF && cpu::Ports::in16(0x3FF) == 0xFFFF ? Verdict::ignored
+                                                                                      : Verdict::granted;
 }
 
 alignas(4096) std::array<std::uint8_t, 4096> buffer;
@@ -73,7 +74,7 @@ Verdict string_out(std::uint64_t port, std::uint64_t count) {
 }
 // In ring 3 the guest's own IOPL refuses first.
 Verdict from_ring3(std::uint64_t, std::uint64_t) {
-    return attempt([] { in_ring3([] { cpu::out8(0xCF9, 6); }); });
+    return attempt([] { in_ring3([] { cpu::Ports::out8(0xCF9, 6); }); });
 }
 
 constexpr Expected ignored_port{Verdict::ignored, Audit::port};

@@ -47,8 +47,8 @@ Verdict timer_storm(std::uint64_t count, std::uint64_t) {
 }
 Verdict clock_port(std::uint64_t port, std::uint64_t value) {
     const auto at = static_cast<std::uint16_t>(port);
-    cpu::out8(at, static_cast<std::uint8_t>(value));
-    return cpu::in8(at) == 0xFF ? Verdict::ignored : Verdict::granted;
+    cpu::Ports::out8(at, static_cast<std::uint8_t>(value));
+    return cpu::Ports::in8(at) == 0xFF ? Verdict::ignored : Verdict::granted;
 }
 Verdict clock_call(std::uint64_t selector, std::uint64_t) {
     return hypercall(CAISSON_CALL_CLOCK, selector, 0);

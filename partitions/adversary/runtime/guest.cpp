@@ -134,7 +134,7 @@ void guest_vector(guest::Frame* frame) {
     if (guest_resume_rsp == 0) {
         base::Text<128> text;
         text << "guest: unexpected exception " << frame->vector << " error " << base::hex(frame->error)
-             << " rip " << base::hex(frame->rip) << " cr2 " << base::hex(cpu::read_cr2()) << '\n';
+             << " rip " << base::hex(frame->rip) << " cr2 " << base::hex(cpu::read_cr<2>()) << '\n';
         guest::print(text);
         guest::exit(99);
     }

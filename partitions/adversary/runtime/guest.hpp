@@ -4,7 +4,7 @@
 // (hypercalls, boot page); AMD APM vol. 2 "Exceptions and Interrupts", "x2APIC".
 #pragma once
 
-#include "arch/x86_64/cpu/instructions.hpp"
+#include "arch/x86_64/cpu/ports.hpp"
 #include "hypervisor/base/text.hpp"
 #include "partitions/abi/boot_page.h"
 #include "partitions/abi/hypercall.h"

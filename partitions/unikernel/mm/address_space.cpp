@@ -48,7 +48,7 @@ AddressSpace::~AddressSpace() {
     clear();
     if (active == this) {
         active = nullptr;
-        cpu::write_cr3(kernel_root().value());
+        cpu::write_cr<3>(kernel_root().value());
     }
     release_frame(root_);
 }
@@ -73,7 +73,7 @@ void AddressSpace::clear() {
 
 void AddressSpace::activate() const {
     active = const_cast<AddressSpace*>(this);
-    cpu::write_cr3(root_.value());
+    cpu::write_cr<3>(root_.value());
 }
 
 AddressSpace::Entry* AddressSpace::find_entry(std::uint64_t virt) const {
@@ -129,7 +129,7 @@ void AddressSpace::clear_pages(std::uint64_t start, std::uint64_t end) {
         }
     }
     if (dropped > flush_one_by_one)
-        cpu::write_cr3(cpu::read_cr3());
+        cpu::write_cr<3>(cpu::read_cr<3>());
 }
 
 void AddressSpace::free_tables(std::uint64_t start, std::uint64_t end) {
@@ -162,7 +162,7 @@ void AddressSpace::free_tables(std::uint64_t start, std::uint64_t end) {
         }
     }
     if (freed && active == this)
-        cpu::write_cr3(root_.value());
+        cpu::write_cr<3>(root_.value());
 }
 
 Result<std::uint64_t> AddressSpace::map(const MapRequest& request) {
@@ -265,7 +265,7 @@ void AddressSpace::protect_pages(std::uint64_t start, std::uint64_t end, std::ui
         }
     }
     if (changed > flush_one_by_one)
-        cpu::write_cr3(cpu::read_cr3());
+        cpu::write_cr<3>(cpu::read_cr<3>());
 }
 
 void AddressSpace::move_pages(std::uint64_t from, std::uint64_t to, std::uint64_t bytes) {

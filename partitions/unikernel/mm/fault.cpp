@@ -171,7 +171,7 @@ Fault AddressSpace::copy_on_write(Entry& entry, std::uint8_t protection_bits) {
         if (owned)
             release_frame(old);
     }
-    cpu::write_cr3(cpu::read_cr3());
+    cpu::write_cr<3>(cpu::read_cr<3>());
     return Fault::resolved;
 }
 

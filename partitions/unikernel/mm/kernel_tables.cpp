@@ -91,7 +91,7 @@ void build_kernel_tables(std::span<const MappedRange> ranges, TakePage take) {
     std::uint64_t& stacks = table_at(PhysAddr{table_at(root)[511] & address})[511];
     stack_directory = next_level(stacks);
     // SAFETY: the new tables map the code, the data and the stack in use (image) where they are now.
-    cpu::write_cr3(root.value());
+    cpu::write_cr<3>(root.value());
 }
 
 void share_kernel_half(std::uint64_t* top_level) {

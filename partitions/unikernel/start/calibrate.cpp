@@ -3,7 +3,7 @@
 // Spec: Intel 8254 and 8259A data sheets; Motorola MC146818 data sheet; AMD APM vol. 2 "x2APIC Support".
 #include "partitions/unikernel/start/calibrate.hpp"
 
-#include "arch/x86_64/cpu/instructions.hpp"
+#include "arch/x86_64/cpu/ports.hpp"
 #include "hypervisor/base/fail.hpp"
 #include "partitions/unikernel/start/calendar.hpp"
 #include "partitions/unikernel/start/console.hpp"
@@ -20,8 +20,8 @@ constexpr std::uint16_t pic_master_mask = 0x21, pic_slave_mask = 0xA1;
 constexpr std::uint16_t cmos_index = 0x70, cmos_data = 0x71;
 
 std::uint8_t cmos(std::uint8_t index) {
-    cpu::out8(cmos_index, index);
-    return cpu::in8(cmos_data);
+    cpu::Ports::out8(cmos_index, index);
+    return cpu::Ports::in8(cmos_data);
 }
 
 } // namespace
@@ -36,14 +36,14 @@ std::uint64_t measure_tsc_hz() {
         base::fail("the boot page tells no TSC frequency", "", 0);
     // Channel 2 counts down once, gate on, speaker off; bit 5 of port 61h shows its output.
     constexpr std::uint8_t gate = 1, speaker_on = 2, output = 0x20, one_shot = 0xB0;
-    const auto control = static_cast<std::uint8_t>((cpu::in8(speaker) & ~speaker_on) | gate);
-    cpu::out8(speaker, static_cast<std::uint8_t>(control & ~gate));
-    cpu::out8(pit_command, one_shot);
-    cpu::out8(pit_channel2, pit_ticks & 0xFF);
-    cpu::out8(pit_channel2, pit_ticks >> 8);
-    cpu::out8(speaker, control);
+    const auto control = static_cast<std::uint8_t>((cpu::Ports::in8(speaker) & ~speaker_on) | gate);
+    cpu::Ports::out8(speaker, static_cast<std::uint8_t>(control & ~gate));
+    cpu::Ports::out8(pit_command, one_shot);
+    cpu::Ports::out8(pit_channel2, pit_ticks & 0xFF);
+    cpu::Ports::out8(pit_channel2, pit_ticks >> 8);
+    cpu::Ports::out8(speaker, control);
     const std::uint64_t before = cpu::rdtsc();
-    while ((cpu::in8(speaker) & output) == 0)
+    while ((cpu::Ports::in8(speaker) & output) == 0)
         cpu::pause();
     return (cpu::rdtsc() - before) * pit_hz / pit_ticks;
 }
@@ -70,8 +70,8 @@ void enable_bare_apic() {
     constexpr std::uint32_t x2apic_feature = 1u << 21;
     if ((cpu::cpuid(1).ecx & x2apic_feature) == 0)
         base::fail("the CPU has no x2APIC (QEMU: -cpu max)", "", 0);
-    cpu::out8(pic_master_mask, all);
-    cpu::out8(pic_slave_mask, all);
+    cpu::Ports::out8(pic_master_mask, all);
+    cpu::Ports::out8(pic_slave_mask, all);
     cpu::wrmsr(msr::apic_base, cpu::rdmsr(msr::apic_base) | global_enable | x2apic_enable);
 }
 

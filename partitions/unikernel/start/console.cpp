@@ -3,7 +3,7 @@
 // straight on a UART and isa-debug-exit when QEMU started us.
 #include "partitions/unikernel/start/console.hpp"
 
-#include "arch/x86_64/cpu/instructions.hpp"
+#include "arch/x86_64/cpu/ports.hpp"
 #include "hypervisor/base/text.hpp"
 #include "partitions/abi/boot_page.h"
 #include "partitions/abi/console.h"
@@ -34,9 +34,9 @@ unsigned log_budget = 64;
 unsigned audit_budget = 8; // stays below what the hypervisor counts as a refused flood
 
 void direct_put(std::byte value) {
-    while ((cpu::in8(uart + 5) & transmitter_empty) == 0)
+    while ((cpu::Ports::in8(uart + 5) & transmitter_empty) == 0)
         cpu::pause();
-    cpu::out8(uart, static_cast<std::uint8_t>(value));
+    cpu::Ports::out8(uart, static_cast<std::uint8_t>(value));
 }
 
 void hypervisor_write(std::span<const std::byte> bytes) {
@@ -126,7 +126,7 @@ void end_partition(unsigned status, unsigned kind) {
         base::Text<64> line;
         line << "caisson-direct: status=" << status << '\n';
         console_write(std::as_bytes(std::span{line.view()}));
-        cpu::out32(CAISSON_DEBUG_EXIT_PORT, status);
+        cpu::Ports::out32(CAISSON_DEBUG_EXIT_PORT, status);
     } else if (way != Way::none) {
         (void)hypercall(CAISSON_CALL_EXIT, {status, kind, 0, 0});
     }

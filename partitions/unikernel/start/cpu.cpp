@@ -131,7 +131,7 @@ void detect_features() {
     bits |= (leaf7.ecx & 1u << 2) != 0 ? cr4::umip : 0;
     bits |= found.xsave ? cr4::xsave : 0;
     // The early tables show user half addresses as supervisor pages, so SMEP and SMAP can be on from here.
-    cpu::write_cr4(cpu::read_cr4() | bits);
+    cpu::write_cr<4>(cpu::read_cr<4>() | bits);
     if (found.xsave) {
         const cpu::CpuidResult supported = cpu::cpuid(0xD);
         found.xcr0 = (std::uint64_t{supported.edx} << 32 | supported.eax) & xcr0_wanted;

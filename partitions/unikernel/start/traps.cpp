@@ -151,7 +151,7 @@ std::uint64_t fix_up(std::uint64_t rip) {
 [[noreturn]] void kernel_fault(const TrapFrame& frame) {
     base::Text<300> text;
     text << "kernel exception " << frame.vector << " error " << base::hex(frame.error) << " rip "
-         << base::hex(frame.rip) << " rsp " << base::hex(frame.rsp) << " cr2 " << base::hex(cpu::read_cr2())
+         << base::hex(frame.rip) << " rsp " << base::hex(frame.rsp) << " cr2 " << base::hex(cpu::read_cr<2>())
          << " rbp " << base::hex(frame.rbp);
     log(text.view());
     base::fail("exception in the kernel", "", 0);
@@ -167,7 +167,7 @@ extern "C" void handle_user_trap(TrapFrame* frame) {
     case start::spurious_vector:
         break;
     case vector::page_fault:
-        user_page_fault(*frame, cpu::read_cr2());
+        user_page_fault(*frame, cpu::read_cr<2>());
         break;
     default:
         signal::force_fault(exception_signal(*frame));
@@ -189,7 +189,7 @@ extern "C" void handle_kernel_trap(TrapFrame* frame) {
     if (target == 0)
         kernel_fault(*frame);
     if (frame->vector == vector::page_fault) {
-        const std::uint64_t address = cpu::read_cr2();
+        const std::uint64_t address = cpu::read_cr<2>();
         const mm::Fault fault = current_process().space.handle_fault(address, access_of(frame->error));
         if (fault == mm::Fault::resolved)
             return;
