@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "drivers/clock/alarm.hpp"
+#include "drivers/clock/clock.hpp"
 
 #include <gtest/gtest.h>
 
@@ -29,7 +29,7 @@ struct FakeDevice {
     }
     void write64(std::uint32_t, std::uint64_t) const {}
 };
-using Alarm = drivers::HpetAlarm<FakeDevice>;
+using Alarm = drivers::Hpet<FakeDevice>;
 
 FakeDevice::State hpet_state() {
     FakeDevice::State state;
@@ -41,37 +41,37 @@ FakeDevice::State hpet_state() {
 
 TEST(HpetAlarm, RoutedToItsFirstPin) {
     FakeDevice::State state = hpet_state();
-    const FakeDevice hpet{&state};
-    ASSERT_EQ(Alarm::pin(hpet), 8u);
-    Alarm::start(hpet, 8);
+    const Alarm hpet{FakeDevice{&state}};
+    ASSERT_EQ(hpet.pin(), 8u);
+    hpet.start(8);
     EXPECT_EQ(state.words[0x10], 1u);
     EXPECT_EQ(state.words[0x100], 8u << 9 | 1u << 8); // no interrupt yet
-    Alarm::set(hpet, 1'000'000);
+    hpet.set(1'000'000);
     EXPECT_EQ(state.words[0x100] & 4, 4u);
     EXPECT_EQ(state.words[0x108], 100'001u);
-    Alarm::cancel(hpet);
+    hpet.cancel();
     EXPECT_EQ(state.words[0x100] & 4, 0u);
 }
 
 TEST(HpetAlarm, NothingToReachOrToCount) {
     FakeDevice::State state = hpet_state();
     state.words[0x104] = 7;
-    EXPECT_FALSE(Alarm::pin(FakeDevice{&state}).has_value());
+    EXPECT_FALSE(Alarm{FakeDevice{&state}}.pin().has_value());
     state = hpet_state();
     state.words[4] = 0;
-    EXPECT_FALSE(Alarm::pin(FakeDevice{&state}).has_value());
+    EXPECT_FALSE(Alarm{FakeDevice{&state}}.pin().has_value());
     state.words[4] = 100'000'001;
-    EXPECT_FALSE(Alarm::pin(FakeDevice{&state}).has_value());
+    EXPECT_FALSE(Alarm{FakeDevice{&state}}.pin().has_value());
 }
 
 TEST(HpetAlarm, LongWaitsComeEarlyAndPastOnesAreSetAgain) {
     FakeDevice::State state = hpet_state();
-    const FakeDevice hpet{&state};
-    Alarm::set(hpet, UINT64_MAX);
+    const Alarm hpet{FakeDevice{&state}};
+    hpet.set(UINT64_MAX);
     EXPECT_EQ(state.words[0x108], 100'000'001u); // a second
     state.counter = 0;
     state.step = 1000; // slower to write than to pass
-    Alarm::set(hpet, 0);
+    hpet.set(0);
     EXPECT_GT(static_cast<std::int32_t>(state.words[0x108] - state.counter), 0);
 }
 
@@ -87,10 +87,10 @@ struct FakePorts {
 
 TEST(PitAlarm, OneShot) {
     std::vector<std::pair<std::uint16_t, std::uint8_t>> written;
-    drivers::PitAlarm<FakePorts>::set(FakePorts{&written}, 1'000'000);
+    drivers::Pit{FakePorts{&written}}.set(1'000'000);
     EXPECT_EQ(written, (decltype(written){{0x43, 0x30}, {0x40, 1193 & 0xff}, {0x40, 1193 >> 8}}));
     written.clear();
-    drivers::PitAlarm<FakePorts>::set(FakePorts{&written}, UINT64_MAX);
+    drivers::Pit{FakePorts{&written}}.set(UINT64_MAX);
     EXPECT_EQ(written[1].second | written[2].second << 8, 59659);
 }
 

@@ -1,60 +1,131 @@
 // SPDX-License-Identifier: Apache-2.0
-// drivers/clock/clock.hpp - the time sources read once at boot: HPET or PIT for a known interval, the CMOS
-// clock for the date.
+// drivers/clock/clock.hpp - HPET, PIT and the CMOS clock: a known interval and the date once at boot, and one interrupt
+// after a while by comparator 0 of the HPET or channel 0 of the PIT.
 //
-// Every wait is bounded: a stopped counter gives nothing instead of a hang.
-// Spec: IA-PC HPET 1.0a section 2.3; Intel 8254; Motorola MC146818A.
+// Every wait is bounded: a stopped counter gives nothing instead of a hang. Both interrupts may come early (a longer wait
+// than the hardware counts, the HPET's wrap); whoever is woken looks at the TSC.
+// Spec: IA-PC HPET 1.0a sections 2.3, 2.3.4, 2.3.8 and 2.3.9; Intel 8254 mode 0; Motorola MC146818A; Intel 82093AA section
+// 3.2.4.
 #pragma once
 
 #include "drivers/seams.hpp"
 
+#include <algorithm>
+#include <bit>
 #include <optional>
 
 namespace drivers {
 
-// Waits about `microseconds` by the HPET's main counter; the true duration in nanoseconds, or nothing.
-template <Mmio Registers>
-std::optional<std::uint64_t> hpet_wait(const Registers& hpet, std::uint32_t microseconds) {
-    constexpr std::uint32_t capabilities = 0, configuration = 0x10, counter = 0xf0;
-    constexpr std::uint64_t femtoseconds_max = 100'000'000, run = 1;
-    constexpr unsigned patience = 100'000'000;
-    const std::uint64_t period = hpet.read64(capabilities) >> 32;
-    if (period == 0 || period > femtoseconds_max)
-        return std::nullopt;
-    hpet.write64(configuration, hpet.read64(configuration) | run);
-    const auto ticks = static_cast<std::uint32_t>(std::uint64_t{microseconds} * 1'000'000'000 / period);
-    const std::uint32_t start = hpet.read32(counter);
-    for (unsigned i = 0; i < patience; ++i) {
-        const std::uint32_t passed = hpet.read32(counter) - start;
-        if (passed >= ticks)
-            return passed * period / 1'000'000;
-        if (i == 1000 && passed == 0)
-            return std::nullopt;
-    }
-    return std::nullopt;
-}
+template <Mmio Registers> class Hpet {
+public:
+    explicit constexpr Hpet(Registers registers) : registers_(registers) {}
 
-// The same by channel 2 of the PIT (at most 50 ms).
-template <PortIo Io> std::optional<std::uint64_t> pit_wait(Io io, std::uint32_t microseconds) {
-    constexpr std::uint16_t channel2 = 0x42, mode_port = 0x43, gate_port = 0x61;
-    constexpr std::uint8_t gate = 1, speaker = 2, output = 0x20, one_shot_both_bytes = 0xb0;
-    constexpr std::uint64_t hertz = 1'193'182;
-    constexpr unsigned patience = 1'000'000;
-    const std::uint64_t ticks = std::uint64_t{microseconds} * hertz / 1'000'000;
-    if (ticks == 0 || ticks > 0xffff)
+    // Waits about so long by the main counter; the true duration in nanoseconds, or nothing.
+    [[nodiscard]] std::optional<std::uint64_t> wait(std::uint32_t microseconds) const {
+        constexpr unsigned patience = 100'000'000;
+        const std::uint64_t femtoseconds = period(); // read before the wait: it takes time
+        if (femtoseconds == 0)
+            return std::nullopt;
+        registers_.write64(configuration, registers_.read64(configuration) | run);
+        const auto ticks =
+            static_cast<std::uint32_t>(std::uint64_t{microseconds} * 1'000'000'000 / femtoseconds);
+        const std::uint32_t start = registers_.read32(counter);
+        for (unsigned i = 0; i < patience; ++i) {
+            const std::uint32_t passed = registers_.read32(counter) - start;
+            if (passed >= ticks)
+                return passed * femtoseconds / 1'000'000;
+            if (i == 1000 && passed == 0)
+                return std::nullopt;
+        }
         return std::nullopt;
-    const std::uint8_t old = io.in8(gate_port);
-    io.out8(gate_port, static_cast<std::uint8_t>((old & ~(speaker | gate)) | gate));
-    io.out8(mode_port, one_shot_both_bytes);
-    io.out8(channel2, static_cast<std::uint8_t>(ticks));
-    io.out8(channel2, static_cast<std::uint8_t>(ticks >> 8));
-    bool done = false;
-    for (unsigned i = 0; i < patience && !done; ++i)
-        done = (io.in8(gate_port) & output) != 0;
-    io.out8(gate_port, old);
-    if (!done)
-        return std::nullopt;
-    return ticks * 1'000'000'000 / hertz;
+    }
+    // The input of the first I/O APIC that comparator 0 can reach, or nothing. Inputs 0 to 2 belong to the 8259s,
+    // the keyboard and the PIT on a PC (and Bochs's HPET reaches none of them).
+    [[nodiscard]] std::optional<unsigned> pin() const {
+        const std::uint32_t reachable = registers_.read32(timer + 4) & ~7u;
+        if (reachable == 0 || period() == 0)
+            return std::nullopt;
+        return static_cast<unsigned>(std::countr_zero(reachable));
+    }
+    // One-shot, 32 bits, edge-triggered at that pin; silent until set().
+    void start(unsigned pin) const {
+        registers_.write32(timer, pin << 9 | only_32_bits);
+        registers_.write32(configuration, (registers_.read32(configuration) & ~legacy_routes) | run);
+    }
+    void set(std::uint64_t nanoseconds) const {
+        constexpr std::uint64_t longest = 1'000'000'000;
+        std::uint64_t ticks =
+            std::clamp<std::uint64_t>(std::min(nanoseconds, longest) * 1'000'000 / period(), 64, 1u << 31);
+        registers_.write32(timer, registers_.read32(timer) | interrupt);
+        // A comparator that the counter has passed before it was written would wait for the wrap.
+        for (bool ahead = false; !ahead && ticks <= 1u << 31; ticks *= 2) {
+            const std::uint32_t at = registers_.read32(counter) + static_cast<std::uint32_t>(ticks);
+            registers_.write32(comparator, at);
+            ahead = static_cast<std::int32_t>(at - registers_.read32(counter)) > 0;
+        }
+    }
+    void cancel() const { registers_.write32(timer, registers_.read32(timer) & ~interrupt); }
+
+private:
+    static constexpr std::uint32_t configuration = 0x10, counter = 0xf0, timer = 0x100, comparator = 0x108;
+    static constexpr std::uint32_t run = 1, legacy_routes = 2, interrupt = 1u << 2, only_32_bits = 1u << 8;
+
+    // Femtoseconds a tick, or 0 where the block says something impossible.
+    [[nodiscard]] std::uint64_t period() const {
+        const std::uint64_t value = registers_.read64(0) >> 32;
+        return value <= 100'000'000 ? value : 0;
+    }
+
+    Registers registers_;
+};
+
+template <PortIo Io> class Pit {
+public:
+    static constexpr unsigned pin = 2; // where ISA interrupt 0 arrives by every MADT seen
+
+    explicit constexpr Pit(Io io) : io_(io) {}
+
+    // Waits about so long (at most 50 ms) by channel 2; the true duration in nanoseconds, or nothing.
+    [[nodiscard]] std::optional<std::uint64_t> wait(std::uint32_t microseconds) {
+        constexpr std::uint16_t channel2 = 0x42, gate_port = 0x61;
+        constexpr std::uint8_t gate = 1, speaker = 2, output = 0x20, one_shot = 0xb0;
+        constexpr unsigned patience = 1'000'000;
+        const std::uint64_t ticks = std::uint64_t{microseconds} * hertz / 1'000'000;
+        if (ticks == 0 || ticks > 0xffff)
+            return std::nullopt;
+        const std::uint8_t old = io_.in8(gate_port);
+        io_.out8(gate_port, static_cast<std::uint8_t>((old & ~(speaker | gate)) | gate));
+        load(one_shot, channel2, ticks);
+        bool done = false;
+        for (unsigned i = 0; i < patience && !done; ++i)
+            done = (io_.in8(gate_port) & output) != 0;
+        io_.out8(gate_port, old);
+        return done ? std::optional{ticks * 1'000'000'000 / hertz} : std::nullopt;
+    }
+    void set(std::uint64_t nanoseconds) {
+        constexpr std::uint64_t longest = 50'000'000, least = 16;
+        load(one_shot0, channel0, std::max(std::min(nanoseconds, longest) * hertz / 1'000'000'000, least));
+    }
+    // Mode 0 without a count: the output is low and stays so. Also ends what firmware had running.
+    void cancel() { io_.out8(mode_port, one_shot0); }
+
+private:
+    static constexpr std::uint16_t channel0 = 0x40, mode_port = 0x43;
+    static constexpr std::uint8_t one_shot0 = 0x30; // both bytes of the count
+    static constexpr std::uint64_t hertz = 1'193'182;
+
+    void load(std::uint8_t mode, std::uint16_t channel, std::uint64_t ticks) {
+        io_.out8(mode_port, mode);
+        io_.out8(channel, static_cast<std::uint8_t>(ticks));
+        io_.out8(channel, static_cast<std::uint8_t>(ticks >> 8));
+    }
+
+    [[no_unique_address]] Io io_;
+};
+
+// TSC ticks as nanoseconds, a second at most and a little over rather than under.
+constexpr std::uint64_t nanoseconds(std::uint64_t ticks, std::uint64_t hertz) {
+    return std::min(ticks, hertz) * 1'000'000'000 / hertz + 1000;
 }
 
 struct DateTime {
@@ -101,6 +172,15 @@ template <PortIo Io> std::optional<std::uint64_t> cmos_time(Io io) {
             return unix_seconds(t);
     }
     return std::nullopt;
+}
+
+// An I/O APIC's input, unmasked by the low half: the high half first.
+template <Mmio Registers> void route(const Registers& io_apic, unsigned pin, std::uint64_t redirection) {
+    constexpr std::uint32_t select = 0, window = 0x10, first_entry = 0x10;
+    io_apic.write32(select, first_entry + 2 * pin + 1);
+    io_apic.write32(window, static_cast<std::uint32_t>(redirection >> 32));
+    io_apic.write32(select, first_entry + 2 * pin);
+    io_apic.write32(window, static_cast<std::uint32_t>(redirection));
 }
 
 } // namespace drivers

@@ -23,7 +23,7 @@ struct FakeHpet {
 
 TEST(Hpet, MeasuresAcrossItsWrap) {
     std::uint64_t counter = 0xffffff00;
-    const auto waited = drivers::hpet_wait(FakeHpet{&counter, 7}, 1000);
+    const auto waited = drivers::Hpet{FakeHpet{&counter, 7}}.wait(1000);
     ASSERT_TRUE(waited.has_value());
     EXPECT_GE(*waited, 1'000'000u);
     EXPECT_LT(*waited, 1'001'000u);
@@ -31,7 +31,7 @@ TEST(Hpet, MeasuresAcrossItsWrap) {
 
 TEST(Hpet, AStoppedCounterGivesNothing) {
     std::uint64_t counter = 0;
-    EXPECT_FALSE(drivers::hpet_wait(FakeHpet{&counter, 0}, 1000).has_value());
+    EXPECT_FALSE((drivers::Hpet{FakeHpet{&counter, 0}}.wait(1000)));
 }
 
 struct FakePorts {
@@ -67,7 +67,7 @@ TEST(Cmos, NeverSettlingGivesNothing) {
 TEST(Pit, AStoppedTimerGivesNothing) {
     std::array<std::uint8_t, 128> cmos{};
     std::uint8_t index = 0;
-    EXPECT_FALSE(drivers::pit_wait(FakePorts{&cmos, &index}, 1000).has_value());
+    EXPECT_FALSE((drivers::Pit{FakePorts{&cmos, &index}}.wait(1000)));
 }
 
 TEST(Date, CountsLeapYears) {

@@ -12,13 +12,6 @@
 
 namespace drivers {
 
-// What soft-off needs, found in FADT and DSDT (core/acpi).
-struct SoftOff {
-    std::uint16_t pm1a_control = 0; // port
-    std::uint16_t pm1b_control = 0; // port or 0
-    std::uint8_t sleep_type_a = 0, sleep_type_b = 0;
-};
-
 template <PortIo Io> class Power {
 public:
     explicit constexpr Power(Io io) : io_(io) {}
@@ -35,14 +28,10 @@ public:
     // not.
     void debug_exit(std::uint16_t port, std::uint32_t value) { io_.out32(port, value); }
 
-    // Returns where the machine did not react.
-    void soft_off(const SoftOff& how) {
-        const auto control = [](std::uint16_t now, std::uint8_t type) {
-            return static_cast<std::uint16_t>((now & ~sleep_type_mask) | (type & 7u) << 10 | sleep_enable);
-        };
-        io_.out16(how.pm1a_control, control(io_.in16(how.pm1a_control), how.sleep_type_a));
-        if (how.pm1b_control != 0)
-            io_.out16(how.pm1b_control, control(io_.in16(how.pm1b_control), how.sleep_type_b));
+    // One PM1 control register (port) and its SLP_TYP of _S5_. Returns where the machine did not react.
+    void soft_off(std::uint16_t control, std::uint8_t type) {
+        const std::uint32_t kept = io_.in16(control) & ~sleep_type_mask;
+        io_.out16(control, static_cast<std::uint16_t>(kept | (type & 7u) << 10 | sleep_enable));
     }
 
     // The ACPI reset register where there is one in I/O space, then the chipset's reset control port.
@@ -55,7 +44,7 @@ public:
 
 private:
     static constexpr std::uint16_t fw_cfg_selector = 0x510, fw_cfg_data = 0x511, reset_control = 0xcf9;
-    static constexpr std::uint16_t sleep_type_mask = 7u << 10, sleep_enable = 1u << 13;
+    static constexpr std::uint32_t sleep_type_mask = 7u << 10, sleep_enable = 1u << 13;
 
     [[no_unique_address]] Io io_;
 };

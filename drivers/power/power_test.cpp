@@ -36,7 +36,7 @@ TEST(Power, KnowsQemuByItsSignatureOnly) {
 
 TEST(Power, SoftOffKeepsTheOtherControlBits) {
     Machine machine;
-    drivers::Power{FakePorts{&machine}}.soft_off({0x604, 0, 5, 0});
+    drivers::Power{FakePorts{&machine}}.soft_off(0x604, 5);
     ASSERT_EQ(machine.writes.size(), 1u);
     EXPECT_EQ(machine.writes[0],
               (std::pair<std::uint16_t, std::uint32_t>{0x604, 0x0001 | 5 << 10 | 1 << 13}));

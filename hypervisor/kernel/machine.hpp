@@ -3,20 +3,15 @@
 // at it, constant from the moment the first partition runs.
 #pragma once
 
-#include "hypervisor/base/fixed_vector.hpp"
 #include "hypervisor/core/acpi/tables.hpp"
 #include "hypervisor/core/bundle/header_buffer.hpp"
 #include "hypervisor/core/bundle/verify.hpp"
 #include "hypervisor/core/crypto/sha256.hpp"
-#include "hypervisor/core/memory/runs.hpp"
 #include "hypervisor/core/plan/bind.hpp"
 #include "hypervisor/core/plan/bound_plan.hpp"
 #include "hypervisor/core/plan/plan.hpp"
 #include "hypervisor/core/vcpu/hardening.hpp"
-#include "hypervisor/kernel/late.hpp"
 #include "loader/handover/boot_record.hpp"
-
-#include <cstdint>
 
 namespace hv {
 
@@ -36,9 +31,9 @@ struct Machine {
     bool is_qemu = false;
     vcpu::Hardening hardening;
     crypto::Sha256Engine hash_engine = crypto::Sha256Engine::portable;
-    Late<bundle::HeaderBuffer> header;
-    Late<bundle::Contents> contents;
-    Late<plan::Plan> plan;
+    std::optional<bundle::HeaderBuffer> header;
+    std::optional<bundle::Contents> contents;
+    std::optional<plan::Plan> plan;
     std::span<const std::byte> leaves; // of the bundle, a private copy
     plan::BoundPlan bound;
     Times times;
@@ -47,6 +42,11 @@ struct Machine {
     base::FixedVector<Partition*, plan::max_partitions> partitions;
 };
 
-[[nodiscard]] Machine& machine();
+// No destructor of it ever runs.
+static_assert(std::is_trivially_destructible_v<Machine>);
+[[nodiscard]] inline Machine& machine() {
+    static constinit Machine instance{};
+    return instance;
+}
 
 } // namespace hv

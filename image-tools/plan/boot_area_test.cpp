@@ -34,7 +34,7 @@ struct Area {
         std::memcpy(&value, bytes.data() + gpa, sizeof value);
         return value;
     }
-    std::span<const std::byte> operator()(std::uint64_t address, std::uint32_t length) const {
+    std::span<const std::byte> operator()(std::uint64_t address, std::size_t length) const {
         return std::span{bytes}.subspan(address, length);
     }
 };
@@ -71,7 +71,7 @@ TEST(BootArea, Unikernel) {
     EXPECT_EQ(module.bytes, 4096u + 300);
     EXPECT_EQ(area.at<char>(info.command_line), '\0');
     auto tables = std::make_unique<acpi::Tables>();
-    ASSERT_TRUE(acpi::parse(acpi::PhysicalReader{area}, base::PhysAddr{info.rsdp}, *tables).ok());
+    ASSERT_TRUE(acpi::parse(bytes::Source{area, UINT64_MAX}, info.rsdp, *tables).ok());
     EXPECT_EQ(tables->cpus.size(), 3u);
 }
 

@@ -18,7 +18,11 @@ constexpr std::size_t rsdp_offset = 0, xsdt_offset = 64, xsdt_entries = 2, fadt_
 constexpr std::size_t dsdt_offset = 448, madt_offset = 512;
 constexpr std::size_t xsdt_bytes = sizeof(Header) + xsdt_entries * sizeof(std::uint64_t);
 constexpr std::size_t x2apic_entry_bytes = 16;
-static_assert(fadt_offset + fadt::bytes_v6 <= dsdt_offset && dsdt_offset + sizeof(Header) <= madt_offset);
+// Fields that only a table of ours has.
+constexpr std::size_t fadt_boot_flags = 109, fadt_minor_version = 131, fadt_hypervisor_vendor = 268,
+                      fadt_bytes_v6 = 276;
+constexpr std::size_t madt_local_apic = 36;
+static_assert(fadt_offset + fadt_bytes_v6 <= dsdt_offset && dsdt_offset + sizeof(Header) <= madt_offset);
 static_assert(xsdt_offset + xsdt_bytes <= fadt_offset);
 static_assert(madt_offset + madt::entries + max_guest_cpus * x2apic_entry_bytes <= base::page_size);
 
@@ -52,13 +56,13 @@ void build_fadt(std::span<std::byte> page, std::uint64_t dsdt) {
     constexpr std::uint16_t no_vga = 1u << 2, no_cmos_clock = 1u << 5;
     // WBINVD works; no power and sleep buttons of the fixed kind.
     constexpr std::uint32_t wbinvd = 1u << 0, power_button = 1u << 4, sleep_button = 1u << 5;
-    const std::span<std::byte> table = begin(page, fadt_offset, fadt::bytes_v6, signature("FACP"), revision);
+    const std::span<std::byte> table = begin(page, fadt_offset, fadt_bytes_v6, signature("FACP"), revision);
     put(table, fadt::dsdt, static_cast<std::uint32_t>(dsdt));
-    put(table, fadt::boot_flags, static_cast<std::uint16_t>(no_vga | no_cmos_clock));
+    put(table, fadt_boot_flags, static_cast<std::uint16_t>(no_vga | no_cmos_clock));
     put(table, fadt::flags, wbinvd | power_button | sleep_button | fadt::flag_hardware_reduced);
-    put(table, fadt::minor_version, minor);
+    put(table, fadt_minor_version, minor);
     put(table, fadt::x_dsdt, dsdt);
-    put(table, fadt::hypervisor_vendor, oem_table);
+    put(table, fadt_hypervisor_vendor, oem_table);
     finish(table);
 }
 
@@ -67,7 +71,7 @@ void build_madt(std::span<std::byte> page, std::uint32_t cpu_count) {
     constexpr std::uint32_t local_apic = 0xFEE00000;
     const std::span<std::byte> table =
         begin(page, madt_offset, madt::entries + cpu_count * x2apic_entry_bytes, signature("APIC"), revision);
-    put(table, madt::local_apic, local_apic);
+    put(table, madt_local_apic, local_apic);
     for (std::uint32_t id = 0; id < cpu_count; ++id) {
         const std::span<std::byte> entry =
             table.subspan(madt::entries + id * x2apic_entry_bytes, x2apic_entry_bytes);

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "image-tools/plan/guest_tables.hpp"
 
+#include "hypervisor/core/acpi/layout.hpp"
 #include "hypervisor/core/acpi/tables.hpp"
+#include "hypervisor/core/bytes/reader.hpp"
 #include "partitions/abi/boot_page.h"
 
 #include <gtest/gtest.h>
@@ -13,7 +15,7 @@ namespace {
 
 struct Page {
     alignas(8) std::array<std::byte, 4096> bytes{};
-    std::span<const std::byte> operator()(std::uint64_t address, std::uint32_t length) {
+    std::span<const std::byte> operator()(std::uint64_t address, std::size_t length) const {
         if (address < CAISSON_GPA_ACPI || address - CAISSON_GPA_ACPI > 4096 ||
             length > 4096 - (address - CAISSON_GPA_ACPI))
             return {};
@@ -31,7 +33,7 @@ TEST_P(GuestTables, ParsesAsAMachine) {
     ASSERT_TRUE(rsdp.ok());
     EXPECT_EQ(rsdp->value(), CAISSON_GPA_ACPI);
     auto tables = std::make_unique<acpi::Tables>();
-    ASSERT_TRUE(acpi::parse(acpi::PhysicalReader{page}, base::PhysAddr{rsdp->value()}, *tables).ok());
+    ASSERT_TRUE(acpi::parse(bytes::Source{page, UINT64_MAX}, rsdp->value(), *tables).ok());
     ASSERT_EQ(tables->cpus.size(), GetParam());
     for (std::uint32_t i = 0; i < GetParam(); ++i) {
         EXPECT_EQ(tables->cpus[i].apic_id, i);
@@ -39,7 +41,12 @@ TEST_P(GuestTables, ParsesAsAMachine) {
     }
     EXPECT_TRUE(tables->io_apics.empty());
     ASSERT_TRUE(tables->fadt);
-    EXPECT_TRUE(tables->fadt->hardware_reduced());
+    std::size_t fadt = 0;
+    while (bytes::load<std::uint32_t>(page.bytes, fadt) != acpi::signature("FACP"))
+        ASSERT_LT(fadt += 4, page.bytes.size());
+    EXPECT_NE(bytes::load<std::uint32_t>(page.bytes, fadt + acpi::fadt::flags).value_or(0) &
+                  acpi::fadt::flag_hardware_reduced,
+              0u);
     EXPECT_NE(tables->fadt->dsdt, 0u);
     EXPECT_FALSE(tables->fadt->reset);
     EXPECT_FALSE(tables->soft_off);

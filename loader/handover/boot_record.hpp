@@ -7,34 +7,10 @@
 
 #include "hypervisor/base/fixed_vector.hpp"
 #include "hypervisor/base/result.hpp"
+#include "hypervisor/core/bytes/source.hpp"
 #include "hypervisor/core/memory/runs.hpp"
 
-#include <array>
-#include <cstdint>
-#include <optional>
-#include <span>
-
 namespace loader {
-
-// Memory as the hypervisor finds it before its own tables exist: a range of physical bytes, or nothing where
-// it is not reachable. Only this seam is faked in tests.
-class PhysicalMemory {
-public:
-    [[nodiscard]] virtual std::optional<std::span<const std::byte>> view(std::uint64_t address,
-                                                                         std::uint64_t bytes) const = 0;
-
-    template <typename T> [[nodiscard]] std::optional<T> read(std::uint64_t address) const {
-        const auto bytes = view(address, sizeof(T));
-        if (!bytes)
-            return std::nullopt;
-        T value{};
-        __builtin_memcpy(&value, bytes->data(), sizeof(T));
-        return value;
-    }
-
-protected:
-    ~PhysicalMemory() = default;
-};
 
 struct Range {
     std::uint64_t base = 0, bytes = 0;
@@ -48,6 +24,12 @@ struct BootRecord {
     bool rsdp_copied = false;
 };
 
+// An entry of the memory map, in both protocols alike.
+struct MapEntry {
+    std::uint64_t base, bytes;
+    std::uint32_t type, reserved;
+};
+
 enum class BootError {
     unknown_protocol, // neither PVH nor Multiboot2 started us
     bad_structure,    // a length, count or address of the protocol's structures is wrong
@@ -59,23 +41,24 @@ enum class BootError {
 };
 
 [[nodiscard]] constexpr const char* describe(BootError error) {
-    switch (error) {
-    case BootError::unknown_protocol:
-        return "not started by PVH or Multiboot2";
-    case BootError::bad_structure:
-        return "the boot protocol's structures are damaged";
-    case BootError::no_memory_map:
-        return "the firmware gave no memory map";
-    case BootError::too_many_entries:
-        return "the memory map has too many entries";
-    case BootError::no_module:
-        return "no bundle: give it as the one module (-initrd FILE, or module2 in GRUB)";
-    case BootError::too_many_modules:
-        return "more than one module: the bundle is the only one";
-    case BootError::bad_module:
-        return "the module's place in memory is not usable";
-    }
-    return "";
+    constexpr std::array texts{"not started by PVH or Multiboot2",
+                               "the boot protocol's structures are damaged",
+                               "the firmware gave no memory map",
+                               "the memory map has too many entries",
+                               "no bundle: give it as the one module (-initrd FILE, or module2 in GRUB)",
+                               "more than one module: the bundle is the only one",
+                               "the module's place in memory is not usable"};
+    return texts[static_cast<std::size_t>(error)];
 }
+
+// The start record of the PVH boot protocol; `memory` is all physical memory, as far as it can be seen.
+// Spec: Xen public/arch-x86/hvm/start_info.h, versions 0 and 1 (a memory map needs 1).
+[[nodiscard]] base::Status<BootError> read_pvh(const bytes::Source& memory, std::uint64_t start_info,
+                                               BootRecord& record);
+
+// The boot information of Multiboot2, from GRUB on BIOS or UEFI.
+// Spec: Multiboot2 specification 2.0 section 3.6; the EFI memory map: UEFI 2.10 section 7.2.3.
+[[nodiscard]] base::Status<BootError> read_multiboot2(const bytes::Source& memory, std::uint64_t information,
+                                                      BootRecord& record);
 
 } // namespace loader

@@ -9,7 +9,7 @@
 
 namespace loader {
 
-class FakeMemory final : public PhysicalMemory {
+class FakeMemory {
 public:
     static constexpr std::uint64_t start = 0x1000;
 
@@ -19,11 +19,11 @@ public:
             std::memcpy(bytes_.data(), content.data(), content.size());
     }
 
-    [[nodiscard]] std::optional<std::span<const std::byte>> view(std::uint64_t address,
-                                                                 std::uint64_t count) const override {
+    [[nodiscard]] bytes::Source all() const { return {*this, UINT64_MAX}; }
+    [[nodiscard]] std::span<const std::byte> operator()(std::uint64_t address, std::size_t count) const {
         if (address < start || address - start > bytes_.size() || count > bytes_.size() - (address - start))
-            return std::nullopt;
-        return std::span{bytes_}.subspan(address - start, count);
+            return {};
+        return std::span<const std::byte>{bytes_}.subspan(address - start, count);
     }
     template <typename T> void put(std::uint64_t address, const T& value) {
         std::memcpy(bytes_.data() + (address - start), &value, sizeof(T));

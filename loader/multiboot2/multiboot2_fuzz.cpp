@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Any boot information: an error or a record, never a read outside it.
 #include "loader/handover/fake_memory_test.hpp"
-#include "loader/multiboot2/multiboot2.hpp"
-#include "loader/pvh/pvh.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const loader::FakeMemory memory{std::span{data, size}};
     loader::BootRecord first, second;
-    (void)loader::multiboot2::read(memory, loader::FakeMemory::start, first).ok();
-    (void)loader::pvh::read(memory, loader::FakeMemory::start, second).ok();
+    (void)loader::read_multiboot2(memory.all(), loader::FakeMemory::start, first).ok();
+    (void)loader::read_pvh(memory.all(), loader::FakeMemory::start, second).ok();
     return 0;
 }

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "loader/multiboot2/multiboot2.hpp"
-
 #include "loader/handover/fake_memory_test.hpp"
 
 #include <gtest/gtest.h>
@@ -56,7 +54,8 @@ std::string map() {
 }
 
 base::Status<BootError> read(const Information& information, BootRecord& record) {
-    return loader::multiboot2::read(information.memory(), FakeMemory::start, record);
+    const FakeMemory memory = information.memory();
+    return loader::read_multiboot2(memory.all(), FakeMemory::start, record);
 }
 
 TEST(Multiboot2, ReadsGrubsTags) {

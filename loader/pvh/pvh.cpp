@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "loader/pvh/pvh.hpp"
+#include "loader/handover/boot_record.hpp"
 
-namespace loader::pvh {
+namespace loader {
 namespace {
 
 constexpr std::uint32_t start_magic = 0x336ec578;
@@ -17,19 +17,10 @@ struct Module {
     std::uint64_t address, bytes, command_line, reserved;
 };
 
-struct MapEntry {
-    std::uint64_t base, bytes;
-    std::uint32_t type, reserved;
-};
-
-bool wraps(std::uint64_t start, std::uint64_t bytes) {
-    return start + bytes < start;
-}
-
 } // namespace
 
-base::Status<BootError> read(const PhysicalMemory& physical, std::uint64_t start_info, BootRecord& record) {
-    const auto info = physical.read<StartInfo>(start_info);
+base::Status<BootError> read_pvh(const bytes::Source& memory, std::uint64_t start_info, BootRecord& record) {
+    const auto info = memory.load<StartInfo>(start_info);
     if (!info || info->magic != start_magic)
         return base::Failure{BootError::bad_structure};
     if (info->version < 1 || info->memory_map == 0 || info->memory_map_entries == 0)
@@ -37,7 +28,7 @@ base::Status<BootError> read(const PhysicalMemory& physical, std::uint64_t start
     if (info->memory_map_entries > memory::max_firmware_entries)
         return base::Failure{BootError::too_many_entries};
     for (std::uint32_t i = 0; i < info->memory_map_entries; ++i) {
-        const auto entry = physical.read<MapEntry>(info->memory_map + i * sizeof(MapEntry));
+        const auto entry = memory.load<MapEntry>(info->memory_map + i * sizeof(MapEntry));
         if (!entry)
             return base::Failure{BootError::bad_structure};
         if (!record.memory.push_back({entry->base, entry->bytes, memory::kind_of_e820(entry->type)}))
@@ -47,15 +38,14 @@ base::Status<BootError> read(const PhysicalMemory& physical, std::uint64_t start
         return base::Failure{BootError::no_module};
     if (info->module_count > 1)
         return base::Failure{BootError::too_many_modules};
-    const auto module = physical.read<Module>(info->modules);
+    const auto module = memory.load<Module>(info->modules);
     if (!module)
         return base::Failure{BootError::bad_structure};
-    if (module->bytes == 0 || wraps(module->address, module->bytes) ||
-        !physical.view(module->address, module->bytes))
+    if (module->bytes == 0 || memory.view(module->address, module->bytes).size() != module->bytes)
         return base::Failure{BootError::bad_module};
     record.module = {module->address, module->bytes};
     record.rsdp = info->rsdp;
     return base::success;
 }
 
-} // namespace loader::pvh
+} // namespace loader

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "loader/pvh/pvh.hpp"
-
 #include "loader/handover/fake_memory_test.hpp"
 
 #include <gtest/gtest.h>
@@ -36,13 +34,14 @@ FakeMemory good() {
 
 BootError failure(const FakeMemory& memory) {
     BootRecord record;
-    const auto status = loader::pvh::read(memory, 0x1000, record);
+    const auto status = loader::read_pvh(memory.all(), 0x1000, record);
     return status.ok() ? BootError::unknown_protocol : status.error();
 }
 
 TEST(Pvh, ReadsARecord) {
     BootRecord record;
-    ASSERT_TRUE(loader::pvh::read(good(), 0x1000, record).ok());
+    const FakeMemory memory = good();
+    ASSERT_TRUE(loader::read_pvh(memory.all(), 0x1000, record).ok());
     ASSERT_EQ(record.memory.size(), 2u);
     EXPECT_EQ(record.memory[1].base, 0x100000u);
     EXPECT_EQ(record.memory[1].kind, memory::Kind::usable);

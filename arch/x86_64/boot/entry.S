@@ -1,10 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* arch/x86_64/boot/entry.S - from firmware's 32-bit entry to C++ in long mode.
+/* arch/x86_64/boot/entry.S - from firmware's 32-bit entry, and another processor's real mode, to C++ in long mode.
  *
  * One ELF64, two ways in: the PVH note (QEMU -kernel, Xen) and the Multiboot2 header (GRUB on BIOS and UEFI). Both leave
  * paging off, flat 32-bit segments, interrupts off. The first instruction after the entry records the TSC.
  * The early tables map the first 512 GiB one to one (4 GiB on a CPU without 1 GiB pages); they serve only until the hypervisor's own tables are built.
- * Spec: Xen public/arch-x86/hvm/start_info.h; Multiboot2 specification 2.0 sections 3.1, 3.3; AMD APM vol. 2 ch. 14. */
+ * Spec: Xen public/arch-x86/hvm/start_info.h; Multiboot2 specification 2.0 sections 3.1, 3.3; AMD APM vol. 2 ch. 14
+ * "Processor Initialization and Long Mode Activation". */
+
+/* Paging and protection in one step, with the early tables. What follows is a far jump to a 64-bit selector. */
+.macro enable_long_mode
+    movl $(1 << 5 | 1 << 9 | 1 << 10), %eax /* PAE OSFXSR OSXMMEXCPT */
+    movl %eax, %cr4
+    movl $early_pml4, %eax
+    movl %eax, %cr3
+    movl $0xc0000080, %ecx
+    rdmsr
+    orl $(1 << 8 | 1 << 11), %eax           /* LME NXE */
+    wrmsr
+    movl $0x80010033, %eax                  /* PG WP NE ET MP PE */
+    movl %eax, %cr0
+.endm
+.macro load_flat_segments
+    movl $0x10, %eax
+    movl %eax, %ds
+    movl %eax, %es
+    movl %eax, %ss
+    xorl %eax, %eax
+    movl %eax, %fs
+    movl %eax, %gs
+.endm
 
 .set PVH_KIND, 1
 .set MULTIBOOT2_KIND, 2
@@ -89,17 +113,7 @@ common_entry:
     addl $8, %ebx
     addl $0x200000, %eax
     jnc 3b
-4:
-    movl $(1 << 5 | 1 << 9 | 1 << 10), %eax /* PAE OSFXSR OSXMMEXCPT */
-    movl %eax, %cr4
-    movl $early_pml4, %eax
-    movl %eax, %cr3
-    movl $0xc0000080, %ecx
-    rdmsr
-    orl $(1 << 8 | 1 << 11), %eax           /* LME NXE */
-    wrmsr
-    movl $0x80010033, %eax                  /* PG WP NE ET MP PE */
-    movl %eax, %cr0
+4:  enable_long_mode
     lgdt early_gdt_pointer
     ljmp $0x08, $long_entry
 stop32:
@@ -108,13 +122,7 @@ stop32:
 
 .code64
 long_entry:
-    movl $0x10, %eax
-    movl %eax, %ds
-    movl %eax, %es
-    movl %eax, %ss
-    xorl %eax, %eax
-    movl %eax, %fs
-    movl %eax, %gs
+    load_flat_segments
     movl %edi, %edi
     movl %esi, %esi
     movq $boot_stack_top, %rsp
@@ -139,6 +147,13 @@ long_entry:
 4:  hlt
     jmp 4b
 
+/* Another processor, in the early tables: on with what processor_start says (boot::Start). */
+processor_entry:
+    load_flat_segments
+    movq processor_start, %rdi
+    movq processor_start + 8, %rsi
+    movq processor_start + 16, %rdx
+    movq processor_start + 24, %rcx
 /* Into the hypervisor's own tables, onto the CPU's own stack, for good:
  * enter_address_space(argument, stack top, function, CR3). */
 .global enter_address_space
@@ -149,6 +164,25 @@ enter_address_space:
     call *%rdx
 5:  hlt
     jmp 5b
+
+/* What lies between the two marks is copied to a page below 1 MiB (it is position independent) and entered at its first
+ * byte by SIPI with CS = page >> 4; erased once all CPUs are up. */
+.section .rodata.trampoline, "a", @progbits
+.balign 16
+.global trampoline_start, trampoline_end
+.code16
+trampoline_start:
+    cli
+    cld
+    movw %cs, %ax
+    movw %ax, %ds
+    lgdtl trampoline_gdt_pointer - trampoline_start
+    enable_long_mode
+    ljmpl $0x08, $processor_entry
+trampoline_gdt_pointer:
+    .short 23
+    .long early_gdt
+trampoline_end:
 
 .section .rodata.entry, "a", @progbits
 .balign 8
@@ -169,7 +203,6 @@ early_map_gigabytes:
 
 .section .bss.early, "aw", @nobits
 .balign 4096
-.global early_pml4
 early_pml4: .skip 4096
 early_pdpt: .skip 4096
 early_pds:  .skip 4 * 4096

@@ -28,21 +28,9 @@ exception_entries:
 .endr
 
 exception_common:
-    pushq %rax
-    pushq %rcx
-    pushq %rdx
-    pushq %rbx
-    pushq %rbp
-    pushq %rsi
-    pushq %rdi
-    pushq %r8
-    pushq %r9
-    pushq %r10
-    pushq %r11
-    pushq %r12
-    pushq %r13
-    pushq %r14
-    pushq %r15
+.irp register, rax, rcx, rdx, rbx, rbp, rsi, rdi, r8, r9, r10, r11, r12, r13, r14, r15
+    pushq %\register
+.endr
     movq %rsp, %rdi
     cld
     andq $-16, %rsp
@@ -97,26 +85,14 @@ idle_done:
 .balign 16
 .global \name
 \name:
-    pushq %rax
-    pushq %rcx
-    pushq %rdx
-    pushq %rsi
-    pushq %rdi
-    pushq %r8
-    pushq %r9
-    pushq %r10
-    pushq %r11
+.irp register, rax, rcx, rdx, rsi, rdi, r8, r9, r10, r11
+    pushq %\register
+.endr
     cld
     call \function
-    popq %r11
-    popq %r10
-    popq %r9
-    popq %r8
-    popq %rdi
-    popq %rsi
-    popq %rdx
-    popq %rcx
-    popq %rax
+.irp register, r11, r10, r9, r8, rdi, rsi, rdx, rcx, rax
+    popq %\register
+.endr
     iretq
 .endm
 

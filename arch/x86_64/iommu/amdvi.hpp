@@ -1,57 +1,46 @@
 // SPDX-License-Identifier: Apache-2.0
 // arch/x86_64/iommu/amdvi.hpp - one AMD-Vi unit, set so that no device reaches memory and no device interrupts.
 //
-// Trust:      the unit's answers are waited for a bounded number of reads; one that does not answer is an error.
 // Invariants: once deny_everything() has returned nothing, every request of the unit's devices meets a device table entry
 //             that is valid, translates nothing and allows neither reading, writing nor interrupts.
-// Registers:  the Mmio seam (drivers/seams.hpp) over the first 16 KiB; frames are mapped one to one.
 // Spec:       AMD I/O Virtualization Technology (IOMMU) 3.08: 2.2.2 "Device Table", 2.4 "Commands", 2.5 "Event
 //             Logging", 3.4 "IOMMU MMIO Registers".
 #pragma once
 
-#include "arch/x86_64/cpu/raw.hpp"
-#include "arch/x86_64/iommu/fault.hpp"
-
-#include <optional>
-#include <span>
+#include "arch/x86_64/iommu/iommu.hpp"
 
 namespace iommu::amdvi {
 
-inline constexpr std::uint32_t devices = 65536, words_per_device = 4;
-inline constexpr std::uint64_t device_table_bytes = std::uint64_t{devices} * words_per_device * 8,
-                               register_bytes = 0x4000;
-
-// Valid, translation valid, mode 0: access is what IR and IW say, and both are 0. Interrupts valid, control 0: none.
-inline constexpr std::uint64_t deny_memory = 3, deny_interrupts = 1;
-inline constexpr std::uint64_t pass_nmi = std::uint64_t{1} << 58; // for an I/O APIC that the hypervisor uses
-
-inline void fill(std::span<volatile std::uint64_t> table) {
-    for (std::size_t i = 0; i + words_per_device <= table.size(); i += words_per_device) {
-        table[i] = deny_memory;
-        table[i + 2] = deny_interrupts;
-    }
-}
-
-// The device table may serve several units; a zeroed page each for commands and events is one unit's.
-struct Frames {
-    base::PhysAddr device_table;
-    std::span<volatile std::uint64_t, 512> commands, events; // one to one
-};
-
 template <typename Registers> class Unit {
 public:
+    // A device table with four words for each of 65,536 requesters.
+    static constexpr std::uint64_t words_per_device = 4,
+                                   table_frames = 65536 * words_per_device * 8 / base::page_size,
+                                   register_bytes = 0x4000;
+
     explicit Unit(Registers registers) : registers_(registers) {}
+
+    // Nobody reaches memory, and of interrupts only the I/O APICs' NMIs pass.
+    static void fill(const Frames& frames, std::span<const acpi::IoApicSource> io_apics, std::uint32_t) {
+        // Valid, translation valid, mode 0: access is what IR and IW say, and both are 0. Interrupts valid, control 0: none.
+        constexpr std::uint64_t deny_memory = 3, deny_interrupts = 1, pass_nmi = std::uint64_t{1} << 58;
+        for (std::size_t i = 0; i + words_per_device <= frames.table.size(); i += words_per_device) {
+            frames.table[i] = deny_memory;
+            frames.table[i + 2] = deny_interrupts;
+        }
+        for (const acpi::IoApicSource& source : io_apics)
+            frames.table[source.requester * words_per_device + 2] = deny_interrupts | pass_nmi;
+    }
 
     // Nothing, or what is wrong with the unit. What firmware had set up is replaced, its exclusion range too.
     [[nodiscard]] const char* deny_everything(const Frames& frames) const {
-        constexpr std::uint64_t entries_256 = std::uint64_t{8} << 56,
-                                table_pages = device_table_bytes / base::page_size;
+        constexpr std::uint64_t entries_256 = std::uint64_t{8} << 56;
         if ((registers_.read64(features_offset) & has_invalidate_all) == 0)
             return "it cannot invalidate everything at once";
         registers_.write64(control_offset, 0);
-        registers_.write64(device_table_offset, frames.device_table.value() | (table_pages - 1));
-        registers_.write64(commands_offset, cpu::address_of(frames.commands[0]).value() | entries_256);
-        registers_.write64(events_offset, cpu::address_of(frames.events[0]).value() | entries_256);
+        registers_.write64(device_table_offset, physical(frames.table[0]) | (table_frames - 1));
+        registers_.write64(commands_offset, physical(frames.queue[0]) | entries_256);
+        registers_.write64(events_offset, physical(frames.log[0]) | entries_256);
         for (const std::uint32_t zero : {exclusion_offset, exclusion_offset + 8, command_head_offset,
                                          command_tail_offset, event_head_offset, event_tail_offset})
             registers_.write64(zero, 0);
@@ -66,9 +55,9 @@ public:
         const std::uint64_t head = registers_.read64(event_head_offset) % log_bytes;
         if (head == registers_.read64(event_tail_offset) % log_bytes)
             return std::nullopt;
-        const std::uint64_t first = frames.events[head / 8];
+        const std::uint64_t first = frames.log[head / 8];
         const Fault fault{static_cast<std::uint16_t>(first), static_cast<std::uint8_t>(first >> 60),
-                          (first >> 53 & 1) != 0, lost, frames.events[head / 8 + 1]};
+                          (first >> 53 & 1) != 0, lost, frames.log[head / 8 + 1]};
         registers_.write64(event_head_offset, (head + 16) % log_bytes);
         if (lost) { // a log that overflowed has stopped and is started anew
             registers_.write64(control_offset, enable | run_commands);
@@ -86,15 +75,14 @@ private:
                                    status_offset = 0x2020;
     static constexpr std::uint64_t enable = 1, log_events = 1u << 2, run_commands = 1u << 12,
                                    has_invalidate_all = 1u << 6;
-    static constexpr unsigned patience = 1'000'000;
 
     // Everything cached of the former table is dropped, the end awaited.
     [[nodiscard]] bool invalidate(const Frames& frames) const {
         constexpr std::uint64_t all = std::uint64_t{8} << 60, wait = std::uint64_t{1} << 60 | 1, done = 0xd0;
-        volatile std::uint64_t& answer = frames.events[511]; // the end of the event log, which is empty
-        frames.commands[0] = all;
-        frames.commands[2] = wait | cpu::address_of(answer).value();
-        frames.commands[3] = done;
+        volatile std::uint64_t& answer = frames.log[511]; // the end of the event log, which is empty
+        frames.queue[0] = all;
+        frames.queue[2] = wait | physical(answer);
+        frames.queue[3] = done;
         registers_.write64(command_tail_offset, 32);
         for (unsigned i = 0; i < patience; ++i)
             if (answer == done)

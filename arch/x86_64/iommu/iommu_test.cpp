@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <map>
@@ -16,9 +17,6 @@ namespace {
 using Page = std::array<std::uint64_t, 512>;
 std::uint64_t address_of(const void* p) {
     return reinterpret_cast<std::uintptr_t>(p);
-}
-std::span<volatile std::uint64_t, 512> view(Page& page) {
-    return std::span<volatile std::uint64_t, 512>{page};
 }
 
 // A VT-d unit: command and status register, invalidation queue, fault records at 0x200.
@@ -107,10 +105,14 @@ struct VtdRegisters {
 
 struct Vtd : testing::Test {
     VtdModel model;
-    alignas(4096) Page queue{};
+    alignas(4096) std::array<std::uint64_t, 1024> tables{};
+    alignas(4096) Page queue{}, answers{};
+    std::uint64_t root = address_of(&tables[0]), interrupts = address_of(&tables[512]);
     iommu::vtd::Unit<VtdRegisters> unit{VtdRegisters{&model}};
-    const char* deny(bool x2apic = true) {
-        return unit.deny_everything({base::PhysAddr{0x5000}, base::PhysAddr{0x6000}, view(queue)}, x2apic);
+    iommu::Frames frames{tables, queue, answers, true};
+    const char* deny(bool wide = true) {
+        frames.wide = wide;
+        return unit.deny_everything(frames);
     }
 };
 
@@ -119,8 +121,8 @@ TEST_F(Vtd, TablesFirstThenInvalidationThenTranslation) {
     EXPECT_EQ(model.log,
               (std::vector<std::string>{"root", "queue on", "interrupts", "invalidate 1", "invalidate 2",
                                         "invalidate 4", "invalidate 5", "translation on", "remapping on"}));
-    EXPECT_EQ(model.latched_root, 0x5000u);
-    EXPECT_EQ(model.latched_interrupts, 0x6000u | 7 | 1u << 11);
+    EXPECT_EQ(model.latched_root, root);
+    EXPECT_EQ(model.latched_interrupts, interrupts | 7 | 1u << 11);
     EXPECT_EQ(model.fault_control >> 31, 1u);
 }
 
@@ -133,14 +135,14 @@ TEST_F(Vtd, WithoutInterruptRemappingOrX2apic) {
     VtdModel fresh;
     model = fresh;
     EXPECT_EQ(deny(false), nullptr);
-    EXPECT_EQ(model.latched_interrupts, 0x6000u | 7);
+    EXPECT_EQ(model.latched_interrupts, interrupts | 7);
 }
 
 TEST_F(Vtd, WhatFirmwareHadOnIsReplacedWhileTranslationStaysOn) {
     model.status = 1u << 31 | 1u << 30 | 1u << 26 | 1u << 25 | 1u << 23;
     model.latched_root = 0x111000;
     EXPECT_EQ(deny(), nullptr);
-    EXPECT_EQ(model.latched_root, 0x5000u);
+    EXPECT_EQ(model.latched_root, root);
     EXPECT_EQ(model.status >> 23 & 1, 0u) << "compatibility-format interrupts would pass";
     for (const std::string& step : model.log)
         EXPECT_NE(step, "translation off");
@@ -166,30 +168,44 @@ TEST_F(Vtd, UnitsThatCannotOrDoNotObeyAreNamed) {
 }
 
 TEST_F(Vtd, FaultsAreReadOnceEach) {
-    EXPECT_FALSE(unit.next_fault());
+    EXPECT_FALSE(unit.next_fault(frames));
     model.records = {0xabc000, std::uint64_t{1} << 63 | std::uint64_t{2} << 32 | 0x1f8, 0xdef000,
                      std::uint64_t{3} << 62 | std::uint64_t{6} << 32 | 0x10};
     model.fault_status = 3;
-    const auto first = unit.next_fault();
+    const auto first = unit.next_fault(frames);
     ASSERT_TRUE(first);
     EXPECT_EQ(first->requester, 0x1f8);
     EXPECT_EQ(first->reason, 2);
     EXPECT_EQ(first->address, 0xabc000u);
     EXPECT_TRUE(first->write);
     EXPECT_TRUE(first->lost);
-    const auto second = unit.next_fault();
+    const auto second = unit.next_fault(frames);
     ASSERT_TRUE(second);
     EXPECT_FALSE(second->write);
     EXPECT_FALSE(second->lost);
     EXPECT_EQ(second->reason, 6);
-    EXPECT_FALSE(unit.next_fault());
+    EXPECT_FALSE(unit.next_fault(frames));
 }
 
-TEST(VtdEntry, NmiOfOneRequesterToOneCpu) {
-    const auto wide = iommu::vtd::nmi_entry(0xf0f8, 0x12345, true);
-    EXPECT_EQ(wide.low, std::uint64_t{0x12345} << 32 | 4 << 5 | 1);
-    EXPECT_EQ(wide.high, 1u << 18 | 0xf0f8u);
-    EXPECT_EQ(iommu::vtd::nmi_entry(0, 3, false).low, std::uint64_t{3} << 40 | 4 << 5 | 1);
+TEST_F(Vtd, TheTableLetsEachIoApicSendNmisToOneCpu) {
+    const std::array<acpi::IoApicSource, 2> io_apics{{{1, 0xf0f8}, {2, 0x10}}};
+    unit.fill(frames, io_apics, 0x12345);
+    EXPECT_EQ(tables[512], std::uint64_t{0x12345} << 32 | 4 << 5 | 1);
+    EXPECT_EQ(tables[513], 1u << 18 | 0xf0f8u);
+    EXPECT_EQ(tables[515], 1u << 18 | 0x10u);
+    EXPECT_EQ(tables[516], 0u);
+    frames.wide = false;
+    unit.fill(frames, io_apics, 3);
+    EXPECT_EQ(tables[512], std::uint64_t{3} << 40 | 4 << 5 | 1);
+    EXPECT_EQ(std::count(tables.begin(), tables.begin() + 512, 0u), 512) << "no device has a table";
+}
+
+TEST_F(Vtd, SaysWhatItCanDo) {
+    EXPECT_TRUE(unit.remaps_interrupts());
+    EXPECT_TRUE(unit.can_be_wide());
+    model.extended = 1u << 1;
+    EXPECT_FALSE(unit.remaps_interrupts());
+    EXPECT_FALSE(unit.can_be_wide());
 }
 
 // An AMD-Vi unit: a command queue that runs when enabled, an event log.
@@ -221,9 +237,8 @@ struct AmdRegisters {
 
 struct Amd : testing::Test {
     AmdModel model;
-    alignas(4096) Page commands{};
-    alignas(4096) Page events{};
-    iommu::amdvi::Frames frames{base::PhysAddr{0x200000}, view(commands), view(events)};
+    alignas(4096) Page table{}, commands{}, events{};
+    iommu::Frames frames{table, commands, events};
     iommu::amdvi::Unit<AmdRegisters> unit{AmdRegisters{&model}};
 };
 
@@ -231,7 +246,7 @@ TEST_F(Amd, EveryRequesterIsCoveredAndExclusionIsOff) {
     model.registers[0x20] = 0x3001; // firmware's hole
     model.registers[0x18] = 1;
     EXPECT_EQ(unit.deny_everything(frames), nullptr);
-    EXPECT_EQ(model.registers[0], 0x200000u | 511);
+    EXPECT_EQ(model.registers[0], address_of(table.data()) | 511);
     EXPECT_EQ(model.registers[8] & ~std::uint64_t{0xfff},
               address_of(commands.data()) | std::uint64_t{8} << 56);
     EXPECT_EQ(model.registers[0x10] & ~std::uint64_t{0xfff},
@@ -248,16 +263,15 @@ TEST_F(Amd, UnitsThatCannotOrDoNotObeyAreNamed) {
     EXPECT_STREQ(unit.deny_everything(frames), "it cannot invalidate everything at once");
 }
 
-TEST(AmdTable, EntriesDenyMemoryAndInterrupts) {
-    std::vector<std::uint64_t> table(4 * 8, 0xff);
-    for (std::size_t i = 0; i < table.size(); ++i)
-        table[i] = 0;
-    iommu::amdvi::fill(std::span<volatile std::uint64_t>{table.data(), table.size()});
+TEST_F(Amd, EntriesDenyMemoryAndAllInterruptsButTheIoApicsNmis) {
+    std::vector<std::uint64_t> devices(4 * 8);
+    frames.table = devices;
+    unit.fill(frames, std::array{acpi::IoApicSource{1, 5}}, 0);
     for (std::size_t device = 0; device < 8; ++device) {
-        EXPECT_EQ(table[4 * device], 3u);
-        EXPECT_EQ(table[4 * device + 1], 0u);
-        EXPECT_EQ(table[4 * device + 2], 1u);
-        EXPECT_EQ(table[4 * device + 3], 0u);
+        EXPECT_EQ(devices[4 * device], 3u);
+        EXPECT_EQ(devices[4 * device + 1], 0u);
+        EXPECT_EQ(devices[4 * device + 2], device == 5 ? 1u | std::uint64_t{1} << 58 : 1u);
+        EXPECT_EQ(devices[4 * device + 3], 0u);
     }
 }
 

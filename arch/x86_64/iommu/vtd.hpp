@@ -1,69 +1,62 @@
 // SPDX-License-Identifier: Apache-2.0
 // arch/x86_64/iommu/vtd.hpp - one VT-d remapping unit, set so that no device reaches memory and no device interrupts.
 //
-// Trust:      the unit's answers are waited for a bounded number of reads; one that does not answer is an error.
 // Invariants: once deny_everything() has returned nothing, every DMA request of the unit's devices ends at a root table
 //             without present entries, and every interrupt request at the interrupt table that was given.
-// Registers:  the Mmio seam (drivers/seams.hpp) over the first page; frames are mapped one to one.
 // Spec:       Intel VT-d 4.1, 6.5.2 "Queued Invalidation Interface", 11.4 "Register Descriptions", 9.1 "Root Entry", 9.9
 //             "Interrupt Remapping Table Entry".
 #pragma once
 
-#include "arch/x86_64/cpu/raw.hpp"
-#include "arch/x86_64/iommu/fault.hpp"
-
-#include <optional>
-#include <span>
+#include "arch/x86_64/iommu/iommu.hpp"
 
 namespace iommu::vtd {
 
-// A remapped NMI of the requester named to one CPU, as an interrupt table entry (two words).
-struct InterruptEntry {
-    std::uint64_t low, high;
-};
-constexpr InterruptEntry nmi_entry(std::uint16_t requester, std::uint32_t apic_id, bool wide) {
-    constexpr std::uint64_t present = 1, deliver_nmi = 4u << 5, verify_requester = 1u << 18;
-    return {present | deliver_nmi | std::uint64_t{apic_id} << (wide ? 32 : 40), verify_requester | requester};
-}
-
-// Zeroed pages of the hypervisor's. Root and interrupt table may serve several units, a queue is one unit's.
-struct Frames {
-    base::PhysAddr root, interrupts;
-    std::span<volatile std::uint64_t, 512> queue; // one to one
-};
-
 template <typename Registers> class Unit {
 public:
+    static constexpr std::uint64_t table_frames = 2,
+                                   register_bytes = base::page_size; // root table, interrupt table
+
     explicit Unit(Registers registers) : registers_(registers) {}
 
-    // Whether its interrupt table can name CPUs by 32 bits.
+    // Entry n of the interrupt table: an NMI of the nth I/O APIC's to one CPU. The root table stays empty.
+    static void fill(const Frames& frames, std::span<const acpi::IoApicSource> io_apics,
+                     std::uint32_t apic_id) {
+        constexpr std::uint64_t present = 1, deliver_nmi = 4u << 5, verify_requester = 1u << 18;
+        const Words entries = frames.table.subspan(words_a_frame);
+        for (std::size_t i = 0; i < io_apics.size(); ++i) {
+            entries[2 * i] = present | deliver_nmi | std::uint64_t{apic_id} << (frames.wide ? 32 : 40);
+            entries[2 * i + 1] = verify_requester | io_apics[i].requester;
+        }
+    }
+    // Whether it remaps interrupts, and whether its interrupt table can name CPUs by 32 bits.
+    [[nodiscard]] bool remaps_interrupts() const {
+        return (registers_.read64(extended_offset) & has_interrupts) != 0;
+    }
     [[nodiscard]] bool can_be_wide() const {
         return (registers_.read64(extended_offset) & has_extended_interrupts) != 0;
     }
-    // `wide`: the interrupt table does so. Nothing, or what is wrong with the unit. What firmware had set up is replaced. The frames' contents are in memory,
-    // not in caches: units need not snoop.
-    [[nodiscard]] const char* deny_everything(const Frames& frames, bool wide) const {
+    // Nothing, or what is wrong with the unit. What firmware had set up is replaced.
+    [[nodiscard]] const char* deny_everything(const Frames& frames) const {
         const std::uint64_t capability = registers_.read64(capability_offset);
-        const std::uint64_t extended = registers_.read64(extended_offset);
-        if ((extended & has_queue) == 0)
+        if ((registers_.read64(extended_offset) & has_queue) == 0)
             return "it has no queued invalidation";
         if (fault_record(capability, fault_records(capability)) > base::page_size)
             return "its fault records lie beyond its first page";
-        const bool remaps = (extended & has_interrupts) != 0;
+        const bool remaps = remaps_interrupts();
+        const std::uint64_t entries = physical(frames.table[words_a_frame]);
         registers_.write32(fault_control_offset, fault_interrupt_masked);
         const bool set_up =
             turn(queued, false) && turn(compatibility_interrupts, false) &&
             ((capability & needs_write_flush) == 0 || command(write_buffer_flush, 0)) &&
-            point(root_offset, frames.root.value(), set_root) && start_queue(frames) &&
-            (!remaps ||
-             point(interrupts_offset, frames.interrupts.value() | entries_256 | (wide ? extended_mode : 0),
-                   set_interrupts)) &&
+            point(root_offset, physical(frames.table[0]), set_root) && start_queue(frames) &&
+            (!remaps || point(interrupts_offset, entries | entries_256 | (frames.wide ? extended_mode : 0),
+                              set_interrupts)) &&
             invalidate(frames, remaps) && turn(translation, true) && (!remaps || turn(interrupts, true));
         return set_up ? nullptr : "it does not obey its command register";
     }
 
     // The next refused access, if there is one; its record is free again.
-    [[nodiscard]] std::optional<Fault> next_fault() const {
+    [[nodiscard]] std::optional<Fault> next_fault(const Frames&) const {
         constexpr std::uint32_t overflow = 1, pending = 2;
         const std::uint32_t status = registers_.read32(fault_status_offset);
         if ((status & (overflow | pending)) == 0)
@@ -98,7 +91,6 @@ private:
                                    fault_interrupt_masked = 1u << 31;
     static constexpr std::uint32_t lasting =
         ~(set_root | set_fault_log | write_buffer_flush | set_interrupts);
-    static constexpr unsigned patience = 1'000'000;
 
     static constexpr unsigned fault_records(std::uint64_t capability) {
         return static_cast<unsigned>(capability >> 40 & 0xff) + 1;
@@ -125,24 +117,24 @@ private:
     }
     [[nodiscard]] bool start_queue(const Frames& frames) const {
         registers_.write64(queue_tail_offset, 0);
-        registers_.write64(queue_offset, cpu::address_of(frames.queue[0]).value());
+        registers_.write64(queue_offset, physical(frames.queue[0]));
         return command(queued, queued);
     }
     // Everything cached of the former tables is dropped: one batch, its end awaited.
     [[nodiscard]] bool invalidate(const Frames& frames, bool remaps) const {
         constexpr std::uint64_t context = 1u | 1u << 4, translations = 2u | 1u << 4 | 3u << 6, entries = 4,
                                 wait = 5u | 1u << 5, done = 0xd0;
-        constexpr std::size_t status = 256; // in the half of the page that the queue never reaches
+        volatile std::uint64_t& answer = frames.log[0];
         const std::uint64_t end = wait | done << 32;
         std::size_t tail = 0;
         for (const std::uint64_t descriptor : {context, translations, remaps ? entries : end, end}) {
             frames.queue[tail] = descriptor;
-            frames.queue[tail + 1] = descriptor == end ? cpu::address_of(frames.queue[status]).value() : 0;
+            frames.queue[tail + 1] = descriptor == end ? physical(answer) : 0;
             tail += 2;
         }
         registers_.write64(queue_tail_offset, tail * 8);
         for (unsigned i = 0; i < patience; ++i)
-            if (frames.queue[status] == done)
+            if (answer == done)
                 return true;
         return false;
     }

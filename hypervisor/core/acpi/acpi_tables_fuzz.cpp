@@ -9,7 +9,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     for (int pass = 0; pass < 2; ++pass) {
         acpi::Tables tables;
         image.reads = 0;
-        const auto result = acpi::parse(acpi::PhysicalReader{image}, base::PhysAddr{image.rsdp}, tables);
+        const auto result = acpi::parse(image.memory(), image.rsdp, tables);
         if (image.reads > 3 + 1 + 64 * 3 + 2)
             std::abort(); // the work is bounded by the list of tables
         if (result.ok()) {

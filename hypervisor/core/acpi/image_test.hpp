@@ -35,7 +35,7 @@ public:
     }
 
     // Memory exists only where a block lies.
-    std::span<const std::byte> operator()(std::uint64_t address, std::uint32_t length) {
+    std::span<const std::byte> operator()(std::uint64_t address, std::size_t length) const {
         ++reads;
         auto after = blocks.upper_bound(address);
         if (after == blocks.begin())
@@ -45,6 +45,8 @@ public:
             return {};
         return std::span<const std::byte>{block}.subspan(address - start, length);
     }
+
+    [[nodiscard]] bytes::Source memory() const { return {*this, UINT64_MAX}; }
 
     // Makes every checksum good again, as firmware that lies consistently would.
     void repair() {
@@ -63,7 +65,7 @@ public:
 
     std::uint64_t rsdp = 0;
     std::map<std::uint64_t, std::vector<std::byte>> blocks;
-    std::uint64_t reads = 0;
+    mutable std::uint64_t reads = 0;
 
 private:
     static void set(std::vector<std::byte>& block, std::size_t from, std::size_t length, std::size_t at) {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// hypervisor/core/acpi/layout.hpp - offsets and sizes of the tables that are read and built; not for other
-// folders. Spec: ACPI 6.5, tables 5.3 (RSDP), 5.4 (header), 5.9 (FADT), 5.19-5.27 (MADT), 5.1 (Generic
-// Address Structure).
+// hypervisor/core/acpi/layout.hpp - offsets and sizes of the tables that are read; shared with those that build them.
+// Spec: ACPI 6.5, tables 5.3 (RSDP), 5.4 (header), 5.9 (FADT), 5.19-5.27 (MADT), 5.1 (Generic Address Structure).
 #pragma once
 
 #include <array>
@@ -10,7 +9,7 @@
 
 namespace acpi {
 
-// `bytes` characters of a signature as they lie in memory.
+// A signature as it lies in memory.
 constexpr std::uint32_t signature(const char (&text)[5]) {
     std::uint32_t value = 0;
     for (unsigned i = 0; i < 4; ++i)
@@ -46,27 +45,16 @@ struct [[gnu::packed]] Header {
 };
 static_assert(sizeof(Header) == 36);
 
-struct [[gnu::packed]] GenericAddress {
-    std::uint8_t space;
-    std::uint8_t bits;
-    std::uint8_t bit_offset;
-    std::uint8_t access_size;
-    std::uint64_t address;
-};
-static_assert(sizeof(GenericAddress) == 12);
-
 namespace fadt {
-inline constexpr std::size_t dsdt = 40, pm1a_control = 64, pm1b_control = 68;
-inline constexpr std::size_t pm1_control_length = 89, boot_flags = 109, flags = 112;
-inline constexpr std::size_t reset_register = 116, reset_value = 128, minor_version = 131, x_dsdt = 140;
-inline constexpr std::size_t x_pm1a_control = 172, x_pm1b_control = 184;
-inline constexpr std::size_t hypervisor_vendor = 268, bytes_v6 = 276;
+inline constexpr std::size_t dsdt = 40, pm1a_control = 64, pm1b_control = 68, pm1_control_length = 89,
+                             flags = 112, reset_register = 116, reset_value = 128, x_dsdt = 140,
+                             x_pm1a_control = 172, x_pm1b_control = 184;
 inline constexpr std::uint32_t flag_reset_register = 1u << 10, flag_hardware_reduced = 1u << 20;
 } // namespace fadt
 
 namespace madt {
-inline constexpr std::size_t local_apic = 36, entries = 44;
-inline constexpr std::uint8_t type_local_apic = 0, type_io_apic = 1, type_override = 2, type_x2apic = 9;
+inline constexpr std::size_t entries = 44;
+inline constexpr std::uint8_t type_local_apic = 0, type_io_apic = 1, type_x2apic = 9;
 inline constexpr std::uint32_t cpu_enabled = 1, cpu_online_capable = 2;
 } // namespace madt
 

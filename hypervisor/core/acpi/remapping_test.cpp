@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "hypervisor/core/acpi/remapping.hpp"
-
 #include "hypervisor/core/acpi/image_test.hpp"
 #include "hypervisor/core/acpi/layout.hpp"
-#include "hypervisor/core/acpi/tables.hpp"
 
 #include <gtest/gtest.h>
 
@@ -27,9 +24,7 @@ acpi::testing::Image load(const std::string& machine) {
 }
 std::unique_ptr<acpi::Tables> parse(acpi::testing::Image& image) {
     auto tables = std::make_unique<acpi::Tables>();
-    return acpi::parse(acpi::PhysicalReader{image}, base::PhysAddr{image.rsdp}, *tables).ok()
-               ? std::move(tables)
-               : nullptr;
+    return acpi::parse(image.memory(), image.rsdp, *tables).ok() ? std::move(tables) : nullptr;
 }
 
 Table bytes(std::size_t before, std::initializer_list<int> rest) {
@@ -38,13 +33,18 @@ Table bytes(std::size_t before, std::initializer_list<int> rest) {
         table.push_back(static_cast<std::byte>(byte));
     return table;
 }
+bool read(const char (&signature)[5], Table table, Remapping& out) {
+    if (table.size() >= 4)
+        std::memcpy(table.data(), signature, 4);
+    return acpi::read_remapping(table, out).ok();
+}
 bool dmar(const Table& table, Remapping& out) {
     out = {};
-    return acpi::read_dmar(table, out);
+    return read("DMAR", table, out);
 }
 bool ivrs(const Table& table, Remapping& out) {
     out = {};
-    return acpi::read_ivrs(table, out);
+    return read("IVRS", table, out);
 }
 
 TEST(Remapping, VtdOfQemu) {
@@ -68,6 +68,26 @@ TEST(Remapping, AmdViOfQemuNamesOneUnitInTwoBlocks) {
     EXPECT_EQ(tables->remapping.units[0], 0xfed80000u);
     ASSERT_EQ(tables->remapping.io_apics.size(), 1u);
     EXPECT_EQ(tables->remapping.io_apics[0].requester, 0xa0u);
+}
+
+TEST(Remapping, AnNmiThatIsBlockedHasNoRedirection) {
+    constexpr std::uint64_t plain = std::uint64_t{3} << 56 | 4u << 8;
+    Remapping r;
+    EXPECT_EQ(acpi::nmi_redirection(r, 0, 7, 3), plain) << "no units";
+    r.kind = RemappingKind::vtd;
+    ASSERT_TRUE(r.units.push_back(0xfed90000) && r.units.push_back(0xfed91000));
+    ASSERT_TRUE(r.io_apics.push_back({4, 0xff00}) && r.io_apics.push_back({7, 0xf0f8}));
+    EXPECT_EQ(acpi::nmi_redirection(r, 2, 7, 3), std::uint64_t{1} << 49 | std::uint64_t{1} << 48)
+        << "entry 1 of the table";
+    EXPECT_EQ(acpi::nmi_redirection(r, 2, 4, 3), std::uint64_t{1} << 48);
+    EXPECT_EQ(acpi::nmi_redirection(r, 2, 5, 3), std::nullopt) << "an I/O APIC that is in no scope";
+    EXPECT_EQ(acpi::nmi_redirection(r, 1, 7, 3), std::nullopt) << "perhaps the unit that does not remap";
+    EXPECT_EQ(acpi::nmi_redirection(r, 0, 5, 3), plain) << "units that leave interrupts alone";
+    r.kind = RemappingKind::amdvi; // lets the NMIs of those that are listed pass as they are
+    EXPECT_EQ(acpi::nmi_redirection(r, 0, 7, 3), plain);
+    EXPECT_EQ(acpi::nmi_redirection(r, 0, 5, 3), std::nullopt);
+    r.units.clear();
+    EXPECT_EQ(acpi::nmi_redirection(r, 0, 5, 3), plain);
 }
 
 TEST(Remapping, NoTableMeansNone) {
@@ -126,8 +146,8 @@ TEST(Remapping, DmarRefused) {
     EXPECT_FALSE(dmar(many, r)) << "more units than fit";
     many.resize(48 + 16 * 16);
     EXPECT_TRUE(dmar(many, r));
-    EXPECT_FALSE(acpi::read_ivrs(bytes(48, {}), r)) << "both kinds";
-    EXPECT_FALSE(acpi::read_dmar(bytes(48, {}), r)) << "twice";
+    EXPECT_FALSE(read("IVRS", bytes(48, {}), r)) << "both kinds";
+    EXPECT_FALSE(read("DMAR", bytes(48, {}), r)) << "twice";
 }
 
 Table ivhd(int type, std::size_t head, std::initializer_list<int> entries) {

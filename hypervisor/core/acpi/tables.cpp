@@ -2,162 +2,202 @@
 // hypervisor/core/acpi/tables.cpp - a strict, bounded reader of ACPI tables.
 #include "hypervisor/core/acpi/tables.hpp"
 
+#include "hypervisor/base/address.hpp"
 #include "hypervisor/core/acpi/layout.hpp"
 #include "hypervisor/core/bytes/reader.hpp"
+
+#include <algorithm>
 
 namespace acpi {
 namespace {
 
 using Bytes = std::span<const std::byte>;
-
-constexpr std::size_t max_tables = 64;
-using TableList = base::FixedVector<std::uint64_t, max_tables>;
+using Status = base::Status<Error>;
+using TableList = base::FixedVector<std::uint64_t, 64>;
 
 template <typename T> T at(Bytes table, std::size_t offset) {
     return bytes::load<T>(table, offset).value_or(T{});
 }
 
+Status require(bool condition, Error error) {
+    return condition ? Status{base::success} : base::Failure{error};
+}
+
+bool checksum_good(Bytes data) {
+    unsigned sum = 0;
+    for (const std::byte byte : data)
+        sum += std::to_integer<unsigned>(byte);
+    return (sum & 0xFF) == 0;
+}
+
+// Exactly `count` bytes of physical memory, or an empty span.
+Bytes exactly(const bytes::Source& memory, std::uint64_t address, std::uint32_t count) {
+    const Bytes seen = memory.view(address, count);
+    return seen.size() == count ? seen : Bytes{};
+}
+
 // A whole table with a good checksum, or an empty span.
-Bytes read_table(PhysicalReader read, std::uint64_t address) {
-    const Bytes head = read(address, sizeof(Header));
-    if (head.empty())
-        return {};
-    const std::uint32_t length = at<Header>(head, 0).length;
+Bytes read_table(const bytes::Source& memory, std::uint64_t address) {
+    const std::uint32_t length = at<Header>(exactly(memory, address, sizeof(Header)), 0).length;
     if (length < sizeof(Header) || length > max_table_bytes)
         return {};
-    const Bytes table = read(address, length);
+    const Bytes table = exactly(memory, address, length);
     // Firmware memory may change between the two reads: the length inside what is used must be the one that
     // was read.
-    if (table.empty() || at<Header>(table, 0).length != length || !checksum_good(table))
-        return {};
-    return table;
+    return at<Header>(table, 0).length == length && checksum_good(table) ? table : Bytes{};
 }
 
-template <typename Entry> bool list_tables(Bytes root, TableList& list) {
-    const std::size_t body = root.size() - sizeof(Header);
-    if (body % sizeof(Entry) != 0)
-        return false;
-    for (std::size_t offset = sizeof(Header); offset < root.size(); offset += sizeof(Entry)) {
-        const std::uint64_t address = at<Entry>(root, offset);
-        if (address != 0 && !list.push_back(address))
-            return false;
-    }
-    return true;
-}
-
-base::Status<Error> read_root(PhysicalReader read, base::PhysAddr rsdp_address, TableList& list) {
-    const Bytes first = read(rsdp_address.value(), rsdp_v1_bytes);
-    if (first.empty())
-        return base::Failure{Error::unreadable};
-    if (at<std::array<char, 8>>(first, 0) != rsdp_signature || !checksum_good(first))
-        return base::Failure{Error::bad_rsdp};
-    const auto revision = at<std::uint8_t>(first, offsetof(Rsdp, revision));
-    std::uint64_t rsdt = at<std::uint32_t>(first, offsetof(Rsdp, rsdt));
-    std::uint64_t xsdt = 0;
-    if (revision >= 2) {
-        const Bytes head = read(rsdp_address.value(), sizeof(Rsdp));
-        if (head.empty())
-            return base::Failure{Error::unreadable};
-        const std::uint32_t length = at<Rsdp>(head, 0).length;
-        if (length < sizeof(Rsdp) || length > base::page_size)
-            return base::Failure{Error::bad_rsdp};
-        const Bytes whole = read(rsdp_address.value(), length);
-        if (whole.empty() || !checksum_good(whole))
-            return base::Failure{Error::bad_rsdp};
-        xsdt = at<Rsdp>(whole, 0).xsdt;
-    }
-    const bool extended = xsdt != 0;
-    const Bytes root = read_table(read, extended ? xsdt : rsdt);
-    if (root.empty() || at<Header>(root, 0).signature != (extended ? signature("XSDT") : signature("RSDT")))
-        return base::Failure{Error::bad_root};
-    const bool listed =
-        extended ? list_tables<std::uint64_t>(root, list) : list_tables<std::uint32_t>(root, list);
-    if (!listed)
-        return base::Failure{Error::bad_root};
-    return base::success;
-}
-
-// A CPU that is neither enabled nor online-capable does not exist; the same APIC ID twice is one CPU.
-base::Status<Error> add_cpu(Tables& out, std::uint32_t apic_id, std::uint32_t flags) {
-    const bool enabled = (flags & madt::cpu_enabled) != 0;
-    if (!enabled && (flags & madt::cpu_online_capable) == 0)
-        return base::success;
-    for (Cpu& cpu : out.cpus)
-        if (cpu.apic_id == apic_id) {
-            cpu.enabled = cpu.enabled || enabled;
-            return base::success;
-        }
-    if (!out.cpus.push_back({apic_id, enabled}))
-        return base::Failure{Error::too_many};
-    return base::success;
-}
-
-base::Status<Error> read_madt_entry(Bytes entry, Tables& out) {
-    const auto need = [&](std::size_t bytes) { return entry.size() >= bytes; };
-    constexpr std::uint8_t no_local_apic = 0xFF;
-    constexpr std::uint32_t no_x2apic = 0xFFFFFFFF;
-    switch (at<std::uint8_t>(entry, 0)) {
-    case madt::type_local_apic:
-        if (!need(8))
-            return base::Failure{Error::bad_table};
-        if (at<std::uint8_t>(entry, 3) == no_local_apic)
-            return base::success;
-        return add_cpu(out, at<std::uint8_t>(entry, 3), at<std::uint32_t>(entry, 4));
-    case madt::type_x2apic:
-        if (!need(16))
-            return base::Failure{Error::bad_table};
-        if (at<std::uint32_t>(entry, 4) == no_x2apic)
-            return base::success;
-        return add_cpu(out, at<std::uint32_t>(entry, 4), at<std::uint32_t>(entry, 8));
-    case madt::type_io_apic:
-        if (!need(12))
-            return base::Failure{Error::bad_table};
-        if (!out.io_apics.push_back(
-                {at<std::uint32_t>(entry, 4), at<std::uint32_t>(entry, 8), at<std::uint8_t>(entry, 2)}))
-            return base::Failure{Error::too_many};
-        return base::success;
-    case madt::type_override:
-        if (!need(10))
-            return base::Failure{Error::bad_table};
-        if (!out.overrides.push_back(
-                {at<std::uint8_t>(entry, 3), at<std::uint32_t>(entry, 4), at<std::uint16_t>(entry, 8)}))
-            return base::Failure{Error::too_many};
-        return base::success;
-    default:
-        return base::success;
-    }
-}
-
-base::Status<Error> read_madt(Bytes table, Tables& out) {
-    if (table.size() < madt::entries)
-        return base::Failure{Error::bad_table};
-    for (std::size_t offset = madt::entries; offset < table.size();) {
-        const std::size_t left = table.size() - offset;
-        const std::size_t length = left >= 2 ? at<std::uint8_t>(table, offset + 1) : 0;
-        if (length < 2 || length > left)
-            return base::Failure{Error::bad_table};
-        CAISSON_TRY(read_madt_entry(table.subspan(offset, length), out));
+// Walks the records of `bytes` from `offset` on: length_of(record) says how long each is, use(record) looks at it.
+template <typename Length, typename Use>
+Status each_record(Bytes bytes, std::size_t offset, std::size_t smallest, Length length_of, Use use) {
+    while (offset < bytes.size()) {
+        const Bytes rest = bytes.subspan(offset);
+        const std::size_t length = rest.size() < smallest ? 0 : length_of(rest);
+        CAISSON_TRY(require(length >= smallest && length <= rest.size(), Error::bad_table));
+        CAISSON_TRY(use(rest.first(length)));
         offset += length;
     }
     return base::success;
 }
 
-std::optional<Register> generic(Bytes table, std::size_t offset) {
-    const auto raw = bytes::load<GenericAddress>(table, offset);
-    if (!raw || raw->address == 0 || raw->space > static_cast<std::uint8_t>(Space::pci))
-        return std::nullopt;
-    return Register{static_cast<Space>(raw->space), raw->bits, raw->address};
+bool is_rsdp(Bytes bytes) {
+    return at<std::array<char, 8>>(bytes, 0) == rsdp_signature && checksum_good(bytes);
 }
 
-// The extended field where there is one, else the 32-bit port and its length in bytes.
-std::optional<Register> port_block(Bytes table, std::size_t extended, std::size_t old, std::size_t length) {
-    if (const auto found = generic(table, extended))
-        return found;
-    const auto port = at<std::uint32_t>(table, old);
-    const auto bytes = at<std::uint8_t>(table, length);
-    if (port == 0 || port > UINT16_MAX || bytes == 0)
+// The tables that the XSDT lists, or where there is none the RSDT.
+Status read_root(const bytes::Source& memory, std::uint64_t rsdp_address, TableList& list) {
+    const Bytes first = exactly(memory, rsdp_address, rsdp_v1_bytes);
+    CAISSON_TRY(require(!first.empty(), Error::unreadable));
+    CAISSON_TRY(require(is_rsdp(first), Error::bad_rsdp));
+    std::uint64_t address = at<std::uint32_t>(first, offsetof(Rsdp, rsdt)), entry_bytes = 4;
+    if (at<std::uint8_t>(first, offsetof(Rsdp, revision)) >= 2) {
+        const Bytes head = exactly(memory, rsdp_address, sizeof(Rsdp));
+        CAISSON_TRY(require(!head.empty(), Error::unreadable));
+        const std::uint32_t length = at<Rsdp>(head, 0).length;
+        CAISSON_TRY(require(length >= sizeof(Rsdp) && length <= base::page_size, Error::bad_rsdp));
+        const Bytes whole = exactly(memory, rsdp_address, length);
+        CAISSON_TRY(require(!whole.empty() && checksum_good(whole), Error::bad_rsdp));
+        if (const std::uint64_t xsdt = at<Rsdp>(whole, 0).xsdt; xsdt != 0) {
+            address = xsdt;
+            entry_bytes = 8;
+        }
+    }
+    const Bytes root = read_table(memory, address);
+    CAISSON_TRY(require(at<Header>(root, 0).signature == signature(entry_bytes == 8 ? "XSDT" : "RSDT") &&
+                            (root.size() - sizeof(Header)) % entry_bytes == 0,
+                        Error::bad_root));
+    for (std::size_t offset = sizeof(Header); offset < root.size(); offset += entry_bytes) {
+        const std::uint64_t entry =
+            entry_bytes == 8 ? at<std::uint64_t>(root, offset) : at<std::uint32_t>(root, offset);
+        CAISSON_TRY(require(entry == 0 || list.push_back(entry), Error::bad_root));
+    }
+    return base::success;
+}
+
+// A CPU that is neither enabled nor online-capable does not exist; the same APIC ID twice is one CPU.
+Status add_cpu(Tables& out, std::uint32_t apic_id, std::uint32_t flags) {
+    const bool enabled = (flags & madt::cpu_enabled) != 0;
+    if (!enabled && (flags & madt::cpu_online_capable) == 0)
+        return base::success;
+    Cpu* const known = std::ranges::find(out.cpus, apic_id, &Cpu::apic_id);
+    if (known == out.cpus.end())
+        return require(out.cpus.push_back({apic_id, enabled}), Error::too_many);
+    known->enabled = known->enabled || enabled;
+    return base::success;
+}
+
+Status read_madt_entry(Bytes entry, Tables& out) {
+    constexpr std::uint8_t no_local_apic = 0xFF;
+    constexpr std::uint32_t no_x2apic = 0xFFFFFFFF;
+    const auto need = [&](std::size_t bytes) { return require(entry.size() >= bytes, Error::bad_table); };
+    const auto byte = [&](std::size_t offset) { return at<std::uint8_t>(entry, offset); };
+    const auto word = [&](std::size_t offset) { return at<std::uint32_t>(entry, offset); };
+    switch (byte(0)) {
+    case madt::type_local_apic:
+        CAISSON_TRY(need(8));
+        return byte(3) == no_local_apic ? base::success : add_cpu(out, byte(3), word(4));
+    case madt::type_x2apic:
+        CAISSON_TRY(need(16));
+        return word(4) == no_x2apic ? base::success : add_cpu(out, word(4), word(8));
+    case madt::type_io_apic:
+        CAISSON_TRY(need(12));
+        return require(out.io_apics.push_back({word(4), word(8), byte(2)}), Error::too_many);
+    default:
+        return base::success;
+    }
+}
+
+Status read_madt(Bytes table, Tables& out) {
+    CAISSON_TRY(require(table.size() >= madt::entries, Error::bad_table));
+    const auto length = [](Bytes entry) { return std::size_t{at<std::uint8_t>(entry, 1)}; };
+    return each_record(table, madt::entries, 2, length,
+                       [&out](Bytes entry) { return read_madt_entry(entry, out); });
+}
+
+Status add_unit(std::uint64_t base, Remapping& out) {
+    CAISSON_TRY(require(base != 0 && base % base::page_size == 0, Error::bad_table));
+    const bool known = std::ranges::find(out.units, base) != out.units.end();
+    return require(known || out.units.push_back(base), Error::too_many);
+}
+
+Status read_drhd(Bytes unit, Remapping& out) {
+    constexpr std::size_t base_address = 8, scopes = 16, scope_head = 6, scope_one_hop = 8;
+    constexpr std::uint8_t scope_io_apic = 3;
+    CAISSON_TRY(require(unit.size() >= scopes, Error::bad_table));
+    CAISSON_TRY(add_unit(at<std::uint64_t>(unit, base_address), out));
+    const auto length = [](Bytes scope) { return std::size_t{at<std::uint8_t>(scope, 1)}; };
+    return each_record(unit, scopes, scope_head, length, [&out](Bytes scope) -> Status {
+        // An I/O APIC behind a bridge would need the bridge's registers: it is left out and stays blocked.
+        if (at<std::uint8_t>(scope, 0) != scope_io_apic || scope.size() != scope_one_hop)
+            return base::success;
+        const unsigned slot = (at<std::uint8_t>(scope, 6) & 31u) << 3 | (at<std::uint8_t>(scope, 7) & 7u);
+        const auto requester = static_cast<std::uint16_t>(unsigned{at<std::uint8_t>(scope, 5)} << 8 | slot);
+        return require(out.io_apics.push_back({at<std::uint8_t>(scope, 4), requester}), Error::too_many);
+    });
+}
+
+Status read_ivhd(Bytes unit, bool extended, Remapping& out) {
+    constexpr std::size_t base_address = 8, entries_short = 24, entries_extended = 40;
+    constexpr std::uint8_t special = 72, special_io_apic = 1, named = 240;
+    const std::size_t entries = extended ? entries_extended : entries_short;
+    CAISSON_TRY(require(unit.size() >= entries, Error::bad_table));
+    CAISSON_TRY(add_unit(at<std::uint64_t>(unit, base_address), out));
+    const auto length = [](Bytes entry) -> std::size_t {
+        constexpr std::size_t named_head = 22, named_length = 21;
+        const auto type = at<std::uint8_t>(entry, 0);
+        return type == named ? named_head + at<std::uint8_t>(entry, named_length)
+                             : std::size_t{4} << (type >> 6);
+    };
+    return each_record(unit, entries, 4, length, [&out](Bytes entry) -> Status {
+        if (at<std::uint8_t>(entry, 0) != special || at<std::uint8_t>(entry, 7) != special_io_apic)
+            return base::success;
+        const IoApicSource source{at<std::uint8_t>(entry, 4), at<std::uint16_t>(entry, 5)};
+        // Blocks of several types describe one unit.
+        const auto* const known = std::ranges::find(out.io_apics, source.io_apic, &IoApicSource::io_apic);
+        if (known != out.io_apics.end())
+            return require(known->requester == source.requester, Error::bad_table);
+        return require(out.io_apics.push_back(source), Error::too_many);
+    });
+}
+
+constexpr std::uint8_t memory_space = 0, io_space = 1;
+
+// The address in a Generic Address Structure of that space, or 0.
+std::uint64_t register_in(Bytes table, std::size_t offset, std::uint8_t space) {
+    return at<std::uint8_t>(table, offset) == space ? at<std::uint64_t>(table, offset + 4) : 0;
+}
+
+std::optional<std::uint16_t> port(std::uint64_t address) {
+    if (address == 0 || address > UINT16_MAX)
         return std::nullopt;
-    return Register{Space::io, static_cast<std::uint8_t>(bytes * 8), port};
+    return static_cast<std::uint16_t>(address);
+}
+
+// The extended field where it names a port, else the 32-bit one if it has a length.
+std::optional<std::uint16_t> control_port(Bytes table, std::size_t extended, std::size_t old) {
+    const auto found = port(register_in(table, extended, io_space));
+    const bool has_old = at<std::uint8_t>(table, fadt::pm1_control_length) != 0;
+    return found || !has_old ? found : port(at<std::uint32_t>(table, old));
 }
 
 std::optional<Fadt> read_fadt(Bytes table) {
@@ -165,54 +205,40 @@ std::optional<Fadt> read_fadt(Bytes table) {
     if (table.size() < bytes_v1)
         return std::nullopt;
     Fadt result;
-    result.flags = at<std::uint32_t>(table, fadt::flags);
+    const auto flags = at<std::uint32_t>(table, fadt::flags);
     result.dsdt = at<std::uint64_t>(table, fadt::x_dsdt);
     if (result.dsdt == 0)
         result.dsdt = at<std::uint32_t>(table, fadt::dsdt);
-    if (!result.hardware_reduced()) {
-        result.pm1a_control =
-            port_block(table, fadt::x_pm1a_control, fadt::pm1a_control, fadt::pm1_control_length);
-        result.pm1b_control =
-            port_block(table, fadt::x_pm1b_control, fadt::pm1b_control, fadt::pm1_control_length);
+    if ((flags & fadt::flag_hardware_reduced) == 0) {
+        result.pm1a_control = control_port(table, fadt::x_pm1a_control, fadt::pm1a_control);
+        result.pm1b_control = control_port(table, fadt::x_pm1b_control, fadt::pm1b_control);
     }
-    if ((result.flags & fadt::flag_reset_register) != 0) {
-        result.reset = generic(table, fadt::reset_register);
+    if ((flags & fadt::flag_reset_register) != 0) {
+        result.reset = port(register_in(table, fadt::reset_register, io_space));
         result.reset_value = at<std::uint8_t>(table, fadt::reset_value);
     }
     return result;
 }
 
-std::optional<Hpet> read_hpet(Bytes table) {
-    constexpr std::size_t base_address = 40, number = 52, minimum_tick = 53, bytes_needed = 56;
-    if (table.size() < bytes_needed)
-        return std::nullopt;
-    const auto block = generic(table, base_address);
-    if (!block || block->space != Space::memory)
-        return std::nullopt;
-    return Hpet{block->address, at<std::uint16_t>(table, minimum_tick), at<std::uint8_t>(table, number)};
+std::uint64_t read_hpet(Bytes table) {
+    constexpr std::size_t base_address = 40, bytes_needed = 56;
+    return table.size() < bytes_needed ? 0 : register_in(table, base_address, memory_space);
 }
 
-// An AML integer constant: ZeroOp, OneOp, OnesOp, or a prefix and its bytes. Advances past it.
+// An AML integer constant: ZeroOp, OneOp, or a prefix (1, 2 or 4 bytes) and its bytes. Advances past it.
 std::optional<std::uint64_t> integer(Bytes aml, std::size_t& offset) {
-    constexpr std::uint8_t zero_op = 0x00, one_op = 0x01, byte_prefix = 0x0A, word_prefix = 0x0B,
-                           dword_prefix = 0x0C;
-    const auto op = bytes::load<std::uint8_t>(aml, offset);
-    if (!op)
+    constexpr std::uint8_t one_op = 0x01, byte_prefix = 0x0A, dword_prefix = 0x0C;
+    const auto op = bytes::load<std::uint8_t>(aml, offset++);
+    if (!op || *op <= one_op)
+        return op;
+    if (*op < byte_prefix || *op > dword_prefix)
         return std::nullopt;
-    ++offset;
-    std::optional<std::uint64_t> value;
-    if (*op == zero_op || *op == one_op)
-        return *op;
-    if (*op == byte_prefix) {
-        value = bytes::load<std::uint8_t>(aml, offset);
-        offset += 1;
-    } else if (*op == word_prefix) {
-        value = bytes::load<std::uint16_t>(aml, offset);
-        offset += 2;
-    } else if (*op == dword_prefix) {
-        value = bytes::load<std::uint32_t>(aml, offset);
-        offset += 4;
-    }
+    const unsigned count = 1u << (*op - byte_prefix);
+    if (!bytes::lies_within(offset, count, aml.size()))
+        return std::nullopt;
+    std::uint64_t value = 0;
+    std::memcpy(&value, aml.data() + offset, count);
+    offset += count;
     return value;
 }
 
@@ -245,13 +271,6 @@ std::optional<SleepType> sleep_package(Bytes aml, std::size_t offset) {
 
 } // namespace
 
-bool checksum_good(std::span<const std::byte> data) {
-    unsigned sum = 0;
-    for (const std::byte byte : data)
-        sum += std::to_integer<unsigned>(byte);
-    return (sum & 0xFF) == 0;
-}
-
 std::optional<SleepType> soft_off_in(std::span<const std::byte> aml) {
     constexpr std::uint8_t name_op = 0x08, root_char = '\\';
     constexpr std::size_t name_bytes = 4;
@@ -269,57 +288,74 @@ std::optional<SleepType> soft_off_in(std::span<const std::byte> aml) {
     return std::nullopt;
 }
 
-base::Status<Error> parse(PhysicalReader read, base::PhysAddr rsdp, Tables& out) {
+base::Status<Error> read_remapping(Bytes table, Remapping& out) {
+    constexpr std::size_t first_structure = 48; // both tables: header, twelve more bytes
+    constexpr std::uint16_t drhd = 0;
+    constexpr std::uint8_t ivhd_10 = 0x10, ivhd_11 = 0x11, ivhd_40 = 0x40;
+    CAISSON_TRY(
+        require(table.size() >= first_structure && out.kind == RemappingKind::none, Error::bad_remapping));
+    const bool vtd = at<Header>(table, 0).signature == signature("DMAR");
+    out.kind = vtd ? RemappingKind::vtd : RemappingKind::amdvi;
+    const auto length = [](Bytes structure) { return std::size_t{at<std::uint16_t>(structure, 2)}; };
+    return each_record(table, first_structure, 4, length, [&out, vtd](Bytes structure) -> Status {
+        if (vtd)
+            return at<std::uint16_t>(structure, 0) == drhd ? read_drhd(structure, out) : base::success;
+        const auto type = at<std::uint8_t>(structure, 0);
+        if (type != ivhd_10 && type != ivhd_11 && type != ivhd_40)
+            return base::success;
+        return read_ivhd(structure, type != ivhd_10, out);
+    });
+}
+
+base::Status<Error> parse(const bytes::Source& memory, std::uint64_t rsdp, Tables& out) {
     out = Tables{};
     TableList list;
-    CAISSON_TRY(read_root(read, rsdp, list));
+    CAISSON_TRY(read_root(memory, rsdp, list));
     bool has_madt = false;
     for (const std::uint64_t address : list) {
-        const Bytes head = read(address, sizeof(Header));
-        if (head.empty())
-            continue;
-        const std::uint32_t kind = at<Header>(head, 0).signature;
+        const std::uint32_t kind = at<Header>(exactly(memory, address, sizeof(Header)), 0).signature;
         if (kind == signature("APIC")) {
-            const Bytes table = read_table(read, address);
-            if (table.empty() || has_madt)
-                return base::Failure{Error::bad_table};
+            const Bytes table = read_table(memory, address);
+            CAISSON_TRY(require(!table.empty() && !has_madt, Error::bad_table));
             CAISSON_TRY(read_madt(table, out));
             has_madt = true;
         } else if (kind == signature("FACP")) {
-            out.fadt = read_fadt(read_table(read, address));
-        } else if (kind == signature("HPET") && !out.hpet) {
-            out.hpet = read_hpet(read_table(read, address));
+            out.fadt = read_fadt(read_table(memory, address));
+        } else if (kind == signature("HPET") && out.hpet == 0) {
+            out.hpet = read_hpet(read_table(memory, address));
         } else if (kind == signature("DMAR") || kind == signature("IVRS")) {
-            const Bytes table = read_table(read, address);
-            if (kind == signature("DMAR") ? !read_dmar(table, out.remapping)
-                                          : !read_ivrs(table, out.remapping))
-                return base::Failure{Error::bad_remapping};
+            const bool good = read_remapping(read_table(memory, address), out.remapping).ok();
+            CAISSON_TRY(require(good, Error::bad_remapping));
         }
     }
-    bool usable = false;
-    for (const Cpu& cpu : out.cpus)
-        usable = usable || cpu.enabled;
-    if (!usable)
-        return base::Failure{Error::no_processor};
+    CAISSON_TRY(require(std::ranges::any_of(out.cpus, &Cpu::enabled), Error::no_processor));
     if (out.fadt && out.fadt->dsdt != 0) {
-        const Bytes dsdt = read_table(read, out.fadt->dsdt);
-        if (!dsdt.empty() && at<Header>(dsdt, 0).signature == signature("DSDT"))
+        const Bytes dsdt = read_table(memory, out.fadt->dsdt);
+        if (at<Header>(dsdt, 0).signature == signature("DSDT"))
             out.soft_off = soft_off_in(dsdt.subspan(sizeof(Header)));
     }
     return base::success;
 }
 
-std::optional<base::PhysAddr> find_rsdp(PhysicalReader read, base::PhysAddr from, std::uint32_t bytes) {
-    constexpr std::uint64_t step = 16;
-    for (std::uint64_t offset = 0; bytes::lies_within(offset, rsdp_v1_bytes, bytes); offset += step) {
-        const auto address = from.plus(offset);
-        if (!address)
-            return std::nullopt;
-        const Bytes candidate = read(address->value(), rsdp_v1_bytes);
-        if (!candidate.empty() && at<std::array<char, 8>>(candidate, 0) == rsdp_signature &&
-            checksum_good(candidate))
+std::optional<std::uint64_t> nmi_redirection(const Remapping& remapping, std::size_t interrupt_units,
+                                             std::uint8_t io_apic, std::uint32_t apic_id) {
+    constexpr std::uint64_t deliver_nmi = 4u << 8, remapped = std::uint64_t{1} << 48;
+    const std::uint64_t plain = deliver_nmi | std::uint64_t{apic_id} << 56;
+    const bool vtd = remapping.kind == RemappingKind::vtd;
+    if (vtd ? interrupt_units == 0 : remapping.units.empty())
+        return plain;
+    const auto* const source = std::ranges::find(remapping.io_apics, io_apic, &IoApicSource::io_apic);
+    // Of several VT-d units it is not known which one's the I/O APIC is.
+    if (source == remapping.io_apics.end() || (vtd && interrupt_units < remapping.units.size()))
+        return std::nullopt;
+    return vtd ? static_cast<std::uint64_t>(source - remapping.io_apics.begin()) << 49 | remapped : plain;
+}
+
+std::optional<std::uint64_t> find_rsdp(const bytes::Source& memory) {
+    constexpr std::uint64_t first = 0xE0000, end = 0x100000, step = 16;
+    for (std::uint64_t address = first; address + rsdp_v1_bytes <= end; address += step)
+        if (is_rsdp(exactly(memory, address, rsdp_v1_bytes)))
             return address;
-    }
     return std::nullopt;
 }
 

@@ -2,21 +2,16 @@
 // hypervisor/core/acpi/tables.hpp - the machine's ACPI tables, as far as the hypervisor uses them.
 //
 // Pure. Trust: firmware bytes are untrusted: every length is checked before use, 0 is refused, every checksum
-// is verified, lists are bounded. What does not parse is an error or is left out, never guessed. Spec:
-// ACPI 6.5: 5.2.5 RSDP, 5.2.7-8 RSDT/XSDT, 5.2.9 FADT, 5.2.12 MADT; DMAR and IVRS: remapping.hpp; IA-PC
-// HPET 1.0a.
+// is verified, lists are bounded. What does not parse is an error or is left out, never guessed. A table of remapping
+// units that is there but does not parse is an error, never "no such unit": what follows from that answer is that devices
+// may reach memory.
+// Spec: ACPI 6.5: 5.2.5 RSDP, 5.2.7-8 RSDT/XSDT, 5.2.9 FADT, 5.2.12 MADT; IA-PC HPET 1.0a; DMAR: Intel VT-d 4.1 chapter 8
+// "BIOS Considerations"; IVRS: AMD I/O Virtualization Technology 3.08 chapter 5 "I/O Virtualization ACPI Table".
 #pragma once
 
-#include "hypervisor/base/address.hpp"
 #include "hypervisor/base/fixed_vector.hpp"
 #include "hypervisor/base/result.hpp"
-#include "hypervisor/core/acpi/remapping.hpp"
-
-#include <cstddef>
-#include <cstdint>
-#include <optional>
-#include <span>
-#include <type_traits>
+#include "hypervisor/core/bytes/source.hpp"
 
 namespace acpi {
 
@@ -28,29 +23,6 @@ enum class Error : std::uint8_t {
     no_processor,  // no MADT, or one that lists no usable CPU
     bad_remapping, // a DMAR or IVRS that cannot be believed
     too_many,      // more CPUs or tables than the fixed lists hold
-};
-
-// Physical memory, through a callable:  std::span<const std::byte>(std::uint64_t address, std::uint32_t
-// bytes). An empty span means "not readable". A span is used only until the next call, so one window is
-// enough.
-class PhysicalReader {
-public:
-    template <typename Callable>
-    requires(!std::is_same_v<std::remove_cvref_t<Callable>, PhysicalReader>) explicit PhysicalReader(
-        Callable& callable)
-        : context_(&callable),
-          call_([](void* context, std::uint64_t address, std::uint32_t bytes) -> std::span<const std::byte> {
-              return (*static_cast<Callable*>(context))(address, bytes);
-          }) {}
-    // Exactly `bytes` bytes, or an empty span.
-    [[nodiscard]] std::span<const std::byte> operator()(std::uint64_t address, std::uint32_t bytes) const {
-        const std::span<const std::byte> span = call_(context_, address, bytes);
-        return span.size() >= bytes ? span.first(bytes) : std::span<const std::byte>{};
-    }
-
-private:
-    void* context_;
-    std::span<const std::byte> (*call_)(void*, std::uint64_t, std::uint32_t);
 };
 
 inline constexpr std::uint32_t max_table_bytes = 1u << 20; // the longest read: a DSDT
@@ -65,58 +37,57 @@ struct IoApic {
     std::uint32_t gsi_base = 0;
     std::uint8_t id = 0;
 };
-struct Override {
-    std::uint8_t isa_irq = 0;
-    std::uint32_t gsi = 0;
-    std::uint16_t flags = 0; // bits 0-1 polarity, 2-3 trigger
-};
-struct Hpet {
-    std::uint64_t address = 0;
-    std::uint16_t minimum_tick = 0;
-    std::uint8_t number = 0;
-};
-enum class Space : std::uint8_t { memory = 0, io = 1, pci = 2 };
-struct Register { // Generic Address Structure
-    Space space = Space::io;
-    std::uint8_t bits = 0;
-    std::uint64_t address = 0;
-};
-struct Fadt {
-    std::uint32_t flags = 0;
-    std::optional<Register> pm1a_control, pm1b_control, reset;
+struct Fadt { // registers in I/O space only
+    std::optional<std::uint16_t> pm1a_control, pm1b_control, reset;
     std::uint8_t reset_value = 0;
     std::uint64_t dsdt = 0;
-    [[nodiscard]] bool hardware_reduced() const { return (flags >> 20 & 1) != 0; }
 };
 struct SleepType { // SLP_TYP values of \_S5_
     std::uint8_t pm1a = 0, pm1b = 0;
+};
+
+enum class RemappingKind : std::uint8_t { none, vtd, amdvi };
+
+// The requester ID (bus, device, function) under which an I/O APIC sends its interrupts.
+struct IoApicSource {
+    std::uint8_t io_apic = 0; // its ID as in the MADT
+    std::uint16_t requester = 0;
+};
+
+struct Remapping {
+    RemappingKind kind = RemappingKind::none;
+    base::FixedVector<std::uint64_t, 16> units; // register bases, page aligned, each once
+    base::FixedVector<IoApicSource, 16> io_apics;
 };
 
 struct Tables {
     base::FixedVector<Cpu, max_cpus>
         cpus; // one entry an APIC ID, in table order (firmware lists the boot CPU first)
     base::FixedVector<IoApic, 16> io_apics;
-    base::FixedVector<Override, 24> overrides;
     Remapping remapping;
-    std::optional<Hpet> hpet;
+    std::uint64_t hpet = 0; // its registers, 0: none
     std::optional<Fadt> fadt;
     std::optional<SleepType> soft_off; // found by a bounded search, see soft_off_in
 };
 
-// Reads everything from the RSDP on. MADT is required; a bad or missing HPET or FADT is left out, a bad DMAR or IVRS is
-// an error.
-// `out` is overwritten; after an error its contents mean nothing. (An out-parameter: 5 KiB are not for the
-// stack.)
-[[nodiscard]] base::Status<Error> parse(PhysicalReader read, base::PhysAddr rsdp, Tables& out);
+// Reads everything from the RSDP on; `memory` is all physical memory, as far as it can be seen. MADT is required; a bad or
+// missing HPET or FADT is left out, a bad DMAR or IVRS is an error.
+// `out` is overwritten; after an error its contents mean nothing. (An out-parameter: 5 KiB are not for the stack.)
+[[nodiscard]] base::Status<Error> parse(const bytes::Source& memory, std::uint64_t rsdp, Tables& out);
 
-// Looks for an RSDP on 16-byte boundaries in [from, from + bytes), as BIOSes leave it in the EBDA and above
-// 0xE0000.
-[[nodiscard]] std::optional<base::PhysAddr> find_rsdp(PhysicalReader read, base::PhysAddr from,
-                                                      std::uint32_t bytes);
+// Looks for an RSDP where BIOSes leave it: on a 16-byte boundary from 0xE0000 to 1 MiB.
+[[nodiscard]] std::optional<std::uint64_t> find_rsdp(const bytes::Source& memory);
 
+// The parts of parse() that have tests of their own. A DMAR or IVRS as a whole table with a good checksum; an error where
+// it is damaged, names more units than fit or is the second of its sort.
+[[nodiscard]] base::Status<Error> read_remapping(std::span<const std::byte> table, Remapping& out);
 // The package of \_S5_ in a definition block's bytes: NameOp '_S5_' PackageOp length count, then integers.
 [[nodiscard]] std::optional<SleepType> soft_off_in(std::span<const std::byte> aml);
 
-[[nodiscard]] bool checksum_good(std::span<const std::byte> bytes);
+// An I/O APIC's redirection entry whose pin reaches that CPU as an NMI, as remapping wants it written; nothing where
+// the units block it. `interrupt_units`: how many of the VT-d units remap interrupts.
+[[nodiscard]] std::optional<std::uint64_t> nmi_redirection(const Remapping& remapping,
+                                                           std::size_t interrupt_units, std::uint8_t io_apic,
+                                                           std::uint32_t apic_id);
 
 } // namespace acpi

@@ -15,7 +15,6 @@
 namespace {
 
 using acpi::Error;
-using acpi::PhysicalReader;
 using acpi::Tables;
 using acpi::testing::Image;
 
@@ -32,7 +31,7 @@ struct Parsed {
 };
 Parsed parse(Image& image) {
     auto tables = std::make_unique<Tables>();
-    const auto status = acpi::parse(PhysicalReader{image}, base::PhysAddr{image.rsdp}, *tables);
+    const auto status = acpi::parse(image.memory(), image.rsdp, *tables);
     return {status, std::move(tables)};
 }
 Error error_of(Image image) {
@@ -77,18 +76,12 @@ TEST(AcpiTables, Q35) {
     }
     ASSERT_EQ(t.io_apics.size(), 1u);
     EXPECT_EQ(t.io_apics[0].address, 0xFEC00000u);
-    EXPECT_GE(t.overrides.size(), 1u);
-    EXPECT_EQ(t.overrides[0].isa_irq, 0);
-    EXPECT_EQ(t.overrides[0].gsi, 2u);
-    ASSERT_TRUE(t.hpet);
-    EXPECT_EQ(t.hpet->address, 0xFED00000u);
+    EXPECT_EQ(t.hpet, 0xFED00000u);
     ASSERT_TRUE(t.fadt && t.fadt->pm1a_control && t.fadt->reset);
-    EXPECT_EQ(t.fadt->pm1a_control->address, 0x604u);
-    EXPECT_EQ(t.fadt->pm1a_control->space, acpi::Space::io);
+    EXPECT_EQ(*t.fadt->pm1a_control, 0x604);
     EXPECT_FALSE(t.fadt->pm1b_control);
-    EXPECT_EQ(t.fadt->reset->address, 0xCF9u);
+    EXPECT_EQ(*t.fadt->reset, 0xCF9);
     EXPECT_EQ(t.fadt->reset_value, 0x0F);
-    EXPECT_FALSE(t.fadt->hardware_reduced());
     ASSERT_TRUE(t.soft_off);
     EXPECT_EQ(t.soft_off->pm1a, 0);
 }
@@ -103,8 +96,7 @@ TEST(AcpiTables, OldPcWithRsdtAndShortFadt) {
         enabled += cpu.enabled ? 1 : 0;
     EXPECT_EQ(enabled, 2u);
     ASSERT_TRUE(t.fadt && t.fadt->pm1a_control);
-    EXPECT_EQ(t.fadt->pm1a_control->address, 0x604u);
-    EXPECT_EQ(t.fadt->pm1a_control->bits, 16);
+    EXPECT_EQ(*t.fadt->pm1a_control, 0x604);
     EXPECT_TRUE(t.soft_off);
 }
 
@@ -114,9 +106,8 @@ TEST(AcpiTables, MicrovmHasOnlyXsdt) {
     ASSERT_TRUE(parsed.status.ok());
     EXPECT_EQ(parsed.tables->cpus.size(), 2u);
     ASSERT_TRUE(parsed.tables->fadt);
-    EXPECT_TRUE(parsed.tables->fadt->hardware_reduced());
     EXPECT_FALSE(parsed.tables->fadt->pm1a_control);
-    EXPECT_FALSE(parsed.tables->hpet);
+    EXPECT_EQ(parsed.tables->hpet, 0u);
 }
 
 TEST(AcpiTables, RsdpRefused) {
@@ -174,13 +165,13 @@ TEST(AcpiTables, ChangingLengthIsNotBelieved) {
     std::vector<std::byte> second = table(image, "APIC");
     poke(second, 4, std::uint32_t{200});
     int reads = 0;
-    auto reader = [&](std::uint64_t address, std::uint32_t length) -> std::span<const std::byte> {
+    const auto changing = [&](std::uint64_t address, std::size_t length) -> std::span<const std::byte> {
         if (address == madt && ++reads == 3)
             return std::span<const std::byte>{second}.first(length);
         return image(address, length);
     };
     auto tables = std::make_unique<Tables>();
-    const auto status = acpi::parse(PhysicalReader{reader}, base::PhysAddr{image.rsdp}, *tables);
+    const auto status = acpi::parse(bytes::Source{changing, UINT64_MAX}, image.rsdp, *tables);
     ASSERT_FALSE(status.ok());
     EXPECT_EQ(status.error(), Error::bad_table);
 }
@@ -215,7 +206,6 @@ TEST(AcpiTables, MadtRefused) {
         {0, 7, 0, 0, 1, 0, 0}, // too short for its type
         {9, 12, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0},
         {1, 8, 0, 0, 0, 0, 0, 0},
-        {2, 8, 0, 0, 0, 0, 0, 0},
     };
     for (const auto& entry : bad) {
         Image broken = image;
@@ -229,10 +219,6 @@ TEST(AcpiTables, MadtRefused) {
     many = image;
     for (int id = 0; id < 16; ++id)
         append(many, {1, 12, id, 0, 0, 0, 0, 0, 0, 0, 0, 0});
-    EXPECT_EQ(error_of(many), Error::too_many);
-    many = image;
-    for (int id = 0; id < 24; ++id)
-        append(many, {2, 10, 0, id, 0, 0, 0, 0, 0, 0});
     EXPECT_EQ(error_of(many), Error::too_many);
 
     Image broken = image;
@@ -259,7 +245,7 @@ TEST(AcpiTables, OptionalTablesAreLeftOut) {
     const Parsed parsed = parse(image);
     ASSERT_TRUE(parsed.status.ok());
     EXPECT_FALSE(parsed.tables->fadt);
-    EXPECT_FALSE(parsed.tables->hpet);
+    EXPECT_EQ(parsed.tables->hpet, 0u);
     EXPECT_FALSE(parsed.tables->soft_off);
 
     Image shorter = load("q35");
@@ -268,7 +254,7 @@ TEST(AcpiTables, OptionalTablesAreLeftOut) {
     shorter.repair();
     const Parsed less = parse(shorter);
     ASSERT_TRUE(less.status.ok());
-    EXPECT_FALSE(less.tables->fadt || less.tables->hpet);
+    EXPECT_FALSE(less.tables->fadt || less.tables->hpet != 0);
 
     Image odd = load("q35");
     poke(table(odd, "HPET"), 40, std::uint8_t{1});       // in I/O space
@@ -277,10 +263,23 @@ TEST(AcpiTables, OptionalTablesAreLeftOut) {
     odd.repair();
     const Parsed strange = parse(odd);
     ASSERT_TRUE(strange.status.ok());
-    EXPECT_FALSE(strange.tables->hpet);
+    EXPECT_EQ(strange.tables->hpet, 0u);
     ASSERT_TRUE(strange.tables->fadt && strange.tables->fadt->pm1a_control);
     EXPECT_FALSE(strange.tables->fadt->reset);
-    EXPECT_EQ(strange.tables->fadt->pm1a_control->address, 0x604u);
+    EXPECT_EQ(*strange.tables->fadt->pm1a_control, 0x604);
+}
+
+TEST(AcpiTables, ReducedHardwareHasNoControlPorts) {
+    Image image = load("q35");
+    auto& fadt = table(image, "FACP");
+    poke(fadt, acpi::fadt::flags,
+         bytes::load<std::uint32_t>(fadt, acpi::fadt::flags).value_or(0) | acpi::fadt::flag_hardware_reduced);
+    image.repair();
+    const Parsed parsed = parse(image);
+    ASSERT_TRUE(parsed.status.ok());
+    ASSERT_TRUE(parsed.tables->fadt);
+    EXPECT_FALSE(parsed.tables->fadt->pm1a_control);
+    EXPECT_TRUE(parsed.tables->fadt->reset);
 }
 
 TEST(AcpiTables, UnreadableTableIsSkipped) {
@@ -307,7 +306,7 @@ TEST(AcpiTables, CutAndEmptyThings) {
     EXPECT_EQ(error_of(gone), Error::bad_root);
     gone = image; // header there, body not
     table(gone, "HPET").resize(40);
-    EXPECT_FALSE(parse(gone).tables->hpet);
+    EXPECT_EQ(parse(gone).tables->hpet, 0u);
 
     image = load("q35");
     poke(table(image, "FACP"), 64, std::uint32_t{0x10000}); // PM1a beyond the ports
@@ -322,7 +321,7 @@ TEST(AcpiTables, CutAndEmptyThings) {
     ASSERT_TRUE(parsed.tables->fadt);
     EXPECT_FALSE(parsed.tables->fadt->pm1a_control);
     EXPECT_FALSE(parsed.tables->fadt->pm1b_control);
-    EXPECT_FALSE(parsed.tables->hpet);
+    EXPECT_EQ(parsed.tables->hpet, 0u);
     EXPECT_FALSE(parsed.tables->soft_off);
 
     poke(table(image, "FACP"), 40, std::uint32_t{0}); // no DSDT at all
@@ -333,14 +332,19 @@ TEST(AcpiTables, CutAndEmptyThings) {
 
 TEST(AcpiTables, FindRsdp) {
     Image image = load("q35");
-    const auto found = acpi::find_rsdp(PhysicalReader{image}, base::PhysAddr{0xF0000}, 0x10000);
+    const auto found = acpi::find_rsdp(image.memory());
     ASSERT_TRUE(found);
-    EXPECT_EQ(found->value(), image.rsdp);
-    EXPECT_FALSE(acpi::find_rsdp(PhysicalReader{image}, base::PhysAddr{0xE0000}, 0x10000));
+    EXPECT_EQ(*found, image.rsdp);
     Image broken = image;
     broken.blocks.at(image.rsdp)[9] ^= std::byte{1};
-    EXPECT_FALSE(acpi::find_rsdp(PhysicalReader{broken}, base::PhysAddr{0xF0000}, 0x10000));
-    EXPECT_FALSE(acpi::find_rsdp(PhysicalReader{image}, base::PhysAddr{~std::uint64_t{15}}, 0x100));
+    EXPECT_FALSE(acpi::find_rsdp(broken.memory()));
+    broken = image; // at the last place that is looked at, and behind it
+    const std::vector<std::byte> block = broken.blocks.at(image.rsdp);
+    for (const std::uint64_t place : {0xFFFE0, 0xFFFF0, 0xDFFF0}) {
+        broken.blocks.clear();
+        broken.blocks[place] = block;
+        EXPECT_EQ(acpi::find_rsdp(broken.memory()).value_or(0), place == 0xFFFE0 ? place : 0);
+    }
 }
 
 template <std::size_t N> std::optional<acpi::SleepType> s5(const char (&aml)[N]) {

@@ -1,19 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "hypervisor/kernel/boot/binding.hpp"
+#include "hypervisor/kernel/boot/stages.hpp"
 
 #include "arch/x86_64/apic/local_apic.hpp"
 #include "arch/x86_64/boot/topology.hpp"
 #include "arch/x86_64/cpu/instructions.hpp"
 #include "hypervisor/base/weakness.hpp"
 #include "hypervisor/core/paging/table_builder.hpp"
-#include "hypervisor/kernel/console/console.hpp"
-#include "hypervisor/kernel/cpu/cpu.hpp"
 #include "hypervisor/kernel/dma/dma.hpp"
-#include "hypervisor/kernel/machine.hpp"
-#include "hypervisor/kernel/memory/address_space.hpp"
 #include "hypervisor/kernel/panic/panic.hpp"
 #include "hypervisor/kernel/partition/partition.hpp"
-#include "hypervisor/kernel/time/alarm.hpp"
 
 namespace hv {
 namespace {
@@ -71,7 +66,7 @@ plan::Options options() {
         line << ", partition '" << machine().plan->partition_name(issue.partition) << '\'';
     if (issue.needed != 0 || issue.available != 0)
         line << " (needed " << issue.needed << ", available " << issue.available << ')';
-    refuse_to_start(line.view());
+    refuse_with(line.view());
 }
 
 template <typename T> T expect_tables(base::Result<T, paging::Error> result) {

@@ -1,20 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "hypervisor/kernel/boot/firmware.hpp"
+#include "hypervisor/kernel/boot/stages.hpp"
 
 #include "arch/x86_64/apic/local_apic.hpp"
 #include "arch/x86_64/cpu/instructions.hpp"
 #include "arch/x86_64/cpu/ports.hpp"
 #include "drivers/clock/clock.hpp"
 #include "drivers/power/power.hpp"
-#include "hypervisor/kernel/console/console.hpp"
 #include "hypervisor/kernel/dma/dma.hpp"
-#include "hypervisor/kernel/machine.hpp"
 #include "hypervisor/kernel/memory/address_space.hpp"
 #include "hypervisor/kernel/panic/panic.hpp"
-#include "loader/multiboot2/multiboot2.hpp"
-#include "loader/pvh/pvh.hpp"
-
-#include <cstring>
 
 extern "C" {
 extern const std::uint64_t boot_entry_tsc;
@@ -27,37 +21,23 @@ namespace {
 constexpr std::uint32_t protocol_pvh = 1, protocol_multiboot2 = 2; // entry.S
 constexpr cpu::Ports ports{};
 
-class EarlyMemory final : public loader::PhysicalMemory {
-public:
-    [[nodiscard]] std::optional<std::span<const std::byte>> view(std::uint64_t address,
-                                                                 std::uint64_t count) const override {
-        if (address == 0 || !early_mapped(address, count))
-            return std::nullopt;
-        return cpu::bytes_at(base::VirtAddr{address}, count);
-    }
-};
-
-// What ACPI tables are read through.
-std::span<const std::byte> table_bytes(std::uint64_t address, std::uint32_t count) {
+// What firmware's structures are read through.
+constexpr auto early_bytes = [](std::uint64_t address, std::size_t count) -> std::span<const std::byte> {
     if (address == 0 || !early_mapped(address, count))
         return {};
     return cpu::bytes_at(base::VirtAddr{address}, count);
+};
+bytes::Source early_memory() {
+    return {early_bytes, UINT64_MAX};
 }
 
 base::Status<loader::BootError> read_boot_record(std::uint32_t protocol, std::uint32_t information) {
-    const EarlyMemory memory;
     loader::BootRecord& record = machine().boot;
     if (protocol == protocol_pvh)
-        return loader::pvh::read(memory, information, record);
+        return loader::read_pvh(early_memory(), information, record);
     if (protocol == protocol_multiboot2)
-        return loader::multiboot2::read(memory, information, record);
+        return loader::read_multiboot2(early_memory(), information, record);
     return base::Failure{loader::BootError::unknown_protocol};
-}
-
-[[noreturn]] void refuse(std::string_view subject, const char* why) {
-    LogLine line;
-    line << subject << ": " << why;
-    refuse_to_start(line.view());
 }
 
 // A bundle that firmware put below 1 MiB or off a page boundary is moved once, before a byte of it is looked at: nothing
@@ -75,7 +55,7 @@ void settle_module() {
     const bool noted = free.remove(image.base, image.bytes) && free.remove(module.base, module.bytes);
     const auto run = noted ? free.find(bytes, base::page_size, low_memory) : std::nullopt;
     if (!run || !early_mapped(run->base, bytes))
-        refuse("memory map", "no room to move the bundle to");
+        refuse_to_start("memory map: no room to move the bundle to");
     std::memcpy(cpu::pointer_to<char>(base::VirtAddr{run->base}),
                 cpu::pointer_to<char>(base::VirtAddr{module.base}), module.bytes);
     module.base = run->base;
@@ -84,7 +64,7 @@ void settle_module() {
 // Both 8259s and every pin of every I/O APIC. Device interrupts belong to nobody yet.
 void mask_interrupt_controllers() {
     constexpr std::uint16_t first_data = 0x21, second_data = 0xa1;
-    constexpr std::uint32_t select = 0, window = 0x10, version = 1, first_pin = 0x10, masked = 1u << 16;
+    constexpr std::uint32_t select = 0, window = 0x10, version = 1, masked = 1u << 16;
     ports.out8(first_data, 0xff);
     ports.out8(second_data, 0xff);
     for (const acpi::IoApic& controller : machine().acpi.io_apics) {
@@ -93,22 +73,19 @@ void mask_interrupt_controllers() {
         const cpu::Registers registers{base::VirtAddr{controller.address}};
         registers.write32(select, version);
         const std::uint32_t last_pin = registers.read32(window) >> 16 & 0xff;
-        for (std::uint32_t pin = 0; pin <= last_pin; ++pin) {
-            registers.write32(select, first_pin + 2 * pin);
-            registers.write32(window, masked);
-        }
+        for (std::uint32_t pin = 0; pin <= last_pin; ++pin)
+            drivers::route(registers, pin, masked);
     }
 }
 
 // A third of a millisecond by whichever timer answers; nanoseconds, or nothing.
 std::optional<std::uint64_t> reference_wait() {
     constexpr std::uint32_t microseconds = 333;
-    const auto& hpet = machine().acpi.hpet;
-    if (hpet && early_mapped(hpet->address, base::page_size))
-        if (const auto waited =
-                drivers::hpet_wait(cpu::Registers{base::VirtAddr{hpet->address}}, microseconds))
+    const std::uint64_t hpet = machine().acpi.hpet;
+    if (hpet != 0 && early_mapped(hpet, base::page_size))
+        if (const auto waited = drivers::Hpet{cpu::Registers{base::VirtAddr{hpet}}}.wait(microseconds))
             return waited;
-    return drivers::pit_wait(ports, microseconds);
+    return drivers::Pit{ports}.wait(microseconds);
 }
 
 } // namespace
@@ -124,26 +101,23 @@ void take_over(std::uint32_t protocol, std::uint32_t information) {
     console::start();
     m.is_qemu = drivers::Power{ports}.is_qemu();
     if (const auto read = read_boot_record(protocol, information); !read.ok())
-        refuse("boot", loader::describe(read.error()));
+        refuse_to_start("boot: ", loader::describe(read.error()));
     if (const auto made = memory::normalize(m.boot.memory.view(), m.map); !made.ok())
-        refuse("memory map", memory::describe(made.error()));
+        refuse_to_start("memory map: ", memory::describe(made.error()));
     settle_module();
 }
 
 void read_tables() {
     Machine& m = machine();
-    auto table = table_bytes;
-    acpi::PhysicalReader reader{table};
     std::uint64_t rsdp = m.boot.rsdp;
     if (m.boot.rsdp_copied)
         rsdp = cpu::address_of(m.boot.rsdp_copy).value();
     if (rsdp == 0)
-        if (const auto found = acpi::find_rsdp(reader, base::PhysAddr{0xe0000}, 0x20000))
-            rsdp = found->value();
-    if (const auto parsed = acpi::parse(reader, base::PhysAddr{rsdp}, m.acpi); !parsed.ok())
-        refuse("firmware", parsed.error() == acpi::Error::bad_remapping
-                               ? "its table of IOMMUs (DMAR or IVRS) is damaged"
-                               : "its ACPI tables are missing or damaged (no RSDP, MADT or CPU)");
+        rsdp = acpi::find_rsdp(early_memory()).value_or(0);
+    if (const auto parsed = acpi::parse(early_memory(), rsdp, m.acpi); !parsed.ok())
+        refuse_to_start("firmware: ", parsed.error() == acpi::Error::bad_remapping
+                                          ? "its table of IOMMUs (DMAR or IVRS) is damaged"
+                                          : "its ACPI tables are missing or damaged (no RSDP, MADT or CPU)");
     mask_interrupt_controllers();
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // hypervisor/kernel/boot/keys.cpp - the trust anchor as compiled: no key, so every bundle is refused. `caisson build` fills
 // the table in a copy of the ELF. In a file of its own so that no reader of it can be compiled against its emptiness.
-#include "hypervisor/kernel/boot/trust.hpp"
+#include "hypervisor/kernel/boot/stages.hpp"
 
 namespace hv {
 

@@ -9,21 +9,14 @@
 #include "arch/x86_64/boot/application_processor.hpp"
 #include "arch/x86_64/cpu/instructions.hpp"
 #include "build_id.hpp"
-#include "hypervisor/kernel/boot/binding.hpp"
-#include "hypervisor/kernel/boot/firmware.hpp"
-#include "hypervisor/kernel/boot/trust.hpp"
-#include "hypervisor/kernel/console/console.hpp"
-#include "hypervisor/kernel/cpu/cpu.hpp"
+#include "hypervisor/kernel/boot/stages.hpp"
 #include "hypervisor/kernel/cpu/hardening.hpp"
 #include "hypervisor/kernel/entropy.hpp"
-#include "hypervisor/kernel/machine.hpp"
 #include "hypervisor/kernel/panic/panic.hpp"
 #include "hypervisor/kernel/partition/life.hpp"
-#include "hypervisor/kernel/time/alarm.hpp"
 #include "partitions/abi/hypercall.h"
 
 #include <algorithm>
-#include <optional>
 
 namespace hv {
 namespace {
@@ -163,17 +156,14 @@ void start_other_cpus(base::PhysAddr space) {
     for (Cpu* cpu : m.cpus) {
         if (cpu->index == 0)
             continue;
-        const boot::Start start{cpu->apic_id, space, stack_top(cpu->index, main_stack), run_cpu, cpu};
+        const boot::Start start{cpu, stack_top(cpu->index, main_stack), run_cpu, space.value()};
         for (unsigned i = 0; i < tries && !cpu->online.load(std::memory_order_acquire); ++i) {
-            boot::start_processor(page, start, i > 0);
+            boot::start_processor(page, cpu->apic_id, start, i > 0);
             for (unsigned poll = 0; poll < polls && !cpu->online.load(std::memory_order_acquire); ++poll)
                 cpu::pause();
         }
-        if (!cpu->online.load(std::memory_order_acquire)) {
-            LogLine line;
-            line << "the CPU with APIC ID " << cpu->apic_id << " does not start";
-            refuse_to_start(line.view());
-        }
+        if (!cpu->online.load(std::memory_order_acquire))
+            refuse_to_start("the CPU with APIC ID ", cpu->apic_id, " does not start");
     }
     apic::reset();
     boot::erase_trampoline(page);

@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "hypervisor/kernel/boot/trust.hpp"
+#include "hypervisor/kernel/boot/stages.hpp"
 
 #include "arch/x86_64/cpu/raw.hpp"
-#include "hypervisor/kernel/console/console.hpp"
-#include "hypervisor/kernel/cpu/cpu.hpp"
-#include "hypervisor/kernel/machine.hpp"
 #include "hypervisor/kernel/panic/panic.hpp"
 #include "hypervisor/kernel/partition/load.hpp"
 #include "hypervisor/kernel/partition/partition.hpp"
@@ -35,26 +32,6 @@ std::span<const std::byte> private_copy(const bytes::Source& file, std::uint32_t
     return copy;
 }
 
-// Guest memory as a source: a root image that was placed in frames of its own is hashed where it will be used.
-class PlacedRoot {
-public:
-    PlacedRoot(const Partition& partition, const plan::Placement& placement)
-        : partition_(partition), gpa_(placement.gpa) {}
-    std::span<const std::byte> operator()(std::uint64_t offset, std::size_t length) const {
-        window_.reset();
-        auto window = Window::guest(WindowSide::source, partition_, gpa_ + offset, length, false);
-        if (!window)
-            return {};
-        window_.emplace(std::move(*window));
-        return window_->bytes();
-    }
-
-private:
-    const Partition& partition_;
-    std::uint64_t gpa_;
-    mutable std::optional<Window> window_;
-};
-
 const plan::Placement* copied_root(const Partition& partition, std::uint32_t section) {
     if (partition.plan.root_section != section)
         return nullptr;
@@ -67,9 +44,8 @@ const plan::Placement* copied_root(const Partition& partition, std::uint32_t sec
 bundle::Status verify_placed_root(const Partition& partition, const plan::Placement& placement,
                                   std::uint32_t section) {
     copy_root(partition);
-    const PlacedRoot root{partition, placement};
-    const bytes::Source source{root, machine().contents->section(section).size};
-    return bundle::verify_section(*machine().contents, machine().leaves, section, source,
+    const SectionView root{section, &partition, placement.gpa};
+    return bundle::verify_section(*machine().contents, machine().leaves, section, root.source(),
                                   machine().hash_engine);
 }
 
@@ -88,7 +64,7 @@ bundle::Status verify_leaves(std::uint32_t section, std::uint64_t first, std::ui
 void refuse_bundle(const bundle::Issue& issue) {
     LogLine line;
     line << "bundle refused: " << bundle::describe(issue.error);
-    if (issue.section != bundle::no_index && machine().contents.made()) {
+    if (issue.section != bundle::no_index && machine().contents) {
         line << " (section '" << machine().contents->section_name(issue.section) << '\'';
         if (issue.error == bundle::Error::leaf_mismatch)
             line << " leaf " << issue.leaf;
@@ -101,7 +77,7 @@ void refuse_bundle(const bundle::Issue& issue) {
         if (issue.error == bundle::Error::leaf_mismatch)
             record.add("leaf", issue.leaf);
     });
-    refuse_to_start(line.view());
+    refuse_with(line.view());
 }
 
 void verify_header_and_plan() {
@@ -123,11 +99,8 @@ void verify_header_and_plan() {
     for (std::uint32_t gap = 0; gap < contents.gap_count(); ++gap)
         accept(bundle::verify_gap(contents, gap, file));
     auto plan = plan::Plan::parse(table);
-    if (!plan.ok()) {
-        LogLine line;
-        line << "bundle refused: its plan: " << plan::describe(plan.error().error);
-        refuse_to_start(line.view());
-    }
+    if (!plan.ok())
+        refuse_to_start("bundle refused: its plan: ", plan::describe(plan.error().error));
     m.plan.emplace(plan.value());
 }
 

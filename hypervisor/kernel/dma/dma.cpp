@@ -8,10 +8,8 @@
 #include "arch/x86_64/iommu/vtd.hpp"
 #include "drivers/pci/pci.hpp"
 #include "hypervisor/base/weakness.hpp"
-#include "hypervisor/kernel/boot/firmware.hpp"
-#include "hypervisor/kernel/console/console.hpp"
+#include "hypervisor/kernel/boot/stages.hpp"
 #include "hypervisor/kernel/machine.hpp"
-#include "hypervisor/kernel/memory/pool.hpp"
 #include "hypervisor/kernel/panic/panic.hpp"
 
 #include <atomic>
@@ -20,89 +18,64 @@ namespace hv::dma {
 namespace {
 
 using acpi::RemappingKind;
-using Words = std::span<volatile std::uint64_t, 512>;
+using VtdUnit = iommu::vtd::Unit<cpu::Registers>;
+using AmdviUnit = iommu::amdvi::Unit<cpu::Registers>;
 
-constexpr std::uint64_t amdvi_table_frames = iommu::amdvi::device_table_bytes / base::page_size;
-constexpr std::uint64_t mapping_frames = 3; // tables above one unit's registers, at most
+constexpr std::uint64_t frames_a_unit = 2 + 3; // queue and log; tables above its registers, at most
 
 constinit unsigned masters_found = 0;
-constinit base::PhysAddr table{}, interrupts{}; // root or device table; interrupt table
-// Frame pairs by unit: queue or commands, events.
-constinit std::array<std::array<base::PhysAddr, 2>, decltype(acpi::Remapping::units)::capacity()> queues{};
+constinit std::array<iommu::Frames, decltype(acpi::Remapping::units)::capacity()> frames{}; // by unit
 constinit std::atomic_flag reading = ATOMIC_FLAG_INIT;
 
 const acpi::Remapping& remapping() {
     return machine().acpi.remapping;
 }
-Words words(base::PhysAddr frame) {
-    return Words{cpu::pointer_to<volatile std::uint64_t>(pool_address(frame)), 512};
+std::size_t unit_count() {
+    return remapping().units.size();
 }
-cpu::Registers registers(std::size_t unit) {
-    return cpu::Registers{base::VirtAddr{remapping().units[unit]}};
+
+// The one place that knows the vendors: use(the unit), of whichever kind it is.
+template <typename Use> auto with_unit(std::size_t unit, Use use) {
+    const cpu::Registers registers{base::VirtAddr{remapping().units[unit]}};
+    return remapping().kind == RemappingKind::vtd ? use(VtdUnit{registers}) : use(AmdviUnit{registers});
 }
 std::uint64_t register_bytes() {
-    return remapping().kind == RemappingKind::vtd ? base::page_size : iommu::amdvi::register_bytes;
+    return with_unit(0, [](auto unit) { return unit.register_bytes; });
+}
+std::uint64_t table_frames() {
+    return with_unit(0, [](auto unit) { return unit.table_frames; });
 }
 bool reachable(std::size_t unit) {
     return early_mapped(remapping().units[unit], register_bytes());
 }
-iommu::amdvi::Frames amdvi_frames(std::size_t unit) {
-    return {table, words(queues[unit][0]), words(queues[unit][1])};
+
+// How many VT-d units can do that.
+std::size_t able(bool (VtdUnit::*what)() const) {
+    std::size_t count = 0;
+    for (std::size_t unit = 0; remapping().kind == RemappingKind::vtd && unit < unit_count(); ++unit)
+        if (reachable(unit) && (VtdUnit{cpu::Registers{base::VirtAddr{remapping().units[unit]}}}.*what)())
+            ++count;
+    return count;
 }
 
-// One interrupt table serves all units, so each must be able to.
-bool wide_destinations() {
-    bool wide = apic::x2apic_offered();
-    for (std::size_t unit = 0; wide && unit < remapping().units.size(); ++unit)
-        wide = reachable(unit) && iommu::vtd::Unit{registers(unit)}.can_be_wide();
-    return wide;
+iommu::Words take_words(memory::FramePool& pool, std::uint64_t count) {
+    return {cpu::pointer_to<volatile std::uint64_t>(pool_address(take_frames(pool, count))),
+            count * iommu::words_a_frame};
 }
 
 const char* deny(std::size_t unit) {
-    if (!reachable(unit))
-        return "its registers are out of reach";
-    if (remapping().kind == RemappingKind::amdvi)
-        return iommu::amdvi::Unit{registers(unit)}.deny_everything(amdvi_frames(unit));
-    return iommu::vtd::Unit{registers(unit)}.deny_everything({table, interrupts, words(queues[unit][0])},
-                                                             wide_destinations());
+    return reachable(unit) ? with_unit(unit, [&](auto it) { return it.deny_everything(frames[unit]); })
+                           : "its registers are out of reach";
 }
 
-void fill_tables(memory::FramePool& pool, std::uint32_t nmi_apic_id) {
-    const bool amdvi = remapping().kind == RemappingKind::amdvi;
-    table = take_frames(pool, amdvi ? amdvi_table_frames : 1);
-    const std::span<volatile std::uint64_t> devices{
-        cpu::pointer_to<volatile std::uint64_t>(pool_address(table)), iommu::amdvi::device_table_bytes / 8};
-    if (amdvi)
-        iommu::amdvi::fill(devices);
-    else
-        interrupts = take_frames(pool, 1);
-    for (std::size_t i = 0; i < remapping().io_apics.size(); ++i) {
-        const std::uint16_t requester = remapping().io_apics[i].requester;
-        if (amdvi) {
-            devices[requester * iommu::amdvi::words_per_device + 2] =
-                iommu::amdvi::deny_interrupts | iommu::amdvi::pass_nmi;
-            continue;
-        }
-        const auto entry = iommu::vtd::nmi_entry(requester, nmi_apic_id, wide_destinations());
-        words(interrupts)[2 * i] = entry.low;
-        words(interrupts)[2 * i + 1] = entry.high;
-    }
-}
-
-template <typename Next> void report(Next next) {
-    constexpr unsigned most = 8;
-    for (unsigned i = 0; i < most; ++i) {
-        const std::optional<iommu::Fault> fault = next();
-        if (!fault)
-            return;
-        console::audit_event("dma_refused", [&](audit::Record& record) {
-            record.add_hex("requester", fault->requester)
-                .add_hex("address", fault->address)
-                .add("access", fault->write ? "write" : "read")
-                .add("reason", std::uint64_t{fault->reason})
-                .add("lost", std::uint64_t{fault->lost});
-        });
-    }
+void report(const iommu::Fault& fault) {
+    console::audit_event("dma_refused", [&](audit::Record& record) {
+        record.add_hex("requester", fault.requester)
+            .add_hex("address", fault.address)
+            .add("access", fault.write ? "write" : "read")
+            .add("reason", std::uint64_t{fault.reason})
+            .add("lost", std::uint64_t{fault.lost});
+    });
 }
 
 } // namespace
@@ -114,39 +87,30 @@ void bus_masters_off() {
 }
 
 std::uint64_t frames_needed() {
-    const std::uint64_t units = remapping().units.size();
-    if (units == 0)
-        return 0;
-    return remapping().kind == RemappingKind::vtd ? 2 + (1 + mapping_frames) * units
-                                                  : amdvi_table_frames + (2 + mapping_frames) * units;
+    return unit_count() == 0 ? 0 : table_frames() + frames_a_unit * unit_count();
 }
 
 void deny_everything(memory::FramePool& pool, std::uint32_t nmi_apic_id) {
     LogLine line;
     line << "DMA: " << masters_found << " bus masters switched off; ";
-    if (remapping().units.empty()) {
+    if (unit_count() == 0) {
         console::log(
             (line << "no IOMMU on this machine: a device that ignores that switch is not stopped").view());
         return;
     }
     if (base::weak(base::Weakness::dma_open))
         return;
-    fill_tables(pool, nmi_apic_id);
-    for (std::size_t unit = 0; unit < remapping().units.size(); ++unit) {
-        queues[unit][0] = take_frames(pool, 1);
-        if (remapping().kind == RemappingKind::amdvi)
-            queues[unit][1] = take_frames(pool, 1);
-    }
+    const iommu::Words table = take_words(pool, table_frames());
+    const bool wide = apic::x2apic_offered() && able(&VtdUnit::can_be_wide) == unit_count();
+    for (std::size_t unit = 0; unit < unit_count(); ++unit)
+        frames[unit] = {table, take_words(pool, 1), take_words(pool, 1), wide};
+    with_unit(0, [&](auto it) { it.fill(frames[0], remapping().io_apics.view(), nmi_apic_id); });
     cpu::wbinvd(); // not every unit snoops
-    for (std::size_t unit = 0; unit < remapping().units.size(); ++unit) {
-        if (const char* problem = deny(unit)) {
-            LogLine refusal;
-            refusal << "the IOMMU at " << base::hex(remapping().units[unit])
-                    << " cannot be used: " << problem;
-            refuse_to_start(refusal.view());
-        }
-    }
-    line << remapping().units.size() << (remapping().kind == RemappingKind::vtd ? " VT-d" : " AMD-Vi")
+    for (std::size_t unit = 0; unit < unit_count(); ++unit)
+        if (const char* problem = deny(unit))
+            refuse_to_start("the IOMMU at ", base::hex(remapping().units[unit]),
+                            " cannot be used: ", problem);
+    line << unit_count() << (remapping().kind == RemappingKind::vtd ? " VT-d" : " AMD-Vi")
          << " units deny every device";
     console::log(line.view());
 }
@@ -157,24 +121,20 @@ base::Status<paging::Error> map_registers(AddressSpace& space) {
     return base::success;
 }
 
-std::uint64_t nmi_redirection(std::uint8_t io_apic, std::uint32_t apic_id) {
-    constexpr std::uint64_t deliver_nmi = 4u << 8, remapped = std::uint64_t{1} << 48;
-    if (remapping().kind == RemappingKind::vtd)
-        for (std::uint64_t i = 0; i < remapping().io_apics.size(); ++i)
-            if (remapping().io_apics[i].io_apic == io_apic)
-                return i << 49 | remapped;
-    return deliver_nmi | std::uint64_t{apic_id} << 56;
+std::optional<std::uint64_t> nmi_redirection(std::uint8_t io_apic, std::uint32_t apic_id) {
+    return acpi::nmi_redirection(remapping(), able(&VtdUnit::remaps_interrupts), io_apic, apic_id);
 }
 
 void report_faults() {
-    if (remapping().units.empty() || reading.test_and_set(std::memory_order_acquire))
+    constexpr unsigned most = 8;
+    if (unit_count() == 0 || reading.test_and_set(std::memory_order_acquire))
         return;
-    for (std::size_t unit = 0; unit < remapping().units.size(); ++unit)
-        report([unit] {
-            return remapping().kind == RemappingKind::vtd
-                       ? iommu::vtd::Unit{registers(unit)}.next_fault()
-                       : iommu::amdvi::Unit{registers(unit)}.next_fault(amdvi_frames(unit));
-        });
+    for (std::size_t unit = 0; unit < unit_count(); ++unit)
+        for (unsigned i = 0; i < most; ++i)
+            if (const auto fault = with_unit(unit, [&](auto it) { return it.next_fault(frames[unit]); }))
+                report(*fault);
+            else
+                break;
     reading.clear(std::memory_order_release);
 }
 

@@ -6,10 +6,7 @@
 //             I2  nothing of ours ever makes a device's entry present
 #pragma once
 
-#include "hypervisor/core/memory/frame_pool.hpp"
 #include "hypervisor/kernel/memory/address_space.hpp"
-
-#include <cstdint>
 
 namespace hv::dma {
 
@@ -24,8 +21,8 @@ void bus_masters_off();
 void deny_everything(memory::FramePool& pool, std::uint32_t nmi_apic_id);
 [[nodiscard]] base::Status<paging::Error> map_registers(AddressSpace& space);
 
-// The low and high half of a redirection entry whose pin reaches that CPU as an NMI, as remapping wants it written.
-[[nodiscard]] std::uint64_t nmi_redirection(std::uint8_t io_apic, std::uint32_t apic_id);
+// acpi::nmi_redirection with what this machine's units can do. Early tables.
+[[nodiscard]] std::optional<std::uint64_t> nmi_redirection(std::uint8_t io_apic, std::uint32_t apic_id);
 
 // Refused accesses so far go to the audit log, a few a call; for moments when nobody waits. Any CPU.
 void report_faults();

@@ -3,7 +3,6 @@
 
 #include "hypervisor/base/weakness.hpp"
 #include "hypervisor/kernel/cpu/cpu.hpp"
-#include "hypervisor/kernel/late.hpp"
 #include "hypervisor/kernel/memory/layout.hpp"
 
 // The linker script's marks (link.ld).
@@ -15,7 +14,7 @@ extern const char boot_stack_guard[];
 namespace hv {
 namespace {
 
-constinit Late<TablePool> table_pool;
+constinit std::optional<TablePool> table_pool;
 
 std::uint64_t number(const char* mark) {
     return cpu::address_of(*mark).value();

@@ -4,8 +4,6 @@
 #include "arch/x86_64/cpu/instructions.hpp"
 #include "arch/x86_64/cpu/ports.hpp"
 #include "drivers/power/power.hpp"
-#include "hypervisor/base/fail.hpp"
-#include "hypervisor/kernel/console/console.hpp"
 #include "hypervisor/kernel/cpu/cpu.hpp"
 #include "hypervisor/kernel/machine.hpp"
 #include "hypervisor/kernel/time/alarm.hpp"
@@ -20,9 +18,11 @@ constinit std::atomic<bool> panicking{false};
 
 // What the exception entries push (arch/x86_64/boot/exceptions.S), lowest address first.
 struct Frame {
-    std::uint64_t r15, r14, r13, r12, r11, r10, r9, r8, rdi, rsi, rbp, rbx, rdx, rcx, rax;
+    std::array<std::uint64_t, 15> registers;
     std::uint64_t vector, error_code, rip, cs, rflags, rsp, ss;
 };
+constexpr std::array register_names{"r15", "r14", "r13", "r12", "r11", "r10", "r9", "r8",
+                                    "rdi", "rsi", "rbp", "rbx", "rdx", "rcx", "rax"};
 constexpr std::uint64_t vector_page_fault = 14;
 
 // The others stop where they are; guests leave by the NMI. A moment later none is in the middle of a frame.
@@ -36,32 +36,11 @@ void stop_other_cpus() {
 
 drivers::Power<cpu::Ports> power{cpu::Ports{}};
 
-void soft_off() {
-    const auto& fadt = machine().acpi.fadt;
-    const auto& sleep = machine().acpi.soft_off;
-    if (!fadt || !sleep || !fadt->pm1a_control || fadt->pm1a_control->space != acpi::Space::io)
-        return;
-    drivers::SoftOff how;
-    how.pm1a_control = static_cast<std::uint16_t>(fadt->pm1a_control->address);
-    how.sleep_type_a = sleep->pm1a;
-    if (fadt->pm1b_control && fadt->pm1b_control->space == acpi::Space::io) {
-        how.pm1b_control = static_cast<std::uint16_t>(fadt->pm1b_control->address);
-        how.sleep_type_b = sleep->pm1b;
-    }
-    power.soft_off(how);
-}
-
-void reset_machine() {
-    const auto& fadt = machine().acpi.fadt;
-    std::optional<std::uint16_t> port;
-    if (fadt && fadt->reset && fadt->reset->space == acpi::Space::io)
-        port = static_cast<std::uint16_t>(fadt->reset->address);
-    power.reset(port, fadt ? fadt->reset_value : std::uint8_t{0});
-}
-
 [[noreturn]] void end(std::string_view reason, plan::AllStopped action, std::uint32_t debug_value,
                       std::string_view text) {
     constexpr std::array<std::string_view, 3> names{"poweroff", "reboot", "halt"};
+    const acpi::Fadt fadt = machine().acpi.fadt.value_or(acpi::Fadt{});
+    const auto& sleep = machine().acpi.soft_off;
     console::end_audit(reason, text);
     console::record(audit::FrameType::end,
                     audit::build(audit::EndRecord{reason, names[static_cast<std::size_t>(action)]}).view());
@@ -69,10 +48,12 @@ void reset_machine() {
     if (action != plan::AllStopped::halt) {
         if (machine().is_qemu && debug_value != 0)
             power.debug_exit(CAISSON_DEBUG_EXIT_PORT, debug_value);
-        if (action == plan::AllStopped::poweroff)
-            soft_off();
-        else
-            reset_machine();
+        if (action == plan::AllStopped::reboot)
+            power.reset(fadt.reset, fadt.reset_value);
+        if (action == plan::AllStopped::poweroff && sleep && fadt.pm1a_control)
+            power.soft_off(*fadt.pm1a_control, sleep->pm1a);
+        if (action == plan::AllStopped::poweroff && sleep && fadt.pm1b_control)
+            power.soft_off(*fadt.pm1b_control, sleep->pm1b);
         for (unsigned i = 0; i < 1'000'000; ++i)
             cpu::pause();
         console::log("the machine did not react: halted");
@@ -92,7 +73,7 @@ void begin_panic() {
 
 void end_in_panic(std::string_view line) {
     console::log(line);
-    const plan::OnPanic wish = machine().plan.made() ? machine().plan->on_panic() : plan::OnPanic::halt;
+    const plan::OnPanic wish = machine().plan.has_value() ? machine().plan->on_panic() : plan::OnPanic::halt;
     if (wish == plan::OnPanic::reboot)
         end("panic", plan::AllStopped::reboot, 0, line);
     // QEMU ends by its exit device; a real machine that is to halt stays where somebody can read the line.
@@ -107,11 +88,10 @@ void end_in_order() {
     end("all-stopped", machine().plan->on_all_stopped(), CAISSON_DEBUG_EXIT_ALL_STOPPED, {});
 }
 
-void refuse_to_start(std::string_view line) {
+void refuse_with(std::string_view line) {
     console::log(line);
-    if (machine().is_qemu)
-        end("refused", plan::AllStopped::poweroff, CAISSON_DEBUG_EXIT_REFUSED, line);
-    end("refused", plan::AllStopped::halt, CAISSON_DEBUG_EXIT_REFUSED, line);
+    end("refused", machine().is_qemu ? plan::AllStopped::poweroff : plan::AllStopped::halt,
+        CAISSON_DEBUG_EXIT_REFUSED, line);
 }
 
 } // namespace hv
@@ -131,11 +111,7 @@ extern "C" [[noreturn]] void caisson_exception(const hv::Frame* frame) {
          << base::hex(frame->rflags);
     if (frame->vector == hv::vector_page_fault)
         text << " cr2 " << base::hex(cpu::read_cr<2>());
-    text << " rax " << base::hex(frame->rax) << " rbx " << base::hex(frame->rbx) << " rcx "
-         << base::hex(frame->rcx) << " rdx " << base::hex(frame->rdx) << " rsi " << base::hex(frame->rsi)
-         << " rdi " << base::hex(frame->rdi) << " rbp " << base::hex(frame->rbp) << " r8 "
-         << base::hex(frame->r8) << " r9 " << base::hex(frame->r9) << " r10 " << base::hex(frame->r10)
-         << " r11 " << base::hex(frame->r11) << " r12 " << base::hex(frame->r12) << " r13 "
-         << base::hex(frame->r13) << " r14 " << base::hex(frame->r14) << " r15 " << base::hex(frame->r15);
+    for (std::size_t i = hv::register_names.size(); i-- > 0;)
+        text << ' ' << hv::register_names[i] << ' ' << base::hex(frame->registers[i]);
     hv::end_in_panic(text.view());
 }

@@ -2,7 +2,7 @@
 // hypervisor/kernel/panic/panic.hpp - the two ways the machine ends: in order, or because of a bug of ours.
 #pragma once
 
-#include <string_view>
+#include "hypervisor/kernel/console/console.hpp"
 
 namespace hv {
 
@@ -10,7 +10,11 @@ namespace hv {
 [[noreturn]] void end_in_order();
 
 // The bundle, the plan or the machine is not one to run: one line, an 'e' record, and the machine stops.
-[[noreturn]] void refuse_to_start(std::string_view line);
+[[noreturn]] void refuse_with(std::string_view line);
+template <typename... Parts> [[noreturn]] void refuse_to_start(const Parts&... parts) {
+    LogLine line;
+    refuse_with((line << ... << parts).view());
+}
 
 // A panic in two steps: the first CPU that begins has the line to itself and the others stopped; a second one only halts.
 void begin_panic();

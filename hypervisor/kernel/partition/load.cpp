@@ -63,15 +63,15 @@ void fill_boot_page(const Partition& partition) {
 
 } // namespace
 
-SectionView::SectionView(std::uint32_t section) {
-    const bundle::Section entry = machine().contents->section(section);
-    offset_ = entry.offset;
-    size_ = entry.size;
-}
+SectionView::SectionView(std::uint32_t section, const Partition* placed, std::uint64_t gpa)
+    : placed_(placed), start_(placed != nullptr ? gpa : machine().contents->section(section).offset),
+      size_(machine().contents->section(section).size) {}
 
 std::span<const std::byte> SectionView::operator()(std::uint64_t offset, std::size_t length) const {
     window_.reset();
-    auto window = Window::bundle(WindowSide::source, offset_ + offset, length);
+    auto window = placed_ != nullptr
+                      ? Window::guest(WindowSide::source, *placed_, start_ + offset, length, false)
+                      : Window::bundle(WindowSide::source, start_ + offset, length);
     if (!window)
         return {};
     window_.emplace(std::move(*window));

@@ -8,22 +8,21 @@
 #include "hypervisor/core/bytes/source.hpp"
 #include "hypervisor/kernel/memory/window.hpp"
 
-#include <cstdint>
-#include <optional>
-
 namespace hv {
 
 struct Partition;
 
-// A section of the bundle, seen through this CPU's source window. One at a time.
+// A section, seen through this CPU's source window: in the bundle, or where it was placed in a partition's memory. One at
+// a time.
 class SectionView {
 public:
-    explicit SectionView(std::uint32_t section);
+    explicit SectionView(std::uint32_t section, const Partition* placed = nullptr, std::uint64_t gpa = 0);
     [[nodiscard]] std::span<const std::byte> operator()(std::uint64_t offset, std::size_t length) const;
     [[nodiscard]] bytes::Source source() const { return {*this, size_}; }
 
 private:
-    std::uint64_t offset_, size_;
+    const Partition* placed_; // or null: the bundle
+    std::uint64_t start_, size_;
     mutable std::optional<Window> window_; // of the piece last asked for
 };
 

@@ -2,13 +2,11 @@
 #include "hypervisor/kernel/time/alarm.hpp"
 
 #include "arch/x86_64/cpu/ports.hpp"
-#include "drivers/clock/alarm.hpp"
+#include "drivers/clock/clock.hpp"
 #include "drivers/watchdog/i6300esb.hpp"
-#include "hypervisor/kernel/boot/firmware.hpp"
+#include "hypervisor/kernel/boot/stages.hpp"
 #include "hypervisor/kernel/console/ticket_lock.hpp"
-#include "hypervisor/kernel/cpu/cpu.hpp"
 #include "hypervisor/kernel/dma/dma.hpp"
-#include "hypervisor/kernel/machine.hpp"
 #include "hypervisor/kernel/memory/window.hpp"
 #include "hypervisor/kernel/panic/panic.hpp"
 #include "hypervisor/kernel/partition/partition.hpp"
@@ -22,8 +20,7 @@ namespace hv::alarm {
 namespace {
 
 using drivers::I6300esb;
-using Hpet = drivers::HpetAlarm<cpu::Registers>;
-using Pit = drivers::PitAlarm<cpu::Ports>;
+using Pit = drivers::Pit<cpu::Ports>;
 
 // The machine is reset when it has not been fed for twice the first; it is fed after the second.
 constexpr std::uint32_t watchdog_stage_ms = 5000;
@@ -33,7 +30,7 @@ constexpr cpu::Ports ports{};
 constinit Cpu* time_cpu = nullptr;
 constinit std::uint64_t hpet_page = 0;    // 0: the PIT
 constinit std::uint64_t io_apic_page = 0; // 0: nobody needs time
-constinit std::uint8_t io_apic_id = 0;
+constinit std::uint64_t redirection = 0;
 constinit unsigned pin = Pit::pin;
 constinit std::optional<I6300esb::Found> watchdog;
 constinit TicketLock lock; // of the alarm's registers and `armed`
@@ -42,6 +39,10 @@ constinit std::atomic<std::uint64_t> feed_at{0};
 
 cpu::Registers registers(std::uint64_t physical) {
     return cpu::Registers{base::VirtAddr{physical}};
+}
+
+drivers::Hpet<cpu::Registers> hpet() {
+    return drivers::Hpet{registers(hpet_page)};
 }
 
 std::uint64_t ticks(std::uint64_t milliseconds) {
@@ -60,9 +61,9 @@ void set() {
     const std::uint64_t now = cpu::rdtsc();
     const std::uint64_t left = next > now ? drivers::nanoseconds(next - now, machine().times.tsc_hz) : 0;
     if (next != 0)
-        hpet_page != 0 ? Hpet::set(registers(hpet_page), left) : Pit::set(ports, left);
+        hpet_page != 0 ? hpet().set(left) : Pit{ports}.set(left);
     else if (armed)
-        hpet_page != 0 ? Hpet::cancel(registers(hpet_page)) : Pit::cancel(ports);
+        hpet_page != 0 ? hpet().cancel() : Pit{ports}.cancel();
     armed = next != 0;
 }
 
@@ -95,26 +96,33 @@ void check_heartbeat(Partition& partition, std::uint64_t due, std::uint64_t now)
 
 void start(base::FixedVector<base::PhysAddr, 3>& pages) {
     Machine& m = machine();
-    Pit::cancel(ports);
+    Pit{ports}.cancel();
     if (!m.plan->needs_time())
         return;
-    const auto first_io_apic = std::find_if(m.acpi.io_apics.begin(), m.acpi.io_apics.end(),
-                                            [](const acpi::IoApic& one) { return one.gsi_base == 0; });
-    if (first_io_apic == m.acpi.io_apics.end() || m.times.tsc_hz < 1000 ||
-        !early_mapped(first_io_apic->address, base::page_size))
+    const auto* const io_apic = std::ranges::find(m.acpi.io_apics, 0u, &acpi::IoApic::gsi_base);
+    if (io_apic == m.acpi.io_apics.end() || m.times.tsc_hz < 1000 ||
+        !early_mapped(io_apic->address, base::page_size))
         refuse_to_start(
             "the plan needs time interrupts (a watchdog or a delay before restarts), and this machine has no "
             "I/O APIC or no timer that runs");
     time_cpu = m.cpus[m.bound.time_cpu()];
-    if (m.acpi.hpet && early_mapped(m.acpi.hpet->address, base::page_size))
-        if (const auto reachable = Hpet::pin(registers(m.acpi.hpet->address))) {
-            pin = *reachable;
-            hpet_page = m.acpi.hpet->address;
-            Hpet::start(registers(hpet_page), pin);
-            (void)pages.push_back(base::PhysAddr{hpet_page});
-        }
-    io_apic_page = first_io_apic->address;
-    io_apic_id = first_io_apic->id;
+    const auto route = dma::nmi_redirection(io_apic->id, time_cpu->apic_id);
+    if (!route)
+        refuse_to_start(
+            "the plan needs time interrupts (a watchdog or a delay before restarts), and this machine's "
+            "IOMMU "
+            "would block them: its firmware's DMAR or IVRS does not list the I/O APIC they come from");
+    redirection = *route;
+    hpet_page = m.acpi.hpet;
+    const bool mapped = hpet_page != 0 && early_mapped(hpet_page, base::page_size);
+    if (const auto reachable = mapped ? hpet().pin() : std::nullopt) {
+        pin = *reachable;
+        hpet().start(pin);
+        (void)pages.push_back(base::PhysAddr{hpet_page});
+    } else {
+        hpet_page = 0;
+    }
+    io_apic_page = io_apic->address;
     (void)pages.push_back(base::PhysAddr{io_apic_page});
     if (m.plan->on_panic() != plan::OnPanic::reboot)
         return;
@@ -126,7 +134,7 @@ void start(base::FixedVector<base::PhysAddr, 3>& pages) {
 
 void begin() {
     if (io_apic_page != 0)
-        drivers::route(registers(io_apic_page), pin, dma::nmi_redirection(io_apic_id, time_cpu->apic_id));
+        drivers::route(registers(io_apic_page), pin, redirection);
     if (!watchdog)
         return;
     drivers::PciConfiguration pci{ports};
@@ -173,9 +181,8 @@ void look() {
             request(*partition->primary().cpu, request_look);
         }
         const std::uint64_t beat = partition->beat_due.load(std::memory_order_acquire);
-        if (beat != 0 && beat <= now) {
+        if (beat != 0 && beat <= now)
             check_heartbeat(*partition, beat, now);
-        }
     }
     if (const std::uint64_t feed = feed_at.load(std::memory_order_acquire); feed != 0 && feed <= now) {
         I6300esb::feed(registers(watchdog->registers));

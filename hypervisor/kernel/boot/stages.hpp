@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// hypervisor/kernel/boot/stages.hpp - what boot does before the first partition runs, in the order of main.cpp.
+//
+// All of it on the boot CPU under the early tables, but for verify_share().
+#pragma once
+
+#include "hypervisor/kernel/cpu/cpu.hpp"
+#include "hypervisor/kernel/machine.hpp"
+
+namespace hv {
+
+// firmware.cpp: taking the machine over from firmware; devices quiet, tables read, clocks measured.
+
+// Whether the early tables map these bytes (one to one).
+[[nodiscard]] bool early_mapped(std::uint64_t address, std::uint64_t bytes);
+// The first act: no device may write memory any more. Then the boot record and the memory map, or a refusal.
+void take_over(std::uint32_t protocol, std::uint32_t information);
+// ACPI tables; interrupt controllers masked. Refuses a machine that describes no CPU.
+void read_tables();
+// TSC and APIC timer frequencies, wall clock.
+void measure_clocks();
+
+// trust.cpp: nothing runs unverified; the boot CPU verifies header and table, every CPU its share of the payloads, and all
+// wait for each other before the first partition starts.
+
+[[gnu::section(".caisson.keys")]] extern const bundle::KeyTable trusted_keys;
+// Header, leaf lists, gaps and the plan, from private copies. Refuses the bundle or returns.
+void verify_header_and_plan();
+// Each CPU, own tables: its own partition's sections, and its share of those that are nobody's.
+[[nodiscard]] bundle::Status verify_share(const Cpu& cpu);
+// One line that names section and leaf; does not return.
+[[noreturn]] void refuse_bundle(const bundle::Issue& issue);
+
+// binding.cpp: the plan on this machine, and everything the hypervisor allocates.
+
+// Chooses frames and CPUs (core/plan), or refuses the machine naming what is missing.
+void bind_plan();
+// CPU, partition and vCPU objects, second-stage tables, permission maps, the hypervisor's own tables; seals the pool.
+// Returns the root of the hypervisor's tables.
+[[nodiscard]] base::PhysAddr build_everything();
+// Every frame that belongs to no partition and no bundle: the image with its boot stack and the whole frame pool.
+[[nodiscard]] std::uint64_t hypervisor_bytes();
+[[nodiscard]] std::uint64_t partition_bytes();
+
+} // namespace hv
