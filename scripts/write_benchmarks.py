@@ -15,8 +15,12 @@ FIGURES = {
     "exit_cpuid": ("CPUID in a partition, there and back", 120, "KVM 2,381; Xen 2,498; without a hypervisor 9"),
     "exit_hypercall": ("an empty hypercall, there and back", 120, "KVM 2,504; Xen 2,614"),
     "steady_state_exits_svm": ("exits of a partition that computes, 50 million instructions", 0, ""),
+    "interrupt_latency_idle": ("a partition's timer due to its handler, at most, by its own instructions; beside one that rests", 21, ""),
+    "interrupt_latency_flood": ("the same beside one that does nothing but leave guest mode", 21, ""),
     "exit_hypercall_vmx": ("an empty hypercall on Intel VT-x (Bochs), there and back", 120, ""),
     "steady_state_exits_vmx": ("exits of a partition that computes, on Intel VT-x", 0, ""),
+    "interrupt_latency_idle_vmx": ("`interrupt_latency_idle` on Intel VT-x", 35, ""),
+    "interrupt_latency_flood_vmx": ("`interrupt_latency_flood` on Intel VT-x", 35, ""),
     "boot_to_hello": ("loader entry to the first byte of a static hello, everything verified", 30_000_000,
                       "Nanos, no hypervisor below it: 36 million; Linux, hello as first process: 1,560 million"),
     "boot_verify": ("of that: until the bundle is verified", None, ""),
@@ -83,7 +87,10 @@ the emulator runs on. Exits repeat exactly; starts differ by about one in a thou
 random. They are instructions, not time: an emulator knows nothing of caches, pipelines or what VMRUN costs in silicon.
 What is compared was measured on the same emulated machine, from Debian packages. Intel VT-x was measured in Bochs
 (`qemu-tests/bench/vmx_figures.py`). That a partition which computes takes no exit is also counted without asking the hypervisor:
-`qemu-tests/bench/host_mode.py` looks at the code that the emulator ran on that CPU, beside a control that intercepts interrupts.
+`qemu-tests/bench/host_mode.py` looks at the code that the emulator ran on that CPU (in Bochs: its debugger stops at
+every VM exit), beside a control that intercepts interrupts. An interrupt's latency is counted by the partition itself (`qemu-tests/bench/latency.cpp`), in instructions of its own between
+the moment when its timer is due and its handler, the most of 1,000; it stands only where that CPU never left guest mode
+meanwhile, so that nothing else can have run there. The common clock says when the timer is due and nothing more.
 
 | figure | what | value | limit | elsewhere |
 | --- | --- | --- | --- | --- |""")

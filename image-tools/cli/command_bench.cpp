@@ -2,7 +2,7 @@
 // image-tools/cli/command_bench.cpp - bench: figures in instructions, the same on every machine.
 //
 // Every figure is a boot under QEMU with -icount shift=0: the TSC counts retired instructions. Figures are taken with the
-// other CPUs halted (docs/benchmarks.md). Guests: lib/caisson/bench/{exitbench.elf,hello-static}.
+// other CPUs halted (docs/benchmarks.md). Guests: lib/caisson/bench/{exitbench.elf,latency.elf,hello-static}.
 #include "image-tools/bundle/build.hpp"
 #include "image-tools/cli/appliance_run.hpp"
 #include "image-tools/cli/commands.hpp"
@@ -21,6 +21,7 @@ namespace {
 constexpr std::uint64_t hello_memory = std::uint64_t{16} << 20;
 constexpr std::uint64_t filler_bytes = std::uint64_t{8} << 20;
 constexpr std::uint64_t memory_grain = 64 * 1024;
+constexpr unsigned flood_rounds = 50'000; // of five exits
 
 struct Figure {
     std::string name;
@@ -46,6 +47,7 @@ public:
 
     void run_all() {
         exits();
+        latencies();
         hello();
         restart();
         eight();
@@ -130,13 +132,14 @@ private:
     }
 
     // "@@ EX cpuid0 n=1001 min=102 med=102 ..." -> 102
-    static std::uint64_t median(const std::string& output, const std::string& name) {
+    static std::uint64_t median(const std::string& output, const std::string& name,
+                                std::string_view benchmark = "exitbench") {
         const std::size_t line = output.find("@@ EX " + name + " ");
         const std::size_t at = output.find("med=", line);
         std::uint64_t value = 0;
         if (line == std::string::npos || at == std::string::npos ||
             std::from_chars(output.data() + at + 4, output.data() + output.size(), value).ec != std::errc{})
-            failed("exitbench");
+            failed(benchmark);
         return value;
     }
 
@@ -145,6 +148,30 @@ private:
         add("exit_cpuid", median(boot_result.output, "cpuid0"), "instructions");
         add("exit_hypercall", median(boot_result.output, "vmmcall17"), "instructions");
         add("steady_state_exits_svm", median(boot_result.output, "steady_exits"), "exits");
+    }
+
+    // Of a partition beside one that does what `other` says, until `ends` of the two have ended. Its count of its own
+    // instructions is all that its CPU did only where it never left guest mode.
+    Boot latency(const std::string& figure, const std::string& other, std::size_t ends) {
+        const std::string kernel =
+            "{kernel: \"" + library_.file("bench/latency.elf").string() + "\", memory: 4MiB, cmdline: ";
+        Boot result = boot({"measure: " + kernel + "measure}", "other: " + kernel + other + "}"},
+                           [ends](const run::Session& session) {
+                               const auto& all = session.partitions();
+                               return !all[0].endings.empty() && (ends < 2 || !all[1].endings.empty());
+                           });
+        if (median(result.output, "latency_exits", figure) != 0)
+            failed(figure);
+        add(figure, median(result.output, "latency", figure), "instructions");
+        return result;
+    }
+
+    void latencies() {
+        static_cast<void>(latency("interrupt_latency_idle", "rest", 1));
+        const Boot flooded = latency("interrupt_latency_flood", fmt::format("flood {}", flood_rounds), 2);
+        const auto& all = flooded.session.partitions();
+        if (all[1].endings.empty() || all[1].endings[0].ended < all[0].endings[0].ended)
+            failed("interrupt_latency_flood"); // the flood was over too early
     }
 
     void hello() {

@@ -2,11 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Counts the hypervisor's code on a partition's CPU while the partition computes, without asking the hypervisor.
 
-usage: host_mode.py BUILD-DIR
+usage: host_mode.py BUILD-DIR [vmx]
 
-The emulator writes down which translated blocks it enters (`-d exec`, by address range and CPU). A CPU that leaves guest
+QEMU, on SVM: the emulator writes down which translated blocks it enters (`-d exec`, by address range and CPU). A CPU that leaves guest
 mode always enters a block of the loader's address range, so none between the first and the last entry of the guest's loop
 means: not one host-mode instruction there. The control hypervisor, which intercepts interrupts, must show some.
+
+Bochs, on VT-x (`vmx`): its debugger stops at every VM exit, which is the only way out of guest mode, and says when that was
+and what was in the registers. The guest asks for its count of exits before and after its loop, by a hypercall whose number is
+in RAX; no stop between the two means the same.
 """
 import json
 import os
@@ -17,10 +21,14 @@ import sys
 import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../harness"))
-import machine  # noqa: E402 the harness's
+import bochs  # noqa: E402 the harness's
+import machine  # noqa: E402
 
 LOOP = re.compile(rb"[\x48-\x4f]\x8d[\x00-\xff]{2,3}[\x48-\x4f]\xff.[\x48-\x4f]\xff.\x75[\xf0-\xfa]", re.DOTALL)
 ENTRY = re.compile(r"^Trace (\d+): \S+ \[[0-9a-f]+/([0-9a-f]+)/")
+STOP = re.compile(r"Caught VMEXIT breakpoint\s+Next at t=(\d+).*?^rax: ([0-9a-f]{8})_([0-9a-f]{8})", re.DOTALL | re.MULTILINE)
+CALL_COUNTER = 6        # partitions/abi/hypercall.h
+LOOP_TICKS = 10**9      # the guest's loop: an instruction a tick
 MANIFEST = """apiVersion: caisson/v1
 name: host-mode
 machine: {{board: qemu-q35, cpus: 2, memory: 256MiB}}
@@ -49,8 +57,8 @@ def loop_of(guest):
     sys.exit(f"{guest}: the loop is in no segment")
 
 
-def blocks(built, guest, loader, work):
-    """-> (entries of the loop, entries of the hypervisor's blocks between the first and the last of them)"""
+def build_bundle(built, guest, loader, work):
+    """-> the bundle's path; its loader is host.elf beside it."""
     library = os.path.join(work, "library")
     os.makedirs(library)
     os.symlink(loader, os.path.join(library, "caisson.elf"))
@@ -60,6 +68,27 @@ def blocks(built, guest, loader, work):
         file.write(MANIFEST.format(guest=guest))
     subprocess.run([built["tool"], "build", "-q", manifest, "-o", bundle], check=True, stdout=subprocess.DEVNULL,
                    env={**os.environ, "CAISSON_LIB": library, "XDG_CONFIG_HOME": work})
+    return bundle
+
+
+def stops(built, guest, loader, work):
+    """-> VM exits between the guest's two questions, on a machine with this one CPU"""
+    bundle = build_bundle(built, guest, loader, work)
+    run = bochs.run("bochs-vmx", {"cpus": 1, "memory": "256M"}, os.path.join(work, "host.elf"), bundle, 300, work,
+                    commands="vmexitbp\n" + "c\nr\n" * 10_000)
+    if run.timed_out or run.complaints:
+        sys.exit("\n".join(run.complaints) or "Bochs ran too long")
+    said = bochs.read(os.path.join(work, "bochs.out")).decode("utf-8", "replace")
+    found = [(int(m[1]), int(m[2] + m[3], 16)) for m in STOP.finditer(said)]
+    questions = [i for i, (_, rax) in enumerate(found) if rax == CALL_COUNTER]
+    if len(questions) != 2 or found[questions[1]][0] - found[questions[0]][0] < LOOP_TICKS:
+        sys.exit(f"the guest's two questions are not among the {len(found)} exits")
+    return questions[1] - questions[0] - 1
+
+
+def blocks(built, guest, loader, work):
+    """-> (entries of the loop, entries of the hypervisor's blocks between the first and the last of them)"""
+    bundle = build_bundle(built, guest, loader, work)
     first, end = loop_of(guest)
     with open(loader, "rb") as file:
         host = [address for _, address, _ in segments(file.read())]
@@ -86,16 +115,23 @@ def main():
     with open(os.path.join(build, "qemu-tests/built.json"), encoding="utf-8") as file:
         built = json.load(file)
     guest = os.path.join(build, "qemu-tests/guests/steady.elf")
-    complaints = []
+    vmx, complaints = sys.argv[2:] == ["vmx"], []
+    if vmx and (reason := bochs.missing()):
+        print(f"skipped: {reason}")
+        sys.exit(77)
     for name, loader, wrong in (("caisson.elf", built["loader"], lambda host: host != 0),
                                 ("the control", built["control"], lambda host: host == 0)):
         with tempfile.TemporaryDirectory() as work:
-            loop, host = blocks(built, guest, loader, work)
-        print(f"{name}: the loop was entered {loop} times, the hypervisor's code {host} times in between")
-        if loop < 100:
-            complaints.append(f"{name}: too few interrupts came to say anything")
+            if vmx:
+                host = stops(built, guest, loader, work)
+                print(f"{name}: {host} VM exits within the loop")
+            else:
+                loop, host = blocks(built, guest, loader, work)
+                print(f"{name}: the loop was entered {loop} times, the hypervisor's code {host} times in between")
+                if loop < 100:
+                    complaints.append(f"{name}: too few interrupts came to say anything")
         if wrong(host):
-            complaints.append(f"{name}: {host} blocks of the hypervisor on the partition's CPU")
+            complaints.append(f"{name}: left guest mode {host} times")
     sys.exit("\n".join(complaints) or 0)
 
 

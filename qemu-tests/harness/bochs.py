@@ -122,7 +122,7 @@ def wait(process, serial_file, limit, enough):
     return late
 
 
-def run(platform, boot, loader, bundle, time_limit, directory, enough=None):
+def run(platform, boot, loader, bundle, time_limit, directory, enough=None, commands="c\n" * 10_000):
     cpus = boot.get("cpus", 1)
     memory = {"M": 1, "G": 1024}[boot.get("memory", "512M")[-1]] * int(boot.get("memory", "512M")[:-1])
     if cpus > MAX_CPUS:
@@ -136,9 +136,9 @@ def run(platform, boot, loader, bundle, time_limit, directory, enough=None):
             report="".join(f", cpu{index:x}=report" for index in range(cpus))))
     # Debian's Bochs holds its debugger: it waits for a command at the start and after every report of a panic.
     with open(files["commands"], "w", encoding="utf-8") as file:
-        file.write("c\n" * 10_000)
-    with open(files["commands"], "rb") as commands, open(files["bochs.out"], "wb") as out:
-        process = subprocess.Popen(["bochs", "-q", "-f", files["bochsrc"]], stdin=commands, stdout=out,
+        file.write(commands)
+    with open(files["commands"], "rb") as typed, open(files["bochs.out"], "wb") as out:
+        process = subprocess.Popen(["bochs", "-q", "-f", files["bochsrc"]], stdin=typed, stdout=out,
                                    stderr=subprocess.STDOUT, start_new_session=True)
         timed_out = wait(process, files["serial"], time_limit, enough)
     serial, log = read(files["serial"]), read(files["bochs.log"]).decode("utf-8", "replace")
