@@ -47,7 +47,7 @@ TEST(I6300esb, FoundWhereItIs) {
     drivers::PciConfiguration pci{FakePorts{&machine}};
     const auto found = drivers::I6300esb::find(pci);
     ASSERT_TRUE(found.has_value());
-    EXPECT_EQ(found->at.device, 5);
+    EXPECT_EQ(found->at, 5 << 3);
     EXPECT_EQ(found->registers, 0xfebf1000u);
     for (const std::uint32_t base :
          {0u, 0xc001u, 0xfebf100cu}) { // firmware gave it nothing, ports, a 64-bit place
@@ -61,13 +61,14 @@ TEST(I6300esb, FoundWhereItIs) {
 TEST(I6300esb, EveryTimerWriteIsUnlockedAndEnablingIsLast) {
     Machine machine;
     drivers::PciConfiguration pci{FakePorts{&machine}};
-    drivers::I6300esb::start(pci, {0, 5, 0}, FakeRegisters{&machine}, 5000);
+    const drivers::I6300esb watchdog{5 << 3, 0xfebf1000};
+    watchdog.start(pci, FakeRegisters{&machine}, 5000);
     EXPECT_EQ(machine.said,
               (std::vector<std::string>{"pci16 4=2", "pci16 96=3", "mmio16 12=128", "mmio16 12=134",
                                         "mmio32 0=5000", "mmio16 12=128", "mmio16 12=134", "mmio32 4=5000",
                                         "mmio16 12=128", "mmio16 12=134", "mmio16 12=256", "pci8 104=2"}));
     machine.said.clear();
-    drivers::I6300esb::stop(pci, {0, 5, 0});
+    watchdog.stop(pci);
     EXPECT_EQ(machine.said, std::vector<std::string>{"pci8 104=0"});
 }
 

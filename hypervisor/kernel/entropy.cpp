@@ -4,7 +4,6 @@
 #include "arch/x86_64/cpu/instructions.hpp"
 #include "hypervisor/core/crypto/blake2b.hpp"
 
-#include <array>
 #include <atomic>
 
 namespace hv {

@@ -8,14 +8,10 @@ namespace {
 using Bytes = std::span<const std::byte>;
 using Status = base::Status<BootError>;
 
-enum Tag : std::uint32_t {
-    end = 0,
-    module = 3,
-    memory_map = 6,
-    acpi_old = 14,
-    acpi_new = 15,
-    efi_memory_map = 17,
-};
+namespace tag {
+constexpr std::uint32_t end = 0, module = 3, memory_map = 6, acpi_old = 14, acpi_new = 15,
+                        efi_memory_map = 17;
+}
 struct TagHeader {
     std::uint32_t type, size;
 };
@@ -61,13 +57,13 @@ void take_rsdp(Bytes body, bool newer, BootRecord& record) {
 
 Status take(const bytes::Source& memory, std::uint32_t type, Bytes body, BootRecord& record) {
     switch (type) {
-    case Tag::module:
+    case tag::module:
         return take_module(memory, body, record);
-    case Tag::memory_map:
+    case tag::memory_map:
         return each_entry<MapEntry>(body, [&record](const MapEntry& entry) {
             return record.memory.push_back({entry.base, entry.bytes, memory::kind_of_e820(entry.type)});
         });
-    case Tag::efi_memory_map:
+    case tag::efi_memory_map:
         // EFI types that stay the firmware's after ExitBootServices are reserved here too: the most restrictive type wins.
         return each_entry<EfiEntry>(body, [&record](const EfiEntry& entry) {
             constexpr std::uint64_t page = 4096;
@@ -75,9 +71,9 @@ Status take(const bytes::Source& memory, std::uint32_t type, Bytes body, BootRec
                    entry.pages > (~std::uint64_t{0} - entry.start) / page ||
                    record.memory.push_back({entry.start, entry.pages * page, memory::Kind::reserved});
         });
-    case Tag::acpi_old:
-    case Tag::acpi_new:
-        take_rsdp(body, type == Tag::acpi_new, record);
+    case tag::acpi_old:
+    case tag::acpi_new:
+        take_rsdp(body, type == tag::acpi_new, record);
         return base::success;
     default:
         return base::success; // tags we have no use for
@@ -96,14 +92,14 @@ base::Status<BootError> read_multiboot2(const bytes::Source& memory, std::uint64
         return base::Failure{BootError::bad_structure};
     std::size_t at = 8;
     for (;;) {
-        const auto tag = bytes::load<TagHeader>(view, at);
-        if (!tag || tag->size < sizeof(TagHeader) || tag->size > view.size() - at)
+        const auto head = bytes::load<TagHeader>(view, at);
+        if (!head || head->size < sizeof(TagHeader) || head->size > view.size() - at)
             return base::Failure{BootError::bad_structure};
-        if (tag->type == Tag::end)
+        if (head->type == tag::end)
             break;
-        CAISSON_TRY(take(memory, tag->type,
-                         view.subspan(at + sizeof(TagHeader), tag->size - sizeof(TagHeader)), record));
-        at += (std::size_t{tag->size} + 7) & ~std::size_t{7};
+        CAISSON_TRY(take(memory, head->type,
+                         view.subspan(at + sizeof(TagHeader), head->size - sizeof(TagHeader)), record));
+        at += (std::size_t{head->size} + 7) & ~std::size_t{7};
     }
     if (record.memory.empty())
         return base::Failure{BootError::no_memory_map};

@@ -10,8 +10,6 @@
 
 namespace boot {
 
-// Copies the trampoline to `page` (page aligned, below 1 MiB).
-void place_trampoline(base::PhysAddr page);
 void erase_trampoline(base::PhysAddr page);
 
 // What enter_address_space() is called with on the new CPU (entry.S).
@@ -21,7 +19,7 @@ struct Start {
     void (*function)(void*); // does not return
     std::uint64_t root;      // of the tables it runs in
 };
-// Sends the IPIs; the new CPU says itself that it is there.
+// Copies the trampoline to `page` (page aligned, below 1 MiB) and sends the IPIs; the new CPU says itself that it is there.
 void start_processor(base::PhysAddr page, std::uint32_t apic_id, const Start& start, bool again);
 
 // Leaves the early tables for good (entry.S).

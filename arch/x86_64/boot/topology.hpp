@@ -7,8 +7,6 @@
 
 #include "arch/x86_64/cpu/instructions.hpp"
 
-#include <cstdint>
-
 namespace boot {
 
 struct Topology {

@@ -193,10 +193,7 @@ base::PhysAddr build_everything() {
         expect_tables(space.add_cpu(m.bound.pool, *cpu));
     if (!apic::x2apic_offered())
         expect_tables(space.add_device(apic::register_page(), base::page_size));
-    base::FixedVector<base::PhysAddr, 3> time_pages;
-    alarm::start(time_pages);
-    for (const base::PhysAddr page : time_pages)
-        expect_tables(space.add_device(page, base::page_size));
+    expect_tables(alarm::start(space));
     dma::deny_everything(m.bound.pool, m.cpus[m.bound.time_cpu()]->apic_id);
     expect_tables(dma::map_registers(space));
     make_permission_maps();

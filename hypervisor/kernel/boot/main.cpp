@@ -13,7 +13,7 @@
 #include "hypervisor/kernel/cpu/hardening.hpp"
 #include "hypervisor/kernel/entropy.hpp"
 #include "hypervisor/kernel/panic/panic.hpp"
-#include "hypervisor/kernel/partition/life.hpp"
+#include "hypervisor/kernel/partition/partition.hpp"
 #include "partitions/abi/hypercall.h"
 
 #include <algorithm>
@@ -151,7 +151,6 @@ void start_other_cpus(base::PhysAddr space) {
     if (m.cpus.size() == 1)
         return;
     const base::PhysAddr page = trampoline_page();
-    boot::place_trampoline(page);
     apic::tick(tick_counts);
     for (Cpu* cpu : m.cpus) {
         if (cpu->index == 0)

@@ -10,7 +10,6 @@
 #include "hypervisor/kernel/partition/partition.hpp"
 
 #include <algorithm>
-#include <atomic>
 
 namespace hv::console {
 namespace {

@@ -11,10 +11,6 @@
 #include "hypervisor/core/audit/frame.hpp"
 #include "hypervisor/core/audit/log.hpp"
 
-#include <cstdint>
-#include <span>
-#include <string_view>
-
 namespace hv {
 
 struct Partition;

@@ -6,7 +6,6 @@
 #include "arch/x86_64/cpu/raw.hpp"
 #include "arch/x86_64/virt/virt.hpp"
 #include "hypervisor/kernel/cpu/hardening.hpp"
-#include "hypervisor/kernel/panic/machine_check.hpp"
 #include "hypervisor/kernel/panic/panic.hpp"
 
 extern "C" {

@@ -8,13 +8,9 @@
 
 #include "arch/x86_64/cpu/descriptors.hpp"
 #include "arch/x86_64/virt/virt.hpp"
-#include "hypervisor/base/address.hpp"
-#include "hypervisor/kernel/memory/layout.hpp"
 #include "hypervisor/kernel/time/alarm.hpp"
 
-#include <array>
 #include <atomic>
-#include <cstdint>
 
 namespace hv {
 
@@ -33,7 +29,6 @@ struct WindowSlot {
     base::PhysAddr table; // the last-level table of its 2 MiB
     base::VirtAddr at;
     std::uint64_t pages = 0; // open ones
-    bool open = false;
 };
 
 struct Cpu {

@@ -3,7 +3,6 @@
 
 #include "hypervisor/base/weakness.hpp"
 #include "hypervisor/kernel/cpu/cpu.hpp"
-#include "hypervisor/kernel/memory/layout.hpp"
 
 // The linker script's marks (link.ld).
 extern "C" {

@@ -17,9 +17,6 @@ namespace hv {
 inline base::VirtAddr pool_address(base::PhysAddr frame) {
     return base::VirtAddr{frame.value()};
 }
-template <typename T> base::PhysAddr pool_frame(const T& object) {
-    return base::PhysAddr{cpu::address_of(object).value()};
-}
 
 // `count` zeroed frames. bind() sized the pool, so running out is our own bug.
 inline base::PhysAddr take_frames(memory::FramePool& pool, std::uint64_t count,

@@ -24,7 +24,6 @@ void close(WindowSlot& slot) {
         cpu::invlpg(slot.at.value() + page * base::page_size);
     }
     slot.pages = 0;
-    slot.open = false;
 }
 
 } // namespace
@@ -33,7 +32,7 @@ template <typename Frame>
 std::optional<Window> Window::open(WindowSide side, std::uint64_t first, std::uint64_t bytes, bool write,
                                    Frame frame_at) {
     WindowSlot& slot = this_cpu().windows[static_cast<unsigned>(side)];
-    base::expects(!slot.open, "window: opened twice");
+    base::expects(slot.pages == 0, "window: opened twice");
     const std::uint64_t skip = first & page_mask;
     const std::uint64_t most = window_bytes - skip;
     const std::uint64_t wanted = bytes < most ? bytes : most;
@@ -49,7 +48,6 @@ std::optional<Window> Window::open(WindowSide side, std::uint64_t first, std::ui
     }
     if (slot.pages == 0)
         return std::nullopt;
-    slot.open = true;
     const std::uint64_t shown = slot.pages * base::page_size - skip;
     return Window{slot,
                   cpu::bytes_at(base::VirtAddr{slot.at.value() + skip}, shown < wanted ? shown : wanted)};

@@ -7,13 +7,7 @@
 //             I3  at most one window a slot: the source of a copy in slot 0, its target in slot 1
 #pragma once
 
-#include "hypervisor/base/result.hpp"
-#include "hypervisor/kernel/memory/layout.hpp"
-
-#include <cstddef>
-#include <cstdint>
-#include <optional>
-#include <span>
+#include "hypervisor/kernel/memory/address_space.hpp"
 
 namespace hv {
 

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "hypervisor/kernel/panic/machine_check.hpp"
-
-#include "arch/x86_64/cpu/instructions.hpp"
+// hypervisor/kernel/panic/machine_check.cpp - the processor's own errors; decided in core/vcpu/machine_check.hpp.
 #include "hypervisor/core/vcpu/machine_check.hpp"
-#include "hypervisor/kernel/console/console.hpp"
+#include "arch/x86_64/cpu/instructions.hpp"
 #include "hypervisor/kernel/cpu/cpu.hpp"
 #include "hypervisor/kernel/panic/panic.hpp"
 
@@ -63,13 +61,33 @@ void note_corrected(const MachineCheckBank& bank) {
         report("corrected", bank, count);
 }
 
+// Every bank with something in it goes to visit(bank, kind).
+template <typename Visit> void scan(bool clear, Visit visit) {
+    Msrs msrs;
+    (void)vcpu::scan_machine_checks(msrs, is_amd(), clear, visit);
+}
+
+// Ends the machine unless it can go on. In the exception itself that is all: the line may be held here.
+void look(bool in_exception) {
+    const std::uint64_t global = Msrs::read(mca::mcg_status);
+    scan(!in_exception, [=](const MachineCheckBank& bank, MachineCheck kind) {
+        if (kind == MachineCheck::fatal)
+            end_the_machine(bank, global);
+        if (!in_exception)
+            note_corrected(bank);
+    });
+    // An exception that no bank explains came for another CPU's sake, but where to go on must be known.
+    if ((in_exception || (global & mca::in_progress) != 0) && (global & mca::restart_valid) == 0)
+        end_the_machine({}, global);
+    Msrs::write(mca::mcg_status, 0);
+}
+
 } // namespace
 
 void start_machine_checks() {
     if (!offered())
         return;
-    Msrs msrs;
-    (void)vcpu::scan_machine_checks(msrs, is_amd(), false, [](const MachineCheckBank& bank, MachineCheck) {
+    scan(false, [](const MachineCheckBank& bank, MachineCheck) {
         report("before_boot", bank, 1);
         Msrs::write(mca::first_bank + 4 * bank.index + 1, 0);
     });
@@ -83,36 +101,14 @@ void start_machine_checks() {
 }
 
 void look_at_machine_checks() {
-    if (!offered())
-        return;
-    Msrs msrs;
-    const std::uint64_t global = Msrs::read(mca::mcg_status);
-    (void)vcpu::scan_machine_checks(msrs, is_amd(), true,
-                                    [global](const MachineCheckBank& bank, MachineCheck kind) {
-                                        if (kind == MachineCheck::fatal)
-                                            end_the_machine(bank, global);
-                                        note_corrected(bank);
-                                    });
-    // An exception that no bank explains came for another CPU's sake, but where to go on must be known.
-    if ((global & mca::in_progress) != 0 && (global & mca::restart_valid) == 0)
-        end_the_machine({}, global);
-    Msrs::write(mca::mcg_status, 0);
+    if (offered())
+        look(false);
 }
 
 } // namespace hv
 
-// #MC in host mode, on its own stack. What can go on is looked at later, outside the exception: the line may be held here.
+// #MC in host mode, on its own stack. What can go on is looked at later.
 extern "C" void caisson_machine_check() {
-    using namespace hv;
-    Msrs msrs;
-    const std::uint64_t global = Msrs::read(mca::mcg_status);
-    (void)vcpu::scan_machine_checks(msrs, is_amd(), false,
-                                    [global](const MachineCheckBank& bank, MachineCheck kind) {
-                                        if (kind == MachineCheck::fatal)
-                                            end_the_machine(bank, global);
-                                    });
-    if ((global & mca::restart_valid) == 0)
-        end_the_machine({}, global);
-    Msrs::write(mca::mcg_status, 0);
-    this_cpu().requests.fetch_or(request_machine_check, std::memory_order_acq_rel);
+    hv::look(true);
+    hv::this_cpu().requests.fetch_or(hv::request_machine_check, std::memory_order_acq_rel);
 }

@@ -20,4 +20,13 @@ template <typename... Parts> [[noreturn]] void refuse_to_start(const Parts&... p
 void begin_panic();
 [[noreturn]] void end_in_panic(std::string_view line);
 
+// The processor's own errors (machine_check.cpp, rule 20): a corrected one is logged and cleared and nobody is stopped for
+// it; anything worse ends the machine with a record that names CPU, bank, status and address.
+
+// On the CPU itself: reports what firmware left in its banks and switches reporting on.
+void start_machine_checks();
+
+// On the CPU itself: after an intercepted #MC, at a partition's end and when its handler asked for it.
+void look_at_machine_checks();
+
 } // namespace hv

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "hypervisor/kernel/partition/life.hpp"
-
+// hypervisor/kernel/partition/life.cpp - a partition's generations, one after the other (partition.hpp).
 #include "arch/x86_64/apic/local_apic.hpp"
 #include "arch/x86_64/cpu/guest_state.hpp"
 #include "arch/x86_64/cpu/instructions.hpp"
 #include "hypervisor/base/weakness.hpp"
-#include "hypervisor/kernel/console/console.hpp"
 #include "hypervisor/kernel/cpu/cpu.hpp"
 #include "hypervisor/kernel/cpu/hardening.hpp"
 #include "hypervisor/kernel/dma/dma.hpp"
@@ -13,7 +11,6 @@
 #include "hypervisor/kernel/panic/panic.hpp"
 #include "hypervisor/kernel/partition/load.hpp"
 #include "hypervisor/kernel/run/run.hpp"
-#include "hypervisor/kernel/time/alarm.hpp"
 #include "partitions/abi/boot_page.h"
 
 namespace hv {
@@ -93,12 +90,6 @@ void reset_vcpu(Vcpu& vcpu) {
     vcpu.state = VcpuState::waiting;
 }
 
-void report_start(const Partition& partition) {
-    console::audit_event(partition.policy.generation == 1 ? "start" : "restart", [&](audit::Record& record) {
-        record.add("partition", partition.name).add("generation", partition.policy.generation);
-    });
-}
-
 void report_end(Partition& partition, bool last) {
     console::finish_output(partition);
     audit::ExitRecord record;
@@ -107,14 +98,17 @@ void report_end(Partition& partition, bool last) {
     record.status = partition.ending.status;
     record.reason = vcpu::name_of(partition.ending.reason);
     record.detail = partition.ending.detail;
-    record.exits = partition.exits();
-    record.refusals = partition.refusals();
+    record.exits = partition.total(&vcpu::Counters::exits);
+    record.refusals = partition.total(&vcpu::Counters::refusals);
     record.dropped = partition.ring.dropped();
     record.started = partition.started_tsc;
     record.first_output = partition.first_output_tsc.load(std::memory_order_relaxed);
     record.ended = cpu::rdtsc();
     record.last = last;
     dma::report_faults();
+    for (Cpu* cpu : machine().cpus) // nobody else looks at their banks
+        if (cpu->vcpu == nullptr)
+            request(*cpu, request_machine_check);
     const audit::Record text = audit::build(record);
     console::exit_record(partition, text.view());
     console::audit_event("ended", [&](audit::Record& event) { event.add_pairs(text.view()); });
@@ -128,7 +122,9 @@ void begin_generation(Partition& partition) {
         clear_memory(partition, false);
     load_payload(partition);
     partition.started_tsc = cpu::rdtsc();
-    report_start(partition);
+    console::audit_event(partition.policy.generation == 1 ? "start" : "restart", [&](audit::Record& record) {
+        record.add("partition", partition.name).add("generation", partition.policy.generation);
+    });
     start_vcpu(partition.primary(), vcpu::pvh_entry(partition.plan.entry, CAISSON_GPA_START_INFO));
     alarm::watch(partition);
 }
@@ -206,17 +202,10 @@ void sleep_while(Vcpu& vcpu, PartitionState state) {
 
 } // namespace
 
-std::uint64_t Partition::exits() const {
+std::uint64_t Partition::total(std::uint64_t vcpu::Counters::*counter) const {
     std::uint64_t sum = 0;
     for (const Vcpu* vcpu : vcpus)
-        sum += vcpu->core.counters.exits;
-    return sum;
-}
-
-std::uint64_t Partition::refusals() const {
-    std::uint64_t sum = 0;
-    for (const Vcpu* vcpu : vcpus)
-        sum += vcpu->core.counters.refusals;
+        sum += vcpu->core.counters.*counter;
     return sum;
 }
 

@@ -11,10 +11,7 @@
 #include "hypervisor/core/plan/plan.hpp"
 #include "hypervisor/core/vcpu/decide.hpp"
 #include "hypervisor/core/vcpu/lifecycle.hpp"
-
-#include <atomic>
-#include <cstdint>
-#include <string_view>
+#include "hypervisor/kernel/console/ticket_lock.hpp"
 
 namespace hv {
 
@@ -66,13 +63,26 @@ struct Partition {
     std::uint64_t started_tsc = 0;
     std::atomic<std::uint64_t> first_output_tsc = 0;
 
-    std::atomic_flag producing; // serializes the vCPUs' writes into the ring
+    TicketLock producing; // one vCPU at a time fills the ring; the others wait for a bounded copy
     audit::ConsoleRing<console_ring_bytes> ring;
 
     [[nodiscard]] Vcpu& primary() { return *vcpus[0]; }
     [[nodiscard]] bool has_console() const { return (plan.flags & plan::flag_console_serial) != 0; }
-    [[nodiscard]] std::uint64_t exits() const;
-    [[nodiscard]] std::uint64_t refusals() const;
+    // Over all its vCPUs.
+    [[nodiscard]] std::uint64_t total(std::uint64_t vcpu::Counters::*counter) const;
 };
+
+// Starting, stopping and restarting (life.cpp), in the order of rule 23. The CPU of vCPU 0 (the primary) does the steps; the
+// others take part in those that concern their own CPU and report each by Partition::acknowledged. core/vcpu says which
+// step may follow which.
+
+// Any vCPU: ends the generation. The first ending counts; the caller's CPU leaves the guest and does not come back.
+void stop_partition(Vcpu& vcpu, const Ending& ending);
+
+// The primary, asked by the time CPU: ends the generation if it is the one whose heart stands still.
+void stop_hung(Vcpu& vcpu);
+
+// Runs a partition's vCPU for ever, generation after generation. Called with GIF = 0 on the vCPU's CPU.
+[[noreturn]] void live(Vcpu& vcpu);
 
 } // namespace hv

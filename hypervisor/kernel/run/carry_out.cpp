@@ -5,13 +5,11 @@
 #include "arch/x86_64/apic/local_apic.hpp"
 #include "arch/x86_64/cpu/instructions.hpp"
 #include "hypervisor/core/vcpu/lapic.hpp"
-#include "hypervisor/kernel/console/console.hpp"
 #include "hypervisor/kernel/cpu/cpu.hpp"
 #include "hypervisor/kernel/entropy.hpp"
 #include "hypervisor/kernel/machine.hpp"
 #include "hypervisor/kernel/memory/window.hpp"
-#include "hypervisor/kernel/panic/machine_check.hpp"
-#include "hypervisor/kernel/partition/life.hpp"
+#include "hypervisor/kernel/panic/panic.hpp"
 #include "hypervisor/kernel/run/run.hpp"
 #include "hypervisor/kernel/time/alarm.hpp"
 
@@ -27,21 +25,6 @@ constexpr std::uint8_t status_stopped = 137;
 // A partial line is held back until so many bytes are there, so that a byte-wise console does not cost a frame a byte.
 constexpr std::size_t partial_line = 128;
 
-// One vCPU of the partition at a time fills the ring; the others wait for a bounded copy.
-class Producer {
-public:
-    explicit Producer(Partition& partition) : partition_(partition) {
-        while (partition_.producing.test_and_set(std::memory_order_acquire))
-            cpu::pause();
-    }
-    ~Producer() { partition_.producing.clear(std::memory_order_release); }
-    Producer(const Producer&) = delete;
-    Producer& operator=(const Producer&) = delete;
-
-private:
-    Partition& partition_;
-};
-
 std::span<const char> text_of(std::span<const std::byte> bytes) {
     return {static_cast<const char*>(static_cast<const void*>(bytes.data())), bytes.size()};
 }
@@ -55,7 +38,7 @@ std::uint64_t put_bytes(Partition& partition, const Action& action) {
     const std::span<const char> text = std::span{bytes}.first(action.count);
     std::size_t taken = 0;
     {
-        const Producer producer{partition};
+        const Locked producer{partition.producing};
         taken = partition.ring.push(text);
         if (action.from_uart)
             partition.ring.drop(text.size() - taken);
@@ -71,7 +54,7 @@ std::uint64_t put_range(Partition& partition, const Action& action) {
         return action.count;
     std::uint64_t taken = 0;
     {
-        const Producer producer{partition};
+        const Locked producer{partition.producing};
         (void)each_guest_piece(
             WindowSide::source, partition, action.gpa, action.count, false,
             [&](std::span<std::byte> piece) { taken += partition.ring.push(text_of(piece)); });
@@ -126,7 +109,8 @@ void send_ipi(Vcpu& vcpu, const vcpu::Ipi& ipi) {
 
 std::uint64_t counter(const Vcpu& vcpu, std::uint64_t selector) {
     // The call that asks is not counted.
-    return selector == CAISSON_COUNTER_EXITS ? vcpu.partition->exits() - 1 : vcpu.partition->refusals();
+    return selector == CAISSON_COUNTER_EXITS ? vcpu.partition->total(&vcpu::Counters::exits) - 1
+                                             : vcpu.partition->total(&vcpu::Counters::refusals);
 }
 
 void random_registers(vcpu::Registers& registers) {

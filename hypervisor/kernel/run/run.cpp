@@ -7,8 +7,7 @@
 #include "hypervisor/kernel/cpu/hardening.hpp"
 #include "hypervisor/kernel/machine.hpp"
 #include "hypervisor/kernel/memory/pool.hpp"
-#include "hypervisor/kernel/panic/machine_check.hpp"
-#include "hypervisor/kernel/partition/life.hpp"
+#include "hypervisor/kernel/panic/panic.hpp"
 #include "hypervisor/kernel/time/alarm.hpp"
 
 namespace hv {

@@ -13,13 +13,10 @@
 #include "partitions/abi/boot_page.h"
 
 #include <algorithm>
-#include <atomic>
-#include <cstring>
 
 namespace hv::alarm {
 namespace {
 
-using drivers::I6300esb;
 using Pit = drivers::Pit<cpu::Ports>;
 
 // The machine is reset when it has not been fed for twice the first; it is fed after the second.
@@ -32,7 +29,8 @@ constinit std::uint64_t hpet_page = 0;    // 0: the PIT
 constinit std::uint64_t io_apic_page = 0; // 0: nobody needs time
 constinit std::uint64_t redirection = 0;
 constinit unsigned pin = Pit::pin;
-constinit std::optional<I6300esb::Found> watchdog;
+constinit drivers::PciConfiguration pci{ports};
+constinit std::optional<drivers::I6300esb> watchdog;
 constinit TicketLock lock; // of the alarm's registers and `armed`
 constinit std::atomic<bool> armed{false};
 constinit std::atomic<std::uint64_t> feed_at{0};
@@ -94,11 +92,11 @@ void check_heartbeat(Partition& partition, std::uint64_t due, std::uint64_t now)
 
 } // namespace
 
-void start(base::FixedVector<base::PhysAddr, 3>& pages) {
+base::Status<paging::Error> start(AddressSpace& space) {
     Machine& m = machine();
     Pit{ports}.cancel();
     if (!m.plan->needs_time())
-        return;
+        return base::success;
     const auto* const io_apic = std::ranges::find(m.acpi.io_apics, 0u, &acpi::IoApic::gsi_base);
     if (io_apic == m.acpi.io_apics.end() || m.times.tsc_hz < 1000 ||
         !early_mapped(io_apic->address, base::page_size))
@@ -118,18 +116,19 @@ void start(base::FixedVector<base::PhysAddr, 3>& pages) {
     if (const auto reachable = mapped ? hpet().pin() : std::nullopt) {
         pin = *reachable;
         hpet().start(pin);
-        (void)pages.push_back(base::PhysAddr{hpet_page});
+        CAISSON_TRY(space.add_device(base::PhysAddr{hpet_page}, base::page_size));
     } else {
         hpet_page = 0;
     }
     io_apic_page = io_apic->address;
-    (void)pages.push_back(base::PhysAddr{io_apic_page});
-    if (m.plan->on_panic() != plan::OnPanic::reboot)
-        return;
-    drivers::PciConfiguration pci{ports};
-    watchdog = I6300esb::find(pci);
-    if (watchdog && early_mapped(watchdog->registers, base::page_size))
-        (void)pages.push_back(base::PhysAddr{base::round_down(watchdog->registers, base::page_size)});
+    CAISSON_TRY(space.add_device(base::PhysAddr{io_apic_page}, base::page_size));
+    if (m.plan->on_panic() == plan::OnPanic::reboot)
+        watchdog = drivers::I6300esb::find(pci);
+    if (watchdog && early_mapped(watchdog->registers, base::page_size)) {
+        const base::PhysAddr page{base::round_down(watchdog->registers, base::page_size)};
+        CAISSON_TRY(space.add_device(page, base::page_size));
+    }
+    return base::success;
 }
 
 void begin() {
@@ -137,16 +136,14 @@ void begin() {
         drivers::route(registers(io_apic_page), pin, redirection);
     if (!watchdog)
         return;
-    drivers::PciConfiguration pci{ports};
-    I6300esb::start(pci, watchdog->at, registers(watchdog->registers), watchdog_stage_ms);
+    watchdog->start(pci, registers(watchdog->registers), watchdog_stage_ms);
     feed_at.store(cpu::rdtsc() + ticks(feed_ms), std::memory_order_release);
     set();
 }
 
 void stop_watchdog() {
-    drivers::PciConfiguration pci{ports};
     if (watchdog)
-        I6300esb::stop(pci, watchdog->at);
+        watchdog->stop(pci);
 }
 
 void watch(Partition& partition) {
@@ -185,7 +182,7 @@ void look() {
             check_heartbeat(*partition, beat, now);
     }
     if (const std::uint64_t feed = feed_at.load(std::memory_order_acquire); feed != 0 && feed <= now) {
-        I6300esb::feed(registers(watchdog->registers));
+        watchdog->feed(registers(watchdog->registers));
         feed_at.store(now + ticks(feed_ms), std::memory_order_release);
     }
     set();

@@ -6,10 +6,7 @@
 // Invariants: an interrupt that comes early, late or without cause changes nothing: due is what the TSC says.
 #pragma once
 
-#include "hypervisor/base/address.hpp"
-#include "hypervisor/base/fixed_vector.hpp"
-
-#include <cstdint>
+#include "hypervisor/kernel/memory/address_space.hpp"
 
 namespace hv {
 
@@ -17,9 +14,9 @@ struct Partition;
 
 namespace alarm {
 
-// Boot CPU, in the early tables, plan bound: finds and starts the devices; their register pages go into `pages`.
+// Boot CPU, in the early tables, plan bound: finds and starts the devices and maps their registers.
 // Refuses a machine that lacks a time source the plan needs.
-void start(base::FixedVector<base::PhysAddr, 3>& pages);
+[[nodiscard]] base::Status<paging::Error> start(AddressSpace& space);
 
 // A life begins: from now on the partition's heartbeat is watched, if its plan says so. On its primary's CPU.
 void watch(Partition& partition);
