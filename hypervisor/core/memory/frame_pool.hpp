@@ -26,7 +26,6 @@ public:
         return base::PhysAddr{run->base};
     }
     void seal() { sealed_ = true; }
-    [[nodiscard]] bool sealed() const { return sealed_; }
     [[nodiscard]] std::uint64_t total_frames() const { return all_.bytes() / base::page_size; }
     [[nodiscard]] std::uint64_t free_frames() const { return rest_.bytes() / base::page_size; }
     [[nodiscard]] std::span<const Run> runs() const { return all_.view(); }

@@ -43,20 +43,17 @@ bool Runs::remove(std::uint64_t base, std::uint64_t bytes) {
     const std::uint64_t start = base & ~page_mask, end = (end_of(base, bytes) + page_mask) & ~page_mask;
     for (std::size_t i = 0; bytes != 0 && i < runs_.size();) {
         const Run run = runs_[i];
-        const Run before{run.base, std::max(run.base, std::min(run.end(), start)) - run.base};
-        const std::uint64_t rest = std::min(run.end(), std::max(run.base, end));
-        const Run after{rest, run.end() - rest};
-        if (before.bytes == run.bytes || after.bytes == run.bytes) {
+        const Run after{end, run.end() - end};
+        if (run.end() <= start || end <= run.base) {
             ++i;
-        } else if (before.bytes != 0 && after.bytes != 0) {
-            runs_[i] = before;
-            const bool room = runs_.insert(i + 1, after);
-            runs_[i] = room ? before : run;
-            return room;
-        } else if (before.bytes == 0 && after.bytes == 0) {
+        } else if (start <= run.base && run.end() <= end) {
             runs_.erase(i);
-        } else {
-            runs_[i++] = before.bytes != 0 ? before : after;
+        } else if (start <= run.base) {
+            runs_[i++] = after;
+        } else { // one that is cut in two is the only one that is touched
+            if (end < run.end() && !runs_.insert(i + 1, after))
+                return false;
+            runs_[i++].bytes = start - run.base;
         }
     }
     return true;

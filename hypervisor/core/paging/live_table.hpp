@@ -35,13 +35,9 @@ private:
 
 // The word of one CPU that it has nothing older of a table. Good for the entry that it is made for.
 class Flushed {
-public:
-    Flushed(const Flushed&) = delete;
-    Flushed& operator=(const Flushed&) = delete;
-
-private:
     friend class CachedTable;
     Flushed() = default;
+    Flushed(const Flushed&) = delete;
 };
 
 // Of one table, on one CPU.

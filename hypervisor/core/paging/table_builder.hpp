@@ -2,13 +2,12 @@
 // hypervisor/core/paging/table_builder.hpp - four-level address translation tables: NPT, EPT and the
 // hypervisor's own.
 //
-// Pure: no asm, no globals, no heap; runs in the hypervisor, in the tool and in tests. The caller flushes.
+// Pure: no asm, no globals, no heap; runs in the hypervisor and in tests. The caller flushes.
 // Trust:      addresses come from a verified plan; table pages are ours alone.
 // Invariants: I1  an operation that returns an error leaves every translation, and every table, as it was
-//             I2  each single store leaves every address with its old or its new translation, never a third
-//             one I3  tables are added, never freed: the plan reserves the frames
-// Spec:       AMD APM vol. 2 15.25 "Nested Paging", 5.3 "Long-Mode Page Translation"; Intel SDM vol. 3 28.3
-// "EPT".
+//             I2  each single store leaves every address with its old or its new translation, never a third one
+//             I3  tables are added, never freed: the plan reserves the frames
+// Spec:       AMD APM vol. 2 15.25 "Nested Paging", 5.3 "Long-Mode Page Translation"; Intel SDM vol. 3 28.3 "EPT".
 #pragma once
 
 #include "hypervisor/base/address.hpp"
@@ -53,13 +52,14 @@ inline constexpr unsigned root_level = 3;
 inline constexpr std::uint64_t input_limit = std::uint64_t{1} << 48;
 inline constexpr std::uint64_t output_limit = std::uint64_t{1} << 52;
 
-template <TableFormat Format, TableMemory Memory> class TableBuilder {
+template <TableMemory Memory> class TableBuilder {
 public:
     // Takes the root table from `memory`. `largest` is the largest leaf level the processor (or the plan) allows, at most 2.
-    [[nodiscard]] static base::Result<TableBuilder, Error> create(Memory& memory, unsigned largest = 2) {
+    [[nodiscard]] static base::Result<TableBuilder, Error> create(const Format& format, Memory& memory,
+                                                                  unsigned largest = 2) {
         if (memory.available() == 0)
             return base::Failure{Error::out_of_frames};
-        return TableBuilder{memory, memory.allocate(), largest};
+        return TableBuilder{format, memory, memory.allocate(), largest};
     }
     [[nodiscard]] base::PhysAddr root() const { return root_; }
 
@@ -71,7 +71,7 @@ public:
         if (from >= input_limit || bytes > input_limit - from || to.value() >= output_limit ||
             bytes > output_limit - to.value())
             return base::Failure{Error::out_of_range};
-        if (!Format::allows(access))
+        if (!format_->allows(access))
             return base::Failure{Error::bad_access};
         if (CAISSON_TRY(fill(from, to.value(), bytes, access, false)) > memory_->available())
             return base::Failure{Error::out_of_frames};
@@ -84,7 +84,7 @@ public:
         if (address >= input_limit)
             return base::Failure{Error::out_of_range};
         const Step step = descend(address);
-        if (step.level > 0 && Format::present(step.entry))
+        if (step.level > 0 && (step.entry & bit_present) != 0)
             return base::Failure{Error::overlap};
         if (step.level > memory_->available())
             return base::Failure{Error::out_of_frames};
@@ -97,15 +97,15 @@ private:
         unsigned level;
         std::uint64_t entry;
     };
-    TableBuilder(Memory& memory, base::PhysAddr root, unsigned largest)
-        : memory_(&memory), root_(root), largest_(largest) {}
+    TableBuilder(const Format& format, Memory& memory, base::PhysAddr root, unsigned largest)
+        : format_(&format), memory_(&memory), root_(root), largest_(largest) {}
 
     [[nodiscard]] Step descend(std::uint64_t address) const {
         for (Step step{root_, root_level, 0};;) {
             step.entry = memory_->read(step.table, level_index(address, step.level));
-            if (!Format::present(step.entry) || Format::is_leaf(step.entry, step.level))
+            if ((step.entry & bit_present) == 0 || step.level == 0 || (step.entry & bit_large) != 0)
                 return step;
-            step.table = Format::address(step.entry);
+            step.table = base::PhysAddr{step.entry & address_mask};
             --step.level;
         }
     }
@@ -114,7 +114,7 @@ private:
     base::PhysAddr extend(Step step, std::uint64_t address, unsigned level) {
         for (; step.level > level; --step.level) {
             const base::PhysAddr table = memory_->allocate();
-            memory_->write(step.table, level_index(address, step.level), Format::table(table));
+            memory_->write(step.table, level_index(address, step.level), format_->table_entry(table));
             step.table = table;
         }
         return step.table;
@@ -129,7 +129,7 @@ private:
         for (std::uint64_t done = 0; done < bytes;) {
             const std::uint64_t at = from + done, target = to + done;
             const Step step = descend(at);
-            if (Format::present(step.entry))
+            if ((step.entry & bit_present) != 0)
                 return base::Failure{Error::overlap};
             unsigned level = step.level;
             while (level > largest_ || ((at | target) & (level_size(level) - 1)) != 0 ||
@@ -142,12 +142,13 @@ private:
             }
             if (store)
                 memory_->write(extend(step, at, level), level_index(at, level),
-                               Format::leaf(base::PhysAddr{target}, level, access));
+                               format_->leaf_entry(base::PhysAddr{target}, level, access));
             done += level_size(level);
         }
         return missing;
     }
 
+    const Format* format_;
     Memory* memory_;
     base::PhysAddr root_;
     unsigned largest_;

@@ -52,6 +52,34 @@ private:
     std::vector<std::vector<std::uint64_t>> tables_;
 };
 
+// How a processor reads an entry of each kind, written down apart from format.hpp.
+struct X86 {
+    static bool present(std::uint64_t entry) { return (entry & 1) != 0; }
+    static Access access(std::uint64_t entry) {
+        return {.write = (entry & 2) != 0,
+                .execute = entry >> 63 == 0,
+                .cache = (entry & 0x10) != 0 ? paging::Cache::uncached : paging::Cache::write_back};
+    }
+};
+struct Nested : X86 {
+    static constexpr const paging::Format& format = paging::nested;
+};
+struct Host : X86 {
+    static constexpr const paging::Format& format = paging::host;
+};
+struct Extended {
+    static constexpr const paging::Format& format = paging::extended;
+    static bool present(std::uint64_t entry) { return (entry & 7) != 0; }
+    static Access access(std::uint64_t entry) {
+        return {.write = (entry & 2) != 0,
+                .execute = (entry & 4) != 0,
+                .cache = (entry >> 3 & 7) == 6 ? paging::Cache::write_back : paging::Cache::uncached};
+    }
+};
+PhysAddr target(std::uint64_t entry) {
+    return PhysAddr{entry & 0x000FFFFFFFFFF000};
+}
+
 // What a processor would find, read by a walker of the test's own: [from, from + bytes) -> to.
 struct Leaf {
     std::uint64_t from = 0;
@@ -60,14 +88,14 @@ struct Leaf {
     Access access;
 };
 
-template <typename Format> class Walker {
+template <typename Kind> class Walker {
 public:
     Walker(const FakeMemory& memory, PhysAddr root) : memory_(memory), root_(root) {}
     std::optional<Leaf> query(std::uint64_t address) const {
         const auto [size, entry] = walk(address);
-        if (!Format::present(entry))
+        if (!Kind::present(entry))
             return std::nullopt;
-        return Leaf{address & ~(size - 1), Format::address(entry), size, Format::access(entry)};
+        return Leaf{address & ~(size - 1), target(entry), size, Kind::access(entry)};
     }
     // The first leaf at or after `address`.
     std::optional<Leaf> next(std::uint64_t address) const {
@@ -84,26 +112,30 @@ private:
         PhysAddr table = root_;
         for (unsigned shift = 39;; shift -= 9) {
             const std::uint64_t entry = memory_.read(table, static_cast<unsigned>(address >> shift) & 511);
-            if (!Format::present(entry) || shift == 12 || (shift <= 30 && (entry & 1u << 7) != 0))
+            if (!Kind::present(entry) || shift == 12 || (shift <= 30 && (entry & 1u << 7) != 0))
                 return {std::uint64_t{1} << shift, entry};
-            table = Format::address(entry);
+            table = target(entry);
         }
     }
     const FakeMemory& memory_;
     PhysAddr root_;
 };
 
-template <typename Format> class Builder : public ::testing::Test {
+using Table = paging::TableBuilder<FakeMemory>;
+
+template <typename Kind> class Builder : public ::testing::Test {
 public:
-    using Table = paging::TableBuilder<Format, FakeMemory>;
-    using Walk = Walker<Format>;
+    using Walk = Walker<Kind>;
+    static base::Result<Table, Error> create(FakeMemory& memory, unsigned largest = 2) {
+        return Table::create(Kind::format, memory, largest);
+    }
 };
-using Formats = ::testing::Types<paging::NestedFormat, paging::ExtendedFormat, paging::HostFormat>;
-TYPED_TEST_SUITE(Builder, Formats);
+using Kinds = ::testing::Types<Nested, Extended, Host>;
+TYPED_TEST_SUITE(Builder, Kinds);
 
 TYPED_TEST(Builder, LargestPagesThatFit) {
     FakeMemory memory{100};
-    auto table = TestFixture::Table::create(memory).value();
+    auto table = TestFixture::create(memory).value();
     // One page before a 2 MiB border, 2 MiB, 1 GiB, 2 MiB, one page.
     const std::uint64_t from = huge - large - page, bytes = page + large + huge + large + page;
     ASSERT_TRUE(table.map(from, PhysAddr{from + 4 * huge}, bytes, paging::read_write).ok());
@@ -125,7 +157,7 @@ TYPED_TEST(Builder, LargestPagesThatFit) {
 TYPED_TEST(Builder, LargestLevelIsObeyed) {
     for (unsigned largest : {0u, 1u, 2u}) {
         FakeMemory memory{1000};
-        auto table = TestFixture::Table::create(memory, largest).value();
+        auto table = TestFixture::create(memory, largest).value();
         ASSERT_TRUE(table.map(0, PhysAddr{0}, huge, paging::read_only).ok());
         const typename TestFixture::Walk walk{memory, table.root()};
         EXPECT_EQ(walk.query(12345)->bytes, paging::level_size(largest));
@@ -135,7 +167,7 @@ TYPED_TEST(Builder, LargestLevelIsObeyed) {
 
 TYPED_TEST(Builder, MisalignedTargetTakesSmallPages) {
     FakeMemory memory{100};
-    auto table = TestFixture::Table::create(memory).value();
+    auto table = TestFixture::create(memory).value();
     ASSERT_TRUE(table.map(0, PhysAddr{page}, large, paging::read_only).ok());
     const typename TestFixture::Walk walk{memory, table.root()};
     EXPECT_EQ(walk.query(0)->bytes, page);
@@ -144,7 +176,7 @@ TYPED_TEST(Builder, MisalignedTargetTakesSmallPages) {
 
 TYPED_TEST(Builder, TopOfBothSpaces) {
     FakeMemory memory{100};
-    auto table = TestFixture::Table::create(memory).value();
+    auto table = TestFixture::create(memory).value();
     const std::uint64_t last = paging::input_limit - page, to = paging::output_limit - page;
     ASSERT_TRUE(table.map(last, PhysAddr{to}, page, paging::read_only).ok());
     const typename TestFixture::Walk walk{memory, table.root()};
@@ -155,7 +187,7 @@ TYPED_TEST(Builder, TopOfBothSpaces) {
 
 TYPED_TEST(Builder, ErrorsChangeNothing) {
     FakeMemory memory{8};
-    auto table = TestFixture::Table::create(memory).value();
+    auto table = TestFixture::create(memory).value();
     ASSERT_TRUE(table.map(large, PhysAddr{large}, large, paging::read_only).ok());
     ASSERT_TRUE(table.map(3 * large, PhysAddr{0}, page, paging::read_only).ok());
     const FakeMemory before = memory;
@@ -187,12 +219,12 @@ TYPED_TEST(Builder, ErrorsChangeNothing) {
     EXPECT_EQ(map(4 * large, page, 5 * large), Error::out_of_frames);
     EXPECT_TRUE(table.map(4 * large, PhysAddr{page}, 4 * large, paging::read_only).ok());
     FakeMemory none{0};
-    EXPECT_EQ(TestFixture::Table::create(none).error(), Error::out_of_frames);
+    EXPECT_EQ(TestFixture::create(none).error(), Error::out_of_frames);
 }
 
 TYPED_TEST(Builder, LastTables) {
     FakeMemory memory{6};
-    auto table = TestFixture::Table::create(memory).value();
+    auto table = TestFixture::create(memory).value();
     const auto first = table.last_table(large + page);
     ASSERT_TRUE(first.ok());
     EXPECT_EQ(memory.used(), 4u);
@@ -213,7 +245,7 @@ TYPED_TEST(Builder, LastTables) {
 // I2: after every single store each address has its translation from before or from after the operation.
 TYPED_TEST(Builder, EveryStoreLeavesOldOrNew) {
     FakeMemory memory{1000};
-    auto table = TestFixture::Table::create(memory).value();
+    auto table = TestFixture::create(memory).value();
     const typename TestFixture::Walk walk{memory, table.root()};
     ASSERT_TRUE(table.map(0, PhysAddr{huge}, page, paging::read_only).ok());
     const std::vector<std::uint64_t> watched{0,         page, large - page, large,        large + page,
@@ -242,7 +274,7 @@ TYPED_TEST(Builder, EveryStoreLeavesOldOrNew) {
 TYPED_TEST(Builder, AgreesWithAModel) {
     std::mt19937_64 random{7};
     FakeMemory memory{4000};
-    auto table = TestFixture::Table::create(memory).value();
+    auto table = TestFixture::create(memory).value();
     const typename TestFixture::Walk walk{memory, table.root()};
     struct Page {
         std::uint64_t to;
@@ -288,22 +320,22 @@ TYPED_TEST(Builder, AgreesWithAModel) {
 
 TEST(Formats, Bits) {
     // NPT: the user bit at every level; EPT: write-back with ignore-PAT; host: no user, no global bit.
-    EXPECT_EQ(paging::NestedFormat::table(PhysAddr{0x5000}), 0x5007u);
-    EXPECT_EQ(paging::NestedFormat::leaf(PhysAddr{0x200000}, 1, paging::read_write_execute), 0x200087u);
-    EXPECT_EQ(paging::NestedFormat::leaf(PhysAddr{0x1000}, 0, paging::read_only), 0x8000000000001005u);
-    EXPECT_EQ(paging::NestedFormat::leaf(PhysAddr{0x1000}, 0, paging::device), 0x800000000000101Fu);
-    EXPECT_EQ(paging::ExtendedFormat::table(PhysAddr{0x5000}), 0x5007u);
-    EXPECT_EQ(paging::ExtendedFormat::leaf(PhysAddr{0x200000}, 1, paging::read_write_execute), 0x2000F7u);
-    EXPECT_EQ(paging::ExtendedFormat::leaf(PhysAddr{0x1000}, 0, paging::read_execute), 0x1075u);
-    EXPECT_EQ(paging::ExtendedFormat::leaf(PhysAddr{0x1000}, 0, paging::device), 0x1043u);
-    EXPECT_EQ(paging::HostFormat::table(PhysAddr{0x5000}), 0x5003u);
-    EXPECT_EQ(paging::HostFormat::leaf(PhysAddr{0x1000}, 0, paging::read_execute), 0x1001u);
-    EXPECT_EQ(paging::HostFormat::leaf(PhysAddr{0x1000}, 0, paging::read_write), 0x8000000000001003u);
+    EXPECT_EQ(paging::nested.table_entry(PhysAddr{0x5000}), 0x5007u);
+    EXPECT_EQ(paging::nested.leaf_entry(PhysAddr{0x200000}, 1, paging::read_write_execute), 0x200087u);
+    EXPECT_EQ(paging::nested.leaf_entry(PhysAddr{0x1000}, 0, paging::read_only), 0x8000000000001005u);
+    EXPECT_EQ(paging::nested.leaf_entry(PhysAddr{0x1000}, 0, paging::device), 0x800000000000101Fu);
+    EXPECT_EQ(paging::extended.table_entry(PhysAddr{0x5000}), 0x5007u);
+    EXPECT_EQ(paging::extended.leaf_entry(PhysAddr{0x200000}, 1, paging::read_write_execute), 0x2000F7u);
+    EXPECT_EQ(paging::extended.leaf_entry(PhysAddr{0x1000}, 0, paging::read_execute), 0x1075u);
+    EXPECT_EQ(paging::extended.leaf_entry(PhysAddr{0x1000}, 0, paging::device), 0x1043u);
+    EXPECT_EQ(paging::host.table_entry(PhysAddr{0x5000}), 0x5003u);
+    EXPECT_EQ(paging::host.leaf_entry(PhysAddr{0x1000}, 0, paging::read_execute), 0x1001u);
+    EXPECT_EQ(paging::host.leaf_entry(PhysAddr{0x1000}, 0, paging::read_write), 0x8000000000001003u);
 }
 
 TEST(Formats, HostIsWriteXorExecute) {
     FakeMemory memory{10};
-    auto table = paging::TableBuilder<paging::HostFormat, FakeMemory>::create(memory).value();
+    auto table = Table::create(paging::host, memory).value();
     EXPECT_EQ(table.map(0, PhysAddr{0}, page, paging::read_write_execute).error(), Error::bad_access);
     EXPECT_TRUE(table.map(0, PhysAddr{0}, page, paging::read_execute).ok());
 }

@@ -75,12 +75,13 @@ template <typename T> T expect_tables(base::Result<T, paging::Error> result) {
     return std::move(result).value();
 }
 
-template <typename Format> base::PhysAddr second_stage(std::uint32_t partition) {
-    using Tables = paging::TableBuilder<Format, TablePool>;
+base::PhysAddr second_stage(std::uint32_t partition) {
+    using Tables = paging::TableBuilder<TablePool>;
+    const paging::Format& format = virt::features.vmx ? paging::extended : paging::nested;
     Machine& m = machine();
     TablePool memory{m.bound.pool};
     const unsigned largest = !options().large_executable_pages ? 0 : options().huge_pages ? 2 : 1;
-    Tables tables = expect_tables(Tables::create(memory, largest)); // every leaf is executable
+    Tables tables = expect_tables(Tables::create(format, memory, largest)); // every leaf is executable
     for (const plan::Placement& placement : m.bound.placements_of(partition)) {
         std::uint64_t gpa = placement.gpa;
         const paging::Access access =
@@ -149,8 +150,7 @@ void make_partitions() {
         partition.name = m.plan->partition_name(index);
         partition.plan = m.plan->partition(index);
         fill_policy(partition);
-        partition.second_stage.adopt(virt::features.vmx ? second_stage<paging::ExtendedFormat>(index)
-                                                        : second_stage<paging::NestedFormat>(index));
+        partition.second_stage.adopt(second_stage(index));
         for (std::uint32_t i = 0; i < partition.plan.cpu_count; ++i)
             (void)partition.vcpus.push_back(&make_vcpu(partition, i));
         (void)m.partitions.push_back(&partition);

@@ -27,7 +27,7 @@ ImageExtent image_extent() {
 
 base::Result<AddressSpace, paging::Error> AddressSpace::create(memory::FramePool& pool) {
     TablePool& memory = table_pool.emplace(pool);
-    AddressSpace space{CAISSON_TRY(Tables::create(memory))};
+    AddressSpace space{CAISSON_TRY(Tables::create(paging::host, memory))};
     CAISSON_TRY(space.map_image());
     for (const memory::Run& run : pool.runs())
         CAISSON_TRY(space.tables_.map(run.base, base::PhysAddr{run.base}, run.bytes, paging::read_write));

@@ -58,7 +58,7 @@ public:
     [[nodiscard]] base::PhysAddr root() const { return tables_.root(); }
 
 private:
-    using Tables = paging::TableBuilder<paging::HostFormat, TablePool>;
+    using Tables = paging::TableBuilder<TablePool>;
     explicit AddressSpace(Tables tables) : tables_(tables) {}
     [[nodiscard]] base::Status<paging::Error> map_image();
 

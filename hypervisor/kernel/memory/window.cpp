@@ -43,7 +43,7 @@ std::optional<Window> Window::open(WindowSide side, std::uint64_t first, std::ui
         const std::optional<std::uint64_t> frame = frame_at(first - skip + page * base::page_size);
         if (!frame)
             break;
-        entries[page] = paging::HostFormat::leaf(base::PhysAddr{*frame & ~page_mask}, 0, access);
+        entries[page] = paging::host.leaf_entry(base::PhysAddr{*frame & ~page_mask}, 0, access);
         slot.pages = page + 1;
     }
     if (slot.pages == 0)
