@@ -20,7 +20,8 @@ constexpr std::uint64_t memory_step = 64 * mebibyte;
 constexpr std::uint64_t largest_assumed = std::uint64_t{512} << 30;
 
 // What the hypervisor takes beside second-stage tables, rounded up; the machine itself decides at boot.
-constexpr plan::Options assumed_needs{true, false, true, 256, 16, 8, 8};
+constexpr plan::Options assumed_needs{
+    .frames_fixed = 256, .frames_per_cpu = 16, .frames_per_partition = 8, .frames_per_vcpu = 8};
 
 plan::Restart restart_of(manifest::Restart restart) {
     switch (restart) {
@@ -246,7 +247,7 @@ AssumedMachine assume_machine(const std::vector<std::byte>& table, const std::ve
         machine.bundle_base = plan::assumed_bundle_base(plan::Board::qemu_q35, out.memory, bundle_bytes);
         machine.bundle_bytes = bundle_bytes;
         machine.sections = extents;
-        out.issue = {plan::Error::not_enough_memory, plan::no_index, plan::no_index, least, out.memory};
+        out.issue = {plan::Error::not_enough_memory, plan::no_index, least, out.memory};
         if (machine.bundle_base != 0 && plan::assumed_map(plan::Board::qemu_q35, out.memory, map)) {
             const auto status = plan::bind(*parsed, machine, assumed_needs, *bound);
             if (status) {

@@ -44,13 +44,14 @@ std::string cpus_text(const PlanView& view, std::uint32_t partition, const ::pla
     std::string out;
     for (std::uint32_t vcpu = 0; vcpu < entry.cpu_count; ++vcpu)
         for (std::size_t rank = 0; rank < view.machine.bound->cpus.size(); ++rank)
-            if (&view.machine.bound->cpus[rank] == view.machine.bound->cpu_of(partition, vcpu))
+            if (const ::plan::BoundCpu& cpu = view.machine.bound->cpus[rank];
+                cpu.partition == partition && cpu.vcpu == vcpu)
                 out += (out.empty() ? "" : ",") + std::to_string(rank);
     return out;
 }
 
-std::string_view restart_text(std::uint32_t restart) {
-    switch (static_cast<::plan::Restart>(restart)) {
+std::string_view restart_text(::plan::Restart restart) {
+    switch (restart) {
     case ::plan::Restart::no:
         return "no";
     case ::plan::Restart::always:
@@ -61,8 +62,8 @@ std::string_view restart_text(std::uint32_t restart) {
     return "?";
 }
 
-std::string_view kind_text(std::uint32_t kind) {
-    return kind == static_cast<std::uint32_t>(::plan::RegionKind::ram) ? "ram" : "root";
+std::string_view kind_text(::plan::RegionKind kind) {
+    return kind == ::plan::RegionKind::ram ? "ram" : "root";
 }
 
 std::string addresses(const PlanView& view, const ::plan::Plan& plan) {
@@ -80,6 +81,14 @@ std::string addresses(const PlanView& view, const ::plan::Plan& plan) {
         }
     }
     return out;
+}
+
+// Of its root image; 0 without one.
+std::uint64_t root_bytes(const ::plan::Partition& entry) {
+    for (const ::plan::Region& region : entry.regions)
+        if (region.kind == ::plan::RegionKind::root_image)
+            return region.bytes;
+    return 0;
 }
 
 // The fingerprint of the operator's key; empty without one.
@@ -109,7 +118,7 @@ std::string plan_text(const PlanView& view, bool with_addresses) {
         const ::plan::Partition entry = plan->partition(i);
         memory += entry.memory_bytes;
         const bool named = i < view.sources.size();
-        const std::uint64_t root = plan->root_bytes(i);
+        const std::uint64_t root = root_bytes(entry);
         rows.push_back({std::string(plan->partition_name(i)), named ? view.sources[i].name : "-",
                         named ? view.sources[i].digest : "-", cpus_text(view, i, entry),
                         size_text(entry.memory_bytes), root == 0 ? "-" : size_text(root),
@@ -156,11 +165,11 @@ Json plan_json(const PlanView& view) {
             regions.push_back(std::move(item));
         }
         Json item{{"name", std::string(plan->partition_name(i))},
-                  {"payload", entry.payload == 0 ? "unikernel" : "kernel"},
+                  {"payload", entry.payload == ::plan::PayloadKind::unikernel ? "unikernel" : "kernel"},
                   {"cpus", entry.cpu_count},
                   {"cpuSet", entry.cpu_set},
                   {"memory", entry.memory_bytes},
-                  {"root", plan->root_bytes(i)},
+                  {"root", root_bytes(entry)},
                   {"restart", restart_text(entry.restart)},
                   {"smt", (entry.flags & ::plan::flag_smt_shared) != 0 ? "shared" : "exclusive"},
                   {"storeBypass", (entry.flags & ::plan::flag_no_store_bypass) != 0 ? "disabled" : "allowed"},

@@ -7,7 +7,7 @@
 #pragma once
 
 #include "hypervisor/core/memory/runs.hpp"
-#include "hypervisor/core/plan/bound_plan.hpp"
+#include "hypervisor/core/plan/bind.hpp"
 
 #include <cstdint>
 #include <optional>

@@ -18,7 +18,7 @@ constexpr std::size_t page = base::page_size;
 
 pvh::GuestRange root_of(const Regions& regions) {
     for (const Region& region : regions)
-        if (region.kind == static_cast<std::uint32_t>(RegionKind::root_image))
+        if (region.kind == RegionKind::root_image)
             return {region.gpa, region.bytes};
     return {};
 }
@@ -26,7 +26,7 @@ pvh::GuestRange root_of(const Regions& regions) {
 pvh::StartInput start_input(const PartitionRequest& request, const Regions& regions,
                             std::vector<pvh::GuestRange>& ram, pvh::GuestRange& module) {
     for (const Region& region : regions)
-        if (region.kind == static_cast<std::uint32_t>(RegionKind::ram))
+        if (region.kind == RegionKind::ram)
             ram.push_back({region.gpa, region.bytes});
     if (request.payload == PayloadKind::unikernel)
         module = {CAISSON_GPA_BOOT_PAGE, page + request.startup.size()};

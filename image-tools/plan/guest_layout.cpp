@@ -19,7 +19,7 @@ constexpr std::uint64_t whole_pages(std::uint64_t bytes) {
 }
 
 void add(Regions& regions, std::uint64_t gpa, std::uint64_t bytes, RegionKind kind) {
-    const bool room = regions.push_back({gpa, bytes, static_cast<std::uint32_t>(kind), 0});
+    const bool room = regions.push_back({gpa, bytes, kind, 0});
     base::expects(room, "plan: regions");
 }
 

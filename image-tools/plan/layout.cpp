@@ -161,8 +161,8 @@ Header header_of(const Request& request) {
     header.format = format_version;
     header.partition_count = static_cast<std::uint32_t>(request.partitions.size());
     header.partition_entsize = sizeof(Partition);
-    header.on_all_stopped = static_cast<std::uint32_t>(request.on_all_stopped);
-    header.on_panic = static_cast<std::uint32_t>(request.on_panic);
+    header.on_all_stopped = request.on_all_stopped;
+    header.on_panic = request.on_panic;
     header.machine_cpus = request.machine_cpus;
     header.machine_memory = request.machine_memory;
     header.audit_key = request.audit_key;
@@ -173,12 +173,12 @@ Header header_of(const Request& request) {
 Partition record_of(const PartitionRequest& request) {
     Partition record{};
     set_name(record.name, request.name);
-    record.payload = static_cast<std::uint32_t>(request.payload);
+    record.payload = request.payload;
     record.flags = (request.console_serial ? flag_console_serial : 0) |
                    (request.smt_shared ? flag_smt_shared : 0) |
                    (request.no_store_bypass ? flag_no_store_bypass : 0);
     record.cpu_count = cpu_count(request);
-    record.restart = static_cast<std::uint32_t>(request.restart);
+    record.restart = request.restart;
     record.restart_max = request.restart == Restart::on_failure ? request.restart_max : 0;
     record.restart_delay_ms = request.restart_delay_ms;
     record.watchdog_ms = request.watchdog_ms;

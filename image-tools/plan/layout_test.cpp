@@ -46,7 +46,7 @@ TEST(Layout, RoundTrip) {
     const auto read = Plan::parse(table);
     ASSERT_TRUE(read.ok()) << describe(read.error().error);
     EXPECT_EQ(read->partition_count(), 3u);
-    EXPECT_EQ(read->on_all_stopped(), AllStopped::halt);
+    EXPECT_EQ(read->header().on_all_stopped, AllStopped::halt);
     EXPECT_EQ(read->partition_name(1), "p1");
     // Kernel segment, ACPI tables, start info, boot page; and for the second its command line and startup record.
     EXPECT_EQ(read->partition(0).load_count, 4u);
@@ -72,7 +72,7 @@ TEST(Layout, RoundTrip) {
     EXPECT_EQ(read->partition(2).flags, 0u);
     EXPECT_EQ(read->partition(0).flags, flag_console_serial);
     EXPECT_EQ(read->cpus_needed(), 4u);
-    EXPECT_EQ(read->root_bytes(0), 3 * mebibyte);
+    EXPECT_EQ(read->partition(0).regions[1].bytes, 3 * mebibyte);
 }
 
 TEST(Layout, SaysWhatIsWrong) {

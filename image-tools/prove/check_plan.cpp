@@ -23,7 +23,7 @@ std::string region_text(const Guest& guest, std::uint64_t gpa) {
 }
 
 bool is_root(const plan::Region& region) {
-    return region.kind == static_cast<std::uint32_t>(plan::RegionKind::root_image);
+    return region.kind == plan::RegionKind::root_image;
 }
 
 // Guest-physical layouts: whole pages, ascending, apart; RAM adds up; at most one root image.
@@ -36,7 +36,7 @@ Problem layouts(const Intended& intended) {
                 return region_text(guest, region.gpa) + ": not whole pages";
             if (region.gpa < end || region.gpa + region.bytes < region.gpa)
                 return region_text(guest, region.gpa) + ": overlaps what is before it";
-            if (!is_root(region) && region.kind != static_cast<std::uint32_t>(plan::RegionKind::ram))
+            if (!is_root(region) && region.kind != plan::RegionKind::ram)
                 return region_text(guest, region.gpa) + ": neither RAM nor a root image";
             end = region.gpa + region.bytes;
             is_root(region) ? static_cast<void>(++roots) : static_cast<void>(ram += region.bytes);

@@ -144,14 +144,9 @@ std::optional<std::string> intend(const std::vector<std::byte>& table,
     if (const auto status = plan::bind(*parsed, machine, options, *bound); !status)
         return std::string(plan::describe(status.error().error));
 
-    for (const plan::Placement& placement : bound->placements) {
-        std::uint64_t gpa = placement.gpa;
-        for (const memory::Run& run : bound->runs_of(placement)) {
-            out.backings.push_back({placement.partition, gpa, run.base, run.bytes,
-                                    placement.kind == plan::RegionKind::root_image});
-            gpa += run.bytes;
-        }
-    }
+    for (const plan::Piece& piece : bound->pieces)
+        out.backings.push_back({piece.partition, piece.gpa, piece.host.base, piece.host.bytes,
+                                piece.kind == plan::RegionKind::root_image});
     for (const plan::BoundCpu& cpu : bound->cpus)
         out.processors.push_back(
             {cpu.apic_id, cpu.partition == plan::no_index ? nobody : cpu.partition, cpu.vcpu, cpu.core});

@@ -404,7 +404,7 @@ private:
                 continue;
             const std::uint64_t offset = intended_.sections[guest.root_section].offset;
             for (const plan::Region& region : guest.regions)
-                if (region.kind == static_cast<std::uint32_t>(plan::RegionKind::root_image)) {
+                if (region.kind == plan::RegionKind::root_image) {
                     bytes += region.bytes;
                     if (const std::string text = root_difference(real, region, offset); !text.empty())
                         problem = "'" + guest.name + "': " + text;

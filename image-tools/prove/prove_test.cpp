@@ -15,8 +15,8 @@ namespace {
 using namespace prove;
 
 constexpr std::uint64_t mebibyte = 1 << 20, page = 4096;
-constexpr auto ram = static_cast<std::uint32_t>(plan::RegionKind::ram);
-constexpr auto root_image = static_cast<std::uint32_t>(plan::RegionKind::root_image);
+constexpr auto ram = plan::RegionKind::ram;
+constexpr auto root_image = plan::RegionKind::root_image;
 
 Intended good_plan() {
     Intended out;

@@ -1,217 +1,224 @@
 // SPDX-License-Identifier: Apache-2.0
-// hypervisor/core/plan/bind.cpp - frames for everything, in this order: what is taken already (roots in
-// place, the bundle, low memory, reserved ranges), roots that must be copied, RAM in the plan's order, the
-// hypervisor's pool.
+// hypervisor/core/plan/bind.cpp - CPUs, then frames for everything in this order: what is taken already (low memory,
+// reserved ranges, the bundle with the roots that stay in it), then partition by partition its RAM and a root that must be
+// copied, then the hypervisor's pool.
 #include "hypervisor/core/plan/bind.hpp"
 
-#include "hypervisor/base/address.hpp"
 #include "hypervisor/core/bundle/format.hpp"
 #include "hypervisor/core/bytes/checked.hpp"
-#include "hypervisor/core/plan/cpu_assignment.hpp"
 
 #include <algorithm>
+#include <bit>
+#include <memory>
+#include <tuple>
 
 namespace plan {
-
 namespace {
 
-constexpr std::uint64_t low_memory_end = std::uint64_t{1} << 20;
-
-base::Failure<Issue> failure(Error error, std::uint32_t partition = no_index, std::uint64_t needed = 0,
-                             std::uint64_t available = 0) {
-    return {Issue{error, partition, no_index, needed, available}};
-}
-
-class Binder {
+// Whose a CPU is. Named sets are served first, then counts in the plan's order, lowest ranks first; a core is shared only by
+// partitions that are all marked so, what is left of a core stays parked.
+class CpuBinder {
 public:
-    Binder(const Plan& plan, const Machine& machine, const Options& options, BoundPlan& bound)
+    CpuBinder(const Plan& plan, base::FixedVector<BoundCpu, max_cpus>& cpus) : plan_(plan), cpus_(cpus) {}
+
+    [[nodiscard]] Status run(std::span<const Cpu> machine) {
+        for (const Cpu& cpu : machine)
+            CAISSON_TRY(ensure(std::ranges::count(machine, cpu.apic_id, &Cpu::apic_id) == 1,
+                               Error::bad_cpu_list, no_index, cpu.apic_id));
+        CAISSON_TRY(ensure(std::ranges::count(machine, true, &Cpu::boot) == 1, Error::bad_cpu_list));
+        rank(machine);
+        CAISSON_TRY(ensure(plan_.cpus_needed() <= cpus_.size(), Error::not_enough_cpus, no_index,
+                           plan_.cpus_needed(), cpus_.size()));
+        for (const bool named : {true, false})
+            for (std::uint32_t i = 0; i < plan_.partition_count(); ++i)
+                if (const Partition partition = plan_.partition(i); (partition.cpu_set != 0) == named)
+                    CAISSON_TRY(assign(i, partition));
+        return base::success;
+    }
+
+private:
+    void rank(std::span<const Cpu> machine) {
+        const auto order = [](const Cpu& cpu) {
+            return std::tuple{!cpu.boot, cpu.package, cpu.core, cpu.thread, cpu.apic_id};
+        };
+        std::array<Cpu, max_cpus> ranked;
+        const auto end = std::ranges::partial_sort_copy(machine, ranked, {}, order, order).out;
+        for (auto cpu = ranked.begin(); cpu != end; ++cpu) {
+            const auto sibling = std::find_if(ranked.begin(), cpu, [cpu](const Cpu& other) {
+                return other.package == cpu->package && other.core == cpu->core;
+            });
+            const bool room = cpus_.push_back(
+                {cpu->apic_id, no_index, 0, static_cast<std::uint32_t>(sibling - ranked.begin())});
+            base::expects(room, "plan: ranks");
+        }
+    }
+
+    // The ranks that it names, or as many of the lowest as it asks for, where nobody else is in the way.
+    [[nodiscard]] Status assign(std::uint32_t index, const Partition& partition) {
+        const auto ranks = static_cast<std::size_t>(std::bit_width(partition.cpu_set));
+        CAISSON_TRY(ensure(ranks <= cpus_.size(), Error::not_enough_cpus, index, ranks, cpus_.size()));
+        std::uint32_t vcpu = 0;
+        for (std::uint32_t rank = 0; rank < cpus_.size() && vcpu < partition.cpu_count; ++rank) {
+            const bool named = (partition.cpu_set >> rank & 1) != 0;
+            if (partition.cpu_set != 0 && !named)
+                continue;
+            const std::uint32_t owner = in_the_way(cpus_[rank].core, index);
+            CAISSON_TRY(ensure(!named || owner == no_index, Error::core_shared, index, rank, 0u, owner));
+            if (owner != no_index || cpus_[rank].partition != no_index)
+                continue;
+            cpus_[rank].partition = index;
+            cpus_[rank].vcpu = vcpu++;
+        }
+        return ensure(vcpu == partition.cpu_count, Error::not_enough_cpus, index, partition.cpu_count, vcpu);
+    }
+
+    // Who else has a CPU of that core so that `partition` must not, or no_index.
+    [[nodiscard]] std::uint32_t in_the_way(std::uint32_t core, std::uint32_t partition) const {
+        for (const BoundCpu& cpu : cpus_)
+            if (cpu.core == core && cpu.partition != no_index &&
+                !plan_.may_share_core(cpu.partition, partition))
+                return cpu.partition;
+        return no_index;
+    }
+
+    const Plan& plan_;
+    base::FixedVector<BoundCpu, max_cpus>& cpus_;
+};
+
+class FrameBinder {
+public:
+    FrameBinder(const Plan& plan, const Machine& machine, const Options& options, BoundPlan& bound)
         : plan_(plan), machine_(machine), options_(options), bound_(bound), free_(bound.free) {}
 
     [[nodiscard]] Status run() {
-        CAISSON_TRY(assign_cpus(plan_, machine_.cpus, bound_));
         CAISSON_TRY(check_sections());
         CAISSON_TRY(take_what_is_there());
         CAISSON_TRY(check_total());
         for (std::uint32_t i = 0; i < plan_.partition_count(); ++i)
             CAISSON_TRY(place_partition(i));
-        return fill_pool();
+        bound_.table_frames = table_frames(options_, bound_);
+        // One run if there is one: multi-frame structures need neighbours.
+        return place(no_index, pool_frames(plan_, options_, bound_) * base::page_size, base::page_size,
+                     [this](const memory::Run& run) { return bound_.pool.add(run); });
     }
 
 private:
-    // A root is one partition's; what is copied may be everybody's.
-    [[nodiscard]] Status check_section(std::uint32_t partition, std::uint32_t index, bool root) const {
+    // A root is one partition's and mapped whole; what is copied may be everybody's.
+    [[nodiscard]] Status check_section(std::uint32_t partition, const Load& load, bool root) const {
         using bundle::SectionType;
-        if (index >= machine_.sections.size())
-            return failure(Error::section_missing, partition, index, machine_.sections.size());
-        const SectionExtent& section = machine_.sections[index];
+        CAISSON_TRY(ensure(load.section < machine_.sections.size(), Error::section_missing, partition,
+                           load.section, machine_.sections.size()));
+        const SectionExtent& section = machine_.sections[load.section];
         const auto type = static_cast<SectionType>(section.type);
-        const bool right =
+        const bool right_type =
             root ? type == SectionType::root : type == SectionType::kernel || type == SectionType::module;
-        if (!right ||
-            (section.partition != partition && (root || section.partition != bundle::no_partition)) ||
-            !bytes::lies_within(section.offset, section.size, machine_.bundle_bytes))
-            return failure(Error::section_mismatch, partition, index);
-        return base::success;
-    }
-
-    [[nodiscard]] Status check_load(std::uint32_t partition, const Load& load) const {
-        if (load.section == no_section)
-            return base::success;
-        CAISSON_TRY(check_section(partition, load.section, false));
-        return bytes::lies_within(load.offset, load.bytes, machine_.sections[load.section].size)
-                   ? Status{base::success}
-                   : failure(Error::section_mismatch, partition, load.section);
+        const bool right_owner =
+            section.partition == partition || (!root && section.partition == bundle::no_partition);
+        const bool right_size =
+            root ? load.bytes == section.size : bytes::lies_within(load.offset, load.bytes, section.size);
+        return ensure(right_type && right_owner && right_size &&
+                          bytes::lies_within(section.offset, section.size, machine_.bundle_bytes),
+                      Error::section_mismatch, partition, load.section);
     }
 
     [[nodiscard]] Status check_sections() const {
         for (std::uint32_t i = 0; i < plan_.partition_count(); ++i) {
             const Partition partition = plan_.partition(i);
-            for (std::uint32_t load = 0; load < partition.load_count; ++load)
-                CAISSON_TRY(check_load(i, plan_.load(partition.first_load + load)));
-            if (partition.root_section == no_section)
-                continue;
-            CAISSON_TRY(check_section(i, partition.root_section, true));
-            if (machine_.sections[partition.root_section].size != plan_.root_bytes(i))
-                return failure(Error::section_mismatch, i, partition.root_section);
+            for (std::uint32_t n = 0; n < partition.load_count; ++n)
+                if (const Load load = plan_.load(partition.first_load + n); load.section != no_section)
+                    CAISSON_TRY(check_section(i, load, false));
+            for (const Region& region : partition.regions)
+                if (region.kind == RegionKind::root_image)
+                    CAISSON_TRY(
+                        check_section(i, {region.gpa, region.bytes, 0, partition.root_section, 0}, true));
         }
         return base::success;
+    }
+
+    // What stays free of usable memory: nothing below 1 MiB, no reserved range, not the bundle (roots stay in it).
+    [[nodiscard]] Status take_what_is_there() {
+        const memory::Run bundle{machine_.bundle_base, machine_.bundle_bytes};
+        free_ = *machine_.map;
+        bool room = free_.remove(0, low_memory_end);
+        for (const memory::Run& run : machine_.reserved) {
+            CAISSON_TRY(ensure(bytes::lies_within(run.base, run.bytes, memory::address_limit),
+                               Error::bad_reserved, no_index, run.base));
+            room = room && free_.remove(run.base, run.bytes);
+        }
+        CAISSON_TRY(
+            ensure(free_.contains(bundle.base, bundle.bytes), Error::bundle_outside, no_index, bundle.base));
+        return ensure(room && free_.remove(bundle.base, bundle.bytes), Error::too_fragmented);
     }
 
     [[nodiscard]] std::uint64_t root_address(const Partition& partition) const {
         return machine_.bundle_base + machine_.sections[partition.root_section].offset;
     }
-    [[nodiscard]] bool root_in_place(const Partition& partition) const {
-        return partition.root_section != no_section && root_address(partition) % base::page_size == 0;
-    }
-
-    // What stays free of usable memory: not the bundle (roots stay in it), nothing below 1 MiB, no reserved range.
-    [[nodiscard]] Status take_what_is_there() {
-        CAISSON_TRY(check_bundle_place());
-        free_ = *machine_.map;
-        bool taken =
-            free_.remove(machine_.bundle_base, machine_.bundle_bytes) && free_.remove(0, low_memory_end);
-        for (const memory::Run& run : machine_.reserved)
-            taken = taken && free_.remove(run.base, run.bytes);
-        return taken ? Status{base::success} : failure(Error::too_fragmented);
-    }
-
-    // The bundle lies in memory that could be anybody's, above 1 MiB, and shares no byte with a reserved
-    // range.
-    [[nodiscard]] Status check_bundle_place() const {
-        const std::uint64_t base = machine_.bundle_base;
-        const auto end = bytes::checked_add(base, machine_.bundle_bytes);
-        if (machine_.bundle_bytes == 0 || !end || *end > memory::address_limit || base < low_memory_end)
-            return failure(Error::bundle_outside, no_index, base);
-        const std::uint64_t first = base::round_down(base, base::page_size);
-        if (!machine_.map->contains(first, *end - first))
-            return failure(Error::bundle_outside, no_index, base);
-        for (const memory::Run& run : machine_.reserved)
-            if (!bytes::lies_within(run.base, run.bytes, memory::address_limit) ||
-                (run.base < *end && base < run.end() && run.bytes != 0))
-                return failure(Error::bad_reserved, no_index, run.base);
-        return base::success;
+    [[nodiscard]] bool stays_in_bundle(const Partition& partition, const Region& region) const {
+        return region.kind == RegionKind::root_image && root_address(partition) % base::page_size == 0;
     }
 
     // Fails early with the sum, so that a person sees the whole need and not the last straw.
     [[nodiscard]] Status check_total() const {
-        std::uint64_t needed = other_frames() * base::page_size;
+        std::uint64_t needed = pool_frames(plan_, options_, bound_) * base::page_size;
         for (std::uint32_t i = 0; i < plan_.partition_count(); ++i) {
             const Partition partition = plan_.partition(i);
-            needed += partition.memory_bytes;
-            if (partition.root_section != no_section && !root_in_place(partition))
-                needed += plan_.root_bytes(i);
+            for (const Region& region : partition.regions)
+                needed += stays_in_bundle(partition, region) ? 0 : region.bytes;
         }
-        const std::uint64_t available = free_.bytes();
-        return needed <= available ? Status{base::success}
-                                   : failure(Error::not_enough_memory, no_index, needed, available);
+        return ensure(needed <= free_.bytes(), Error::not_enough_memory, no_index, needed, free_.bytes());
     }
 
     [[nodiscard]] Status place_partition(std::uint32_t index) {
         const Partition partition = plan_.partition(index);
-        for (std::uint32_t i = 0; i < partition.region_count; ++i) {
-            const Region& region = partition.regions[i];
-            const auto kind = static_cast<RegionKind>(region.kind);
-            const bool in_place = kind == RegionKind::root_image && root_in_place(partition);
-            Placement placement{region.gpa,
-                                region.bytes,
-                                index,
-                                kind,
-                                static_cast<std::uint16_t>(bound_.runs.size()),
-                                0,
-                                kind == RegionKind::root_image && !in_place};
-            if (in_place) {
-                if (!bound_.runs.push_back({root_address(partition), region.bytes}))
-                    return failure(Error::too_fragmented, index);
-            } else {
-                CAISSON_TRY(place_region(index, region.bytes));
-            }
-            placement.run_count = static_cast<std::uint16_t>(bound_.runs.size() - placement.first_run);
-            const bool room = bound_.placements.push_back(placement);
-            base::expects(room, "plan: placements");
+        for (const Region& region : partition.regions) {
+            const bool in_place = stays_in_bundle(partition, region);
+            Piece piece{
+                region.gpa, {}, index, region.kind, region.kind == RegionKind::root_image && !in_place};
+            const std::size_t most = bound_.pieces.size() + max_pieces_per_region;
+            const auto put = [&](const memory::Run& run) {
+                piece.host = run;
+                const bool room = bound_.pieces.size() < most && bound_.pieces.push_back(piece);
+                piece.gpa += run.bytes;
+                return room;
+            };
+            if (in_place)
+                CAISSON_TRY(
+                    ensure(put({root_address(partition), region.bytes}), Error::too_fragmented, index));
+            else
+                CAISSON_TRY(place(index, region.bytes,
+                                  options_.huge_pages ? base::huge_page_size : base::large_page_size, put));
         }
         return base::success;
     }
 
-    // Runs for `bytes` of guest memory: one run if there is one, else the longest there are. Runs but the
-    // last are multiples of 2 MiB while such runs exist, so that the guest's 2 MiB pages stay 2 MiB pages of
-    // the host.
-    [[nodiscard]] Status place_region(std::uint32_t partition, std::uint64_t bytes) {
-        std::uint64_t rest = bytes;
-        for (std::size_t count = 0; rest != 0; ++count) {
-            const auto run = next_run(rest);
-            if (!run || count == max_runs_per_region)
-                return no_room(partition, rest);
-            if (!free_.remove(run->base, run->bytes) || !bound_.runs.push_back(*run))
-                return failure(Error::too_fragmented, partition, rest, free_.bytes());
-            rest -= run->bytes;
+    // Free runs for `bytes`, each handed to put(run).
+    template <typename Put>
+    [[nodiscard]] Status place(std::uint32_t partition, std::uint64_t bytes, std::uint64_t alignment,
+                               Put put) {
+        while (bytes != 0) {
+            const auto run = next_run(bytes, alignment);
+            CAISSON_TRY(ensure(run.has_value(), Error::not_enough_memory, partition, bytes, free_.bytes()));
+            CAISSON_TRY(ensure(free_.remove(run->base, run->bytes) && put(*run), Error::too_fragmented,
+                               partition, bytes, free_.bytes()));
+            bytes -= run->bytes;
         }
         return base::success;
     }
 
-    [[nodiscard]] std::optional<memory::Run> next_run(std::uint64_t rest) const {
-        if (options_.huge_pages && rest >= base::huge_page_size)
-            if (const auto run = free_.find(rest, base::huge_page_size))
-                return run;
-        for (const std::uint64_t alignment : {base::large_page_size, base::page_size}) {
-            if (rest < alignment)
+    // One run if there is one, else the longest there is. Runs but the last are multiples of 2 MiB while such runs exist, so
+    // that the guest's 2 MiB pages stay 2 MiB pages of the host.
+    [[nodiscard]] std::optional<memory::Run> next_run(std::uint64_t bytes, std::uint64_t most_aligned) const {
+        for (const std::uint64_t alignment : {base::huge_page_size, base::large_page_size, base::page_size}) {
+            if (alignment > most_aligned || alignment > bytes)
                 continue;
-            if (const auto run = free_.find(rest, alignment))
+            if (const auto run = free_.find(bytes, alignment))
                 return run;
+            if (alignment == base::huge_page_size)
+                continue;
             if (const auto run = free_.longest(alignment))
-                return memory::Run{run->base, std::min(run->bytes, rest)};
+                return memory::Run{run->base, std::min(run->bytes, bytes)};
         }
         return std::nullopt;
-    }
-
-    [[nodiscard]] base::Failure<Issue> no_room(std::uint32_t partition, std::uint64_t needed) const {
-        const std::uint64_t available = free_.bytes();
-        return failure(available < needed ? Error::not_enough_memory : Error::too_fragmented, partition,
-                       needed, available);
-    }
-
-    // The hypervisor's frames but the second-stage tables.
-    [[nodiscard]] std::uint64_t other_frames() const {
-        return options_.frames_fixed + options_.frames_per_cpu * bound_.cpus.size() +
-               options_.frames_per_partition * plan_.partition_count() +
-               options_.frames_per_vcpu * plan_.cpus_needed();
-    }
-
-    // One run if there is one: multi-frame structures need neighbours.
-    [[nodiscard]] Status fill_pool() {
-        bound_.table_frames = table_frames(bound_, options_);
-        bound_.pool_frames = bound_.table_frames + other_frames();
-        std::uint64_t rest = bound_.pool_frames * base::page_size;
-        while (rest != 0) {
-            auto run = free_.find(rest, base::page_size);
-            if (!run)
-                run = free_.longest(base::page_size);
-            if (!run)
-                return no_room(no_index, rest);
-            if (!free_.remove(run->base, run->bytes) || !bound_.pool.add(*run))
-                return failure(Error::too_fragmented, no_index, rest, free_.bytes());
-            rest -= run->bytes;
-        }
-        return base::success;
     }
 
     const Plan& plan_;
@@ -221,15 +228,50 @@ private:
     memory::Runs& free_;
 };
 
+// Tables of one level that a piece needs. Each covers a window: one for each window that the piece touches and does not fill
+// with one leaf of the window's size.
+std::uint64_t tables_of(const Piece& piece, std::uint64_t window, bool leaves) {
+    const std::uint64_t end = piece.gpa + piece.host.bytes;
+    const std::uint64_t touched = (end - 1) / window - piece.gpa / window + 1;
+    if (!leaves || piece.gpa % window != piece.host.base % window)
+        return touched;
+    return std::min<std::uint64_t>(touched, (piece.gpa % window != 0 ? 1 : 0) + (end % window != 0 ? 1 : 0));
+}
+
+Status bind_all(const Plan& plan, const Machine& machine, const Options& options, BoundPlan& bound) {
+    CAISSON_TRY(CpuBinder(plan, bound.cpus).run(machine.cpus));
+    return FrameBinder{plan, machine, options, bound}.run();
+}
+
 } // namespace
 
 Status bind(const Plan& plan, const Machine& machine, const Options& options, BoundPlan& bound) {
     base::expects(machine.map != nullptr, "bind: no memory map");
-    bound.clear();
-    const Status status = Binder{plan, machine, options, bound}.run();
+    std::construct_at(&bound);
+    const auto status = bind_all(plan, machine, options, bound);
     if (!status.ok())
-        bound.clear();
+        std::construct_at(&bound);
     return status;
+}
+
+// A window that two pieces share is counted for both.
+std::uint64_t table_frames(const Options& options, const BoundPlan& bound) {
+    std::uint64_t frames = 0;
+    std::uint32_t partition = no_index;
+    for (const Piece& piece : bound.pieces) {
+        frames += (piece.partition != partition ? 1 : 0) + // the root table
+                  tables_of(piece, base::large_page_size, options.large_pages) +
+                  tables_of(piece, base::huge_page_size, options.large_pages && options.huge_pages) +
+                  tables_of(piece, std::uint64_t{512} << 30, false);
+        partition = piece.partition;
+    }
+    return frames;
+}
+
+std::uint64_t pool_frames(const Plan& plan, const Options& options, const BoundPlan& bound) {
+    return bound.table_frames + options.frames_fixed + options.frames_per_cpu * bound.cpus.size() +
+           options.frames_per_partition * plan.partition_count() +
+           options.frames_per_vcpu * plan.cpus_needed();
 }
 
 } // namespace plan

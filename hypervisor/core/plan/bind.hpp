@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// hypervisor/core/plan/bind.hpp - the one function that chooses frames and CPUs, and the one that checks the
-// choice.
+// hypervisor/core/plan/bind.hpp - the one function that chooses frames and CPUs, and the one that checks the choice.
 //
-// Pure and deterministic: the same inputs give the same plan in the hypervisor, in `caisson plan` and in
-// tests. Trust:      the plan is verified; map and CPU list come from firmware and are only believed as far
-// as they go. Invariants: I1 no frame has two owners        I2 memory that is not usable is never used
+// Pure and deterministic: the same inputs give the same plan in the hypervisor, in `caisson plan` and in tests.
+// Trust:      the plan is verified; map and CPU list come from firmware and are only believed as far as they go.
+// Invariants: I1 no frame has two owners        I2 memory that is not usable is never used
 //             I3 nothing below 1 MiB, of the reserved ranges or of the bundle becomes RAM of a partition
 //             I4 two SMT siblings never belong to different partitions, but where both are marked smt: shared
 //             I5 a plan that does not fit is refused, naming what is missing; nothing is half bound
@@ -14,10 +13,18 @@
 #include "hypervisor/core/plan/bound_plan.hpp"
 #include "hypervisor/core/plan/plan.hpp"
 
-#include <cstdint>
-#include <span>
-
 namespace plan {
+
+inline constexpr std::uint64_t low_memory_end = std::uint64_t{1} << 20;
+
+// A CPU as firmware describes it.
+struct Cpu {
+    std::uint32_t apic_id;
+    std::uint32_t package;
+    std::uint32_t core; // in the package
+    std::uint32_t thread;
+    bool boot;
+};
 
 // What bind needs to know of a section of the bundle (bundle::Section).
 struct SectionExtent {
@@ -37,9 +44,8 @@ struct Machine {
 };
 
 struct Options {
-    bool large_pages = true;            // 2 MiB leaves
-    bool huge_pages = false;            // 1 GiB leaves
-    bool large_executable_pages = true; // false: every executable leaf is 4 KiB (IF_PSCHANGE_MC_NO = 0)
+    bool large_pages = true; // false: every leaf is 4 KiB (all are executable, IF_PSCHANGE_MC_NO = 0)
+    bool huge_pages = false; // 1 GiB leaves besides those of 2 MiB
     // The hypervisor's frames besides second-stage tables.
     std::uint64_t frames_fixed = 0;
     std::uint64_t frames_per_cpu = 0; // of every CPU it starts: machine's CPUs, at most max_cpus
@@ -54,7 +60,9 @@ struct Options {
 [[nodiscard]] Status check(const Plan& plan, const Machine& machine, const Options& options,
                            const BoundPlan& bound);
 
-// Frames of 4-level second-stage tables for these placements, with the largest leaves that fit.
-[[nodiscard]] std::uint64_t table_frames(const BoundPlan& bound, const Options& options);
+// Frames that the pool must have: `table_frames` and what Options asks for.
+[[nodiscard]] std::uint64_t pool_frames(const Plan& plan, const Options& options, const BoundPlan& bound);
+// Frames of 4-level second-stage tables for these pieces, with the largest leaves that fit, at most.
+[[nodiscard]] std::uint64_t table_frames(const Options& options, const BoundPlan& bound);
 
 } // namespace plan

@@ -3,6 +3,7 @@
 #include "hypervisor/core/plan/fixture_test.hpp"
 #include "image-tools/plan/board.hpp"
 
+#include <algorithm>
 #include <memory>
 
 namespace {
@@ -12,7 +13,20 @@ using test::gibibyte;
 using test::mebibyte;
 using test::Wish;
 
-constexpr Options options{true, false, true, 200, 16, 8, 8};
+constexpr Options options{
+    .frames_fixed = 200, .frames_per_cpu = 16, .frames_per_partition = 8, .frames_per_vcpu = 8};
+constexpr Options with_huge_pages{.huge_pages = true,
+                                  .frames_fixed = 200,
+                                  .frames_per_cpu = 16,
+                                  .frames_per_partition = 8,
+                                  .frames_per_vcpu = 8};
+
+std::uint32_t apic_id_of(const BoundPlan& bound, std::uint32_t partition, std::uint32_t vcpu) {
+    for (const BoundCpu& cpu : bound.cpus)
+        if (cpu.partition == partition && cpu.vcpu == vcpu)
+            return cpu.apic_id;
+    return no_index;
+}
 
 // bind, then check; the bound plan, or the issue.
 struct Outcome {
@@ -31,7 +45,7 @@ Outcome bind_and_check(Wish& wish, test::Board& board, const Options& how = opti
     outcome.good = status.ok();
     if (!status.ok()) {
         outcome.issue = status.error();
-        EXPECT_TRUE(outcome.bound->placements.empty() && outcome.bound->free.view().empty());
+        EXPECT_TRUE(outcome.bound->pieces.empty() && outcome.bound->free.view().empty());
         return outcome;
     }
     const auto checked = check(*read, machine, how, *outcome.bound);
@@ -56,22 +70,21 @@ TEST(Bind, RootsStayInPlace) {
     test::Board board{wish};
     const auto outcome = bind_good(wish, board);
     const BoundPlan& bound = *outcome.bound;
-    ASSERT_EQ(bound.placements.size(), 8u);
+    ASSERT_EQ(bound.pieces.size(), 8u);
     for (std::uint32_t i = 0; i < 4; ++i) {
-        const auto placements = bound.placements_of(i);
-        ASSERT_EQ(placements.size(), 2u);
-        EXPECT_EQ(bound.runs_of(placements[0]).size(), 1u);
-        EXPECT_EQ(bound.runs_of(placements[0])[0].base % (2 * mebibyte), 0u);
-        EXPECT_FALSE(placements[1].copied);
-        EXPECT_EQ(bound.runs_of(placements[1])[0].base, 512 * mebibyte + board.sections[3 + i].offset);
-        ASSERT_NE(bound.cpu_of(i, 0), nullptr);
-        EXPECT_EQ(bound.cpu_of(i, 0)->apic_id, i);
-        EXPECT_EQ(bound.cpu_of(i, 1), nullptr);
+        const auto pieces = bound.pieces_of(i);
+        ASSERT_EQ(pieces.size(), 2u);
+        EXPECT_EQ(pieces[0].host.bytes, 64 * mebibyte);
+        EXPECT_EQ(pieces[0].host.base % (2 * mebibyte), 0u);
+        EXPECT_FALSE(pieces[1].copied);
+        EXPECT_EQ(pieces[1].host.base, 512 * mebibyte + board.sections[3 + i].offset);
+        EXPECT_EQ(apic_id_of(bound, i, 0), i);
+        EXPECT_EQ(apic_id_of(bound, i, 1), no_index);
     }
     std::uint64_t used = 2 * mebibyte + board.machine.bundle_bytes; // the reserved range and the bundle
     for (std::uint32_t i = 0; i < 4; ++i)
         used += 64 * mebibyte;
-    EXPECT_EQ(bound.free.bytes() + used + bound.pool_frames * base::page_size, 2047 * mebibyte);
+    EXPECT_EQ(bound.free.bytes() + used + bound.pool.total_frames() * base::page_size, 2047 * mebibyte);
     EXPECT_EQ(bound.pool.runs().size(), 1u);
     EXPECT_LT(sizeof(BoundPlan), 48u * 1024);
 }
@@ -81,9 +94,9 @@ TEST(Bind, MisalignedBundleIsCopied) {
     test::Board board{wish};
     board.machine.bundle_base += 512;
     const auto outcome = bind_good(wish, board);
-    const auto root = outcome.bound->placements_of(1)[1];
+    const Piece& root = outcome.bound->pieces_of(1)[1];
     EXPECT_TRUE(root.copied);
-    EXPECT_EQ(outcome.bound->runs_of(root)[0].base % (2 * mebibyte), 0u);
+    EXPECT_EQ(root.host.base % (2 * mebibyte), 0u);
 }
 
 TEST(Bind, IsDeterministic) {
@@ -93,9 +106,9 @@ TEST(Bind, IsDeterministic) {
     std::swap(board.cpus[0], board.cpus[5]);
     std::swap(board.entries[0], board.entries[1]);
     const auto second = bind_good(wish, board);
-    ASSERT_EQ(first.bound->runs.size(), second.bound->runs.size());
-    for (std::size_t i = 0; i < first.bound->runs.size(); ++i)
-        EXPECT_EQ(first.bound->runs[i].base, second.bound->runs[i].base);
+    ASSERT_EQ(first.bound->pieces.size(), second.bound->pieces.size());
+    for (std::size_t i = 0; i < first.bound->pieces.size(); ++i)
+        EXPECT_EQ(first.bound->pieces[i].host.base, second.bound->pieces[i].host.base);
     for (std::size_t i = 0; i < first.bound->cpus.size(); ++i)
         EXPECT_EQ(first.bound->cpus[i].apic_id, second.bound->cpus[i].apic_id);
 }
@@ -107,13 +120,11 @@ TEST(Bind, SplitsAroundHolesAndGoesAbove4Gib) {
                      {700 * mebibyte, 100 * mebibyte, memory::Kind::usable},
                      {4 * gibibyte + 4096, 400 * mebibyte, memory::Kind::usable}};
     const auto outcome = bind_good(wish, board);
-    const auto ram = outcome.bound->placements_of(0)[0];
-    EXPECT_GT(ram.run_count, 1u);
-    EXPECT_LE(ram.run_count, max_runs_per_region);
-    bool high = false;
-    for (const memory::Run& run : outcome.bound->runs_of(ram))
-        high = high || run.base >= 4 * gibibyte;
-    EXPECT_TRUE(high);
+    const auto in_ram = [](const Piece& piece) { return piece.kind == RegionKind::ram; };
+    EXPECT_GT(std::ranges::count_if(outcome.bound->pieces, in_ram), 1);
+    EXPECT_LE(std::ranges::count_if(outcome.bound->pieces, in_ram), 8);
+    EXPECT_TRUE(std::ranges::any_of(outcome.bound->pieces,
+                                    [](const Piece& piece) { return piece.host.base >= 4 * gibibyte; }));
     // Every byte has its place, and the places agree with the runs.
     std::uint64_t contiguous = 0;
     std::uint64_t seen = 0;
@@ -130,9 +141,9 @@ TEST(Bind, LargePartition) {
     Wish wish{1, 10 * gibibyte};
     test::Board board{wish};
     board.entries.push_back({4 * gibibyte, 12 * gibibyte, memory::Kind::usable});
-    const auto outcome = bind_good(wish, board, {true, true, true, 200, 16, 8, 8});
-    ASSERT_EQ(outcome.bound->placements.size(), 3u);
-    EXPECT_EQ(outcome.bound->runs_of(outcome.bound->placements[0])[0].base % gibibyte, 0u);
+    const auto outcome = bind_good(wish, board, with_huge_pages);
+    ASSERT_EQ(outcome.bound->pieces.size(), 3u);
+    EXPECT_EQ(outcome.bound->pieces[0].host.base % gibibyte, 0u);
 }
 
 TEST(Bind, NamesWhatIsMissing) {
@@ -164,8 +175,7 @@ TEST(Bind, PoolGetsExactlyWhatIsAskedFor) {
     test::Board board{wish};
     const auto outcome = bind_good(wish, board);
     const std::uint64_t others = 200 + 16 * 8 + 8 * 2 + 8 * 2;
-    EXPECT_EQ(outcome.bound->pool_frames, outcome.bound->table_frames + others);
-    EXPECT_EQ(outcome.bound->pool.total_frames(), outcome.bound->pool_frames);
+    EXPECT_EQ(outcome.bound->pool.total_frames(), outcome.bound->table_frames + others);
 }
 
 TEST(Bind, TableFrames) {
@@ -175,8 +185,9 @@ TEST(Bind, TableFrames) {
     test::Board board{wish};
     EXPECT_EQ(bind_good(wish, board).bound->table_frames, 7u);
     // With 4 KiB leaves every 2 MiB of RAM has its table.
-    EXPECT_EQ(bind_good(wish, board, {true, true, false, 0, 0, 0, 0}).bound->table_frames, 7u + 32);
-    EXPECT_EQ(bind_good(wish, board, {false, true, true, 0, 0, 0, 0}).bound->table_frames, 7u + 32);
+    EXPECT_EQ(bind_good(wish, board, {.large_pages = false}).bound->table_frames, 7u + 32);
+    EXPECT_EQ(bind_good(wish, board, {.large_pages = false, .huge_pages = true}).bound->table_frames,
+              7u + 32);
     // A congruent root of 3 MiB is one large leaf and one table.
     board.machine.bundle_base += 2 * mebibyte - board.sections[3].offset % (2 * mebibyte);
     EXPECT_EQ(bind_good(wish, board).bound->table_frames, 6u);
@@ -186,8 +197,8 @@ TEST(Bind, TableFrames) {
     // 1 GiB leaves: three of them below 3 GiB, none needs a table; then the root image's.
     wish.partitions[0].memory_bytes = 3 * gibibyte;
     board.entries.push_back({4 * gibibyte, 5 * gibibyte, memory::Kind::usable});
-    EXPECT_EQ(bind_good(wish, board, {true, true, true, 0, 0, 0, 0}).bound->table_frames, 5u);
-    EXPECT_EQ(bind_good(wish, board, {true, false, true, 0, 0, 0, 0}).bound->table_frames, 5u + 3);
+    EXPECT_EQ(bind_good(wish, board, {.huge_pages = true}).bound->table_frames, 5u);
+    EXPECT_EQ(bind_good(wish, board, {}).bound->table_frames, 5u + 3);
 }
 
 TEST(BindCpus, RanksBootCpuFirst) {
@@ -202,9 +213,9 @@ TEST(BindCpus, RanksBootCpuFirst) {
     EXPECT_EQ(outcome.bound->cpus[1].apic_id, 1u);
     EXPECT_EQ(outcome.bound->cpus[2].apic_id, 3u);
     EXPECT_EQ(outcome.bound->cpus[3].apic_id, 7u);
-    EXPECT_EQ(outcome.bound->cpu_of(0, 0)->apic_id, 1u);
-    EXPECT_EQ(outcome.bound->cpu_of(0, 1)->apic_id, 3u);
-    EXPECT_EQ(outcome.bound->cpu_of(1, 0)->apic_id, 9u);
+    EXPECT_EQ(apic_id_of(*outcome.bound, 0, 0), 1u);
+    EXPECT_EQ(apic_id_of(*outcome.bound, 0, 1), 3u);
+    EXPECT_EQ(apic_id_of(*outcome.bound, 1, 0), 9u);
     EXPECT_EQ(outcome.bound->cpus[3].partition, no_index);
 }
 
@@ -287,7 +298,7 @@ TEST(BindCpus, MoreThanRanks) {
     test::Board board{wish, 200};
     const auto outcome = bind_good(wish, board);
     EXPECT_EQ(outcome.bound->cpus.size(), max_cpus);
-    EXPECT_EQ(outcome.bound->placements.size(), 128u);
+    EXPECT_EQ(outcome.bound->pieces.size(), 128u);
 }
 
 TEST(Bind, SectionsMustFit) {
@@ -333,7 +344,7 @@ TEST(Bind, BundleAndReservedPlaces) {
     EXPECT_EQ(error([](test::Board& b) {
                   b.reserved.push_back({512 * mebibyte + 5000, 1});
               }),
-              Error::bad_reserved);
+              Error::bundle_outside);
     EXPECT_EQ(error([](test::Board& b) {
                   b.reserved.push_back({~std::uint64_t{0}, 2});
               }),
@@ -349,8 +360,8 @@ TEST(Bind, ReservedRangesAreLeftAlone) {
     const auto outcome = bind_good(wish, board);
     for (const std::uint64_t at : {mebibyte, 40 * mebibyte, 45 * mebibyte, std::uint64_t{0}}) {
         EXPECT_FALSE(outcome.bound->free.contains(at, 1)) << at;
-        for (const memory::Run& run : outcome.bound->runs)
-            EXPECT_TRUE(at < run.base || at >= run.end());
+        for (const Piece& piece : outcome.bound->pieces)
+            EXPECT_TRUE(at < piece.host.base || at >= piece.host.end());
     }
     EXPECT_TRUE(outcome.bound->free.contains(50 * mebibyte, 4096) ||
                 outcome.bound->host_address(0, 0).value() <= 50 * mebibyte);
@@ -374,24 +385,42 @@ TEST(Check, SeesEveryKindOfMistake) {
     EXPECT_EQ(error([](BoundPlan& b) { b.cpus[1].vcpu = 1; }), Error::check_cpus);
     EXPECT_EQ(error([](BoundPlan& b) { b.cpus[3].apic_id = 0; }), Error::check_cpus);
     EXPECT_EQ(error([](BoundPlan& b) { b.cpus[3].apic_id = 77; }), Error::check_cpus);
-    EXPECT_EQ(error([](BoundPlan& b) { b.placements[0].bytes -= 4096; }), Error::check_regions);
-    EXPECT_EQ(error([](BoundPlan& b) { b.placements[0].gpa = 4096; }), Error::check_regions);
-    EXPECT_EQ(error([](BoundPlan& b) { b.placements[2].first_run = 0; }), Error::check_regions);
-    EXPECT_EQ(error([](BoundPlan& b) { b.placements[0].run_count = 0; }), Error::check_regions);
-    EXPECT_EQ(error([](BoundPlan& b) { b.placements[3].run_count = 2; }), Error::check_regions);
-    EXPECT_EQ(error([](BoundPlan& b) { b.placements[1].copied = true; }), Error::check_place);
-    EXPECT_EQ(error([](BoundPlan& b) { b.runs[0].bytes -= 4096; }), Error::check_regions);
-    EXPECT_EQ(error([](BoundPlan& b) { b.runs[0].base = 0; }), Error::check_place);
-    EXPECT_EQ(error([](BoundPlan& b) { b.runs[0].base = mebibyte; }), Error::check_place);
-    EXPECT_EQ(error([](BoundPlan& b) { b.runs[0].base = 511 * mebibyte; }), Error::check_place);
-    EXPECT_EQ(error([](BoundPlan& b) { b.runs[0].base = 8 * gibibyte; }), Error::check_place);
-    EXPECT_EQ(error([](BoundPlan& b) { b.runs[2].base = b.runs[0].base; }), Error::check_overlap);
-    EXPECT_EQ(error([](BoundPlan& b) { b.runs[1].base += 4096; }), Error::check_place);
+    // Pieces: RAM and root of the one, RAM and root of the other.
+    EXPECT_EQ(error([](BoundPlan& b) { b.pieces[0].host.bytes -= 4096; }), Error::check_regions);
+    EXPECT_EQ(error([](BoundPlan& b) { b.pieces[0].host.bytes += 4096; }), Error::check_regions);
+    EXPECT_EQ(error([](BoundPlan& b) { b.pieces[0].host.bytes = 0; }), Error::check_place);
+    EXPECT_EQ(error([](BoundPlan& b) { b.pieces[0].gpa = 4096; }), Error::check_regions);
+    EXPECT_EQ(error([](BoundPlan& b) { b.pieces[2].partition = 0; }), Error::check_regions);
+    EXPECT_EQ(error([](BoundPlan& b) { b.pieces[1].kind = RegionKind::ram; }), Error::check_regions);
+    EXPECT_EQ(error([](BoundPlan& b) { b.pieces.erase(3); }), Error::check_regions);
+    EXPECT_EQ(error([](BoundPlan& b) { EXPECT_TRUE(b.pieces.push_back(b.pieces[3])); }),
+              Error::check_regions);
+    EXPECT_EQ(error([](BoundPlan& b) { // nine pieces of a region
+                  const Piece whole = b.pieces[0];
+                  b.pieces.erase(0);
+                  for (std::uint64_t i = 9; i-- > 0;) {
+                      Piece piece = whole;
+                      piece.gpa += i * mebibyte;
+                      piece.host.base += i * mebibyte;
+                      piece.host.bytes = i == 8 ? whole.host.bytes - 8 * mebibyte : mebibyte;
+                      EXPECT_TRUE(b.pieces.insert(0, piece));
+                  }
+              }),
+              Error::check_regions);
+    EXPECT_EQ(error([](BoundPlan& b) { b.pieces[1].copied = true; }), Error::check_place);
+    EXPECT_EQ(error([](BoundPlan& b) { b.pieces[0].host.base = 0; }), Error::check_place);
+    EXPECT_EQ(error([](BoundPlan& b) { b.pieces[0].host.base = mebibyte; }), Error::check_place);
+    EXPECT_EQ(error([](BoundPlan& b) { b.pieces[0].host.base += 512; }), Error::check_place);
+    EXPECT_EQ(error([](BoundPlan& b) { b.pieces[0].host.base = 511 * mebibyte; }), Error::check_place);
+    EXPECT_EQ(error([](BoundPlan& b) { b.pieces[0].host.base = 8 * gibibyte; }), Error::check_place);
+    EXPECT_EQ(error([](BoundPlan& b) { b.pieces[1].host.base += 4096; }), Error::check_place);
+    EXPECT_EQ(error([](BoundPlan& b) { b.pieces[2].host.base = b.pieces[0].host.base; }),
+              Error::check_overlap);
     EXPECT_EQ(error([](BoundPlan& b) { b.pool = {}; }), Error::check_pool);
     EXPECT_EQ(error([](BoundPlan& b) { b.table_frames = 1; }), Error::check_pool);
     EXPECT_EQ(error([](BoundPlan& b) {
                   const auto frames = b.pool.total_frames();
-                  const auto base = b.runs[0].base;
+                  const auto base = b.pieces[0].host.base;
                   b.pool = {};
                   EXPECT_TRUE(b.pool.add({base, frames * 4096}));
               }),

@@ -45,14 +45,13 @@ struct Header {
     std::uint32_t total_size; // of the whole table
     std::uint32_t partition_count;
     std::uint32_t partition_entsize; // sizeof(Partition)
-    std::uint32_t on_all_stopped;    // AllStopped
-    std::uint32_t machine_cpus;      // what the manifest asks of the machine; 0: not said
+    AllStopped on_all_stopped;
+    std::uint32_t machine_cpus; // what the manifest asks of the machine; 0: not said
     std::uint32_t load_count;
     std::uint64_t machine_memory; // bytes; 0: not said
     std::array<char, 32> name;
-    std::array<std::uint8_t, 32>
-        audit_key;          // X25519, to which the audit log's first key is sealed; zeros: none
-    std::uint32_t on_panic; // OnPanic
+    std::array<std::uint8_t, 32> audit_key; // X25519: the audit log's first key is sealed to it; zeros: none
+    OnPanic on_panic;
     std::array<std::uint8_t, 20> reserved;
 };
 static_assert(sizeof(Header) == 128);
@@ -60,7 +59,7 @@ static_assert(sizeof(Header) == 128);
 struct Region {
     std::uint64_t gpa;   // page aligned
     std::uint64_t bytes; // multiple of the page size
-    std::uint32_t kind;  // RegionKind
+    RegionKind kind;
     std::uint32_t reserved;
 };
 static_assert(sizeof(Region) == 24);
@@ -77,10 +76,10 @@ static_assert(sizeof(Load) == 32);
 
 struct Partition {
     std::array<char, 32> name; // [a-z0-9-]{1,31}, NUL-padded
-    std::uint32_t payload;     // PayloadKind
-    std::uint32_t flags;       // flag_...
-    std::uint32_t cpu_count;   // 1..
-    std::uint32_t restart;     // Restart
+    PayloadKind payload;
+    std::uint32_t flags;     // flag_...
+    std::uint32_t cpu_count; // 1..
+    Restart restart;
     std::uint32_t restart_max; // on_failure: attempts, 0 = no limit
     std::uint32_t region_count;
     std::uint64_t cpu_set;                   // ranks (bit 0 = boot CPU) or 0: bind chooses

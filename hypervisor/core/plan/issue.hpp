@@ -4,6 +4,7 @@
 
 #include "hypervisor/base/result.hpp"
 
+#include <array>
 #include <cstdint>
 
 namespace plan {
@@ -30,7 +31,7 @@ enum class Error : std::uint8_t {
     core_shared,       // other; SMT siblings of one core in two partitions: needed = the rank
     section_missing,   // needed = section index, available = sections
     section_mismatch,  // wrong type, owner or size: needed = section index
-    bundle_outside,    // the bundle does not lie in memory a partition could use: needed = address
+    bundle_outside,    // not in usable memory above 1 MiB that is nobody's: needed = address
     not_enough_memory, // needed, available = free bytes in all
     too_fragmented,    // free memory is there, in too many pieces
     bad_reserved,      // the caller's reserved ranges are malformed: our bug or a hostile loader
@@ -42,20 +43,59 @@ enum class Error : std::uint8_t {
     check_pool,
 };
 
+// For people, in the order of Error and without the numbers.
+inline constexpr std::array descriptions{
+    "there is no partition",
+    "there are too many partitions",
+    "a name is not made of a-z, 0-9 and '-', 1 to 31 characters, or is taken",
+    "two partitions have the same name",
+    "two partitions name the same CPU",
+    "the partitions need more CPUs than there are",
+    "the plan is cut off",
+    "this is not a plan",
+    "the plan has a format this version does not know",
+    "the plan's size is not the one it says",
+    "a reserved field of the plan is not zero",
+    "a field of the plan has a value that is not allowed",
+    "a partition's guest memory is not laid out as it must be",
+    "what a partition is loaded with is out of place",
+    "the machine's CPU list is malformed",
+    "the machine has too few CPUs",
+    "two partitions would share one core (SMT siblings)",
+    "the plan names a section that the bundle does not have",
+    "a section of the bundle is not what the plan says",
+    "the bundle does not lie in usable memory",
+    "the machine has too little free memory",
+    "the machine's free memory is in too many pieces",
+    "the ranges to be left alone are malformed",
+    "the bound plan's CPUs are wrong",
+    "the bound plan's memory is not what the plan says",
+    "the bound plan gives memory to two owners",
+    "the bound plan uses memory it must not",
+    "the bound plan's frames for the hypervisor are wrong",
+};
+static_assert(descriptions.size() == static_cast<std::size_t>(Error::check_pool) + 1);
+
+[[nodiscard]] constexpr const char* describe(Error error) {
+    return descriptions[static_cast<std::size_t>(error)];
+}
+
 inline constexpr std::uint32_t no_index = 0xFFFFFFFF;
 
 struct Issue {
     Error error;
     std::uint32_t partition = no_index; // index in the plan
-    std::uint32_t other = no_index;     // the other partition, of duplicate_name, core_shared
     std::uint64_t needed = 0;
     std::uint64_t available = 0;
+    std::uint32_t other = no_index; // the other partition, of duplicate_name, core_shared
 };
 
 template <typename T> using Result = base::Result<T, Issue>;
 using Status = base::Status<Issue>;
 
-// For people, without the numbers: "the machine has too few CPUs".
-[[nodiscard]] const char* describe(Error error);
+// Success where `good`, else the issue that the rest makes up.
+template <typename... Details> [[nodiscard]] Status ensure(bool good, Error error, Details... details) {
+    return good ? Status{base::success} : base::Failure{Issue{error, details...}};
+}
 
 } // namespace plan

@@ -7,142 +7,115 @@
 #include "partitions/abi/boot_page.h"
 
 #include <algorithm>
-#include <bit>
-#include <cstring>
+#include <utility>
 
 namespace plan {
-
 namespace {
 
-base::Failure<Issue> failure(Error error, std::uint32_t partition = no_index,
-                             std::uint32_t other = no_index) {
-    return {Issue{error, partition, other, 0, 0}};
+// Where the table goes on after that many of its records.
+constexpr std::uint64_t offset_after(std::uint64_t partitions, std::uint64_t loads = 0) {
+    return sizeof(Header) + partitions * sizeof(Partition) + loads * sizeof(Load);
 }
 
 // The text in a NUL-padded field, or an empty view where the padding holds something else.
-std::string_view field_text(const std::array<char, 32>& field) {
-    std::size_t length = 0;
-    while (length < field.size() && field[length] != '\0')
-        ++length;
-    if (length == field.size() || !bytes::is_zero(std::as_bytes(std::span{field}.subspan(length))))
+std::string_view text_of(std::span<const std::byte> field) {
+    const auto length = static_cast<std::size_t>(std::ranges::find(field, std::byte{0}) - field.begin());
+    if (!bytes::is_zero(field.subspan(length)))
         return {};
-    return {field.data(), length};
+    return {static_cast<const char*>(static_cast<const void*>(field.data())), length};
 }
 
 Status check_header(const Header& header, std::size_t size) {
-    if (header.magic != magic)
-        return failure(Error::bad_magic);
-    if (header.format != format_version || header.partition_entsize != sizeof(Partition))
-        return failure(Error::unsupported_format);
-    if (header.total_size != size)
-        return failure(Error::bad_size);
-    if (!bytes::is_zero(bytes::of(header.reserved)))
-        return failure(Error::reserved_not_zero);
-    if (header.partition_count == 0)
-        return failure(Error::no_partitions);
-    if (header.partition_count > max_partitions)
-        return failure(Error::too_many_partitions);
-    if (header.on_all_stopped > static_cast<std::uint32_t>(AllStopped::halt) ||
-        header.on_panic > static_cast<std::uint32_t>(OnPanic::poweroff))
-        return failure(Error::bad_value);
-    if (!is_name(field_text(header.name)))
-        return failure(Error::bad_name);
-    if (size < sizeof(Header) + header.partition_count * sizeof(Partition) + header.load_count * sizeof(Load))
-        return failure(Error::too_short);
-    return base::success;
-}
-
-bool is_ram(const Region& region) {
-    return region.kind == static_cast<std::uint32_t>(RegionKind::ram);
+    CAISSON_TRY(ensure(header.magic == magic, Error::bad_magic));
+    CAISSON_TRY(ensure(header.format == format_version && header.partition_entsize == sizeof(Partition),
+                       Error::unsupported_format));
+    CAISSON_TRY(ensure(header.total_size == size, Error::bad_size));
+    CAISSON_TRY(ensure(bytes::is_zero(bytes::of(header.reserved)), Error::reserved_not_zero));
+    CAISSON_TRY(ensure(header.partition_count != 0, Error::no_partitions));
+    CAISSON_TRY(ensure(header.partition_count <= max_partitions, Error::too_many_partitions));
+    CAISSON_TRY(ensure(header.on_all_stopped <= AllStopped::halt && header.on_panic <= OnPanic::poweroff,
+                       Error::bad_value));
+    CAISSON_TRY(ensure(is_name(text_of(bytes::of(header.name))), Error::bad_name));
+    return ensure(offset_after(header.partition_count, header.load_count) <= size, Error::too_short);
 }
 
 // Regions ascend without overlap, RAM starts at 0 and covers the boot area, there is one root image or none.
 bool regions_right(const Partition& partition) {
-    if (partition.region_count == 0 || partition.region_count > max_regions)
+    const std::span regions{partition.regions};
+    const std::uint32_t count = partition.region_count;
+    if (count == 0 || count > max_regions || !bytes::is_zero(std::as_bytes(regions.subspan(count))))
         return false;
     std::uint64_t end = 0, ram = 0, root = 0;
-    for (std::uint32_t i = 0; i < max_regions; ++i) {
-        const Region& region = partition.regions[i];
-        if (i >= partition.region_count) {
-            if (!bytes::is_zero(bytes::of(region)))
-                return false;
-            continue;
-        }
-        const bool second_root =
-            region.kind != static_cast<std::uint32_t>(RegionKind::root_image) || root != 0;
-        if ((!is_ram(region) && second_root) || region.reserved != 0 || region.bytes == 0 ||
-            region.gpa < end || ((region.gpa | region.bytes) & (base::page_size - 1)) != 0 ||
+    for (const Region& region : regions.first(count)) {
+        const bool is_ram = region.kind == RegionKind::ram;
+        const bool first_root = region.kind == RegionKind::root_image && root == 0;
+        if ((!is_ram && !first_root) || region.reserved != 0 || region.bytes == 0 || region.gpa < end ||
+            ((region.gpa | region.bytes) & (base::page_size - 1)) != 0 ||
             !bytes::lies_within(region.gpa, region.bytes, gpa_limit))
             return false;
         end = region.gpa + region.bytes;
-        (is_ram(region) ? ram : root) += region.bytes;
+        (is_ram ? ram : root) += region.bytes;
     }
-    const Region& first = partition.regions[0];
-    return is_ram(first) && first.gpa == 0 && first.bytes >= CAISSON_GPA_BOOT_END &&
+    const Region& first = regions[0];
+    return first.kind == RegionKind::ram && first.gpa == 0 && first.bytes >= CAISSON_GPA_BOOT_END &&
            ram == partition.memory_bytes && (root != 0) == (partition.root_section != no_section);
+}
+
+Status check_partition(const Partition& partition, std::uint32_t index) {
+    CAISSON_TRY(ensure(is_name(text_of(bytes::of(partition.name))), Error::bad_name, index));
+    CAISSON_TRY(ensure(bytes::is_zero(bytes::of(partition.reserved0)) &&
+                           bytes::is_zero(bytes::of(partition.reserved)),
+                       Error::reserved_not_zero, index));
+    const bool restart = partition.restart <= Restart::on_failure &&
+                         (partition.restart_max == 0 || partition.restart == Restart::on_failure) &&
+                         partition.restart_delay_ms <= max_restart_delay_ms;
+    const bool watchdog = partition.watchdog_ms == 0 || (partition.watchdog_ms >= min_watchdog_ms &&
+                                                         partition.watchdog_ms <= max_watchdog_ms);
+    const bool cpus =
+        partition.cpu_count != 0 && partition.cpu_count <= max_cpus &&
+        (partition.cpu_set == 0 || std::cmp_equal(std::popcount(partition.cpu_set), partition.cpu_count));
+    CAISSON_TRY(ensure(restart && watchdog && cpus && partition.payload <= PayloadKind::pvh &&
+                           (partition.flags & ~all_flags) == 0,
+                       Error::bad_value, index));
+    return ensure(regions_right(partition), Error::bad_regions, index);
 }
 
 bool in_ram(const Partition& partition, const Load& load) {
     return std::ranges::any_of(partition.regions, [&load](const Region& region) {
-        return is_ram(region) && load.gpa >= region.gpa &&
+        return region.kind == RegionKind::ram && load.gpa >= region.gpa &&
                bytes::lies_within(load.gpa - region.gpa, load.bytes, region.bytes);
     });
 }
 
-// The bytes of loads that lie in the table follow one another without holes: `at` is where the next ones must start.
-Status check_load(std::span<const std::byte> table, const Load& load, std::uint32_t partition,
-                  std::uint64_t& at) {
+// The bytes of loads that lie in the table follow one another, each from a multiple of 8 on with zeros between: `at` is
+// where the next ones must start.
+bool in_order(std::span<const std::byte> table, const Load& load, std::uint64_t& at) {
     if (load.section != no_section)
-        return base::success;
-    const std::uint64_t next = (at + load.bytes + 7) & ~std::uint64_t{7};
-    if (load.offset != at || !bytes::lies_within(at, load.bytes, table.size()) || next > table.size() ||
-        !bytes::is_zero(table.first(next).subspan(at + load.bytes)))
-        return failure(Error::bad_load, partition);
-    at = next;
-    return base::success;
+        return true;
+    if (load.offset != at || !bytes::lies_within(at, load.bytes, table.size()))
+        return false;
+    const std::uint64_t end = at + load.bytes;
+    at = (end + 7) & ~std::uint64_t{7};
+    return at <= table.size() && bytes::is_zero(table.subspan(end, at - end));
 }
 
 Status check_loads(const Plan& plan) {
-    const Header& header = plan.header();
-    std::uint64_t at =
-        sizeof(Header) + header.partition_count * sizeof(Partition) + header.load_count * sizeof(Load);
+    const std::uint32_t count = plan.header().load_count;
+    std::uint64_t at = offset_after(plan.partition_count(), count);
     std::uint32_t next = 0;
-    for (std::uint32_t i = 0; i < header.partition_count; ++i) {
+    for (std::uint32_t i = 0; i < plan.partition_count(); ++i) {
         const Partition partition = plan.partition(i);
-        if (partition.first_load != next || partition.load_count > max_loads ||
-            partition.load_count > header.load_count - next)
-            return failure(Error::bad_load, i);
-        for (const std::uint32_t end = next + partition.load_count; next < end; ++next) {
+        CAISSON_TRY(ensure(partition.first_load == next && partition.load_count <= max_loads &&
+                               partition.load_count <= count - next,
+                           Error::bad_load, i));
+        for (; next < partition.first_load + partition.load_count; ++next) {
             const Load load = plan.load(next);
-            if (load.bytes == 0 || load.reserved != 0 || !in_ram(partition, load))
-                return failure(Error::bad_load, i);
-            CAISSON_TRY(check_load(plan.table(), load, i, at));
+            CAISSON_TRY(ensure(load.bytes != 0 && load.reserved == 0 && in_ram(partition, load) &&
+                                   in_order(plan.table(), load, at),
+                               Error::bad_load, i));
         }
     }
-    return next == header.load_count && at == plan.table().size() ? Status{base::success}
-                                                                  : failure(Error::bad_size);
-}
-
-// One field rule after another for a partition record alone.
-Status check_partition(const Partition& partition, std::uint32_t index) {
-    if (!is_name(field_text(partition.name)))
-        return failure(Error::bad_name, index);
-    if (!bytes::is_zero(bytes::of(partition.reserved0)) || !bytes::is_zero(bytes::of(partition.reserved)))
-        return failure(Error::reserved_not_zero, index);
-    if (partition.payload > static_cast<std::uint32_t>(PayloadKind::pvh) ||
-        (partition.flags & ~all_flags) != 0 ||
-        partition.restart > static_cast<std::uint32_t>(Restart::on_failure) ||
-        (partition.restart_max != 0 && partition.restart != static_cast<std::uint32_t>(Restart::on_failure)))
-        return failure(Error::bad_value, index);
-    if (partition.restart_delay_ms > max_restart_delay_ms ||
-        (partition.watchdog_ms != 0 &&
-         (partition.watchdog_ms < min_watchdog_ms || partition.watchdog_ms > max_watchdog_ms)))
-        return failure(Error::bad_value, index);
-    if (partition.cpu_count == 0 || partition.cpu_count > max_cpus ||
-        (partition.cpu_set != 0 &&
-         static_cast<std::uint32_t>(std::popcount(partition.cpu_set)) != partition.cpu_count))
-        return failure(Error::bad_value, index);
-    return regions_right(partition) ? Status{base::success} : failure(Error::bad_regions, index);
+    return ensure(next == count && at == plan.table().size(), Error::bad_size);
 }
 
 } // namespace
@@ -155,51 +128,37 @@ bool is_name(std::string_view name) {
 Result<Plan> Plan::parse(std::span<const std::byte> table) {
     const auto header = bytes::load<Header>(table, 0);
     if (!header)
-        return failure(Error::too_short);
+        return base::Failure{Issue{Error::too_short}};
     CAISSON_TRY(check_header(*header, table.size()));
     const Plan plan{table, *header};
-    std::uint64_t cpus = 0;
     std::uint64_t taken = 0;
     for (std::uint32_t i = 0; i < plan.partition_count(); ++i) {
         const Partition partition = plan.partition(i);
         CAISSON_TRY(check_partition(partition, i));
         for (std::uint32_t other = 0; other < i; ++other)
-            if (plan.partition_name(other) == plan.partition_name(i))
-                return failure(Error::duplicate_name, i, other);
-        if ((partition.cpu_set & taken) != 0)
-            return failure(Error::cpus_overlap, i);
+            CAISSON_TRY(ensure(plan.partition_name(other) != plan.partition_name(i), Error::duplicate_name, i,
+                               0u, 0u, other));
+        CAISSON_TRY(ensure((partition.cpu_set & taken) == 0, Error::cpus_overlap, i));
         taken |= partition.cpu_set;
-        cpus += partition.cpu_count;
     }
-    if (cpus > max_cpus)
-        return failure(Error::too_many_cpus);
+    CAISSON_TRY(ensure(plan.cpus_needed() <= max_cpus, Error::too_many_cpus));
     CAISSON_TRY(check_loads(plan));
     return plan;
 }
 
 Partition Plan::partition(std::uint32_t index) const {
     base::expects(index < header_.partition_count, "plan: partition index");
-    Partition partition;
-    std::memcpy(&partition, table_.data() + sizeof(Header) + std::size_t{index} * sizeof(Partition),
-                sizeof(partition));
-    return partition;
+    return *bytes::load<Partition>(table_, offset_after(index));
 }
 
 std::string_view Plan::partition_name(std::uint32_t index) const {
-    const std::size_t size = field_text(partition(index).name).size();
-    const std::size_t offset =
-        sizeof(Header) + std::size_t{index} * sizeof(Partition) + offsetof(Partition, name);
-    return {static_cast<const char*>(static_cast<const void*>(table_.data() + offset)), size};
+    base::expects(index < header_.partition_count, "plan: partition index");
+    return text_of(table_.subspan(offset_after(index) + offsetof(Partition, name), sizeof(Partition::name)));
 }
 
 Load Plan::load(std::uint32_t index) const {
     base::expects(index < header_.load_count, "plan: load index");
-    Load load;
-    std::memcpy(&load,
-                table_.data() + sizeof(Header) + header_.partition_count * sizeof(Partition) +
-                    index * sizeof(Load),
-                sizeof(load));
-    return load;
+    return *bytes::load<Load>(table_, offset_after(header_.partition_count, index));
 }
 
 std::uint32_t Plan::cpus_needed() const {
@@ -209,22 +168,18 @@ std::uint32_t Plan::cpus_needed() const {
     return cpus;
 }
 
-bool Plan::needs_time() const {
-    bool needed = on_panic() == OnPanic::reboot;
-    for (std::uint32_t i = 0; i < partition_count(); ++i) {
-        const Partition record = partition(i);
-        const bool restarts = record.restart != static_cast<std::uint32_t>(Restart::no);
-        needed = needed || record.watchdog_ms != 0 || (restarts && record.restart_delay_ms != 0);
-    }
-    return needed;
+bool Plan::may_share_core(std::uint32_t one, std::uint32_t other) const {
+    return one == other || (partition(one).flags & partition(other).flags & flag_smt_shared) != 0;
 }
 
-std::uint64_t Plan::root_bytes(std::uint32_t index) const {
-    const Partition record = partition(index);
-    for (std::uint32_t i = 0; i < record.region_count; ++i)
-        if (record.regions[i].kind == static_cast<std::uint32_t>(RegionKind::root_image))
-            return record.regions[i].bytes;
-    return 0;
+bool Plan::needs_time() const {
+    bool needed = header_.on_panic == OnPanic::reboot;
+    for (std::uint32_t i = 0; i < partition_count(); ++i) {
+        const Partition record = partition(i);
+        needed = needed || record.watchdog_ms != 0 ||
+                 (record.restart != Restart::no && record.restart_delay_ms != 0);
+    }
+    return needed;
 }
 
 } // namespace plan

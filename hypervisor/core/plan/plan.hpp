@@ -9,8 +9,6 @@
 #include "hypervisor/core/plan/format.hpp"
 #include "hypervisor/core/plan/issue.hpp"
 
-#include <cstddef>
-#include <cstdint>
 #include <span>
 #include <string_view>
 
@@ -22,24 +20,20 @@ public:
     [[nodiscard]] static Result<Plan> parse(std::span<const std::byte> table);
 
     [[nodiscard]] const Header& header() const { return header_; }
-    [[nodiscard]] std::uint32_t partition_count() const { return header_.partition_count; }
-    [[nodiscard]] AllStopped on_all_stopped() const {
-        return static_cast<AllStopped>(header_.on_all_stopped);
-    }
-    // Whether anything waits for time to pass: a watchdog, or the delay before a restart.
-    [[nodiscard]] bool needs_time() const;
-    [[nodiscard]] OnPanic on_panic() const { return static_cast<OnPanic>(header_.on_panic); }
-
     [[nodiscard]] std::span<const std::byte> table() const { return table_; }
+    [[nodiscard]] std::uint32_t partition_count() const { return header_.partition_count; }
     // index < partition_count()
     [[nodiscard]] Partition partition(std::uint32_t index) const;
     // Into the table.
     [[nodiscard]] std::string_view partition_name(std::uint32_t index) const;
     // index < header().load_count; those of a partition are load_count from first_load on
     [[nodiscard]] Load load(std::uint32_t index) const;
+
     [[nodiscard]] std::uint32_t cpus_needed() const;
-    // The root region's bytes, or 0.
-    [[nodiscard]] std::uint64_t root_bytes(std::uint32_t index) const;
+    // Whether SMT siblings may belong to these two: they are one, or both are marked smt: shared.
+    [[nodiscard]] bool may_share_core(std::uint32_t one, std::uint32_t other) const;
+    // Whether anything waits for time to pass: a watchdog, or the delay before a restart.
+    [[nodiscard]] bool needs_time() const;
 
 private:
     Plan(std::span<const std::byte> table, const Header& header) : table_(table), header_(header) {}

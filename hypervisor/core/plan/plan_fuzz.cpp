@@ -39,7 +39,9 @@ void bind_it(const Plan& read) {
         };
         for (std::uint32_t load = 0; load < partition.load_count; ++load)
             put(read.load(partition.first_load + load).section, bundle::SectionType::kernel, 1u << 20);
-        put(partition.root_section, bundle::SectionType::root, read.root_bytes(i));
+        for (const Region& region : partition.regions)
+            if (region.kind == RegionKind::root_image)
+                put(partition.root_section, bundle::SectionType::root, region.bytes);
     }
     Machine machine;
     machine.map = &map;
@@ -47,11 +49,15 @@ void bind_it(const Plan& read) {
     machine.sections = sections;
     machine.bundle_bytes = at;
     machine.bundle_base = std::uint64_t{4} << 30;
-    const Options options{true, true, true, 100, 10, 5, 5};
+    const Options options{.huge_pages = true,
+                          .frames_fixed = 100,
+                          .frames_per_cpu = 10,
+                          .frames_per_partition = 5,
+                          .frames_per_vcpu = 5};
     if (bind(read, machine, options, bound).ok())
         require(check(read, machine, options, bound).ok());
     else
-        require(bound.placements.empty());
+        require(bound.pieces.empty());
 }
 
 } // namespace

@@ -3,6 +3,10 @@
 
 #include "hypervisor/core/bytes/reader.hpp"
 #include "hypervisor/core/plan/fixture_test.hpp"
+#include "partitions/abi/boot_page.h"
+
+#include <optional>
+#include <set>
 
 namespace {
 
@@ -75,20 +79,37 @@ TEST(Plan, Refusals) {
         {"count 3", Error::too_short, 12, 64},
         {"entsize", Error::unsupported_format, 16, 280},
         {"end", Error::bad_value, 20, 3},
+        {"panic", Error::bad_value, offsetof(Header, on_panic), 3},
         {"more loads", Error::too_short, 28, 1000},
         {"fewer loads", Error::bad_load, 28, 4},
         {"name", Error::bad_name, 40, 0x41414141},
         {"reserved", Error::reserved_not_zero, 124, 1},
         {"duplicate", Error::duplicate_name, second, 0x3070},
         {"partition name", Error::bad_name, first, 0},
+        {"name behind its end", Error::bad_name, first + 28, 0x61},
+        {"header's name behind its end", Error::bad_name, offsetof(Header, name) + 28, 0x61},
+        {"name that is taken", Error::bad_name, first, 0x7668},
+        {"character below the digits", Error::bad_name, first, 0x2F61},
+        {"character above the digits", Error::bad_name, first, 0x3A61},
+        {"character below the letters", Error::bad_name, first, 0x6061},
+        {"character above the letters", Error::bad_name, first, 0x7B61},
         {"payload", Error::bad_value, first + offsetof(Partition, payload), 2},
         {"flag", Error::bad_value, first + offsetof(Partition, flags), 8},
         {"cpus", Error::bad_value, first + offsetof(Partition, cpu_count), 0},
         {"many cpus", Error::too_many_cpus, first + offsetof(Partition, cpu_count), 64},
+        {"too many cpus", Error::bad_value, first + offsetof(Partition, cpu_count), 65},
+        {"delay", Error::bad_value, first + offsetof(Partition, restart_delay_ms), 60'001},
+        {"short watchdog", Error::bad_value, first + offsetof(Partition, watchdog_ms), 99},
+        {"long watchdog", Error::bad_value, first + offsetof(Partition, watchdog_ms), 3'600'001},
         {"set", Error::bad_value, first + offsetof(Partition, cpu_set), 3},
         {"restart", Error::bad_value, first + offsetof(Partition, restart), 3},
         {"restart max", Error::bad_value, first + offsetof(Partition, restart_max), 1},
         {"regions", Error::bad_regions, first + offsetof(Partition, region_count), 7},
+        {"no regions", Error::bad_regions, first + offsetof(Partition, region_count), 0},
+        {"region of no kind", Error::bad_regions, first + offsetof(Partition, regions) + 40, 3},
+        {"region off a page", Error::bad_regions, first + offsetof(Partition, regions) + 24, 0xC0000001},
+        {"half a page", Error::bad_regions, first + offsetof(Partition, regions) + 32, 0x800},
+        {"root alone", Error::bad_regions, first + offsetof(Partition, regions) + 16, 3},
         {"region", Error::bad_regions, first + offsetof(Partition, regions), 4096},
         {"region gap", Error::bad_regions, first + offsetof(Partition, regions) + 24, 0x1000},
         {"second root", Error::bad_regions, first + offsetof(Partition, regions) + 16, 2},
@@ -123,6 +144,137 @@ TEST(Plan, Refusals) {
         ASSERT_FALSE(read.ok()) << item.name;
         EXPECT_EQ(read.error().error, item.error) << item.name << ": " << describe(read.error().error);
     }
+}
+
+TEST(Plan, RegionsAreAsTheyMustBe) {
+    const auto error = [](const auto& change) {
+        Wish wish{1};
+        auto table = wish.table();
+        Partition record = *bytes::load<Partition>(table, sizeof(Header));
+        change(record);
+        EXPECT_TRUE(bytes::store(std::span{table}, sizeof(Header), record));
+        const auto read = Plan::parse(table);
+        return read.ok() ? std::optional<Error>{} : read.error().error;
+    };
+    EXPECT_EQ(error([](Partition&) {}), std::nullopt);
+    EXPECT_EQ(error([](Partition& p) { std::swap(p.regions[0], p.regions[1]); }), Error::bad_regions);
+    EXPECT_EQ(error([](Partition& p) { p.regions[0].kind = RegionKind::root_image; }), Error::bad_regions);
+    EXPECT_EQ(error([](Partition& p) { p.regions[0].gpa = base::page_size; }), Error::bad_regions);
+    EXPECT_EQ(error([](Partition& p) {
+                  p.regions[0].bytes = p.memory_bytes = CAISSON_GPA_BOOT_END - base::page_size;
+              }),
+              Error::bad_regions)
+        << "the boot area is in RAM";
+    EXPECT_EQ(error([](Partition& p) { // the last page there is, and the one behind it
+                  p.regions[1].gpa = gpa_limit - p.regions[1].bytes;
+              }),
+              std::nullopt);
+    EXPECT_EQ(
+        error([](Partition& p) { p.regions[1].gpa = gpa_limit - p.regions[1].bytes + base::page_size; }),
+        Error::bad_regions);
+    // The root right behind RAM, and a page into it.
+    EXPECT_EQ(error([](Partition& p) { p.regions[1].gpa = p.regions[0].bytes; }), std::nullopt);
+    EXPECT_EQ(error([](Partition& p) { p.regions[1].gpa = p.regions[0].bytes - base::page_size; }),
+              Error::bad_regions);
+    EXPECT_EQ(error([](Partition& p) {
+                  p.regions[1].kind = RegionKind::ram;
+                  p.memory_bytes += p.regions[1].bytes;
+              }),
+              Error::bad_regions)
+        << "a root section without its region";
+    EXPECT_EQ(error([](Partition& p) {
+                  p.regions[1].kind = RegionKind::ram;
+                  p.memory_bytes += p.regions[1].bytes;
+                  p.root_section = no_section;
+              }),
+              std::nullopt);
+}
+
+TEST(Plan, LimitsAreAllowed) {
+    Wish wish{2};
+    wish.partitions[0].name = "abcdefghijklmnopqrstuvwxyz-0189"; // 31
+    wish.partitions[0].watchdog_ms = min_watchdog_ms;
+    wish.partitions[1].watchdog_ms = max_watchdog_ms;
+    wish.partitions[1].restart = Restart::always;
+    wish.partitions[1].restart_delay_ms = max_restart_delay_ms;
+    wish.partitions[1].cpus = 63;
+    wish.request.on_panic = OnPanic::poweroff;
+    const auto table = wish.table();
+    const auto read = Plan::parse(table);
+    ASSERT_TRUE(read.ok()) << describe(read.error().error);
+    EXPECT_EQ(read->partition_name(0), wish.partitions[0].name);
+    EXPECT_EQ(read->cpus_needed(), max_cpus);
+}
+
+TEST(Plan, CpuSetsAreDisjoint) {
+    Wish wish{2};
+    wish.partitions[0].cpu_set = 0b0110;
+    wish.partitions[1].cpu_set = 0b1001;
+    wish.partitions[0].cpus = wish.partitions[1].cpus = 2;
+    auto table = wish.table();
+    EXPECT_TRUE(Plan::parse(table).ok());
+    const std::size_t second = sizeof(Header) + sizeof(Partition);
+    ASSERT_TRUE(bytes::store(std::span{table}, second + offsetof(Partition, cpu_set), std::uint64_t{0b1100}));
+    const auto read = Plan::parse(table);
+    ASSERT_FALSE(read.ok());
+    EXPECT_EQ(read.error().error, Error::cpus_overlap);
+    EXPECT_EQ(read.error().partition, 1u);
+}
+
+TEST(Plan, DuplicateNamesAreNamed) {
+    Wish wish{3};
+    auto table = wish.table();
+    table[sizeof(Header) + 2 * sizeof(Partition) + 1] = std::byte{'1'};
+    const auto read = Plan::parse(table);
+    ASSERT_FALSE(read.ok());
+    EXPECT_EQ(read.error().error, Error::duplicate_name);
+    EXPECT_EQ(read.error().partition, 2u);
+    EXPECT_EQ(read.error().other, 1u);
+}
+
+TEST(Plan, NeedsTimeWhereSomethingWaits) {
+    const auto needs = [](const auto& change) {
+        Wish wish{2};
+        change(wish);
+        const auto table = wish.table();
+        return Plan::parse(table)->needs_time();
+    };
+    EXPECT_FALSE(needs([](Wish&) {}));
+    EXPECT_TRUE(needs([](Wish& w) { w.request.on_panic = OnPanic::reboot; }));
+    EXPECT_TRUE(needs([](Wish& w) { w.partitions[1].watchdog_ms = 1000; }));
+    EXPECT_TRUE(needs([](Wish& w) {
+        w.partitions[0].restart = Restart::always;
+        w.partitions[0].restart_delay_ms = 1;
+    }));
+    EXPECT_FALSE(needs([](Wish& w) { w.partitions[0].restart = Restart::always; })) << "at once";
+    EXPECT_FALSE(needs([](Wish& w) { w.partitions[0].restart_delay_ms = 1; })) << "never restarted";
+}
+
+TEST(Plan, TooLittleForItsRecords) {
+    Wish wish{1};
+    const auto table = wish.table();
+    EXPECT_EQ(Plan::parse({}).error().error, Error::too_short);
+    EXPECT_EQ(Plan::parse(std::span{table}.first(sizeof(Header) - 1)).error().error, Error::too_short);
+    // What the last load lacks to a multiple of 8 belongs to the table.
+    auto cut = table;
+    const auto header = Plan::parse(table)->header();
+    const std::size_t last = sizeof(Header) + sizeof(Partition) + (header.load_count - 1) * sizeof(Load);
+    Load load = *bytes::load<Load>(table, last);
+    cut.resize(load.offset + load.bytes);
+    ASSERT_NE(cut.size() % 8, 0u);
+    ASSERT_TRUE(
+        bytes::store(std::span{cut}, offsetof(Header, total_size), static_cast<std::uint32_t>(cut.size())));
+    EXPECT_EQ(Plan::parse(cut).error().error, Error::bad_load);
+}
+
+TEST(Plan, EveryErrorIsDescribed) {
+    std::set<std::string> seen;
+    for (std::uint8_t error = 0; error <= static_cast<std::uint8_t>(Error::check_pool); ++error)
+        EXPECT_TRUE(seen.insert(describe(static_cast<Error>(error))).second);
+    EXPECT_STREQ(describe(Error::no_partitions), "there is no partition");
+    EXPECT_STREQ(describe(Error::bad_cpu_list), "the machine's CPU list is malformed");
+    EXPECT_STREQ(describe(Error::not_enough_memory), "the machine has too little free memory");
+    EXPECT_STREQ(describe(Error::check_pool), "the bound plan's frames for the hypervisor are wrong");
 }
 
 } // namespace

@@ -49,9 +49,8 @@ plan::Machine described_machine() {
 }
 
 plan::Options options() {
-    return {.large_pages = true,
+    return {.large_pages = !machine().hardening.small_executable_pages,
             .huge_pages = virt::features.huge_pages,
-            .large_executable_pages = !machine().hardening.small_executable_pages,
             .frames_fixed =
                 io_permission_frames + msr_permission_frames + own_table_frames + dma::frames_needed(),
             .frames_per_cpu = cpu_frames,
@@ -80,19 +79,15 @@ base::PhysAddr second_stage(std::uint32_t partition) {
     const paging::Format& format = virt::features.vmx ? paging::extended : paging::nested;
     Machine& m = machine();
     TablePool memory{m.bound.pool};
-    const unsigned largest = !options().large_executable_pages ? 0 : options().huge_pages ? 2 : 1;
+    const unsigned largest = !options().large_pages ? 0 : options().huge_pages ? 2 : 1;
     Tables tables = expect_tables(Tables::create(format, memory, largest)); // every leaf is executable
-    for (const plan::Placement& placement : m.bound.placements_of(partition)) {
-        std::uint64_t gpa = placement.gpa;
-        const paging::Access access =
-            placement.kind == plan::RegionKind::ram ? paging::read_write_execute : paging::read_execute;
-        for (const memory::Run& run : m.bound.runs_of(placement)) {
-            expect_tables(tables.map(gpa, base::PhysAddr{run.base}, run.bytes, access));
-            gpa += run.bytes;
-        }
+    for (const plan::Piece& piece : m.bound.pieces_of(partition)) {
+        const bool ram = piece.kind == plan::RegionKind::ram;
+        expect_tables(tables.map(piece.gpa, base::PhysAddr{piece.host.base}, piece.host.bytes,
+                                 ram ? paging::read_write_execute : paging::read_execute));
     }
     if (base::weak(base::Weakness::extra_page))
-        expect_tables(tables.map(m.bound.placements_of(partition)[0].bytes,
+        expect_tables(tables.map(m.plan->partition(partition).regions[0].bytes,
                                  base::PhysAddr{image_extent().base}, base::page_size, paging::read_only));
     return tables.root();
 }
@@ -135,7 +130,7 @@ void fill_policy(Partition& partition) {
     };
     vcpu::build_cpuid(policy.cpuid, vcpu::CpuidSource{leaf}, partition.plan.cpu_count);
     for (std::uint32_t i = 0; i < partition.plan.region_count; ++i)
-        if (partition.plan.regions[i].kind == static_cast<std::uint32_t>(plan::RegionKind::ram))
+        if (partition.plan.regions[i].kind == plan::RegionKind::ram)
             policy.ram[policy.ram_count++] = {partition.plan.regions[i].gpa, partition.plan.regions[i].bytes};
     policy.vcpu_count = partition.plan.cpu_count;
     policy.last_local_vector = apic::read(apic::Register::version) >> 16 & 0xff;
@@ -208,8 +203,8 @@ std::uint64_t hypervisor_bytes() {
 
 std::uint64_t partition_bytes() {
     std::uint64_t sum = 0;
-    for (const memory::Run& run : machine().bound.runs)
-        sum += run.bytes;
+    for (const plan::Piece& piece : machine().bound.pieces)
+        sum += piece.host.bytes;
     return sum;
 }
 

@@ -32,19 +32,19 @@ std::span<const std::byte> private_copy(const bytes::Source& file, std::uint32_t
     return copy;
 }
 
-const plan::Placement* copied_root(const Partition& partition, std::uint32_t section) {
+// The first piece of a root that is to be copied, or nothing.
+const plan::Piece* copied_root(const Partition& partition, std::uint32_t section) {
     if (partition.plan.root_section != section)
         return nullptr;
-    for (const plan::Placement& placement : machine().bound.placements_of(partition.index))
-        if (placement.kind == plan::RegionKind::root_image && placement.copied)
-            return &placement;
+    for (const plan::Piece& piece : machine().bound.pieces_of(partition.index))
+        if (piece.kind == plan::RegionKind::root_image && piece.copied)
+            return &piece;
     return nullptr;
 }
 
-bundle::Status verify_placed_root(const Partition& partition, const plan::Placement& placement,
-                                  std::uint32_t section) {
+bundle::Status verify_placed_root(const Partition& partition, std::uint64_t gpa, std::uint32_t section) {
     copy_root(partition);
-    const SectionView root{section, &partition, placement.gpa};
+    const SectionView root{section, &partition, gpa};
     return bundle::verify_section(*machine().contents, machine().leaves, section, root.source(),
                                   machine().hash_engine);
 }
@@ -121,9 +121,9 @@ bundle::Status verify_share(const Cpu& cpu) {
         if (cpu.vcpu == nullptr || cpu.vcpu->partition->index != owner)
             continue;
         const Partition& partition = *cpu.vcpu->partition;
-        if (const plan::Placement* placement = copied_root(partition, index)) {
+        if (const plan::Piece* piece = copied_root(partition, index)) {
             if (cpu.vcpu->core.index == 0)
-                CAISSON_TRY(verify_placed_root(partition, *placement, index));
+                CAISSON_TRY(verify_placed_root(partition, piece->gpa, index));
             continue;
         }
         CAISSON_TRY(verify_leaves(index, cpu.vcpu->core.index, partition.vcpus.size()));

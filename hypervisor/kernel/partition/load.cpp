@@ -15,7 +15,7 @@ namespace {
 
 template <typename Visit> void each_region(const Partition& partition, plan::RegionKind kind, Visit visit) {
     for (std::uint32_t i = 0; i < partition.plan.region_count; ++i)
-        if (partition.plan.regions[i].kind == static_cast<std::uint32_t>(kind))
+        if (partition.plan.regions[i].kind == kind)
             visit(partition.plan.regions[i]);
 }
 

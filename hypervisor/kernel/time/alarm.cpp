@@ -122,7 +122,7 @@ base::Status<paging::Error> start(AddressSpace& space) {
     }
     io_apic_page = io_apic->address;
     CAISSON_TRY(space.add_device(base::PhysAddr{io_apic_page}, base::page_size));
-    if (m.plan->on_panic() == plan::OnPanic::reboot)
+    if (m.plan->header().on_panic == plan::OnPanic::reboot)
         watchdog = drivers::I6300esb::find(pci);
     if (watchdog && early_mapped(watchdog->registers, base::page_size)) {
         const base::PhysAddr page{base::round_down(watchdog->registers, base::page_size)};
