@@ -18,33 +18,21 @@ struct alignas(64) InitialExtendedState {
 };
 constexpr InitialExtendedState initial{};
 
-bool has_xsave() {
-    return (cpuid(1).ecx >> 27 & 1) != 0;
-}
-
-void reset_extended_state() {
-    if (!has_xsave()) {
-        // SAFETY: reads 512 bytes of a constant; changes vector registers only, which no code of ours uses.
-        asm volatile("fxrstor64 %0" : : "m"(initial));
-        return;
-    }
-    const CpuidResult leaf = cpuid(0xd);
-    xsetbv(0, std::uint64_t{leaf.edx} << 32 | leaf.eax);
-    // SAFETY: as above; all components the CPU has go to their initial state.
-    asm volatile("xrstor64 %0" : : "m"(initial), "a"(0xffffffff), "d"(0xffffffff));
-    xsetbv(0, 1);
-}
-
-void reset_debug_registers() {
-    // SAFETY: no breakpoint of ours exists; DR7 is the host's constant while in the host.
-    asm volatile("mov %0, %%db0; mov %0, %%db1; mov %0, %%db2; mov %0, %%db3" : : "r"(std::uint64_t{0}));
-}
-
 } // namespace
 
 void reset_guest_state() {
-    reset_extended_state();
-    reset_debug_registers();
+    if ((cpuid(1).ecx >> 27 & 1) == 0) { // OSXSAVE
+        // SAFETY: reads 512 bytes of a constant; changes vector registers only, which no code of ours uses.
+        asm volatile("fxrstor64 %0" : : "m"(initial));
+    } else {
+        const CpuidResult leaf = cpuid(0xd);
+        xsetbv(0, std::uint64_t{leaf.edx} << 32 | leaf.eax);
+        // SAFETY: as above; all components the CPU has go to their initial state.
+        asm volatile("xrstor64 %0" : : "m"(initial), "a"(0xffffffff), "d"(0xffffffff));
+        xsetbv(0, 1);
+    }
+    // SAFETY: no breakpoint of ours exists; DR7 is the host's constant while in the host.
+    asm volatile("mov %0, %%db0; mov %0, %%db1; mov %0, %%db2; mov %0, %%db3" : : "r"(std::uint64_t{0}));
     write_cr<2>(0);                             // no VMCS holds it, and Bochs's VMRUN does not load it
     if ((cpuid(0x80000001).edx >> 27 & 1) != 0) // RDTSCP
         wrmsr(msr::tsc_aux, 0);
@@ -63,7 +51,7 @@ void scrub(std::span<std::byte> memory) {
                      : "memory");
         at += 64;
     }
-    store_fence();
+    asm volatile("sfence" : : : "memory"); // SAFETY: orders the stores above
 }
 
 } // namespace cpu

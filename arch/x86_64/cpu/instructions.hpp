@@ -103,9 +103,6 @@ inline void verw() {
     constexpr std::uint16_t data = 0x10; // any writable segment
     asm volatile("verw %0" : : "m"(data) : "cc", "memory");
 }
-inline void store_fence() {
-    asm volatile("sfence" : : : "memory");
-}
 
 // A pseudo-descriptor for LGDT / LIDT.
 struct [[gnu::packed]] DescriptorTable {

@@ -22,14 +22,6 @@ ExitKind kind_of(std::uint64_t code, bool msr_write) {
     return static_cast<std::uint32_t>(code) == 0xffffffff ? ExitKind::invalid : ExitKind::unexpected;
 }
 
-vcpu::PortAccess port_access(std::uint64_t info) {
-    const auto bytes = static_cast<std::uint8_t>(info >> 4 & 7);
-    return {.port = static_cast<std::uint16_t>(info >> 16),
-            .bytes = bytes,
-            .in = (info & 1) != 0,
-            .string = (info & 4) != 0};
-}
-
 } // namespace
 
 Exit decode(const Vmcb& vmcb) {
@@ -42,7 +34,11 @@ Exit decode(const Vmcb& vmcb) {
     exit.cr4 = vmcb.cr4;
     exit.efer = vmcb.efer;
     if (exit.kind == ExitKind::port) {
-        exit.port = port_access(vmcb.exit_info1);
+        const std::uint64_t how = vmcb.exit_info1;
+        exit.port = {.port = static_cast<std::uint16_t>(how >> 16),
+                     .bytes = static_cast<std::uint8_t>(how >> 4 & 7),
+                     .in = (how & 1) != 0,
+                     .string = (how & 4) != 0};
     } else if (exit.kind == ExitKind::exception) {
         exit.vector = static_cast<std::uint8_t>(vmcb.exit_code - exit_code::exception_first);
         exit.has_error_code = exit.vector == vector_ac;

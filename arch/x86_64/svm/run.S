@@ -14,12 +14,7 @@
 .balign 64
 .global svm_run
 svm_run:
-    pushq %rbx
-    pushq %rbp
-    pushq %r12
-    pushq %r13
-    pushq %r14
-    pushq %r15
+    push_kept
     subq $8, %rsp
     pushq 24(%rdi)          /* [rsp + 24]: context */
     pushq 16(%rdi)          /* [rsp + 16]: host VMCB */
@@ -50,12 +45,7 @@ svm_run:
     jnz 1b
     movl $1, %eax
     addq $40, %rsp
-    popq %r15
-    popq %r14
-    popq %r13
-    popq %r12
-    popq %rbp
-    popq %rbx
+    pop_kept
     ret
 
 .global svm_save_host

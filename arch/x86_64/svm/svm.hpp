@@ -6,26 +6,17 @@
 // Spec: AMD APM vol. 2 chapter 15 "Secure Virtual Machine".
 #pragma once
 
-#include "arch/x86_64/svm/vmcb.hpp"
 #include "hypervisor/base/address.hpp"
 #include "hypervisor/core/vcpu/state.hpp"
 
+#include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 namespace svm {
 
-struct Features {
-    bool svm = false;                  // CPUID 80000001 ECX.SVM
-    bool nested_paging = false;        // 8000000A EDX.0
-    bool next_rip = false;             // EDX.3
-    bool flush_by_asid = false;        // EDX.6
-    bool disabled_by_firmware = false; // VM_CR.SVMDIS
-    std::uint32_t asid_count = 0;
-};
-[[nodiscard]] Features features();
-
-// What is missing on this machine and where to switch it on, or nullptr.
-[[nodiscard]] const char* missing(const Features& found);
+// What is missing on this machine and where to switch it on, or nothing.
+[[nodiscard]] std::string_view missing();
 
 // EFER.SVME and the host save area; leaves GIF = 0.
 void enable(base::PhysAddr host_save_area);

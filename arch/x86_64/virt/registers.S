@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* arch/x86_64/virt/registers.S - a guest's general registers to and from vcpu::Registers, for both vendors' stubs.
+/* arch/x86_64/virt/registers.S - a guest's general registers to and from vcpu::Registers, and the hypervisor's that a called
+ * function keeps to and from the stack, for both vendors' stubs.
  *
  * Included, not assembled by itself. RDI points to the Registers; RAX (first) and RDI itself are left to the stub. */
 
@@ -14,5 +15,17 @@
     .endif
     .endif
     .set at, at + 8
+    .endr
+.endm
+
+.macro push_kept
+    .irp name, rbx, rbp, r12, r13, r14, r15
+    pushq %\name
+    .endr
+.endm
+
+.macro pop_kept
+    .irp name, r15, r14, r13, r12, rbp, rbx
+    popq %\name
     .endr
 .endm

@@ -11,18 +11,16 @@ constinit Features features{};
 
 std::string_view choose() {
     constexpr std::uint32_t intel = 0x756e6547; // "Genu"
-    const vmx::Features vmx = vmx::features();
-    if (vmx.vmx || cpu::cpuid(0).ebx == intel) {
+    if (vmx::offered() || cpu::cpuid(0).ebx == intel) {
         features.vmx = true;
-        features.capabilities = vmx.capabilities;
-        features.huge_pages = (vmx.capabilities.ept_vpid >> 17 & 1) != 0;
-        return vmx::missing(vmx, features.controls);
+        const std::string_view missing = vmx::missing(features.capabilities, features.controls);
+        features.huge_pages = (features.capabilities.ept_vpid >> 17 & 1) != 0;
+        return missing;
     }
-    const svm::Features svm = svm::features();
-    features.next_rip = svm.next_rip;
+    const std::string_view missing = svm::missing();
+    features.next_rip = missing.empty() && (cpu::cpuid(0x8000000a).edx >> 3 & 1) != 0;
     features.huge_pages = (cpu::cpuid(0x80000001).edx >> 26 & 1) != 0;
-    const char* missing = svm::missing(svm);
-    return missing != nullptr ? missing : std::string_view{};
+    return missing;
 }
 
 bool enable(base::PhysAddr area, base::PhysAddr block) {
@@ -63,43 +61,38 @@ bool Guest::deliver_again() {
     return features.vmx ? vmx::deliver_again(current) : svm::deliver_again(*block);
 }
 
-void Guest::set_efer(std::uint64_t value) {
-    if (features.vmx)
-        vmx::Current{}.write(vmx::field::guest_efer, value);
+void Guest::set(const vcpu::Action& action) {
+    if (!features.vmx) {
+        if (action.kind == vcpu::ActionKind::set_efer)
+            block->efer = action.value | vcpu::efer_svme;
+        else
+            block->g_pat = action.value;
+        return;
+    }
+    vmx::Current current;
+    if (action.kind == vcpu::ActionKind::set_efer)
+        current.write(vmx::field::guest_efer, action.value);
+    else if (action.kind == vcpu::ActionKind::set_pat)
+        current.write(vmx::field::guest_pat, action.value);
     else
-        block->efer = value | vcpu::efer_svme;
-}
-
-void Guest::set_pat(std::uint64_t value) {
-    if (features.vmx)
-        vmx::Current{}.write(vmx::field::guest_pat, value);
-    else
-        block->g_pat = value;
-}
-
-void Guest::set_cr0_shadow(std::uint64_t value) {
-    vmx::Current{}.write(vmx::field::cr0_shadow, value);
+        current.write(vmx::field::cr0_shadow, action.value);
 }
 
 Dump Guest::dump() const {
     if (!features.vmx)
-        return {block->exit_code, block->exit_info1, block->exit_info2, block->rsp,    block->cr0, block->cr2,
-                block->cr3,       block->cr4,        block->efer,       block->rflags, nullptr};
+        return {{block->exit_code, block->exit_info1, block->exit_info2, block->rsp, block->cr0, block->cr2,
+                 block->cr3, block->cr4, block->efer, block->rflags},
+                nullptr};
     namespace field = vmx::field;
-    const vmx::Current current;
-    const std::uint32_t reason = current.read(field::exit_reason);
+    const vmx::Current now;
+    const std::uint32_t reason = now.read(field::exit_reason);
     const bool no_entry = refused || (reason & vmx::exit_reason::entry_failed) != 0;
-    return {reason,
-            current.read(field::exit_qualification),
-            no_entry ? current.read(field::instruction_error) : current.read(field::guest_physical_address),
-            current.read(field::guest_rsp),
-            current.read(field::guest_cr0),
-            cpu::read_cr<2>(),
-            current.read(field::guest_cr3),
-            current.read(field::guest_cr4),
-            current.read(field::guest_efer),
-            current.read(field::guest_rflags),
-            no_entry ? vmx::failed_check(vmx::guest_state(current), features.capabilities.cr0_fixed0,
+    return {{reason, now.read(field::exit_qualification),
+             no_entry ? now.read(field::instruction_error) : now.read(field::guest_physical_address),
+             now.read(field::guest_rsp), now.read(field::guest_cr0), cpu::read_cr<2>(),
+             now.read(field::guest_cr3), now.read(field::guest_cr4), now.read(field::guest_efer),
+             now.read(field::guest_rflags)},
+            no_entry ? vmx::failed_check(vmx::guest_state(now), features.capabilities.cr0_fixed0,
                                          features.capabilities.cr4_fixed0)
                      : nullptr};
 }

@@ -35,9 +35,12 @@ extern Features features;
 
 // The state at the last exit, for the record of an ending.
 struct Dump {
-    std::uint64_t code, info1, info2, rsp, cr0, cr2, cr3, cr4, efer, rflags;
+    std::array<std::uint64_t, 10> values;
     const char* failed_check; // VMX: of an entry that the CPU refused, or nullptr
 };
+
+inline constexpr std::array<std::string_view, 10> dump_names{"code", "info1", "info2", "rsp",  "cr0",
+                                                             "cr2",  "cr3",   "cr4",   "efer", "rflags"};
 
 // Where a vCPU's stubs find what they need.
 struct Surroundings {
@@ -74,9 +77,8 @@ struct Guest {
     }
     // Delivers again what was being delivered at the exit, if anything; false where something else is to be injected.
     [[nodiscard]] bool deliver_again();
-    void set_efer(std::uint64_t value);
-    void set_pat(std::uint64_t value);
-    void set_cr0_shadow(std::uint64_t value); // VMX
+    // EFER, PAT or, on VMX, the shadow of CR0, as the action says.
+    void set(const vcpu::Action& action);
     [[nodiscard]] Dump dump() const;
 };
 

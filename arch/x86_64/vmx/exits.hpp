@@ -15,18 +15,65 @@ namespace exit_reason {
 inline constexpr std::uint32_t exception = 0, interrupt = 1, triple_fault = 2, init = 3, cpuid = 10,
                                getsec = 11, invd = 13, rdpmc = 15, rsm = 17, vmcall = 18, vmx_first = 19,
                                vmx_last = 27, control_register = 28, io = 30, rdmsr = 31, wrmsr = 32,
-                               entry_state = 33, entry_msr = 34, mwait = 36, monitor = 39,
-                               entry_machine_check = 41, ept_violation = 48, invept = 50,
+                               mwait = 36, monitor = 39, ept_violation = 48, invept = 50,
                                preemption_timer = 52, invvpid = 53, wbinvd = 54, xsetbv = 55, vmfunc = 59,
                                encls = 60, xsaves = 63, xrstors = 64, pconfig = 65, umwait = 67, tpause = 68,
                                bus_lock = 74, entry_failed = 1u << 31;
 }
 
+inline constexpr std::size_t reasons = 80;
+
+constexpr std::array<vcpu::ExitKind, reasons> make_kinds() {
+    using vcpu::ExitKind;
+    using namespace exit_reason;
+    std::array<ExitKind, reasons> kinds{};
+    kinds.fill(ExitKind::unexpected);
+    kinds[interrupt] = kinds[init] = kinds[preemption_timer] = ExitKind::host_event;
+    kinds[triple_fault] = ExitKind::shutdown;
+    kinds[cpuid] = ExitKind::cpuid;
+    kinds[vmcall] = ExitKind::hypercall;
+    kinds[invd] = kinds[wbinvd] = ExitKind::cache;
+    kinds[bus_lock] = ExitKind::bus_lock;
+    kinds[rdpmc] = ExitKind::counter;
+    kinds[control_register] = ExitKind::control_register;
+    kinds[io] = ExitKind::port;
+    kinds[rdmsr] = ExitKind::msr_read;
+    kinds[wrmsr] = ExitKind::msr_write;
+    kinds[xsetbv] = ExitKind::xsetbv;
+    kinds[ept_violation] = ExitKind::nested_fault;
+    for (std::uint32_t reason = vmx_first; reason <= vmx_last; ++reason)
+        kinds[reason] = ExitKind::forbidden;
+    for (const std::uint32_t reason : {getsec, rsm, mwait, monitor, invept, invvpid, vmfunc, encls, xsaves,
+                                       xrstors, pconfig, umwait, tpause})
+        kinds[reason] = ExitKind::forbidden;
+    return kinds;
+}
+inline constexpr std::array<vcpu::ExitKind, reasons> kinds = make_kinds();
+
+constexpr vcpu::ExitKind kind_of(std::uint32_t reason) {
+    if ((reason & exit_reason::entry_failed) != 0)
+        return vcpu::ExitKind::invalid;
+    return reason < reasons ? kinds[reason] : vcpu::ExitKind::unexpected;
+}
+
 // Exceptions leave only by the bitmap, NMIs always.
-vcpu::ExitKind kind_of_interruption(std::uint32_t information);
-vcpu::ExitKind kind_of(std::uint32_t reason);
+constexpr vcpu::ExitKind kind_of_interruption(std::uint32_t information) {
+    using vcpu::ExitKind;
+    constexpr std::uint8_t vector_db = 1, vector_ac = 17, vector_mc = 18;
+    if (interruption_type(information) == type_nmi)
+        return ExitKind::host_event;
+    const auto vector = static_cast<std::uint8_t>(information);
+    if (vector == vector_mc)
+        return ExitKind::machine_check;
+    return vector == vector_db || vector == vector_ac ? ExitKind::exception : ExitKind::unexpected;
+}
+
 // General register `index` in the encoding of instructions; RSP (4) is not among the Registers.
-std::uint64_t general_register(const vcpu::Registers& registers, unsigned index);
+constexpr std::uint64_t general_register(const vcpu::Registers& r, unsigned index) {
+    const std::array<std::uint64_t, 16> in_order{r.rax, r.rcx, r.rdx, r.rbx, 0,     r.rbp, r.rsi, r.rdi,
+                                                 r.r8,  r.r9,  r.r10, r.r11, r.r12, r.r13, r.r14, r.r15};
+    return in_order[index & 15];
+}
 
 template <typename Vmcs> std::uint8_t privilege(const Vmcs& vmcs) {
     return static_cast<std::uint8_t>(vmcs.read(field::guest_ss_rights) >> 5 & 3);

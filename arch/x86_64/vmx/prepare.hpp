@@ -8,6 +8,7 @@
 // Spec: Intel SDM vol. 3 "Guest-State Area", "Host-State Area", "VM-Execution Control Fields".
 #pragma once
 
+#include "arch/x86_64/cpu/registers.hpp"
 #include "arch/x86_64/vmx/controls.hpp"
 #include "arch/x86_64/vmx/vmcs.hpp"
 #include "hypervisor/core/vcpu/state.hpp"
@@ -17,7 +18,6 @@ namespace vmx {
 // The hypervisor on this CPU, as an exit restores it.
 struct HostState {
     std::uint64_t cr0, cr3, cr4, efer, pat, gs_base, task_base, gdt_base, idt_base, rip;
-    std::uint16_t code_selector, data_selector, task_selector;
 };
 
 inline constexpr std::uint64_t cr0_ne = 1u << 5, cr0_nw = 1u << 29, cr0_cd = 1u << 30;
@@ -68,10 +68,10 @@ template <typename Vmcs> void write_host(Vmcs& vmcs, const HostState& host) {
     vmcs.write(field::host_cr4, host.cr4);
     vmcs.write(field::host_efer, host.efer);
     vmcs.write(field::host_pat, host.pat);
-    vmcs.write(field::host_cs_selector, host.code_selector);
-    write_all(vmcs, host.data_selector, field::host_ss_selector, field::host_ds_selector,
+    vmcs.write(field::host_cs_selector, cpu::code_selector);
+    write_all(vmcs, cpu::data_selector, field::host_ss_selector, field::host_ds_selector,
               field::host_es_selector);
-    vmcs.write(field::host_tr_selector, host.task_selector);
+    vmcs.write(field::host_tr_selector, cpu::task_selector);
     vmcs.write(field::host_gs_base, host.gs_base);
     vmcs.write(field::host_tr_base, host.task_base);
     vmcs.write(field::host_gdtr_base, host.gdt_base);

@@ -108,10 +108,7 @@ host::Vmcs prepared(const vcpu::InitialState& state) {
                               .task_base = 0x200,
                               .gdt_base = 0x300,
                               .idt_base = 0x400,
-                              .rip = 0x500,
-                              .code_selector = 8,
-                              .data_selector = 0x10,
-                              .task_selector = 0x18};
+                              .rip = 0x500};
     vmx::write_host(vmcs, host);
     vmx::write_guest(vmcs, state, host);
     EXPECT_TRUE(vmcs.complaints().empty()) << vmcs.complaints().front();

@@ -17,12 +17,7 @@
 .balign 64
 .global vmx_run, vmx_exited, vmx_window, vmx_window_end, vmx_kicked
 vmx_run:
-    pushq %rbx
-    pushq %rbp
-    pushq %r12
-    pushq %r13
-    pushq %r14
-    pushq %r15
+    push_kept
     pushq %rdi              /* [rsp]: entry */
     movl $HOST_RSP, %eax
     vmwrite %rsp, %rax
@@ -64,12 +59,7 @@ vmx_exited:
 vmx_kicked:
     movl $1, %eax
 2:  addq $8, %rsp
-    popq %r15
-    popq %r14
-    popq %r13
-    popq %r12
-    popq %rbp
-    popq %rbx
+    pop_kept
     ret
 
 .global vmx_take_nmi

@@ -49,53 +49,37 @@ HostState host_state() {
             .task_base = table->task_base(),
             .gdt_base = gdt.base,
             .idt_base = idt.base,
-            .rip = cpu::address_of(*vmx_exited).value(),
-            .code_selector = cpu::code_selector,
-            .data_selector = cpu::data_selector,
-            .task_selector = cpu::task_selector};
+            .rip = cpu::address_of(*vmx_exited).value()};
 }
 
 } // namespace
 
-Features features() {
-    Features found;
-    if ((cpu::cpuid(1).ecx >> 5 & 1) == 0)
-        return found;
-    found.vmx = true;
+bool offered() {
+    return (cpu::cpuid(1).ecx >> 5 & 1) != 0;
+}
+
+std::string_view missing(Capabilities& all, ControlWords& controls) {
+    static constinit base::Text<128> text;
+    if (!offered())
+        return "this CPU does not offer Intel VT-x (CPUID 1 ECX.VMX = 0). Switch on 'Intel Virtualization "
+               "Technology' or 'VMX' in the firmware's CPU menu; QEMU without KVM has none: use -cpu "
+               "max,+svm";
     const std::uint64_t control = cpu::rdmsr(msr::feature_control);
-    found.locked = (control & feature_lock) != 0;
-    found.enabled = (control & feature_outside_smx) != 0;
-    Capabilities& all = found.capabilities;
-    all.basic = cpu::rdmsr(msr::vmx_basic);
-    constexpr std::array<std::uint32_t, word_count> sources{msr::vmx_true_pin, msr::vmx_true_primary,
-                                                            msr::vmx_secondary, msr::vmx_true_exit,
-                                                            msr::vmx_true_entry};
+    if ((control & feature_lock) != 0 && (control & feature_outside_smx) == 0)
+        return "the firmware has locked Intel VT-x off (IA32_FEATURE_CONTROL). Switch on 'Intel "
+               "Virtualization Technology' or 'VMX' in the firmware's CPU menu and power-cycle the machine";
     constexpr std::uint64_t has_true = std::uint64_t{1} << 55, has_secondary = std::uint64_t{1} << 63;
-    if ((all.basic & has_true) == 0)
-        return found;
-    for (std::size_t i = 0; i < word_count; ++i)
-        if (i != static_cast<std::size_t>(Word::secondary))
-            all.of[i] = cpu::rdmsr(sources[i]);
+    all.basic = cpu::rdmsr(msr::vmx_basic);
+    all.cr0_fixed0 = cpu::rdmsr(msr::vmx_cr0_fixed0);
+    all.cr4_fixed0 = cpu::rdmsr(msr::vmx_cr4_fixed0);
+    if ((all.basic & has_true) != 0)
+        all.of = {cpu::rdmsr(msr::vmx_true_pin), cpu::rdmsr(msr::vmx_true_primary), 0,
+                  cpu::rdmsr(msr::vmx_true_exit), cpu::rdmsr(msr::vmx_true_entry)};
     if ((all.of[static_cast<std::size_t>(Word::primary)] & has_secondary) != 0) {
         all.of[static_cast<std::size_t>(Word::secondary)] = cpu::rdmsr(msr::vmx_secondary);
         all.ept_vpid = cpu::rdmsr(msr::vmx_ept_vpid);
     }
-    all.cr0_fixed0 = cpu::rdmsr(msr::vmx_cr0_fixed0);
-    all.cr4_fixed0 = cpu::rdmsr(msr::vmx_cr4_fixed0);
-    return found;
-}
-
-std::string_view missing(const Features& found, ControlWords& controls) {
-    static constinit base::Text<128> text;
-    if (!found.vmx)
-        return "this CPU does not offer Intel VT-x (CPUID 1 ECX.VMX = 0). Switch on 'Intel Virtualization "
-               "Technology' or 'VMX' in the firmware's CPU menu; QEMU without KVM has none: use -cpu "
-               "max,+svm";
-    if (found.locked && !found.enabled)
-        return "the firmware has locked Intel VT-x off (IA32_FEATURE_CONTROL). Switch on 'Intel "
-               "Virtualization "
-               "Technology' or 'VMX' in the firmware's CPU menu and power-cycle the machine";
-    const Adjusted adjusted = adjust(found.capabilities);
+    const Adjusted adjusted = adjust(all);
     controls = adjusted.controls;
     if (adjusted.missing != nullptr)
         text << "this CPU's VT-x is too old: it lacks '" << adjusted.missing << '\'';

@@ -15,16 +15,10 @@
 
 namespace vmx {
 
-struct Features {
-    bool vmx = false;    // CPUID 1 ECX.VMX
-    bool locked = false; // IA32_FEATURE_CONTROL
-    bool enabled = false;
-    Capabilities capabilities;
-};
-[[nodiscard]] Features features();
+[[nodiscard]] bool offered();
 
 // What is missing on this machine and where to switch it on, or nothing; `controls` are then what every VMCS uses.
-[[nodiscard]] std::string_view missing(const Features& found, ControlWords& controls);
+[[nodiscard]] std::string_view missing(Capabilities& all, ControlWords& controls);
 
 // VMX operation, with `region` as the CPU's VMXON region. False: VMXON failed or firmware locked this CPU otherwise.
 [[nodiscard]] bool enable(base::PhysAddr region, const Capabilities& capabilities);

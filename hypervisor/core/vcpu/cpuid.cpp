@@ -118,38 +118,22 @@ void build_xstate(CpuidTable& table, CpuidSource host, std::uint32_t highest) {
 
 // The control-register bits that the offered features make meaningful.
 void derive_masks(CpuidTable& table) {
+    const auto when = [](std::uint32_t word, unsigned feature, unsigned bit) {
+        return std::uint64_t{word >> feature & 1} << bit;
+    };
     const CpuidLeaf& one = table.basic[1];
     const CpuidLeaf& seven = table.basic[7];
+    table.cr4_allowed = when(one.edx, 1, 0) | when(one.edx, 1, 1) | when(one.edx, 4, 2) |
+                        when(one.edx, 2, 3) |                                              // VME PVI TSD DE
+                        when(one.edx, 3, 4) | when(one.edx, 6, 5) | when(one.edx, 13, 7) | // PSE PAE PGE
+                        1u << 8 | when(one.edx, 24, 9) | when(one.edx, 25, 10) | // PCE OSFXSR OSXMMEXCPT
+                        when(seven.ecx, 2, 11) | when(seven.ebx, 0, 16) |        // UMIP FSGSBASE
+                        when(one.ecx, 17, 17) | when(one.ecx, 26, 18) |          // PCIDE OSXSAVE
+                        when(seven.ebx, 7, 20) | when(seven.ebx, 20, 21) |
+                        when(seven.ecx, 3, 22); // SMEP SMAP PKE
     const std::uint32_t extended = table.extended[1].edx;
-    struct Bit {
-        std::uint32_t word;
-        unsigned feature, control;
-    };
-    const auto collect = [](std::initializer_list<Bit> list) {
-        std::uint64_t mask = 0;
-        for (const Bit& bit : list)
-            mask |= std::uint64_t{bit.word >> bit.feature & 1} << bit.control;
-        return mask;
-    };
-    constexpr std::uint64_t pce = 1u << 8;
-    table.cr4_allowed = pce | collect({{one.edx, 1, 0},
-                                       {one.edx, 1, 1},
-                                       {one.edx, 4, 2}, // VME PVI TSD
-                                       {one.edx, 2, 3},
-                                       {one.edx, 3, 4},
-                                       {one.edx, 6, 5}, // DE PSE PAE
-                                       {one.edx, 13, 7},
-                                       {one.edx, 24, 9},
-                                       {one.edx, 25, 10}, // PGE OSFXSR OSXMMEXCPT
-                                       {seven.ecx, 2, 11},
-                                       {seven.ebx, 0, 16},
-                                       {one.ecx, 17, 17}, // UMIP FSGSBASE PCIDE
-                                       {one.ecx, 26, 18},
-                                       {seven.ebx, 7, 20},
-                                       {seven.ebx, 20, 21},  // OSXSAVE SMEP SMAP
-                                       {seven.ecx, 3, 22}}); // PKE
-    table.efer_allowed = collect(
-        {{extended, 11, 0}, {extended, 29, 8}, {extended, 29, 10}, {extended, 20, 11}}); // SCE LME LMA NXE
+    table.efer_allowed = when(extended, 11, 0) | when(extended, 29, 8) | when(extended, 29, 10) |
+                         when(extended, 20, 11); // SCE LME LMA NXE
 }
 
 // The area that XSAVE with these components needs, in the standard or in the compacted layout.
@@ -214,12 +198,12 @@ void build_cpuid(CpuidTable& table, CpuidSource host, std::uint32_t vcpu_count) 
     table = CpuidTable{};
     table.vcpu_count = vcpu_count;
     table.apic_id_bits = static_cast<std::uint32_t>(std::bit_width(vcpu_count - 1));
-    const CpuidLeaf zero = host(0), extended = host(cpuid_extended);
+    const CpuidLeaf zero = host(0, 0), extended = host(cpuid_extended, 0);
     for (const auto& [leaf, mask] : shown) {
         if (leaf < cpuid_leaves && leaf <= zero.eax)
-            table.basic[leaf] = masked(host(leaf), mask);
+            table.basic[leaf] = masked(host(leaf, 0), mask);
         else if (leaf >= cpuid_extended && leaf <= extended.eax)
-            table.extended[leaf - cpuid_extended] = masked(host(leaf), mask);
+            table.extended[leaf - cpuid_extended] = masked(host(leaf, 0), mask);
     }
     table.basic[0] = {std::min(zero.eax, last_basic), zero.ebx, zero.ecx, zero.edx};
     table.basic[1].ecx |= leaf1_ecx_always;
@@ -228,7 +212,7 @@ void build_cpuid(CpuidTable& table, CpuidSource host, std::uint32_t vcpu_count) 
         table.basic[1].edx |= leaf1_edx_htt;
     if (zero.eax >= 4)
         build_caches(table, host);
-    if (zero.eax >= 7 && host(7).eax > 0) {
+    if (zero.eax >= 7 && host(7, 0).eax > 0) {
         table.basic[7].eax = 1;
         table.features1 = masked(host(7, 1), {.eax = leaf7_1_eax, .edx = leaf7_1_edx});
     }

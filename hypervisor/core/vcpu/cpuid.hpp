@@ -44,24 +44,8 @@ struct CpuidTable {
     std::uint32_t apic_id_bits = 0; // log2 of vcpu_count, rounded up
 };
 
-// What the processor says, through a callable: CpuidLeaf(leaf, subleaf).
-class CpuidSource {
-public:
-    template <typename Callable>
-    requires(!std::is_same_v<std::remove_cvref_t<Callable>, CpuidSource>) explicit CpuidSource(
-        Callable& callable)
-        : context_(&callable),
-          call_([](void* context, std::uint32_t leaf, std::uint32_t subleaf) -> CpuidLeaf {
-              return (*static_cast<Callable*>(context))(leaf, subleaf);
-          }) {}
-    [[nodiscard]] CpuidLeaf operator()(std::uint32_t leaf, std::uint32_t subleaf = 0) const {
-        return call_(context_, leaf, subleaf);
-    }
-
-private:
-    void* context_;
-    CpuidLeaf (*call_)(void*, std::uint32_t, std::uint32_t);
-};
+// What the processor says.
+using CpuidSource = CpuidLeaf (*)(std::uint32_t leaf, std::uint32_t subleaf);
 
 void build_cpuid(CpuidTable& table, CpuidSource host, std::uint32_t vcpu_count);
 

@@ -17,7 +17,7 @@ using vcpu::testing::Host;
 
 std::unique_ptr<CpuidTable> build(Host host, std::uint32_t count) {
     auto table = std::make_unique<CpuidTable>();
-    vcpu::build_cpuid(*table, vcpu::CpuidSource{host}, count);
+    vcpu::build_cpuid(*table, host.source(), count);
     return table;
 }
 bool bit(std::uint32_t word, unsigned number) {

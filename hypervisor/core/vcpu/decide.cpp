@@ -9,7 +9,6 @@ namespace {
 
 constexpr std::uint8_t vector_ud = 6, vector_gp = 13;
 constexpr std::uint64_t cr4_osxsave = 1u << 18;
-constexpr std::uint64_t cr0_nw = 1u << 29, cr0_cd = 1u << 30, cr0_paging = 1u << 31;
 constexpr std::uint64_t apic_base_value = 0xFEE00000 | 1u << 11 | 1u << 10; // enabled, x2APIC
 constexpr std::uint64_t apic_boot_cpu = 1u << 8;
 constexpr std::uint64_t console_write_max = 4096, console_put_max = 8, exit_status_max = 255;
@@ -182,7 +181,8 @@ Action on_xsetbv(Vcpu& vcpu, const Exit& exit) {
 // VMX: CR4 exits only for bits that are not offered. CR0 exits for NE, CD and NW, which change nothing but what the guest
 // reads; the processor checks the rest when the instruction runs again.
 Action on_control_register(Vcpu& vcpu, const Exit& exit) {
-    const bool inconsistent = (exit.value & cr0_nw) != 0 && (exit.value & cr0_cd) == 0;
+    const bool inconsistent =
+        (exit.value & cr0_not_write_through) != 0 && (exit.value & cr0_cache_disable) == 0;
     if (exit.control_register != 0 || inconsistent)
         return refuse(vcpu, Refusal::control_register);
     return {.kind = ActionKind::set_cr0_shadow, .value = exit.value};

@@ -22,7 +22,7 @@ class Decide : public ::testing::Test {
 protected:
     Decide() {
         vcpu::testing::Host host = vcpu::testing::Host::everything();
-        vcpu::build_cpuid(policy->cpuid, vcpu::CpuidSource{host}, 2);
+        vcpu::build_cpuid(policy->cpuid, host.source(), 2);
         policy->ram = {{{0, 4 * mib}, {8 * mib, mib}}};
         policy->ram_count = 2;
         policy->vcpu_count = 2;

@@ -28,12 +28,19 @@ public:
     void set(std::uint32_t leaf, std::uint32_t subleaf, const CpuidLeaf& answer) {
         leaves_[{leaf, subleaf}] = answer;
     }
-    CpuidLeaf operator()(std::uint32_t leaf, std::uint32_t subleaf) const {
+    // As build_cpuid asks it; one at a time.
+    [[nodiscard]] CpuidSource source() const {
+        asked_ = this;
+        return [](std::uint32_t leaf, std::uint32_t subleaf) { return asked_->answer(leaf, subleaf); };
+    }
+
+private:
+    [[nodiscard]] CpuidLeaf answer(std::uint32_t leaf, std::uint32_t subleaf) const {
         const auto found = leaves_.find({leaf, subleaf});
         return found != leaves_.end() ? found->second : CpuidLeaf{fill_, fill_, fill_, fill_};
     }
 
-private:
+    inline static const Host* asked_ = nullptr;
     std::uint32_t fill_ = 0;
     std::map<std::pair<std::uint32_t, std::uint32_t>, CpuidLeaf> leaves_;
 };

@@ -20,28 +20,13 @@
 namespace vcpu {
 
 namespace msr {
-inline constexpr std::uint32_t tsc = 0x10;
-inline constexpr std::uint32_t apic_base = 0x1B;
-inline constexpr std::uint32_t microcode = 0x8B;
-inline constexpr std::uint32_t misc_enable = 0x1A0;
-inline constexpr std::uint32_t pat = 0x277;
-inline constexpr std::uint32_t tsc_deadline = 0x6E0;
-inline constexpr std::uint32_t x2apic_id = 0x802;
-inline constexpr std::uint32_t x2apic_ldr = 0x80D;
-inline constexpr std::uint32_t x2apic_icr = 0x830;
-inline constexpr std::uint32_t efer = 0xC0000080;
-inline constexpr std::uint32_t tsc_aux = 0xC0000103;
-inline constexpr std::uint32_t hwcr = 0xC0010015;
-} // namespace msr
+inline constexpr std::uint32_t tsc = 0x10, apic_base = 0x1B, microcode = 0x8B, misc_enable = 0x1A0,
+                               pat = 0x277, tsc_deadline = 0x6E0, x2apic_id = 0x802, x2apic_ldr = 0x80D,
+                               x2apic_icr = 0x830, efer = 0xC0000080, tsc_aux = 0xC0000103, hwcr = 0xC0010015;
+}
 
-inline constexpr std::uint64_t pat_reset = 0x0007040600070406;
-inline constexpr std::uint64_t pat_linux = 0x0407050600070106;
-
-inline constexpr std::uint64_t efer_sce = 1u << 0;
-inline constexpr std::uint64_t efer_lme = 1u << 8;
-inline constexpr std::uint64_t efer_lma = 1u << 10;
-inline constexpr std::uint64_t efer_nxe = 1u << 11;
-inline constexpr std::uint64_t efer_svme = 1u << 12;
+inline constexpr std::uint64_t pat_reset = 0x0007040600070406, pat_linux = 0x0407050600070106;
+inline constexpr std::uint64_t efer_lme = 1u << 8, efer_lma = 1u << 10, efer_svme = 1u << 12;
 
 // SVM: 8 KiB, two bits an MSR (read, write), 1 = exit. VMX: 4 KiB, read-low read-high write-low write-high.
 inline constexpr std::size_t msrpm_bytes = 8192;

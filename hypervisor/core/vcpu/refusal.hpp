@@ -122,25 +122,19 @@ private:
 };
 
 // At most `budget` units in each interval of `interval` TSC ticks.
-class RateLimiter {
-public:
-    constexpr RateLimiter() = default;
-    constexpr RateLimiter(std::uint64_t budget, std::uint64_t interval)
-        : budget_(budget), interval_(interval) {}
+struct RateLimiter {
+    std::uint64_t budget = 0, interval = 0, start = 0, used = 0;
+
     // How many of `wanted` units may be used at TSC `now`.
     [[nodiscard]] constexpr std::uint64_t take(std::uint64_t now, std::uint64_t wanted) {
-        if (now - start_ >= interval_) {
-            start_ = now;
-            used_ = 0;
+        if (now - start >= interval) {
+            start = now;
+            used = 0;
         }
-        const std::uint64_t left = budget_ - used_;
-        const std::uint64_t granted = wanted < left ? wanted : left;
-        used_ += granted;
+        const std::uint64_t granted = wanted < budget - used ? wanted : budget - used;
+        used += granted;
         return granted;
     }
-
-private:
-    std::uint64_t budget_ = 0, interval_ = 0, start_ = 0, used_ = 0;
 };
 
 } // namespace vcpu

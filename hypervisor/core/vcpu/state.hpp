@@ -43,6 +43,11 @@ struct Segment {
     }
 };
 
+inline constexpr std::uint16_t tss_busy = 0x8B; // 32-bit
+inline constexpr std::uint64_t cr0_protected = 1u << 0, cr0_extension_type = 1u << 4,
+                               cr0_not_write_through = 1u << 29, cr0_cache_disable = 1u << 30,
+                               cr0_paging = 1u << 31;
+
 struct InitialState {
     Registers registers{};
     std::uint64_t rip = 0, rsp = 0, rflags = 2;
@@ -61,10 +66,41 @@ struct Controls {
     std::uint64_t cr4_allowed; // VMX: the other bits exit
 };
 
-// PVH: 32-bit protected mode, flat segments, paging off, interrupts off, EBX = GPA of hvm_start_info.
-[[nodiscard]] InitialState pvh_entry(std::uint32_t entry, std::uint32_t start_info);
+// Every data segment alike, an empty LDT.
+constexpr InitialState with_data(const Segment& data) {
+    InitialState state;
+    state.ds = state.es = state.ss = state.fs = state.gs = data;
+    state.ldtr = {.attributes = 0x82, .limit = 0xFFFF};
+    return state;
+}
+
+// PVH: 32-bit protected mode, flat segments, paging off, interrupts off, EBX = GPA of hvm_start_info. The ABI leaves selectors
+// open; loading any of them needs a GDT of the payload's own.
+constexpr InitialState pvh_entry(std::uint32_t entry, std::uint32_t start_info) {
+    constexpr std::uint16_t code = 0xC9B, data = 0xC93; // accessed; 4 GiB, 32-bit
+    InitialState state = with_data({.selector = 0x10, .attributes = data, .limit = 0xFFFFFFFF});
+    state.cs = {.selector = 0x8, .attributes = code, .limit = 0xFFFFFFFF};
+    state.tr = {.attributes = tss_busy, .limit = 0x67};
+    state.cr0 = cr0_protected | cr0_extension_type;
+    state.rip = entry;
+    state.registers.rbx = start_info;
+    return state;
+}
 
 // After a start-up IPI: real mode at vector << 12.
-[[nodiscard]] InitialState sipi_start(std::uint8_t vector);
+constexpr InitialState sipi_start(std::uint8_t vector) {
+    constexpr std::uint16_t code = 0x9B, data = 0x93;
+    constexpr std::uint32_t limit = 0xFFFF;
+    InitialState state = with_data({.attributes = data, .limit = limit});
+    state.cs = {.selector = static_cast<std::uint16_t>(vector << 8),
+                .attributes = code,
+                .limit = limit,
+                .base = std::uint64_t{vector} << 12};
+    state.tr = {.attributes = tss_busy, .limit = limit};
+    state.gdtr = {.limit = limit};
+    state.idtr = {.limit = limit};
+    state.cr0 = cr0_extension_type | cr0_not_write_through | cr0_cache_disable;
+    return state;
+}
 
 } // namespace vcpu

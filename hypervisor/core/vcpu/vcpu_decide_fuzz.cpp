@@ -17,11 +17,11 @@ void require(bool condition) {
 
 std::unique_ptr<vcpu::Policy> make_policy() {
     auto policy = std::make_unique<vcpu::Policy>();
-    auto host = [](std::uint32_t leaf, std::uint32_t) {
+    constexpr auto host = [](std::uint32_t leaf, std::uint32_t) {
         return leaf == 0x80000000 ? vcpu::CpuidLeaf{0x80000021, 0, 0, 0}
                                   : vcpu::CpuidLeaf{~0u, ~0u, ~0u, ~0u};
     };
-    vcpu::build_cpuid(policy->cpuid, vcpu::CpuidSource{host}, vcpus);
+    vcpu::build_cpuid(policy->cpuid, host, vcpus);
     policy->ram = {{{0, 0x100000}, {0x100000000, 0x200000}}};
     policy->ram_count = 2;
     policy->vcpu_count = vcpus;

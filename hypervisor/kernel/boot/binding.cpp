@@ -124,11 +124,11 @@ Vcpu& make_vcpu(Partition& partition, std::uint32_t index) {
 void fill_policy(Partition& partition) {
     const Times& times = machine().times;
     vcpu::Policy& policy = partition.policy;
-    auto leaf = [](std::uint32_t number, std::uint32_t sub) -> vcpu::CpuidLeaf {
+    constexpr auto leaf = [](std::uint32_t number, std::uint32_t sub) -> vcpu::CpuidLeaf {
         const cpu::CpuidResult r = cpu::cpuid(number, sub);
         return {r.eax, r.ebx, r.ecx, r.edx};
     };
-    vcpu::build_cpuid(policy.cpuid, vcpu::CpuidSource{leaf}, partition.plan.cpu_count);
+    vcpu::build_cpuid(policy.cpuid, leaf, partition.plan.cpu_count);
     for (std::uint32_t i = 0; i < partition.plan.region_count; ++i)
         if (partition.plan.regions[i].kind == plan::RegionKind::ram)
             policy.ram[policy.ram_count++] = {partition.plan.regions[i].gpa, partition.plan.regions[i].bytes};

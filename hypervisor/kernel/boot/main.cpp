@@ -10,7 +10,7 @@
 #include "arch/x86_64/cpu/instructions.hpp"
 #include "build_id.hpp"
 #include "hypervisor/kernel/boot/stages.hpp"
-#include "hypervisor/kernel/cpu/hardening.hpp"
+#include "hypervisor/kernel/cpu/cpu.hpp"
 #include "hypervisor/kernel/entropy.hpp"
 #include "hypervisor/kernel/panic/panic.hpp"
 #include "hypervisor/kernel/partition/partition.hpp"

@@ -5,7 +5,6 @@
 #include "arch/x86_64/cpu/instructions.hpp"
 #include "hypervisor/base/weakness.hpp"
 #include "hypervisor/kernel/cpu/cpu.hpp"
-#include "hypervisor/kernel/cpu/hardening.hpp"
 #include "hypervisor/kernel/dma/dma.hpp"
 #include "hypervisor/kernel/machine.hpp"
 #include "hypervisor/kernel/panic/panic.hpp"

@@ -1,17 +1,250 @@
 // SPDX-License-Identifier: Apache-2.0
+// hypervisor/kernel/run/run.cpp - exits: the quick answers, and doing what core/vcpu decided about the others.
+//
+// Holds no policy: every branch of carry_out() is on the Action. A range an Action names lies inside one RAM region of the
+// partition.
 #include "hypervisor/kernel/run/run.hpp"
 
 #include "arch/x86_64/apic/local_apic.hpp"
+#include "arch/x86_64/cpu/instructions.hpp"
 #include "hypervisor/base/weakness.hpp"
+#include "hypervisor/kernel/console/console.hpp"
 #include "hypervisor/kernel/cpu/cpu.hpp"
-#include "hypervisor/kernel/cpu/hardening.hpp"
+#include "hypervisor/kernel/entropy.hpp"
 #include "hypervisor/kernel/machine.hpp"
-#include "hypervisor/kernel/memory/pool.hpp"
+#include "hypervisor/kernel/memory/window.hpp"
 #include "hypervisor/kernel/panic/panic.hpp"
 #include "hypervisor/kernel/time/alarm.hpp"
+#ifdef CAISSON_CONTROL_INTERCEPT_INTERRUPTS
+#include "hypervisor/kernel/run/intercept_interrupts_test.hpp"
+#endif
+
+#include <bit>
+#include <cstring>
 
 namespace hv {
 namespace {
+
+using vcpu::Action;
+using vcpu::ActionKind;
+
+constexpr std::uint8_t status_stopped = 137;
+// A partial line is held back until so many bytes are there, so that a byte-wise console does not cost a frame a byte.
+constexpr std::size_t partial_line = 128;
+
+std::span<const char> text_of(std::span<const std::byte> bytes) {
+    return {static_cast<const char*>(static_cast<const void*>(bytes.data())), bytes.size()};
+}
+
+// Console bytes by register. Returns how many were taken; a UART byte that does not fit is dropped and counted.
+std::uint64_t put_bytes(Partition& partition, const Action& action) {
+    if (!partition.has_console())
+        return action.count;
+    std::array<char, 8> bytes{};
+    std::memcpy(bytes.data(), &action.value, bytes.size());
+    const std::span<const char> text = std::span{bytes}.first(action.count);
+    std::size_t taken = 0;
+    {
+        const Locked producing{partition.producing};
+        taken = partition.ring.push(text);
+        if (action.from_uart)
+            partition.ring.drop(text.size() - taken);
+    }
+    const bool line_end = std::memchr(bytes.data(), '\n', action.count) != nullptr;
+    if (line_end || console_ring_bytes - partition.ring.room() >= partial_line)
+        console::flush(partition);
+    return taken;
+}
+
+std::uint64_t put_range(Partition& partition, const Action& action) {
+    if (!partition.has_console())
+        return action.count;
+    std::uint64_t taken = 0;
+    {
+        const Locked producing{partition.producing};
+        (void)each_guest_piece(
+            WindowSide::source, partition, action.gpa, action.count, false,
+            [&](std::span<std::byte> piece) { taken += partition.ring.push(text_of(piece)); });
+    }
+    console::flush(partition);
+    return taken;
+}
+
+void report(const Vcpu& vcpu, const vcpu::Exit& exit, const Action& action, std::string_view event) {
+    console::audit_event(event, [&](audit::Record& record) {
+        const vcpu::Counters& counters = vcpu.core.counters;
+        record.add("partition", vcpu.partition->name)
+            .add("generation", vcpu.partition->policy.generation)
+            .add("detail", vcpu::rule_of(action.refusal).name)
+            .add("count", counters.by_kind[static_cast<std::size_t>(action.refusal)])
+            .add("vcpu", vcpu.core.index)
+            .add_hex("rip", exit.rip);
+        if (exit.kind == vcpu::ExitKind::port)
+            record.add_hex("port", exit.port.port);
+        else if (exit.kind == vcpu::ExitKind::msr_read || exit.kind == vcpu::ExitKind::msr_write)
+            record.add_hex("msr", static_cast<std::uint32_t>(vcpu.core.registers.rcx));
+        else if (exit.kind == vcpu::ExitKind::nested_fault)
+            record.add_hex("gpa", exit.detail);
+        if (action.kind == ActionKind::stop) {
+            const virt::Dump dump = vcpu.guest.dump();
+            for (std::size_t i = 0; i < dump.values.size(); ++i)
+                record.add_hex(virt::dump_names[i], dump.values[i]);
+            if (dump.failed_check != nullptr)
+                record.add("check", dump.failed_check);
+        }
+    });
+}
+
+std::uint64_t put_note(Vcpu& vcpu, const vcpu::Exit& exit, const Action& action) {
+    if (vcpu.audit_rate.take(cpu::rdtsc(), 1) == 0) {
+        if (vcpu.core.counters.refuse(vcpu::Refusal::hypercall_rate))
+            report(vcpu, exit, {.refusal = vcpu::Refusal::hypercall_rate}, "refused");
+        return vcpu::hypercall_error(CAISSON_ERROR_RATE);
+    }
+    std::array<char, vcpu::audit_text_max> text{};
+    std::size_t size = 0;
+    (void)each_guest_piece(WindowSide::source, *vcpu.partition, action.gpa, action.count, false,
+                           [&](std::span<std::byte> piece) {
+                               std::memcpy(text.data() + size, piece.data(), piece.size());
+                               size += piece.size();
+                           });
+    console::audit_event("note", [&](audit::Record& record) {
+        record.add("partition", vcpu.partition->name)
+            .add("generation", vcpu.partition->policy.generation)
+            .add("text", std::string_view{text.data(), size});
+    });
+    return 0;
+}
+
+void send_ipi(Vcpu& vcpu, const vcpu::Ipi& ipi) {
+    for (std::uint64_t targets = ipi.targets; targets != 0; targets &= targets - 1) {
+        Vcpu& target = *vcpu.partition->vcpus[static_cast<std::size_t>(__builtin_ctzll(targets))];
+        switch (ipi.kind) {
+        case vcpu::IpiKind::fixed:
+            apic::send(target.cpu->apic_id, apic::fixed | ipi.vector);
+            break;
+        case vcpu::IpiKind::init:
+            request(*target.cpu, request_init);
+            break;
+        case vcpu::IpiKind::startup:
+            target.cpu->start_up_vector.store(ipi.vector, std::memory_order_release);
+            request(*target.cpu, request_start_up);
+            break;
+        case vcpu::IpiKind::nothing:
+        case vcpu::IpiKind::refused:
+            break;
+        }
+    }
+}
+
+void random_registers(vcpu::Registers& registers) {
+    std::array<std::uint8_t, 32> bytes{};
+    fill_random(bytes);
+    const auto words = std::bit_cast<std::array<std::uint64_t, 4>>(bytes);
+    registers.rdi = words[0];
+    registers.rsi = words[1];
+    registers.rdx = words[2];
+    registers.r10 = words[3];
+}
+
+void finish(Vcpu& vcpu, const Action& action) {
+    const auto reason = action.exit_kind == CAISSON_EXIT_SIGNAL  ? vcpu::EndReason::signal
+                        : action.exit_kind == CAISSON_EXIT_FAULT ? vcpu::EndReason::fault
+                                                                 : vcpu::EndReason::exit;
+    stop_partition(vcpu, {.reason = reason, .status = action.status});
+}
+
+void stop_for(Vcpu& vcpu, const vcpu::Exit& exit, const Action& action) {
+    report(vcpu, exit, action, "stopped");
+    stop_partition(
+        vcpu,
+        {.status = status_stopped, .refusal = action.refusal, .detail = vcpu::rule_of(action.refusal).name});
+}
+
+// In either mode of this CPU's APIC: by MSR, or on its page.
+apic::Register lapic_register(const Action& action) {
+    return static_cast<apic::Register>(action.msr - vcpu::lapic_first);
+}
+
+// Carries out a decision of core/vcpu. False: leave the guest.
+bool carry_out(Vcpu& vcpu, const vcpu::Exit& exit, const Action& action) {
+    Partition& partition = *vcpu.partition;
+    vcpu::Registers& registers = vcpu.core.registers;
+    if (action.report && action.kind != ActionKind::stop)
+        report(vcpu, exit, action, "refused");
+    switch (action.kind) {
+    case ActionKind::resume:
+        break;
+    case ActionKind::inject:
+        vcpu.guest.inject(action);
+        break;
+    case ActionKind::write_msr:
+        cpu::wrmsr(action.msr, action.value);
+        break;
+    case ActionKind::read_lapic:
+        vcpu::set_edx_eax(registers, apic::read(lapic_register(action)));
+        break;
+    case ActionKind::write_lapic:
+        apic::write(lapic_register(action), static_cast<std::uint32_t>(action.value));
+        break;
+    case ActionKind::read_tsc:
+        vcpu::set_edx_eax(registers, cpu::rdtsc());
+        break;
+    case ActionKind::set_efer:
+    case ActionKind::set_pat:
+    case ActionKind::set_cr0_shadow:
+        vcpu.guest.set(action);
+        break;
+    case ActionKind::set_xcr0:
+        cpu::xsetbv(0, action.value);
+        break;
+    case ActionKind::send_ipi:
+        send_ipi(vcpu, action.ipi);
+        break;
+    case ActionKind::console_bytes: {
+        const std::uint64_t taken = put_bytes(partition, action);
+        if (!action.from_uart)
+            registers.rax = taken;
+        break;
+    }
+    case ActionKind::console_range:
+        registers.rax = put_range(partition, action);
+        break;
+    case ActionKind::audit_range:
+        registers.rax = put_note(vcpu, exit, action);
+        break;
+    case ActionKind::entropy:
+        random_registers(registers);
+        break;
+    case ActionKind::read_counter:
+        // The call that asks is not counted.
+        registers.rax = action.value == CAISSON_COUNTER_EXITS ? partition.total(&vcpu::Counters::exits) - 1
+                                                              : partition.total(&vcpu::Counters::refusals);
+        break;
+    case ActionKind::host_event:
+        virt::take_pending_nmi();
+        // Time's exits are declared in the plan and are not the partition's.
+        if (alarm::is_here() && vcpu.cpu->requests.load(std::memory_order_acquire) == request_look)
+            --vcpu.core.counters.exits;
+        break;
+    case ActionKind::machine_check:
+        look_at_machine_checks();
+        break;
+    case ActionKind::finish:
+        finish(vcpu, action);
+        return false;
+    case ActionKind::stop:
+        stop_for(vcpu, exit, action);
+        return false;
+    }
+    if (action.advance)
+        vcpu.guest.advance(exit.kind);
+    if (!vcpu.guest.deliver_again()) {
+        stop_for(vcpu, exit, {.kind = ActionKind::stop, .refusal = vcpu::Refusal::unexpected});
+        return false;
+    }
+    return true;
+}
 
 // The two vendors' state at an exit, as far as the quick answers need it.
 struct SvmExit {
@@ -35,25 +268,9 @@ struct VmxExit {
     }
 };
 
-#ifdef CAISSON_CONTROL_INTERCEPT_INTERRUPTS
-// The control of the zero-exit measurement (caisson_control.elf, tests only): every exit arms the interrupt intercept,
-// and the exit that an interrupt then causes disarms it so that the guest can take that interrupt.
-void arm_interrupt_intercept(svm::Vmcb& vmcb) {
-    constexpr std::uint32_t intr = svm::bit_of(svm::exit_code::intr);
-    if (vmcb.exit_code == svm::exit_code::intr)
-        vmcb.intercepts[3] &= ~intr;
-    else
-        vmcb.intercepts[3] |= intr;
-}
-void arm_interrupt_intercept(std::uint32_t reason) {
-    vmx::Current current;
-    const std::uint32_t pin = current.read(vmx::field::pin_controls) & ~vmx::control::pin_interrupts;
-    current.write(vmx::field::pin_controls,
-                  reason == vmx::exit_reason::interrupt ? pin : pin | vmx::control::pin_interrupts);
-}
-#else
-void arm_interrupt_intercept(svm::Vmcb&) {}
-void arm_interrupt_intercept(std::uint32_t) {}
+#ifndef CAISSON_CONTROL_INTERCEPT_INTERRUPTS
+// Only caisson_control.elf has more than this (hypervisor/kernel/run/intercept_interrupts_test.hpp).
+template <typename Exit> void arm_interrupt_intercept(const Exit&) {}
 #endif
 
 bool nothing_requested(const Vcpu& vcpu) {

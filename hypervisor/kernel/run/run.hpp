@@ -12,7 +12,4 @@ void start_vcpu(Vcpu& vcpu, const vcpu::InitialState& state);
 // Runs it, or waits for its start-up IPI, until its partition stops. GIF = 0 on entry and on return.
 void run_until_stopped(Vcpu& vcpu);
 
-// Carries out a decision of core/vcpu. False: leave the guest.
-[[nodiscard]] bool carry_out(Vcpu& vcpu, const vcpu::Exit& exit, const vcpu::Action& action);
-
 } // namespace hv
