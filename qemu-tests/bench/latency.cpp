@@ -67,7 +67,7 @@ void flood(std::string_view digits) {
         (void)cpu::cpuid(0);
         (void)guest::call(CAISSON_CALL_VERSION);
         (void)cpu::rdmsr(0x1B);
-        (void)cpu::in8(0x80); // refused and counted
+        (void)cpu::Ports::in8(0x80); // refused and counted
         cpu::wbinvd();        // too
     }
 }
