@@ -18,12 +18,13 @@ struct Runnable {
     std::vector<std::string> partitions;
     std::uint32_t cpus = 0;
     std::uint64_t memory = 0;
+    bool hardware_watchdog = false; // the plan asks for one
 };
 
 // The bundle FILE names; a manifest is built into the cache first.
 Runnable runnable(const Options& options, Report& report);
 
-// Fills partitions, cpus and memory from the bundle. Throws E0419, E0311.
+// Fills partitions, cpus, memory and hardware_watchdog from the bundle. Throws E0419, E0311.
 void size_machine(Runnable& runnable);
 
 } // namespace cli

@@ -54,7 +54,11 @@ Json run_json(const run::Session& session, const run::Outcome& outcome) {
         Json endings = Json::array();
         for (const run::Ending& ending : partition.endings)
             endings.push_back(ending_json(ending));
-        Json item{{"name", partition.name}, {"outputBytes", partition.output_bytes}, {"endings", endings}};
+        Json item{{"name", partition.name},
+                  {"state", partition.state()},
+                  {"restarts", partition.restarts()},
+                  {"outputBytes", partition.output_bytes},
+                  {"endings", endings}};
         item["status"] = partition.final() != nullptr ? Json(partition.final()->status) : Json();
         items.push_back(std::move(item));
     }
@@ -79,15 +83,21 @@ Json run_json(const run::Session& session, const run::Outcome& outcome) {
     return out;
 }
 
-// What ended otherwise than with status 0, for people.
-void say_endings(const run::Session& session, const Report& report) {
-    for (const run::PartitionResult& partition : session.partitions()) {
-        const run::Ending* ending = partition.final();
-        if (ending == nullptr || (ending->status == 0 && ending->reason == "exit"))
+// State, last end and restarts of every partition, for people. One that ran alone and ended well is not spoken of.
+void say_partitions(const run::Session& session, const Report& report) {
+    const auto& partitions = session.partitions();
+    for (const run::PartitionResult& partition : partitions) {
+        if (partitions.size() == 1 && partition.state() == "stopped" && partition.restarts() == 0)
             continue;
-        std::string text = fmt::format("'{}' ended with status {}", partition.name, ending->status);
-        if (ending->reason != "exit")
-            text += " (" + ending->reason + (ending->detail == "none" ? "" : ": " + ending->detail) + ")";
+        std::string text = fmt::format("'{}' {}", partition.name, partition.state());
+        if (!partition.endings.empty()) {
+            const run::Ending& ending = partition.endings.back();
+            text += fmt::format("{}, status {} ({}{})", partition.final() != nullptr ? "" : ", before that",
+                                ending.status, ending.reason,
+                                ending.detail == "none" ? "" : ": " + ending.detail);
+        }
+        if (const std::size_t restarts = partition.restarts(); restarts != 0)
+            text += fmt::format(", {} restart{}", restarts, restarts == 1 ? "" : "s");
         report.note(text);
     }
 }
@@ -199,6 +209,7 @@ void size_machine(Runnable& runnable) {
                              {}});
     for (std::uint32_t i = 0; i < plan->partition_count(); ++i)
         runnable.partitions.emplace_back(plan->partition_name(i));
+    runnable.hardware_watchdog = plan->on_panic() == ::plan::OnPanic::reboot;
     const appliance::AssumedMachine machine =
         appliance::assume_machine(summary.table, summary.shapes(), summary.header.total_size);
     if (!machine.bound)
@@ -246,6 +257,9 @@ int run(const Options& options, Report& report) {
     run::RunOptions run_options;
     run_options.qemu = {appliance.elf,    appliance.bundle, options.cpu,           appliance.cpus,
                         appliance.memory, options.icount,   options.qemu_arguments};
+    if (appliance.hardware_watchdog)
+        run_options.qemu.extra.insert(run_options.qemu.extra.begin(),
+                                      {"-device", "i6300esb", "-action", "watchdog=reset"});
     run_options.time_out = options.time_out;
     run_options.log = options.log;
     run_options.exit_code_from = options.exit_code_from;
@@ -253,8 +267,8 @@ int run(const Options& options, Report& report) {
     console.flush();
     if (outcome.failure)
         report.failure(*outcome.failure);
-    else if (!options.quiet)
-        say_endings(session, report);
+    if (!options.quiet && session.boot()) // else none was ever started
+        say_partitions(session, report);
     report.data(run_json(session, outcome));
     return outcome.exit_code;
 }

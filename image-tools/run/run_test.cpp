@@ -6,6 +6,7 @@
 #include "image-tools/run/process.hpp"
 
 #include <algorithm>
+#include <array>
 #include <gtest/gtest.h>
 
 namespace {
@@ -69,6 +70,24 @@ TEST(Judge, OnePartitionGivesItsStatusExactly) {
         EXPECT_EQ(
             judged({"a"}, Line().exit("a", static_cast<std::uint8_t>(status)).end("all-stopped")).exit_code,
             status);
+}
+
+TEST(Session, StatesAndRestarts) {
+    Session session({"a", "b", "c", "d"}, {});
+    session.feed(Line()
+                     .exit("a", 1, false)
+                     .exit("a", 2, false)
+                     .exit("b", 0, false)
+                     .exit("b", 0)
+                     .exit("c", 137)
+                     .bytes());
+    const auto& partitions = session.partitions();
+    constexpr std::array<std::string_view, 4> states{"running", "stopped", "failed", "running"};
+    constexpr std::array<std::size_t, 4> restarts{2, 1, 0, 0};
+    for (std::size_t i = 0; i < partitions.size(); ++i) {
+        EXPECT_EQ(partitions[i].state(), states[i]) << i;
+        EXPECT_EQ(partitions[i].restarts(), restarts[i]) << i;
+    }
 }
 
 TEST(Judge, SeveralPartitions) {

@@ -36,6 +36,11 @@ struct PartitionResult {
     [[nodiscard]] const Ending* final() const {
         return !endings.empty() && endings.back().last ? &endings.back() : nullptr;
     }
+    // As docs/boot-and-trust.md names them, as far as the records tell.
+    [[nodiscard]] std::string_view state() const {
+        return final() == nullptr ? "running" : final()->status == 0 ? "stopped" : "failed";
+    }
+    [[nodiscard]] std::size_t restarts() const { return endings.size() - (final() != nullptr ? 1 : 0); }
 };
 
 struct BootFigures {

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""caisson attack, as a user runs it. usage: attack_test.py --build DIR all | weak NAME CLASS CASE... | random SEEDS STEPS | bochs ROUNDS CLASS... |
+"""caisson attack, as a user runs it. usage: attack_test.py --build DIR all | demo | weak NAME CLASS CASE... | random SEEDS STEPS | bochs ROUNDS CLASS... |
 random-bochs SEEDS STEPS"""
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -14,6 +15,7 @@ import xml.etree.ElementTree
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../harness"))
 import bochs  # noqa: E402
+import images  # noqa: E402
 import weak  # noqa: E402
 
 LIMIT = 1500  # seconds for Bochs
@@ -95,6 +97,23 @@ def test_all(attack):
             and sum(int(suite.get("tests")) for suite in suites) == len(items)
             and all(suite.get("failures") == "0" for suite in suites))
     return good
+
+
+# As scripts/demo.sh makes them, from what is installed instead of fetched.
+MAKE_IMAGES = """set -eu; logged() { shift; "$@" >&2; }; fail() { echo "$2" >&2; exit "$1"; }
+here=$1 cache=$1/cache tool=$2; . "$3"; make_images"""
+
+
+def test_demo(attack, source, busybox):
+    """The appliance of `./caisson demo`, unchanged."""
+    examples, fetched = os.path.join(attack.work, "examples"), os.path.join(attack.work, "cache/fetched/bin")
+    os.makedirs(fetched)
+    shutil.copytree(os.path.join(source, "examples"), examples)
+    shutil.copy(busybox, os.path.join(fetched, "busybox"))
+    subprocess.run(["bash", "-c", MAKE_IMAGES, "images", attack.work, attack.built["tool"], os.path.join(source, "scripts/demo.sh")],
+                   check=True, env=attack.environment)
+    attack.manifest = os.path.join(examples, "demo/appliance.yaml")
+    return test_all(attack)
 
 
 def test_weak(attack, name, group, wanted):
@@ -182,13 +201,19 @@ def test_random_bochs(attack, seeds, steps):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--build", required=True)
-    parser.add_argument("what", choices=["all", "weak", "random", "bochs", "random-bochs"])
+    parser.add_argument("what", choices=["all", "demo", "weak", "random", "bochs", "random-bochs"])
     parser.add_argument("words", nargs="*")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="caisson-attack-") as work:
         attack = Attack(os.path.abspath(options.build), work)
         if options.what == "all":
             good = test_all(attack)
+        elif options.what == "demo":
+            busybox = next((path for path in images.BUSYBOX if os.path.isfile(path)), None)
+            if not busybox:
+                print("skipped: busybox-static is not installed")
+                return 77
+            good = test_demo(attack, attack.built["source"], busybox)
         elif options.what == "weak":
             good = test_weak(attack, options.words[0], options.words[1], options.words[2:])
         elif options.what.endswith("bochs"):
