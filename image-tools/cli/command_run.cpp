@@ -209,7 +209,7 @@ void size_machine(Runnable& runnable) {
                              {}});
     for (std::uint32_t i = 0; i < plan->partition_count(); ++i)
         runnable.partitions.emplace_back(plan->partition_name(i));
-    runnable.hardware_watchdog = plan->on_panic() == ::plan::OnPanic::reboot;
+    runnable.hardware_watchdog = plan->header().on_panic == ::plan::OnPanic::reboot;
     const appliance::AssumedMachine machine =
         appliance::assume_machine(summary.table, summary.shapes(), summary.header.total_size);
     if (!machine.bound)

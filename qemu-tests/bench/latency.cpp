@@ -54,7 +54,7 @@ void measure() {
         const std::uint64_t turns = turns_after(due);
         most = turns > most ? turns : most;
     }
-    const std::uint64_t more = exits() - before - 1; // the second question
+    const std::uint64_t more = exits() - before - 1;     // the second question
     report("latency", (most + 1) * instructions_a_turn); // the turn in which it became due counts in full
     report("latency_exits", more);
 }
@@ -68,7 +68,7 @@ void flood(std::string_view digits) {
         (void)guest::call(CAISSON_CALL_VERSION);
         (void)cpu::rdmsr(0x1B);
         (void)cpu::Ports::in8(0x80); // refused and counted
-        cpu::wbinvd();        // too
+        cpu::wbinvd();               // too
     }
 }
 
