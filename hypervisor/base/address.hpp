@@ -21,10 +21,8 @@ public:
 
     // Address + bytes, or nothing where it would wrap.
     [[nodiscard]] constexpr std::optional<Address> plus(std::uint64_t bytes) const {
-        std::uint64_t sum = 0;
-        if (__builtin_add_overflow(value_, bytes, &sum))
-            return std::nullopt;
-        return Address{sum};
+        const Address sum{value_ + bytes};
+        return sum < *this ? std::nullopt : std::optional{sum};
     }
     [[nodiscard]] constexpr bool is_aligned(std::uint64_t alignment) const {
         return (value_ & (alignment - 1)) == 0;
@@ -37,17 +35,14 @@ private:
 using PhysAddr = Address<struct PhysTag>;           // host-physical
 using GuestPhysAddr = Address<struct GuestPhysTag>; // second-stage input
 using VirtAddr = Address<struct VirtTag>;
-using IoAddr = Address<struct IoTag>; // what a device sees behind the IOMMU
 
 // Rounds to a power-of-two alignment. round_up gives nothing where it would wrap.
 constexpr std::uint64_t round_down(std::uint64_t value, std::uint64_t alignment) {
     return value & ~(alignment - 1);
 }
 constexpr std::optional<std::uint64_t> round_up(std::uint64_t value, std::uint64_t alignment) {
-    std::uint64_t sum = 0;
-    if (__builtin_add_overflow(value, alignment - 1, &sum))
-        return std::nullopt;
-    return sum & ~(alignment - 1);
+    const std::uint64_t rounded = round_down(value + (alignment - 1), alignment);
+    return rounded >= value ? std::optional{rounded} : std::nullopt;
 }
 
 } // namespace base

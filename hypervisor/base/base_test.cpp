@@ -7,8 +7,10 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
 #include <memory>
 #include <string>
+#include <utility>
 
 namespace {
 
@@ -28,7 +30,8 @@ base::Result<int, Error> quarter(int value) {
 TEST(Result, TryPassesValuesAndErrors) {
     EXPECT_EQ(quarter(8).value(), 2);
     EXPECT_EQ(quarter(6).error(), Error::second);
-    EXPECT_DEATH((void)quarter(6).value(), "value of an error");
+    EXPECT_DEATH((void)quarter(6).value(), "_M_is_engaged");
+    EXPECT_DEATH((void)quarter(8).error(), "error of a value");
 }
 
 TEST(Result, OwnsItsValue) {
@@ -40,7 +43,12 @@ TEST(Result, OwnsItsValue) {
 TEST(Address, PlusRefusesToWrap) {
     EXPECT_EQ(base::PhysAddr{8}.plus(8)->value(), 16u);
     EXPECT_FALSE(base::PhysAddr{~0ull}.plus(1).has_value());
+    EXPECT_FALSE(base::PhysAddr{2}.plus(~0ull).has_value());
+    EXPECT_EQ(base::PhysAddr{2}.plus(0)->value(), 2u);
     EXPECT_FALSE(base::round_up(~0ull, 4096).has_value());
+    EXPECT_EQ(base::round_up(0, 4096), 0u);
+    EXPECT_EQ(base::round_up(4096, 4096), 4096u);
+    EXPECT_EQ(base::round_up(4097, 4096), 8192u);
 }
 
 TEST(Field, GetsAndSets) {
@@ -59,13 +67,23 @@ TEST(FixedVector, KeepsItsCapacity) {
     EXPECT_FALSE(items.push_back(4));
     items.erase(0);
     EXPECT_EQ(items[0], 2);
-    EXPECT_DEATH((void)items[2], "index");
+    EXPECT_EQ(items[1], 3);
+    EXPECT_DEATH((void)items[2], "__idx < size");
+    EXPECT_DEATH((void)std::as_const(items)[2], "__idx < size");
+    EXPECT_DEATH(items.erase(2), "erase past the end");
+    EXPECT_DEATH((void)items.insert(3, 0), "insert past the end");
 }
 
 TEST(Text, FormatsAndTruncates) {
     base::Text<64> text;
     text << "a" << ' ' << -5 << ' ' << base::hex(0xbeef) << ' ' << std::uint64_t{18446744073709551615u};
     EXPECT_EQ(text.view(), "a -5 0xbeef 18446744073709551615");
+    text.clear();
+    text << base::hex(0) << ' ' << std::numeric_limits<std::int64_t>::min() << ' ' << std::uint8_t{200};
+    EXPECT_EQ(text.view(), "0x0 -9223372036854775808 200");
+    text.shorten(3);
+    EXPECT_EQ(text.view(), "0x0");
+    EXPECT_FALSE(text.truncated());
     base::Text<3> small;
     small << "abcd";
     EXPECT_EQ(small.view(), "abc");

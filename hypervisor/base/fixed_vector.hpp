@@ -4,6 +4,7 @@
 
 #include "hypervisor/base/fail.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <span>
@@ -16,41 +17,29 @@ template <typename T, std::size_t Capacity> class FixedVector {
 
 public:
     // False, and nothing changed, when full.
-    [[nodiscard]] constexpr bool push_back(const T& item) {
-        if (size_ == Capacity)
-            return false;
-        items_[size_++] = item;
-        return true;
-    }
+    [[nodiscard]] constexpr bool push_back(const T& item) { return insert(size_, item); }
     // Inserts before `index` (<= size). False, and nothing changed, when full.
     [[nodiscard]] constexpr bool insert(std::size_t index, const T& item) {
         expects(index <= size_, "FixedVector: insert past the end");
         if (size_ == Capacity)
             return false;
-        for (std::size_t i = size_; i > index; --i)
-            items_[i] = items_[i - 1];
+        std::copy_backward(begin() + index, end(), end() + 1);
         items_[index] = item;
         ++size_;
         return true;
     }
     constexpr void erase(std::size_t index) {
         expects(index < size_, "FixedVector: erase past the end");
-        for (std::size_t i = index; i + 1 < size_; ++i)
-            items_[i] = items_[i + 1];
+        std::copy(begin() + index + 1, end(), begin() + index);
         --size_;
     }
     constexpr void clear() { size_ = 0; }
     [[nodiscard]] constexpr std::size_t size() const { return size_; }
     [[nodiscard]] constexpr bool empty() const { return size_ == 0; }
     [[nodiscard]] static constexpr std::size_t capacity() { return Capacity; }
-    [[nodiscard]] constexpr T& operator[](std::size_t i) {
-        expects(i < size_, "FixedVector: index");
-        return items_[i];
-    }
-    [[nodiscard]] constexpr const T& operator[](std::size_t i) const {
-        expects(i < size_, "FixedVector: index");
-        return items_[i];
-    }
+    // Past size() is our own bug, which libstdc++ asserts (_GLIBCXX_ASSERTIONS).
+    [[nodiscard]] constexpr T& operator[](std::size_t i) { return std::span{begin(), size_}[i]; }
+    [[nodiscard]] constexpr const T& operator[](std::size_t i) const { return view()[i]; }
     constexpr T* begin() { return items_.data(); }
     constexpr T* end() { return items_.data() + size_; }
     constexpr const T* begin() const { return items_.data(); }

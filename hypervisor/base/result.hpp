@@ -2,13 +2,13 @@
 // hypervisor/base/result.hpp - a value or an error, and TRY.
 //
 // Result<T, E> holds either a T or an E (a small `enum class Error` of the module). Both branches must be looked at:
-// the type is [[nodiscard]] and value() on an error is our own bug (base::fail).
+// the type is [[nodiscard]] and value() of an error is our own bug (base::fail).
 #pragma once
 
 #include "hypervisor/base/fail.hpp"
 
-#include <memory>
-#include <type_traits>
+#include <concepts>
+#include <optional>
 #include <utility>
 
 namespace base {
@@ -20,51 +20,18 @@ struct Nothing {};
 
 template <typename T, typename E> class [[nodiscard]] Result {
 public:
-    using Value = T;
-    using Error = E;
+    constexpr Result(T value) : value_(std::move(value)) {}
+    template <std::convertible_to<E> Other>
+    constexpr Result(Failure<Other> failure) : error_(failure.error) {}
 
-    constexpr Result(T value) : good_(true), value_(std::move(value)) {}
-    constexpr Result(Failure<E> failure) : good_(false), error_(failure.error) {}
-    template <typename Other>
-    requires(!std::is_same_v<Other, E> &&
-             std::is_convertible_v<Other, E>) constexpr Result(Failure<Other> failure)
-        : good_(false), error_(failure.error) {}
-
-    constexpr Result(const Result& other) : good_(other.good_) {
-        if (good_)
-            std::construct_at(&value_, other.value_);
-        else
-            std::construct_at(&error_, other.error_);
-    }
-    constexpr Result(Result&& other) noexcept : good_(other.good_) {
-        if (good_)
-            std::construct_at(&value_, std::move(other.value_));
-        else
-            std::construct_at(&error_, other.error_);
-    }
-    Result& operator=(const Result&) = delete;
-    constexpr ~Result() {
-        if constexpr (!std::is_trivially_destructible_v<T>)
-            if (good_)
-                value_.~T();
-    }
-
-    [[nodiscard]] constexpr explicit operator bool() const { return good_; }
-    [[nodiscard]] constexpr bool ok() const { return good_; }
-    [[nodiscard]] constexpr T& value() & {
-        expects(good_, "Result: value of an error");
-        return value_;
-    }
-    [[nodiscard]] constexpr const T& value() const& {
-        expects(good_, "Result: value of an error");
-        return value_;
-    }
-    [[nodiscard]] constexpr T&& value() && {
-        expects(good_, "Result: value of an error");
-        return std::move(value_);
-    }
+    [[nodiscard]] constexpr explicit operator bool() const { return ok(); }
+    [[nodiscard]] constexpr bool ok() const { return value_.has_value(); }
+    // The value, which libstdc++ asserts to be there (_GLIBCXX_ASSERTIONS).
+    [[nodiscard]] constexpr T& value() & { return *value_; }
+    [[nodiscard]] constexpr const T& value() const& { return *value_; }
+    [[nodiscard]] constexpr T&& value() && { return *std::move(value_); }
     [[nodiscard]] constexpr E error() const {
-        expects(!good_, "Result: error of a value");
+        expects(!ok(), "Result: error of a value");
         return error_;
     }
     constexpr T* operator->() { return &value(); }
@@ -73,11 +40,8 @@ public:
     constexpr const T& operator*() const& { return value(); }
 
 private:
-    bool good_;
-    union {
-        T value_;
-        E error_;
-    };
+    std::optional<T> value_;
+    E error_{}; // where there is no value
 };
 
 // A result without a value.

@@ -8,10 +8,11 @@
 #pragma once
 
 #include <array>
+#include <charconv>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
-#include <type_traits>
 
 namespace base {
 
@@ -34,25 +35,11 @@ public:
         put(c);
         return *this;
     }
-    template <typename Integer>
-    requires(std::is_integral_v<Integer> && !std::is_same_v<Integer, char> &&
-             !std::is_same_v<Integer, bool>) constexpr Text&
-    operator<<(Integer value) {
-        std::uint64_t magnitude = static_cast<std::uint64_t>(value);
-        if constexpr (std::is_signed_v<Integer>)
-            if (value < 0) {
-                put('-');
-                magnitude = std::uint64_t{0} - magnitude;
-            }
-        number(magnitude, 10);
-        return *this;
+    template <std::integral Integer>
+    requires(!std::same_as<Integer, char> && !std::same_as<Integer, bool>) Text& operator<<(Integer value) {
+        return number(value, 10);
     }
-    constexpr Text& operator<<(Hex value) {
-        put('0');
-        put('x');
-        number(value.value, 16);
-        return *this;
-    }
+    Text& operator<<(Hex value) { return (*this << "0x").number(value.value, 16); }
     [[nodiscard]] constexpr std::string_view view() const { return {buffer_.data(), size_}; }
     [[nodiscard]] constexpr bool truncated() const { return truncated_; }
     constexpr void clear() {
@@ -68,15 +55,10 @@ private:
         else
             truncated_ = true;
     }
-    constexpr void number(std::uint64_t value, unsigned radix) {
-        std::array<char, 20> digits{};
-        std::size_t count = 0;
-        do {
-            digits[count++] = "0123456789abcdef"[value % radix];
-            value /= radix;
-        } while (value != 0);
-        while (count > 0)
-            put(digits[--count]);
+    Text& number(auto value, int radix) {
+        std::array<char, 20> digits; // as many as the largest and the smallest number of 64 bits have
+        const char* end = std::to_chars(digits.begin(), digits.end(), value, radix).ptr;
+        return *this << std::string_view{digits.data(), end};
     }
 
     std::array<char, Capacity> buffer_{};
