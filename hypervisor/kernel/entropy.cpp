@@ -2,7 +2,7 @@
 #include "hypervisor/kernel/entropy.hpp"
 
 #include "arch/x86_64/cpu/instructions.hpp"
-#include "hypervisor/core/crypto/blake2b.hpp"
+#include "hypervisor/core/crypto/sodium.hpp"
 
 #include <atomic>
 

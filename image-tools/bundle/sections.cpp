@@ -4,7 +4,7 @@
 
 #include "hypervisor/core/bundle/hash.hpp"
 #include "hypervisor/core/bundle/header_buffer.hpp"
-#include "hypervisor/core/crypto/sha256.hpp"
+#include "image-tools/bundle/hash_engine.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -91,7 +91,7 @@ public:
 private:
     AtomicFile& out_;
     const tool::Progress& progress_;
-    crypto::Sha256Engine engine_ = crypto::detect_sha256_engine();
+    crypto::Sha256Engine engine_ = hash_engine();
     std::uint64_t done_ = 0, total_ = 0;
 };
 

@@ -3,6 +3,7 @@
 #include "image-tools/bundle/verify.hpp"
 
 #include "image-tools/bundle/files.hpp"
+#include "image-tools/bundle/hash_engine.hpp"
 #include "image-tools/bundle/loader_elf.hpp"
 
 #include <algorithm>
@@ -186,7 +187,7 @@ std::vector<SectionShape> BundleSummary::shapes() const {
 }
 
 Verified verify(const bytes::Source& file, const bundle::KeyTable& keys, const std::string& name) {
-    const crypto::Sha256Engine engine = crypto::detect_sha256_engine();
+    const crypto::Sha256Engine engine = hash_engine();
     const auto buffer = std::make_unique<bundle::HeaderBuffer>();
     take(buffer->load(file), name);
     Verified out;
@@ -213,7 +214,7 @@ BundleSummary summarize(const bytes::Source& file, const std::string& name) {
     const auto buffer = std::make_unique<bundle::HeaderBuffer>();
     take(buffer->load(file), name);
     const bundle::Contents contents =
-        take(bundle::Contents::parse(*buffer, crypto::detect_sha256_engine()), name);
+        take(bundle::Contents::parse(*buffer, hash_engine()), name);
     return summary_of(contents, file);
 }
 

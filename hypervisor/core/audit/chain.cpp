@@ -2,7 +2,7 @@
 // hypervisor/core/audit/chain.cpp
 #include "hypervisor/core/audit/chain.hpp"
 
-#include "hypervisor/core/crypto/blake2b.hpp"
+#include "hypervisor/core/crypto/sodium.hpp"
 
 #include <algorithm>
 

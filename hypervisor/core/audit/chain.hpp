@@ -16,7 +16,7 @@
 #pragma once
 
 #include "hypervisor/core/crypto/sha256.hpp"
-#include "hypervisor/core/crypto/x25519.hpp"
+#include "hypervisor/core/crypto/sodium.hpp"
 
 #include <array>
 #include <cstdint>

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "hypervisor/core/crypto/blake2b.hpp"
-#include "hypervisor/core/crypto/ed25519.hpp"
 #include "hypervisor/core/crypto/sha256.hpp"
-#include "hypervisor/core/crypto/x25519.hpp"
+#include "hypervisor/core/crypto/sodium.hpp"
 
 #include <gtest/gtest.h>
 #include <openssl/bn.h>
 #include <openssl/evp.h>
 
 #include <algorithm>
+#include <cpuid.h>
 #include <cstring>
 #include <memory>
 #include <string>
@@ -58,7 +57,9 @@ std::vector<std::byte> sample(std::size_t size) {
 class Sha256Engines : public testing::TestWithParam<Sha256Engine> {
 protected:
     void SetUp() override {
-        if (GetParam() == Sha256Engine::sha_extensions && crypto::detect_sha256_engine() != GetParam())
+        unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+        __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx);
+        if (GetParam() == Sha256Engine::sha_extensions && (ebx & bit_SHA) == 0)
             GTEST_SKIP() << "this CPU has no SHA extensions";
     }
 };
@@ -121,7 +122,6 @@ TEST(OtherHashes, AgreeWithOpenssl) {
     const auto data = sample(700);
     for (std::size_t length = 0; length < data.size(); length += 13) {
         const auto part = std::span{data}.first(length);
-        EXPECT_EQ(hex(crypto::sha512(part)), hex(openssl_hash(EVP_sha512(), part)));
         std::array<std::uint8_t, 64> digest{};
         crypto::blake2b(digest, part);
         EXPECT_EQ(hex(digest), hex(openssl_hash(EVP_blake2b512(), part)));
@@ -262,8 +262,8 @@ TEST(Ed25519, RefusesSmallOrderR) {
     std::memcpy(hashed.data(), signature.data(), 32);
     std::memcpy(hashed.data() + 32, pair.public_key.data(), 32);
     std::memcpy(hashed.data() + 64, message.data(), message.size());
-    const auto h = crypto::sha512(hashed);
-    auto a = crypto::sha512(std::as_bytes(std::span{pair.seed}));
+    const auto h = openssl_hash(EVP_sha512(), hashed);
+    auto a = openssl_hash(EVP_sha512(), std::as_bytes(std::span{pair.seed}));
     a[0] &= 0xF8;
     a[31] = static_cast<std::uint8_t>((a[31] & 0x7F) | 0x40);
 

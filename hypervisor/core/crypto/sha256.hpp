@@ -3,9 +3,11 @@
 //
 // Pure. The portable engine is libsodium's code; the other is our compression routine for the SHA extensions
 // (sha256_ni.S), which uses XMM registers: in the hypervisor it runs only on a CPU on which no guest runs
-// yet. The caller says which engine: whoever may execute CPUID decides (host programs:
-// detect_sha256_engine()). Spec: FIPS 180-4 "SHA-256"; Intel SDM vol. 2 SHA256RNDS2, SHA256MSG1, SHA256MSG2.
+// yet; what is no whole block goes through libsodium's all the same. The caller says which engine: whoever may execute
+// CPUID decides. Spec: FIPS 180-4 "SHA-256"; Intel SDM vol. 2 SHA256RNDS2, SHA256MSG1, SHA256MSG2.
 #pragma once
+
+#include <sodium/crypto_hash_sha256.h>
 
 #include <array>
 #include <cstddef>
@@ -29,11 +31,7 @@ public:
     [[nodiscard]] Digest256 finish();
 
 private:
-    void compress(std::span<const std::byte> blocks);
-
-    std::array<std::uint32_t, 8> state_;
-    std::uint64_t length_ = 0; // bytes taken
-    std::array<std::byte, 64> pending_;
+    crypto_hash_sha256_state state_;
     Sha256Engine engine_;
 };
 
@@ -41,10 +39,5 @@ private:
 
 // Equal, in a time that does not depend on the contents.
 [[nodiscard]] bool equal(std::span<const std::uint8_t, 32> left, std::span<const std::uint8_t, 32> right);
-
-#ifndef CAISSON_FREESTANDING
-// Asks this machine's CPUID once. Host programs only.
-[[nodiscard]] Sha256Engine detect_sha256_engine();
-#endif
 
 } // namespace crypto
