@@ -7,7 +7,7 @@
 // Invariants: to_line(r) read back gives r; a line that reads is to_line of what it reads as.
 #pragma once
 
-#include "hypervisor/core/audit/chain.hpp"
+#include "hypervisor/core/audit/log.hpp"
 
 #include <cstdint>
 #include <optional>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // image-tools/audit/verifier.hpp - is a log what the hypervisor wrote? Line by line, with the first wrong record named.
 //
-// Chain and MACs by the hypervisor's own definition (hypervisor/core/audit/chain.hpp).
+// Chain and MACs by the hypervisor's own definition (hypervisor/core/audit/log.hpp).
 // Trust:      every line is hostile; the operator's private key is only asked for key 0.
 // Invariants: a log with any record changed, removed, added or moved has a finding, and the first one names the place;
 //             a log that ends without a closing record has one.

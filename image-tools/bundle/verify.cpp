@@ -213,8 +213,7 @@ Verified verify(const bytes::Source& file, const bundle::KeyTable& keys, const s
 BundleSummary summarize(const bytes::Source& file, const std::string& name) {
     const auto buffer = std::make_unique<bundle::HeaderBuffer>();
     take(buffer->load(file), name);
-    const bundle::Contents contents =
-        take(bundle::Contents::parse(*buffer, hash_engine()), name);
+    const bundle::Contents contents = take(bundle::Contents::parse(*buffer, hash_engine()), name);
     return summary_of(contents, file);
 }
 

@@ -7,6 +7,8 @@
 
 #include "hypervisor/core/audit/frame.hpp"
 
+#include <span>
+
 namespace audit {
 
 // Takes the line byte by byte.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "image-tools/channel/frame_decoder.hpp"
 
+#include "hypervisor/core/audit/whole_frame_test.hpp"
+
 #include <gtest/gtest.h>
 
 #include <string>
@@ -12,13 +14,6 @@ using audit::FrameDecoder;
 using audit::FrameHeader;
 using audit::FrameType;
 using Got = audit::FrameDecoder::Got;
-
-std::string encode(const FrameHeader& header, const std::string& payload) {
-    std::array<char, audit::frame_max> out{};
-    const std::size_t length = audit::encode_frame(out, header, payload);
-    EXPECT_GT(length, 0u);
-    return {out.data(), length};
-}
 
 struct Seen {
     std::vector<std::string> frames;
@@ -56,9 +51,10 @@ TEST(Frame, RoundTrip) {
     for (int i = 0; i < 256; ++i)
         all += static_cast<char>(i);
     const std::string biggest(CAISSON_FRAME_MAX, '\x1E');
-    const std::string line =
-        encode({FrameType::output, 0, 1}, all) + encode({FrameType::audit}, "event=start seq=1") +
-        encode({FrameType::output, 4294967294, UINT64_MAX}, biggest) + encode({FrameType::end}, "");
+    const std::string line = audit::encode_frame({FrameType::output, 0, 1}, all) +
+                             audit::encode_frame({FrameType::audit}, "event=start seq=1") +
+                             audit::encode_frame({FrameType::output, 4294967294, UINT64_MAX}, biggest) +
+                             audit::encode_frame({FrameType::end}, "");
     const Seen seen = decode("SeaBIOS\r\n" + line);
     EXPECT_EQ(seen.noise, "SeaBIOS\r\n");
     EXPECT_EQ(seen.errors, 0);
@@ -71,14 +67,15 @@ TEST(Frame, RoundTrip) {
 }
 
 TEST(Frame, GuestCannotForge) {
-    const std::string forged = encode({FrameType::exit}, "partition=other status=0");
-    const Seen seen = decode(encode({FrameType::output, 1, 1}, "x\n" + forged + forged.substr(0, 5)));
+    const std::string forged = audit::encode_frame({FrameType::exit}, "partition=other status=0");
+    const Seen seen =
+        decode(audit::encode_frame({FrameType::output, 1, 1}, "x\n" + forged + forged.substr(0, 5)));
     ASSERT_EQ(seen.frames.size(), 1u);
     EXPECT_EQ(seen.errors, 0);
 }
 
 TEST(Frame, BrokenLinesAreErrorsAndRecover) {
-    const std::string good = encode({FrameType::log}, "ok");
+    const std::string good = audit::encode_frame({FrameType::log}, "ok");
     for (const char* bad :
          {"\x1Ez hv 0 1 x\n", "\x1Eo", "\x1Eo  1", "\x1Eo3 1", "\x1Eo x", "\x1Eo h 1", "\x1Eo hvx",
           "\x1Eo 01 1", "\x1Eo 4294967295 1", "\x1Eo 1 18446744073709551616 ", "\x1Eo 1 1 1025 ",

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// image-tools/channel/record_reader.hpp - the records of hypervisor/core/audit/record.hpp read back.
+// image-tools/channel/record_reader.hpp - the records of hypervisor/core/audit/record.hpp read back, and what the
+// hypervisor's records of an exit, the end and a boot hold (written in hypervisor/kernel; every boot test reads them).
 //
 // Trust: a record is the hypervisor's if its frame was; its text is still checked, whole and in order.
 #pragma once
@@ -10,6 +11,28 @@
 
 namespace audit {
 
+struct ExitRecord {
+    std::string_view partition;
+    std::uint64_t generation = 1;
+    std::uint8_t status = 0;
+    std::string_view reason; // exit, signal, fault, stopped
+    std::string_view detail; // none, or what it was stopped for
+    std::uint64_t exits = 0, refusals = 0, dropped = 0;
+    std::uint64_t started = 0, first_output = 0, ended = 0; // TSC
+    bool last = true;
+};
+struct EndRecord {
+    std::string_view reason; // all-stopped, panic, refused
+    std::string_view action; // poweroff, reboot, halt
+};
+struct BootRecord {
+    std::uint64_t entry = 0, verified = 0, ready = 0; // TSC
+    std::uint64_t memory_hypervisor = 0, memory_bundle = 0, memory_partitions = 0;
+    std::uint64_t cpus = 0;
+    std::uint64_t abi = 0; // CAISSON_ABI_VERSION
+    std::string_view build_id;
+};
+// Exactly their pairs, in their order; nothing otherwise.
 [[nodiscard]] std::optional<ExitRecord> parse_exit(std::string_view payload);
 [[nodiscard]] std::optional<EndRecord> parse_end(std::string_view payload);
 [[nodiscard]] std::optional<BootRecord> parse_boot(std::string_view payload);

@@ -6,13 +6,9 @@
 // Invariants: I1  no payload byte can open or close a frame: the length alone decides
 #pragma once
 
+#include "hypervisor/base/fail.hpp"
+#include "hypervisor/base/text.hpp"
 #include "partitions/abi/console.h"
-
-#include <array>
-#include <cstddef>
-#include <cstdint>
-#include <span>
-#include <string_view>
 
 namespace audit {
 
@@ -25,14 +21,20 @@ struct FrameHeader {
     std::uint64_t generation = 0;
 };
 
-// RS, type, three spaces, partition (10 digits), generation (20), length (4), space; then payload and LF.
-inline constexpr std::size_t frame_header_max = 1 + 1 + 1 + 10 + 1 + 20 + 1 + 4 + 1;
-inline constexpr std::size_t frame_max = frame_header_max + CAISSON_FRAME_MAX + 1;
+// RS, type, three spaces, partition (10 digits), generation (20), length (4), space.
+using FrameHead = base::Text<1 + 1 + 1 + 10 + 1 + 20 + 1 + 4 + 1>;
 
-// Writes the bytes that go before the payload; 0 when `out` is too small or `length` over CAISSON_FRAME_MAX.
-[[nodiscard]] std::size_t encode_header(std::span<char> out, const FrameHeader& header, std::size_t length);
-// The whole frame; 0 when it does not fit.
-[[nodiscard]] std::size_t encode_frame(std::span<char> out, const FrameHeader& header,
-                                       std::span<const char> payload);
+// What goes before a payload of `length` bytes (at most CAISSON_FRAME_MAX); a line feed goes behind it.
+[[nodiscard]] inline FrameHead encode_head(const FrameHeader& header, std::size_t length) {
+    base::expects(length <= CAISSON_FRAME_MAX, "frame: too long");
+    FrameHead text;
+    text << static_cast<char>(CAISSON_FRAME_START) << static_cast<char>(header.type) << ' ';
+    if (header.partition == hypervisor_id)
+        text << "hv";
+    else
+        text << header.partition;
+    text << ' ' << header.generation << ' ' << length << ' ';
+    return text;
+}
 
 } // namespace audit

@@ -50,48 +50,4 @@ Record& Record::add_bytes(std::string_view name, std::span<const std::uint8_t> b
     return *this;
 }
 
-Record& Record::add_pairs(std::string_view pairs) {
-    text_ << ' ' << pairs;
-    return *this;
-}
-
-Record build(const ExitRecord& exit) {
-    Record record;
-    record.add("partition", exit.partition)
-        .add("generation", exit.generation)
-        .add("status", std::uint64_t{exit.status})
-        .add("reason", exit.reason)
-        .add("detail", exit.detail)
-        .add("exits", exit.exits)
-        .add("refusals", exit.refusals)
-        .add("dropped", exit.dropped)
-        .add("started", exit.started)
-        .add("first_output", exit.first_output)
-        .add("ended", exit.ended)
-        .add("last", std::uint64_t{exit.last});
-    return record;
-}
-
-Record build(const EndRecord& end) {
-    Record record;
-    record.add("reason", end.reason).add("action", end.action);
-    return record;
-}
-
-Record build(const BootRecord& boot) {
-    base::Text<16> abi;
-    abi << (boot.abi >> 16) << '.' << (boot.abi & 0xFFFF);
-    Record record;
-    record.add("entry", boot.entry)
-        .add("verified", boot.verified)
-        .add("ready", boot.ready)
-        .add("memory_hypervisor", boot.memory_hypervisor)
-        .add("memory_bundle", boot.memory_bundle)
-        .add("memory_partitions", boot.memory_partitions)
-        .add("cpus", boot.cpus)
-        .add("abi", abi.view())
-        .add("build", boot.build_id);
-    return record;
-}
-
 } // namespace audit

@@ -7,6 +7,7 @@
 // Invariants: I1  the consumer sees each byte once and in order   I2  head - tail never exceeds the capacity
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstddef>
@@ -22,8 +23,7 @@ public:
     // Producer. Takes what fits and returns how much; the rest is the caller's to retry or to drop().
     std::size_t push(std::span<const char> bytes) {
         const std::uint64_t head = head_.load(std::memory_order_relaxed);
-        const std::uint64_t room = Capacity - (head - tail_.load(std::memory_order_acquire));
-        const std::size_t count = bytes.size() < room ? bytes.size() : static_cast<std::size_t>(room);
+        const std::size_t count = std::min(bytes.size(), room());
         for (std::size_t i = 0; i < count; ++i)
             bytes_[(head + i) & (Capacity - 1)] = bytes[i];
         head_.store(head + count, std::memory_order_release);
@@ -41,9 +41,8 @@ public:
     [[nodiscard]] std::span<const char> peek() const {
         const std::uint64_t tail = tail_.load(std::memory_order_relaxed);
         const std::uint64_t ready = head_.load(std::memory_order_acquire) - tail;
-        const std::size_t at = static_cast<std::size_t>(tail & (Capacity - 1));
-        const std::size_t run = Capacity - at;
-        return {bytes_.data() + at, ready < run ? static_cast<std::size_t>(ready) : run};
+        const std::size_t at = tail & (Capacity - 1), run = Capacity - at;
+        return {bytes_.data() + at, std::min<std::size_t>(ready, run)};
     }
     void consume(std::size_t count) {
         tail_.store(tail_.load(std::memory_order_relaxed) + count, std::memory_order_release);

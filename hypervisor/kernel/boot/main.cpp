@@ -90,17 +90,19 @@ void open_audit_log() {
 
 void record_boot() {
     Machine& m = machine();
-    audit::BootRecord record;
-    record.entry = m.times.entry_tsc;
-    record.verified = m.times.verified_tsc;
-    record.ready = cpu::rdtsc();
-    record.memory_hypervisor = hypervisor_bytes();
-    record.memory_bundle = m.boot.module.bytes;
-    record.memory_partitions = partition_bytes();
-    record.cpus = m.cpus.size();
-    record.abi = CAISSON_ABI_VERSION;
-    record.build_id = CAISSON_BUILD_ID;
-    console::record(audit::FrameType::boot, audit::build(record).view());
+    base::Text<16> abi;
+    abi << (CAISSON_ABI_VERSION >> 16) << '.' << (CAISSON_ABI_VERSION & 0xFFFF);
+    audit::Record record;
+    record.add("entry", m.times.entry_tsc)
+        .add("verified", m.times.verified_tsc)
+        .add("ready", cpu::rdtsc())
+        .add("memory_hypervisor", hypervisor_bytes())
+        .add("memory_bundle", m.boot.module.bytes)
+        .add("memory_partitions", partition_bytes())
+        .add("cpus", m.cpus.size())
+        .add("abi", abi.view())
+        .add("build", CAISSON_BUILD_ID);
+    console::record(audit::FrameType::boot, record.view());
 }
 
 // Own share verified: tell the boot CPU, wait for its word.

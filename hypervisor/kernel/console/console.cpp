@@ -33,9 +33,8 @@ void send(const audit::FrameHeader& header, std::span<const char> payload) {
     if (base::weak(base::Weakness::unframed) && header.type == audit::FrameType::output &&
         payload[0] == CAISSON_FRAME_START)
         return uart.write(std::as_bytes(payload));
-    std::array<char, audit::frame_header_max> head{};
-    const std::size_t size = audit::encode_header(head, header, payload.size());
-    uart.write(std::as_bytes(std::span{head}.first(size)));
+    const audit::FrameHead head = audit::encode_head(header, payload.size());
+    uart.write(std::as_bytes(std::span{head.view()}));
     uart.write(std::as_bytes(payload));
     constexpr char end = '\n';
     uart.write(std::as_bytes(std::span{&end, 1}));

@@ -42,8 +42,9 @@ drivers::Power<cpu::Ports> power{cpu::Ports{}};
     const acpi::Fadt fadt = machine().acpi.fadt.value_or(acpi::Fadt{});
     const auto& sleep = machine().acpi.soft_off;
     console::end_audit(reason, text);
-    console::record(audit::FrameType::end,
-                    audit::build(audit::EndRecord{reason, names[static_cast<std::size_t>(action)]}).view());
+    audit::Record record;
+    record.add("reason", reason).add("action", names[static_cast<std::size_t>(action)]);
+    console::record(audit::FrameType::end, record.view());
     console::drain();
     if (action != plan::AllStopped::halt) {
         if (machine().is_qemu && debug_value != 0)

@@ -91,26 +91,29 @@ void reset_vcpu(Vcpu& vcpu) {
 
 void report_end(Partition& partition, bool last) {
     console::finish_output(partition);
-    audit::ExitRecord record;
-    record.partition = partition.name;
-    record.generation = partition.policy.generation;
-    record.status = partition.ending.status;
-    record.reason = vcpu::name_of(partition.ending.reason);
-    record.detail = partition.ending.detail;
-    record.exits = partition.total(&vcpu::Counters::exits);
-    record.refusals = partition.total(&vcpu::Counters::refusals);
-    record.dropped = partition.ring.dropped();
-    record.started = partition.started_tsc;
-    record.first_output = partition.first_output_tsc.load(std::memory_order_relaxed);
-    record.ended = cpu::rdtsc();
-    record.last = last;
+    const std::uint64_t now = cpu::rdtsc();
+    const auto fill = [&](audit::Record& record) {
+        record.add("partition", partition.name)
+            .add("generation", partition.policy.generation)
+            .add("status", partition.ending.status)
+            .add("reason", vcpu::name_of(partition.ending.reason))
+            .add("detail", partition.ending.detail)
+            .add("exits", partition.total(&vcpu::Counters::exits))
+            .add("refusals", partition.total(&vcpu::Counters::refusals))
+            .add("dropped", partition.ring.dropped())
+            .add("started", partition.started_tsc)
+            .add("first_output", partition.first_output_tsc.load(std::memory_order_relaxed))
+            .add("ended", now)
+            .add("last", std::uint64_t{last});
+    };
     dma::report_faults();
     for (Cpu* cpu : machine().cpus) // nobody else looks at their banks
         if (cpu->vcpu == nullptr)
             request(*cpu, request_machine_check);
-    const audit::Record text = audit::build(record);
+    audit::Record text;
+    fill(text);
     console::exit_record(partition, text.view());
-    console::audit_event("ended", [&](audit::Record& event) { event.add_pairs(text.view()); });
+    console::audit_event("ended", fill);
 }
 
 // Memory as it must be, vCPU 0 ready to enter.
