@@ -5,7 +5,7 @@
 // Trust: the ELFs come from the installation; their bytes are still read with bounds.
 #pragma once
 
-#include "hypervisor/core/bundle/keys.hpp"
+#include "hypervisor/core/bundle/format.hpp"
 
 #include <filesystem>
 #include <optional>

@@ -68,7 +68,7 @@ public:
         const bool there = input.file && input.file->file == out_.handle() && input.file->offset == offset;
         for (std::uint64_t leaf = 0; leaf < bundle::leaf_count(shape.size); ++leaf) {
             std::uint64_t left = bundle::leaf_length(shape.size, leaf);
-            bundle::LeafHash hash(shape.type, shape.partition, leaf, left, engine_);
+            crypto::Sha256 hash = bundle::begin_leaf(shape.type, shape.partition, leaf, left, engine_);
             // Pieces divide leaves: both are powers of two.
             for (; left > 0; left -= std::min<std::uint64_t>(left, piece)) {
                 const std::span<const std::uint8_t> bytes = content.next();

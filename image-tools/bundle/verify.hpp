@@ -4,7 +4,6 @@
 // Trust: the file is hostile until verified. Errors: E0401 (not a bundle), E0501 (does not verify; exit 5).
 #pragma once
 
-#include "hypervisor/core/bundle/keys.hpp"
 #include "hypervisor/core/bundle/verify.hpp"
 #include "hypervisor/core/bytes/source.hpp"
 #include "image-tools/bundle/planning.hpp"

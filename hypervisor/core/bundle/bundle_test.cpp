@@ -17,6 +17,10 @@ using Bytes = std::vector<std::byte>;
 
 constexpr auto engine = crypto::Sha256Engine::portable;
 
+Hash key_id(const std::array<std::uint8_t, 32>& public_key) {
+    return crypto::sha256(bytes::of(public_key), engine);
+}
+
 struct Key {
     std::array<std::uint8_t, 32> seed{};
     std::array<std::uint8_t, 32> public_key{};
@@ -117,7 +121,7 @@ struct Bundle {
         header.total_size = file.size();
         header.security_version = 5;
         header.build_epoch = 1;
-        header.key_id = key_id(key.public_key, engine);
+        header.key_id = key_id(key.public_key);
         header.hash_algorithm = hash_sha256;
         header.leaf_log2 = leaf_log2;
         header.section_count = static_cast<std::uint32_t>(sections.size());
@@ -205,8 +209,6 @@ TEST(Bundle, SignerIsNamed) {
     const auto contents = Contents::parse(buffer, engine);
     ASSERT_TRUE(contents.ok());
     EXPECT_EQ(contents->section_name(2), "c");
-    EXPECT_EQ(contents->find(SectionType::root), 3u);
-    EXPECT_FALSE(contents->find(SectionType::root, 4));
     EXPECT_EQ(contents->table_section(), 1u);
 }
 
@@ -297,10 +299,10 @@ TEST(Bundle, KeysDecide) {
     EXPECT_EQ(error_of(bundle.file, table_with(release(), 6)), Error::security_version_too_low);
     EXPECT_TRUE(verify_all(bundle.file, table_with(release(), 5)).ok());
     // Signed by another key that claims to be the trusted one.
-    const Bundle forged{
-        Key{2}, small_parts(), [](std::span<std::byte> header) {
-            EXPECT_TRUE(bytes::store(header, offsetof(Header, key_id), key_id(release().public_key, engine)));
-        }};
+    const Bundle forged{Key{2}, small_parts(), [](std::span<std::byte> header) {
+                            EXPECT_TRUE(
+                                bytes::store(header, offsetof(Header, key_id), key_id(release().public_key)));
+                        }};
     EXPECT_EQ(error_of(forged.file, table_with(release())), Error::bad_signature);
 }
 
@@ -379,7 +381,7 @@ TEST(Bundle, SignedNonsenseIsRefusedAllTheSame) {
         {"two tables", Error::no_table_section, 2, put_section(2, 0, 2u)},
         {"no table", Error::no_table_section, no_index, put_section(1, 0, 3u)},
         {"late leaves", Error::no_leaves_section, 2, put_section(2, 0, 1u)},
-        {"no leaves", Error::no_leaves_section, no_index, put_section(0, 0, 3u)},
+        {"no leaves", Error::no_leaves_section, 0, put_section(0, 0, 3u)},
         {"leaf count", Error::bad_leaf_count, 0, put_section(0, offsetof(Section, size), std::uint64_t{96})},
     };
     for (const BadHeader& item : cases) {
@@ -441,7 +443,7 @@ TEST(Bundle, UnreadableIsSaid) {
     EXPECT_EQ(status.error().error, Error::unreadable);
     EXPECT_FALSE(verify_leaf(*contents, leaves, 2, 0, bytes::Source{blind, 4999}, engine).ok());
     EXPECT_FALSE(buffer.load(bytes::Source{blind, 9000}).ok());
-    EXPECT_TRUE(buffer.header().empty());
+    EXPECT_TRUE(buffer.bytes().empty());
 }
 
 } // namespace

@@ -18,44 +18,20 @@ bool is_text(std::span<const char> field) {
     return length < field.size() && bytes::is_zero(std::as_bytes(field.subspan(length)));
 }
 
-std::string_view text_of(std::span<const std::byte> field) {
-    const auto* text = static_cast<const char*>(static_cast<const void*>(field.data()));
-    std::size_t length = 0;
-    while (length < field.size() && text[length] != '\0')
-        ++length;
-    return {text, length};
-}
-
-bool is_known(std::uint32_t type) {
-    return type >= static_cast<std::uint32_t>(SectionType::leaves) &&
-           type <= static_cast<std::uint32_t>(SectionType::secret);
-}
-
-// Who may own a section of that type: leaf lists and the plan belong to the appliance, a root image to a
-// partition.
-bool owner_allowed(const Section& section) {
+// Whether it is of a known type and has an owner that such a section may have: leaf lists and the plan belong to the
+// appliance, a root image to a partition.
+bool is_allowed(const Section& section) {
     const bool appliance = section.partition == no_partition;
     if (!appliance && section.partition >= max_sections)
         return false;
-    switch (static_cast<SectionType>(section.type)) {
-    case SectionType::leaves:
-    case SectionType::table:
+    if (section.is(SectionType::leaves) || section.is(SectionType::table))
         return appliance;
-    case SectionType::root:
+    if (section.is(SectionType::root))
         return !appliance;
-    case SectionType::kernel:
-    case SectionType::module:
-    case SectionType::meta:
-    case SectionType::sbom:
-    case SectionType::secret:
-        return true;
-    }
-    return false;
+    return section.type != 0 && section.type <= static_cast<std::uint32_t>(SectionType::secret);
 }
 
-Status check_header(const Header& header, std::size_t size) {
-    if (header.magic != magic || header.format != format_version || header.header_size != size)
-        return failure(Error::not_a_bundle);
+Status check_header(const Header& header) {
     if (header.hash_algorithm != hash_sha256 || header.leaf_log2 != leaf_log2)
         return failure(Error::unsupported_hash);
     if (header.flags != 0 || header.reserved1 != 0 || !bytes::is_zero(bytes::of(header.reserved0)) ||
@@ -65,7 +41,8 @@ Status check_header(const Header& header, std::size_t size) {
         return failure(Error::bad_name);
     const std::uint64_t entries = std::uint64_t{header.section_count} * section_entsize;
     if (header.section_entsize != section_entsize || header.section_count < 2 ||
-        header.section_count > max_sections || sections_offset + entries > size - signature_size)
+        header.section_count > max_sections ||
+        sections_offset + entries > header.header_size - signature_size)
         return failure(Error::bad_section_count);
     return base::success;
 }
@@ -73,7 +50,7 @@ Status check_header(const Header& header, std::size_t size) {
 // One entry by itself; `end` is where what precedes it ends.
 Status check_section(const Section& section, std::uint32_t index, std::uint64_t end,
                      std::uint64_t total_size) {
-    if (!is_known(section.type) || !owner_allowed(section))
+    if (!is_allowed(section))
         return failure(Error::bad_section_type, index);
     if (section.flags != 0 || !bytes::is_zero(bytes::of(section.reserved)))
         return failure(Error::reserved_not_zero, index);
@@ -82,7 +59,7 @@ Status check_section(const Section& section, std::uint32_t index, std::uint64_t 
     if (section.size == 0 || (section.mem_size != 0 && section.mem_size != section.size))
         return failure(Error::bad_section_size, index);
     // A root image is mapped by pages: its last page must hold nothing else.
-    if (section.type == static_cast<std::uint32_t>(SectionType::root) && section.size % page != 0)
+    if (section.is(SectionType::root) && section.size % page != 0)
         return failure(Error::bad_section_size, index);
     if ((section.align_log2 != page_log2 && section.align_log2 != leaf_log2) ||
         section.offset % (std::uint64_t{1} << section.align_log2) != 0)
@@ -97,94 +74,66 @@ Status check_section(const Section& section, std::uint32_t index, std::uint64_t 
 } // namespace
 
 Result<Contents> Contents::parse(const HeaderBuffer& buffer, crypto::Sha256Engine engine) {
-    const auto bytes = buffer.header();
-    const auto header = bytes::load<Header>(bytes, 0);
-    if (!header)
-        return failure(Error::too_short);
-    CAISSON_TRY(check_header(*header, bytes.size()));
-    if (!crypto::equal(bundle::bundle_id(bytes, engine), header->bundle_id))
+    CAISSON_TRY(check_header(buffer.header()));
+    const auto bytes = buffer.bytes();
+    if (!crypto::equal(bundle::bundle_id(bytes, engine), buffer.header().bundle_id))
         return failure(Error::bundle_id_mismatch);
-    Contents contents{bytes, *header};
+    Contents contents{buffer};
     CAISSON_TRY(contents.check_sections());
     // Behind the last entry the header is zero up to the signature.
-    const std::size_t end = sections_offset + std::size_t{header->section_count} * section_entsize;
-    if (!bytes::is_zero(bytes.subspan(end, bytes.size() - signature_size - end)))
+    const std::size_t end = sections_offset + std::size_t{contents.section_count()} * section_entsize;
+    if (!bytes::is_zero(bytes.first(bytes.size() - signature_size).subspan(end)))
         return failure(Error::reserved_not_zero);
     return contents;
 }
 
 Status Contents::check_sections() {
-    std::uint64_t end = header_.header_size;
+    std::uint64_t end = header().header_size;
     std::uint64_t leaves = 0;
     for (std::uint32_t index = 0; index < section_count(); ++index) {
-        const Section entry = section(index);
-        CAISSON_TRY(check_section(entry, index, end, header_.total_size));
+        const Section& entry = section(index);
+        CAISSON_TRY(check_section(entry, index, end, header().total_size));
         end = entry.offset + entry.size;
-        if (entry.type == static_cast<std::uint32_t>(SectionType::leaves)) {
-            if (index != 0)
-                return failure(Error::no_leaves_section, index);
-            leaves_ = index;
+        if (entry.is(SectionType::leaves) != (index == leaves_section()))
+            return failure(Error::no_leaves_section, index);
+        if (index != leaves_section())
+            leaves += leaf_count(index);
+        if (!entry.is(SectionType::table))
             continue;
-        }
-        leaves += bundle::leaf_count(entry.size);
-        if (entry.type == static_cast<std::uint32_t>(SectionType::table)) {
-            if (table_ != no_index)
-                return failure(Error::no_table_section, index);
-            table_ = index;
-        }
+        if (table_ != no_index)
+            return failure(Error::no_table_section, index);
+        table_ = index;
     }
-    if (leaves_ == no_index)
-        return failure(Error::no_leaves_section);
     if (table_ == no_index)
         return failure(Error::no_table_section);
-    if (section(leaves_).size != leaves * hash_size)
-        return failure(Error::bad_leaf_count, leaves_);
+    if (section(leaves_section()).size != leaves * hash_size)
+        return failure(Error::bad_leaf_count, leaves_section());
     return base::success;
 }
 
-Section Contents::section(std::uint32_t index) const {
+const Section& Contents::section(std::uint32_t index) const {
     base::expects(index < section_count(), "bundle: section index");
-    Section entry;
-    std::memcpy(&entry, bytes_.data() + sections_offset + std::size_t{index} * section_entsize,
-                sizeof(entry));
-    return entry;
-}
-
-std::string_view Contents::section_name(std::uint32_t index) const {
-    base::expects(index < section_count(), "bundle: section index");
-    const std::size_t offset =
-        sections_offset + std::size_t{index} * section_entsize + offsetof(Section, name);
-    return text_of(bytes_.subspan(offset, sizeof(Section::name)));
+    return buffer_->section(index);
 }
 
 std::uint64_t Contents::leaf_count(std::uint32_t index) const {
     return bundle::leaf_count(section(index).size);
 }
 
-std::optional<std::uint32_t> Contents::find(SectionType type, std::uint32_t from) const {
-    for (std::uint32_t index = from; index < section_count(); ++index)
-        if (section(index).type == static_cast<std::uint32_t>(type))
-            return index;
-    return std::nullopt;
-}
-
 std::uint64_t Contents::leaf_list_offset(std::uint32_t index) const {
     std::uint64_t leaves = 0;
-    for (std::uint32_t before = 0; before < index; ++before)
-        if (before != leaves_)
-            leaves += leaf_count(before);
+    for (std::uint32_t before = leaves_section() + 1; before < index; ++before)
+        leaves += leaf_count(before);
     return leaves * hash_size;
 }
 
 Contents::Gap Contents::gap(std::uint32_t index) const {
     base::expects(index < gap_count(), "bundle: gap index");
-    std::uint64_t start = header_.header_size;
-    if (index > 0) {
-        const Section before = section(index - 1);
-        start = before.offset + before.size;
-    }
-    const std::uint64_t end = index < section_count() ? section(index).offset : header_.total_size;
-    return {start, end - start, index == 0 ? no_index : index - 1};
+    const std::uint32_t before = index == 0 ? no_index : index - 1;
+    const std::uint64_t start =
+        index == 0 ? header().header_size : section(before).offset + section(before).size;
+    const std::uint64_t end = index < section_count() ? section(index).offset : header().total_size;
+    return {start, end - start, before};
 }
 
 } // namespace bundle

@@ -84,11 +84,46 @@ struct Section {
     Hash root_hash;
     std::array<char, 32> name; // "web.root", NUL-padded, for people
     std::array<std::uint8_t, 24> reserved;
+
+    [[nodiscard]] constexpr bool is(SectionType what) const {
+        return type == static_cast<std::uint32_t>(what);
+    }
 };
 static_assert(sizeof(Section) == section_entsize);
 
 inline constexpr char signature_domain[] = "caisson bundle v1"; // with its NUL: 18 bytes
 inline constexpr char leaf_domain[] = "caisson leaf v1";
 inline constexpr char root_domain[] = "caisson root v1";
+
+// The trust anchor inside the loader ELF, section `.caisson.keys`. `caisson build` fills a copy of the ELF; the slot as
+// compiled is empty and an empty slot refuses everything. Who protects the ELF itself: docs/threat-model.md (Secure Boot,
+// or nobody).
+inline constexpr std::array<char, 16> key_table_magic{'C', 'A', 'I', 'S', 'S', 'O', 'N', '-',
+                                                      'K', 'E', 'Y', 'S', '-', 'V', '1', 0};
+inline constexpr std::uint32_t key_slots = 4;
+
+// Purpose bits. A slot with purpose 0 is empty.
+inline constexpr std::uint32_t purpose_bundle = 1; // may sign bundles
+
+// Flags.
+inline constexpr std::uint32_t key_development = 1; // made by the tool for this user: say DEVELOPMENT KEY
+
+struct KeySlot {
+    std::uint32_t purpose;
+    std::uint32_t flags;
+    std::uint64_t security_version_floor;    // a bundle below it is refused
+    std::array<std::uint8_t, 32> public_key; // Ed25519
+    std::array<std::uint8_t, 16> reserved;
+};
+static_assert(sizeof(KeySlot) == 64);
+
+struct KeyTable {
+    std::array<char, 16> magic;
+    std::uint32_t count;   // key_slots
+    std::uint32_t entsize; // sizeof(KeySlot)
+    std::array<std::uint8_t, 40> reserved;
+    std::array<KeySlot, key_slots> slots;
+};
+static_assert(sizeof(KeyTable) == 320);
 
 } // namespace bundle

@@ -9,56 +9,48 @@ namespace bundle {
 
 namespace {
 
-template <std::size_t Size> void add_domain(crypto::Sha256& hash, const char (&domain)[Size]) {
-    hash.update(std::as_bytes(std::span{domain})); // with its NUL
+// A hash that begins with a domain (and its NUL) and numbers.
+template <std::size_t Size, typename... Numbers>
+crypto::Sha256 begun(crypto::Sha256Engine engine, const char (&domain)[Size], const Numbers&... numbers) {
+    crypto::Sha256 hash{engine};
+    hash.update(std::as_bytes(std::span{domain}));
+    (hash.update(bytes::of(numbers)), ...);
+    return hash;
 }
 
 } // namespace
 
-LeafHash::LeafHash(std::uint32_t type, std::uint32_t partition, std::uint64_t leaf, std::uint64_t length,
-                   crypto::Sha256Engine engine)
-    : hash_(engine) {
-    add_domain(hash_, leaf_domain);
-    hash_.update(bytes::of(type));
-    hash_.update(bytes::of(partition));
-    hash_.update(bytes::of(leaf));
-    hash_.update(bytes::of(length));
+crypto::Sha256 begin_leaf(std::uint32_t type, std::uint32_t partition, std::uint64_t leaf,
+                          std::uint64_t length, crypto::Sha256Engine engine) {
+    return begun(engine, leaf_domain, type, partition, leaf, length);
 }
 
 Hash leaf_hash(std::uint32_t type, std::uint32_t partition, std::uint64_t leaf,
                std::span<const std::byte> data, crypto::Sha256Engine engine) {
-    LeafHash hash{type, partition, leaf, data.size(), engine};
+    crypto::Sha256 hash = begin_leaf(type, partition, leaf, data.size(), engine);
     hash.update(data);
     return hash.finish();
 }
 
 Hash root_hash(std::uint32_t type, std::uint32_t partition, std::uint64_t section_size,
                std::span<const std::byte> leaves, crypto::Sha256Engine engine) {
-    crypto::Sha256 hash{engine};
-    add_domain(hash, root_domain);
-    hash.update(bytes::of(type));
-    hash.update(bytes::of(partition));
-    hash.update(bytes::of(section_size));
+    crypto::Sha256 hash = begun(engine, root_domain, type, partition, section_size);
     hash.update(leaves);
     return hash.finish();
 }
 
 Hash bundle_id(std::span<const std::byte> header, crypto::Sha256Engine engine) {
     base::expects(header.size() >= sections_offset + signature_size, "bundle_id: header");
-    const std::array<std::byte, sizeof(Header::bundle_id) + sizeof(Header::key_id)> zeros{};
-    const std::array<std::byte, signature_size> no_signature{};
-    constexpr std::size_t ids = offsetof(Header, bundle_id);
-    static_assert(offsetof(Header, key_id) == ids + sizeof(Header::bundle_id));
+    // As long as both IDs, and as the signature.
+    const std::array<std::byte, signature_size> zeros{};
+    constexpr std::size_t ids = offsetof(Header, bundle_id), end = ids + zeros.size();
+    static_assert(end == offsetof(Header, key_id) + sizeof(Header::key_id));
     crypto::Sha256 hash{engine};
     hash.update(header.first(ids));
     hash.update(zeros);
-    hash.update(header.subspan(ids + zeros.size(), header.size() - signature_size - ids - zeros.size()));
-    hash.update(no_signature);
+    hash.update(header.first(header.size() - signature_size).subspan(end));
+    hash.update(zeros);
     return hash.finish();
-}
-
-Hash key_id(std::span<const std::uint8_t, 32> public_key, crypto::Sha256Engine engine) {
-    return crypto::sha256(std::as_bytes(public_key), engine);
 }
 
 } // namespace bundle

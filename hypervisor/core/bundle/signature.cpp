@@ -34,24 +34,20 @@ Status check_keys(const KeyTable& keys) {
 Result<Signer> verify_signature(const HeaderBuffer& buffer, const KeyTable& keys,
                                 crypto::Sha256Engine engine) {
     CAISSON_TRY(check_keys(keys));
-    const auto header = bytes::load<Header>(buffer.header(), 0);
-    if (!header)
-        return failure(Error::too_short);
+    const Header& header = buffer.header();
     bool any = false;
     for (std::uint32_t index = 0; index < key_slots; ++index) {
         const KeySlot& slot = keys.slots[index];
         if ((slot.purpose & purpose_bundle) == 0)
             continue;
         any = true;
-        if (!crypto::equal(key_id(slot.public_key, engine), header->key_id))
+        if (!crypto::equal(crypto::sha256(bytes::of(slot.public_key), engine), header.key_id))
             continue;
-        std::array<std::uint8_t, signature_size> signature;
-        std::memcpy(signature.data(), buffer.signature().data(), signature.size());
-        if (!crypto::ed25519_verify(signature, buffer.message(), slot.public_key))
+        if (!crypto::ed25519_verify(buffer.signature(), buffer.message(), slot.public_key))
             return failure(Error::bad_signature);
-        if (header->security_version < slot.security_version_floor)
+        if (header.security_version < slot.security_version_floor)
             return failure(Error::security_version_too_low);
-        return Signer{index, (slot.flags & key_development) != 0, header->security_version,
+        return Signer{index, (slot.flags & key_development) != 0, header.security_version,
                       slot.security_version_floor};
     }
     return failure(any ? Error::unknown_key : Error::no_trusted_key);

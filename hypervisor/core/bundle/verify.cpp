@@ -23,7 +23,7 @@ Hash hash_at(std::span<const std::byte> list, std::uint64_t leaf) {
 
 Result<bytes::Source> section_bytes(const Contents& contents, std::uint32_t index,
                                     const bytes::Source& file) {
-    const Section entry = contents.section(index);
+    const Section& entry = contents.section(index);
     const auto part = file.slice(entry.offset, entry.size);
     if (!part)
         return failure(Error::section_outside_file, index);
@@ -33,7 +33,7 @@ Result<bytes::Source> section_bytes(const Contents& contents, std::uint32_t inde
 Status verify_leaf_lists(const Contents& contents, std::span<const std::byte> leaves,
                          crypto::Sha256Engine engine) {
     const std::uint32_t own = contents.leaves_section();
-    const Section list = contents.section(own);
+    const Section& list = contents.section(own);
     if (leaves.size() != list.size)
         return failure(Error::bad_leaf_count, own);
     // Its own leaves are stored nowhere; by max_leaf_list_bytes there is one at most.
@@ -43,10 +43,8 @@ Status verify_leaf_lists(const Contents& contents, std::span<const std::byte> le
             root_hash(list.type, list.partition, list.size, std::as_bytes(std::span{leaf}), engine),
             list.root_hash))
         return failure(Error::root_mismatch, own);
-    for (std::uint32_t index = 0; index < contents.section_count(); ++index) {
-        if (index == own)
-            continue;
-        const Section entry = contents.section(index);
+    for (std::uint32_t index = own + 1; index < contents.section_count(); ++index) {
+        const Section& entry = contents.section(index);
         const Hash root =
             root_hash(entry.type, entry.partition, entry.size, leaf_list(contents, leaves, index), engine);
         if (!crypto::equal(root, entry.root_hash))
@@ -57,13 +55,13 @@ Status verify_leaf_lists(const Contents& contents, std::span<const std::byte> le
 
 Status verify_leaf(const Contents& contents, std::span<const std::byte> leaves, std::uint32_t index,
                    std::uint64_t leaf, const bytes::Source& section, crypto::Sha256Engine engine) {
-    const Section entry = contents.section(index);
+    const Section& entry = contents.section(index);
     base::expects(index != contents.leaves_section() && leaf < contents.leaf_count(index),
                   "bundle: leaf index");
     if (section.size() != entry.size)
         return failure(Error::bad_section_size, index);
     const std::uint64_t length = leaf_length(entry.size, leaf);
-    LeafHash hash{entry.type, entry.partition, leaf, length, engine};
+    crypto::Sha256 hash = begin_leaf(entry.type, entry.partition, leaf, length, engine);
     const bool seen = section.each(leaf * leaf_size, length, [&hash](std::span<const std::byte> piece) {
         hash.update(piece);
         return true;

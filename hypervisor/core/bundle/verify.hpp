@@ -5,23 +5,19 @@
 //   TRY(buffer.load(file));                                     // sizes and magic only
 //   Signer signer = TRY(verify_signature(buffer, keys, engine)); // then the signature, and only then
 //   Contents contents = TRY(Contents::parse(buffer, engine));    // what the header says
-//   TRY(verify_leaf_lists(contents, leaves, engine));           // `leaves`: private copy of the leaves
-//   section TRY(verify_section(contents, leaves, i, bytes, engine));    // any CPU, any section; or leaf by
-//   leaf for (i = 0; i < contents.gap_count(); ++i) TRY(verify_gap(contents, i, file));
+//   TRY(verify_leaf_lists(contents, leaves, engine));           // `leaves`: private copy of the leaves section
+//   TRY(verify_section(contents, leaves, i, bytes, engine));    // any CPU, any section; or leaf by leaf
+//   for (i = 0; i < contents.gap_count(); ++i)
+//       TRY(verify_gap(contents, i, file));
 //
 // Pure. Trust: every byte is hostile until the step that covers it has succeeded. Invariants: no section is
 // looked at before the signature holds; offsets are ascending, inside the file and never overlap; every byte
 // of the file is covered by the signature, a leaf hash or a gap check.
 #pragma once
 
-#include "hypervisor/core/bundle/format.hpp"
 #include "hypervisor/core/bundle/hash.hpp"
 #include "hypervisor/core/bundle/header_buffer.hpp"
-#include "hypervisor/core/bundle/issue.hpp"
-#include "hypervisor/core/bundle/keys.hpp"
-#include "hypervisor/core/bytes/source.hpp"
 
-#include <optional>
 #include <string_view>
 
 namespace bundle {
@@ -50,16 +46,16 @@ class Contents {
 public:
     [[nodiscard]] static Result<Contents> parse(const HeaderBuffer& buffer, crypto::Sha256Engine engine);
 
-    [[nodiscard]] const Header& header() const { return header_; }
-    [[nodiscard]] std::uint32_t section_count() const { return header_.section_count; }
+    [[nodiscard]] const Header& header() const { return buffer_->header(); }
+    [[nodiscard]] std::uint32_t section_count() const { return header().section_count; }
     // index < section_count()
-    [[nodiscard]] Section section(std::uint32_t index) const;
+    [[nodiscard]] const Section& section(std::uint32_t index) const;
     // "web.root"; into the buffer.
-    [[nodiscard]] std::string_view section_name(std::uint32_t index) const;
+    [[nodiscard]] std::string_view section_name(std::uint32_t index) const {
+        return section(index).name.data();
+    }
     [[nodiscard]] std::uint64_t leaf_count(std::uint32_t index) const;
-    // The first section of that type, from `from` on.
-    [[nodiscard]] std::optional<std::uint32_t> find(SectionType type, std::uint32_t from = 0) const;
-    [[nodiscard]] std::uint32_t leaves_section() const { return leaves_; }
+    [[nodiscard]] static constexpr std::uint32_t leaves_section() { return 0; }
     [[nodiscard]] std::uint32_t table_section() const { return table_; }
     // Where the leaf hashes of that section start inside the leaves section. Not for the leaves section
     // itself.
@@ -71,16 +67,14 @@ public:
         std::uint32_t after; // section before it, or no_index: the header
     };
     // The bytes of the file that belong to nothing, some of them empty.
-    [[nodiscard]] std::uint32_t gap_count() const { return header_.section_count + 1; }
+    [[nodiscard]] std::uint32_t gap_count() const { return section_count() + 1; }
     [[nodiscard]] Gap gap(std::uint32_t index) const;
 
 private:
-    Contents(std::span<const std::byte> bytes, const Header& header) : bytes_(bytes), header_(header) {}
+    explicit Contents(const HeaderBuffer& buffer) : buffer_(&buffer) {}
     [[nodiscard]] Status check_sections();
 
-    std::span<const std::byte> bytes_;
-    Header header_;
-    std::uint32_t leaves_ = no_index;
+    const HeaderBuffer* buffer_;
     std::uint32_t table_ = no_index;
 };
 

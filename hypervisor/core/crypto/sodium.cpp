@@ -18,9 +18,9 @@ void blake2b(std::span<std::uint8_t> out, std::span<const std::byte> data, std::
     (void)crypto_generichash_blake2b(out.data(), out.size(), raw(data), data.size(), raw(key), key.size());
 }
 
-bool ed25519_verify(std::span<const std::uint8_t, 64> signature, std::span<const std::byte> message,
+bool ed25519_verify(std::span<const std::byte, 64> signature, std::span<const std::byte> message,
                     std::span<const std::uint8_t, 32> public_key) {
-    return crypto_sign_ed25519_verify_detached(signature.data(), raw(message), message.size(),
+    return crypto_sign_ed25519_verify_detached(raw(signature), raw(message), message.size(),
                                                public_key.data()) == 0;
 }
 

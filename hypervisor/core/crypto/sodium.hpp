@@ -23,7 +23,7 @@ void blake2b(std::span<std::uint8_t> out, std::span<const std::byte> data,
 
 // Strict: refuses S >= L, non-canonical or small-order public keys, small-order R; the comparison is on the encoding of
 // R, so a non-canonical R never matches. Nothing here is secret.
-[[nodiscard]] bool ed25519_verify(std::span<const std::uint8_t, 64> signature,
+[[nodiscard]] bool ed25519_verify(std::span<const std::byte, 64> signature,
                                   std::span<const std::byte> message,
                                   std::span<const std::uint8_t, 32> public_key);
 
