@@ -3,8 +3,8 @@
 //
 // Pure: works on a VmcsAccess (vmcs.hpp). Every field that the controls make the CPU look at is written here, but host
 // RSP (entry stub).
-// Invariants: CR4 bits that the partition is not offered, and CR0.NE, CD and NW, are the hypervisor's: a guest that
-//             changes one exits; it reads its own value (the shadow).
+// Invariants: CR4 bits that the partition is not offered, CR4.MCE, and CR0.NE, CD and NW, are the hypervisor's: a guest that
+//             changes one exits; it reads its own value (the shadow). CR4.MCE stays as the hypervisor has it (rule 20).
 // Spec: Intel SDM vol. 3 "Guest-State Area", "Host-State Area", "VM-Execution Control Fields".
 #pragma once
 
@@ -59,7 +59,7 @@ void write_controls(Vmcs& vmcs, const ControlWords& words, const vcpu::Controls&
     vmcs.write(field::vpid, guest_vpid);
     vmcs.write(field::link_pointer, none);
     vmcs.write(field::cr0_mask, cr0_owned);
-    vmcs.write(field::cr4_mask, ~controls.cr4_allowed);
+    vmcs.write(field::cr4_mask, ~controls.cr4_allowed | cr4_mce);
 }
 
 template <typename Vmcs> void write_host(Vmcs& vmcs, const HostState& host) {

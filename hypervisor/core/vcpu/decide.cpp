@@ -264,7 +264,7 @@ bool inside_one(std::span<const RamRegion> ram, std::uint64_t gpa, std::uint64_t
 
 Action decide(Vcpu& vcpu, const Exit& exit) {
     const Action action = dispatch(vcpu, exit);
-    if (action.kind == ActionKind::inject && !action.advance &&
+    if (action.kind == ActionKind::inject &&
         vcpu.guard.note(vcpu.counters.exits, exit.rip, fingerprint(vcpu.registers, exit.rsp))) [[unlikely]]
         return refuse(vcpu, Refusal::loop);
     return action;

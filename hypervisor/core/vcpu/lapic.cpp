@@ -109,18 +109,18 @@ Ipi resolve_icr(std::uint64_t value, std::uint32_t self, std::uint32_t count) {
         return refused;
     const std::uint64_t everyone = ~std::uint64_t{0} >> (max_vcpus - count);
     const std::uint64_t targets = targets_of(value, self, everyone);
-    const auto vector = static_cast<std::uint8_t>(Vector::get(value));
+    const auto sent = static_cast<std::uint8_t>(Vector::get(value));
     const std::uint64_t mode = DeliveryMode::get(value);
     // Level-triggered de-assert: an old protocol's second half, without effect on any processor since.
     if (mode == mode_init && Trigger::test(value) && !Level::test(value))
         return {};
     const bool to_own = (targets >> self & 1) != 0;
-    if (mode == mode_fixed ? vector < first_vector : to_own || (mode != mode_init && mode != mode_startup))
+    if (mode == mode_fixed ? sent < first_vector : to_own || (mode != mode_init && mode != mode_startup))
         return refused;
     const IpiKind kind = mode == mode_fixed  ? IpiKind::fixed
                          : mode == mode_init ? IpiKind::init
                                              : IpiKind::startup;
-    return {.kind = targets != 0 ? kind : IpiKind::nothing, .vector = vector, .targets = targets};
+    return {.kind = targets != 0 ? kind : IpiKind::nothing, .vector = sent, .targets = targets};
 }
 
 bool lapic_passes(LapicBackend backend, std::uint32_t index, bool write) {
@@ -129,15 +129,11 @@ bool lapic_passes(LapicBackend backend, std::uint32_t index, bool write) {
 }
 
 Action lapic_read(Vcpu& vcpu, std::uint32_t index) {
-    switch (rule_of(index).read) {
-    case no:
-    case mediated: // writes only
-        return refuse(vcpu, Refusal::msr_read);
-    case direct:
+    const Access access = rule_of(index).read;
+    if (access == direct)
         return {.kind = ActionKind::read_lapic, .advance = true, .msr = index};
-    case own:
-        break;
-    }
+    if (access != own)
+        return refuse(vcpu, Refusal::msr_read);
     set_edx_eax(vcpu.registers, index == msr::x2apic_id    ? vcpu.index
                                 : index == msr::x2apic_ldr ? logical_id(vcpu.index)
                                                            : vcpu.icr);
@@ -146,8 +142,9 @@ Action lapic_read(Vcpu& vcpu, std::uint32_t index) {
 
 Action lapic_write(Vcpu& vcpu, std::uint32_t index, std::uint64_t value) {
     const Rule rule = rule_of(index);
-    const bool any_mode = rule.write == mediated && base::weak(base::Weakness::any_delivery);
-    const std::uint64_t writable = rule.writable | (any_mode ? delivery_mode : 0);
+    const std::uint64_t writable =
+        rule.writable |
+        (rule.write == mediated && base::weak(base::Weakness::any_delivery) ? delivery_mode : 0);
     if (rule.write == no || (value & ~writable) != 0 || rule.entry > vcpu.policy->last_local_vector)
         return refuse(vcpu, Refusal::msr_write);
     // xAPIC has no register for a self-IPI: it becomes what the ICR's shorthand would send.
