@@ -20,6 +20,19 @@
     movl $0x80010033, %eax                  /* PG WP NE ET MP PE */
     movl %eax, %cr0
 .endm
+/* `count` entries from `table` on: `first`, and each `step` more than the one before. */
+.macro fill_table table, count, first, step
+    movl $\table, %ebx
+    movl $(\first), %eax
+    xorl %edx, %edx
+1:  movl %eax, (%ebx)
+    movl %edx, 4(%ebx)
+    addl $8, %ebx
+    addl $\step, %eax
+    adcl $0, %edx
+    cmpl $(\table + 8 * \count), %ebx
+    jb 1b
+.endm
 .macro load_flat_segments
     movl $0x10, %eax
     movl %eax, %ds
@@ -87,32 +100,13 @@ common_entry:
     jz stop32
 
     movl $(early_pdpt + 3), early_pml4
-    movl $early_pdpt, %ebx
     testl $(1 << 26), %edx  /* 1 GiB pages */
     jz 2f
     movl $512, early_map_gigabytes
-    movl $0x83, %eax
-    xorl %edx, %edx
-1:  movl %eax, (%ebx)
-    movl %edx, 4(%ebx)
-    addl $8, %ebx
-    addl $0x40000000, %eax
-    adcl $0, %edx
-    cmpl $(early_pdpt + 4096), %ebx
-    jb 1b
+    fill_table early_pdpt, 512, 0x83, 0x40000000
     jmp 4f
-2:  movl $(early_pds + 3), %eax
-3:  movl %eax, (%ebx)
-    addl $8, %ebx
-    addl $4096, %eax
-    cmpl $(early_pds + 4 * 4096), %eax
-    jb 3b
-    movl $early_pds, %ebx
-    movl $0x83, %eax
-3:  movl %eax, (%ebx)
-    addl $8, %ebx
-    addl $0x200000, %eax
-    jnc 3b
+2:  fill_table early_pdpt, 4, early_pds+3, 4096
+    fill_table early_pds, 4*512, 0x83, 0x200000
 4:  enable_long_mode
     lgdt early_gdt_pointer
     ljmp $0x08, $long_entry
@@ -194,12 +188,9 @@ early_gdt_pointer:
 
 .section .data.entry, "aw", @progbits
 .balign 8
-.global boot_entry_tsc
-boot_entry_tsc:
-    .quad 0
-.global early_map_gigabytes
-early_map_gigabytes:
-    .long 4
+.global boot_entry_tsc, early_map_gigabytes
+boot_entry_tsc:         .quad 0
+early_map_gigabytes:    .long 4
 
 .section .bss.early, "aw", @nobits
 .balign 4096

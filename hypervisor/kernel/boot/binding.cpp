@@ -5,7 +5,6 @@
 #include "arch/x86_64/boot/topology.hpp"
 #include "arch/x86_64/cpu/instructions.hpp"
 #include "hypervisor/base/weakness.hpp"
-#include "hypervisor/core/paging/table_builder.hpp"
 #include "hypervisor/kernel/dma/dma.hpp"
 #include "hypervisor/kernel/panic/panic.hpp"
 #include "hypervisor/kernel/partition/partition.hpp"

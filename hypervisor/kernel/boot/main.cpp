@@ -34,17 +34,13 @@ crypto::Sha256Engine hash_engine() {
     return sse && sha ? crypto::Sha256Engine::sha_extensions : crypto::Sha256Engine::portable;
 }
 
-// A page below 1 MiB that firmware does not use; the start record has been read and the module lies elsewhere.
+// A page below 1 MiB that firmware does not use; the start record has been read and the module lies above.
 base::PhysAddr trampoline_page() {
     constexpr std::uint64_t lowest = 0x1000, limit = 0xa0000;
-    for (const memory::Run& range : machine().map.view()) {
-        const std::uint64_t at = range.base < lowest ? lowest : range.base;
-        const loader::Range& module = machine().boot.module;
-        const bool clear = at + base::page_size <= module.base || at >= module.base + module.bytes;
-        if (at + base::page_size <= range.end() && at < limit && clear)
-            return base::PhysAddr{at};
-    }
-    refuse_to_start("no usable page below 1 MiB to start the other CPUs from");
+    const auto page = machine().map.find(base::page_size, base::page_size, lowest);
+    if (!page || page->base >= limit)
+        refuse_to_start("no usable page below 1 MiB to start the other CPUs from");
+    return base::PhysAddr{page->base};
 }
 
 // Opens the audit log with what is about to run: the bundle's identity covers every byte of configuration and payload,

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "hypervisor/kernel/boot/stages.hpp"
 
-#include "arch/x86_64/cpu/raw.hpp"
 #include "hypervisor/kernel/panic/panic.hpp"
 #include "hypervisor/kernel/partition/load.hpp"
-#include "hypervisor/kernel/partition/partition.hpp"
 
 namespace hv {
 namespace {
@@ -40,13 +38,6 @@ const plan::Piece* copied_root(const Partition& partition, std::uint32_t section
         if (piece.kind == plan::RegionKind::root_image && piece.copied)
             return &piece;
     return nullptr;
-}
-
-bundle::Status verify_placed_root(const Partition& partition, std::uint64_t gpa, std::uint32_t section) {
-    copy_root(partition);
-    const SectionView root{section, &partition, gpa};
-    return bundle::verify_section(*machine().contents, machine().leaves, section, root.source(),
-                                  machine().hash_engine);
 }
 
 // Leaves `first`, `first + stride`, ... of a section.
@@ -121,12 +112,15 @@ bundle::Status verify_share(const Cpu& cpu) {
         if (cpu.vcpu == nullptr || cpu.vcpu->partition->index != owner)
             continue;
         const Partition& partition = *cpu.vcpu->partition;
-        if (const plan::Piece* piece = copied_root(partition, index)) {
-            if (cpu.vcpu->core.index == 0)
-                CAISSON_TRY(verify_placed_root(partition, piece->gpa, index));
-            continue;
+        const plan::Piece* const root = copied_root(partition, index);
+        if (root == nullptr) {
+            CAISSON_TRY(verify_leaves(index, cpu.vcpu->core.index, partition.vcpus.size()));
+        } else if (cpu.vcpu->core.index == 0) {
+            copy_root(partition, root->gpa);
+            const SectionView placed{index, &partition, root->gpa};
+            CAISSON_TRY(bundle::verify_section(contents, machine().leaves, index, placed.source(),
+                                               machine().hash_engine));
         }
-        CAISSON_TRY(verify_leaves(index, cpu.vcpu->core.index, partition.vcpus.size()));
     }
     return base::success;
 }

@@ -9,8 +9,6 @@
 #include "hypervisor/kernel/time/alarm.hpp"
 #include "partitions/abi/console.h"
 
-#include <atomic>
-
 namespace hv {
 namespace {
 

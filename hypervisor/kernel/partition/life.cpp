@@ -6,7 +6,6 @@
 #include "hypervisor/base/weakness.hpp"
 #include "hypervisor/kernel/cpu/cpu.hpp"
 #include "hypervisor/kernel/dma/dma.hpp"
-#include "hypervisor/kernel/machine.hpp"
 #include "hypervisor/kernel/panic/panic.hpp"
 #include "hypervisor/kernel/partition/load.hpp"
 #include "hypervisor/kernel/run/run.hpp"
@@ -46,10 +45,6 @@ void wait_for_siblings(Partition& partition) {
             request(*partition.vcpus[i]->cpu, request_look);
     }
     base::fail("a CPU does not answer its kicks", __FILE_NAME__, __LINE__);
-}
-
-void acknowledge(Partition& partition) {
-    partition.acknowledged.fetch_add(1, std::memory_order_acq_rel);
 }
 
 // Nothing interrupts this CPU any more, and nothing that already did is left over.
@@ -189,16 +184,16 @@ void sleep_while(Vcpu& vcpu, PartitionState state) {
     Partition& partition = *vcpu.partition;
     for (;;) {
         run_until_stopped(vcpu);
-        acknowledge(partition);
+        partition.acknowledged.fetch_add(1, std::memory_order_acq_rel);
         sleep_while(vcpu, PartitionState::stopping);
         silence_local_apic();
-        acknowledge(partition);
+        partition.acknowledged.fetch_add(1, std::memory_order_acq_rel);
         sleep_while(vcpu, PartitionState::quiet);
         sleep_while(vcpu, PartitionState::detached);
         sleep_while(vcpu, PartitionState::drained);
         reset_vcpu(vcpu);
         forget_requests(*vcpu.cpu, requests_of_a_life);
-        acknowledge(partition);
+        partition.acknowledged.fetch_add(1, std::memory_order_acq_rel);
     }
 }
 

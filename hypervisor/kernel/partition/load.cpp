@@ -4,20 +4,12 @@
 #include "arch/x86_64/cpu/guest_state.hpp"
 #include "hypervisor/core/bytes/reader.hpp"
 #include "hypervisor/kernel/entropy.hpp"
-#include "hypervisor/kernel/machine.hpp"
-#include "hypervisor/kernel/partition/partition.hpp"
 #include "partitions/abi/boot_page.h"
 
 #include <cstring>
 
 namespace hv {
 namespace {
-
-template <typename Visit> void each_region(const Partition& partition, plan::RegionKind kind, Visit visit) {
-    for (std::uint32_t i = 0; i < partition.plan.region_count; ++i)
-        if (partition.plan.regions[i].kind == kind)
-            visit(partition.plan.regions[i]);
-}
 
 // Copies bytes of a section, or of the plan's table, to guest memory.
 bool copy_to_guest(const Partition& partition, const plan::Load& load) {
@@ -79,7 +71,10 @@ std::span<const std::byte> SectionView::operator()(std::uint64_t offset, std::si
 }
 
 void clear_memory(const Partition& partition, bool scrub) {
-    each_region(partition, plan::RegionKind::ram, [&](const plan::Region& region) {
+    for (std::uint32_t i = 0; i < partition.plan.region_count; ++i) {
+        const plan::Region& region = partition.plan.regions[i];
+        if (region.kind != plan::RegionKind::ram)
+            continue;
         const bool all = each_guest_piece(WindowSide::target, partition, region.gpa, region.bytes, true,
                                           [scrub](std::span<std::byte> piece) {
                                               if (scrub)
@@ -88,7 +83,7 @@ void clear_memory(const Partition& partition, bool scrub) {
                                                   std::memset(piece.data(), 0, piece.size());
                                           });
         base::expects(all, "clear_memory: a region of the plan is not bound");
-    });
+    }
 }
 
 void load_payload(const Partition& partition) {
@@ -98,12 +93,10 @@ void load_payload(const Partition& partition) {
     fill_boot_page(partition);
 }
 
-void copy_root(const Partition& partition) {
-    each_region(partition, plan::RegionKind::root_image, [&](const plan::Region& region) {
-        const bool good =
-            copy_to_guest(partition, {region.gpa, region.bytes, 0, partition.plan.root_section, 0});
-        base::expects(good, "copy_root: the region of the plan is not bound");
-    });
+void copy_root(const Partition& partition, std::uint64_t gpa) {
+    const std::uint32_t section = partition.plan.root_section;
+    base::expects(copy_to_guest(partition, {gpa, machine().contents->section(section).size, 0, section, 0}),
+                  "copy_root: the region of the plan is not bound");
 }
 
 } // namespace hv

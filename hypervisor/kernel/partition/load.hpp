@@ -5,12 +5,11 @@
 // fields of the boot page are written; everything that a former generation or firmware left is gone first.
 #pragma once
 
-#include "hypervisor/core/bytes/source.hpp"
+#include "hypervisor/kernel/machine.hpp"
 #include "hypervisor/kernel/memory/window.hpp"
+#include "hypervisor/kernel/partition/partition.hpp"
 
 namespace hv {
-
-struct Partition;
 
 // A section, seen through this CPU's source window: in the bundle, or where it was placed in a partition's memory. One at
 // a time.
@@ -33,6 +32,6 @@ void clear_memory(const Partition& partition, bool scrub);
 void load_payload(const Partition& partition);
 
 // A root image that bind() placed in frames of its own (called before it is hashed there).
-void copy_root(const Partition& partition);
+void copy_root(const Partition& partition, std::uint64_t gpa);
 
 } // namespace hv
