@@ -11,6 +11,33 @@
 namespace acpi {
 namespace {
 
+struct [[gnu::packed]] Rsdp {
+    std::array<char, 8> signature; // "RSD PTR "
+    std::uint8_t checksum;         // of the first 20 bytes
+    std::array<char, 6> oem_id;
+    std::uint8_t revision; // 0: ACPI 1.0, nothing after rsdt
+    std::uint32_t rsdt;
+    std::uint32_t length;
+    std::uint64_t xsdt;
+    std::uint8_t extended_checksum;
+    std::array<std::uint8_t, 3> reserved;
+};
+static_assert(sizeof(Rsdp) == rsdp::bytes && offsetof(Rsdp, length) == rsdp::length &&
+              offsetof(Rsdp, xsdt) == rsdp::xsdt);
+
+struct [[gnu::packed]] Header {
+    std::uint32_t signature;
+    std::uint32_t length;
+    std::uint8_t revision;
+    std::uint8_t checksum;
+    std::array<char, 6> oem_id;
+    std::array<char, 8> oem_table_id;
+    std::uint32_t oem_revision;
+    std::uint32_t creator_id;
+    std::uint32_t creator_revision;
+};
+static_assert(sizeof(Header) == header::bytes && offsetof(Header, length) == header::length);
+
 constexpr std::array<char, 6> oem{'C', 'A', 'I', 'S', 'S', 'N'};
 constexpr std::array<char, 8> oem_table{'C', 'A', 'I', 'S', 'S', 'O', 'N', ' '};
 
@@ -104,10 +131,10 @@ build_guest_tables(std::span<std::byte, 4096> page, base::GuestPhysAddr at, std:
     put(xsdt, sizeof(Header) + sizeof(std::uint64_t), at.value() + madt_offset);
     finish(xsdt);
 
-    const std::span<std::byte> rsdp = std::span<std::byte>{page}.subspan(rsdp_offset, sizeof(Rsdp));
-    put(rsdp, 0, Rsdp{rsdp_signature, 0, oem, 2, 0, sizeof(Rsdp), at.value() + xsdt_offset, 0, {}});
-    set_checksum(rsdp.first(rsdp_v1_bytes), offsetof(Rsdp, checksum));
-    set_checksum(rsdp, offsetof(Rsdp, extended_checksum));
+    const std::span<std::byte> root = std::span<std::byte>{page}.subspan(rsdp_offset, sizeof(Rsdp));
+    put(root, 0, Rsdp{rsdp::signature, 0, oem, 2, 0, sizeof(Rsdp), at.value() + xsdt_offset, 0, {}});
+    set_checksum(root.first(rsdp::bytes_v1), offsetof(Rsdp, checksum));
+    set_checksum(root, offsetof(Rsdp, extended_checksum));
     return at;
 }
 

@@ -6,11 +6,12 @@
 // Spec: AMD APM vol. 2 15.27.8, 16.5 "Interprocessor Interrupts"; Intel SDM vol. 3 "MP initialization".
 #pragma once
 
-#include "hypervisor/base/address.hpp"
+#include "arch/x86_64/apic/local_apic.hpp"
+#include "arch/x86_64/cpu/raw.hpp"
+
+#include <cstring>
 
 namespace boot {
-
-void erase_trampoline(base::PhysAddr page);
 
 // What enter_address_space() is called with on the new CPU (entry.S).
 struct Start {
@@ -19,11 +20,29 @@ struct Start {
     void (*function)(void*); // does not return
     std::uint64_t root;      // of the tables it runs in
 };
-// Copies the trampoline to `page` (page aligned, below 1 MiB) and sends the IPIs; the new CPU says itself that it is there.
-void start_processor(base::PhysAddr page, std::uint32_t apic_id, const Start& start, bool again);
 
-// Leaves the early tables for good (entry.S).
-extern "C" [[noreturn]] void enter_address_space(void* argument, std::uint64_t stack_top,
-                                                 void (*function)(void*), std::uint64_t root);
+extern "C" {
+extern const char trampoline_start[], trampoline_end[];
+extern Start processor_start; // of the CPU that is being started
+// Leaves the early tables for good.
+[[noreturn]] void enter_address_space(void* argument, std::uint64_t stack_top, void (*function)(void*),
+                                      std::uint64_t root);
+}
+
+// Copies the trampoline to `page` (page aligned, below 1 MiB) and sends the IPIs; the new CPU says itself that it is there.
+inline void start_processor(base::PhysAddr page, std::uint32_t apic_id, const Start& start, bool again) {
+    const std::uint64_t size =
+        cpu::address_of(*trampoline_end).value() - cpu::address_of(*trampoline_start).value();
+    std::memcpy(cpu::pointer_to<char>(base::VirtAddr{page.value()}), trampoline_start, size);
+    processor_start = start;
+    // The 10 ms after INIT that the oldest CPUs need are skipped: none of them has AMD-V or VT-x's unrestricted guest.
+    if (!again)
+        apic::send(apic_id, apic::init);
+    apic::send(apic_id, apic::startup | static_cast<std::uint32_t>(page.value() >> 12 & 0xff));
+}
+
+inline void erase_trampoline(base::PhysAddr page) {
+    std::memset(cpu::pointer_to<char>(base::VirtAddr{page.value()}), 0, base::page_size);
+}
 
 } // namespace boot

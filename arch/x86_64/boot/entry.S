@@ -193,6 +193,9 @@ boot_entry_tsc:         .quad 0
 early_map_gigabytes:    .long 4
 
 .section .bss.early, "aw", @nobits
+.balign 8
+.global processor_start
+processor_start: .skip 32       /* boot::Start */
 .balign 4096
 early_pml4: .skip 4096
 early_pdpt: .skip 4096

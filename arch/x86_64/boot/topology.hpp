@@ -13,14 +13,12 @@ struct Topology {
     std::uint32_t thread_bits = 0; // low bits of the APIC ID that number the threads of a core
     std::uint32_t core_bits = 0;   // the bits above them that number the cores of a package
 
-    [[nodiscard]] constexpr std::uint32_t thread(std::uint32_t id) const {
-        return id & ((1u << thread_bits) - 1);
-    }
-    [[nodiscard]] constexpr std::uint32_t core(std::uint32_t id) const {
-        return id >> thread_bits & ((1u << core_bits) - 1);
-    }
-    [[nodiscard]] constexpr std::uint32_t package(std::uint32_t id) const {
-        return id >> (thread_bits + core_bits);
+    struct Place {
+        std::uint32_t package, core, thread;
+    };
+    [[nodiscard]] constexpr Place place(std::uint32_t id) const {
+        return {id >> (thread_bits + core_bits), id >> thread_bits & ((1u << core_bits) - 1),
+                id & ((1u << thread_bits) - 1)};
     }
 };
 

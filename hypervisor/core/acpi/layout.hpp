@@ -17,33 +17,14 @@ constexpr std::uint32_t signature(const char (&text)[5]) {
     return value;
 }
 
-struct [[gnu::packed]] Rsdp {
-    std::array<char, 8> signature; // "RSD PTR "
-    std::uint8_t checksum;         // of the first 20 bytes
-    std::array<char, 6> oem_id;
-    std::uint8_t revision; // 0: ACPI 1.0, nothing after rsdt
-    std::uint32_t rsdt;
-    std::uint32_t length;
-    std::uint64_t xsdt;
-    std::uint8_t extended_checksum;
-    std::array<std::uint8_t, 3> reserved;
-};
-static_assert(sizeof(Rsdp) == 36 && offsetof(Rsdp, length) == 20);
-inline constexpr std::uint32_t rsdp_v1_bytes = 20;
-inline constexpr std::array<char, 8> rsdp_signature{'R', 'S', 'D', ' ', 'P', 'T', 'R', ' '};
+namespace rsdp { // the first 20 bytes are those of ACPI 1.0 and have the first checksum; revision 0: nothing follows
+inline constexpr std::array<char, 8> signature{'R', 'S', 'D', ' ', 'P', 'T', 'R', ' '};
+inline constexpr std::uint32_t revision = 15, rsdt = 16, length = 20, xsdt = 24, bytes_v1 = 20, bytes = 36;
+} // namespace rsdp
 
-struct [[gnu::packed]] Header {
-    std::uint32_t signature;
-    std::uint32_t length;
-    std::uint8_t revision;
-    std::uint8_t checksum;
-    std::array<char, 6> oem_id;
-    std::array<char, 8> oem_table_id;
-    std::uint32_t oem_revision;
-    std::uint32_t creator_id;
-    std::uint32_t creator_revision;
-};
-static_assert(sizeof(Header) == 36);
+namespace header { // every other table begins with its signature
+inline constexpr std::uint32_t length = 4, bytes = 36;
+} // namespace header
 
 namespace fadt {
 inline constexpr std::size_t dsdt = 40, pm1a_control = 64, pm1b_control = 68, pm1_control_length = 89,

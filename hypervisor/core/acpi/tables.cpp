@@ -19,6 +19,10 @@ template <typename T> T at(Bytes table, std::size_t offset) {
     return bytes::load<T>(table, offset).value_or(T{});
 }
 
+std::uint32_t signature_of(Bytes table) {
+    return at<std::uint32_t>(table, 0);
+}
+
 Status require(bool condition, Error error) {
     return condition ? Status{base::success} : base::Failure{error};
 }
@@ -38,13 +42,13 @@ Bytes exactly(const bytes::Source& memory, std::uint64_t address, std::uint32_t 
 
 // A whole table with a good checksum, or an empty span.
 Bytes read_table(const bytes::Source& memory, std::uint64_t address) {
-    const std::uint32_t length = at<Header>(exactly(memory, address, sizeof(Header)), 0).length;
-    if (length < sizeof(Header) || length > max_table_bytes)
+    const std::uint32_t length = at<std::uint32_t>(exactly(memory, address, header::bytes), header::length);
+    if (length < header::bytes || length > max_table_bytes)
         return {};
     const Bytes table = exactly(memory, address, length);
     // Firmware memory may change between the two reads: the length inside what is used must be the one that
     // was read.
-    return at<Header>(table, 0).length == length && checksum_good(table) ? table : Bytes{};
+    return at<std::uint32_t>(table, header::length) == length && checksum_good(table) ? table : Bytes{};
 }
 
 // Walks the records of `bytes` from `offset` on: length_of(record) says how long each is, use(record) looks at it.
@@ -61,32 +65,32 @@ Status each_record(Bytes bytes, std::size_t offset, std::size_t smallest, Length
 }
 
 bool is_rsdp(Bytes bytes) {
-    return at<std::array<char, 8>>(bytes, 0) == rsdp_signature && checksum_good(bytes);
+    return at<std::array<char, 8>>(bytes, 0) == rsdp::signature && checksum_good(bytes);
 }
 
 // The tables that the XSDT lists, or where there is none the RSDT.
 Status read_root(const bytes::Source& memory, std::uint64_t rsdp_address, TableList& list) {
-    const Bytes first = exactly(memory, rsdp_address, rsdp_v1_bytes);
+    const Bytes first = exactly(memory, rsdp_address, rsdp::bytes_v1);
     CAISSON_TRY(require(!first.empty(), Error::unreadable));
     CAISSON_TRY(require(is_rsdp(first), Error::bad_rsdp));
-    std::uint64_t address = at<std::uint32_t>(first, offsetof(Rsdp, rsdt)), entry_bytes = 4;
-    if (at<std::uint8_t>(first, offsetof(Rsdp, revision)) >= 2) {
-        const Bytes head = exactly(memory, rsdp_address, sizeof(Rsdp));
+    std::uint64_t address = at<std::uint32_t>(first, rsdp::rsdt), entry_bytes = 4;
+    if (at<std::uint8_t>(first, rsdp::revision) >= 2) {
+        const Bytes head = exactly(memory, rsdp_address, rsdp::bytes);
         CAISSON_TRY(require(!head.empty(), Error::unreadable));
-        const std::uint32_t length = at<Rsdp>(head, 0).length;
-        CAISSON_TRY(require(length >= sizeof(Rsdp) && length <= base::page_size, Error::bad_rsdp));
+        const std::uint32_t length = at<std::uint32_t>(head, rsdp::length);
+        CAISSON_TRY(require(length >= rsdp::bytes && length <= base::page_size, Error::bad_rsdp));
         const Bytes whole = exactly(memory, rsdp_address, length);
         CAISSON_TRY(require(!whole.empty() && checksum_good(whole), Error::bad_rsdp));
-        if (const std::uint64_t xsdt = at<Rsdp>(whole, 0).xsdt; xsdt != 0) {
+        if (const std::uint64_t xsdt = at<std::uint64_t>(whole, rsdp::xsdt); xsdt != 0) {
             address = xsdt;
             entry_bytes = 8;
         }
     }
     const Bytes root = read_table(memory, address);
-    CAISSON_TRY(require(at<Header>(root, 0).signature == signature(entry_bytes == 8 ? "XSDT" : "RSDT") &&
-                            (root.size() - sizeof(Header)) % entry_bytes == 0,
+    CAISSON_TRY(require(signature_of(root) == signature(entry_bytes == 8 ? "XSDT" : "RSDT") &&
+                            (root.size() - header::bytes) % entry_bytes == 0,
                         Error::bad_root));
-    for (std::size_t offset = sizeof(Header); offset < root.size(); offset += entry_bytes) {
+    for (std::size_t offset = header::bytes; offset < root.size(); offset += entry_bytes) {
         const std::uint64_t entry =
             entry_bytes == 8 ? at<std::uint64_t>(root, offset) : at<std::uint32_t>(root, offset);
         CAISSON_TRY(require(entry == 0 || list.push_back(entry), Error::bad_root));
@@ -294,7 +298,7 @@ base::Status<Error> read_remapping(Bytes table, Remapping& out) {
     constexpr std::uint8_t ivhd_10 = 0x10, ivhd_11 = 0x11, ivhd_40 = 0x40;
     CAISSON_TRY(
         require(table.size() >= first_structure && out.kind == RemappingKind::none, Error::bad_remapping));
-    const bool vtd = at<Header>(table, 0).signature == signature("DMAR");
+    const bool vtd = signature_of(table) == signature("DMAR");
     out.kind = vtd ? RemappingKind::vtd : RemappingKind::amdvi;
     const auto length = [](Bytes structure) { return std::size_t{at<std::uint16_t>(structure, 2)}; };
     return each_record(table, first_structure, 4, length, [&out, vtd](Bytes structure) -> Status {
@@ -313,7 +317,7 @@ base::Status<Error> parse(const bytes::Source& memory, std::uint64_t rsdp, Table
     CAISSON_TRY(read_root(memory, rsdp, list));
     bool has_madt = false;
     for (const std::uint64_t address : list) {
-        const std::uint32_t kind = at<Header>(exactly(memory, address, sizeof(Header)), 0).signature;
+        const std::uint32_t kind = signature_of(exactly(memory, address, header::bytes));
         if (kind == signature("APIC")) {
             const Bytes table = read_table(memory, address);
             CAISSON_TRY(require(!table.empty() && !has_madt, Error::bad_table));
@@ -331,8 +335,8 @@ base::Status<Error> parse(const bytes::Source& memory, std::uint64_t rsdp, Table
     CAISSON_TRY(require(std::ranges::any_of(out.cpus, &Cpu::enabled), Error::no_processor));
     if (out.fadt && out.fadt->dsdt != 0) {
         const Bytes dsdt = read_table(memory, out.fadt->dsdt);
-        if (at<Header>(dsdt, 0).signature == signature("DSDT"))
-            out.soft_off = soft_off_in(dsdt.subspan(sizeof(Header)));
+        if (signature_of(dsdt) == signature("DSDT"))
+            out.soft_off = soft_off_in(dsdt.subspan(header::bytes));
     }
     return base::success;
 }
@@ -353,8 +357,8 @@ std::optional<std::uint64_t> nmi_redirection(const Remapping& remapping, std::si
 
 std::optional<std::uint64_t> find_rsdp(const bytes::Source& memory) {
     constexpr std::uint64_t first = 0xE0000, end = 0x100000, step = 16;
-    for (std::uint64_t address = first; address + rsdp_v1_bytes <= end; address += step)
-        if (is_rsdp(exactly(memory, address, rsdp_v1_bytes)))
+    for (std::uint64_t address = first; address + rsdp::bytes_v1 <= end; address += step)
+        if (is_rsdp(exactly(memory, address, rsdp::bytes_v1)))
             return address;
     return std::nullopt;
 }

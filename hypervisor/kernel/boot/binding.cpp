@@ -29,10 +29,11 @@ plan::Machine described_machine() {
     Machine& m = machine();
     const boot::Topology topology = boot::topology();
     cpu_list.clear();
-    for (const acpi::Cpu& cpu : m.acpi.cpus)
+    for (const acpi::Cpu& cpu : m.acpi.cpus) {
+        const auto [package, core, thread] = topology.place(cpu.apic_id);
         if (cpu.enabled)
-            (void)cpu_list.push_back({cpu.apic_id, topology.package(cpu.apic_id), topology.core(cpu.apic_id),
-                                      topology.thread(cpu.apic_id), cpu.apic_id == apic::id()});
+            (void)cpu_list.push_back({cpu.apic_id, package, core, thread, cpu.apic_id == apic::id()});
+    }
     section_list.clear();
     for (std::uint32_t i = 0; i < m.contents->section_count(); ++i) {
         const bundle::Section section = m.contents->section(i);

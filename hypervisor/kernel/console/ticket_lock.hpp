@@ -32,7 +32,6 @@ public:
     explicit Locked(TicketLock& lock) : lock_(lock) { lock_.lock(); }
     ~Locked() { lock_.unlock(); }
     Locked(const Locked&) = delete;
-    Locked& operator=(const Locked&) = delete;
 
 private:
     TicketLock& lock_;

@@ -27,7 +27,6 @@ public:
                                                       std::uint64_t bytes);
 
     Window(Window&& other) noexcept : slot_(other.slot_), bytes_(other.bytes_) { other.slot_ = nullptr; }
-    Window& operator=(Window&&) = delete;
     ~Window();
 
     [[nodiscard]] std::span<std::byte> bytes() const { return bytes_; }

@@ -77,9 +77,8 @@ void end_in_panic(std::string_view line) {
     if (wish == plan::OnPanic::reboot)
         end("panic", plan::AllStopped::reboot, 0, line);
     // QEMU ends by its exit device; a real machine that is to halt stays where somebody can read the line.
-    if (machine().is_qemu || wish == plan::OnPanic::poweroff)
-        end("panic", plan::AllStopped::poweroff, CAISSON_DEBUG_EXIT_PANIC, line);
-    end("panic", plan::AllStopped::halt, CAISSON_DEBUG_EXIT_PANIC, line);
+    const bool off = machine().is_qemu || wish == plan::OnPanic::poweroff;
+    end("panic", off ? plan::AllStopped::poweroff : plan::AllStopped::halt, CAISSON_DEBUG_EXIT_PANIC, line);
 }
 
 void end_in_order() {
