@@ -189,6 +189,25 @@ TEST(FramePool, HandsOutEachFrameOnce) {
     EXPECT_EQ(pool.free_frames(), 2u);
 }
 
+TEST(FramePool, TooManyPieces) {
+    FramePool full;
+    for (std::uint64_t i = 0; i < Runs::capacity; ++i)
+        ASSERT_TRUE(full.add({(2 * i + 1) * page, page}));
+    EXPECT_FALSE(full.add({0x10000000, page}));
+    EXPECT_EQ(full.total_frames(), Runs::capacity);
+
+    // One run, of which every second frame is taken: what is left is as many pieces as there can be.
+    FramePool cut;
+    ASSERT_TRUE(cut.add({page, 2000 * page}));
+    for (std::uint64_t i = 1; i < Runs::capacity; ++i)
+        ASSERT_EQ(cut.take(1, 2 * page), base::PhysAddr{2 * i * page});
+    const std::uint64_t left = cut.free_frames();
+    EXPECT_FALSE(cut.take(1, 2 * page)) << "it would be cut out of the middle";
+    EXPECT_EQ(cut.free_frames(), left);
+    EXPECT_FALSE(cut.add({0x10000000, page}));
+    EXPECT_EQ(cut.take(), base::PhysAddr{page});
+}
+
 TEST(FramePool, ManyAlignedRequestsLoseNothing) {
     FramePool pool;
     ASSERT_TRUE(pool.add({0x1000, 0x100000}));

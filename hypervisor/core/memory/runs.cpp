@@ -97,12 +97,12 @@ base::Status<Error> normalize(std::span<const Range> entries, Runs& usable) {
     usable.clear();
     if (entries.size() > max_firmware_entries)
         return base::Failure{Error::too_many_entries};
-    bool room = true;
-    for (const Range& entry : entries)
-        room = room && (entry.kind != Kind::usable || usable.add(entry.base, entry.bytes));
-    for (const Range& entry : entries)
-        room = room && (entry.kind == Kind::usable || usable.remove(entry.base, entry.bytes));
-    base::expects(room, "memory map: room for every entry");
+    for (const Kind turn : {Kind::usable, Kind::reserved})
+        for (const Range& entry : entries)
+            if (entry.kind == turn)
+                base::expects(turn == Kind::usable ? usable.add(entry.base, entry.bytes)
+                                                   : usable.remove(entry.base, entry.bytes),
+                              "memory map: room for every entry");
     return usable.view().empty() ? base::Status<Error>{base::Failure{Error::no_usable_memory}}
                                  : base::success;
 }

@@ -201,6 +201,193 @@ TEST(Bind, TableFrames) {
     EXPECT_EQ(bind_good(wish, board, {}).bound->table_frames, 5u + 3);
 }
 
+TEST(Bind, TableFramesOfCongruentPieces) {
+    const auto frames = [](std::uint64_t gpa, std::uint64_t base, std::uint64_t bytes, const Options& how) {
+        auto bound = std::make_unique<BoundPlan>();
+        EXPECT_TRUE(bound->pieces.push_back({gpa, {base, bytes}, 0, RegionKind::ram, false}));
+        return table_frames(how, *bound);
+    };
+    // Root and one table of 512 GiB and of 1 GiB; then what has no leaf of 2 MiB at its begin and at its end.
+    EXPECT_EQ(frames(2 * mebibyte, 6 * mebibyte, 4 * mebibyte, {}), 3u);
+    EXPECT_EQ(frames(mebibyte, 5 * mebibyte, 3 * mebibyte, {}), 3u + 1);
+    EXPECT_EQ(frames(2 * mebibyte, 6 * mebibyte, 3 * mebibyte, {}), 3u + 1);
+    EXPECT_EQ(frames(mebibyte, 5 * mebibyte, 4 * mebibyte, {}), 3u + 2);
+    EXPECT_EQ(frames(mebibyte, 5 * mebibyte, mebibyte / 2, {}), 3u + 1) << "both ends in one window";
+    EXPECT_EQ(frames(mebibyte, 4 * mebibyte, 4 * mebibyte, {}), 3u + 3)
+        << "no leaf: each window that it touches";
+    // 1 GiB leaves need no table of 1 GiB.
+    EXPECT_EQ(frames(gibibyte, 3 * gibibyte, 2 * gibibyte, {}), 2u + 2);
+    EXPECT_EQ(frames(gibibyte, 3 * gibibyte, 2 * gibibyte, {.huge_pages = true}), 2u);
+    EXPECT_EQ(frames(511 * gibibyte, gibibyte, 2 * gibibyte, {.huge_pages = true}), 3u) << "two of 512 GiB";
+    EXPECT_EQ(frames(0, 0, gibibyte, {.large_pages = false, .huge_pages = true}), 3u + 512);
+}
+
+TEST(Bind, PoolMustFitToo) {
+    // The partition takes all there is: its tables have no place, and what is missing is said of no partition.
+    Wish wish{1};
+    test::Board board{wish};
+    board.reserved.clear();
+    board.entries = {{64 * mebibyte, 64 * mebibyte, memory::Kind::usable},
+                     {512 * mebibyte, board.machine.bundle_bytes, memory::Kind::usable}};
+    auto outcome = bind_and_check(wish, board, {});
+    EXPECT_FALSE(outcome.good);
+    EXPECT_EQ(outcome.issue.error, Error::not_enough_memory);
+    EXPECT_EQ(outcome.issue.partition, no_index);
+    EXPECT_EQ(outcome.issue.needed, 7 * base::page_size);
+    EXPECT_EQ(outcome.issue.available, 0u);
+    // Seven frames more are enough, six are not.
+    board.entries.push_back({256 * mebibyte, 6 * base::page_size, memory::Kind::usable});
+    EXPECT_FALSE(bind_and_check(wish, board, {}).good);
+    board.entries.back().bytes += base::page_size;
+    EXPECT_EQ(bind_good(wish, board, {}).bound->free.bytes(), 0u);
+    // In pieces too.
+    board.entries.back().bytes -= 3 * base::page_size;
+    board.entries.push_back({300 * mebibyte, 3 * base::page_size, memory::Kind::usable});
+    EXPECT_EQ(bind_good(wish, board, {}).bound->pool.runs().size(), 2u);
+}
+
+TEST(Bind, TotalCountsCopiedRootsOnly) {
+    Wish wish{2};
+    test::Board board{wish};
+    board.reserved.clear();
+    board.entries = {{64 * mebibyte, 130 * mebibyte, memory::Kind::usable},
+                     {512 * mebibyte, board.machine.bundle_bytes + 4096, memory::Kind::usable}};
+    EXPECT_TRUE(bind_and_check(wish, board, {}).good) << "roots stay where they are";
+    board.machine.bundle_base += 8;
+    const auto issue = bind_and_check(wish, board, {}).issue;
+    EXPECT_EQ(issue.error, Error::not_enough_memory);
+    EXPECT_EQ(issue.needed, 134 * mebibyte) << "64 MiB of RAM and 3 MiB of root each";
+    EXPECT_EQ(issue.available, 130 * mebibyte);
+}
+
+// `count` runs of `pages` pages with one page between them, from 1 GiB on.
+void add_crumbs(test::Board& board, std::uint64_t count, std::uint64_t pages) {
+    for (std::uint64_t i = 0; i < count; ++i)
+        board.entries.push_back(
+            {gibibyte + i * (pages + 1) * base::page_size, pages * base::page_size, memory::Kind::usable});
+}
+
+TEST(Bind, TooManyPieces) {
+    // Two crumbs an entry, 102 pages each: 2 MiB take five of them and two pages more, and 56 partitions more pieces than
+    // there is room for.
+    Wish wish{56, 2 * mebibyte};
+    test::Board board{wish, 64};
+    board.reserved.clear();
+    board.entries = {{512 * mebibyte, board.machine.bundle_bytes, memory::Kind::usable}};
+    add_crumbs(board, 145, 205);
+    for (std::uint64_t i = 0; i < 145; ++i)
+        board.reserved.push_back({board.entries[i + 1].base + 102 * base::page_size, 1});
+    auto outcome = bind_and_check(wish, board, {});
+    EXPECT_FALSE(outcome.good);
+    EXPECT_EQ(outcome.issue.error, Error::too_fragmented);
+    EXPECT_GT(outcome.issue.partition, 50u);
+
+    // One region of more than eight pieces.
+    Wish one{1, 8 * mebibyte};
+    test::Board small{one};
+    small.reserved.clear();
+    small.entries = {{512 * mebibyte, small.machine.bundle_bytes, memory::Kind::usable}};
+    add_crumbs(small, 9, 250);
+    outcome = bind_and_check(one, small, {});
+    EXPECT_EQ(outcome.issue.error, Error::too_fragmented);
+    EXPECT_EQ(outcome.issue.partition, 0u);
+    small.entries.resize(1);
+    add_crumbs(small, 9, 256);
+    EXPECT_EQ(bind_good(one, small, {}).bound->pieces.size(), 9u) << "eight of RAM, one root";
+}
+
+TEST(Bind, TooManyRuns) {
+    // The map is in as many runs as a set can have, but for `room`.
+    const auto outcome = [](std::size_t room, const auto& change) {
+        Wish wish{1, 2 * mebibyte};
+        test::Board board{wish};
+        board.reserved.clear();
+        board.machine.bundle_base = 512 * mebibyte + base::page_size;
+        board.entries = {{512 * mebibyte, 32 * mebibyte, memory::Kind::usable}};
+        add_crumbs(board, 250, 3);
+        for (std::size_t i = 0; i < memory::Runs::capacity - 251 - room; ++i)
+            board.reserved.push_back({board.entries[i + 1].base + base::page_size, 1});
+        change(board);
+        return bind_and_check(wish, board, {});
+    };
+    const auto nothing = [](test::Board&) {};
+    EXPECT_EQ(outcome(0, nothing).issue.error, Error::too_fragmented)
+        << "the bundle lies in the middle of a run";
+    EXPECT_EQ(outcome(1, nothing).issue.error, Error::too_fragmented) << "and so does aligned RAM";
+    EXPECT_TRUE(outcome(2, nothing).good);
+    const auto one_more = [](test::Board& board) {
+        board.reserved.push_back({board.entries[240].base + base::page_size, 1});
+        board.reserved.push_back({board.entries[241].base + base::page_size, 1});
+    };
+    EXPECT_EQ(outcome(0, one_more).issue.error, Error::too_fragmented) << "reserved ranges cut it too often";
+}
+
+TEST(Bind, ModulesAreSectionsToo) {
+    Wish wish{1};
+    wish.partitions[0].payload = PayloadKind::pvh;
+    wish.partitions[0].module_section = 4;
+    wish.partitions[0].module_bytes = mebibyte;
+    test::Board board{wish};
+    board.sections.push_back(
+        {static_cast<std::uint32_t>(bundle::SectionType::module), 0, board.machine.bundle_bytes, mebibyte});
+    board.machine.bundle_bytes += mebibyte;
+    bind_good(wish, board);
+    board.sections[4].size -= 1;
+    EXPECT_EQ(bind_bad(wish, board).error, Error::section_mismatch) << "shorter than what is loaded";
+    board.sections[4].size += 1;
+    board.sections[4].partition = 1;
+    EXPECT_EQ(bind_bad(wish, board).error, Error::section_mismatch) << "another's";
+    board.sections[4].partition = bundle::no_partition;
+    bind_good(wish, board);
+    board.sections[4].type = static_cast<std::uint32_t>(bundle::SectionType::leaves);
+    EXPECT_EQ(bind_bad(wish, board).error, Error::section_mismatch) << "nothing to load";
+    // The last byte of the bundle is the section's.
+    board.sections[4].type = static_cast<std::uint32_t>(bundle::SectionType::module);
+    board.machine.bundle_bytes -= 1;
+    EXPECT_EQ(bind_bad(wish, board).error, Error::section_mismatch);
+    wish.partitions[0].root_section = 3;
+    board.machine.bundle_bytes += 1;
+    bind_good(wish, board);
+    wish.partitions[0].module_section = 5;
+    const auto missing = bind_bad(wish, board);
+    EXPECT_EQ(missing.error, Error::section_missing);
+    EXPECT_EQ(missing.needed, 5u);
+    EXPECT_EQ(missing.available, 5u);
+}
+
+TEST(BoundPlan, TimeGoesToAParkedCpu) {
+    Wish wish{2};
+    test::Board board{wish, 4};
+    EXPECT_EQ(bind_good(wish, board).bound->time_cpu(), 2u);
+    board.cpus[2].apic_id = 255;
+    EXPECT_EQ(bind_good(wish, board).bound->time_cpu(), 3u) << "8 bits, and all ones are everybody";
+    board.cpus[3].apic_id = 254;
+    EXPECT_EQ(bind_good(wish, board).bound->time_cpu(), 3u);
+    board.cpus[3].apic_id = 1000;
+    EXPECT_EQ(bind_good(wish, board).bound->time_cpu(), 0u);
+    test::Board full{wish, 2};
+    EXPECT_EQ(bind_good(wish, full).bound->time_cpu(), 0u);
+}
+
+TEST(BoundPlan, HostAddresses) {
+    Wish wish{2};
+    test::Board board{wish};
+    const auto outcome = bind_good(wish, board);
+    const BoundPlan& bound = *outcome.bound;
+    const Piece& ram = bound.pieces_of(1)[0];
+    const Piece& root = bound.pieces_of(1)[1];
+    std::uint64_t contiguous = 0;
+    EXPECT_EQ(bound.host_address(1, 0, &contiguous), ram.host.base);
+    EXPECT_EQ(contiguous, 64 * mebibyte);
+    EXPECT_EQ(bound.host_address(1, 64 * mebibyte - 1, &contiguous), ram.host.end() - 1);
+    EXPECT_EQ(contiguous, 1u);
+    EXPECT_FALSE(bound.host_address(1, 64 * mebibyte));
+    EXPECT_FALSE(bound.host_address(1, root.gpa - 1));
+    EXPECT_EQ(bound.host_address(1, root.gpa + 5), root.host.base + 5);
+    EXPECT_FALSE(bound.host_address(1, root.gpa + root.host.bytes));
+    EXPECT_TRUE(bound.pieces_of(2).empty());
+}
+
 TEST(BindCpus, RanksBootCpuFirst) {
     Wish wish{2};
     wish.partitions[0].cpu_set = 0b110;
@@ -425,6 +612,69 @@ TEST(Check, SeesEveryKindOfMistake) {
                   EXPECT_TRUE(b.pool.add({base, frames * 4096}));
               }),
               Error::check_overlap);
+}
+
+TEST(Check, CpusAreThePlans) {
+    Wish wish{2};
+    wish.partitions[0].cpu_set = 0b0101;
+    wish.partitions[0].cpus = 2;
+    test::Board board{wish};
+    board.cpus.clear();
+    for (std::uint32_t i = 0; i < 8; ++i)
+        board.cpus.push_back({i, i / 4, i / 2 % 2, i % 2, i == 0});
+    const auto table = wish.table();
+    const auto read = Plan::parse(table);
+    const Machine& machine = board.ready();
+    const auto error = [&](const auto& change) {
+        auto bound = std::make_unique<BoundPlan>();
+        EXPECT_TRUE(bind(*read, machine, options, *bound).ok());
+        change(*bound);
+        const auto status = check(*read, machine, options, *bound);
+        return status.ok() ? std::optional<Error>{} : status.error().error;
+    };
+    EXPECT_EQ(error([](BoundPlan&) {}), std::nullopt);
+    const auto move = [](BoundPlan& bound, std::size_t from, std::size_t to) {
+        bound.cpus[to].partition = bound.cpus[from].partition;
+        bound.cpus[to].vcpu = bound.cpus[from].vcpu;
+        bound.cpus[from].partition = no_index;
+    };
+    EXPECT_EQ(error([&](BoundPlan& b) { move(b, 2, 6); }), Error::check_cpus) << "not one that it names";
+    EXPECT_EQ(error([&](BoundPlan& b) { move(b, 4, 6); }), std::nullopt) << "a count takes any";
+    EXPECT_EQ(error([&](BoundPlan& b) { move(b, 4, 1); }), Error::check_cpus) << "a sibling of the other's";
+    EXPECT_EQ(error([&](BoundPlan& b) { b.cpus[5].partition = 1, b.cpus[5].vcpu = 1; }), Error::check_cpus)
+        << "one more than asked for";
+    EXPECT_EQ(error([](BoundPlan& b) { std::swap(b.cpus[0], b.cpus[2]); }), Error::check_cpus)
+        << "the boot CPU is the first";
+}
+
+TEST(Check, RootInTheBundleIsItsSection) {
+    Wish wish{1};
+    test::Board board{wish};
+    const auto table = wish.table();
+    const auto read = Plan::parse(table);
+    const auto bound = std::make_unique<BoundPlan>();
+    ASSERT_TRUE(bind(*read, board.ready(), options, *bound).ok());
+    const auto error = [&] { return check(*read, board.ready(), options, *bound).error().error; };
+    board.sections[3].size -= base::page_size;
+    EXPECT_EQ(error(), Error::check_place);
+    board.sections[3].size += base::page_size;
+    board.sections[3].offset += base::page_size;
+    EXPECT_EQ(error(), Error::check_place);
+    board.sections[3].offset -= base::page_size;
+    board.machine.bundle_bytes -= 1;
+    EXPECT_EQ(error(), Error::check_place) << "it ends behind the bundle";
+    board.machine.bundle_bytes += 1;
+    const SectionExtent last = board.sections[3];
+    board.sections.pop_back();
+    EXPECT_EQ(error(), Error::check_place);
+    board.sections.push_back(last);
+    EXPECT_TRUE(check(*read, board.ready(), options, *bound).ok());
+    board.reserved.push_back({bound->pieces[1].host.base + 100, 1});
+    EXPECT_EQ(error(), Error::check_place);
+    board.reserved.back() = {bound->pieces[0].host.end(), 0};
+    EXPECT_TRUE(check(*read, board.ready(), options, *bound).ok());
+    board.reserved.back() = {bound->pool.runs()[0].base, 1};
+    EXPECT_EQ(error(), Error::check_place);
 }
 
 TEST(Board, AssumedMachineCarriesThePlan) {

@@ -159,6 +159,13 @@ TEST(Plan, RegionsAreAsTheyMustBe) {
     EXPECT_EQ(error([](Partition&) {}), std::nullopt);
     EXPECT_EQ(error([](Partition& p) { std::swap(p.regions[0], p.regions[1]); }), Error::bad_regions);
     EXPECT_EQ(error([](Partition& p) { p.regions[0].kind = RegionKind::root_image; }), Error::bad_regions);
+    EXPECT_EQ(error([](Partition& p) {
+                  p.regions[0].kind = RegionKind::root_image;
+                  p.regions[1].kind = RegionKind::ram;
+                  p.memory_bytes = p.regions[1].bytes;
+              }),
+              Error::bad_regions)
+        << "RAM is first";
     EXPECT_EQ(error([](Partition& p) { p.regions[0].gpa = base::page_size; }), Error::bad_regions);
     EXPECT_EQ(error([](Partition& p) {
                   p.regions[0].bytes = p.memory_bytes = CAISSON_GPA_BOOT_END - base::page_size;
@@ -188,6 +195,24 @@ TEST(Plan, RegionsAreAsTheyMustBe) {
                   p.root_section = no_section;
               }),
               std::nullopt);
+}
+
+TEST(Plan, LoadsLieInOneRegionOfRam) {
+    Wish wish{1, 5 * gibibyte};
+    auto table = wish.table();
+    const std::size_t first = sizeof(Header) + sizeof(Partition);
+    const auto at = [&](std::uint64_t gpa) {
+        EXPECT_TRUE(bytes::store(std::span{table}, first + offsetof(Load, gpa), gpa));
+        return Plan::parse(table).ok();
+    };
+    const std::uint64_t size = bytes::load<Load>(table, first)->bytes, low = 3 * gibibyte,
+                        high = 4 * gibibyte;
+    EXPECT_TRUE(at(low - size));
+    EXPECT_FALSE(at(low - size + 1)) << "into the root image";
+    EXPECT_FALSE(at(high - 1)) << "it begins in the hole";
+    EXPECT_TRUE(at(high));
+    EXPECT_TRUE(at(high + 2 * gibibyte - size));
+    EXPECT_FALSE(at(high + 2 * gibibyte - size + 1));
 }
 
 TEST(Plan, LimitsAreAllowed) {
