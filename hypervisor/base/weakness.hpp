@@ -31,6 +31,7 @@ enum class Weakness : std::uint32_t {
     bus_masters_on, // devices that firmware left running go on
     dma_open,       // that, and remapping units stay off
     extra_page,     // a partition sees one page of the hypervisor's image behind its memory
+    stop_feeding,   // the hardware watchdog is not fed, as where the hypervisor hangs
     code_on_stack,  // the hypervisor's stacks are executable
 };
 

@@ -54,8 +54,8 @@ def load(path):
     for name, manifest in case.get("manifests", {}).items():
         expect_keys(f"manifests.{name}", manifest, KNOWN["manifest"])
     for step in case.get("boot", {}).get("monitor", []):
-        expect_keys("boot.monitor", step, {"after": str, "command": str})
-        if len(step) != 2:
+        expect_keys("boot.monitor", step, {"after": str, "command": str, "times": int})
+        if not {"after", "command"} <= step.keys():
             raise CaseError("[[boot.monitor]]: a step has `after` and `command`")
     expect = case.get("expect", {})
     expect_keys("expect.command", expect.get("command", {}), KNOWN["expect.command"])

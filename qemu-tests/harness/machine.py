@@ -88,13 +88,14 @@ def command_line(boot, kernel, module, directory):
 
 
 def play_monitor(steps, socket_path, serial_file, process):
-    """Gives QEMU's monitor one command after the other, each when its text has appeared on the serial line."""
+    """Gives QEMU's monitor one command after the other, each when its text has appeared on the serial line
+    (`times`: so often)."""
     with socket.socket(socket.AF_UNIX) as monitor:
         for step in steps:
             wanted = step["after"].encode()
             while process.poll() is None:
                 with open(serial_file, "rb") as serial:
-                    if wanted in serial.read():
+                    if serial.read().count(wanted) >= step.get("times", 1):
                         break
                 time.sleep(0.05)
             if process.poll() is not None:

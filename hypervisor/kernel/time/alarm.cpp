@@ -4,6 +4,7 @@
 #include "arch/x86_64/cpu/ports.hpp"
 #include "drivers/clock/clock.hpp"
 #include "drivers/watchdog/i6300esb.hpp"
+#include "hypervisor/base/weakness.hpp"
 #include "hypervisor/kernel/boot/stages.hpp"
 #include "hypervisor/kernel/console/ticket_lock.hpp"
 #include "hypervisor/kernel/dma/dma.hpp"
@@ -22,6 +23,8 @@ using Pit = drivers::Pit<cpu::Ports>;
 // The machine is reset when it has not been fed for twice the first; it is fed after the second.
 constexpr std::uint32_t watchdog_stage_ms = 5000;
 constexpr std::uint64_t feed_ms = 2000;
+constexpr std::string_view needed =
+    "the plan needs time interrupts (a watchdog or a delay before restarts), and this machine";
 
 constexpr cpu::Ports ports{};
 constinit Cpu* time_cpu = nullptr;
@@ -100,16 +103,12 @@ base::Status<paging::Error> start(AddressSpace& space) {
     const auto* const io_apic = std::ranges::find(m.acpi.io_apics, 0u, &acpi::IoApic::gsi_base);
     if (io_apic == m.acpi.io_apics.end() || m.times.tsc_hz < 1000 ||
         !early_mapped(io_apic->address, base::page_size))
-        refuse_to_start(
-            "the plan needs time interrupts (a watchdog or a delay before restarts), and this machine has no "
-            "I/O APIC or no timer that runs");
+        refuse_to_start(needed, " has no I/O APIC or no timer that runs");
     time_cpu = m.cpus[m.bound.time_cpu()];
     const auto route = dma::nmi_redirection(io_apic->id, time_cpu->apic_id);
     if (!route)
         refuse_to_start(
-            "the plan needs time interrupts (a watchdog or a delay before restarts), and this machine's "
-            "IOMMU "
-            "would block them: its firmware's DMAR or IVRS does not list the I/O APIC they come from");
+            needed, "'s IOMMU would block them: its firmware's DMAR or IVRS does not list their I/O APIC");
     redirection = *route;
     hpet_page = m.acpi.hpet;
     const bool mapped = hpet_page != 0 && early_mapped(hpet_page, base::page_size);
@@ -137,7 +136,7 @@ void begin() {
     if (!watchdog)
         return;
     watchdog->start(pci, registers(watchdog->registers), watchdog_stage_ms);
-    feed_at.store(cpu::rdtsc() + ticks(feed_ms), std::memory_order_release);
+    feed_at = base::weak(base::Weakness::stop_feeding) ? 0 : cpu::rdtsc() + ticks(feed_ms);
     set();
 }
 
