@@ -54,14 +54,16 @@ LEFT_ALONE = re.compile(r"^\s*(//|#|static_assert|namespace|using|template|Text\
 def mutants_of(path):
     """(line number, mutated line) of every mutant of a file."""
     lines = path.read_text(encoding="utf-8").split("\n")
-    declaration = False
+    declaration = asserted = False
     for number, line in enumerate(lines):
         code = line.split(" // ")[0]
+        was_asserted = asserted
+        asserted = (asserted or code.lstrip().startswith("static_assert")) and not code.endswith(";")
         if re.match(r"^(enum|struct)\b.*\{$", line):
             declaration = True
         if re.match(r"^\};", line):
             declaration = False
-        if declaration or LEFT_ALONE.search(line):
+        if declaration or was_asserted or LEFT_ALONE.search(line):
             continue
         rest = line[len(code):]
         texts = [match.span() for match in STRING.finditer(code)]
@@ -107,7 +109,8 @@ class Program:
         self.sources = [f"hypervisor/core/{module}/{path.name}" for path in sorted(where.glob("*.cpp")) if is_mutated(path)]
         self.libraries = [*(item if item.startswith("-") else build / item for item in [*libraries, "hypervisor/base/libbase.a"]),
                           "-lgtest", "-lgtest_main", "-lpthread"]
-        self.flags = ["-std=c++20", "-O0", "-w", "-D_GLIBCXX_ASSERTIONS", f"-I{self.tree}", f"-I{SOURCE}", f"-I{build}/generated"]
+        self.flags = ["-std=c++20", "-O0", "-w", "-D_GLIBCXX_ASSERTIONS", f"-I{self.tree}", f"-I{SOURCE}", f"-I{build}/generated",
+                      "-isystem", build / "third_party/sodium/src/libsodium/include"]
         self.linker = next((f"-fuse-ld={name}" for name in ("lld", "gold") if shutil.which(f"ld.{name}")), "-fuse-ld=bfd")
         prefix = folder / "precompiled.hpp"
         prefix.write_text("".join(f"#include <{name}>\n" for name in PRECOMPILED), encoding="utf-8")

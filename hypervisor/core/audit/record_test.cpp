@@ -23,6 +23,9 @@ TEST(Record, PairsAndEscapes) {
     record.clear();
     record.add_bytes("hash", std::array<std::uint8_t, 3>{0, 0x5a, 0xff}).add("n", 0).shorten(11);
     EXPECT_EQ(record.view(), "hash=005aff");
+    record.clear();
+    record.add("edges", "!~\x7F");
+    EXPECT_EQ(record.view(), "edges=!~%7F");
 }
 
 } // namespace

@@ -1,190 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "hypervisor/core/bundle/verify.hpp"
-#include "hypervisor/core/bytes/reader.hpp"
-
-#include <gtest/gtest.h>
-#include <openssl/evp.h>
-
-#include <functional>
-#include <memory>
-#include <string>
-#include <vector>
+#include "hypervisor/core/bundle/fixture_test.hpp"
 
 namespace {
 
 using namespace bundle;
-using Bytes = std::vector<std::byte>;
-
-constexpr auto engine = crypto::Sha256Engine::portable;
-
-Hash key_id(const std::array<std::uint8_t, 32>& public_key) {
-    return crypto::sha256(bytes::of(public_key), engine);
-}
-
-struct Key {
-    std::array<std::uint8_t, 32> seed{};
-    std::array<std::uint8_t, 32> public_key{};
-    std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> key{nullptr, EVP_PKEY_free};
-
-    explicit Key(std::uint8_t first) {
-        seed[0] = first;
-        key.reset(EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, nullptr, seed.data(), seed.size()));
-        std::size_t size = public_key.size();
-        EVP_PKEY_get_raw_public_key(key.get(), public_key.data(), &size);
-    }
-    std::array<std::uint8_t, 64> sign(std::span<const std::byte> message) const {
-        std::array<std::uint8_t, 64> signature{};
-        std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context{EVP_MD_CTX_new(), EVP_MD_CTX_free};
-        EVP_DigestSignInit(context.get(), nullptr, nullptr, nullptr, key.get());
-        std::size_t size = signature.size();
-        EVP_DigestSign(context.get(), signature.data(), &size,
-                       reinterpret_cast<const unsigned char*>(message.data()), message.size());
-        return signature;
-    }
-};
-
-struct Part {
-    SectionType type;
-    std::uint32_t partition;
-    Bytes data;
-    std::uint32_t align_log2 = 12;
-};
-
-Bytes filled(std::size_t size, unsigned seed) {
-    Bytes data(size);
-    for (std::size_t i = 0; i < size; ++i)
-        data[i] = static_cast<std::byte>((i * 31 + seed) % 255 + 1);
-    return data;
-}
-
-std::vector<Part> small_parts() {
-    return {{SectionType::table, no_partition, filled(300, 1)},
-            {SectionType::kernel, no_partition, filled(5000, 2)},
-            {SectionType::root, 0, filled(8192, 3)},
-            {SectionType::meta, no_partition, filled(10, 4)}};
-}
-
-// Lays a bundle out, lets `change` alter the header before it is signed, and signs it.
-struct Bundle {
-    Bytes file;
-    std::vector<Section> sections;
-
-    using Change = std::function<void(std::span<std::byte>)>;
-    explicit Bundle(const Key& key, const std::vector<Part>& parts = small_parts(),
-                    const Change& change = {}) {
-        Bytes leaves;
-        Bytes lists;
-        std::vector<std::size_t> list_starts;
-        for (const Part& part : parts) {
-            list_starts.push_back(lists.size());
-            for (std::uint64_t leaf = 0; leaf < leaf_count(part.data.size()); ++leaf) {
-                const auto data =
-                    std::span{part.data}.subspan(leaf * leaf_size, leaf_length(part.data.size(), leaf));
-                const Hash hash =
-                    leaf_hash(static_cast<std::uint32_t>(part.type), part.partition, leaf, data, engine);
-                lists.insert(lists.end(), std::as_bytes(std::span{hash}).begin(),
-                             std::as_bytes(std::span{hash}).end());
-            }
-        }
-        list_starts.push_back(lists.size());
-        std::vector<Part> all{{SectionType::leaves, no_partition, lists}};
-        all.insert(all.end(), parts.begin(), parts.end());
-        file.resize(4096);
-        for (std::size_t i = 0; i < all.size(); ++i) {
-            const Part& part = all[i];
-            const std::size_t alignment = std::size_t{1} << part.align_log2;
-            file.resize((file.size() + alignment - 1) / alignment * alignment);
-            Section section{};
-            section.type = static_cast<std::uint32_t>(part.type);
-            section.partition = part.partition;
-            section.offset = file.size();
-            section.size = part.data.size();
-            section.align_log2 = part.align_log2;
-            section.name[0] = static_cast<char>('a' + i);
-            Bytes list;
-            if (i == 0) {
-                const Hash hash = leaf_hash(section.type, section.partition, 0, part.data, engine);
-                list.assign(std::as_bytes(std::span{hash}).begin(), std::as_bytes(std::span{hash}).end());
-            } else {
-                list.assign(lists.begin() + static_cast<long>(list_starts[i - 1]),
-                            lists.begin() + static_cast<long>(list_starts[i]));
-            }
-            section.root_hash = root_hash(section.type, section.partition, section.size, list, engine);
-            sections.push_back(section);
-            file.insert(file.end(), part.data.begin(), part.data.end());
-        }
-        file.resize((file.size() + 4095) / 4096 * 4096);
-        Header header{};
-        header.magic = magic;
-        header.format = format_version;
-        header.header_size = 4096;
-        header.total_size = file.size();
-        header.security_version = 5;
-        header.build_epoch = 1;
-        header.key_id = key_id(key.public_key);
-        header.hash_algorithm = hash_sha256;
-        header.leaf_log2 = leaf_log2;
-        header.section_count = static_cast<std::uint32_t>(sections.size());
-        header.section_entsize = section_entsize;
-        header.name = {'t', 'e', 's', 't'};
-        header.version = {'1'};
-        HeaderBuffer buffer;
-        const auto bytes = buffer.reset(4096);
-        EXPECT_TRUE(bytes::store(bytes, 0, header));
-        for (std::size_t i = 0; i < sections.size(); ++i)
-            EXPECT_TRUE(bytes::store(bytes, sections_offset + i * section_entsize, sections[i]));
-        if (change)
-            change(bytes);
-        const Hash id = bundle_id(bytes, engine);
-        EXPECT_TRUE(bytes::store(bytes, offsetof(Header, bundle_id), id));
-        const auto signature = key.sign(buffer.message());
-        EXPECT_TRUE(bytes::store(bytes, bytes.size() - signature_size, signature));
-        std::copy(bytes.begin(), bytes.end(), file.begin());
-    }
-};
-
-KeyTable table_with(const Key& key, std::uint64_t floor = 0, std::uint32_t slot = 0) {
-    KeyTable keys{};
-    keys.magic = key_table_magic;
-    keys.count = key_slots;
-    keys.entsize = sizeof(KeySlot);
-    keys.slots[slot].purpose = purpose_bundle;
-    keys.slots[slot].security_version_floor = floor;
-    keys.slots[slot].public_key = key.public_key;
-    return keys;
-}
-
-// Everything a loader does.
-Status verify_all(std::span<const std::byte> data, const KeyTable& keys) {
-    static HeaderBuffer buffer;
-    const bytes::Source file{data};
-    CAISSON_TRY(buffer.load(file));
-    CAISSON_TRY(verify_signature(buffer, keys, engine));
-    const Contents contents = CAISSON_TRY(Contents::parse(buffer, engine));
-    const Section list = contents.section(contents.leaves_section());
-    const auto leaves = data.subspan(list.offset, list.size);
-    CAISSON_TRY(verify_leaf_lists(contents, leaves, engine));
-    for (std::uint32_t i = 0; i < contents.section_count(); ++i) {
-        if (i == contents.leaves_section())
-            continue;
-        const bytes::Source section = CAISSON_TRY(section_bytes(contents, i, file));
-        CAISSON_TRY(verify_section(contents, leaves, i, section, engine));
-    }
-    for (std::uint32_t i = 0; i < contents.gap_count(); ++i)
-        CAISSON_TRY(verify_gap(contents, i, file));
-    return base::success;
-}
-
-const Key& release() {
-    static const Key key{1};
-    return key;
-}
-
-Error error_of(std::span<const std::byte> data, const KeyTable& keys) {
-    const auto status = verify_all(data, keys);
-    EXPECT_FALSE(status.ok());
-    return status.ok() ? Error::unreadable : status.error().error;
-}
+using namespace bundle::test;
 
 TEST(Bundle, GoodOneIsAcceptedInAnySlot) {
     const Bundle bundle{release()};
@@ -206,6 +26,13 @@ TEST(Bundle, SignerIsNamed) {
     EXPECT_TRUE(signer->development);
     EXPECT_EQ(signer->security_version, 5u);
     EXPECT_EQ(signer->security_version_floor, 3u);
+    // Behind a slot with another key, and not made for development.
+    keys.slots[1] = table_with(Key{2}).slots[0];
+    keys.slots[2].flags = 0;
+    const auto again = verify_signature(buffer, keys, engine);
+    ASSERT_TRUE(again.ok());
+    EXPECT_EQ(again->slot, 2u);
+    EXPECT_FALSE(again->development);
     const auto contents = Contents::parse(buffer, engine);
     ASSERT_TRUE(contents.ok());
     EXPECT_EQ(contents->section_name(2), "c");
@@ -282,9 +109,11 @@ TEST(Bundle, LeafIsNamed) {
 TEST(Bundle, TruncatedAndAppendedAreRefused) {
     const Bundle bundle{release()};
     const auto keys = table_with(release());
-    for (std::size_t size : {std::size_t{0}, std::size_t{255}, std::size_t{256}, std::size_t{4095},
-                             std::size_t{4096}, bundle.file.size() - 4096, bundle.file.size() - 1})
-        EXPECT_FALSE(verify_all(std::span{bundle.file}.first(size), keys).ok()) << size;
+    for (std::size_t size : {std::size_t{0}, std::size_t{255}})
+        EXPECT_EQ(error_of(std::span{bundle.file}.first(size), keys), Error::too_short) << size;
+    for (std::size_t size : {std::size_t{256}, std::size_t{4095}, std::size_t{4096},
+                             bundle.file.size() - 4096, bundle.file.size() - 1})
+        EXPECT_EQ(error_of(std::span{bundle.file}.first(size), keys), Error::wrong_total_size) << size;
     auto longer = bundle.file;
     longer.push_back(std::byte{0});
     EXPECT_EQ(error_of(longer, keys), Error::wrong_total_size);
@@ -346,6 +175,11 @@ TEST(Bundle, SignedNonsenseIsRefusedAllTheSame) {
         {"flags", Error::reserved_not_zero, no_index, put(offsetof(Header, flags), 1u)},
         {"reserved1", Error::reserved_not_zero, no_index, put(offsetof(Header, reserved1), 1u)},
         {"reserved2", Error::reserved_not_zero, no_index, put(offsetof(Header, reserved2) + 44, 1u)},
+        {"version", Error::bad_name, no_index, put(offsetof(Header, version), char{31})},
+        {"name delete", Error::bad_name, no_index, put(offsetof(Header, name) + 1, char{127})},
+        {"name without end", Error::bad_name, no_index,
+         put(offsetof(Header, name), std::to_array("0123456789abcdefghijklmnopqrstuv"))},
+        {"count 1", Error::bad_section_count, no_index, put(offsetof(Header, section_count), 1u)},
         {"name control", Error::bad_name, no_index, put(offsetof(Header, name), char{27})},
         {"name tail", Error::bad_name, no_index, put(offsetof(Header, name) + 30, 'x')},
         {"count 0", Error::bad_section_count, no_index, put(offsetof(Header, section_count), 0u)},
@@ -382,6 +216,11 @@ TEST(Bundle, SignedNonsenseIsRefusedAllTheSame) {
         {"no table", Error::no_table_section, no_index, put_section(1, 0, 3u)},
         {"late leaves", Error::no_leaves_section, 2, put_section(2, 0, 1u)},
         {"no leaves", Error::no_leaves_section, 0, put_section(0, 0, 3u)},
+        {"leaves of one", Error::bad_section_type, 0, put_section(0, 4, 0u)},
+        {"root size alone", Error::bad_section_size, 3,
+         put_section(3, offsetof(Section, size), std::uint64_t{8191})},
+        {"two megabytes", Error::bad_section_alignment, 1,
+         put_section(1, offsetof(Section, align_log2), 21u)},
         {"leaf count", Error::bad_leaf_count, 0, put_section(0, offsetof(Section, size), std::uint64_t{96})},
     };
     for (const BadHeader& item : cases) {
@@ -405,6 +244,174 @@ TEST(Bundle, FirstLookOnlyAtSizes) {
     EXPECT_EQ(error(put(offsetof(Header, header_size), 68u * 1024)), Error::bad_header_size);
     EXPECT_EQ(error(put(offsetof(Header, header_size), 64u * 1024)), Error::too_short);
     EXPECT_EQ(error(put(offsetof(Header, total_size), std::uint64_t{1} << 40)), Error::wrong_total_size);
+    // A header and nothing else is looked at; its sections are another matter.
+    const Bundle bundle{release(), small_parts(), put(offsetof(Header, total_size), std::uint64_t{4096})};
+    HeaderBuffer buffer;
+    EXPECT_TRUE(buffer.bytes().empty());
+    EXPECT_TRUE(buffer.load(bytes::Source{std::span{bundle.file}.first(4096)}).ok());
+    EXPECT_EQ(buffer.bytes().size(), 4096u);
+}
+
+TEST(Bundle, LargestFile) {
+    // 1.9 GiB, nearly all of it never looked at.
+    const std::uint64_t most = 2'040'109'465;
+    for (const std::uint64_t size : {most, most + 1}) {
+        const Bundle bundle{release(), small_parts(), put(offsetof(Header, total_size), size)};
+        const auto start = [&](std::uint64_t offset, std::size_t length) {
+            return std::span<const std::byte>{bundle.file}.subspan(offset, length);
+        };
+        HeaderBuffer buffer;
+        const auto status = buffer.load(bytes::Source{start, size});
+        EXPECT_EQ(status.ok(), size == most);
+        if (size > most) {
+            EXPECT_EQ(status.error().error, Error::wrong_total_size);
+        }
+    }
+    // Its leaves, and one more that is not full for each section.
+    EXPECT_EQ(leaf_size, 2u << 20);
+    EXPECT_EQ(max_leaf_list_bytes, (most / (2 << 20) + 256 + 1) * 32);
+}
+
+TEST(Bundle, FewestAndMostSections) {
+    const auto keys = table_with(release());
+    const Bundle least{release(), {{SectionType::table, no_partition, filled(300, 1)}}};
+    EXPECT_TRUE(verify_all(least.file, keys).ok());
+    std::vector<Part> parts = small_parts();
+    parts.push_back({SectionType::module, 255, filled(10, 5)});
+    while (parts.size() < max_sections - 1)
+        parts.push_back({SectionType::secret, 0, filled(10, static_cast<unsigned>(parts.size()))});
+    const auto named =
+        put_section(255, offsetof(Section, name), std::to_array("the last one, ~31 characters it"));
+    EXPECT_TRUE(verify_all(Bundle{release(), parts, named}.file, keys).ok());
+    HeaderBuffer buffer;
+    ASSERT_TRUE(buffer.load(bytes::Source{Bundle{release(), parts, named}.file}).ok());
+    EXPECT_EQ(Contents::parse(buffer, engine)->section_name(255), "the last one, ~31 characters it");
+    parts.push_back({SectionType::secret, 0, filled(10, 1)});
+    EXPECT_EQ(error_of(Bundle{release(), parts}.file, keys), Error::bad_section_count);
+}
+
+TEST(Bundle, EverySectionsRootIsCompared) {
+    for (std::uint32_t index = 0; index < 5; ++index) {
+        const Bundle bundle{
+            release(), small_parts(), [&](std::span<std::byte> header) {
+                header[sections_offset + index * section_entsize + offsetof(Section, root_hash)] ^=
+                    std::byte{1};
+            }};
+        const auto status = verify_all(bundle.file, table_with(release()));
+        ASSERT_FALSE(status.ok());
+        EXPECT_EQ(status.error().error, Error::root_mismatch);
+        EXPECT_EQ(status.error().section, index);
+    }
+}
+
+// The format is a promise to files that exist.
+TEST(Bundle, ConstantsOfTheFormat) {
+    EXPECT_EQ((std::string_view{key_table_magic.data(), key_table_magic.size()}),
+              (std::string_view{"CAISSON-KEYS-V1\0", 16}));
+    EXPECT_EQ((std::string_view{magic.data(), magic.size()}), "CAISSONB");
+    EXPECT_EQ(purpose_bundle, 1u);
+    EXPECT_EQ(key_development, 1u);
+    EXPECT_EQ(key_slots, 4u);
+}
+
+TEST(Bundle, EveryErrorHasItsText) {
+    EXPECT_STREQ(describe(Error::too_short), "the file is too short for a bundle");
+    EXPECT_STREQ(describe(Error::bad_signature), "the signature does not verify");
+    EXPECT_STREQ(describe(Error::bad_section_alignment), "a section is not aligned");
+    EXPECT_STREQ(describe(Error::leaf_mismatch), "hash mismatch");
+    EXPECT_STREQ(describe(Error::unreadable), "the bundle cannot be read");
+}
+
+// A small bundle, its header read.
+struct Opened {
+    Bundle bundle{release()};
+    HeaderBuffer buffer;
+    std::optional<Contents> contents;
+    Bytes leaves;
+    Opened() {
+        EXPECT_TRUE(buffer.load(bytes::Source{bundle.file}).ok());
+        contents = Contents::parse(buffer, engine).value();
+        const Section& list = contents->section(0);
+        leaves.assign(bundle.file.begin() + static_cast<long>(list.offset),
+                      bundle.file.begin() + static_cast<long>(list.offset + list.size));
+    }
+    // The file in windows of 64 bytes, of which those from `end` on cannot be seen.
+    [[nodiscard]] auto windows(std::uint64_t end) const {
+        return [this, end](std::uint64_t offset, std::size_t length) {
+            const std::size_t room = 64 - offset % 64;
+            return offset < end
+                       ? std::span<const std::byte>{bundle.file}.subspan(offset, std::min(length, room))
+                       : std::span<const std::byte>{};
+        };
+    }
+};
+
+TEST(Bundle, GapsAreNamed) {
+    Opened small;
+    const auto& sections = small.bundle.sections;
+    ASSERT_EQ(small.contents->gap_count(), 6u);
+    std::uint64_t at = 4096;
+    for (std::uint32_t i = 0; i < 6; ++i) {
+        const auto gap = small.contents->gap(i);
+        EXPECT_EQ(gap.offset, at);
+        EXPECT_EQ(gap.after, i == 0 ? no_index : i - 1);
+        const std::uint64_t next = i < 5 ? sections[i].offset : small.bundle.file.size();
+        EXPECT_EQ(gap.length, next - at);
+        at = i < 5 ? next + sections[i].size : at;
+    }
+    // Behind the kernel: the piece in which a byte is not zero, or cannot be seen.
+    const std::uint64_t start = sections[2].offset + sections[2].size, piece = (start / 64 + 3) * 64;
+    const auto blind = small.windows(piece);
+    const auto unseen = verify_gap(*small.contents, 3, bytes::Source{blind, small.bundle.file.size()});
+    ASSERT_FALSE(unseen.ok());
+    EXPECT_EQ(unseen.error().error, Error::unreadable);
+    EXPECT_EQ(unseen.error().leaf, piece);
+    small.bundle.file[piece + 5] = std::byte{1};
+    const auto whole = small.windows(small.bundle.file.size());
+    const auto status = verify_gap(*small.contents, 3, bytes::Source{whole, small.bundle.file.size()});
+    ASSERT_FALSE(status.ok());
+    EXPECT_EQ(status.error().error, Error::gap_not_zero);
+    EXPECT_EQ(status.error().section, 2u);
+    EXPECT_EQ(status.error().leaf, piece);
+}
+
+TEST(Bundle, OurOwnMistakesEndHere) {
+    const Opened small;
+    const bytes::Source file{small.bundle.file};
+    EXPECT_DEATH((void)small.contents->section(5), "section index");
+    EXPECT_DEATH((void)small.contents->section_name(5), "section index");
+    EXPECT_DEATH((void)small.contents->gap(6), "gap index");
+    const auto section = section_bytes(*small.contents, 2, file).value();
+    EXPECT_DEATH((void)verify_leaf(*small.contents, small.leaves, 2, 1, section, engine), "leaf index");
+    EXPECT_DEATH((void)verify_leaf(*small.contents, small.leaves, 0, 0, section, engine),
+                 "leaves of the list");
+    const Bytes shortest(sections_offset + signature_size);
+    EXPECT_NE(bundle_id(shortest, engine), Hash{});
+    EXPECT_DEATH((void)bundle_id(std::span{shortest}.first(shortest.size() - 1), engine), "bundle_id");
+}
+
+TEST(Bundle, OtherBytesThanTheHeaderSays) {
+    const Opened small;
+    const auto half =
+        section_bytes(*small.contents, 4, bytes::Source{std::span{small.bundle.file}.first(9000)});
+    ASSERT_FALSE(half.ok());
+    EXPECT_EQ(half.error().error, Error::section_outside_file);
+    EXPECT_EQ(half.error().section, 4u);
+    const auto lists = verify_leaf_lists(*small.contents, std::span{small.leaves}.first(96), engine);
+    ASSERT_FALSE(lists.ok());
+    EXPECT_EQ(lists.error().error, Error::bad_leaf_count);
+    EXPECT_EQ(lists.error().section, 0u);
+    const auto other =
+        verify_leaf(*small.contents, small.leaves, 2, 0, bytes::Source{small.bundle.file}, engine);
+    ASSERT_FALSE(other.ok());
+    EXPECT_EQ(other.error().error, Error::bad_section_size);
+    // The first 256 bytes and no more.
+    HeaderBuffer buffer;
+    const auto start = small.windows(sizeof(Header));
+    const auto status = buffer.load(bytes::Source{start, small.bundle.file.size()});
+    ASSERT_FALSE(status.ok());
+    EXPECT_EQ(status.error().error, Error::unreadable);
+    EXPECT_TRUE(buffer.bytes().empty());
 }
 
 TEST(Bundle, BundleIdIsChecked) {

@@ -56,8 +56,8 @@ Status verify_leaf_lists(const Contents& contents, std::span<const std::byte> le
 Status verify_leaf(const Contents& contents, std::span<const std::byte> leaves, std::uint32_t index,
                    std::uint64_t leaf, const bytes::Source& section, crypto::Sha256Engine engine) {
     const Section& entry = contents.section(index);
-    base::expects(index != contents.leaves_section() && leaf < contents.leaf_count(index),
-                  "bundle: leaf index");
+    base::expects(index != contents.leaves_section(), "bundle: leaves of the list");
+    base::expects(leaf < contents.leaf_count(index), "bundle: leaf index");
     if (section.size() != entry.size)
         return failure(Error::bad_section_size, index);
     const std::uint64_t length = leaf_length(entry.size, leaf);

@@ -23,6 +23,8 @@ TEST(Checked, NeverWraps) {
     EXPECT_FALSE(bytes::lies_within(4, top, 8));
     EXPECT_FALSE(bytes::lies_within(top, 2, 8));
     EXPECT_EQ(bytes::units(0, 4096), 0u);
+    EXPECT_EQ(bytes::units(1, 4096), 1u);
+    EXPECT_EQ(bytes::units(4096, 4096), 1u);
     EXPECT_EQ(bytes::units(4097, 4096), 2u);
     EXPECT_EQ(bytes::units(top, 4096), (top >> 12) + 1);
 }
@@ -98,6 +100,10 @@ TEST(Source, GivesPiecesInOrder) {
     EXPECT_EQ(part->load<std::uint8_t>(199), 299 % 251);
     EXPECT_FALSE(part->load<std::uint16_t>(199));
     EXPECT_TRUE(part->view(200, 1).empty());
+    const bytes::Source whole{std::span{data}};
+    EXPECT_EQ(whole.load<std::uint8_t>(260), 260 % 251);
+    EXPECT_EQ(whole.slice(250, 4)->load<std::uint16_t>(1), 0x0100);
+    EXPECT_TRUE(whole.view(5, 0).empty());
     EXPECT_FALSE(source.slice(1000, 1));
     EXPECT_FALSE(source.slice(1, top));
 }

@@ -131,6 +131,10 @@ TEST(OtherHashes, AgreeWithOpenssl) {
     crypto::blake2b(keyed, data, bytes_of("key"));
     crypto::blake2b(other, data, bytes_of("kez"));
     EXPECT_NE(keyed, other);
+    std::array<std::uint8_t, 65> large{};
+    EXPECT_DEATH(crypto::blake2b(large, data), "blake2b: sizes");
+    EXPECT_DEATH(crypto::blake2b({}, data), "blake2b: sizes");
+    EXPECT_DEATH(crypto::blake2b(keyed, data, std::span{data}.first(65)), "blake2b: sizes");
 }
 
 struct KeyPair {
