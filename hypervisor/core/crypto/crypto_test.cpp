@@ -133,7 +133,7 @@ TEST(OtherHashes, AgreeWithOpenssl) {
     EXPECT_NE(keyed, other);
     std::array<std::uint8_t, 65> large{};
     EXPECT_DEATH(crypto::blake2b(large, data), "blake2b: sizes");
-    EXPECT_DEATH(crypto::blake2b({}, data), "blake2b: sizes");
+    EXPECT_DEATH(crypto::blake2b(std::span{large}.first(0), data), "blake2b: sizes");
     EXPECT_DEATH(crypto::blake2b(keyed, data, std::span{data}.first(65)), "blake2b: sizes");
 }
 
