@@ -240,6 +240,7 @@ TYPED_TEST(Builder, LastTables) {
     ASSERT_TRUE(table.map(large, PhysAddr{0}, large, paging::read_only).ok());
     EXPECT_EQ(walk.query(large)->bytes, page); // a table stands where a large page would go
     EXPECT_EQ(memory.used(), 6u);
+    EXPECT_EQ(*table.last_table(large), *first); // what is mapped in it is not in its way
 }
 
 // I2: after every single store each address has its translation from before or from after the operation.

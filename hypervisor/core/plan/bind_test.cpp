@@ -582,6 +582,14 @@ TEST(Check, SeesEveryKindOfMistake) {
     EXPECT_EQ(error([](BoundPlan& b) { b.pieces.erase(3); }), Error::check_regions);
     EXPECT_EQ(error([](BoundPlan& b) { EXPECT_TRUE(b.pieces.push_back(b.pieces[3])); }),
               Error::check_regions);
+    EXPECT_EQ(error([](BoundPlan& b) { // two pieces, the second a page too long
+                  Piece rest = b.pieces[0];
+                  b.pieces[0].host.bytes = mebibyte;
+                  rest.gpa += mebibyte;
+                  rest.host = {rest.host.base + mebibyte, rest.host.bytes - mebibyte + 4096};
+                  EXPECT_TRUE(b.pieces.insert(1, rest));
+              }),
+              Error::check_regions);
     EXPECT_EQ(error([](BoundPlan& b) { // nine pieces of a region
                   const Piece whole = b.pieces[0];
                   b.pieces.erase(0);
@@ -641,6 +649,7 @@ TEST(Check, CpusAreThePlans) {
     EXPECT_EQ(error([&](BoundPlan& b) { move(b, 2, 6); }), Error::check_cpus) << "not one that it names";
     EXPECT_EQ(error([&](BoundPlan& b) { move(b, 4, 6); }), std::nullopt) << "a count takes any";
     EXPECT_EQ(error([&](BoundPlan& b) { move(b, 4, 1); }), Error::check_cpus) << "a sibling of the other's";
+    EXPECT_EQ(error([&](BoundPlan& b) { move(b, 4, 3); }), Error::check_cpus) << "of its second CPU, too";
     EXPECT_EQ(error([&](BoundPlan& b) { b.cpus[5].partition = 1, b.cpus[5].vcpu = 1; }), Error::check_cpus)
         << "one more than asked for";
     EXPECT_EQ(error([](BoundPlan& b) { std::swap(b.cpus[0], b.cpus[2]); }), Error::check_cpus)

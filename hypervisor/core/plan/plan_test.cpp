@@ -231,6 +231,34 @@ TEST(Plan, LimitsAreAllowed) {
     EXPECT_EQ(read->cpus_needed(), max_cpus);
 }
 
+TEST(Plan, LittleIsEnough) {
+    // RAM alone, and nothing in it: the table ends behind its records.
+    Wish wish{1};
+    auto table = wish.table();
+    Header header = *bytes::load<Header>(table, 0);
+    Partition record = *bytes::load<Partition>(table, sizeof(Header));
+    header.total_size = sizeof(Header) + sizeof(Partition);
+    header.load_count = record.load_count = 0;
+    record.region_count = 1;
+    record.regions[1] = {};
+    record.root_section = no_section;
+    table.resize(header.total_size);
+    ASSERT_TRUE(bytes::store(std::span{table}, 0, header) &&
+                bytes::store(std::span{table}, sizeof(Header), record));
+    EXPECT_TRUE(Plan::parse(table).ok());
+    ++header.load_count;
+    ASSERT_TRUE(bytes::store(std::span{table}, 0, header));
+    EXPECT_EQ(Plan::parse(table).error().error, Error::too_short);
+}
+
+TEST(Plan, LoadsThatEndAtAMultipleOfEight) {
+    for (const char* text : {"abcdefg", "abcdefgh", "abcdefghi"}) {
+        Wish wish{2};
+        wish.partitions[0].command_line = text;
+        EXPECT_TRUE(Plan::parse(wish.table()).ok()) << text;
+    }
+}
+
 TEST(Plan, CpuSetsAreDisjoint) {
     Wish wish{2};
     wish.partitions[0].cpu_set = 0b0110;
