@@ -33,6 +33,7 @@ enum class Weakness : std::uint32_t {
     extra_page,     // a partition sees one page of the hypervisor's image behind its memory
     stop_feeding,   // the hardware watchdog is not fed, as where the hypervisor hangs
     code_on_stack,  // the hypervisor's stacks are executable
+    unmarked_jump,  // the hypervisor jumps to an instruction that no indirect jump may reach
 };
 
 #if CAISSON_WEAK

@@ -10,6 +10,7 @@
 .code64
 .macro entry vector
     .balign 16
+    endbr64
     .if !((\vector == 8) || (\vector >= 10 && \vector <= 14) || (\vector == 17) || (\vector == 21) || (\vector == 29) || (\vector == 30))
     pushq $0
     .endif
@@ -40,6 +41,7 @@ exception_common:
 .balign 16
 .global nmi_entry
 nmi_entry:
+    endbr64
     lock orl $1, %gs:16         /* Cpu::requests: request_look */
     pushq %rax
     pushq %rcx
@@ -84,6 +86,7 @@ idle_done:
 .balign 16
 .global \name
 \name:
+    endbr64
 .irp register, rax, rcx, rdx, rsi, rdi, r8, r9, r10, r11
     pushq %\register
 .endr

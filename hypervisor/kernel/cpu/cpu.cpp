@@ -5,6 +5,7 @@
 #include "arch/x86_64/cpu/instructions.hpp"
 #include "arch/x86_64/cpu/raw.hpp"
 #include "arch/x86_64/virt/virt.hpp"
+#include "hypervisor/base/weakness.hpp"
 #include "hypervisor/kernel/console/console.hpp"
 #include "hypervisor/kernel/machine.hpp"
 #include "hypervisor/kernel/panic/panic.hpp"
@@ -72,6 +73,7 @@ std::uint64_t protections() {
         bits |= (leaf.ebx >> 7 & 1) != 0 ? cr4::smep : 0;
         bits |= (leaf.ebx >> 20 & 1) != 0 ? cr4::smap : 0;
         bits |= (leaf.ecx >> 2 & 1) != 0 ? cr4::umip : 0;
+        bits |= (leaf.edx >> 20 & 1) != 0 ? cr4::cet : 0;
     }
     return bits;
 }
@@ -105,7 +107,13 @@ void set_up(Cpu& cpu) {
     load_tables(cpu);
     if (cpu.index == 0)
         fill_idt(true);
+    // Indirect branches reach ENDBR64 only, but where the compiler says NOTRACK (a switch's own table, bounds checked).
+    constexpr std::uint64_t endbr_enable = 1u << 2, no_track_enable = 1u << 4;
+    if ((protections() & cpu::cr4::cet) != 0)
+        cpu::wrmsr(cpu::msr::s_cet, endbr_enable | no_track_enable);
     cpu::write_cr<4>(protections());
+    if (base::weak(base::Weakness::unmarked_jump)) // behind the ENDBR64 of a function
+        cpu::pointer_to<void()>(base::VirtAddr{cpu::address_of(halt_for_ever).value() + 4})();
     cpu::wrmsr(cpu::msr::gs_base, cpu::address_of(cpu).value());
     cpu::wrmsr(cpu::msr::pat, cpu::pat_reset);
     apic::enable();
@@ -119,16 +127,18 @@ void set_up(Cpu& cpu) {
 void find_hardening() {
     vcpu::Hardening& h = machine().hardening;
     h = vcpu::harden(read_model());
-    const std::pair<bool, const char*> names[]{{h.barrier, "branch barrier"},
-                                               {h.always_restricted, "enhanced IBRS"},
-                                               {h.automatic_restricted, "automatic IBRS"},
-                                               {h.clear_buffers, "VERW"},
-                                               {h.flush_l1, "L1D flush"},
-                                               {h.small_executable_pages, "4 KiB executable pages"},
-                                               {h.trap_split_locks, "split-lock trap"},
-                                               {h.exposed_branches, "EXPOSED: branch predictors"},
-                                               {h.exposed_buffers, "EXPOSED: CPU buffers (MDS)"},
-                                               {h.exposed_l1, "EXPOSED: L1 data (L1TF)"}};
+    const std::pair<bool, const char*> names[]{
+        {h.barrier, "branch barrier"},
+        {h.always_restricted, "enhanced IBRS"},
+        {h.automatic_restricted, "automatic IBRS"},
+        {h.clear_buffers, "VERW"},
+        {h.flush_l1, "L1D flush"},
+        {h.small_executable_pages, "4 KiB executable pages"},
+        {h.trap_split_locks, "split-lock trap"},
+        {(protections() & cpu::cr4::cet) != 0, "indirect-branch tracking"},
+        {h.exposed_branches, "EXPOSED: branch predictors"},
+        {h.exposed_buffers, "EXPOSED: CPU buffers (MDS)"},
+        {h.exposed_l1, "EXPOSED: L1 data (L1TF)"}};
     LogLine line;
     line << "processor hardening:";
     for (const auto& [on, name] : names)
