@@ -196,7 +196,7 @@ TEST(Bundle, SignedNonsenseIsRefusedAllTheSame) {
         {"flags", Error::reserved_not_zero, 1, put_section(1, offsetof(Section, flags), 1u)},
         {"reserved", Error::reserved_not_zero, 1, put_section(1, offsetof(Section, reserved) + 20, 1u)},
         {"name", Error::bad_name, 1, put_section(1, offsetof(Section, name), char{7})},
-        {"size 0", Error::bad_section_size, 1, put_section(1, offsetof(Section, size), std::uint64_t{0})},
+        {"size 0", Error::bad_section_size, 2, put_section(2, offsetof(Section, size), std::uint64_t{0})},
         {"mem size", Error::bad_section_size, 1,
          put_section(1, offsetof(Section, mem_size), std::uint64_t{1})},
         {"root size", Error::bad_section_size, 3,
