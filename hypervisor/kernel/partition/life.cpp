@@ -123,7 +123,6 @@ void begin_generation(Partition& partition) {
         record.add("partition", partition.name).add("generation", partition.policy.generation);
     });
     start_vcpu(partition.primary(), vcpu::pvh_entry(partition.plan.entry, CAISSON_GPA_START_INFO));
-    alarm::watch(partition);
 }
 
 // From the last exit of the last vCPU to "as if it had never run". True: it starts again.
@@ -166,6 +165,8 @@ bool end_generation(Partition& partition) {
     while (again) {
         begin_generation(partition);
         step(partition, PartitionState::running);
+        // Not before it runs: an interval that ends while it does not is the last that is looked at.
+        alarm::watch(partition);
         run_until_stopped(vcpu);
         forget_requests(*vcpu.cpu, requests_of_a_life);
         again = end_generation(partition);
