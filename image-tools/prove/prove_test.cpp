@@ -60,7 +60,7 @@ TEST(Plan, GoodOneHolds) {
 TEST(Plan, EveryBrokenPromiseIsNamed) {
     EXPECT_EQ(failing([](Intended& i) { i.guests[0].regions[1].gpa = 3 * mebibyte; }), "layouts complete");
     EXPECT_EQ(failing([](Intended& i) { i.guests[0].memory_bytes += page; }), "layouts");
-    EXPECT_EQ(failing([](Intended& i) { i.guests[1].regions[0].kind = 7; }), "layouts");
+    EXPECT_EQ(failing([](Intended& i) { i.guests[1].regions[0].kind = plan::RegionKind{7}; }), "layouts");
     EXPECT_EQ(failing([](Intended& i) { i.backings.pop_back(); }), "complete");
     EXPECT_EQ(failing([](Intended& i) { i.backings[1].bytes -= page; }), "complete");
     EXPECT_EQ(failing([](Intended& i) {
