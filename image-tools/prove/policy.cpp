@@ -20,8 +20,7 @@ constexpr std::array open_msrs{
     Open{0x810, 0x827, true, false},           // ISR, TMR, IRR
     Open{0x828, 0x828, true, true},            // ESR
     Open{0x82F, 0x82F, true, false},           // LVT CMCI: writes are mediated
-    Open{0x832, 0x832, true, true},            // LVT timer
-    Open{0x833, 0x837, true, false},           // the other LVT entries: writes are mediated
+    Open{0x832, 0x837, true, false},           // the other LVT entries: writes are mediated
     Open{0x838, 0x838, true, true},            // timer, initial count
     Open{0x839, 0x839, true, false},           // timer, current count
     Open{0x83E, 0x83E, true, true},            // timer divider

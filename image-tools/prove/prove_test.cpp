@@ -202,14 +202,14 @@ std::array<std::uint8_t, msr_map_bytes> good_msr_map() {
         }
     };
     open(0, 0x174, 0x176, both);
-    for (const std::uint32_t msr : {0x808u, 0x80Fu, 0x828u, 0x832u, 0x838u, 0x83Eu})
+    for (const std::uint32_t msr : {0x808u, 0x80Fu, 0x828u, 0x838u, 0x83Eu})
         open(0, msr, msr, both);
     for (const std::uint32_t msr : {0x80Bu, 0x83Fu})
         open(0, msr, msr, write);
     for (const std::uint32_t msr : {0x803u, 0x80Au, 0x82Fu, 0x839u})
         open(0, msr, msr, read);
     open(0, 0x810, 0x827, read);
-    open(0, 0x833, 0x837, read);
+    open(0, 0x832, 0x837, read);
     open(1, 0xC0000081, 0xC0000084, both);
     open(1, 0xC0000100, 0xC0000102, both);
     open(1, 0xC0000103, 0xC0000103, read);

@@ -1,69 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "hypervisor/core/plan/bind.hpp"
-#include "hypervisor/core/plan/fixture_test.hpp"
-#include "image-tools/plan/board.hpp"
+#include "hypervisor/core/plan/bind_fixture_test.hpp"
 
 #include <algorithm>
-#include <memory>
 
 namespace {
 
 using namespace plan;
+using test::apic_id_of;
+using test::bind_and_check;
+using test::bind_bad;
+using test::bind_good;
 using test::gibibyte;
 using test::mebibyte;
+using test::options;
 using test::Wish;
-
-constexpr Options options{
-    .frames_fixed = 200, .frames_per_cpu = 16, .frames_per_partition = 8, .frames_per_vcpu = 8};
-constexpr Options with_huge_pages{.huge_pages = true,
-                                  .frames_fixed = 200,
-                                  .frames_per_cpu = 16,
-                                  .frames_per_partition = 8,
-                                  .frames_per_vcpu = 8};
-
-std::uint32_t apic_id_of(const BoundPlan& bound, std::uint32_t partition, std::uint32_t vcpu) {
-    for (const BoundCpu& cpu : bound.cpus)
-        if (cpu.partition == partition && cpu.vcpu == vcpu)
-            return cpu.apic_id;
-    return no_index;
-}
-
-// bind, then check; the bound plan, or the issue.
-struct Outcome {
-    std::unique_ptr<BoundPlan> bound = std::make_unique<BoundPlan>();
-    Issue issue{Error::no_partitions};
-    bool good = false;
-};
-
-Outcome bind_and_check(Wish& wish, test::Board& board, const Options& how = options) {
-    Outcome outcome;
-    const auto table = wish.table();
-    const auto read = Plan::parse(table);
-    EXPECT_TRUE(read.ok());
-    const Machine& machine = board.ready();
-    const auto status = bind(*read, machine, how, *outcome.bound);
-    outcome.good = status.ok();
-    if (!status.ok()) {
-        outcome.issue = status.error();
-        EXPECT_TRUE(outcome.bound->pieces.empty() && outcome.bound->free.view().empty());
-        return outcome;
-    }
-    const auto checked = check(*read, machine, how, *outcome.bound);
-    EXPECT_TRUE(checked.ok()) << describe(checked.error().error);
-    return outcome;
-}
-
-Outcome bind_good(Wish& wish, test::Board& board, const Options& how = options) {
-    auto outcome = bind_and_check(wish, board, how);
-    EXPECT_TRUE(outcome.good) << describe(outcome.issue.error);
-    return outcome;
-}
-
-Issue bind_bad(Wish& wish, test::Board& board) {
-    const auto outcome = bind_and_check(wish, board);
-    EXPECT_FALSE(outcome.good);
-    return outcome.issue;
-}
+using test::with_huge_pages;
 
 TEST(Bind, RootsStayInPlace) {
     Wish wish{4};
@@ -388,106 +339,6 @@ TEST(BoundPlan, HostAddresses) {
     EXPECT_TRUE(bound.pieces_of(2).empty());
 }
 
-TEST(BindCpus, RanksBootCpuFirst) {
-    Wish wish{2};
-    wish.partitions[0].cpu_set = 0b110;
-    wish.partitions[0].cpus = 0;
-    test::Board board{wish};
-    board.cpus = {{7, 1, 0, 0, false}, {3, 0, 1, 0, false}, {9, 1, 1, 0, true}, {1, 0, 0, 0, false}};
-    const auto outcome = bind_good(wish, board);
-    ASSERT_EQ(outcome.bound->cpus.size(), 4u);
-    EXPECT_EQ(outcome.bound->cpus[0].apic_id, 9u);
-    EXPECT_EQ(outcome.bound->cpus[1].apic_id, 1u);
-    EXPECT_EQ(outcome.bound->cpus[2].apic_id, 3u);
-    EXPECT_EQ(outcome.bound->cpus[3].apic_id, 7u);
-    EXPECT_EQ(apic_id_of(*outcome.bound, 0, 0), 1u);
-    EXPECT_EQ(apic_id_of(*outcome.bound, 0, 1), 3u);
-    EXPECT_EQ(apic_id_of(*outcome.bound, 1, 0), 9u);
-    EXPECT_EQ(outcome.bound->cpus[3].partition, no_index);
-}
-
-TEST(BindCpus, SiblingsAreNeverShared) {
-    Wish wish{3};
-    wish.partitions[1].cpus = 2;
-    test::Board board{wish};
-    board.cpus.clear();
-    for (std::uint32_t i = 0; i < 8; ++i)
-        board.cpus.push_back({i, 0, i / 2, i % 2, i == 0});
-    const auto outcome = bind_good(wish, board);
-    EXPECT_EQ(outcome.bound->cpus[0].partition, 0u);
-    EXPECT_EQ(outcome.bound->cpus[1].partition, no_index) << "the sibling of p0's CPU stays parked";
-    EXPECT_EQ(outcome.bound->cpus[2].partition, 1u);
-    EXPECT_EQ(outcome.bound->cpus[3].partition, 1u);
-    EXPECT_EQ(outcome.bound->cpus[4].partition, 2u);
-
-    wish.partitions[0].cpu_set = 0b01;
-    wish.partitions[2].cpu_set = 0b10;
-    const auto issue = bind_bad(wish, board);
-    EXPECT_EQ(issue.error, Error::core_shared);
-    EXPECT_EQ(issue.partition, 2u);
-    EXPECT_EQ(issue.other, 0u);
-    EXPECT_EQ(issue.needed, 1u);
-
-    // Eight threads on four cores do not carry five partitions.
-    Wish five{5};
-    test::Board same{five};
-    same.cpus = board.cpus;
-    const auto missing = bind_bad(five, same);
-    EXPECT_EQ(missing.error, Error::not_enough_cpus);
-    EXPECT_EQ(missing.partition, 4u);
-}
-
-TEST(BindCpus, SiblingsAreSharedWhereBothWantIt) {
-    Wish wish{3};
-    wish.partitions[0].cpu_set = 0b01;
-    wish.partitions[1].cpu_set = 0b10;
-    test::Board board{wish};
-    board.cpus.clear();
-    for (std::uint32_t i = 0; i < 8; ++i)
-        board.cpus.push_back({i, 0, i / 2, i % 2, i == 0});
-    wish.partitions[0].smt_shared = true;
-    EXPECT_EQ(bind_bad(wish, board).error, Error::core_shared) << "one side's word is not enough";
-    wish.partitions[1].smt_shared = true;
-    const auto outcome = bind_good(wish, board);
-    EXPECT_EQ(outcome.bound->cpus[0].partition, 0u);
-    EXPECT_EQ(outcome.bound->cpus[1].partition, 1u);
-    EXPECT_EQ(outcome.bound->cpus[2].partition, 2u);
-
-    // Counts fill cores with those that agree, and only with those.
-    wish.partitions[0].cpu_set = wish.partitions[1].cpu_set = 0;
-    wish.partitions[1].smt_shared = false;
-    wish.partitions[2].smt_shared = true;
-    const auto counted = bind_good(wish, board);
-    EXPECT_EQ(counted.bound->cpus[0].partition, 0u);
-    EXPECT_EQ(counted.bound->cpus[1].partition, 2u);
-    EXPECT_EQ(counted.bound->cpus[2].partition, 1u);
-    EXPECT_EQ(counted.bound->cpus[3].partition, no_index);
-}
-
-TEST(BindCpus, BadLists) {
-    Wish wish{1};
-    test::Board board{wish};
-    board.cpus[3].apic_id = 1;
-    EXPECT_EQ(bind_bad(wish, board).error, Error::bad_cpu_list);
-    test::Board none{wish};
-    none.cpus[0].boot = false;
-    EXPECT_EQ(bind_bad(wish, none).error, Error::bad_cpu_list);
-    test::Board two{wish};
-    two.cpus[1].boot = true;
-    EXPECT_EQ(bind_bad(wish, two).error, Error::bad_cpu_list);
-    test::Board rank{wish, 2};
-    wish.partitions[0].cpu_set = 4;
-    EXPECT_EQ(bind_bad(wish, rank).error, Error::not_enough_cpus);
-}
-
-TEST(BindCpus, MoreThanRanks) {
-    Wish wish{64, 2 * mebibyte};
-    test::Board board{wish, 200};
-    const auto outcome = bind_good(wish, board);
-    EXPECT_EQ(outcome.bound->cpus.size(), max_cpus);
-    EXPECT_EQ(outcome.bound->pieces.size(), 128u);
-}
-
 TEST(Bind, SectionsMustFit) {
     const auto error = [](const auto& change) {
         Wish wish{2};
@@ -552,138 +403,6 @@ TEST(Bind, ReservedRangesAreLeftAlone) {
     }
     EXPECT_TRUE(outcome.bound->free.contains(50 * mebibyte, 4096) ||
                 outcome.bound->host_address(0, 0).value() <= 50 * mebibyte);
-}
-
-TEST(Check, SeesEveryKindOfMistake) {
-    Wish wish{2};
-    test::Board board{wish};
-    const auto table = wish.table();
-    const auto read = Plan::parse(table);
-    const Machine& machine = board.ready();
-    const auto error = [&](const auto& change) {
-        auto bound = std::make_unique<BoundPlan>();
-        EXPECT_TRUE(bind(*read, machine, options, *bound).ok());
-        change(*bound);
-        const auto status = check(*read, machine, options, *bound);
-        EXPECT_FALSE(status.ok());
-        return status.ok() ? Error::no_partitions : status.error().error;
-    };
-    EXPECT_EQ(error([](BoundPlan& b) { b.cpus[1].partition = no_index; }), Error::check_cpus);
-    EXPECT_EQ(error([](BoundPlan& b) { b.cpus[1].vcpu = 1; }), Error::check_cpus);
-    EXPECT_EQ(error([](BoundPlan& b) { b.cpus[3].apic_id = 0; }), Error::check_cpus);
-    EXPECT_EQ(error([](BoundPlan& b) { b.cpus[3].apic_id = 77; }), Error::check_cpus);
-    // Pieces: RAM and root of the one, RAM and root of the other.
-    EXPECT_EQ(error([](BoundPlan& b) { b.pieces[0].host.bytes -= 4096; }), Error::check_regions);
-    EXPECT_EQ(error([](BoundPlan& b) { b.pieces[0].host.bytes += 4096; }), Error::check_regions);
-    EXPECT_EQ(error([](BoundPlan& b) { b.pieces[0].host.bytes = 0; }), Error::check_place);
-    EXPECT_EQ(error([](BoundPlan& b) { b.pieces[0].gpa = 4096; }), Error::check_regions);
-    EXPECT_EQ(error([](BoundPlan& b) { b.pieces[2].partition = 0; }), Error::check_regions);
-    EXPECT_EQ(error([](BoundPlan& b) { b.pieces[1].kind = RegionKind::ram; }), Error::check_regions);
-    EXPECT_EQ(error([](BoundPlan& b) { b.pieces.erase(3); }), Error::check_regions);
-    EXPECT_EQ(error([](BoundPlan& b) { EXPECT_TRUE(b.pieces.push_back(b.pieces[3])); }),
-              Error::check_regions);
-    EXPECT_EQ(error([](BoundPlan& b) { // two pieces, the second a page too long
-                  Piece rest = b.pieces[0];
-                  b.pieces[0].host.bytes = mebibyte;
-                  rest.gpa += mebibyte;
-                  rest.host = {rest.host.base + mebibyte, rest.host.bytes - mebibyte + 4096};
-                  EXPECT_TRUE(b.pieces.insert(1, rest));
-              }),
-              Error::check_regions);
-    EXPECT_EQ(error([](BoundPlan& b) { // nine pieces of a region
-                  const Piece whole = b.pieces[0];
-                  b.pieces.erase(0);
-                  for (std::uint64_t i = 9; i-- > 0;) {
-                      Piece piece = whole;
-                      piece.gpa += i * mebibyte;
-                      piece.host.base += i * mebibyte;
-                      piece.host.bytes = i == 8 ? whole.host.bytes - 8 * mebibyte : mebibyte;
-                      EXPECT_TRUE(b.pieces.insert(0, piece));
-                  }
-              }),
-              Error::check_regions);
-    EXPECT_EQ(error([](BoundPlan& b) { b.pieces[1].copied = true; }), Error::check_place);
-    EXPECT_EQ(error([](BoundPlan& b) { b.pieces[0].host.base = 0; }), Error::check_place);
-    EXPECT_EQ(error([](BoundPlan& b) { b.pieces[0].host.base = mebibyte; }), Error::check_place);
-    EXPECT_EQ(error([](BoundPlan& b) { b.pieces[0].host.base += 512; }), Error::check_place);
-    EXPECT_EQ(error([](BoundPlan& b) { b.pieces[0].host.base = 511 * mebibyte; }), Error::check_place);
-    EXPECT_EQ(error([](BoundPlan& b) { b.pieces[0].host.base = 8 * gibibyte; }), Error::check_place);
-    EXPECT_EQ(error([](BoundPlan& b) { b.pieces[1].host.base += 4096; }), Error::check_place);
-    EXPECT_EQ(error([](BoundPlan& b) { b.pieces[2].host.base = b.pieces[0].host.base; }),
-              Error::check_overlap);
-    EXPECT_EQ(error([](BoundPlan& b) { b.pool = {}; }), Error::check_pool);
-    EXPECT_EQ(error([](BoundPlan& b) { b.table_frames = 1; }), Error::check_pool);
-    EXPECT_EQ(error([](BoundPlan& b) {
-                  const auto frames = b.pool.total_frames();
-                  const auto base = b.pieces[0].host.base;
-                  b.pool = {};
-                  EXPECT_TRUE(b.pool.add({base, frames * 4096}));
-              }),
-              Error::check_overlap);
-}
-
-TEST(Check, CpusAreThePlans) {
-    Wish wish{2};
-    wish.partitions[0].cpu_set = 0b0101;
-    wish.partitions[0].cpus = 2;
-    test::Board board{wish};
-    board.cpus.clear();
-    for (std::uint32_t i = 0; i < 8; ++i)
-        board.cpus.push_back({i, i / 4, i / 2 % 2, i % 2, i == 0});
-    const auto table = wish.table();
-    const auto read = Plan::parse(table);
-    const Machine& machine = board.ready();
-    const auto error = [&](const auto& change) {
-        auto bound = std::make_unique<BoundPlan>();
-        EXPECT_TRUE(bind(*read, machine, options, *bound).ok());
-        change(*bound);
-        const auto status = check(*read, machine, options, *bound);
-        return status.ok() ? std::optional<Error>{} : status.error().error;
-    };
-    EXPECT_EQ(error([](BoundPlan&) {}), std::nullopt);
-    const auto move = [](BoundPlan& bound, std::size_t from, std::size_t to) {
-        bound.cpus[to].partition = bound.cpus[from].partition;
-        bound.cpus[to].vcpu = bound.cpus[from].vcpu;
-        bound.cpus[from].partition = no_index;
-    };
-    EXPECT_EQ(error([&](BoundPlan& b) { move(b, 2, 6); }), Error::check_cpus) << "not one that it names";
-    EXPECT_EQ(error([&](BoundPlan& b) { move(b, 4, 6); }), std::nullopt) << "a count takes any";
-    EXPECT_EQ(error([&](BoundPlan& b) { move(b, 4, 1); }), Error::check_cpus) << "a sibling of the other's";
-    EXPECT_EQ(error([&](BoundPlan& b) { move(b, 4, 3); }), Error::check_cpus) << "of its second CPU, too";
-    EXPECT_EQ(error([&](BoundPlan& b) { b.cpus[5].partition = 1, b.cpus[5].vcpu = 1; }), Error::check_cpus)
-        << "one more than asked for";
-    EXPECT_EQ(error([](BoundPlan& b) { std::swap(b.cpus[0], b.cpus[2]); }), Error::check_cpus)
-        << "the boot CPU is the first";
-}
-
-TEST(Check, RootInTheBundleIsItsSection) {
-    Wish wish{1};
-    test::Board board{wish};
-    const auto table = wish.table();
-    const auto read = Plan::parse(table);
-    const auto bound = std::make_unique<BoundPlan>();
-    ASSERT_TRUE(bind(*read, board.ready(), options, *bound).ok());
-    const auto error = [&] { return check(*read, board.ready(), options, *bound).error().error; };
-    board.sections[3].size -= base::page_size;
-    EXPECT_EQ(error(), Error::check_place);
-    board.sections[3].size += base::page_size;
-    board.sections[3].offset += base::page_size;
-    EXPECT_EQ(error(), Error::check_place);
-    board.sections[3].offset -= base::page_size;
-    board.machine.bundle_bytes -= 1;
-    EXPECT_EQ(error(), Error::check_place) << "it ends behind the bundle";
-    board.machine.bundle_bytes += 1;
-    const SectionExtent last = board.sections[3];
-    board.sections.pop_back();
-    EXPECT_EQ(error(), Error::check_place);
-    board.sections.push_back(last);
-    EXPECT_TRUE(check(*read, board.ready(), options, *bound).ok());
-    board.reserved.push_back({bound->pieces[1].host.base + 100, 1});
-    EXPECT_EQ(error(), Error::check_place);
-    board.reserved.back() = {bound->pieces[0].host.end(), 0};
-    EXPECT_TRUE(check(*read, board.ready(), options, *bound).ok());
-    board.reserved.back() = {bound->pool.runs()[0].base, 1};
-    EXPECT_EQ(error(), Error::check_place);
 }
 
 TEST(Board, AssumedMachineCarriesThePlan) {
