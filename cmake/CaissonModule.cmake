@@ -29,8 +29,9 @@ set(CAISSON_FREESTANDING -O2 -g1 -ffreestanding -fno-pic -fno-pie -fno-asynchron
     -ffunction-sections -fdata-sections -fno-strict-aliasing -fno-delete-null-pointer-checks
     -fno-omit-frame-pointer -ffile-prefix-map=${CMAKE_SOURCE_DIR}/=)
 set(CAISSON_FREESTANDING_CXX -fno-exceptions -fno-rtti -fno-threadsafe-statics -fno-use-cxa-atexit)
-# Every function of the hypervisor that an indirect jump may reach begins with ENDBR64 (kernel/cpu switches the check on).
-set(CAISSON_HV_FLAGS ${CAISSON_FREESTANDING} -mcmodel=small -fcf-protection=branch)
+# Every function of the hypervisor that an indirect jump may reach begins with ENDBR64 (kernel/cpu switches the check on), and
+# no switch is an indirect jump, which a guest's number would index.
+set(CAISSON_HV_FLAGS ${CAISSON_FREESTANDING} -mcmodel=small -fcf-protection=branch -fno-jump-tables)
 set(CAISSON_UK_FLAGS ${CAISSON_FREESTANDING} -mcmodel=kernel)
 set(CAISSON_SAN_FLAGS -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
 

@@ -107,10 +107,10 @@ void set_up(Cpu& cpu) {
     load_tables(cpu);
     if (cpu.index == 0)
         fill_idt(true);
-    // Indirect branches reach ENDBR64 only, but where the compiler says NOTRACK (a switch's own table, bounds checked).
-    constexpr std::uint64_t endbr_enable = 1u << 2, no_track_enable = 1u << 4;
+    // Indirect branches reach ENDBR64 only; there are no switch tables that would need NOTRACK.
+    constexpr std::uint64_t endbr_enable = 1u << 2;
     if ((protections() & cpu::cr4::cet) != 0)
-        cpu::wrmsr(cpu::msr::s_cet, endbr_enable | no_track_enable);
+        cpu::wrmsr(cpu::msr::s_cet, endbr_enable);
     cpu::write_cr<4>(protections());
     if (base::weak(base::Weakness::unmarked_jump)) // behind the ENDBR64 of a function
         cpu::pointer_to<void()>(base::VirtAddr{cpu::address_of(halt_for_ever).value() + 4})();
