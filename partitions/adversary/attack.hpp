@@ -121,7 +121,7 @@ Verdict write_at(std::uint64_t gpa, std::uint64_t);
 void in_ring3(void (*body)(), std::uint64_t task_state = 0);
 
 void run_cases(std::string_view classes); // "" or "msrs,ports"; does not return
-void run_witness(std::uint64_t rounds);   // does not return; 0: without end
+[[noreturn]] void run_witness();
 std::uint64_t number_in(std::string_view digits);
 void run_random(std::string_view options);
 void run_single(std::string_view name); // the attacks that take a whole boot; returns where there is no such

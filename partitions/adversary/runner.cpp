@@ -192,7 +192,7 @@ void guest_main() {
     if (first == "attack")
         attack::run_cases(rest);
     if (first == "witness")
-        attack::run_witness(attack::number_in(rest));
+        attack::run_witness();
     if (first == "random")
         attack::run_random(rest);
     attack::run_single(words);

@@ -2,9 +2,7 @@
 // partitions/adversary/witness.cpp - the adversary's neighbour: computes, takes its timer, and says whether anything of
 // what goes on elsewhere reached it.
 //
-// `witness N` ends after so many rounds, `witness` never.
-//
-// Every round prints  witness ROUND exits=N strange=N late=N ticks=N memory=good|bad : exits besides its own calls,
+// It never ends. Every round prints  witness ROUND exits=N strange=N late=N ticks=N memory=good|bad : exits besides its own calls,
 // interrupts that it did not ask for, how many turns of a loop its own interrupt took at most (its own progress, not a
 // clock that others share), timer interrupts, and whether a megabyte still holds what it wrote.
 #include "partitions/adversary/attack.hpp"
@@ -54,7 +52,7 @@ std::uint64_t exits() {
 
 } // namespace
 
-void run_witness(std::uint64_t rounds) {
+[[noreturn]] void run_witness() {
     guest::interrupt_hook = [](unsigned vector) {
         if (vector == timer_vector)
             ticks = ticks + 1;
@@ -66,7 +64,7 @@ void run_witness(std::uint64_t rounds) {
     const std::uint64_t hz = guest::boot_page().apic_timer_hz;
     guest::start_timer(timer_vector, static_cast<std::uint32_t>(hz != 0 ? hz / 100 : 1'000'000));
     cpu::interrupts_on();
-    for (std::uint64_t round = 1; rounds == 0 || round <= rounds; ++round) {
+    for (std::uint64_t round = 1;; ++round) {
         fill(round);
         const std::uint64_t exits_before = exits(), ticks_before = ticks;
         std::uint64_t late = 0;
@@ -84,7 +82,6 @@ void run_witness(std::uint64_t rounds) {
              << " ticks=" << ticks - ticks_before << " memory=" << (good ? "good" : "bad") << '\n';
         guest::print(line);
     }
-    guest::exit(0);
 }
 
 } // namespace attack

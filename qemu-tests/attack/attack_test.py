@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""caisson attack, as a user runs it. usage: attack_test.py --build DIR all | demo | weak NAME CLASS CASE... | random SEEDS STEPS | bochs ROUNDS CLASS... |
+"""caisson attack, as a user runs it. usage: attack_test.py --build DIR all | demo | weak NAME CLASS CASE... | random SEEDS STEPS | bochs CLASS... |
 random-bochs SEEDS STEPS"""
 import argparse
 import json
@@ -30,7 +30,7 @@ partitions:
 """
 
 
-# The same two partitions that the command adds; the witness ends after so many rounds (0: never).
+# The same two partitions that the command adds.
 RECORDED = """apiVersion: caisson/v1
 name: test
 version: 1.0.0
@@ -38,7 +38,7 @@ securityVersion: 1
 machine: {{board: qemu-q35, cpus: 3, memory: 128MiB}}
 partitions:
   attack-hostile: {{kernel: "{adversary}", cmdline: "{hostile}", cpus: 2, memory: 4MiB, restart: on-failure, restartDelay: 0s}}
-  attack-witness: {{kernel: "{adversary}", cmdline: "witness {rounds}", cpus: 1, memory: 4MiB}}
+  attack-witness: {{kernel: "{adversary}", cmdline: "witness", cpus: 1, memory: 4MiB}}
 """
 
 
@@ -146,11 +146,23 @@ def test_random(attack, seeds, steps):
     return good
 
 
+class Enough:
+    """The hostile guest has said this so often, and the witness has spoken twice since."""
+    def __init__(self, said, times):
+        self.said, self.times, self.reports = said, times, None
+
+    def __call__(self, serial):
+        reports = serial.count(b"memory=good")
+        if self.reports is None and serial.count(self.said) >= self.times:
+            self.reports = reports
+        return self.reports is not None and reports >= self.reports + 2
+
+
 class Recorded:
     """The CPU's part on VT-x: Bochs boots, the command judges the serial line."""
-    def __init__(self, attack, hostile, rounds, name="recorded", enough=None):
+    def __init__(self, attack, hostile, enough, name="recorded"):
         with open(attack.manifest, "w", encoding="utf-8") as file:
-            file.write(RECORDED.format(adversary=attack.built["adversary"], hostile=hostile, rounds=rounds))
+            file.write(RECORDED.format(adversary=attack.built["adversary"], hostile=hostile))
         bundle = os.path.join(attack.work, name + ".bundle")
         subprocess.run([attack.built["tool"], "build", attack.manifest, "-o", bundle], check=True, env=attack.environment,
                        capture_output=True)
@@ -167,30 +179,19 @@ class Recorded:
         return status == 0 and {item["vendor"] for item in items} == {"vmx"} and not self.run.complaints, items
 
 
-def test_bochs(attack, rounds, classes):
-    recorded = Recorded(attack, "attack " + ",".join(classes), rounds)
+def test_bochs(attack, classes):
+    recorded = Recorded(attack, "attack " + ",".join(classes), Enough(b"attack done", 1))
     good, items = recorded.judge()
     print(f"{len(items)} cases on {', '.join(sorted({item['vendor'] for item in items}))}; Bochs ran {'too long' if recorded.run.timed_out else 'to its end'}")
     return good and {item["class"] for item in items} == set(classes)
-
-
-class Enough:
-    """So many steps were said, each line a thousand more, and the witness has spoken twice since."""
-    def __init__(self, steps):
-        self.lines, self.reports = -(-steps // 1000) + 2, None
-
-    def __call__(self, serial):
-        reports = serial.count(b"memory=good")
-        if self.reports is None and serial.count(b"random steps=") >= self.lines:
-            self.reports = reports
-        return self.reports is not None and reports >= self.reports + 2
 
 
 def test_random_bochs(attack, seeds, steps):
     good = True
     for seed in range(1, seeds + 1):
         started = time.monotonic()
-        recorded = Recorded(attack, f"random seed={seed}", 0, f"seed-{seed}", Enough(steps))
+        # Each line says a thousand more.
+        recorded = Recorded(attack, f"random seed={seed}", Enough(b"random steps=", -(-steps // 1000) + 2), f"seed-{seed}")
         fine, items = recorded.judge("--seed", str(seed), "--steps", str(steps))
         good = good and fine and [item["name"] for item in items] == [f"seed-{seed}"]
         say_lives(seed, steps, started, recorded.run.serial)
@@ -220,7 +221,7 @@ def main():
             if reason := bochs.missing():
                 print(f"skipped: {reason}")
                 return 77
-            good = (test_bochs(attack, int(options.words[0]), options.words[1:]) if options.what == "bochs"
+            good = (test_bochs(attack, options.words) if options.what == "bochs"
                     else test_random_bochs(attack, int(options.words[0]), int(options.words[1])))
         else:
             good = test_random(attack, int(options.words[0]), int(options.words[1]))
