@@ -11,6 +11,7 @@
 #include <set>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <thread>
 #include <unistd.h>
 
 namespace {
@@ -288,6 +289,23 @@ TEST(Keys, DevelopmentKeyIsMadeOnceForTheUser) {
     EXPECT_FALSE(made_again);
     EXPECT_TRUE(first.is_development());
     EXPECT_EQ(first.public_key(), again.public_key());
+}
+
+TEST(Files, ANewFileHasItsNameOnlyWhenItIsWhole) {
+    const Folder folder;
+    const std::filesystem::path file = folder / "new";
+    const std::string text(std::size_t{32} << 20, 'x');
+    bool made = false;
+    std::jthread writer([&] { made = appliance::write_new_file(file, text, 0600); });
+    while (!std::filesystem::exists(file))
+        std::this_thread::yield();
+    EXPECT_EQ(std::filesystem::file_size(file), text.size());
+    writer.join();
+    EXPECT_TRUE(made);
+    EXPECT_FALSE(appliance::write_new_file(file, "other", 0600));
+    EXPECT_EQ(appliance::read_file(file, text.size()), text);
+    const std::filesystem::directory_iterator left(file.parent_path());
+    EXPECT_EQ(std::distance(begin(left), end(left)), 1);
 }
 
 TEST(LoaderElf, AWeakenedHypervisorIsNoProductsLoader) {

@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -73,20 +75,26 @@ std::string read_file(const std::filesystem::path& file, std::uint64_t limit) {
 }
 
 bool write_new_file(const std::filesystem::path& file, std::string_view text, unsigned mode) {
-    const int descriptor = ::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
-    if (descriptor < 0) {
-        if (errno == EEXIST)
-            return false;
+    // Complete before it has its name: another process may look for it at any time.
+    std::string temporary = file.string() + ".part-XXXXXX";
+    const int descriptor = ::mkostemp(temporary.data(), O_CLOEXEC);
+    if (descriptor < 0)
         cannot("E0602", "create", file, errno);
-    }
     // The mode does not depend on the umask.
-    const bool good = write_all(descriptor, 0, bytes_of(text)) && ::fchmod(descriptor, mode) == 0;
-    const int error = errno;
-    if (::close(descriptor) != 0 || !good) {
-        ::unlink(file.c_str());
+    int error = write_all(descriptor, 0, bytes_of(text)) && ::fchmod(descriptor, mode) == 0 ? 0 : errno;
+    if (::close(descriptor) != 0 && error == 0)
+        error = errno;
+    // A link replaces nothing; FAT has none, but a rename that replaces nothing.
+    if (error == 0 && ::link(temporary.c_str(), file.c_str()) != 0)
+        error = errno;
+    if (error == EPERM || error == EOPNOTSUPP)
+        error = ::renameat2(AT_FDCWD, temporary.c_str(), AT_FDCWD, file.c_str(), RENAME_NOREPLACE) == 0
+                    ? 0
+                    : errno;
+    ::unlink(temporary.c_str());
+    if (error != 0 && error != EEXIST)
         cannot("E0602", "write", file, error);
-    }
-    return true;
+    return error == 0;
 }
 
 AtomicFile::AtomicFile(std::filesystem::path file)

@@ -21,7 +21,7 @@ namespace appliance {
 // Throws E0601 (not readable), E0801 (larger than `limit`).
 std::string read_file(const std::filesystem::path& file, std::uint64_t limit);
 
-// Creates `file` with `mode`; false, and nothing changed, if it exists. Throws E0602.
+// Creates `file`, whole or not at all, with `mode`; false, and nothing changed, if it exists. Throws E0602.
 bool write_new_file(const std::filesystem::path& file, std::string_view text, unsigned mode);
 
 // A file that appears under its name only when it is complete: written as a sibling, then renamed. Dropped
