@@ -23,6 +23,7 @@ import tempfile
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../harness"))
 import bochs  # noqa: E402 the harness's
 import machine  # noqa: E402
+import patience  # noqa: E402
 
 LOOP = re.compile(rb"[\x48-\x4f]\x8d[\x00-\xff]{2,3}[\x48-\x4f]\xff.[\x48-\x4f]\xff.\x75[\xf0-\xfa]", re.DOTALL)
 ENTRY = re.compile(r"^Trace (\d+): \S+ \[[0-9a-f]+/([0-9a-f]+)/")
@@ -94,13 +95,13 @@ def blocks(built, guest, loader, work):
         host = [address for _, address, _ in segments(file.read())]
     host_end = max(host) + 0x400000
     log = os.path.join(work, "blocks")
-    subprocess.run(
+    patience.run(
         [machine.find_qemu(), "-M", "q35", "-cpu", "max,+svm", "-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off",
          "-rtc", "clock=vm,base=2026-01-01", "-smp", "2", "-m", "256M", "-display", "none", "-nodefaults", "-no-reboot",
          "-serial", "file:" + os.path.join(work, "serial"), "-device", "isa-debug-exit,iobase=0xf4,iosize=4",
          "-kernel", os.path.join(work, "host.elf"), "-initrd", bundle, "-d", "exec", "-D", log,
          "-dfilter", f"{first:#x}+{end - first:#x},{min(host):#x}+{host_end - min(host):#x}"],
-        check=False, timeout=600)
+        600)
     with open(log, encoding="utf-8", errors="replace") as file:
         entered = [(int(m[1]), int(m[2], 16)) for m in map(ENTRY.match, file) if m]
     loop = [i for i, (_, address) in enumerate(entered) if first <= address < end]

@@ -7,11 +7,10 @@ hypervisor that halts instead of powering off is ended here once that record is 
 import os
 import re
 import shutil
-import signal
 import subprocess
-import time
 
 import frames
+import patience
 from machine import MachineError, Run
 
 # A case about another CPU names its model in [boot.models].
@@ -100,8 +99,8 @@ def complaints_of(log):
 
 def wait(process, serial_file, limit, enough):
     """Until Bochs ends, or shortly after the last record, or what it said is enough, or to the limit. -> whether the limit passed"""
-    late, size = time.monotonic() + limit, 0
-    while time.monotonic() < late:
+    allowed, size = patience.Patience(process.pid, limit), 0
+    while not allowed.look():
         try:
             process.wait(0.2 if enough is None else 1)
             return False
@@ -113,13 +112,10 @@ def wait(process, serial_file, limit, enough):
             try:
                 process.wait(1)
             except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+                patience.kill(process)
             return False
-    late = time.monotonic() >= late
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    return late
+    patience.kill(process)
+    return allowed.used >= limit
 
 
 def run(platform, boot, loader, bundle, time_limit, directory, enough=None, commands="c\n" * 10_000):

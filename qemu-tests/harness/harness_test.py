@@ -5,6 +5,7 @@ import io
 import json
 import os
 import stat
+import subprocess
 import sys
 import tempfile
 import time
@@ -16,6 +17,7 @@ import batch
 import bochs
 import case as cases
 import frames
+import patience
 import run_case
 import run_platforms
 
@@ -409,6 +411,41 @@ sys.exit(1)
         self.assertEqual(bochs.complaints_of(log), [])
         self.assertEqual(bochs.complaints_of(log + "00000000000p[BIOS  ] >>PANIC<< No bootable device.\n"),
                          ["Bochs: >>PANIC<< No bootable device."])
+
+
+class PatienceTest(unittest.TestCase):
+    """A limit counts what the program had of the machine, not how long that took."""
+
+    SPIN = "import time\nwhile time.process_time() < {}: pass"
+
+    def start(self, text):
+        process = subprocess.Popen([sys.executable, "-c", text], start_new_session=True)
+        self.addCleanup(patience.kill, process)
+        return process
+
+    def test_sleeping_counts(self):
+        self.assertTrue(patience.wait(self.start("import time; time.sleep(60)"), 1))
+
+    def test_computing_counts(self):
+        self.assertTrue(patience.wait(self.start(self.SPIN.format(60)), 1))
+
+    def test_threads_side_by_side_count_once(self):
+        process = self.start("import os, time\nif not os.fork(): pass\n" + self.SPIN.format(1.2))
+        self.assertFalse(patience.wait(process, 2.2))
+
+    def test_waiting_for_a_cpu_does_not_count(self):
+        busy = [self.start(f"import os\nos.sched_setaffinity(0, [0])\n{self.SPIN.format(60)}") for _ in range(5)]
+        process = self.start(f"import os\nos.sched_setaffinity(0, [0])\n{self.SPIN.format(0.6)}")
+        started = time.monotonic()
+        self.assertFalse(patience.wait(process, 1.5))
+        self.assertGreater(time.monotonic() - started, 1.5)  # else the others were no load
+        for one in busy:
+            patience.kill(one)
+
+    def test_what_it_left_running_counts(self):
+        with self.assertRaises(subprocess.TimeoutExpired) as raised:
+            patience.run([sys.executable, "-u", "-c", "import os, time\nprint('said')\nif not os.fork(): time.sleep(60)"], 1)
+        self.assertEqual(raised.exception.stdout, b"said\n")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,8 @@ import shutil
 import subprocess
 import sys
 
+import patience
+
 BUSYBOX = ["/bin/busybox", "/usr/bin/busybox"]
 ENTER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "enter_root.py")
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -113,11 +115,8 @@ def run_in_chroot(spec, root, time_limit):
     environment = json.dumps({"PATH": PATH, **spec.get("env", {})})
     command = can_chroot() + [sys.executable, ENTER, root, spec.get("working_dir", "/"), spec.get("user", "0:0"),
                               environment] + arguments
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     try:
-        output, _ = process.communicate(timeout=time_limit)
+        ended = patience.run(command, time_limit, stderr=subprocess.STDOUT)
     except subprocess.TimeoutExpired as late:
-        process.kill()
-        process.communicate()
         raise ImageError(f"in the chroot the program did not end within {time_limit} s") from late
-    return output, process.returncode if process.returncode >= 0 else 128 - process.returncode
+    return ended.stdout, ended.returncode if ended.returncode >= 0 else 128 - ended.returncode

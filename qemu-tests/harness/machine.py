@@ -4,12 +4,13 @@ import dataclasses
 import os
 import re
 import shutil
-import signal
 import socket
 import subprocess
 import tempfile
 import threading
 import time
+
+import patience
 
 OVMF = [("/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"),
         ("/usr/share/OVMF/OVMF_CODE.fd", "/usr/share/OVMF/OVMF_VARS.fd")]
@@ -111,7 +112,6 @@ def play_monitor(steps, socket_path, serial_file, process):
 def run(arguments, time_limit, directory, monitor=()):
     """Runs to the end or to the limit; serial output and complaints go to files beside the case's other results."""
     serial_file, error_file = os.path.join(directory, "serial"), os.path.join(directory, "qemu.stderr")
-    timed_out = False
     if monitor:
         # A socket's path is short: not in the case's directory.
         place = tempfile.TemporaryDirectory(prefix="monitor")
@@ -121,11 +121,7 @@ def run(arguments, time_limit, directory, monitor=()):
         process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=serial, stderr=errors, start_new_session=True)
         if monitor:
             threading.Thread(target=play_monitor, args=(monitor, socket_path, serial_file, process), daemon=True).start()
-        try:
-            status = process.wait(time_limit)
-        except subprocess.TimeoutExpired:
-            timed_out = True
-            os.killpg(process.pid, signal.SIGKILL)
-            status = process.wait()
+        timed_out = patience.wait(process, time_limit)
+        status = process.returncode
     with open(serial_file, "rb") as serial, open(error_file, "rb") as errors:
         return Run(status, serial.read(), errors.read(), timed_out, time_limit)

@@ -18,6 +18,7 @@ import check
 import frames
 import images
 import machine
+import patience
 import weak
 
 FAILED, SKIPPED = 1, 77
@@ -90,11 +91,11 @@ class Case:
         return None
 
     def tool(self, arguments):
-        run = subprocess.run([self.built["tool"], *arguments], capture_output=True, text=True, check=False,
-                             env=self.environment, cwd=self.work, timeout=self.limit + 60)
+        run = patience.run([self.built["tool"], *arguments], self.limit + 60, env=self.environment, cwd=self.work)
         if run.returncode != 0:
-            raise cases.CaseError(f"caisson {' '.join(arguments)}: status {run.returncode}\n{run.stdout}{run.stderr}")
-        return run.stdout
+            said = (run.stdout + run.stderr).decode("utf-8", "replace")
+            raise cases.CaseError(f"caisson {' '.join(arguments)}: status {run.returncode}\n{said}")
+        return run.stdout.decode("utf-8", "replace")
 
     def make_images(self):
         for name, spec in self.case.get("images", {}).items():
@@ -224,8 +225,7 @@ class Case:
             self.write_manifest("appliance", self.case["manifest"]["text"])
         environment = {**self.environment, **command.get("environment", {})}
         try:
-            run = subprocess.run(command["run"], capture_output=True, check=False, env=environment, cwd=self.work,
-                                 stdin=subprocess.DEVNULL, timeout=self.limit)
+            run = patience.run(command["run"], self.limit, env=environment, cwd=self.work)
         except subprocess.TimeoutExpired as late:
             return [f"the time limit of {self.limit} s passed"], {"stderr": (late.stderr or b"").decode("utf-8", "replace")}
         said = {"stdout": run.stdout.decode("utf-8", "replace"), "stderr": run.stderr.decode("utf-8", "replace")}
