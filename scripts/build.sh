@@ -6,17 +6,22 @@
 tool=$here/build/release/bin/caisson
 
 configure_and_build() { # PRESET
-    local preset=$1 size
+    local preset=$1 size again=''
+    [ -f "$here/build/$preset/build.ninja" ] && again=1
     phase configure
     # CMake's download step asks apt where this system's archive is; that needs lists, though only when a source is missing.
     private_apt
     if ! have_lists && [ ! -f "$here/build/$preset/build.ninja" ]; then update_lists; fi
     logged "configure-$preset" cmake -S "$here" --preset "$preset" ||
         fail 70 "configuring failed (preset $preset)" "the whole output is in $logs/configure-$preset.log"
-    done_phase "preset $preset"
+    if [ -n "$again" ]; then same_phase; else done_phase "preset $preset"; fi
     phase build
     logged "build-$preset" cmake --build "$here/build/$preset" -j "$jobs" ||
         fail 70 "the build failed (preset $preset)" "the whole output is in $logs/build-$preset.log"
+    if [ -n "$again" ] && grep -q '^ninja: no work to do' "$logs/build-$preset.log"; then
+        same_phase
+        return 0
+    fi
     size=$(du -sk "$here/build/$preset" | cut -f 1)
     done_phase "build/$preset, $(human_size $((size * 1024)))"
 }

@@ -30,12 +30,31 @@ fail() {
     exit "$status"
 }
 
+# nearest WORD: the line of stdin that is fewest edits away (a swap of neighbours is one), if that is at most a third of the
+# word's length, and one at least: the rule of the tool's own suggestions.
+nearest() {
+    awk -v word="$1" '
+        function edits(a, b,    d, i, j, best) {
+            for (i = 0; i <= length(a); i++)
+                for (j = 0; j <= length(b); j++) {
+                    if (i == 0 || j == 0) { d[i, j] = i + j; continue }
+                    best = d[i - 1, j - 1] + (substr(a, i, 1) != substr(b, j, 1))
+                    if (d[i - 1, j] + 1 < best) best = d[i - 1, j] + 1
+                    if (d[i, j - 1] + 1 < best) best = d[i, j - 1] + 1
+                    if (i > 1 && j > 1 && substr(a, i - 1, 2) == substr(b, j, 1) substr(b, j - 1, 1) && d[i - 2, j - 2] + 1 < best)
+                        best = d[i - 2, j - 2] + 1
+                    d[i, j] = best
+                }
+            return d[length(a), length(b)]
+        }
+        BEGIN { fewest = int(length(word) / 3); if (fewest < 1) fewest = 1; fewest++ }
+        { count = edits(tolower(word), $0); if (count < fewest) { fewest = count; found = $0 } }
+        END { print found }'
+}
+
 unknown_command() {
-    local known best=''
-    # The one that begins alike is most likely meant.
-    for known in demo selftest help "${tool_commands[@]}"; do
-        [ "${known:0:2}" = "${1:0:2}" ] && best=$known && break
-    done
+    local best
+    best=$(printf '%s\n' demo selftest help "${tool_commands[@]}" | nearest "$1")
     fail 2 "'$1' is not a command" "${best:+did you mean '$best'? }see ./caisson --help"
 }
 
@@ -46,15 +65,21 @@ human_size() { # bytes
 
 seconds_now() { date +%s; }
 
-# phase NAME: starts a line of progress; done_phase TEXT ends it with what was done and how long it took.
-phase_name='' phase_started=0
+# phase NAME: starts a step of `steps`, on a terminal with a line of progress. done_phase TEXT ends it and says what was done
+# and how long it took; same_phase ends it silently: there was nothing to do.
+phase_name='' phase_started=0 phase_number=0
 phase() {
-    phase_name=$1 phase_started=$(seconds_now)
-    [ -t 1 ] && printf '%-10s ...\r' "$phase_name"
+    phase_number=$((phase_number + 1)) phase_started=$(seconds_now)
+    phase_name="[$phase_number/$steps] $1"
+    [ -t 1 ] && printf '%-16s ...\r' "$phase_name"
     return 0
 }
 done_phase() {
-    printf '%-10s %-58s %4d s\n' "$phase_name" "$1" $(($(seconds_now) - phase_started))
+    printf '%-16s %-56s %4d s\n' "$phase_name" "$1" $(($(seconds_now) - phase_started))
+}
+same_phase() {
+    [ -t 1 ] && printf '%20s\r' ''
+    return 0
 }
 
 # logged NAME COMMAND...: runs a command with its output in build/log/NAME.log; on failure shows the end of it.

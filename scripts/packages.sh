@@ -90,7 +90,7 @@ ensure_packages() {
     # shellcheck disable=SC2046 # package names have no spaces
     mapfile -t missing < <(missing_packages $(package_set "$@"))
     if [ ${#missing[@]} -eq 0 ]; then
-        done_phase "all installed ($*)"
+        same_phase
         return 0
     fi
     line="apt-get install -y --no-install-recommends ${missing[*]}"

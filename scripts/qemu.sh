@@ -18,20 +18,20 @@ ensure_qemu() {
     if [ -n "${CAISSON_QEMU:-}" ]; then
         version=$(qemu_version "$CAISSON_QEMU") || true
         new_enough "$version" || fail 7 "CAISSON_QEMU ($CAISSON_QEMU) is not a QEMU of version $qemu_wanted or newer"
-        done_phase "$CAISSON_QEMU, version $version"
+        same_phase
         return 0
     fi
     version=$(qemu_version qemu-system-x86_64) || true
     if new_enough "$version"; then
         CAISSON_QEMU=$(command -v qemu-system-x86_64)
         export CAISSON_QEMU
-        done_phase "the system's, version $version"
+        same_phase
         return 0
     fi
     local codename
     # shellcheck disable=SC1090
     codename=$(. "$os_release" && echo "$VERSION_CODENAME")
-    local home=$cache/qemu/$codename size='in the cache'
+    local home=$cache/qemu/$codename size=''
     if [ ! -x "$home/qemu-system-x86_64" ]; then
         unpack_qemu "$codename" "$home"
         size="$unpacked_count packages, $(human_size "$unpacked_bytes"), unpacked in the cache"
@@ -39,7 +39,7 @@ ensure_qemu() {
     version=$(qemu_version "$home/qemu-system-x86_64") || true
     new_enough "$version" || fail 7 "the QEMU under $home does not start" "delete that directory and try again"
     export CAISSON_QEMU=$home/qemu-system-x86_64
-    done_phase "version $version, $size"
+    if [ -n "$size" ]; then done_phase "version $version, $size"; else same_phase; fi
 }
 
 # The packages that no system of this release can be without: what essential packages depend on. They are taken as

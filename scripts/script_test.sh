@@ -77,6 +77,7 @@ check() { # WHAT CONDITION...
 }
 is() { [ "$status" -eq "$1" ]; }
 says() { grep -qF -- "$1" <<<"$out"; }
+not_says() { ! says "$1"; }
 called() { grep -q -- "$1" "$work/calls"; }
 not_called() { ! grep -q -- "$1" "$work/calls"; }
 untouched() { [ ! -e "$checkout/build" ] && [ ! -e "$work/cache dir" ] && not_called apt-get && not_called cmake; }
@@ -99,6 +100,28 @@ reset; run selftets
 check "an unknown command is a usage error" is 2
 check "an unknown command gets a suggestion" says "did you mean 'selftest'"
 check "an unknown command does nothing else" untouched
+
+for typo in ckeck:check Plan:plan atack:attack xn: slftest:selftest; do
+    reset; run "${typo%:*}"
+    if [ -n "${typo#*:}" ]; then check "$typo is suggested" says "did you mean '${typo#*:}'"
+    else check "nothing is near '${typo%:*}'" not_says "did you mean"; fi
+done
+
+reset; run --format json plan
+check "common options before a command go on to the build" called "^cmake"
+reset; run --format
+check "an option that lacks its value is a usage error" is 2
+reset; run -q
+check "an option without a command is a usage error" is 2
+reset; run -q demo
+check "the tool's options are not the demo's" is 2
+check "the tool's options are not the demo's: nothing else" untouched
+
+ln -s "$checkout/caisson" "$work/a link"
+reset
+out=$(cd / && env -i PATH="$work/bin:/usr/bin:/bin" HOME="$work/home" "$work/a link" --version 2>&1) && status=0 || status=$?
+check "through a symbolic link: the same" is 0
+check "through a symbolic link: finds its scripts" says "caisson "
 
 reset; run selftest --fast
 check "an unknown option is a usage error" is 2

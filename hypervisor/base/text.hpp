@@ -8,7 +8,6 @@
 #pragma once
 
 #include <array>
-#include <charconv>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -36,10 +35,15 @@ public:
         return *this;
     }
     template <std::integral Integer>
-    requires(!std::same_as<Integer, char> && !std::same_as<Integer, bool>) Text& operator<<(Integer value) {
-        return number(value, 10);
+    requires(!std::same_as<Integer, char> && !std::same_as<Integer, bool>) constexpr Text&
+    operator<<(Integer value) {
+        if (value >= 0)
+            return digits(static_cast<std::uint64_t>(value), 10);
+        put('-');
+        return digits(0 - static_cast<std::uint64_t>(value),
+                      10); // modulo 2^64: right for the smallest number too
     }
-    Text& operator<<(Hex value) { return (*this << "0x").number(value.value, 16); }
+    constexpr Text& operator<<(Hex value) { return (*this << "0x").digits(value.value, 16); }
     [[nodiscard]] constexpr std::string_view view() const { return {buffer_.data(), size_}; }
     [[nodiscard]] constexpr bool truncated() const { return truncated_; }
     constexpr void clear() {
@@ -55,10 +59,15 @@ private:
         else
             truncated_ = true;
     }
-    Text& number(auto value, int radix) {
-        std::array<char, 20> digits; // as many as the largest and the smallest number of 64 bits have
-        const char* end = std::to_chars(digits.begin(), digits.end(), value, radix).ptr;
-        return *this << std::string_view{digits.data(), end};
+    // <charconv> is not freestanding in g++ 13 and later.
+    constexpr Text& digits(std::uint64_t value, unsigned radix) {
+        std::array<char, 20> text{}; // as many digits as the largest number of 64 bits has
+        std::size_t first = text.size();
+        do {
+            text[--first] = "0123456789abcdef"[value % radix];
+            value /= radix;
+        } while (value != 0);
+        return *this << std::string_view{text.data() + first, text.size() - first};
     }
 
     std::array<char, Capacity> buffer_{};
