@@ -42,6 +42,9 @@ EXCEPTIONS = {
     # One definition of the ELF structures, for the reader of kernels and the loader of programs.
     ("image-tools/", "partitions/unikernel/start/elf_format.hpp"),
 }
+# hypervisor/kernel's folders from the lowest floor up: one may include itself and what lies below it. Files beside the
+# folders (what boot found out, random bytes) are the ground.
+KERNEL_FLOORS = ["console", "panic", "cpu", "memory", "dma", "time", "end", "partition", "run", "boot"]
 SOURCE = re.compile(r"\.(c|cpp|h|hpp|S)$")
 INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"')
 
@@ -67,6 +70,24 @@ def allowed(path, header):
 def core_folder(path):
     parts = path.split("/")
     return parts[2] if path.startswith("hypervisor/core/") and len(parts) > 3 else None
+
+
+def kernel_floor(path):
+    """0: the ground; None: not of hypervisor/kernel. A folder that has no floor yet may include nothing else."""
+    parts = path.split("/")
+    if not path.startswith("hypervisor/kernel/"):
+        return None
+    if len(parts) == 3:
+        return 0
+    return KERNEL_FLOORS.index(parts[2]) + 1 if parts[2] in KERNEL_FLOORS else -1
+
+
+def climbs(path, header):
+    """Whether an include leads upwards in hypervisor/kernel."""
+    here, there = kernel_floor(path), kernel_floor(header)
+    if here is None or there is None or is_test(path):
+        return False
+    return there > here or (-1 in (here, there) and path.split("/")[2] != header.split("/")[2])
 
 
 def core_depends(source):
@@ -133,6 +154,8 @@ def main(arguments):
             continue  # generated, or a library's
         if owner(path) and not allowed(path, header):
             wrong.add(f"{place}: {owner(path)} may not include {header}")
+        if climbs(path, header):
+            wrong.add(f"{place}: climbs from {os.path.dirname(path)} to {header} (KERNEL_FLOORS)")
         here, there = core_folder(path), core_folder(header)
         if here and there and there not in depends.get(here, {here}) and not is_test(path):
             wrong.add(f"{place}: hypervisor/core/{here} does not depend on core_{there} in its CMakeLists.txt")
@@ -141,6 +164,8 @@ def main(arguments):
             count += 1
             if SOURCE.search(path) and owner(path) and not allowed(path, header):
                 wrong.add(f"{path}: is compiled with {header}, which {owner(path)} may not include")
+            if climbs(path, header):
+                wrong.add(f"{path}: is compiled with {header}, to which it climbs (KERNEL_FLOORS)")
     for line in sorted(wrong):
         print(line)
     print(f"includes: {count} looked at, {len(wrong)} wrong")

@@ -148,6 +148,12 @@ void make_partitions() {
         partition.second_stage.adopt(second_stage(index));
         for (std::uint32_t i = 0; i < partition.plan.cpu_count; ++i)
             (void)partition.vcpus.push_back(&make_vcpu(partition, i));
+        partition.output.partition = index;
+        console::add(partition.output);
+        partition.timed.partition = index;
+        partition.timed.interval_ms = partition.plan.watchdog_ms;
+        partition.timed.cpu = partition.primary().cpu;
+        alarm::look_after(partition.timed);
         (void)m.partitions.push_back(&partition);
     }
 }

@@ -8,12 +8,10 @@
 #include "drivers/power/power.hpp"
 #include "hypervisor/kernel/dma/dma.hpp"
 #include "hypervisor/kernel/memory/address_space.hpp"
+#include "hypervisor/kernel/memory/early_map.hpp"
 #include "hypervisor/kernel/panic/panic.hpp"
 
-extern "C" {
-extern const std::uint64_t boot_entry_tsc;
-extern const std::uint32_t early_map_gigabytes;
-}
+extern "C" const std::uint64_t boot_entry_tsc;
 
 namespace hv {
 namespace {
@@ -89,10 +87,6 @@ std::optional<std::uint64_t> reference_wait() {
 }
 
 } // namespace
-
-bool early_mapped(std::uint64_t address, std::uint64_t bytes) {
-    return bytes::lies_within(address, bytes, std::uint64_t{early_map_gigabytes} << 30);
-}
 
 void take_over(std::uint32_t protocol, std::uint32_t information) {
     dma::bus_masters_off();

@@ -11,9 +11,12 @@
 #include "build_id.hpp"
 #include "hypervisor/kernel/boot/stages.hpp"
 #include "hypervisor/kernel/cpu/cpu.hpp"
+#include "hypervisor/kernel/cpu/hardening.hpp"
 #include "hypervisor/kernel/entropy.hpp"
 #include "hypervisor/kernel/panic/panic.hpp"
 #include "hypervisor/kernel/partition/partition.hpp"
+#include "hypervisor/kernel/run/life.hpp"
+#include "hypervisor/kernel/time/sleep.hpp"
 #include "partitions/abi/hypercall.h"
 
 #include <algorithm>

@@ -6,13 +6,12 @@
 
 #include "hypervisor/kernel/cpu/cpu.hpp"
 #include "hypervisor/kernel/machine.hpp"
+#include "hypervisor/kernel/memory/address_space.hpp"
 
 namespace hv {
 
 // firmware.cpp: taking the machine over from firmware; devices quiet, tables read, clocks measured.
 
-// Whether the early tables map these bytes (one to one).
-[[nodiscard]] bool early_mapped(std::uint64_t address, std::uint64_t bytes);
 // The first act: no device may write memory any more. Then the boot record and the memory map, or a refusal.
 void take_over(std::uint32_t protocol, std::uint32_t information);
 // ACPI tables; interrupt controllers masked. Refuses a machine that describes no CPU.

@@ -4,10 +4,9 @@
 #include "arch/x86_64/cpu/instructions.hpp"
 #include "arch/x86_64/cpu/ports.hpp"
 #include "drivers/uart/uart.hpp"
+#include "hypervisor/base/fixed_vector.hpp"
 #include "hypervisor/base/weakness.hpp"
-#include "hypervisor/kernel/console/ticket_lock.hpp"
-#include "hypervisor/kernel/machine.hpp"
-#include "hypervisor/kernel/partition/partition.hpp"
+#include "hypervisor/core/plan/format.hpp"
 
 #include <algorithm>
 
@@ -16,6 +15,7 @@ namespace {
 
 constinit drivers::Uart<cpu::Ports> uart{cpu::Ports{}};
 constinit TicketLock line;
+constinit base::FixedVector<Outlet*, plan::max_partitions> outlets;
 constinit std::atomic<std::uint64_t> waiting{0}; // bit n: partition n's ring has something to send
 constinit TicketLock appending;                  // of audit records; never held while the line is waited for
 constinit audit::Log audit_log;
@@ -41,18 +41,18 @@ void send(const audit::FrameHeader& header, std::span<const char> payload) {
 }
 
 // True when the ring is empty afterwards.
-bool send_ring(Partition& partition, unsigned frames) {
+bool send_ring(Outlet& outlet, unsigned frames) {
     for (unsigned i = 0; i < frames; ++i) {
-        const std::span<const char> ready = partition.ring.peek();
+        const std::span<const char> ready = outlet.ring.peek();
         if (ready.empty())
             return true;
         const std::size_t count = std::min<std::size_t>(ready.size(), CAISSON_FRAME_MAX);
         std::uint64_t never = 0;
-        partition.first_output_tsc.compare_exchange_strong(never, cpu::rdtsc());
-        send({audit::FrameType::output, partition.index, partition.policy.generation}, ready.first(count));
-        partition.ring.consume(count);
+        outlet.first_output_tsc.compare_exchange_strong(never, cpu::rdtsc());
+        send({audit::FrameType::output, outlet.partition, outlet.generation}, ready.first(count));
+        outlet.ring.consume(count);
     }
-    return partition.ring.empty();
+    return outlet.ring.empty();
 }
 
 void send_audit(unsigned most) {
@@ -72,7 +72,7 @@ void send_waiting() {
         std::uint64_t bits = waiting.exchange(0, std::memory_order_acq_rel);
         for (; bits != 0; bits &= bits - 1) {
             const auto index = static_cast<unsigned>(__builtin_ctzll(bits));
-            if (!send_ring(*machine().partitions[index], frames_a_round))
+            if (!send_ring(*outlets[index], frames_a_round))
                 waiting.fetch_or(std::uint64_t{1} << index, std::memory_order_acq_rel);
         }
     }
@@ -115,6 +115,11 @@ void start() {
     (void)uart.start();
 }
 
+void add(Outlet& outlet) {
+    base::expects(outlet.partition == outlets.size() && outlets.push_back(&outlet),
+                  "console: outlet out of turn");
+}
+
 void record(audit::FrameType type, std::string_view payload) {
     const Turn turn;
     send({type, audit::hypervisor_id, 0},
@@ -125,19 +130,19 @@ void log(std::string_view text) {
     record(audit::FrameType::log, text);
 }
 
-void finish_output(Partition& partition) {
+void finish_output(Outlet& outlet) {
     const Turn turn;
-    while (!send_ring(partition, frames_a_round)) {
+    while (!send_ring(outlet, frames_a_round)) {
     }
 }
 
-void exit_record(const Partition& partition, std::string_view payload) {
+void exit_record(const Outlet& outlet, std::string_view payload) {
     const Turn turn;
-    send({audit::FrameType::exit, partition.index, partition.policy.generation}, std::span{payload});
+    send({audit::FrameType::exit, outlet.partition, outlet.generation}, std::span{payload});
 }
 
-void flush(Partition& partition) {
-    waiting.fetch_or(std::uint64_t{1} << partition.index, std::memory_order_acq_rel);
+void flush(const Outlet& outlet) {
+    waiting.fetch_or(std::uint64_t{1} << outlet.partition, std::memory_order_acq_rel);
     serve();
 }
 

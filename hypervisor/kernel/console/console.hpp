@@ -10,28 +10,41 @@
 #include "hypervisor/base/text.hpp"
 #include "hypervisor/core/audit/frame.hpp"
 #include "hypervisor/core/audit/log.hpp"
+#include "hypervisor/core/audit/ring.hpp"
+#include "hypervisor/kernel/console/ticket_lock.hpp"
 
 namespace hv {
 
-struct Partition;
-
 using LogLine = base::Text<512>;
+
+inline constexpr std::size_t console_ring_bytes = 8192;
 
 namespace console {
 
+// A partition's way to the line.
+struct Outlet {
+    std::uint32_t partition = 0;  // its index
+    std::uint64_t generation = 0; // in whose name frames are sent
+    TicketLock producing;         // one vCPU at a time fills the ring; the others wait for a bounded copy
+    audit::ConsoleRing<console_ring_bytes> ring;
+    std::atomic<std::uint64_t> first_output_tsc = 0; // of this generation; 0: none yet
+};
+
 void start();
+// Boot CPU: the outlets in the order of their partitions, each once.
+void add(Outlet& outlet);
 
 // One 'l' frame.
 void log(std::string_view line);
 // One frame of the hypervisor's.
 void record(audit::FrameType type, std::string_view payload);
-// A partition that has stopped: sends the rest of its output, however long the line is taken.
-void finish_output(Partition& partition);
+// Of a partition that has stopped: sends the rest of its output, however long the line is taken.
+void finish_output(Outlet& outlet);
 // Its exit record, in its generation's name.
-void exit_record(const Partition& partition, std::string_view payload);
+void exit_record(const Outlet& outlet, std::string_view payload);
 
-// Sends what the partition's ring holds, if the line is free; else its holder does.
-void flush(Partition& partition);
+// Sends what the ring holds, if the line is free; else its holder does.
+void flush(const Outlet& outlet);
 
 // An audit record: `event`, `seq` and `time` are filled in, then `fill(record)` adds pairs. Chained at once, sent when the
 // line is free: nobody waits for the UART. Before begin_audit() there is no log.

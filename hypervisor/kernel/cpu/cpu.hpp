@@ -8,7 +8,7 @@
 
 #include "arch/x86_64/cpu/descriptors.hpp"
 #include "arch/x86_64/virt/virt.hpp"
-#include "hypervisor/kernel/time/alarm.hpp"
+#include "hypervisor/kernel/cpu/area.hpp"
 
 #include <atomic>
 
@@ -77,34 +77,7 @@ inline void forget_requests(Cpu& cpu, std::uint32_t bits) {
 // them means an exception here. Callers hold no lock.
 void take_guest_interrupts();
 
-// The protections against the processor's own weaknesses, as core/vcpu/hardening decides them. A CPU serves one partition
-// for ever, so what separates partitions on a CPU is what separates a partition's lives.
-// Boot CPU: finds out, and says in the log what is used and what stays exposed.
-void find_hardening();
-// Each CPU, once.
-void harden_this_cpu();
-// Between two lives: branch predictions of the former one are gone; the speculation controls are the next one's.
-void separate_lives(bool no_store_bypass);
-// Before a guest is entered after anything but the quick answers, which touch nothing of others: buffers and L1.
-void before_entry();
-
-// A CPU without work, until request_halt.
-[[noreturn]] void park(Cpu& cpu);
 // No way on (the machine is ending or this CPU failed).
 [[noreturn]] void halt_for_ever();
-
-// Sleeps until `condition()` holds. Somebody changes it and then calls request(); other requests stay pending but for
-// request_look, which only wakes.
-template <typename Condition> void sleep_until(Cpu& cpu, Condition condition) {
-    while (!condition()) {
-        const std::uint32_t requests = cpu.requests.fetch_and(~request_look, std::memory_order_acq_rel);
-        if ((requests & request_halt) != 0)
-            halt_for_ever();
-        if ((requests & request_look) != 0)
-            alarm::look();
-        if (!condition())
-            virt::idle_until_kick(cpu.requests);
-    }
-}
 
 } // namespace hv

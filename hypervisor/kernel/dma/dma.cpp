@@ -8,8 +8,8 @@
 #include "arch/x86_64/iommu/vtd.hpp"
 #include "drivers/pci/pci.hpp"
 #include "hypervisor/base/weakness.hpp"
-#include "hypervisor/kernel/boot/stages.hpp"
 #include "hypervisor/kernel/machine.hpp"
+#include "hypervisor/kernel/memory/early_map.hpp"
 #include "hypervisor/kernel/panic/panic.hpp"
 
 #include <atomic>

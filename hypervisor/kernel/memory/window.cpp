@@ -6,7 +6,6 @@
 #include "hypervisor/kernel/cpu/cpu.hpp"
 #include "hypervisor/kernel/machine.hpp"
 #include "hypervisor/kernel/memory/pool.hpp"
-#include "hypervisor/kernel/partition/partition.hpp"
 
 namespace hv {
 namespace {
@@ -53,14 +52,14 @@ std::optional<Window> Window::open(WindowSide side, std::uint64_t first, std::ui
                   cpu::bytes_at(base::VirtAddr{slot.at.value() + skip}, shown < wanted ? shown : wanted)};
 }
 
-std::optional<Window> Window::guest(WindowSide side, const Partition& partition, std::uint64_t gpa,
+std::optional<Window> Window::guest(WindowSide side, std::uint32_t partition, base::GuestPhysAddr gpa,
                                     std::uint64_t bytes, bool write) {
     std::uint64_t known_end = 0,
                   delta = 0; // [page .. known_end) -> page + delta: one lookup a run, not a page
-    return open(side, gpa, bytes, write, [&](std::uint64_t page) -> std::optional<std::uint64_t> {
+    return open(side, gpa.value(), bytes, write, [&](std::uint64_t page) -> std::optional<std::uint64_t> {
         if (page >= known_end) {
             std::uint64_t contiguous = 0;
-            const auto host = machine().bound.host_address(partition.index, page, &contiguous);
+            const auto host = machine().bound.host_address(partition, page, &contiguous);
             if (!host)
                 return std::nullopt;
             known_end = page + contiguous;

@@ -11,17 +11,16 @@
 
 namespace hv {
 
-struct Partition;
 struct WindowSlot;
 
 enum class WindowSide : unsigned { source = 0, target = 1 };
 
 class Window {
 public:
-    // Guest-physical [gpa, gpa + bytes) of that partition, cut to what one window shows (at least the rest of gpa's
+    // [gpa, gpa + bytes) of the partition with that index, cut to what one window shows (at least the rest of gpa's
     // page). Nothing where gpa is not memory of the partition.
-    [[nodiscard]] static std::optional<Window> guest(WindowSide side, const Partition& partition,
-                                                     std::uint64_t gpa, std::uint64_t bytes, bool write);
+    [[nodiscard]] static std::optional<Window>
+    guest(WindowSide side, std::uint32_t partition, base::GuestPhysAddr gpa, std::uint64_t bytes, bool write);
     // Bytes of the bundle at `offset`, likewise; read-only.
     [[nodiscard]] static std::optional<Window> bundle(WindowSide side, std::uint64_t offset,
                                                       std::uint64_t bytes);
@@ -43,14 +42,14 @@ private:
 
 // Guest memory piece by piece: use(span) over [gpa, gpa + bytes). False where a piece is not the partition's.
 template <typename Use>
-bool each_guest_piece(WindowSide side, const Partition& partition, std::uint64_t gpa, std::uint64_t bytes,
+bool each_guest_piece(WindowSide side, std::uint32_t partition, base::GuestPhysAddr gpa, std::uint64_t bytes,
                       bool write, Use use) {
     while (bytes > 0) {
         const auto window = Window::guest(side, partition, gpa, bytes, write);
         if (!window)
             return false;
         use(window->bytes());
-        gpa += window->bytes().size();
+        gpa = base::GuestPhysAddr{gpa.value() + window->bytes().size()};
         bytes -= window->bytes().size();
     }
     return true;

@@ -18,8 +18,8 @@ bool copy_to_guest(const Partition& partition, const plan::Load& load) {
         return from.each(load.offset, load.bytes, [&](std::span<const std::byte> piece) {
             const std::uint64_t at = gpa;
             gpa += piece.size();
-            return each_guest_piece(WindowSide::target, partition, at, piece.size(), true,
-                                    [&piece](std::span<std::byte> to) {
+            return each_guest_piece(WindowSide::target, partition.index, base::GuestPhysAddr{at},
+                                    piece.size(), true, [&piece](std::span<std::byte> to) {
                                         std::memcpy(to.data(), piece.data(), to.size());
                                         piece = piece.subspan(to.size());
                                     });
@@ -33,8 +33,8 @@ bool copy_to_guest(const Partition& partition, const plan::Load& load) {
 
 // What of the boot page only the running hypervisor knows.
 void fill_boot_page(const Partition& partition) {
-    const auto window =
-        Window::guest(WindowSide::target, partition, CAISSON_GPA_BOOT_PAGE, base::page_size, true);
+    const auto window = Window::guest(WindowSide::target, partition.index,
+                                      base::GuestPhysAddr{CAISSON_GPA_BOOT_PAGE}, base::page_size, true);
     base::expects(window.has_value(), "boot page: not the partition's RAM");
     const auto put = [&window](std::size_t offset, const auto& value) {
         base::expects(bytes::store(window->bytes(), offset, value), "boot page: past its end");
@@ -61,9 +61,9 @@ SectionView::SectionView(std::uint32_t section, const Partition* placed, std::ui
 
 std::span<const std::byte> SectionView::operator()(std::uint64_t offset, std::size_t length) const {
     window_.reset();
-    auto window = placed_ != nullptr
-                      ? Window::guest(WindowSide::source, *placed_, start_ + offset, length, false)
-                      : Window::bundle(WindowSide::source, start_ + offset, length);
+    auto window = placed_ != nullptr ? Window::guest(WindowSide::source, placed_->index,
+                                                     base::GuestPhysAddr{start_ + offset}, length, false)
+                                     : Window::bundle(WindowSide::source, start_ + offset, length);
     if (!window)
         return {};
     window_.emplace(std::move(*window));
@@ -75,13 +75,14 @@ void clear_memory(const Partition& partition, bool scrub) {
         const plan::Region& region = partition.plan.regions[i];
         if (region.kind != plan::RegionKind::ram)
             continue;
-        const bool all = each_guest_piece(WindowSide::target, partition, region.gpa, region.bytes, true,
-                                          [scrub](std::span<std::byte> piece) {
-                                              if (scrub)
-                                                  cpu::scrub(piece);
-                                              else
-                                                  std::memset(piece.data(), 0, piece.size());
-                                          });
+        const bool all =
+            each_guest_piece(WindowSide::target, partition.index, base::GuestPhysAddr{region.gpa},
+                             region.bytes, true, [scrub](std::span<std::byte> piece) {
+                                 if (scrub)
+                                     cpu::scrub(piece);
+                                 else
+                                     std::memset(piece.data(), 0, piece.size());
+                             });
         base::expects(all, "clear_memory: a region of the plan is not bound");
     }
 }

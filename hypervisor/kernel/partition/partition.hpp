@@ -11,7 +11,8 @@
 #include "hypervisor/core/plan/plan.hpp"
 #include "hypervisor/core/vcpu/decide.hpp"
 #include "hypervisor/core/vcpu/lifecycle.hpp"
-#include "hypervisor/kernel/console/ticket_lock.hpp"
+#include "hypervisor/kernel/console/console.hpp"
+#include "hypervisor/kernel/time/alarm.hpp"
 
 namespace hv {
 
@@ -32,8 +33,6 @@ struct Vcpu {
     vcpu::RateLimiter audit_rate;
     paging::CachedTable cached; // of the partition's second stage, by its CPU
 };
-
-inline constexpr std::size_t console_ring_bytes = 8192;
 
 // How a generation ended.
 struct Ending {
@@ -56,15 +55,9 @@ struct Partition {
     Ending ending;
     std::uint64_t restarts = 0;
     vcpu::BackOff back_off;
-    // TSC, 0: nothing waited for. Set by the primary, taken back by the time CPU (kernel/time).
-    std::atomic<std::uint64_t> beat_due = 0, resume_at = 0;
-    std::atomic<std::uint64_t> last_beat = 0;
-    std::atomic<std::uint64_t> hung_generation = 0; // the last one whose heart stood still
     std::uint64_t started_tsc = 0;
-    std::atomic<std::uint64_t> first_output_tsc = 0;
-
-    TicketLock producing; // one vCPU at a time fills the ring; the others wait for a bounded copy
-    audit::ConsoleRing<console_ring_bytes> ring;
+    alarm::Timed timed;
+    console::Outlet output;
 
     [[nodiscard]] Vcpu& primary() { return *vcpus[0]; }
     [[nodiscard]] bool has_console() const { return (plan.flags & plan::flag_console_serial) != 0; }
@@ -72,17 +65,10 @@ struct Partition {
     [[nodiscard]] std::uint64_t total(std::uint64_t vcpu::Counters::*counter) const;
 };
 
-// Starting, stopping and restarting (life.cpp), in the order of rule 23. The CPU of vCPU 0 (the primary) does the steps; the
-// others take part in those that concern their own CPU and report each by Partition::acknowledged. core/vcpu says which
-// step may follow which.
-
 // Any vCPU: ends the generation. The first ending counts; the caller's CPU leaves the guest and does not come back.
 void stop_partition(Vcpu& vcpu, const Ending& ending);
 
 // The primary, asked by the time CPU: ends the generation if it is the one whose heart stands still.
 void stop_hung(Vcpu& vcpu);
-
-// Runs a partition's vCPU for ever, generation after generation. Called with GIF = 0 on the vCPU's CPU.
-[[noreturn]] void live(Vcpu& vcpu);
 
 } // namespace hv

@@ -10,11 +10,12 @@
 #include "hypervisor/base/weakness.hpp"
 #include "hypervisor/kernel/console/console.hpp"
 #include "hypervisor/kernel/cpu/cpu.hpp"
+#include "hypervisor/kernel/cpu/hardening.hpp"
+#include "hypervisor/kernel/cpu/machine_check.hpp"
 #include "hypervisor/kernel/entropy.hpp"
 #include "hypervisor/kernel/machine.hpp"
 #include "hypervisor/kernel/memory/window.hpp"
-#include "hypervisor/kernel/panic/panic.hpp"
-#include "hypervisor/kernel/time/alarm.hpp"
+#include "hypervisor/kernel/time/sleep.hpp"
 #ifdef CAISSON_CONTROL_INTERCEPT_INTERRUPTS
 #include "hypervisor/kernel/run/intercept_interrupts_test.hpp"
 #endif
@@ -45,14 +46,14 @@ std::uint64_t put_bytes(Partition& partition, const Action& action) {
     const std::span<const char> text = std::span{bytes}.first(action.count);
     std::size_t taken = 0;
     {
-        const Locked producing{partition.producing};
-        taken = partition.ring.push(text);
+        const Locked producing{partition.output.producing};
+        taken = partition.output.ring.push(text);
         if (action.from_uart)
-            partition.ring.drop(text.size() - taken);
+            partition.output.ring.drop(text.size() - taken);
     }
     const bool line_end = std::memchr(bytes.data(), '\n', action.count) != nullptr;
-    if (line_end || console_ring_bytes - partition.ring.room() >= partial_line)
-        console::flush(partition);
+    if (line_end || console_ring_bytes - partition.output.ring.room() >= partial_line)
+        console::flush(partition.output);
     return taken;
 }
 
@@ -61,12 +62,12 @@ std::uint64_t put_range(Partition& partition, const Action& action) {
         return action.count;
     std::uint64_t taken = 0;
     {
-        const Locked producing{partition.producing};
+        const Locked producing{partition.output.producing};
         (void)each_guest_piece(
-            WindowSide::source, partition, action.gpa, action.count, false,
-            [&](std::span<std::byte> piece) { taken += partition.ring.push(text_of(piece)); });
+            WindowSide::source, partition.index, base::GuestPhysAddr{action.gpa}, action.count, false,
+            [&](std::span<std::byte> piece) { taken += partition.output.ring.push(text_of(piece)); });
     }
-    console::flush(partition);
+    console::flush(partition.output);
     return taken;
 }
 
@@ -103,8 +104,8 @@ std::uint64_t put_note(Vcpu& vcpu, const vcpu::Exit& exit, const Action& action)
     }
     std::array<char, vcpu::audit_text_max> text{};
     std::size_t size = 0;
-    (void)each_guest_piece(WindowSide::source, *vcpu.partition, action.gpa, action.count, false,
-                           [&](std::span<std::byte> piece) {
+    (void)each_guest_piece(WindowSide::source, vcpu.partition->index, base::GuestPhysAddr{action.gpa},
+                           action.count, false, [&](std::span<std::byte> piece) {
                                std::memcpy(text.data() + size, piece.data(), piece.size());
                                size += piece.size();
                            });

@@ -5,12 +5,13 @@
 #include "drivers/clock/clock.hpp"
 #include "drivers/watchdog/i6300esb.hpp"
 #include "hypervisor/base/weakness.hpp"
-#include "hypervisor/kernel/boot/stages.hpp"
 #include "hypervisor/kernel/console/ticket_lock.hpp"
 #include "hypervisor/kernel/dma/dma.hpp"
+#include "hypervisor/kernel/machine.hpp"
+#include "hypervisor/kernel/memory/early_map.hpp"
 #include "hypervisor/kernel/memory/window.hpp"
 #include "hypervisor/kernel/panic/panic.hpp"
-#include "hypervisor/kernel/partition/partition.hpp"
+#include "hypervisor/kernel/time/sleep.hpp"
 #include "partitions/abi/boot_page.h"
 
 #include <algorithm>
@@ -28,6 +29,7 @@ constexpr std::string_view needed =
 
 constexpr cpu::Ports ports{};
 constinit Cpu* time_cpu = nullptr;
+constinit base::FixedVector<Timed*, plan::max_partitions> all;
 constinit std::uint64_t hpet_page = 0;    // 0: the PIT
 constinit std::uint64_t io_apic_page = 0; // 0: nobody needs time
 constinit std::uint64_t redirection = 0;
@@ -54,8 +56,8 @@ std::uint64_t ticks(std::uint64_t milliseconds) {
 void set() {
     const Locked held{lock};
     std::uint64_t next = feed_at.load(std::memory_order_acquire);
-    for (const Partition* partition : machine().partitions)
-        for (const auto* due : {&partition->beat_due, &partition->resume_at})
+    for (const Timed* timed : all)
+        for (const auto* due : {&timed->beat_due, &timed->resume_at})
             if (const std::uint64_t at = due->load(std::memory_order_acquire);
                 at != 0 && (next == 0 || at < next))
                 next = at;
@@ -68,29 +70,23 @@ void set() {
     armed = next != 0;
 }
 
-std::uint64_t heartbeat(const Partition& partition) {
-    constexpr std::uint64_t at = CAISSON_GPA_BOOT_PAGE + offsetof(caisson_boot_page, heartbeat);
+std::uint64_t heartbeat(const Timed& timed) {
+    constexpr base::GuestPhysAddr at{CAISSON_GPA_BOOT_PAGE + offsetof(caisson_boot_page, heartbeat)};
     std::uint64_t value = 0;
-    if (const auto window = Window::guest(WindowSide::source, partition, at, sizeof(value), false))
+    if (const auto window = Window::guest(WindowSide::source, timed.partition, at, sizeof(value), false))
         std::memcpy(&value, window->bytes().data(), sizeof(value));
     return value;
 }
 
 // Its interval is over. The primary stops it: if the life that hangs is still the present one.
-void check_heartbeat(Partition& partition, std::uint64_t due, std::uint64_t now) {
-    const std::uint64_t generation = partition.policy.generation;
-    if (partition.state.load(std::memory_order_acquire) != vcpu::PartitionState::running) {
-        partition.beat_due.compare_exchange_strong(due, 0);
+void check_heartbeat(Timed& timed, std::uint64_t due, std::uint64_t now) {
+    const std::uint64_t life = timed.life.load(std::memory_order_acquire);
+    const std::uint64_t beat = heartbeat(timed);
+    const bool alive = timed.last_beat.exchange(beat, std::memory_order_acq_rel) != beat;
+    if (!timed.beat_due.compare_exchange_strong(due, alive ? now + ticks(timed.interval_ms) : 0) || alive)
         return;
-    }
-    const std::uint64_t beat = heartbeat(partition);
-    const bool alive = partition.last_beat.exchange(beat, std::memory_order_acq_rel) != beat;
-    if (!partition.beat_due.compare_exchange_strong(due,
-                                                    alive ? now + ticks(partition.plan.watchdog_ms) : 0) ||
-        alive)
-        return;
-    partition.hung_generation.store(generation, std::memory_order_release);
-    request(*partition.primary().cpu, request_hung);
+    timed.hung.store(life, std::memory_order_release);
+    request(*timed.cpu, request_hung);
 }
 
 } // namespace
@@ -130,6 +126,10 @@ base::Status<paging::Error> start(AddressSpace& space) {
     return base::success;
 }
 
+void look_after(Timed& timed) {
+    base::expects(all.push_back(&timed), "more partitions than a plan holds");
+}
+
 void begin() {
     if (io_apic_page != 0)
         drivers::route(registers(io_apic_page), pin, redirection);
@@ -145,21 +145,25 @@ void stop_watchdog() {
         watchdog->stop(pci);
 }
 
-void watch(Partition& partition) {
-    if (partition.plan.watchdog_ms == 0)
+void watch(Timed& timed, std::uint64_t generation) {
+    if (timed.interval_ms == 0)
         return;
-    partition.last_beat.store(0, std::memory_order_release);
-    partition.beat_due.store(cpu::rdtsc() + ticks(partition.plan.watchdog_ms), std::memory_order_release);
+    timed.life.store(generation, std::memory_order_release);
+    timed.last_beat.store(0, std::memory_order_release);
+    timed.beat_due.store(cpu::rdtsc() + ticks(timed.interval_ms), std::memory_order_release);
     set();
 }
 
-void wait(Partition& partition, std::uint64_t milliseconds) {
+void unwatch(Timed& timed) {
+    timed.beat_due.store(0, std::memory_order_release);
+}
+
+void wait(Timed& timed, std::uint64_t milliseconds) {
     if (milliseconds == 0)
         return;
-    partition.resume_at.store(cpu::rdtsc() + ticks(milliseconds), std::memory_order_release);
+    timed.resume_at.store(cpu::rdtsc() + ticks(milliseconds), std::memory_order_release);
     set();
-    sleep_until(*partition.primary().cpu,
-                [&partition] { return partition.resume_at.load(std::memory_order_acquire) == 0; });
+    sleep_until(*timed.cpu, [&timed] { return timed.resume_at.load(std::memory_order_acquire) == 0; });
 }
 
 bool is_here() {
@@ -170,15 +174,15 @@ void look() {
     if (!is_here() || !armed)
         return;
     const std::uint64_t now = cpu::rdtsc();
-    for (Partition* partition : machine().partitions) {
-        const std::uint64_t resume = partition->resume_at.load(std::memory_order_acquire);
+    for (Timed* timed : all) {
+        const std::uint64_t resume = timed->resume_at.load(std::memory_order_acquire);
         if (resume != 0 && resume <= now) {
-            partition->resume_at.store(0, std::memory_order_release);
-            request(*partition->primary().cpu, request_look);
+            timed->resume_at.store(0, std::memory_order_release);
+            request(*timed->cpu, request_look);
         }
-        const std::uint64_t beat = partition->beat_due.load(std::memory_order_acquire);
+        const std::uint64_t beat = timed->beat_due.load(std::memory_order_acquire);
         if (beat != 0 && beat <= now)
-            check_heartbeat(*partition, beat, now);
+            check_heartbeat(*timed, beat, now);
     }
     if (const std::uint64_t feed = feed_at.load(std::memory_order_acquire); feed != 0 && feed <= now) {
         watchdog->feed(registers(watchdog->registers));

@@ -8,20 +8,38 @@
 
 #include "hypervisor/kernel/memory/address_space.hpp"
 
+#include <atomic>
+
 namespace hv {
 
-struct Partition;
+struct Cpu;
 
 namespace alarm {
+
+// What the time CPU does for one partition. Times are TSC; 0: nothing is waited for. Set by the partition's CPUs, taken
+// back by the time CPU.
+struct Timed {
+    std::uint32_t partition = 0;   // its index
+    std::uint32_t interval_ms = 0; // of its heartbeat; 0: not watched
+    Cpu* cpu = nullptr;            // its primary's, which is woken or told
+    std::atomic<std::uint64_t> beat_due = 0, resume_at = 0, last_beat = 0;
+    std::atomic<std::uint64_t> life = 0; // the generation that is watched
+    std::atomic<std::uint64_t> hung = 0; // the last one whose heart stood still
+};
+
+// Boot CPU, once a partition.
+void look_after(Timed& timed);
 
 // Boot CPU, in the early tables, plan bound: finds and starts the devices and maps their registers.
 // Refuses a machine that lacks a time source the plan needs.
 [[nodiscard]] base::Status<paging::Error> start(AddressSpace& space);
 
-// A life begins: from now on the partition's heartbeat is watched, if its plan says so. On its primary's CPU.
-void watch(Partition& partition);
+// A life begins: from now on its heartbeat is watched, if the plan says so. On the primary's CPU.
+void watch(Timed& timed, std::uint64_t generation);
+// It has ended, whoever noticed.
+void unwatch(Timed& timed);
 // Sleeps so long; on the primary's CPU, between two lives.
-void wait(Partition& partition, std::uint64_t milliseconds);
+void wait(Timed& timed, std::uint64_t milliseconds);
 // Boot CPU, when every CPU can take an NMI (in firmware's hands it could not): interrupts and hardware watchdog on.
 void begin();
 // The machine ends in order.

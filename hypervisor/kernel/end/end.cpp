@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "hypervisor/kernel/panic/panic.hpp"
+// hypervisor/kernel/end/end.cpp - the ends of the machine (end.hpp), those that the floors below ask for too (panic.hpp).
+#include "hypervisor/kernel/end/end.hpp"
 
 #include "arch/x86_64/cpu/instructions.hpp"
 #include "arch/x86_64/cpu/ports.hpp"
 #include "drivers/power/power.hpp"
 #include "hypervisor/kernel/cpu/cpu.hpp"
 #include "hypervisor/kernel/machine.hpp"
+#include "hypervisor/kernel/panic/panic.hpp"
 #include "hypervisor/kernel/time/alarm.hpp"
 #include "partitions/abi/console.h"
 
@@ -13,15 +15,6 @@ namespace hv {
 namespace {
 
 constinit std::atomic<bool> panicking{false};
-
-// What the exception entries push (arch/x86_64/boot/exceptions.S), lowest address first.
-struct Frame {
-    std::array<std::uint64_t, 15> registers;
-    std::uint64_t vector, error_code, rip, cs, rflags, rsp, ss;
-};
-constexpr std::array register_names{"r15", "r14", "r13", "r12", "r11", "r10", "r9", "r8",
-                                    "rdi", "rsi", "rbp", "rbx", "rdx", "rcx", "rax"};
-constexpr std::uint64_t vector_page_fault = 14;
 
 // The others stop where they are; guests leave by the NMI. A moment later none is in the middle of a frame.
 void stop_other_cpus() {
@@ -94,23 +87,3 @@ void refuse_with(std::string_view line) {
 }
 
 } // namespace hv
-
-void base::fail(const char* what, const char* file, unsigned line) {
-    hv::begin_panic();
-    hv::LogLine text;
-    text << "panic: " << what << " (" << file << ':' << line << ')';
-    hv::end_in_panic(text.view());
-}
-
-extern "C" [[noreturn]] void caisson_exception(const hv::Frame* frame) {
-    hv::begin_panic();
-    hv::LogLine text;
-    text << "panic: exception " << frame->vector << " error " << base::hex(frame->error_code) << " rip "
-         << base::hex(frame->rip) << " rsp " << base::hex(frame->rsp) << " rflags "
-         << base::hex(frame->rflags);
-    if (frame->vector == hv::vector_page_fault)
-        text << " cr2 " << base::hex(cpu::read_cr<2>());
-    for (std::size_t i = hv::register_names.size(); i-- > 0;)
-        text << ' ' << hv::register_names[i] << ' ' << base::hex(frame->registers[i]);
-    hv::end_in_panic(text.view());
-}

@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// hypervisor/kernel/partition/life.cpp - a partition's generations, one after the other (partition.hpp).
+// hypervisor/kernel/run/life.cpp - a partition's generations, one after the other (life.hpp).
+#include "hypervisor/kernel/run/life.hpp"
+
 #include "arch/x86_64/apic/local_apic.hpp"
 #include "arch/x86_64/cpu/guest_state.hpp"
 #include "arch/x86_64/cpu/instructions.hpp"
 #include "hypervisor/base/weakness.hpp"
 #include "hypervisor/kernel/cpu/cpu.hpp"
+#include "hypervisor/kernel/cpu/hardening.hpp"
 #include "hypervisor/kernel/dma/dma.hpp"
-#include "hypervisor/kernel/panic/panic.hpp"
+#include "hypervisor/kernel/end/end.hpp"
+#include "hypervisor/kernel/machine.hpp"
 #include "hypervisor/kernel/partition/load.hpp"
 #include "hypervisor/kernel/run/run.hpp"
+#include "hypervisor/kernel/time/sleep.hpp"
 #include "partitions/abi/boot_page.h"
 
 namespace hv {
@@ -85,7 +90,7 @@ void reset_vcpu(Vcpu& vcpu) {
 }
 
 void report_end(Partition& partition, bool last) {
-    console::finish_output(partition);
+    console::finish_output(partition.output);
     const std::uint64_t now = cpu::rdtsc();
     const auto fill = [&](audit::Record& record) {
         record.add("partition", partition.name)
@@ -95,9 +100,9 @@ void report_end(Partition& partition, bool last) {
             .add("detail", partition.ending.detail)
             .add("exits", partition.total(&vcpu::Counters::exits))
             .add("refusals", partition.total(&vcpu::Counters::refusals))
-            .add("dropped", partition.ring.dropped())
+            .add("dropped", partition.output.ring.dropped())
             .add("started", partition.started_tsc)
-            .add("first_output", partition.first_output_tsc.load(std::memory_order_relaxed))
+            .add("first_output", partition.output.first_output_tsc.load(std::memory_order_relaxed))
             .add("ended", now)
             .add("last", std::uint64_t{last});
     };
@@ -107,13 +112,14 @@ void report_end(Partition& partition, bool last) {
             request(*cpu, request_machine_check);
     audit::Record text;
     fill(text);
-    console::exit_record(partition, text.view());
+    console::exit_record(partition.output, text.view());
     console::audit_event("ended", fill);
 }
 
 // Memory as it must be, vCPU 0 ready to enter.
 void begin_generation(Partition& partition) {
-    partition.first_output_tsc.store(0, std::memory_order_relaxed);
+    partition.output.generation = partition.policy.generation;
+    partition.output.first_output_tsc.store(0, std::memory_order_relaxed);
     partition.ending = {};
     if (partition.policy.generation == 1)
         clear_memory(partition, false);
@@ -152,7 +158,7 @@ bool end_generation(Partition& partition) {
         step(partition, good ? PartitionState::stopped : PartitionState::failed);
         return false;
     }
-    alarm::wait(partition, delay);
+    alarm::wait(partition.timed, delay);
     step(partition, PartitionState::defined);
     ++partition.restarts;
     ++partition.policy.generation;
@@ -165,8 +171,7 @@ bool end_generation(Partition& partition) {
     while (again) {
         begin_generation(partition);
         step(partition, PartitionState::running);
-        // Not before it runs: an interval that ends while it does not is the last that is looked at.
-        alarm::watch(partition);
+        alarm::watch(partition.timed, partition.policy.generation);
         run_until_stopped(vcpu);
         forget_requests(*vcpu.cpu, requests_of_a_life);
         again = end_generation(partition);
@@ -199,38 +204,6 @@ void sleep_while(Vcpu& vcpu, PartitionState state) {
 }
 
 } // namespace
-
-std::uint64_t Partition::total(std::uint64_t vcpu::Counters::*counter) const {
-    std::uint64_t sum = 0;
-    for (const Vcpu* vcpu : vcpus)
-        sum += vcpu->core.counters.*counter;
-    return sum;
-}
-
-void stop_partition(Vcpu& vcpu, const Ending& ending) {
-    Partition& partition = *vcpu.partition;
-    PartitionState running = PartitionState::running;
-    if (partition.state.compare_exchange_strong(running, PartitionState::stopping,
-                                                std::memory_order_acq_rel)) {
-        partition.ending = ending;
-        for (Vcpu* sibling : partition.vcpus)
-            if (sibling != &vcpu)
-                request(*sibling->cpu, request_stop);
-    }
-    vcpu.cpu->requests.fetch_or(request_stop, std::memory_order_acq_rel);
-}
-
-void stop_hung(Vcpu& vcpu) {
-    Partition& partition = *vcpu.partition;
-    if (partition.hung_generation.load(std::memory_order_acquire) != partition.policy.generation)
-        return;
-    console::audit_event("stopped", [&](audit::Record& record) {
-        record.add("partition", partition.name)
-            .add("generation", partition.policy.generation)
-            .add("detail", "watchdog");
-    });
-    stop_partition(vcpu, {vcpu::EndReason::stopped, 137, vcpu::Refusal::none, "watchdog"});
-}
 
 void live(Vcpu& vcpu) {
     silence_local_apic();

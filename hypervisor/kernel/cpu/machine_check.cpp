@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// hypervisor/kernel/panic/machine_check.cpp - the processor's own errors; decided in core/vcpu/machine_check.hpp.
-#include "hypervisor/core/vcpu/machine_check.hpp"
+// hypervisor/kernel/cpu/machine_check.cpp - the processor's own errors; decided in core/vcpu/machine_check.hpp.
+#include "hypervisor/kernel/cpu/machine_check.hpp"
+
 #include "arch/x86_64/cpu/instructions.hpp"
+#include "hypervisor/core/vcpu/machine_check.hpp"
 #include "hypervisor/kernel/cpu/cpu.hpp"
 #include "hypervisor/kernel/panic/panic.hpp"
 

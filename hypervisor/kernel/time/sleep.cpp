@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "hypervisor/kernel/time/sleep.hpp"
+
+#include "hypervisor/kernel/cpu/machine_check.hpp"
+
+namespace hv {
+
+void park(Cpu& cpu) {
+    for (;;) {
+        sleep_until(cpu, [&cpu] { return cpu.requests.load(std::memory_order_acquire) != 0; });
+        alarm::look();
+        if ((take_requests(cpu) & request_machine_check) != 0)
+            look_at_machine_checks();
+    }
+}
+
+} // namespace hv
