@@ -30,7 +30,7 @@ MODULES = {
     "bytes": (["hypervisor/core/bytes/bytes_test.cpp"], []),
     "paging": (["hypervisor/core/paging/table_builder_test.cpp", "hypervisor/core/paging/live_table_test.cpp"], []),
     "plan": ([*(f"hypervisor/core/plan/{name}_test.cpp" for name in ("plan", "bind", "bind_cpus", "check")), "image-tools/plan/layout_test.cpp"],
-             ["image-tools/plan/libtool_plan.a", "image-tools/kernel/libtool_kernel.a", "hypervisor/core/memory/libcore_memory.a",
+             ["image-tools/plan/libtool_plan.a", "image-tools/elf/libtool_elf.a", "hypervisor/core/memory/libcore_memory.a",
               "hypervisor/core/bytes/libcore_bytes.a"]),
     "bundle": (["hypervisor/core/bundle/bundle_test.cpp"],
                ["hypervisor/core/crypto/libcore_crypto.a", "third_party/libsodium.a", "hypervisor/core/bytes/libcore_bytes.a", "-lcrypto"]),

@@ -2,9 +2,9 @@
 // image-tools/attack/attack.cpp - an appliance with the adversary in it.
 #include "image-tools/attack/attack.hpp"
 
-#include "image-tools/bundle/files.hpp"
 #include "image-tools/bundle/signing_key.hpp"
 #include "image-tools/bundle/verify.hpp"
+#include "image-tools/files/atomic_file.hpp"
 
 #include <algorithm>
 
@@ -57,12 +57,12 @@ Result collect(Judge& judge, const run::Session& session, const std::string& fai
 std::size_t place_of(const std::vector<std::string>& names, std::string_view name) {
     const auto found = std::find(names.begin(), names.end(), name);
     if (found == names.end())
-        throw tool::Failure({"E0103",
-                             tool::ExitCode::usage,
-                             "there is no partition '" + std::string(name) + "'",
-                             {},
-                             {},
-                             "a recorded run must be of an appliance with the adversary in it"});
+        throw diagnostic::Failure({"E0103",
+                                   diagnostic::ExitCode::usage,
+                                   "there is no partition '" + std::string(name) + "'",
+                                   {},
+                                   {},
+                                   "a recorded run must be of an appliance with the adversary in it"});
     return static_cast<std::size_t>(found - names.begin());
 }
 
@@ -73,12 +73,12 @@ manifest::Manifest with_adversary(manifest::Manifest manifest, const std::filesy
     const manifest::Spot spot = manifest.partitions.front().spot;
     for (const manifest::Partition& own : manifest.partitions)
         if (own.name == hostile_name || own.name == witness_name)
-            throw tool::Failure({"E0309",
-                                 tool::ExitCode::manifest,
-                                 "'" + own.name + "' is the name of a partition that attack adds",
-                                 {},
-                                 {},
-                                 "choose another name"});
+            throw diagnostic::Failure({"E0309",
+                                       diagnostic::ExitCode::manifest,
+                                       "'" + own.name + "' is the name of a partition that attack adds",
+                                       {},
+                                       {},
+                                       "choose another name"});
     manifest::Partition hostile =
         partition(hostile_name, hostile_cpus, command_line(options), adversary, spot);
     hostile.restart = manifest::Restart::on_failure;
@@ -96,25 +96,25 @@ manifest::Manifest with_adversary(manifest::Manifest manifest, const std::filesy
 
 Result run(const manifest::Manifest& user, const Options& options) {
     const run::Qemu qemu = run::find_qemu();
-    const appliance::Library library = appliance::Library::find();
+    const bundle::Library library = bundle::Library::find();
     (void)library.elf("adversary.elf"); // of this build
-    const appliance::WorkFolder work(std::filesystem::temp_directory_path());
+    const build::WorkFolder work(std::filesystem::temp_directory_path());
     const std::filesystem::path key = work.path() / "throw-away.key";
-    appliance::SigningKey::generate().save(key, {});
+    bundle::SigningKey::generate().save(key, {});
     const manifest::Manifest manifest =
         with_adversary(user, std::filesystem::absolute(library.file("adversary.elf")), key, options);
 
-    appliance::BuildOptions build;
+    build::BuildOptions build;
     build.bundle = work.path() / "attack.bundle";
     build.observer = options.observer;
-    const appliance::BuildResult built = appliance::build(manifest, library, build);
+    const build::BuildResult built = build::build(manifest, library, build);
 
-    const appliance::FileSource source(built.bundle);
-    const appliance::BundleSummary summary = appliance::summarize(source.source(), built.bundle.string());
-    const appliance::AssumedMachine machine =
-        appliance::assume_machine(summary.table, summary.shapes(), summary.header.total_size);
+    const bundle::FileSource source(built.bundle);
+    const bundle::BundleSummary summary = bundle::summarize(source.source(), built.bundle.string());
+    const build::AssumedMachine machine =
+        build::assume_machine(summary.table, summary.shapes(), summary.header.total_size);
     if (!machine.bound)
-        throw tool::Failure(appliance::diagnose(manifest, machine.issue));
+        throw diagnostic::Failure(build::diagnose(manifest, machine.issue));
     std::vector<std::string> names;
     for (const manifest::Partition& one : manifest.partitions)
         names.push_back(one.name);
@@ -141,7 +141,7 @@ Result replay(const std::filesystem::path& log, const std::vector<std::string>& 
     Judge judge(place_of(partitions, hostile_name), place_of(partitions, witness_name));
     run::Session session(partitions, judge.listener());
     judge.watch(session);
-    const std::string bytes = appliance::read_file(log, largest_log);
+    const std::string bytes = files::read_file(log, largest_log);
     std::vector<std::uint8_t> all(bytes.begin(), bytes.end());
     session.feed(all);
     const bool panicked = session.end() && session.end()->reason == "panic";

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "image-tools/attack/judge.hpp"
-#include "image-tools/bundle/build.hpp"
+#include "image-tools/build/build.hpp"
 #include "image-tools/manifest/manifest.hpp"
 #include "image-tools/run/machine.hpp"
 
@@ -24,7 +24,7 @@ struct Options {
     std::vector<std::string> qemu_arguments;
     std::chrono::milliseconds time_out{300'000};
     std::filesystem::path log; // raw serial bytes; empty: not kept
-    appliance::Observer observer;
+    build::Observer observer;
 };
 
 struct Result {

@@ -248,7 +248,7 @@ TEST(WithAdversary, AddsTwoPartitionsAndAKeyOfItsOwn) {
     EXPECT_EQ(out.signing.key->value, "/tmp/key");
     options.seed = 5;
     EXPECT_EQ(attack::with_adversary(user, "/a", "/k", options).partitions[1].command_line, "random seed=5");
-    EXPECT_THROW((void)attack::with_adversary(out, "/a", "/k", options), tool::Failure);
+    EXPECT_THROW((void)attack::with_adversary(out, "/a", "/k", options), diagnostic::Failure);
 }
 
 } // namespace

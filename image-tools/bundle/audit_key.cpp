@@ -2,13 +2,13 @@
 // image-tools/bundle/audit_key.cpp - X25519 by OpenSSL.
 #include "image-tools/bundle/audit_key.hpp"
 
-#include "image-tools/bundle/files.hpp"
 #include "image-tools/diagnostic/diagnostic.hpp"
+#include "image-tools/files/atomic_file.hpp"
 
 #include <openssl/evp.h>
 #include <openssl/sha.h>
 
-namespace appliance {
+namespace bundle {
 namespace {
 
 constexpr pem::Kind x25519{EVP_PKEY_X25519, "X25519", "E0506", "caisson keygen --purpose audit"};
@@ -25,7 +25,7 @@ AuditKey::AuditKey(pem::Handle handle)
 std::string audit_fingerprint(const AuditPublicKey& key) {
     std::array<std::uint8_t, 32> id{};
     SHA256(key.data(), key.size(), id.data());
-    return "x25519:" + hex(std::span(id).first(8));
+    return "x25519:" + files::hex(std::span(id).first(8));
 }
 
 AuditKey AuditKey::generate() {
@@ -44,12 +44,13 @@ std::array<std::uint8_t, 32> AuditKey::shared_with(const AuditPublicKey& other) 
     if (!peer || !context || EVP_PKEY_derive_init(context.get()) != 1 ||
         EVP_PKEY_derive_set_peer(context.get(), peer.get()) != 1 ||
         EVP_PKEY_derive(context.get(), out.data(), &length) != 1 || length != out.size())
-        throw tool::Failure({"E0506",
-                             tool::ExitCode::trust,
-                             "nothing can be sealed with this X25519 public key: it is not one of a pair",
-                             {},
-                             {},
-                             "make a pair with: caisson keygen --purpose audit"});
+        throw diagnostic::Failure(
+            {"E0506",
+             diagnostic::ExitCode::trust,
+             "nothing can be sealed with this X25519 public key: it is not one of a pair",
+             {},
+             {},
+             "make a pair with: caisson keygen --purpose audit"});
     return out;
 }
 
@@ -64,4 +65,4 @@ AuditPublicKey load_audit_public_key(const std::filesystem::path& file) {
     return key;
 }
 
-} // namespace appliance
+} // namespace bundle

@@ -12,7 +12,7 @@
 #include <filesystem>
 #include <string>
 
-namespace appliance {
+namespace bundle {
 
 using AuditPublicKey = std::array<std::uint8_t, 32>;
 
@@ -41,4 +41,4 @@ private:
 // From a PEM file; of a private key's file, its public half. Throws E0506, E0601.
 AuditPublicKey load_audit_public_key(const std::filesystem::path& file);
 
-} // namespace appliance
+} // namespace bundle

@@ -14,10 +14,8 @@
 #include <thread>
 #include <unistd.h>
 
+namespace bundle {
 namespace {
-
-using appliance::SigningKey;
-using bundle::SectionType;
 
 class Folder {
 public:
@@ -40,30 +38,28 @@ std::string noise(std::size_t size, unsigned seed) {
     return out;
 }
 
-std::vector<appliance::SectionInput> inputs() {
-    using appliance::section;
-    return {section(SectionType::table, bundle::no_partition, "table", noise(1000, 1)),
-            section(SectionType::kernel, bundle::no_partition, "unikernel", noise(70000, 2)),
+std::vector<SectionInput> inputs() {
+    return {section(SectionType::table, no_partition, "table", noise(1000, 1)),
+            section(SectionType::kernel, no_partition, "unikernel", noise(70000, 2)),
             section(SectionType::root, 0, "web.root", noise((2 << 20) + 8192, 3)),
             section(SectionType::kernel, 1, "plc.kernel", noise(4096, 4)),
             section(SectionType::module, 1, "plc.module", noise(1, 5)),
-            section(SectionType::meta, bundle::no_partition, "meta", "{\"schema\":\"caisson.meta/1\"}\n")};
+            section(SectionType::meta, no_partition, "meta", "{\"schema\":\"caisson.meta/1\"}\n")};
 }
 
 std::string made(const SigningKey& key, std::uint64_t security_version = 4) {
     const Folder folder;
-    appliance::AtomicFile file(folder / "x.bundle");
-    const auto written =
-        appliance::write_bundle(file, {"gate", "1.0", security_version, 7}, inputs(), key, {});
+    files::AtomicFile file(folder / "x.bundle");
+    const auto written = write_bundle(file, {"gate", "1.0", security_version, 7}, inputs(), key, {});
     file.commit();
-    std::string bytes = appliance::read_file(folder / "x.bundle", 64 << 20);
+    std::string bytes = files::read_file(folder / "x.bundle", 64 << 20);
     EXPECT_EQ(bytes.size(), written.total_size);
     return bytes;
 }
 
-bundle::KeyTable trusting(const SigningKey& key, std::uint64_t floor = 0) {
-    bundle::KeyTable keys = appliance::empty_keys();
-    keys.slots[1] = {bundle::purpose_bundle, 0, floor, key.public_key(), {}};
+KeyTable trusting(const SigningKey& key, std::uint64_t floor = 0) {
+    KeyTable keys = empty_keys();
+    keys.slots[1] = {purpose_bundle, 0, floor, key.public_key(), {}};
     return keys;
 }
 
@@ -72,12 +68,12 @@ bytes::Source source(const std::string& text) {
 }
 
 // The code with which verify refuses, empty when it does not.
-std::string refusal(const std::string& text, const bundle::KeyTable& keys) {
+std::string refusal(const std::string& text, const KeyTable& keys) {
     try {
-        static_cast<void>(appliance::verify(source(text), keys, "x.bundle"));
-    } catch (const tool::Failure& failure) {
-        EXPECT_TRUE(failure.diagnostic().exit == tool::ExitCode::trust ||
-                    failure.diagnostic().exit == tool::ExitCode::input);
+        static_cast<void>(verify(source(text), keys, "x.bundle"));
+    } catch (const diagnostic::Failure& failure) {
+        EXPECT_TRUE(failure.diagnostic().exit == diagnostic::ExitCode::trust ||
+                    failure.diagnostic().exit == diagnostic::ExitCode::input);
         return failure.diagnostic().code + " " + failure.diagnostic().message;
     }
     return {};
@@ -87,12 +83,12 @@ class BundleTest : public testing::Test {
 protected:
     const SigningKey key = SigningKey::generate();
     const std::string good = made(key);
-    const bundle::KeyTable keys = trusting(key);
-    appliance::BundleSummary summary = appliance::summarize(source(good), "x");
+    const KeyTable keys = trusting(key);
+    BundleSummary summary = summarize(source(good), "x");
 };
 
 TEST_F(BundleTest, VerifiesAndSaysWhatItHolds) {
-    const appliance::Verified verified = appliance::verify(source(good), keys, "x");
+    const Verified verified = verify(source(good), keys, "x");
     EXPECT_EQ(verified.signer.slot, 1u);
     EXPECT_EQ(verified.signer.security_version, 4u);
     EXPECT_EQ(verified.key, key.public_key());
@@ -115,19 +111,19 @@ TEST_F(BundleTest, RefusesAThousandFlips) {
             places.insert(from + random() % (to - from));
     };
     const std::size_t header_size = summary.header.header_size;
-    for (std::size_t i = 0; i < bundle::sections_offset; ++i) // every header field
+    for (std::size_t i = 0; i < sections_offset; ++i) // every header field
         places.insert(i);
     for (std::size_t s = 0; s < summary.sections.size(); ++s) { // every field of every section entry
-        const std::size_t entry = bundle::sections_offset + s * bundle::section_entsize;
+        const std::size_t entry = sections_offset + s * section_entsize;
         for (std::size_t field : {0, 4, 8, 16, 24, 32, 36, 40, 60, 72, 90, 104, 127})
             places.insert(entry + field);
-        some(entry, entry + bundle::section_entsize, 20);
+        some(entry, entry + section_entsize, 20);
     }
-    some(bundle::sections_offset + summary.sections.size() * bundle::section_entsize, header_size - 64, 60);
+    some(sections_offset + summary.sections.size() * section_entsize, header_size - 64, 60);
     for (std::size_t i = header_size - 64; i < header_size; ++i) // the signature
         places.insert(i);
     std::size_t end = header_size;
-    for (const appliance::SectionSummary& section : summary.sections) {
+    for (const SectionSummary& section : summary.sections) {
         some(end, section.offset, 30); // the gap before it
         places.insert(section.offset);
         places.insert(section.offset + section.size - 1);
@@ -147,7 +143,7 @@ TEST_F(BundleTest, RefusesAThousandFlips) {
 
 TEST_F(BundleTest, RefusesTruncationAndAdditionAtEverySection) {
     std::vector<std::size_t> places{0, 1, 255, 4096, summary.header.header_size};
-    for (const appliance::SectionSummary& section : summary.sections) {
+    for (const SectionSummary& section : summary.sections) {
         places.push_back(section.offset);
         places.push_back(section.offset + section.size);
     }
@@ -172,11 +168,11 @@ TEST_F(BundleTest, NamesSectionAndLeaf) {
 }
 
 TEST_F(BundleTest, TrustNeedsTheRightKeyAndVersion) {
-    EXPECT_NE(refusal(good, appliance::empty_keys()), "");
+    EXPECT_NE(refusal(good, empty_keys()), "");
     EXPECT_NE(refusal(good, trusting(SigningKey::generate())), "");
     EXPECT_EQ(refusal(good, trusting(key, 4)), "");
     EXPECT_NE(refusal(good, trusting(key, 5)), "");
-    bundle::KeyTable purposeless = keys;
+    KeyTable purposeless = keys;
     purposeless.slots[1].purpose = 0;
     EXPECT_NE(refusal(good, purposeless), "");
     std::string unsigned_bundle = good;
@@ -187,26 +183,24 @@ TEST_F(BundleTest, TrustNeedsTheRightKeyAndVersion) {
 
 TEST_F(BundleTest, ReadsFromAFile) {
     const Folder folder;
-    EXPECT_TRUE(appliance::write_new_file(folder / "x.bundle", good, 0644));
-    const appliance::FileSource file(folder / "x.bundle");
-    EXPECT_EQ(appliance::verify(file.source(), keys, "x").summary.sections.size(), 7u);
-    EXPECT_THROW(appliance::FileSource(folder / "nothing"), tool::Failure);
+    EXPECT_TRUE(files::write_new_file(folder / "x.bundle", good, 0644));
+    const FileSource file(folder / "x.bundle");
+    EXPECT_EQ(verify(file.source(), keys, "x").summary.sections.size(), 7u);
+    EXPECT_THROW(FileSource(folder / "nothing"), diagnostic::Failure);
 }
 
 TEST(Bundle, TooLargeIsRefusedBeforeWriting) {
     const Folder folder;
-    EXPECT_TRUE(appliance::write_new_file(folder / "big", "", 0600));
-    std::filesystem::resize_file(folder / "big", bundle::max_total_size + 1);
-    std::vector<appliance::SectionInput> sections = inputs();
-    sections.push_back(
-        appliance::section_of_file(SectionType::root, 1, "big", *oci::FileRange::open(folder / "big")));
+    EXPECT_TRUE(files::write_new_file(folder / "big", "", 0600));
+    std::filesystem::resize_file(folder / "big", max_total_size + 1);
+    std::vector<SectionInput> sections = inputs();
+    sections.push_back(section_of_file(SectionType::root, 1, "big", *files::FileRange::open(folder / "big")));
     try {
-        appliance::AtomicFile file(folder / "x.bundle");
-        static_cast<void>(
-            appliance::write_bundle(file, {"gate", "1", 0, 0}, sections, SigningKey::generate(), {}));
+        files::AtomicFile file(folder / "x.bundle");
+        static_cast<void>(write_bundle(file, {"gate", "1", 0, 0}, sections, SigningKey::generate(), {}));
         FAIL();
-    } catch (const tool::Failure& failure) {
-        EXPECT_EQ(failure.diagnostic().exit, tool::ExitCode::limit);
+    } catch (const diagnostic::Failure& failure) {
+        EXPECT_EQ(failure.diagnostic().exit, diagnostic::ExitCode::limit);
     }
     EXPECT_FALSE(std::filesystem::exists(folder / "x.bundle"));
 }
@@ -217,25 +211,24 @@ TEST(Bundle, SectionWrittenInPlace) {
     const SigningKey key = SigningKey::generate();
     const std::string root = noise((2 << 20) + 4096, 9);
     const auto made = [&](const char* name, bool in_place) {
-        appliance::AtomicFile file(folder / name);
-        const std::uint64_t offset = appliance::first_section_offset(5);
-        std::vector<appliance::SectionInput> sections;
+        files::AtomicFile file(folder / name);
+        const std::uint64_t offset = first_section_offset(5);
+        std::vector<SectionInput> sections;
         for (std::uint32_t partition : {0u, 1u})
             if (in_place)
-                sections.push_back(appliance::section_of_file(SectionType::root, partition, "root",
-                                                              {file.handle(), name, offset, root.size()}));
+                sections.push_back(section_of_file(SectionType::root, partition, "root",
+                                                   {file.handle(), name, offset, root.size()}));
             else
-                sections.push_back(appliance::section(SectionType::root, partition, "root", root));
-        sections.push_back(
-            appliance::section(SectionType::table, bundle::no_partition, "table", noise(9, 1)));
-        sections.push_back(appliance::section(SectionType::meta, bundle::no_partition, "meta", "{}"));
+                sections.push_back(section(SectionType::root, partition, "root", root));
+        sections.push_back(section(SectionType::table, no_partition, "table", noise(9, 1)));
+        sections.push_back(section(SectionType::meta, no_partition, "meta", "{}"));
         if (in_place) {
             EXPECT_EQ(::pwrite(file.handle()->get(), root.data(), root.size(), static_cast<off_t>(offset)),
                       static_cast<ssize_t>(root.size()));
         }
-        static_cast<void>(appliance::write_bundle(file, {"gate", "1", 0, 0}, sections, key, {}));
+        static_cast<void>(write_bundle(file, {"gate", "1", 0, 0}, sections, key, {}));
         file.commit();
-        return appliance::read_file(folder / name, 64 << 20);
+        return files::read_file(folder / name, 64 << 20);
     };
     const std::string copied = made("copied", false);
     EXPECT_EQ(made("in-place", true), copied);
@@ -248,9 +241,9 @@ TEST(Scratch, RemovedWhenASignalEndsTheTool) {
         const pid_t child = ::fork();
         if (child == 0) {
             std::filesystem::create_directory(folder / "work");
-            const appliance::Scratch work(folder / "work");
-            appliance::AtomicFile part(folder / "work/a");
-            appliance::AtomicFile other(folder / "b");
+            const files::Scratch work(folder / "work");
+            files::AtomicFile part(folder / "work/a");
+            files::AtomicFile other(folder / "b");
             ::raise(signal);
             ::_exit(1);
         }
@@ -269,14 +262,14 @@ TEST(Keys, SavedLoadedAndNeverOverwritten) {
     ASSERT_EQ(::stat((folder / "a.key").c_str(), &status), 0);
     EXPECT_EQ(status.st_mode & 0777u, 0600u);
     EXPECT_EQ(SigningKey::load(folder / "a.key").public_key(), key.public_key());
-    EXPECT_EQ(appliance::load_public_key(folder / "a.pub"), key.public_key());
-    EXPECT_EQ(appliance::load_public_key(folder / "a.key"), key.public_key());
-    EXPECT_THROW(key.save(folder / "a.key", folder / "b.pub"), tool::Failure);
-    EXPECT_THROW(key.save(folder / "b.key", folder / "a.pub"), tool::Failure);
+    EXPECT_EQ(load_public_key(folder / "a.pub"), key.public_key());
+    EXPECT_EQ(load_public_key(folder / "a.key"), key.public_key());
+    EXPECT_THROW(key.save(folder / "a.key", folder / "b.pub"), diagnostic::Failure);
+    EXPECT_THROW(key.save(folder / "b.key", folder / "a.pub"), diagnostic::Failure);
     EXPECT_FALSE(std::filesystem::exists(folder / "b.key"));
-    EXPECT_THROW(static_cast<void>(SigningKey::load(folder / "a.pub")), tool::Failure);
+    EXPECT_THROW(static_cast<void>(SigningKey::load(folder / "a.pub")), diagnostic::Failure);
     ::chmod((folder / "a.key").c_str(), 0640);
-    EXPECT_THROW(static_cast<void>(SigningKey::load(folder / "a.key")), tool::Failure);
+    EXPECT_THROW(static_cast<void>(SigningKey::load(folder / "a.key")), diagnostic::Failure);
 }
 
 TEST(Keys, DevelopmentKeyIsMadeOnceForTheUser) {
@@ -296,14 +289,14 @@ TEST(Files, ANewFileHasItsNameOnlyWhenItIsWhole) {
     const std::filesystem::path file = folder / "new";
     const std::string text(std::size_t{32} << 20, 'x');
     bool made = false;
-    std::jthread writer([&] { made = appliance::write_new_file(file, text, 0600); });
+    std::jthread writer([&] { made = files::write_new_file(file, text, 0600); });
     while (!std::filesystem::exists(file))
         std::this_thread::yield();
     EXPECT_EQ(std::filesystem::file_size(file), text.size());
     writer.join();
     EXPECT_TRUE(made);
-    EXPECT_FALSE(appliance::write_new_file(file, "other", 0600));
-    EXPECT_EQ(appliance::read_file(file, text.size()), text);
+    EXPECT_FALSE(files::write_new_file(file, "other", 0600));
+    EXPECT_EQ(files::read_file(file, text.size()), text);
     const std::filesystem::directory_iterator left(file.parent_path());
     EXPECT_EQ(std::distance(begin(left), end(left)), 1);
 }
@@ -313,8 +306,8 @@ TEST(LoaderElf, AWeakenedHypervisorIsNoProductsLoader) {
     std::string loader = "an ELF, and a selector: CAISSON-WEAK-V1";
     const auto refusal_code = [&loader] {
         try {
-            (void)appliance::keys_of(loader);
-        } catch (const tool::Failure& failure) {
+            (void)keys_of(loader);
+        } catch (const diagnostic::Failure& failure) {
             return failure.diagnostic().code;
         }
         return std::string();
@@ -326,3 +319,4 @@ TEST(LoaderElf, AWeakenedHypervisorIsNoProductsLoader) {
 }
 
 } // namespace
+} // namespace bundle

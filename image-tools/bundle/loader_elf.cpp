@@ -5,8 +5,8 @@
 #include "image-tools/bundle/loader_elf.hpp"
 
 #include "build_id.hpp"
-#include "image-tools/bundle/files.hpp"
 #include "image-tools/diagnostic/diagnostic.hpp"
+#include "image-tools/files/atomic_file.hpp"
 
 #include <algorithm>
 #include <cstdlib>
@@ -14,13 +14,14 @@
 #include <elf.h>
 #include <unistd.h>
 
-namespace appliance {
+namespace bundle {
 namespace {
 
 constexpr std::string_view key_section = ".caisson.keys";
 
 [[noreturn]] void environment_failure(const char* code, std::string message, std::string help) {
-    throw tool::Failure({code, tool::ExitCode::environment, std::move(message), {}, {}, std::move(help)});
+    throw diagnostic::Failure(
+        {code, diagnostic::ExitCode::environment, std::move(message), {}, {}, std::move(help)});
 }
 
 template <typename T> std::optional<T> load(const std::string& bytes, std::uint64_t offset) {
@@ -63,9 +64,8 @@ std::optional<Range> find_section(const std::string& elf, std::string_view name)
 Range key_range(const std::string& elf) {
     refuse_weakened(elf);
     const auto range = find_section(elf, key_section);
-    if (range && range->size >= sizeof(bundle::KeyTable))
-        if (const auto table = load<bundle::KeyTable>(elf, range->offset);
-            table && table->magic == bundle::key_table_magic)
+    if (range && range->size >= sizeof(KeyTable))
+        if (const auto table = load<KeyTable>(elf, range->offset); table && table->magic == key_table_magic)
             return *range;
     environment_failure("E0706", "the loader ELF has no key slot",
                         "install caisson again: caisson.elf is not this tool's");
@@ -98,18 +98,18 @@ std::filesystem::path Library::file(const std::string& name) const {
     std::string searched;
     for (const std::filesystem::path& folder : folders_)
         searched += (searched.empty() ? "" : ", ") + folder.lexically_normal().string();
-    throw tool::Failure({"E0704",
-                         tool::ExitCode::environment,
-                         name + " is missing",
-                         {},
-                         {"looked in " + searched},
-                         "install caisson completely, or set CAISSON_LIB to the folder that holds "
-                         "caisson.elf and unikernel.elf"});
+    throw diagnostic::Failure({"E0704",
+                               diagnostic::ExitCode::environment,
+                               name + " is missing",
+                               {},
+                               {"looked in " + searched},
+                               "install caisson completely, or set CAISSON_LIB to the folder that holds "
+                               "caisson.elf and unikernel.elf"});
 }
 
 std::string Library::elf(const std::string& name) const {
     const std::filesystem::path path = file(name);
-    std::string bytes = read_file(path, largest_elf);
+    std::string bytes = files::read_file(path, largest_elf);
     if (!carries(bytes, build_id()))
         environment_failure("E0705",
                             path.lexically_normal().string() + " belongs to another build: this tool is " +
@@ -123,12 +123,12 @@ void refuse_weakened(const std::string& elf) {
     if (elf.find("CAISSON-WEAK-V1") == std::string::npos ||
         std::getenv("CAISSON_TEST_WEAK_LOADER") != nullptr)
         return;
-    throw tool::Failure({"E0507",
-                         tool::ExitCode::trust,
-                         "the loader ELF is a deliberately weakened hypervisor, made for tests",
-                         {},
-                         {},
-                         "install caisson again: this is not a product's caisson.elf"});
+    throw diagnostic::Failure({"E0507",
+                               diagnostic::ExitCode::trust,
+                               "the loader ELF is a deliberately weakened hypervisor, made for tests",
+                               {},
+                               {},
+                               "install caisson again: this is not a product's caisson.elf"});
 }
 
 std::string build_id() {
@@ -139,13 +139,13 @@ bool carries(const std::string& elf, const std::string& id) {
     return elf.find(id + '\0') != std::string::npos;
 }
 
-void set_keys(std::string& elf, const bundle::KeyTable& keys) {
+void set_keys(std::string& elf, const KeyTable& keys) {
     const Range range = key_range(elf);
     std::memcpy(elf.data() + range.offset, &keys, sizeof keys);
 }
 
-bundle::KeyTable keys_of(const std::string& elf) {
-    return *load<bundle::KeyTable>(elf, key_range(elf).offset);
+KeyTable keys_of(const std::string& elf) {
+    return *load<KeyTable>(elf, key_range(elf).offset);
 }
 
 std::string loadable_part(std::string elf) {
@@ -168,12 +168,12 @@ std::string loadable_part(std::string elf) {
     return elf;
 }
 
-bundle::KeyTable empty_keys() {
-    bundle::KeyTable keys{};
-    keys.magic = bundle::key_table_magic;
-    keys.count = bundle::key_slots;
-    keys.entsize = sizeof(bundle::KeySlot);
+KeyTable empty_keys() {
+    KeyTable keys{};
+    keys.magic = key_table_magic;
+    keys.count = key_slots;
+    keys.entsize = sizeof(KeySlot);
     return keys;
 }
 
-} // namespace appliance
+} // namespace bundle

@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-namespace appliance {
+namespace bundle {
 
 // Where caisson.elf, unikernel.elf and bench/ are: $CAISSON_LIB, ../lib/caisson beside the tool, or the build
 // tree.
@@ -42,14 +42,14 @@ bool carries(const std::string& elf, const std::string& id);
 void refuse_weakened(const std::string& elf);
 
 // Fills the `.caisson.keys` section of a loader ELF. Throws E0706 when it has none.
-void set_keys(std::string& elf, const bundle::KeyTable& keys);
-bundle::KeyTable keys_of(const std::string& elf);
+void set_keys(std::string& elf, const KeyTable& keys);
+KeyTable keys_of(const std::string& elf);
 
 // The ELF up to the last byte that is loaded: without symbols and debug information, which nobody reads at boot.
 // As it was when it is not an ELF64.
 std::string loadable_part(std::string elf);
 
 // An empty table, as compiled.
-bundle::KeyTable empty_keys();
+KeyTable empty_keys();
 
-} // namespace appliance
+} // namespace bundle

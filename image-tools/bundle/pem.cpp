@@ -2,15 +2,15 @@
 // image-tools/bundle/pem.cpp - OpenSSL's PEM reader and writer.
 #include "image-tools/bundle/pem.hpp"
 
-#include "image-tools/bundle/files.hpp"
 #include "image-tools/diagnostic/diagnostic.hpp"
+#include "image-tools/files/atomic_file.hpp"
 
 #include <openssl/bio.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <sys/stat.h>
 
-namespace appliance::pem {
+namespace pem {
 namespace {
 
 constexpr std::size_t largest_key_file = 64 * 1024;
@@ -23,8 +23,8 @@ struct ContextDeleter {
     void operator()(EVP_PKEY_CTX* context) const { EVP_PKEY_CTX_free(context); }
 };
 
-[[noreturn]] void fail(const char* code, tool::ExitCode exit, std::string message, std::string help) {
-    throw tool::Failure({code, exit, std::move(message), {}, {}, std::move(help)});
+[[noreturn]] void fail(const char* code, diagnostic::ExitCode exit, std::string message, std::string help) {
+    throw diagnostic::Failure({code, exit, std::move(message), {}, {}, std::move(help)});
 }
 
 // A PEM file must not ask for a pass phrase at the terminal.
@@ -52,7 +52,7 @@ void Deleter::operator()(evp_pkey_st* key) const {
 }
 
 void openssl_failed(const char* what) {
-    fail("E7001", tool::ExitCode::bug, std::string("OpenSSL could not ") + what, {});
+    fail("E7001", diagnostic::ExitCode::bug, std::string("OpenSSL could not ") + what, {});
 }
 
 Handle generate(const Kind& kind) {
@@ -65,22 +65,22 @@ Handle generate(const Kind& kind) {
 }
 
 Handle load_private(const std::filesystem::path& file, const Kind& kind) {
-    const std::string text = read_file(file, largest_key_file);
+    const std::string text = files::read_file(file, largest_key_file);
     const Bio bio = memory(text);
     Handle key(PEM_read_bio_PrivateKey(bio.get(), nullptr, no_passphrase, nullptr));
     if (!key || EVP_PKEY_get_id(key.get()) != kind.openssl_type)
-        fail(kind.error_code, tool::ExitCode::trust,
+        fail(kind.error_code, diagnostic::ExitCode::trust,
              file.string() + " holds no " + kind.name + " private key in PEM form",
              std::string("make one with: ") + kind.keygen + " -o " + file.stem().string());
     struct stat status {};
     if (::stat(file.c_str(), &status) == 0 && (status.st_mode & 077) != 0)
-        fail("E0503", tool::ExitCode::trust, "the private key " + file.string() + " can be read by others",
-             "chmod 600 " + file.string());
+        fail("E0503", diagnostic::ExitCode::trust,
+             "the private key " + file.string() + " can be read by others", "chmod 600 " + file.string());
     return key;
 }
 
 Handle load_public(const std::filesystem::path& file, const Kind& kind) {
-    const std::string text = read_file(file, largest_key_file);
+    const std::string text = files::read_file(file, largest_key_file);
     const Bio bio = memory(text);
     Handle key(PEM_read_bio_PUBKEY(bio.get(), nullptr, no_passphrase, nullptr));
     if (!key) {
@@ -88,7 +88,7 @@ Handle load_public(const std::filesystem::path& file, const Kind& kind) {
         key.reset(PEM_read_bio_PrivateKey(again.get(), nullptr, no_passphrase, nullptr));
     }
     if (!key || EVP_PKEY_get_id(key.get()) != kind.openssl_type)
-        fail(kind.error_code, tool::ExitCode::trust,
+        fail(kind.error_code, diagnostic::ExitCode::trust,
              file.string() + " holds no " + kind.name + " key in PEM form",
              "a public key file begins with -----BEGIN PUBLIC KEY-----");
     return key;
@@ -118,8 +118,8 @@ std::string public_text(evp_pkey_st* key) {
 
 void save(evp_pkey_st* key, const std::filesystem::path& file, const std::filesystem::path& public_file) {
     const auto write = [](const std::filesystem::path& path, const std::string& text, unsigned mode) {
-        if (!write_new_file(path, text, mode))
-            fail("E0602", tool::ExitCode::io, path.string() + " exists already and is not overwritten",
+        if (!files::write_new_file(path, text, mode))
+            fail("E0602", diagnostic::ExitCode::io, path.string() + " exists already and is not overwritten",
                  "choose another name with -o, or move the old file away");
     };
     if (!public_file.empty() && std::filesystem::exists(public_file))
@@ -129,4 +129,4 @@ void save(evp_pkey_st* key, const std::filesystem::path& file, const std::filesy
         write(public_file, public_text(key), 0644);
 }
 
-} // namespace appliance::pem
+} // namespace pem

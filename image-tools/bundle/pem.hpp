@@ -12,7 +12,7 @@
 
 struct evp_pkey_st;
 
-namespace appliance::pem {
+namespace pem {
 
 struct Deleter {
     void operator()(evp_pkey_st* key) const;
@@ -40,4 +40,4 @@ void save(evp_pkey_st* key, const std::filesystem::path& file, const std::filesy
 
 [[noreturn]] void openssl_failed(const char* what);
 
-} // namespace appliance::pem
+} // namespace pem

@@ -8,30 +8,38 @@
 #pragma once
 
 #include "hypervisor/core/bundle/format.hpp"
-#include "image-tools/bundle/files.hpp"
-#include "image-tools/bundle/planning.hpp"
 #include "image-tools/bundle/signing_key.hpp"
+#include "image-tools/diagnostic/diagnostic.hpp"
+#include "image-tools/files/atomic_file.hpp"
 
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
 
-namespace appliance {
+namespace bundle {
+
+// One section of the bundle as bind wants to know it, in the bundle's order.
+struct SectionShape {
+    std::uint32_t type;
+    std::uint32_t partition;
+    std::uint64_t offset;
+    std::uint64_t size;
+};
 
 // A section's content: bytes in memory, or a whole file.
 struct SectionInput {
-    bundle::SectionType type{};
-    std::uint32_t partition = bundle::no_partition;
+    SectionType type{};
+    std::uint32_t partition = no_partition;
     std::string name;
     std::string bytes;
-    std::optional<oci::FileRange> file; // instead of bytes; may lie in the bundle, at its place
-    std::uint64_t size = 0;             // of bytes or file
+    std::optional<files::FileRange> file; // instead of bytes; may lie in the bundle, at its place
+    std::uint64_t size = 0;               // of bytes or file
 };
 
-SectionInput section(bundle::SectionType type, std::uint32_t partition, std::string name, std::string bytes);
-SectionInput section_of_file(bundle::SectionType type, std::uint32_t partition, std::string name,
-                             oci::FileRange file);
+SectionInput section(SectionType type, std::uint32_t partition, std::string name, std::string bytes);
+SectionInput section_of_file(SectionType type, std::uint32_t partition, std::string name,
+                             files::FileRange file);
 
 struct BundleInfo {
     std::string name;
@@ -42,7 +50,7 @@ struct BundleInfo {
 
 struct WrittenBundle {
     std::uint64_t total_size = 0;
-    bundle::Hash id{};
+    Hash id{};
     std::vector<SectionShape> sections; // with the leaves section, in the bundle's order
 };
 
@@ -51,8 +59,9 @@ inline constexpr std::uint32_t first_input_section = 1;
 
 // Writes all of it; `sections` without a leaves section, one of type table among them. Throws E0803 (over 1.9
 // GiB).
-WrittenBundle write_bundle(AtomicFile& out, const BundleInfo& info, const std::vector<SectionInput>& sections,
-                           const SigningKey& key, const tool::Progress& progress);
+WrittenBundle write_bundle(files::AtomicFile& out, const BundleInfo& info,
+                           const std::vector<SectionInput>& sections, const SigningKey& key,
+                           const diagnostic::Progress& progress);
 
 // Where the first of `sections` begins in a bundle of `section_count` sections: root images can be written there
 // before their sizes, and so the length of the leaves section, are known.
@@ -62,4 +71,4 @@ WrittenBundle write_bundle(AtomicFile& out, const BundleInfo& info, const std::v
 std::vector<SectionShape> layout_sections(const std::vector<SectionInput>& sections,
                                           std::uint64_t& total_size);
 
-} // namespace appliance
+} // namespace bundle

@@ -2,15 +2,15 @@
 // image-tools/bundle/signing_key.cpp - Ed25519 by OpenSSL.
 #include "image-tools/bundle/signing_key.hpp"
 
-#include "image-tools/bundle/files.hpp"
 #include "image-tools/bundle/pem.hpp"
 #include "image-tools/diagnostic/diagnostic.hpp"
+#include "image-tools/files/atomic_file.hpp"
 
 #include <cstdlib>
 #include <openssl/evp.h>
 #include <openssl/sha.h>
 
-namespace appliance {
+namespace bundle {
 namespace {
 
 constexpr pem::Kind ed25519{EVP_PKEY_ED25519, "Ed25519", "E0502", "caisson keygen"};
@@ -32,7 +32,7 @@ KeyId key_id(const PublicKey& key) {
 
 std::string fingerprint(const PublicKey& key) {
     const KeyId id = key_id(key);
-    return "ed25519:" + hex(std::span(id).first(8));
+    return "ed25519:" + files::hex(std::span(id).first(8));
 }
 
 SigningKey SigningKey::generate() {
@@ -48,12 +48,13 @@ std::filesystem::path development_key_path() {
         return std::filesystem::path(config) / "caisson" / "development.key";
     const char* home = std::getenv("HOME");
     if (home == nullptr || home[0] != '/')
-        throw tool::Failure({"E0701",
-                             tool::ExitCode::environment,
-                             "neither XDG_CONFIG_HOME nor HOME says where a development key can be kept",
-                             {},
-                             {},
-                             "set HOME, or name a key with signing.key in the manifest"});
+        throw diagnostic::Failure(
+            {"E0701",
+             diagnostic::ExitCode::environment,
+             "neither XDG_CONFIG_HOME nor HOME says where a development key can be kept",
+             {},
+             {},
+             "set HOME, or name a key with signing.key in the manifest"});
     return std::filesystem::path(home) / ".config" / "caisson" / "development.key";
 }
 
@@ -65,7 +66,7 @@ SigningKey SigningKey::development(bool& made) {
         std::filesystem::create_directories(file.parent_path(), error);
         SigningKey fresh = generate();
         // Two first builds at once: the other's key is as good.
-        made = write_new_file(file, fresh.private_pem(), 0600);
+        made = files::write_new_file(file, fresh.private_pem(), 0600);
     }
     SigningKey key = load(file);
     key.development_ = true;
@@ -99,4 +100,4 @@ PublicKey load_public_key(const std::filesystem::path& file) {
     return pem::public_half(pem::load_public(file, ed25519).get());
 }
 
-} // namespace appliance
+} // namespace bundle

@@ -14,7 +14,7 @@
 #include <span>
 #include <string>
 
-namespace appliance {
+namespace bundle {
 
 using PublicKey = std::array<std::uint8_t, 32>;
 using Signature = std::array<std::uint8_t, 64>;
@@ -58,4 +58,4 @@ PublicKey load_public_key(const std::filesystem::path& file);
 // Where the development key is kept.
 std::filesystem::path development_key_path();
 
-} // namespace appliance
+} // namespace bundle

@@ -2,9 +2,9 @@
 // image-tools/bundle/verify.cpp - reads a bundle with the loader's own code.
 #include "image-tools/bundle/verify.hpp"
 
-#include "image-tools/bundle/files.hpp"
-#include "image-tools/bundle/hash_engine.hpp"
 #include "image-tools/bundle/loader_elf.hpp"
+#include "image-tools/files/atomic_file.hpp"
+#include "image-tools/files/hash_engine.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -14,14 +14,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-namespace appliance {
+namespace bundle {
 namespace {
 
 constexpr std::size_t window_size = 1 << 20;
 constexpr std::uint64_t largest_text = 16 << 20; // table or meta
 
-bool is_malformed(bundle::Error error) {
-    using bundle::Error;
+bool is_malformed(Error error) {
     return error == Error::too_short || error == Error::not_a_bundle || error == Error::unsupported_format ||
            error == Error::bad_header_size;
 }
@@ -37,27 +36,24 @@ std::string hexadecimal(std::uint64_t value) {
 
 // "section 'web.root' leaf 17 (bytes 0x2200000..0x23fffff)": what the issue is about; empty when it is the
 // header.
-std::string subject(const bundle::Issue& issue, const bundle::Contents* contents) {
-    using bundle::Error;
+std::string subject(const Issue& issue, const Contents* contents) {
     if (contents == nullptr)
-        return issue.section == bundle::no_index ? "" : "section " + std::to_string(issue.section);
+        return issue.section == no_index ? "" : "section " + std::to_string(issue.section);
     if (issue.error == Error::gap_not_zero)
         return "byte " + hexadecimal(issue.leaf) + " of the file";
-    if (issue.section == bundle::no_index || issue.section >= contents->section_count())
+    if (issue.section == no_index || issue.section >= contents->section_count())
         return "";
     std::string out = "section '" + std::string(contents->section_name(issue.section)) + "'";
     if (issue.error == Error::leaf_mismatch) {
-        const bundle::Section section = contents->section(issue.section);
-        const std::uint64_t start = issue.leaf * bundle::leaf_size;
+        const Section section = contents->section(issue.section);
+        const std::uint64_t start = issue.leaf * leaf_size;
         out += " leaf " + std::to_string(issue.leaf) + " (bytes " + hexadecimal(section.offset + start) +
-               ".." +
-               hexadecimal(section.offset + start + bundle::leaf_length(section.size, issue.leaf) - 1) + ")";
+               ".." + hexadecimal(section.offset + start + leaf_length(section.size, issue.leaf) - 1) + ")";
     }
     return out;
 }
 
-std::string help_for(bundle::Error error) {
-    using bundle::Error;
+std::string help_for(Error error) {
     switch (error) {
     case Error::no_trusted_key:
         return "name the public key with --key FILE";
@@ -72,26 +68,24 @@ std::string help_for(bundle::Error error) {
     }
 }
 
-[[noreturn]] void refuse(const bundle::Issue& issue, const std::string& name,
-                         const bundle::Contents* contents) {
+[[noreturn]] void refuse(const Issue& issue, const std::string& name, const Contents* contents) {
     if (is_malformed(issue.error))
-        throw tool::Failure({"E0419",
-                             tool::ExitCode::input,
-                             name + ": " + bundle::describe(issue.error),
-                             {},
-                             {},
-                             "a bundle is made by: caisson build"});
+        throw diagnostic::Failure({"E0419",
+                                   diagnostic::ExitCode::input,
+                                   name + ": " + describe(issue.error),
+                                   {},
+                                   {},
+                                   "a bundle is made by: caisson build"});
     const std::string about = subject(issue, contents);
-    throw tool::Failure({"E0501",
-                         tool::ExitCode::trust,
-                         name + (about.empty() ? "" : ": " + about) + ": " + bundle::describe(issue.error),
-                         {},
-                         {},
-                         help_for(issue.error)});
+    throw diagnostic::Failure({"E0501",
+                               diagnostic::ExitCode::trust,
+                               name + (about.empty() ? "" : ": " + about) + ": " + describe(issue.error),
+                               {},
+                               {},
+                               help_for(issue.error)});
 }
 
-template <typename T>
-T take(bundle::Result<T> result, const std::string& name, const bundle::Contents* contents = nullptr) {
+template <typename T> T take(Result<T> result, const std::string& name, const Contents* contents = nullptr) {
     if (!result)
         refuse(result.error(), name, contents);
     return std::move(result).value();
@@ -104,22 +98,21 @@ std::vector<std::byte> whole(const bytes::Source& source) {
     return out;
 }
 
-BundleSummary summary_of(const bundle::Contents& contents, const bytes::Source& file) {
+BundleSummary summary_of(const Contents& contents, const bytes::Source& file) {
     BundleSummary out;
     out.header = contents.header();
     for (std::uint32_t i = 0; i < contents.section_count(); ++i) {
-        const bundle::Section section = contents.section(i);
-        const auto type = static_cast<bundle::SectionType>(section.type);
+        const Section section = contents.section(i);
+        const auto type = static_cast<SectionType>(section.type);
         out.sections.push_back({type, section.partition, std::string(contents.section_name(i)),
                                 section.offset, section.size, section.root_hash});
-        if (section.size > largest_text ||
-            (type != bundle::SectionType::table && type != bundle::SectionType::meta))
+        if (section.size > largest_text || (type != SectionType::table && type != SectionType::meta))
             continue;
-        const auto bytes = bundle::section_bytes(contents, i, file);
+        const auto bytes = section_bytes(contents, i, file);
         if (!bytes)
             continue;
         const std::vector<std::byte> data = whole(*bytes);
-        if (type == bundle::SectionType::table) {
+        if (type == SectionType::table) {
             out.table = data;
         } else {
             out.meta.resize(data.size());
@@ -142,12 +135,12 @@ FileSource::FileSource(const std::filesystem::path& file) : window_(window_size)
         const int error = descriptor_ < 0 ? errno : EINVAL;
         if (descriptor_ >= 0)
             ::close(descriptor_);
-        throw tool::Failure({"E0601",
-                             tool::ExitCode::io,
-                             "cannot read " + file.string() + ": " + std::strerror(error),
-                             {},
-                             {},
-                             {}});
+        throw diagnostic::Failure({"E0601",
+                                   diagnostic::ExitCode::io,
+                                   "cannot read " + file.string() + ": " + std::strerror(error),
+                                   {},
+                                   {},
+                                   {}});
     }
     size_ = static_cast<std::uint64_t>(status.st_size);
 }
@@ -186,57 +179,57 @@ std::vector<SectionShape> BundleSummary::shapes() const {
     return out;
 }
 
-Verified verify(const bytes::Source& file, const bundle::KeyTable& keys, const std::string& name) {
-    const crypto::Sha256Engine engine = hash_engine();
-    const auto buffer = std::make_unique<bundle::HeaderBuffer>();
+Verified verify(const bytes::Source& file, const KeyTable& keys, const std::string& name) {
+    const crypto::Sha256Engine engine = files::hash_engine();
+    const auto buffer = std::make_unique<HeaderBuffer>();
     take(buffer->load(file), name);
     Verified out;
-    out.signer = take(bundle::verify_signature(*buffer, keys, engine), name);
+    out.signer = take(verify_signature(*buffer, keys, engine), name);
     out.key = keys.slots[out.signer.slot].public_key;
-    const bundle::Contents contents = take(bundle::Contents::parse(*buffer, engine), name);
+    const Contents contents = take(Contents::parse(*buffer, engine), name);
     const bytes::Source list_source =
-        take(bundle::section_bytes(contents, contents.leaves_section(), file), name, &contents);
+        take(section_bytes(contents, contents.leaves_section(), file), name, &contents);
     const std::vector<std::byte> leaves = whole(list_source);
-    take(bundle::verify_leaf_lists(contents, leaves, engine), name, &contents);
+    take(verify_leaf_lists(contents, leaves, engine), name, &contents);
     for (std::uint32_t i = 0; i < contents.section_count(); ++i) {
         if (i == contents.leaves_section())
             continue;
-        const bytes::Source section = take(bundle::section_bytes(contents, i, file), name, &contents);
-        take(bundle::verify_section(contents, leaves, i, section, engine), name, &contents);
+        const bytes::Source section = take(section_bytes(contents, i, file), name, &contents);
+        take(verify_section(contents, leaves, i, section, engine), name, &contents);
     }
     for (std::uint32_t i = 0; i < contents.gap_count(); ++i)
-        take(bundle::verify_gap(contents, i, file), name, &contents);
+        take(verify_gap(contents, i, file), name, &contents);
     out.summary = summary_of(contents, file);
     return out;
 }
 
 BundleSummary summarize(const bytes::Source& file, const std::string& name) {
-    const auto buffer = std::make_unique<bundle::HeaderBuffer>();
+    const auto buffer = std::make_unique<HeaderBuffer>();
     take(buffer->load(file), name);
-    const bundle::Contents contents = take(bundle::Contents::parse(*buffer, hash_engine()), name);
+    const Contents contents = take(Contents::parse(*buffer, files::hash_engine()), name);
     return summary_of(contents, file);
 }
 
-bundle::KeyTable keys_for(const std::filesystem::path& bundle_file,
-                          const std::vector<std::filesystem::path>& key_files,
-                          const std::optional<std::filesystem::path>& elf) {
+KeyTable keys_for(const std::filesystem::path& bundle_file,
+                  const std::vector<std::filesystem::path>& key_files,
+                  const std::optional<std::filesystem::path>& elf) {
     if (key_files.empty()) {
         const std::filesystem::path beside = std::filesystem::path(bundle_file).replace_extension(".elf");
         const std::filesystem::path file = elf.value_or(beside);
         if (!elf && !std::filesystem::exists(file))
-            throw tool::Failure({"E0504",
-                                 tool::ExitCode::trust,
-                                 "there is no key to verify " + bundle_file.string() + " with",
-                                 {},
-                                 {"its loader " + beside.string() + " does not exist"},
-                                 "name the public key with --key FILE, or a loader with --elf FILE"});
-        return keys_of(read_file(file, largest_elf));
+            throw diagnostic::Failure({"E0504",
+                                       diagnostic::ExitCode::trust,
+                                       "there is no key to verify " + bundle_file.string() + " with",
+                                       {},
+                                       {"its loader " + beside.string() + " does not exist"},
+                                       "name the public key with --key FILE, or a loader with --elf FILE"});
+        return keys_of(files::read_file(file, largest_elf));
     }
-    if (key_files.size() > bundle::key_slots)
-        throw tool::Failure({"E0104", tool::ExitCode::usage, "more than 4 keys", {}, {}, {}});
-    bundle::KeyTable keys = empty_keys();
+    if (key_files.size() > key_slots)
+        throw diagnostic::Failure({"E0104", diagnostic::ExitCode::usage, "more than 4 keys", {}, {}, {}});
+    KeyTable keys = empty_keys();
     for (std::size_t i = 0; i < key_files.size(); ++i)
-        keys.slots[i] = {bundle::purpose_bundle, 0, 0, load_public_key(key_files[i]), {}};
+        keys.slots[i] = {purpose_bundle, 0, 0, load_public_key(key_files[i]), {}};
     return keys;
 }
 
@@ -244,11 +237,10 @@ bool is_bundle(const std::filesystem::path& file) {
     std::ifstream stream(file, std::ios::binary);
     std::array<char, 8> start{};
     stream.read(start.data(), start.size());
-    return stream && start == bundle::magic;
+    return stream && start == magic;
 }
 
-std::string_view type_name(bundle::SectionType type) {
-    using bundle::SectionType;
+std::string_view type_name(SectionType type) {
     switch (type) {
     case SectionType::leaves:
         return "leaves";
@@ -270,4 +262,4 @@ std::string_view type_name(bundle::SectionType type) {
     return "unknown";
 }
 
-} // namespace appliance
+} // namespace bundle

@@ -6,7 +6,7 @@
 
 #include "hypervisor/core/bundle/verify.hpp"
 #include "hypervisor/core/bytes/source.hpp"
-#include "image-tools/bundle/planning.hpp"
+#include "image-tools/bundle/sections.hpp"
 #include "image-tools/bundle/signing_key.hpp"
 #include "image-tools/diagnostic/diagnostic.hpp"
 
@@ -17,7 +17,7 @@
 #include <string>
 #include <vector>
 
-namespace appliance {
+namespace bundle {
 
 // A file as a core Source: pieces are read when they are asked for.
 class FileSource {
@@ -36,17 +36,17 @@ private:
 };
 
 struct SectionSummary {
-    bundle::SectionType type{};
-    std::uint32_t partition = bundle::no_partition;
+    SectionType type{};
+    std::uint32_t partition = no_partition;
     std::string name;
     std::uint64_t offset = 0;
     std::uint64_t size = 0;
-    bundle::Hash root_hash{};
+    Hash root_hash{};
 };
 
 // What a bundle says about itself.
 struct BundleSummary {
-    bundle::Header header{};
+    Header header{};
     std::vector<SectionSummary> sections;
     std::vector<std::byte> table;
     std::string meta; // JSON, or empty
@@ -56,25 +56,25 @@ struct BundleSummary {
 };
 
 struct Verified {
-    bundle::Signer signer{};
+    Signer signer{};
     PublicKey key{};
     BundleSummary summary;
 };
 
 // Signature, every leaf of every section, every gap. Throws what is wrong first; `name` is for messages.
-Verified verify(const bytes::Source& file, const bundle::KeyTable& keys, const std::string& name);
+Verified verify(const bytes::Source& file, const KeyTable& keys, const std::string& name);
 
 // The contents without asking whether they are to be believed. Throws E0401 when it is not a bundle at all.
 BundleSummary summarize(const bytes::Source& file, const std::string& name);
 
 // Keys for verifying: those of `--key` files, of an ELF, or of the ELF beside the bundle (NAME.elf).
-bundle::KeyTable keys_for(const std::filesystem::path& bundle_file,
-                          const std::vector<std::filesystem::path>& key_files,
-                          const std::optional<std::filesystem::path>& elf);
+KeyTable keys_for(const std::filesystem::path& bundle_file,
+                  const std::vector<std::filesystem::path>& key_files,
+                  const std::optional<std::filesystem::path>& elf);
 
 // Whether the file begins as a bundle does.
 bool is_bundle(const std::filesystem::path& file);
 
-std::string_view type_name(bundle::SectionType type);
+std::string_view type_name(SectionType type);
 
-} // namespace appliance
+} // namespace bundle

@@ -2,11 +2,11 @@
 // image-tools/channel/frame_decoder.cpp - frames off the line, a byte at a time.
 #include "image-tools/channel/frame_decoder.hpp"
 
-namespace audit {
+namespace channel {
 namespace {
 
 constexpr std::string_view types = "olaxeb";
-constexpr std::uint64_t partition_limit = hypervisor_id - 1;
+constexpr std::uint64_t partition_limit = audit::hypervisor_id - 1;
 
 } // namespace
 
@@ -56,7 +56,7 @@ FrameDecoder::Got FrameDecoder::header_byte(std::uint8_t byte) {
     case State::type:
         if (types.find(static_cast<char>(byte)) == std::string_view::npos)
             return broken(byte);
-        header_ = {.type = static_cast<FrameType>(byte)};
+        header_ = {.type = static_cast<audit::FrameType>(byte)};
         state_ = State::type_space;
         return Got::nothing;
     case State::type_space:
@@ -76,7 +76,7 @@ FrameDecoder::Got FrameDecoder::header_byte(std::uint8_t byte) {
         state_ = State::hypervisor_space;
         return Got::nothing;
     case State::hypervisor_space:
-        header_.partition = hypervisor_id;
+        header_.partition = audit::hypervisor_id;
         return byte == ' ' ? begin_number(State::generation) : broken(byte);
     case State::generation:
         if (!number_ends)
@@ -113,4 +113,4 @@ FrameDecoder::Got FrameDecoder::push(std::uint8_t byte) {
     }
 }
 
-} // namespace audit
+} // namespace channel

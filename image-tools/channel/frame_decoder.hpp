@@ -9,7 +9,7 @@
 
 #include <span>
 
-namespace audit {
+namespace channel {
 
 // Takes the line byte by byte.
 class FrameDecoder {
@@ -21,7 +21,7 @@ public:
         error,   // a byte that cannot stand here after the first frame; decoding goes on at the next RS
     };
     Got push(std::uint8_t byte);
-    [[nodiscard]] const FrameHeader& header() const { return header_; }
+    [[nodiscard]] const audit::FrameHeader& header() const { return header_; }
     [[nodiscard]] std::span<const char> payload() const { return {payload_.data(), length_}; }
     // True inside a frame: an end of the line now is a cut frame.
     [[nodiscard]] bool inside() const { return state_ != State::outside; }
@@ -48,11 +48,11 @@ private:
     State state_ = State::outside;
     bool seen_frame_ = false;
     bool skipping_ = false; // after an error, one report is enough until the next RS
-    FrameHeader header_;
+    audit::FrameHeader header_;
     std::uint64_t number_ = 0;
     std::uint32_t digits_ = 0;
     std::size_t length_ = 0, filled_ = 0;
     std::array<char, CAISSON_FRAME_MAX> payload_{};
 };
 
-} // namespace audit
+} // namespace channel

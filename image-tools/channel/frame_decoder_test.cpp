@@ -10,10 +10,10 @@
 
 namespace {
 
-using audit::FrameDecoder;
 using audit::FrameHeader;
 using audit::FrameType;
-using Got = audit::FrameDecoder::Got;
+using channel::FrameDecoder;
+using Got = channel::FrameDecoder::Got;
 
 struct Seen {
     std::vector<std::string> frames;
@@ -22,7 +22,7 @@ struct Seen {
     bool inside = false;
 };
 Seen decode(const std::string& line) {
-    FrameDecoder decoder;
+    channel::FrameDecoder decoder;
     Seen seen;
     for (const char c : line)
         switch (decoder.push(static_cast<std::uint8_t>(c))) {
@@ -35,7 +35,7 @@ Seen decode(const std::string& line) {
             ++seen.errors;
             break;
         case Got::frame: {
-            const FrameHeader& h = decoder.header();
+            const audit::FrameHeader& h = decoder.header();
             seen.frames.push_back(std::string{static_cast<char>(h.type)} + std::to_string(h.partition) + "/" +
                                   std::to_string(h.generation) + ":" +
                                   std::string{decoder.payload().data(), decoder.payload().size()});
@@ -51,10 +51,11 @@ TEST(Frame, RoundTrip) {
     for (int i = 0; i < 256; ++i)
         all += static_cast<char>(i);
     const std::string biggest(CAISSON_FRAME_MAX, '\x1E');
-    const std::string line = audit::encode_frame({FrameType::output, 0, 1}, all) +
-                             audit::encode_frame({FrameType::audit}, "event=start seq=1") +
-                             audit::encode_frame({FrameType::output, 4294967294, UINT64_MAX}, biggest) +
-                             audit::encode_frame({FrameType::end}, "");
+    const std::string line =
+        audit::encode_frame({audit::FrameType::output, 0, 1}, all) +
+        audit::encode_frame({audit::FrameType::audit}, "event=start seq=1") +
+        audit::encode_frame({audit::FrameType::output, 4294967294, UINT64_MAX}, biggest) +
+        audit::encode_frame({audit::FrameType::end}, "");
     const Seen seen = decode("SeaBIOS\r\n" + line);
     EXPECT_EQ(seen.noise, "SeaBIOS\r\n");
     EXPECT_EQ(seen.errors, 0);
@@ -67,15 +68,15 @@ TEST(Frame, RoundTrip) {
 }
 
 TEST(Frame, GuestCannotForge) {
-    const std::string forged = audit::encode_frame({FrameType::exit}, "partition=other status=0");
+    const std::string forged = audit::encode_frame({audit::FrameType::exit}, "partition=other status=0");
     const Seen seen =
-        decode(audit::encode_frame({FrameType::output, 1, 1}, "x\n" + forged + forged.substr(0, 5)));
+        decode(audit::encode_frame({audit::FrameType::output, 1, 1}, "x\n" + forged + forged.substr(0, 5)));
     ASSERT_EQ(seen.frames.size(), 1u);
     EXPECT_EQ(seen.errors, 0);
 }
 
 TEST(Frame, BrokenLinesAreErrorsAndRecover) {
-    const std::string good = audit::encode_frame({FrameType::log}, "ok");
+    const std::string good = audit::encode_frame({audit::FrameType::log}, "ok");
     for (const char* bad :
          {"\x1Ez hv 0 1 x\n", "\x1Eo", "\x1Eo  1", "\x1Eo3 1", "\x1Eo x", "\x1Eo h 1", "\x1Eo hvx",
           "\x1Eo 01 1", "\x1Eo 4294967295 1", "\x1Eo 1 18446744073709551616 ", "\x1Eo 1 1 1025 ",

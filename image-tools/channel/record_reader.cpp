@@ -5,7 +5,7 @@
 #include <array>
 #include <span>
 
-namespace audit {
+namespace channel {
 namespace {
 
 constexpr std::uint64_t status_max = 255;
@@ -143,4 +143,4 @@ std::optional<std::uint64_t> number(std::string_view text) {
     return value;
 }
 
-} // namespace audit
+} // namespace channel

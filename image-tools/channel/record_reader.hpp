@@ -9,7 +9,7 @@
 
 #include <optional>
 
-namespace audit {
+namespace channel {
 
 struct ExitRecord {
     std::string_view partition;
@@ -56,4 +56,4 @@ private:
 [[nodiscard]] std::optional<std::string_view> find(std::string_view payload, std::string_view key);
 [[nodiscard]] std::optional<std::uint64_t> number(std::string_view text);
 
-} // namespace audit
+} // namespace channel

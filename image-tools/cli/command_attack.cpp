@@ -3,8 +3,8 @@
 #include "image-tools/attack/attack.hpp"
 
 #include "image-tools/attack/junit.hpp"
-#include "image-tools/bundle/files.hpp"
 #include "image-tools/cli/commands.hpp"
+#include "image-tools/files/atomic_file.hpp"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -72,7 +72,7 @@ int attack(const Options& options, Report& report) {
     }
     if (!options.junit.empty()) {
         const std::string xml = attack::junit(result.items);
-        appliance::AtomicFile file(options.junit);
+        files::AtomicFile file(options.junit);
         const std::vector<std::uint8_t> bytes(xml.begin(), xml.end());
         file.write(bytes);
         file.commit(0644);

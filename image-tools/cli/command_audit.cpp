@@ -2,10 +2,10 @@
 // image-tools/cli/command_audit.cpp - audit show, audit verify: the log that `run --audit` wrote.
 //
 // Trust: the file may be anything; what is shown of it cannot drive the terminal.
-#include "image-tools/audit/verifier.hpp"
 #include "image-tools/bundle/audit_key.hpp"
-#include "image-tools/bundle/files.hpp"
 #include "image-tools/cli/commands.hpp"
+#include "image-tools/files/atomic_file.hpp"
+#include "image-tools/journal/verifier.hpp"
 #include "image-tools/run/console.hpp"
 
 #include <algorithm>
@@ -45,7 +45,7 @@ std::string time_text(const journal::Record& record, std::uint64_t from, std::ui
 }
 
 std::string short_hex(std::span<const std::uint8_t> bytes) {
-    return appliance::hex(bytes.first(8));
+    return files::hex(bytes.first(8));
 }
 
 Json boot_json(const journal::Boot& boot) {
@@ -60,14 +60,14 @@ Json boot_json(const journal::Boot& boot) {
             {"reason", boot.reason},
             {"sealed", boot.sealed},
             {"anchored", boot.anchored},
-            {"first", appliance::hex(boot.first)},
-            {"last", appliance::hex(boot.last)}};
+            {"first", files::hex(boot.first)},
+            {"last", files::hex(boot.last)}};
 }
 
 journal::Unseal unseal_with(const std::string& file) {
     if (file.empty())
         return {};
-    return [key = std::make_shared<appliance::AuditKey>(appliance::AuditKey::load(file))](
+    return [key = std::make_shared<bundle::AuditKey>(bundle::AuditKey::load(file))](
                const audit::Key& sealed, const audit::Key& operator_key) -> std::optional<audit::Key> {
         if (operator_key != key->public_key())
             return std::nullopt;
@@ -98,7 +98,7 @@ void say_boot(const journal::Boot& boot, const Options& options, const Report& r
 } // namespace
 
 int audit_show(const Options& options, Report& report) {
-    const std::string text = appliance::read_file(options.file, largest_log);
+    const std::string text = files::read_file(options.file, largest_log);
     using Row = std::array<std::string, 5>;
     std::vector<Row> rows{{"SEQ", "TIME", "KIND", "PARTITION", "DETAIL"}};
     Json items = Json::array();
@@ -133,7 +133,7 @@ int audit_show(const Options& options, Report& report) {
 
 int audit_verify(const Options& options, Report& report) {
     journal::Verifier verifier(unseal_with(options.audit_key));
-    const std::string text = appliance::read_file(options.file, largest_log);
+    const std::string text = files::read_file(options.file, largest_log);
     each_line(text, [&](std::string_view line) { verifier.line(line); });
     verifier.end();
     Json items = Json::array(), boots = Json::array();
@@ -170,7 +170,7 @@ int audit_verify(const Options& options, Report& report) {
         report.line(anchored ? "intact, anchored" : "intact, unanchored");
         return 0;
     }
-    tool::Diagnostic diagnostic{"E0505", tool::ExitCode::trust, {}, {}, {}, {}};
+    diagnostic::Diagnostic diagnostic{"E0505", diagnostic::ExitCode::trust, {}, {}, {}, {}};
     for (const journal::Finding& finding : verifier.findings())
         diagnostic.notes.push_back(finding_text(finding));
     if (verifier.other_key()) {

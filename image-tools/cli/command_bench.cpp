@@ -3,7 +3,7 @@
 //
 // Every figure is a boot under QEMU with -icount shift=0: the TSC counts retired instructions. Figures are taken with the
 // other CPUs halted (docs/benchmarks.md). Guests: lib/caisson/bench/{exitbench.elf,latency.elf,hello-static}.
-#include "image-tools/bundle/build.hpp"
+#include "image-tools/build/build.hpp"
 #include "image-tools/cli/appliance_run.hpp"
 #include "image-tools/cli/commands.hpp"
 #include "image-tools/manifest/values.hpp"
@@ -39,7 +39,7 @@ struct Boot {
 class Bench {
 public:
     Bench(const Options& options, Report& report)
-        : options_(options), report_(report), library_(appliance::Library::find()), qemu_(run::find_qemu()),
+        : options_(options), report_(report), library_(bundle::Library::find()), qemu_(run::find_qemu()),
           work_(std::filesystem::temp_directory_path()), exitbench_(library_.file("bench/exitbench.elf")) {
         make_image("hello", 0);
         make_image("filled", filler_bytes);
@@ -66,7 +66,7 @@ private:
             std::string bytes(filler, '\0');
             for (char& byte : bytes)
                 byte = static_cast<char>(random());
-            appliance::write_new_file(root / "filler", bytes, 0644);
+            files::write_new_file(root / "filler", bytes, 0644);
         }
         oci::CreateOptions create;
         create.from = root;
@@ -89,9 +89,9 @@ private:
         for (const std::string& partition : partitions)
             text += "  " + partition + "\n";
         const manifest::Manifest manifest = manifest::parse("bench.yaml", text, work_.path());
-        appliance::BuildOptions build;
+        build::BuildOptions build;
         build.bundle = work_.path() / "bench.bundle";
-        const appliance::BuildResult built = appliance::build(manifest, library_, build);
+        const build::BuildResult built = build::build(manifest, library_, build);
         Runnable runnable{built.bundle, built.elf, {}, 0, 0};
         size_machine(runnable);
         std::string output;
@@ -116,12 +116,12 @@ private:
     }
 
     [[noreturn]] static void failed(std::string_view what) {
-        throw tool::Failure({"E0906",
-                             tool::ExitCode::answer_is_no,
-                             "the benchmark " + std::string(what) + " did not come to its end",
-                             {},
-                             {},
-                             "boot the same guest with: caisson run -v --icount"});
+        throw diagnostic::Failure({"E0906",
+                                   diagnostic::ExitCode::answer_is_no,
+                                   "the benchmark " + std::string(what) + " did not come to its end",
+                                   {},
+                                   {},
+                                   "boot the same guest with: caisson run -v --icount"});
     }
 
     static const run::Ending& first_ending(const Boot& boot, std::string_view what) {
@@ -217,8 +217,8 @@ private:
             bool runs = false;
             try {
                 runs = boot({"hello: " + image("hello", middle)}).exit_code == 0;
-            } catch (const tool::Failure& failure) {
-                if (failure.diagnostic().exit != tool::ExitCode::manifest)
+            } catch (const diagnostic::Failure& failure) {
+                if (failure.diagnostic().exit != diagnostic::ExitCode::manifest)
                     throw;
             }
             (runs ? high : low) = middle;
@@ -247,9 +247,9 @@ private:
 
     const Options& options_;
     Report& report_;
-    appliance::Library library_;
+    bundle::Library library_;
     run::Qemu qemu_;
-    appliance::WorkFolder work_;
+    build::WorkFolder work_;
     std::filesystem::path exitbench_;
     std::vector<Figure> figures_;
 };

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // image-tools/cli/command_bundle.cpp - verify, inspect, keygen: bundles and keys.
 #include "image-tools/bundle/audit_key.hpp"
-#include "image-tools/bundle/files.hpp"
 #include "image-tools/bundle/loader_elf.hpp"
 #include "image-tools/bundle/verify.hpp"
 #include "image-tools/cli/commands.hpp"
 #include "image-tools/cli/plan_text.hpp"
+#include "image-tools/files/atomic_file.hpp"
 #include "image-tools/manifest/values.hpp"
 
 #include <fmt/format.h>
@@ -17,12 +17,12 @@ using manifest::size_text;
 
 std::filesystem::path bundle_file(const Options& options) {
     if (options.file.empty())
-        throw tool::Failure({"E0101",
-                             tool::ExitCode::usage,
-                             "name the bundle: caisson " + options.command + " FILE",
-                             {},
-                             {},
-                             {}});
+        throw diagnostic::Failure({"E0101",
+                                   diagnostic::ExitCode::usage,
+                                   "name the bundle: caisson " + options.command + " FILE",
+                                   {},
+                                   {},
+                                   {}});
     return options.file;
 }
 
@@ -31,39 +31,39 @@ bundle::KeyTable keys(const Options& options) {
     std::optional<std::filesystem::path> elf;
     if (!options.elf.empty())
         elf = options.elf;
-    return appliance::keys_for(bundle_file(options), files, elf);
+    return bundle::keys_for(bundle_file(options), files, elf);
 }
 
-Json section_json(const appliance::SectionSummary& section) {
+Json section_json(const bundle::SectionSummary& section) {
     Json out{{"name", section.name},
-             {"type", appliance::type_name(section.type)},
+             {"type", bundle::type_name(section.type)},
              {"offset", section.offset},
              {"size", section.size},
-             {"rootHash", appliance::hex(section.root_hash)}};
+             {"rootHash", files::hex(section.root_hash)}};
     if (section.partition != bundle::no_partition)
         out["partition"] = section.partition;
     return out;
 }
 
-Json header_json(const appliance::BundleSummary& summary) {
+Json header_json(const bundle::BundleSummary& summary) {
     return {{"name", summary.name()},
             {"version", summary.version()},
             {"securityVersion", summary.header.security_version},
             {"buildEpoch", summary.header.build_epoch},
             {"size", summary.header.total_size},
-            {"id", appliance::hex(summary.header.bundle_id)},
-            {"keyId", appliance::hex(summary.header.key_id)}};
+            {"id", files::hex(summary.header.bundle_id)},
+            {"keyId", files::hex(summary.header.key_id)}};
 }
 
-Json sections_json(const appliance::BundleSummary& summary) {
+Json sections_json(const bundle::BundleSummary& summary) {
     Json out = Json::array();
-    for (const appliance::SectionSummary& section : summary.sections)
+    for (const bundle::SectionSummary& section : summary.sections)
         out.push_back(section_json(section));
     return out;
 }
 
 // The meta section's JSON; null when it is not JSON of a sane depth.
-Json meta_of(const appliance::BundleSummary& summary) {
+Json meta_of(const bundle::BundleSummary& summary) {
     constexpr int deepest = 32;
     bool deep = false;
     const Json::parser_callback_t guard = [&](int depth, Json::parse_event_t, Json&) {
@@ -95,22 +95,22 @@ std::vector<PlanSource> sources_of(const Json& meta) {
 
 int verify(const Options& options, Report& report) {
     const std::filesystem::path file = bundle_file(options);
-    const appliance::FileSource source(file);
-    if (!appliance::is_bundle(file))
-        throw tool::Failure({"E0419",
-                             tool::ExitCode::input,
-                             file.string() + " is not a bundle",
-                             {},
-                             {},
-                             "a bundle is made by: caisson build"});
+    const bundle::FileSource source(file);
+    if (!bundle::is_bundle(file))
+        throw diagnostic::Failure({"E0419",
+                                   diagnostic::ExitCode::input,
+                                   file.string() + " is not a bundle",
+                                   {},
+                                   {},
+                                   "a bundle is made by: caisson build"});
     const bundle::KeyTable table = keys(options);
-    const appliance::Verified verified = appliance::verify(source.source(), table, file.string());
-    const appliance::BundleSummary& summary = verified.summary;
+    const bundle::Verified verified = bundle::verify(source.source(), table, file.string());
+    const bundle::BundleSummary& summary = verified.summary;
     report.line(fmt::format("OK signature {}{}  security version {} (floor {})",
-                            appliance::fingerprint(verified.key),
+                            bundle::fingerprint(verified.key),
                             verified.signer.development ? "  DEVELOPMENT KEY" : "",
                             verified.signer.security_version, verified.signer.security_version_floor));
-    for (const appliance::SectionSummary& section : summary.sections)
+    for (const bundle::SectionSummary& section : summary.sections)
         report.line(fmt::format("OK {:<28} {}", section.name, size_text(section.size)));
     report.line(fmt::format("{} {}: verified, {}", summary.name(), summary.version(),
                             size_text(summary.header.total_size)));
@@ -119,7 +119,7 @@ int verify(const Options& options, Report& report) {
     report.data({{"schema", "caisson.verify/1"},
                  {"verified", true},
                  {"bundle", header_json(summary)},
-                 {"key", appliance::fingerprint(verified.key)},
+                 {"key", bundle::fingerprint(verified.key)},
                  {"developmentKey", verified.signer.development},
                  {"items", sections_json(summary)}});
     return 0;
@@ -127,24 +127,24 @@ int verify(const Options& options, Report& report) {
 
 int inspect(const Options& options, Report& report) {
     const std::filesystem::path file = bundle_file(options);
-    const appliance::FileSource source(file);
-    const appliance::BundleSummary summary = appliance::summarize(source.source(), file.string());
+    const bundle::FileSource source(file);
+    const bundle::BundleSummary summary = bundle::summarize(source.source(), file.string());
     const Json meta = meta_of(summary);
     PlanView view;
     view.table = summary.table;
     view.sections = summary.shapes();
     view.bundle_bytes = summary.header.total_size;
     view.sources = sources_of(meta);
-    view.machine = appliance::assume_machine(view.table, view.sections, view.bundle_bytes);
+    view.machine = build::assume_machine(view.table, view.sections, view.bundle_bytes);
     report.line(fmt::format("{} {}  security version {}  {}", summary.name(), summary.version(),
                             summary.header.security_version, size_text(summary.header.total_size)));
-    report.line("id " + appliance::hex(summary.header.bundle_id));
-    report.line("key id " + appliance::hex(summary.header.key_id) + " (not verified here: caisson verify)");
+    report.line("id " + files::hex(summary.header.bundle_id));
+    report.line("key id " + files::hex(summary.header.key_id) + " (not verified here: caisson verify)");
     report.line("");
-    for (const appliance::SectionSummary& section : summary.sections)
-        report.line(fmt::format("{:<8} {:<28} {:#012x} {:>12}  {}", appliance::type_name(section.type),
+    for (const bundle::SectionSummary& section : summary.sections)
+        report.line(fmt::format("{:<8} {:<28} {:#012x} {:>12}  {}", bundle::type_name(section.type),
                                 section.name, section.offset, size_text(section.size),
-                                appliance::hex(std::span(section.root_hash).first(8))));
+                                files::hex(std::span(section.root_hash).first(8))));
     report.line("");
     report.line(plan_text(view, options.verbose));
     report.data(
@@ -160,32 +160,33 @@ int inspect(const Options& options, Report& report) {
 
 int keygen(const Options& options, Report& report) {
     if (options.output.empty())
-        throw tool::Failure({"E0101",
-                             tool::ExitCode::usage,
-                             "name the key: caisson keygen -o NAME",
-                             {},
-                             {},
-                             "it makes NAME.key and NAME.pub"});
+        throw diagnostic::Failure({"E0101",
+                                   diagnostic::ExitCode::usage,
+                                   "name the key: caisson keygen -o NAME",
+                                   {},
+                                   {},
+                                   "it makes NAME.key and NAME.pub"});
     if (options.purpose != "bundle" && options.purpose != "audit")
-        throw tool::Failure({"E0101",
-                             tool::ExitCode::usage,
-                             "a key's purpose can be 'bundle' or 'audit', not '" + options.purpose + "'",
-                             {},
-                             {},
-                             "bundle: signs what may boot; audit: the audit log is sealed to it"});
+        throw diagnostic::Failure(
+            {"E0101",
+             diagnostic::ExitCode::usage,
+             "a key's purpose can be 'bundle' or 'audit', not '" + options.purpose + "'",
+             {},
+             {},
+             "bundle: signs what may boot; audit: the audit log is sealed to it"});
     std::filesystem::path base = options.output;
     if (base.extension() == ".key")
         base.replace_extension();
     const std::string private_file = base.string() + ".key", public_file = base.string() + ".pub";
     std::string fingerprint;
     if (options.purpose == "audit") {
-        const appliance::AuditKey key = appliance::AuditKey::generate();
+        const bundle::AuditKey key = bundle::AuditKey::generate();
         key.save(private_file, public_file);
-        fingerprint = appliance::audit_fingerprint(key.public_key());
+        fingerprint = bundle::audit_fingerprint(key.public_key());
     } else {
-        const appliance::SigningKey key = appliance::SigningKey::generate();
+        const bundle::SigningKey key = bundle::SigningKey::generate();
         key.save(private_file, public_file);
-        fingerprint = appliance::fingerprint(key.public_key());
+        fingerprint = bundle::fingerprint(key.public_key());
     }
     report.line(fmt::format("{}  private, keep it secret", private_file));
     report.line(fmt::format("{}  public  {}", public_file, fingerprint));

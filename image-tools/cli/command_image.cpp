@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // image-tools/cli/command_image.cpp - image create, ls, inspect.
-#include "image-tools/bundle/build.hpp"
+#include "image-tools/build/build.hpp"
 #include "image-tools/cli/commands.hpp"
 #include "image-tools/manifest/values.hpp"
 #include "image-tools/oci/create.hpp"
@@ -12,7 +12,8 @@ namespace cli {
 namespace {
 
 [[noreturn]] void usage(std::string message, std::string help) {
-    throw tool::Failure({"E0101", tool::ExitCode::usage, std::move(message), {}, {}, std::move(help)});
+    throw diagnostic::Failure(
+        {"E0101", diagnostic::ExitCode::usage, std::move(message), {}, {}, std::move(help)});
 }
 
 std::string joined(const std::vector<std::string>& words) {
@@ -44,7 +45,7 @@ int image_create(const Options& options, Report& report) {
     create.working_dir = options.working_directory;
     create.stop_signal = options.stop_signal;
     create.architecture = options.architecture;
-    create.epoch = appliance::source_date_epoch().value_or(0);
+    create.epoch = build::source_date_epoch().value_or(0);
     create.keep_owner = options.keep_owner;
     create.compress = options.compress;
     const oci::CreatedImage made = oci::create_image(create);

@@ -2,7 +2,7 @@
 // image-tools/cli/command_manifest.cpp - check, plan, build: what starts from a manifest.
 #include "hypervisor/core/plan/bound_plan.hpp"
 #include "hypervisor/core/plan/plan.hpp"
-#include "image-tools/bundle/build.hpp"
+#include "image-tools/build/build.hpp"
 #include "image-tools/bundle/verify.hpp"
 #include "image-tools/cli/commands.hpp"
 #include "image-tools/cli/plan_text.hpp"
@@ -15,7 +15,7 @@
 namespace cli {
 namespace {
 
-appliance::Observer observer(Report& report) {
+build::Observer observer(Report& report) {
     return {report.progress(), [&report](std::string_view name, const std::string& detail, double seconds) {
                 report.step(name, detail, seconds);
             }};
@@ -27,21 +27,21 @@ std::filesystem::path bundle_path(const Options& options, const manifest::Manife
 }
 
 std::string shown_digest(const bundle::Hash& hash) {
-    return "sha256:" + appliance::hex(std::span(hash).first(8)) + "...";
+    return "sha256:" + files::hex(std::span(hash).first(8)) + "...";
 }
 
-Json to_json(const appliance::BuildResult& result) {
+Json to_json(const build::BuildResult& result) {
     Json sections = Json::array();
-    for (const appliance::SectionShape& section : result.written.sections)
-        sections.push_back({{"type", appliance::type_name(static_cast<bundle::SectionType>(section.type))},
+    for (const bundle::SectionShape& section : result.written.sections)
+        sections.push_back({{"type", bundle::type_name(static_cast<bundle::SectionType>(section.type))},
                             {"offset", section.offset},
                             {"size", section.size}});
     return {{"schema", "caisson.build/1"},
             {"bundle", result.bundle.string()},
             {"elf", result.elf.string()},
             {"size", result.written.total_size},
-            {"id", appliance::hex(result.written.id)},
-            {"key", appliance::fingerprint(result.key)},
+            {"id", files::hex(result.written.id)},
+            {"key", bundle::fingerprint(result.key)},
             {"developmentKey", result.development},
             {"warnings", result.warnings},
             {"items", sections}};
@@ -49,23 +49,22 @@ Json to_json(const appliance::BuildResult& result) {
 
 bool same_file(const std::filesystem::path& one, const std::filesystem::path& other) {
     constexpr std::uint64_t limit = std::uint64_t{3} << 30;
-    return appliance::read_file(one, limit) == appliance::read_file(other, limit);
+    return files::read_file(one, limit) == files::read_file(other, limit);
 }
 
 // Builds again into a folder of its own and compares.
-int compare_with_second_build(const manifest::Manifest& manifest, const appliance::Library& library,
-                              const appliance::BuildResult& first, Report& report) {
+int compare_with_second_build(const manifest::Manifest& manifest, const bundle::Library& library,
+                              const build::BuildResult& first, Report& report) {
     const std::filesystem::path parent = first.bundle.parent_path();
-    const appliance::WorkFolder work(parent.empty() ? std::filesystem::path(".") : parent);
-    appliance::BuildOptions options;
+    const build::WorkFolder work(parent.empty() ? std::filesystem::path(".") : parent);
+    build::BuildOptions options;
     options.bundle = work.path() / "second.bundle";
-    const appliance::BuildResult second = appliance::build(manifest, library, options);
+    const build::BuildResult second = build::build(manifest, library, options);
     const bool equal = same_file(first.bundle, second.bundle) && same_file(first.elf, second.elf);
     report.line(equal ? "built twice: identical" : "built twice: the results differ");
-    report.data({{"schema", "caisson.build-check/1"},
-                 {"identical", equal},
-                 {"id", appliance::hex(first.written.id)}});
-    return static_cast<int>(equal ? tool::ExitCode::done : tool::ExitCode::answer_is_no);
+    report.data(
+        {{"schema", "caisson.build-check/1"}, {"identical", equal}, {"id", files::hex(first.written.id)}});
+    return static_cast<int>(equal ? diagnostic::ExitCode::done : diagnostic::ExitCode::answer_is_no);
 }
 
 } // namespace
@@ -83,9 +82,9 @@ std::filesystem::path manifest_file(const Options& options) {
     for (const char* candidate : {"appliance.yaml", "examples/demo/appliance.yaml"})
         if (std::filesystem::exists(candidate))
             return candidate;
-    throw tool::Failure(
+    throw diagnostic::Failure(
         {"E0300",
-         tool::ExitCode::manifest,
+         diagnostic::ExitCode::manifest,
          "there is no manifest: ./appliance.yaml does not exist",
          {},
          {},
@@ -95,11 +94,11 @@ std::filesystem::path manifest_file(const Options& options) {
 
 int check(const Options& options, Report& report) {
     const manifest::Manifest manifest = manifest::load(manifest_file(options));
-    appliance::Prepared prepared = appliance::prepare(manifest, appliance::Library::find(), {}, {});
-    static_cast<void>(appliance::bundle_content(manifest, prepared));
+    build::Prepared prepared = build::prepare(manifest, bundle::Library::find(), {}, {});
+    static_cast<void>(build::bundle_content(manifest, prepared));
     bool made = false;
     if (manifest.signing.key)
-        static_cast<void>(appliance::trusted_keys(manifest, appliance::signing_key(manifest, made)));
+        static_cast<void>(build::trusted_keys(manifest, build::signing_key(manifest, made)));
     report.line(fmt::format("{}: good ({} {}, {} {})", manifest.source.file(), manifest.name,
                             manifest.version, manifest.partitions.size(),
                             manifest.partitions.size() == 1 ? "partition" : "partitions"));
@@ -112,59 +111,58 @@ int check(const Options& options, Report& report) {
 
 int plan(const Options& options, Report& report) {
     const manifest::Manifest manifest = manifest::load(manifest_file(options));
-    const appliance::WorkFolder work(std::filesystem::temp_directory_path());
+    const build::WorkFolder work(std::filesystem::temp_directory_path());
     report.steps(step_count(manifest, false));
-    appliance::Prepared prepared =
-        appliance::prepare(manifest, appliance::Library::find(), work.path(), observer(report));
-    const auto [sections, table] = appliance::bundle_content(manifest, prepared);
-    for (const appliance::PreparedPartition& item : prepared.partitions)
+    build::Prepared prepared =
+        build::prepare(manifest, bundle::Library::find(), work.path(), observer(report));
+    const auto [sections, table] = build::bundle_content(manifest, prepared);
+    for (const build::PreparedPartition& item : prepared.partitions)
         if (!item.warning.empty())
             report.warning(item.warning);
     PlanView view;
     view.table = table;
-    view.sections = appliance::layout_sections(sections, view.bundle_bytes);
-    for (const appliance::PreparedPartition& item : prepared.partitions)
+    view.sections = bundle::layout_sections(sections, view.bundle_bytes);
+    for (const build::PreparedPartition& item : prepared.partitions)
         view.sources.push_back({item.image ? item.partition->image->value : item.partition->kernel->value,
                                 item.image ? item.image->manifest_digest().brief() : std::string("-")});
-    view.machine = appliance::assume_machine(table, view.sections, view.bundle_bytes);
+    view.machine = build::assume_machine(table, view.sections, view.bundle_bytes);
     report.data(plan_json(view));
     if (!report.json())
         report.line(plan_text(view, options.verbose));
     if (!view.machine.bound)
-        throw tool::Failure(appliance::diagnose(manifest, view.machine.issue));
+        throw diagnostic::Failure(build::diagnose(manifest, view.machine.issue));
     return 0;
 }
 
 int build(const Options& options, Report& report) {
     const manifest::Manifest manifest = manifest::load(manifest_file(options));
-    const appliance::Library library = appliance::Library::find();
+    const bundle::Library library = bundle::Library::find();
     if (!options.direct.empty()) {
         const std::string output = options.output.empty() ? options.direct + ".module" : options.output;
         report.steps(2);
-        appliance::write_direct_module(manifest, options.direct, library, output, observer(report));
+        build::write_direct_module(manifest, options.direct, library, output, observer(report));
         report.line(output);
         report.data({{"schema", "caisson.build/1"}, {"module", output}});
         return 0;
     }
     report.steps(step_count(manifest, true));
-    appliance::BuildOptions build_options;
+    build::BuildOptions build_options;
     build_options.bundle = bundle_path(options, manifest);
     build_options.observer = observer(report);
-    const appliance::BuildResult result = appliance::build(manifest, library, build_options);
+    const build::BuildResult result = build::build(manifest, library, build_options);
     for (const std::string& warning : result.warnings)
         report.warning(warning);
     if (result.development)
         report.note(
             (result.development_key_made ? "made a development key: " : "signed with the development key: ") +
-            appliance::development_key_path().string() +
+            bundle::development_key_path().string() +
             "; name a key with signing.key for anything that matters");
     if (options.build_twice)
         return compare_with_second_build(manifest, library, result, report);
     report.line(fmt::format("{}  {}  {}", result.bundle.string(),
                             manifest::size_text(result.written.total_size), shown_digest(result.written.id)));
     report.line(fmt::format("{}  loader with the key {}{}", result.elf.string(),
-                            appliance::fingerprint(result.key),
-                            result.development ? " (DEVELOPMENT KEY)" : ""));
+                            bundle::fingerprint(result.key), result.development ? " (DEVELOPMENT KEY)" : ""));
     report.data(to_json(result));
     return 0;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // image-tools/cli/command_prove.cpp - prove: the plan's invariants from the bundle alone; with --live also those of the
 // machine that runs it.
-#include "image-tools/bundle/build.hpp"
+#include "image-tools/build/build.hpp"
 #include "image-tools/bundle/verify.hpp"
 #include "image-tools/cli/appliance_run.hpp"
 #include "image-tools/cli/commands.hpp"
@@ -24,12 +24,16 @@ class Prover {
 public:
     Prover(const Options& options, Report& report)
         : options_(options), appliance_(runnable(options, report)), file_(appliance_.bundle),
-          summary_(appliance::summarize(file_.source(), appliance_.bundle.string())) {
+          summary_(bundle::summarize(file_.source(), appliance_.bundle.string())) {
         size_machine(appliance_);
-        const auto loader = prove::read_loader(appliance::read_file(appliance_.elf, appliance::largest_elf));
+        const auto loader = prove::read_loader(files::read_file(appliance_.elf, bundle::largest_elf));
         if (!loader)
-            throw tool::Failure(
-                {"E0401", tool::ExitCode::input, appliance_.elf.string() + " is not an ELF", {}, {}, {}});
+            throw diagnostic::Failure({"E0401",
+                                       diagnostic::ExitCode::input,
+                                       appliance_.elf.string() + " is not an ELF",
+                                       {},
+                                       {},
+                                       {}});
         loader_ = *loader;
         board_ = {appliance_.cpus, appliance_.memory, 0, false};
         intend(board_);
@@ -39,7 +43,7 @@ public:
 
     void live() {
         const run::Qemu qemu = run::find_qemu();
-        const appliance::WorkFolder folder(std::filesystem::temp_directory_path());
+        const build::WorkFolder folder(std::filesystem::temp_directory_path());
         run::RunOptions run_options;
         run_options.qemu = {appliance_.elf,         appliance_.bundle, options_.cpu,
                             appliance_.cpus,        appliance_.memory, false,
@@ -63,8 +67,8 @@ public:
         run::Session session(appliance_.partitions, {});
         const run::Outcome outcome = run::boot(qemu, run_options, session);
         if (!looked)
-            throw tool::Failure(outcome.failure.value_or(tool::Diagnostic{
-                "E0901", tool::ExitCode::run_failed, "the machine did not come so far", {}, {}, {}}));
+            throw diagnostic::Failure(outcome.failure.value_or(diagnostic::Diagnostic{
+                "E0901", diagnostic::ExitCode::run_failed, "the machine did not come so far", {}, {}, {}}));
     }
 
     [[nodiscard]] const std::vector<prove::Item>& items() const { return items_; }
@@ -73,8 +77,12 @@ private:
     void intend(const prove::Board& board) {
         if (const auto problem = prove::intend(summary_.table, summary_.shapes(), summary_.header.total_size,
                                                loader_, board, intended_))
-            throw tool::Failure(
-                {"E0311", tool::ExitCode::manifest, "the plan cannot be bound: " + *problem, {}, {}, {}});
+            throw diagnostic::Failure({"E0311",
+                                       diagnostic::ExitCode::manifest,
+                                       "the plan cannot be bound: " + *problem,
+                                       {},
+                                       {},
+                                       {}});
     }
 
     void add(const std::string& prefix, std::vector<prove::Item> items) {
@@ -112,7 +120,7 @@ private:
                 break;
             try {
                 qmp.go_on();
-            } catch (const tool::Failure&) { // it has ended
+            } catch (const diagnostic::Failure&) { // it has ended
                 break;
             }
             std::this_thread::sleep_for(between_looks);
@@ -155,25 +163,25 @@ private:
     void find_bundle(prove::Qmp& qmp) {
         std::vector<std::byte> first(4096), there(4096);
         if (!file_.source().copy(0, first))
-            throw tool::Failure(
-                {"E0601", tool::ExitCode::io, "cannot read " + appliance_.bundle.string(), {}, {}, {}});
+            throw diagnostic::Failure(
+                {"E0601", diagnostic::ExitCode::io, "cannot read " + appliance_.bundle.string(), {}, {}, {}});
         board_.bundle_base = intended_.bundle.base;
         if (!qmp.read(board_.bundle_base, there) || there != first)
             board_.bundle_base = prove::find_bundle(qmp, intended_.usable, first);
         if (board_.bundle_base == 0)
-            throw tool::Failure({"E0907",
-                                 tool::ExitCode::run_failed,
-                                 "the bundle is nowhere in the machine's memory",
-                                 {},
-                                 {},
-                                 {}});
+            throw diagnostic::Failure({"E0907",
+                                       diagnostic::ExitCode::run_failed,
+                                       "the bundle is nowhere in the machine's memory",
+                                       {},
+                                       {},
+                                       {}});
         intend(board_);
     }
 
     const Options& options_;
     Runnable appliance_;
-    appliance::FileSource file_;
-    appliance::BundleSummary summary_;
+    bundle::FileSource file_;
+    bundle::BundleSummary summary_;
     prove::LoaderImage loader_;
     prove::Board board_;
     prove::Intended intended_;
@@ -196,8 +204,8 @@ int prove(const Options& options, Report& report) {
     }
     report.line(fmt::format("{} of {} hold", passed, prover.items().size()));
     report.data({{"schema", "caisson.prove/1"}, {"items", items}});
-    return static_cast<int>(passed == prover.items().size() ? tool::ExitCode::done
-                                                            : tool::ExitCode::answer_is_no);
+    return static_cast<int>(passed == prover.items().size() ? diagnostic::ExitCode::done
+                                                            : diagnostic::ExitCode::answer_is_no);
 }
 
 } // namespace cli

@@ -4,13 +4,13 @@
 
 #include "hypervisor/core/plan/bound_plan.hpp"
 #include "hypervisor/core/plan/plan.hpp"
-#include "image-tools/audit/line.hpp"
-#include "image-tools/bundle/build.hpp"
+#include "image-tools/build/build.hpp"
 #include "image-tools/bundle/verify.hpp"
 #include "image-tools/channel/record_reader.hpp"
 #include "image-tools/cli/appliance_run.hpp"
 #include "image-tools/cli/commands.hpp"
-#include "image-tools/oci/digest.hpp"
+#include "image-tools/files/digest.hpp"
+#include "image-tools/journal/line.hpp"
 #include "image-tools/run/console.hpp"
 
 #include <algorithm>
@@ -32,12 +32,12 @@ std::filesystem::path cache_folder() {
         return std::filesystem::path(cache) / "caisson";
     if (const char* home = std::getenv("HOME"); home != nullptr && home[0] == '/')
         return std::filesystem::path(home) / ".cache" / "caisson";
-    throw tool::Failure({"E0701",
-                         tool::ExitCode::environment,
-                         "neither CAISSON_CACHE, XDG_CACHE_HOME nor HOME says where to build",
-                         {},
-                         {},
-                         "set HOME, or build with: caisson build -o FILE, and run that"});
+    throw diagnostic::Failure({"E0701",
+                               diagnostic::ExitCode::environment,
+                               "neither CAISSON_CACHE, XDG_CACHE_HOME nor HOME says where to build",
+                               {},
+                               {},
+                               "set HOME, or build with: caisson build -o FILE, and run that"});
 }
 
 Json ending_json(const run::Ending& ending) {
@@ -105,7 +105,7 @@ void say_partitions(const run::Session& session, const Report& report) {
 // Records that say more than the console does anyway.
 bool worth_saying(std::string_view payload) {
     constexpr std::array<std::string_view, 4> quiet{"boot", "integrity", "ended", "closed"};
-    const std::string_view event = audit::find(payload, "event").value_or("");
+    const std::string_view event = channel::find(payload, "event").value_or("");
     return std::ranges::find(quiet, event) == quiet.end();
 }
 
@@ -127,12 +127,12 @@ public:
 
 private:
     [[noreturn]] void failed() const {
-        throw tool::Failure({"E0602",
-                             tool::ExitCode::io,
-                             "cannot write " + name_ + ": " + std::strerror(errno),
-                             {},
-                             {},
-                             "--audit FILE must name a file that can be written"});
+        throw diagnostic::Failure({"E0602",
+                                   diagnostic::ExitCode::io,
+                                   "cannot write " + name_ + ": " + std::strerror(errno),
+                                   {},
+                                   {},
+                                   "--audit FILE must name a file that can be written"});
     }
     struct Close {
         void operator()(std::FILE* file) const { std::fclose(file); }
@@ -155,40 +155,41 @@ run::ConsoleOptions console_options(const Options& options, const Report& report
 
 Runnable runnable(const Options& options, Report& report) {
     Runnable out;
-    if (!options.file.empty() && appliance::is_bundle(options.file)) {
+    if (!options.file.empty() && bundle::is_bundle(options.file)) {
         out.bundle = options.file;
         out.elf = options.elf.empty() ? std::filesystem::path(out.bundle).replace_extension(".elf")
                                       : std::filesystem::path(options.elf);
         if (!std::filesystem::exists(out.elf))
-            throw tool::Failure({"E0601",
-                                 tool::ExitCode::io,
-                                 "the bundle's loader " + out.elf.string() + " does not exist",
-                                 {},
-                                 {},
-                                 "caisson build writes it beside the bundle; or name it with --elf FILE"});
-        (void)appliance::keys_of(appliance::read_file(out.elf, appliance::largest_elf));
+            throw diagnostic::Failure(
+                {"E0601",
+                 diagnostic::ExitCode::io,
+                 "the bundle's loader " + out.elf.string() + " does not exist",
+                 {},
+                 {},
+                 "caisson build writes it beside the bundle; or name it with --elf FILE"});
+        (void)bundle::keys_of(files::read_file(out.elf, bundle::largest_elf));
         return out;
     }
     const std::filesystem::path file = manifest_file(options);
     const manifest::Manifest manifest = manifest::load(file);
     const std::string place = std::filesystem::absolute(file).lexically_normal().string();
     const std::filesystem::path folder =
-        cache_folder() / "run" / oci::sha256(std::string_view(place)).hex().substr(0, 16);
+        cache_folder() / "run" / files::sha256(std::string_view(place)).hex().substr(0, 16);
     std::error_code error;
     std::filesystem::create_directories(folder, error);
     if (error)
-        throw tool::Failure({"E0602",
-                             tool::ExitCode::io,
-                             "cannot make " + folder.string() + ": " + error.message(),
-                             {},
-                             {},
-                             {}});
+        throw diagnostic::Failure({"E0602",
+                                   diagnostic::ExitCode::io,
+                                   "cannot make " + folder.string() + ": " + error.message(),
+                                   {},
+                                   {},
+                                   {}});
     report.steps(step_count(manifest, true));
-    appliance::BuildOptions build;
+    build::BuildOptions build;
     build.bundle = folder / (manifest.name + ".bundle");
     build.observer = {report.progress(), [&report](std::string_view name, const std::string& detail,
                                                    double seconds) { report.step(name, detail, seconds); }};
-    const appliance::BuildResult result = appliance::build(manifest, appliance::Library::find(), build);
+    const build::BuildResult result = build::build(manifest, bundle::Library::find(), build);
     for (const std::string& warning : result.warnings)
         report.warning(warning);
     out.bundle = result.bundle;
@@ -197,28 +198,28 @@ Runnable runnable(const Options& options, Report& report) {
 }
 
 void size_machine(Runnable& runnable) {
-    const appliance::FileSource source(runnable.bundle);
-    const appliance::BundleSummary summary = appliance::summarize(source.source(), runnable.bundle.string());
+    const bundle::FileSource source(runnable.bundle);
+    const bundle::BundleSummary summary = bundle::summarize(source.source(), runnable.bundle.string());
     const auto plan = ::plan::Plan::parse(summary.table);
     if (!plan)
-        throw tool::Failure({"E0419",
-                             tool::ExitCode::input,
-                             runnable.bundle.string() + ": " + ::plan::describe(plan.error().error),
-                             {},
-                             {},
-                             {}});
+        throw diagnostic::Failure({"E0419",
+                                   diagnostic::ExitCode::input,
+                                   runnable.bundle.string() + ": " + ::plan::describe(plan.error().error),
+                                   {},
+                                   {},
+                                   {}});
     for (std::uint32_t i = 0; i < plan->partition_count(); ++i)
         runnable.partitions.emplace_back(plan->partition_name(i));
     runnable.hardware_watchdog = plan->header().on_panic == ::plan::OnPanic::reboot;
-    const appliance::AssumedMachine machine =
-        appliance::assume_machine(summary.table, summary.shapes(), summary.header.total_size);
+    const build::AssumedMachine machine =
+        build::assume_machine(summary.table, summary.shapes(), summary.header.total_size);
     if (!machine.bound)
-        throw tool::Failure({"E0311",
-                             tool::ExitCode::manifest,
-                             "the plan does not fit the machine: " + appliance::describe(machine.issue),
-                             {},
-                             {},
-                             "give the machine more memory or CPUs in the manifest"});
+        throw diagnostic::Failure({"E0311",
+                                   diagnostic::ExitCode::manifest,
+                                   "the plan does not fit the machine: " + build::describe(machine.issue),
+                                   {},
+                                   {},
+                                   "give the machine more memory or CPUs in the manifest"});
     runnable.cpus = machine.cpus;
     runnable.memory = machine.memory;
 }
@@ -229,12 +230,12 @@ int run(const Options& options, Report& report) {
     size_machine(appliance);
     if (!options.exit_code_from.empty() && std::find(appliance.partitions.begin(), appliance.partitions.end(),
                                                      options.exit_code_from) == appliance.partitions.end())
-        throw tool::Failure({"E0103",
-                             tool::ExitCode::usage,
-                             "there is no partition '" + options.exit_code_from + "'",
-                             {},
-                             {},
-                             {}});
+        throw diagnostic::Failure({"E0103",
+                                   diagnostic::ExitCode::usage,
+                                   "there is no partition '" + options.exit_code_from + "'",
+                                   {},
+                                   {},
+                                   {}});
 
     const run::ConsoleOptions shown = console_options(options, report, appliance.partitions.size());
     run::Console console(report.json() ? stderr : stdout, appliance.partitions, shown);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // image-tools/cli/command_version.cpp - version: the tool, its ELFs, the size of the trusted code.
 #include "build_id.hpp"
-#include "image-tools/bundle/files.hpp"
 #include "image-tools/bundle/loader_elf.hpp"
 #include "image-tools/cli/commands.hpp"
+#include "image-tools/files/atomic_file.hpp"
 
 #include <sstream>
 
@@ -11,8 +11,8 @@ namespace cli {
 namespace {
 
 // lib/caisson/tcb.txt: "LINES NAME" a line, written by the build (cmake/CountLines.cmake).
-int say_lines_of_code(const appliance::Library& library, Report& report) {
-    std::istringstream text(appliance::read_file(library.file("tcb.txt"), 1 << 20));
+int say_lines_of_code(const bundle::Library& library, Report& report) {
+    std::istringstream text(files::read_file(library.file("tcb.txt"), 1 << 20));
     Json items = Json::array();
     unsigned long lines = 0;
     std::string name;
@@ -27,17 +27,17 @@ int say_lines_of_code(const appliance::Library& library, Report& report) {
 } // namespace
 
 int version(const Options& options, Report& report) {
-    const appliance::Library library = appliance::Library::find();
+    const bundle::Library library = bundle::Library::find();
     if (options.tcb)
         return say_lines_of_code(library, report);
     Json items = Json::array();
-    report.line("caisson " CAISSON_VERSION "  build " + appliance::build_id());
+    report.line("caisson " CAISSON_VERSION "  build " + bundle::build_id());
     for (const char* name : {"caisson.elf", "unikernel.elf"}) {
         std::string state = "missing";
         try {
-            const std::string elf = appliance::read_file(library.file(name), 64 << 20);
-            state = appliance::carries(elf, appliance::build_id()) ? "of this build" : "of another build";
-        } catch (const tool::Failure&) {
+            const std::string elf = files::read_file(library.file(name), 64 << 20);
+            state = bundle::carries(elf, bundle::build_id()) ? "of this build" : "of another build";
+        } catch (const diagnostic::Failure&) {
             // Said as "missing": version answers whatever is installed.
         }
         report.line(std::string(name) + "  " + state);
@@ -45,7 +45,7 @@ int version(const Options& options, Report& report) {
     }
     report.data({{"schema", "caisson.version/1"},
                  {"version", CAISSON_VERSION},
-                 {"build", appliance::build_id()},
+                 {"build", bundle::build_id()},
                  {"items", items}});
     return 0;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// image-tools/cli/commands.hpp - one function a command; each returns the exit code or throws tool::Failure.
+// image-tools/cli/commands.hpp - one function a command; each returns the exit code or throws diagnostic::Failure.
 #pragma once
 
 #include "image-tools/cli/options.hpp"

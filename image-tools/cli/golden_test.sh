@@ -95,7 +95,7 @@ golden tampered verify test.bundle
 golden tampered-key verify --key nothing.pub test.bundle
 golden not-a-bundle verify appliance.yaml
 
-cp "$golden/../../audit/corpus/audit_log_fuzz/gap.jsonl" run.jsonl
+cp "$golden/../../journal/corpus/audit_log_fuzz/gap.jsonl" run.jsonl
 golden audit-show audit show run.jsonl
 golden audit-gap audit verify run.jsonl
 head -n 1 run.jsonl >cut.jsonl

@@ -50,7 +50,8 @@ constexpr auto reserved = std::to_array<std::string_view>(
      "device",  "attest", "secret", "crash",      "board",  "evidence", "pull", "gc"});
 
 [[noreturn]] void usage_error(std::string message, std::string help) {
-    throw tool::Failure({"E0101", tool::ExitCode::usage, std::move(message), {}, {}, std::move(help)});
+    throw diagnostic::Failure(
+        {"E0101", diagnostic::ExitCode::usage, std::move(message), {}, {}, std::move(help)});
 }
 
 CLI::App* find_command(CLI::App& app, const std::string& name) {
@@ -287,7 +288,7 @@ private:
             const std::string quoted = "'" + std::string(word) + "'";
             if (std::find(reserved.begin(), reserved.end(), word) != reserved.end())
                 usage_error(quoted + " is known, not yet supported", "see caisson help");
-            const auto near = tool::suggest(word, words);
+            const auto near = diagnostic::suggest(word, words);
             usage_error("there is no command " + quoted,
                         near ? "did you mean '" + std::string(*near) + "'?" : "see caisson help");
         }
@@ -309,7 +310,7 @@ private:
         for (const CLI::App* command : app_.get_subcommands())
             collect(command);
         const std::vector<std::string_view> views(names.begin(), names.end());
-        if (const auto near = tool::suggest(extras.front(), views))
+        if (const auto near = diagnostic::suggest(extras.front(), views))
             help = "did you mean '" + std::string(*near) + "'?";
     }
 
@@ -326,7 +327,8 @@ private:
             options.time_out = std::chrono::milliseconds(std::get<std::uint32_t>(value));
         }
         if (!directory_.empty() && ::chdir(directory_.c_str()) != 0)
-            throw tool::Failure({"E0601", tool::ExitCode::io, "cannot change to " + directory_, {}, {}, {}});
+            throw diagnostic::Failure(
+                {"E0601", diagnostic::ExitCode::io, "cannot change to " + directory_, {}, {}, {}});
     }
 
     std::string help_text() {
@@ -354,7 +356,7 @@ private:
     std::vector<std::string> help_topic_;
 };
 
-int report_failure(const Options& options, const tool::Diagnostic& diagnostic) {
+int report_failure(const Options& options, const diagnostic::Diagnostic& diagnostic) {
     cli::Report report(options);
     report.failure(diagnostic);
     report.data({{"schema", "caisson.error/1"},
@@ -375,15 +377,16 @@ int main(int count, char** arguments) {
                 cli::Report report(line.options);
                 const int code = command.run(line.options, report);
                 if (std::fflush(stdout) != 0)
-                    throw tool::Failure({"E0602", tool::ExitCode::io, "cannot write to stdout", {}, {}, {}});
+                    throw diagnostic::Failure(
+                        {"E0602", diagnostic::ExitCode::io, "cannot write to stdout", {}, {}, {}});
                 return code;
             }
         usage_error("no command given", "see caisson help");
-    } catch (const tool::Failure& failure) {
+    } catch (const diagnostic::Failure& failure) {
         return report_failure(line.options, failure.diagnostic());
     } catch (const std::exception& error) {
         return report_failure(line.options, {"E7001",
-                                             tool::ExitCode::bug,
+                                             diagnostic::ExitCode::bug,
                                              std::string("a bug in caisson: ") + error.what(),
                                              {},
                                              {},

@@ -93,8 +93,8 @@ std::uint64_t root_bytes(const ::plan::Partition& entry) {
 
 // The fingerprint of the operator's key; empty without one.
 std::string audit_key_text(const ::plan::Plan& plan) {
-    const appliance::AuditPublicKey& key = plan.header().audit_key;
-    return key == appliance::AuditPublicKey{} ? "" : appliance::audit_fingerprint(key);
+    const bundle::AuditPublicKey& key = plan.header().audit_key;
+    return key == bundle::AuditPublicKey{} ? "" : bundle::audit_fingerprint(key);
 }
 
 // "\nweb, db: what", of the partitions with that flag.

@@ -2,7 +2,7 @@
 // image-tools/cli/plan_text.hpp - a plan for people and for programs.
 #pragma once
 
-#include "image-tools/bundle/planning.hpp"
+#include "image-tools/build/planning.hpp"
 #include "image-tools/cli/report.hpp"
 
 #include <string>
@@ -17,10 +17,10 @@ struct PlanSource {
 
 struct PlanView {
     std::vector<std::byte> table;
-    std::vector<appliance::SectionShape> sections;
+    std::vector<bundle::SectionShape> sections;
     std::uint64_t bundle_bytes = 0;
     std::vector<PlanSource> sources; // one a partition; may be empty
-    appliance::AssumedMachine machine;
+    build::AssumedMachine machine;
 };
 
 std::string plan_text(const PlanView& view, bool with_addresses);

@@ -63,10 +63,10 @@ void Report::warning(std::string_view text) const {
     put(stderr, "\n");
 }
 
-void Report::failure(const tool::Diagnostic& diagnostic) const {
+void Report::failure(const diagnostic::Diagnostic& diagnostic) const {
     clear_live();
     std::fflush(stdout);
-    put(stderr, tool::to_text(diagnostic, colour_errors_));
+    put(stderr, diagnostic::to_text(diagnostic, colour_errors_));
 }
 
 void Report::steps(unsigned total) {
@@ -83,7 +83,7 @@ void Report::step(std::string_view name, const std::string& detail, double secon
     put(stderr, fmt::format("[{}/{}] {:<9} {:<58} {:5.1f} s\n", step_, total_, name, detail, seconds));
 }
 
-tool::Progress Report::progress() {
+diagnostic::Progress Report::progress() {
     if (!live_)
         return {};
     return [this](std::string_view phase, std::uint64_t done, std::uint64_t total) {
@@ -103,7 +103,7 @@ void Report::clear_live() const {
     live_shown_ = false;
 }
 
-std::string_view class_name(const tool::Diagnostic& diagnostic) {
+std::string_view class_name(const diagnostic::Diagnostic& diagnostic) {
     static constexpr std::array<std::string_view, 10> areas{
         "", "usage", "", "manifest", "input", "trust", "io", "environment", "limit", "run"};
     const bool known = diagnostic.code.size() == 5 && diagnostic.code[1] == '0';
@@ -111,7 +111,7 @@ std::string_view class_name(const tool::Diagnostic& diagnostic) {
     return area < areas.size() && !areas[area].empty() ? areas[area] : "bug";
 }
 
-Json to_json(const tool::Diagnostic& diagnostic) {
+Json to_json(const diagnostic::Diagnostic& diagnostic) {
     Json out{{"code", diagnostic.code}, {"class", class_name(diagnostic)}, {"message", diagnostic.message}};
     if (!diagnostic.place.file.empty()) {
         out["file"] = diagnostic.place.file;

@@ -24,13 +24,13 @@ public:
     void data(const Json& value) const;        // stdout, JSON format only
     void note(std::string_view text) const;    // stderr, unless --quiet
     void warning(std::string_view text) const; // stderr
-    void failure(const tool::Diagnostic& diagnostic) const;
+    void failure(const diagnostic::Diagnostic& diagnostic) const;
 
     // "[2/4] flatten   4,213 files   0.9 s" when a step is done.
     void steps(unsigned total);
     void step(std::string_view name, const std::string& detail, double seconds);
     // The live line of a long step, on a terminal only.
-    [[nodiscard]] tool::Progress progress();
+    [[nodiscard]] diagnostic::Progress progress();
 
 private:
     void clear_live() const;
@@ -46,8 +46,8 @@ private:
     unsigned total_ = 0;
 };
 
-Json to_json(const tool::Diagnostic& diagnostic);
+Json to_json(const diagnostic::Diagnostic& diagnostic);
 // The word for an exit code's class: "manifest", "trust".
-std::string_view class_name(const tool::Diagnostic& diagnostic);
+std::string_view class_name(const diagnostic::Diagnostic& diagnostic);
 
 } // namespace cli

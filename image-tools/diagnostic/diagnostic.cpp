@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-namespace tool {
+namespace diagnostic {
 namespace {
 
 constexpr std::size_t longest_source = 160;
@@ -91,4 +91,4 @@ std::string to_text(const Diagnostic& diagnostic, bool colour) {
     return out;
 }
 
-} // namespace tool
+} // namespace diagnostic

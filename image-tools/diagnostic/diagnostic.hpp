@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // image-tools/diagnostic/diagnostic.hpp - what the tool says when something is wrong, and its exit codes.
 //
-// Every part of the tool reports a user-visible failure by throwing tool::Failure; main() prints it once and
+// Every part of the tool reports a user-visible failure by throwing diagnostic::Failure; main() prints it once and
 // returns its exit code. Text form:  error[E0312]: message / --> file:line:column / source line with carets /
 // help: ...
 #pragma once
@@ -14,7 +14,7 @@
 #include <utility>
 #include <vector>
 
-namespace tool {
+namespace diagnostic {
 
 // docs/cli.md; 125-128 + n only from `run`.
 enum class ExitCode : int {
@@ -66,4 +66,4 @@ std::string to_text(const Diagnostic& diagnostic, bool colour);
 // Progress of a long step: phase name, bytes or items done of total (total 0: not known). May be empty.
 using Progress = std::function<void(std::string_view phase, std::uint64_t done, std::uint64_t total)>;
 
-} // namespace tool
+} // namespace diagnostic

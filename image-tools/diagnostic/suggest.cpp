@@ -6,7 +6,7 @@
 #include <cctype>
 #include <vector>
 
-namespace tool {
+namespace diagnostic {
 namespace {
 
 constexpr std::size_t longest_word = 64; // longer input is no slip of the keys
@@ -52,4 +52,4 @@ std::optional<std::string_view> suggest(std::string_view word, std::span<const s
     return found;
 }
 
-} // namespace tool
+} // namespace diagnostic

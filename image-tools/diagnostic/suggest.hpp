@@ -6,11 +6,11 @@
 #include <span>
 #include <string_view>
 
-namespace tool {
+namespace diagnostic {
 
 // The candidate nearest to `word` by edits (insert, delete, replace, swap of neighbours), if it is near
 // enough to be a slip of the keys: at most a third of the word's length, and at least one. Ties go to the
 // first candidate.
 std::optional<std::string_view> suggest(std::string_view word, std::span<const std::string_view> candidates);
 
-} // namespace tool
+} // namespace diagnostic

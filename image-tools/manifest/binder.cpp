@@ -14,7 +14,7 @@ std::string quoted(std::string_view text) {
 }
 
 std::string did_you_mean(std::string_view word, std::span<const std::string_view> candidates) {
-    const auto near = tool::suggest(word, candidates);
+    const auto near = diagnostic::suggest(word, candidates);
     return near ? "did you mean " + quoted(*near) + "?" : std::string{};
 }
 

@@ -492,9 +492,9 @@ Manifest load(const std::filesystem::path& path) {
         file /= "appliance.yaml";
     std::ifstream stream(file, std::ios::binary);
     if (!stream)
-        throw tool::Failure(
+        throw diagnostic::Failure(
             {"E0601",
-             tool::ExitCode::io,
+             diagnostic::ExitCode::io,
              "cannot read " + file.string() + ": " + std::strerror(errno),
              {},
              {},
@@ -503,7 +503,8 @@ Manifest load(const std::filesystem::path& path) {
     stream.read(text.data(), static_cast<std::streamsize>(text.size()));
     text.resize(static_cast<std::size_t>(stream.gcount()));
     if (stream.bad())
-        throw tool::Failure({"E0601", tool::ExitCode::io, "cannot read " + file.string(), {}, {}, ""});
+        throw diagnostic::Failure(
+            {"E0601", diagnostic::ExitCode::io, "cannot read " + file.string(), {}, {}, ""});
     return parse(file.string(), std::move(text), file.parent_path());
 }
 

@@ -105,7 +105,7 @@ struct Manifest {
     [[nodiscard]] std::filesystem::path resolve(const std::string& path) const { return directory / path; }
 };
 
-// Parses and validates text. Throws tool::Failure (exit 3).
+// Parses and validates text. Throws diagnostic::Failure (exit 3).
 Manifest parse(std::string file, std::string text, std::filesystem::path directory);
 
 // Reads FILE and parses it; a file that is not there or not readable is exit 6, a directory stands for its

@@ -18,10 +18,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         const manifest::Manifest parsed = manifest::parse("fuzz.yaml", std::move(text), ".");
         if (parsed.partitions.empty())
             std::abort();
-    } catch (const tool::Failure& failure) {
-        if (failure.diagnostic().exit != tool::ExitCode::manifest || failure.diagnostic().place.line > lines)
+    } catch (const diagnostic::Failure& failure) {
+        if (failure.diagnostic().exit != diagnostic::ExitCode::manifest ||
+            failure.diagnostic().place.line > lines)
             std::abort();
-        static_cast<void>(tool::to_text(failure.diagnostic(), true));
+        static_cast<void>(diagnostic::to_text(failure.diagnostic(), true));
     }
     return 0;
 }

@@ -19,11 +19,11 @@ Manifest parse(const std::string& text) {
     return manifest::parse("f.yaml", text, "/dir");
 }
 
-tool::Diagnostic refusal(const std::string& text) {
+diagnostic::Diagnostic refusal(const std::string& text) {
     try {
         static_cast<void>(parse(text));
-    } catch (const tool::Failure& failure) {
-        EXPECT_EQ(failure.diagnostic().exit, tool::ExitCode::manifest);
+    } catch (const diagnostic::Failure& failure) {
+        EXPECT_EQ(failure.diagnostic().exit, diagnostic::ExitCode::manifest);
         return failure.diagnostic();
     }
     ADD_FAILURE() << "accepted:\n" << text;
@@ -33,7 +33,7 @@ tool::Diagnostic refusal(const std::string& text) {
 void expect_refused(const std::string& text, const std::string& code, unsigned line,
                     const std::string& part) {
     SCOPED_TRACE(text);
-    const tool::Diagnostic diagnostic = refusal(text);
+    const diagnostic::Diagnostic diagnostic = refusal(text);
     EXPECT_EQ(diagnostic.code, code);
     EXPECT_EQ(diagnostic.place.line, line);
     EXPECT_NE((diagnostic.message + "\n" + diagnostic.help).find(part), std::string::npos)

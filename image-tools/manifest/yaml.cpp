@@ -300,14 +300,14 @@ Spot Source::spot(std::size_t offset, std::size_t bytes) const {
     return spot;
 }
 
-tool::Place Source::place(Spot spot) const {
+diagnostic::Place Source::place(Spot spot) const {
     return {file_, spot.line, spot.column, std::string(line(spot.line)), spot.width};
 }
 
 void Source::fail(Spot spot, std::string code, std::string message, std::string help,
                   std::vector<std::string> notes) const {
-    throw tool::Failure({std::move(code), tool::ExitCode::manifest, std::move(message), place(spot),
-                         std::move(notes), std::move(help)});
+    throw diagnostic::Failure({std::move(code), diagnostic::ExitCode::manifest, std::move(message),
+                               place(spot), std::move(notes), std::move(help)});
 }
 
 std::string_view kind_name(const Node& node) {

@@ -4,7 +4,7 @@
 // Trust:      the text is untrusted: size, depth and encoding are checked here, syntax by libfyaml.
 // Invariants: one document, not empty, no tags, anchors, aliases or merge keys, keys are scalars and unique
 // in their map.
-//             Whatever is refused is a tool::Failure (exit 3) with the place, the line and a caret.
+//             Whatever is refused is a diagnostic::Failure (exit 3) with the place, the line and a caret.
 #pragma once
 
 #include "image-tools/diagnostic/diagnostic.hpp"
@@ -36,7 +36,7 @@ public:
     [[nodiscard]] std::string_view text() const { return text_; }
     [[nodiscard]] std::string_view line(unsigned number) const;
     [[nodiscard]] std::size_t line_count() const { return line_starts_.size(); }
-    [[nodiscard]] tool::Place place(Spot spot) const;
+    [[nodiscard]] diagnostic::Place place(Spot spot) const;
     // The spot of a byte range; columns count characters.
     [[nodiscard]] Spot spot(std::size_t offset, std::size_t bytes) const;
     // Throws.
@@ -70,7 +70,7 @@ struct Entry {
 // "a list", "a map", ... for messages.
 std::string_view kind_name(const Node& node);
 
-// The one document of `source`. Throws tool::Failure.
+// The one document of `source`. Throws diagnostic::Failure.
 Node parse_yaml(const Source& source);
 
 } // namespace manifest

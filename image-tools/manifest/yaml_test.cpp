@@ -9,12 +9,12 @@ namespace {
 using manifest::Node;
 using manifest::Source;
 
-tool::Diagnostic refusal(std::string text) {
+diagnostic::Diagnostic refusal(std::string text) {
     const Source source("f.yaml", std::move(text));
     try {
         static_cast<void>(manifest::parse_yaml(source));
-    } catch (const tool::Failure& failure) {
-        EXPECT_EQ(failure.diagnostic().exit, tool::ExitCode::manifest);
+    } catch (const diagnostic::Failure& failure) {
+        EXPECT_EQ(failure.diagnostic().exit, diagnostic::ExitCode::manifest);
         return failure.diagnostic();
     }
     ADD_FAILURE() << "accepted: " << source.text();
@@ -23,7 +23,7 @@ tool::Diagnostic refusal(std::string text) {
 
 void expect_refused(const std::string& text, const std::string& code, unsigned line, unsigned column) {
     SCOPED_TRACE(text);
-    const tool::Diagnostic diagnostic = refusal(text);
+    const diagnostic::Diagnostic diagnostic = refusal(text);
     EXPECT_EQ(diagnostic.code, code) << diagnostic.message;
     EXPECT_EQ(diagnostic.place.line, line);
     EXPECT_EQ(diagnostic.place.column, column);
@@ -74,7 +74,7 @@ TEST(Yaml, PlacesStayInsideTheFile) {
 }
 
 TEST(Yaml, UnclosedBracketNamesWhereItWasOpened) {
-    const tool::Diagnostic diagnostic = refusal("x: 0\na: [1, 2\nb: 3\n");
+    const diagnostic::Diagnostic diagnostic = refusal("x: 0\na: [1, 2\nb: 3\n");
     EXPECT_EQ(diagnostic.code, "E0301");
     ASSERT_EQ(diagnostic.notes.size(), 1u);
     EXPECT_EQ(diagnostic.notes[0], "it was opened in line 2");

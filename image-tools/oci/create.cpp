@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "image-tools/oci/create.hpp"
 
+#include "image-tools/files/range.hpp"
 #include "image-tools/oci/decoder.hpp"
 #include "image-tools/oci/failure.hpp"
-#include "image-tools/oci/file.hpp"
 #include "image-tools/oci/layer_writer.hpp"
 #include "image-tools/oci/strict_json.hpp"
 #include "image-tools/oci/tar_writer.hpp"
@@ -44,8 +44,8 @@ void write_file(const fs::path& path, std::string_view text) {
     if (descriptor < 0) {
         fail_system(Fault::output, "cannot write " + temporary.string(), errno);
     }
-    const FileHandle file(descriptor);
-    write_all(descriptor, bytes_of(text), temporary.string());
+    const files::FileHandle file(descriptor);
+    files::write_all(descriptor, bytes_of(text), temporary.string());
     if (::rename(temporary.c_str(), path.c_str()) != 0) {
         fail_system(Fault::output, "cannot write " + path.string(), errno);
     }
@@ -168,7 +168,7 @@ private:
     }
 
     void write_contents(const fs::path& full, TarEntry& entry) {
-        const auto file = FileRange::open(full);
+        const auto file = files::FileRange::open(full);
         if (!file) {
             fail(Fault::source, full.string() + " vanished while it was read");
         }
@@ -191,7 +191,7 @@ private:
 
 // The tar as it is, read strictly on its way.
 std::uint64_t copy_tar(const CreateOptions& options, LayerWriter& layer) {
-    const auto archive = FileRange::open(options.from);
+    const auto archive = files::FileRange::open(options.from);
     if (!archive) {
         fail(Fault::source, options.from.string() + " does not exist");
     }
@@ -227,7 +227,7 @@ std::string rfc3339(std::int64_t epoch) {
     return text;
 }
 
-json config_of(const CreateOptions& options, const Digest& diff_id) {
+json config_of(const CreateOptions& options, const files::Digest& diff_id) {
     json run = json::object();
     const auto set = [&run](const char* key, const auto& value) {
         if (!value.empty()) {
@@ -252,13 +252,13 @@ json config_of(const CreateOptions& options, const Digest& diff_id) {
 
 json put_blob(const fs::path& blobs, const char* media_type, const json& document) {
     const std::string text = document.dump();
-    const Digest digest = sha256(text);
+    const files::Digest digest = files::sha256(text);
     write_file(blobs / digest.hex(), text);
     return {{"mediaType", media_type}, {"digest", digest.text()}, {"size", text.size()}};
 }
 
 json existing_index(const fs::path& layout) {
-    const auto file = FileRange::open(layout / "index.json");
+    const auto file = files::FileRange::open(layout / "index.json");
     if (!file) {
         return {{"schemaVersion", 2}, {"manifests", json::array()}};
     }
@@ -341,7 +341,7 @@ CreatedImage create_image(const CreateOptions& options) {
                                 {"mediaType", manifest_type},
                                 {"config", config},
                                 {"layers", json::array({layer_descriptor})}});
-    created.manifest = *Digest::parse(descriptor["digest"].get<std::string>());
+    created.manifest = *files::Digest::parse(descriptor["digest"].get<std::string>());
     descriptor["platform"] = {{"os", "linux"}, {"architecture", options.architecture}};
     descriptor["annotations"] = {{tag_annotation, created.reference.tag}};
 

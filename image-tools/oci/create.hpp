@@ -8,7 +8,7 @@
 // (E0417).
 #pragma once
 
-#include "image-tools/oci/digest.hpp"
+#include "image-tools/files/digest.hpp"
 #include "image-tools/oci/reference.hpp"
 
 #include <cstdint>
@@ -39,8 +39,8 @@ struct CreateOptions {
 
 struct CreatedImage {
     Reference reference;
-    Digest manifest;
-    Digest layer;
+    files::Digest manifest;
+    files::Digest layer;
     std::uint64_t layer_bytes = 0; // in the layout
     std::uint64_t entries = 0;
 };

@@ -49,7 +49,7 @@ std::string gzip_cause(int code) {
 
 class Decoder::Codec {
 public:
-    Codec(FileRange blob, Compression compression)
+    Codec(files::FileRange blob, Compression compression)
         : blob_(std::move(blob)), input_(input_bytes),
           output_(compression == Compression::none ? 0 : output_bytes) {
         switch (compression) {
@@ -157,7 +157,7 @@ private:
         return std::span(output_).first(out.pos);
     }
 
-    FileRange blob_;
+    files::FileRange blob_;
     std::uint64_t read_ = 0;
     std::vector<std::uint8_t> input_;
     std::vector<std::uint8_t> output_;
@@ -165,7 +165,7 @@ private:
     std::variant<Plain, std::unique_ptr<Gzip>, std::unique_ptr<Zstd>> kind_;
 };
 
-Decoder::Decoder(FileRange blob, Compression compression)
+Decoder::Decoder(files::FileRange blob, Compression compression)
     : codec_(std::make_unique<Codec>(std::move(blob), compression)) {}
 Decoder::~Decoder() = default;
 Decoder::Decoder(Decoder&&) noexcept = default;
@@ -178,7 +178,7 @@ std::uint64_t Decoder::packed_read() const {
     return codec_->packed_read();
 }
 
-Compression Decoder::detect(const FileRange& blob) {
+Compression Decoder::detect(const files::FileRange& blob) {
     std::array<std::uint8_t, 4> magic{};
     if (blob.read(0, magic) == magic.size()) {
         if (magic[0] == 0x1f && magic[1] == 0x8b) {

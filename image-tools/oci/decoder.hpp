@@ -6,7 +6,7 @@
 // Spec: RFC 1951, RFC 1952, RFC 8878.
 #pragma once
 
-#include "image-tools/oci/file.hpp"
+#include "image-tools/files/range.hpp"
 #include "image-tools/oci/image.hpp"
 
 #include <memory>
@@ -22,7 +22,7 @@ struct DecodeError : std::runtime_error {
 
 class Decoder {
 public:
-    Decoder(FileRange blob, Compression compression);
+    Decoder(files::FileRange blob, Compression compression);
     ~Decoder();
     Decoder(Decoder&&) noexcept;
     Decoder& operator=(Decoder&&) noexcept;
@@ -32,7 +32,7 @@ public:
     [[nodiscard]] std::uint64_t packed_read() const;
 
     // By the first bytes, for blobs without a media type.
-    static Compression detect(const FileRange& blob);
+    static Compression detect(const files::FileRange& blob);
 
     class Codec;
 

@@ -11,8 +11,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         return 0;
     }
     const int descriptor = ::memfd_create("blob", MFD_CLOEXEC);
-    const oci::FileRange blob{std::make_shared<const oci::FileHandle>(descriptor), "blob", 0, size - 1};
-    oci::write_all(descriptor, {data + 1, size - 1}, "blob");
+    const files::FileRange blob{std::make_shared<const files::FileHandle>(descriptor), "blob", 0, size - 1};
+    files::write_all(descriptor, {data + 1, size - 1}, "blob");
     constexpr std::uint64_t most = std::uint64_t{64} << 20;
     try {
         oci::Decoder decoder(blob, static_cast<oci::Compression>(data[0] % 3));

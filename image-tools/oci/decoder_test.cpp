@@ -12,10 +12,10 @@
 namespace oci {
 namespace {
 
-FileRange blob_of(const std::string& bytes) {
+files::FileRange blob_of(const std::string& bytes) {
     const int descriptor = ::memfd_create("blob", MFD_CLOEXEC);
-    write_all(descriptor, {reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()}, "blob");
-    return {std::make_shared<const FileHandle>(descriptor), "blob", 0, bytes.size()};
+    files::write_all(descriptor, {reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()}, "blob");
+    return {std::make_shared<const files::FileHandle>(descriptor), "blob", 0, bytes.size()};
 }
 
 std::string gzip(const std::string& data) {

@@ -9,16 +9,16 @@ namespace oci {
 
 namespace {
 
-tool::ExitCode exit_of(Fault fault) {
+diagnostic::ExitCode exit_of(Fault fault) {
     switch (fault) {
     case Fault::not_there:
     case Fault::output:
-        return tool::ExitCode::io;
+        return diagnostic::ExitCode::io;
     case Fault::digest:
     case Fault::diff_id:
-        return tool::ExitCode::trust;
+        return diagnostic::ExitCode::trust;
     case Fault::limit:
-        return tool::ExitCode::limit;
+        return diagnostic::ExitCode::limit;
     case Fault::reference:
     case Fault::tag:
     case Fault::platform:
@@ -32,9 +32,9 @@ tool::ExitCode exit_of(Fault fault) {
     case Fault::conflict:
     case Fault::user:
     case Fault::source:
-        return tool::ExitCode::input;
+        return diagnostic::ExitCode::input;
     }
-    return tool::ExitCode::bug;
+    return diagnostic::ExitCode::bug;
 }
 
 } // namespace
@@ -45,13 +45,13 @@ std::string LayerContext::text() const {
 }
 
 void fail(Fault fault, std::string message, std::string help, std::vector<std::string> notes) {
-    tool::Diagnostic diagnostic;
+    diagnostic::Diagnostic diagnostic;
     diagnostic.code = "E0" + std::to_string(static_cast<unsigned>(fault));
     diagnostic.exit = exit_of(fault);
     diagnostic.message = std::move(message);
     diagnostic.notes = std::move(notes);
     diagnostic.help = std::move(help);
-    throw tool::Failure(std::move(diagnostic));
+    throw diagnostic::Failure(std::move(diagnostic));
 }
 
 void fail_system(Fault fault, const std::string& what, int error, std::string help) {

@@ -271,7 +271,7 @@ void ImageLoader::load_docker_archive(Image& image) const {
     // Docker names the config by its digest, with or without ".json" behind it.
     std::string hex = chosen.config.substr(chosen.config.rfind('/') + 1);
     hex = hex.ends_with(".json") ? hex.substr(0, hex.size() - 5) : hex;
-    const Digest digest = sha256(*text);
+    const files::Digest digest = files::sha256(*text);
     if (digest.hex() != hex) {
         fail(Fault::digest, what + ": its digest does not match its name", "save the image again",
              {"found    " + digest.text()});
@@ -286,7 +286,7 @@ void ImageLoader::load_docker_archive(Image& image) const {
                                    std::to_string(limits.layers) + " are accepted");
     }
     for (const std::string& layer : chosen.layers) {
-        const Digest& diff_id = image.config_.diff_ids[image.layers_.size()];
+        const files::Digest& diff_id = image.config_.diff_ids[image.layers_.size()];
         const LayerContext context{name_, image.layers_.size(), chosen.layers.size(), diff_id.text()};
         const auto member = store_->find_linked(layer);
         if (!member) {
@@ -318,7 +318,7 @@ std::vector<ImageEntry> ImageLoader::list() {
             const std::string what = name_ + ": config " + printable(image.config);
             if (const auto text = store_->read(image.config, options_.limits.json_bytes, what)) {
                 const ImageConfig config = parse_config(*text, what, options_.limits);
-                entry.descriptor.digest = sha256(*text);
+                entry.descriptor.digest = files::sha256(*text);
                 entry.descriptor.size = text->size();
                 entry.platforms.push_back({config.os, config.architecture, config.variant});
             }
@@ -365,7 +365,7 @@ std::uint64_t Image::packed_bytes() const {
 LayerStream Image::open_layer(std::size_t index, const Limits& limits) const {
     const Layer& layer = layers_[index];
     LayerContext context{name_, index, layers_.size(), layer.blob.digest.text()};
-    FileRange blob;
+    files::FileRange blob;
     if (reference_.transport != Transport::docker_archive) {
         blob = store_->verified(layer.blob, context.text());
     } else {

@@ -5,14 +5,14 @@
 // blob is
 //             checked when it is opened and its diff_id when its last byte has been read.
 // Invariants: an Image exists only if index, manifest and config are well formed and agree on the layers.
-// Errors:     tool::Failure, E0401-E0419; the message names the image, the layer (number and digest), the
+// Errors:     diagnostic::Failure, E0401-E0419; the message names the image, the layer (number and digest), the
 // entry. Spec:       OCI image specification 1.1; Docker image manifest v2 schema 2; docker-archive as
 // written by
 //             `docker save` and skopeo.
 #pragma once
 
 #include "image-tools/diagnostic/diagnostic.hpp"
-#include "image-tools/oci/digest.hpp"
+#include "image-tools/files/digest.hpp"
 #include "image-tools/oci/limits.hpp"
 #include "image-tools/oci/reference.hpp"
 
@@ -41,7 +41,7 @@ struct Platform {
 
 struct Descriptor {
     std::string media_type;
-    Digest digest;
+    files::Digest digest;
     std::uint64_t size = 0;
     std::optional<Platform> platform;
     std::map<std::string, std::string> annotations;
@@ -63,15 +63,15 @@ struct ImageConfig {
     std::map<std::string, std::string> labels;
     std::string created;                       // as written
     std::optional<std::int64_t> created_epoch; // seconds since 1970
-    std::vector<Digest> diff_ids;
-    Digest digest;
+    std::vector<files::Digest> diff_ids;
+    files::Digest digest;
 };
 
 enum class Compression { none, gzip, zstd };
 
 struct Layer {
     Descriptor blob; // docker-archive: digest is the diff_id, size that of the member
-    Digest diff_id;
+    files::Digest diff_id;
     Compression compression = Compression::none;
 };
 
@@ -87,7 +87,7 @@ public:
     [[nodiscard]] const Reference& reference() const { return reference_; }
     [[nodiscard]] const std::string& name() const { return name_; } // for messages: the reference's text
     // docker-archive: there is no manifest, this is the config's digest (Docker's image ID).
-    [[nodiscard]] const Digest& manifest_digest() const { return manifest_digest_; }
+    [[nodiscard]] const files::Digest& manifest_digest() const { return manifest_digest_; }
     [[nodiscard]] const ImageConfig& config() const { return config_; }
     [[nodiscard]] const std::vector<Layer>& layers() const { return layers_; }
     // Those of the index the manifest was chosen from; only its own if there is none.
@@ -103,7 +103,7 @@ private:
 
     Reference reference_;
     std::string name_;
-    Digest manifest_digest_;
+    files::Digest manifest_digest_;
     ImageConfig config_;
     std::vector<Layer> layers_;
     std::vector<Platform> platforms_;

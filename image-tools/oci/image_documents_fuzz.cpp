@@ -10,7 +10,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const auto attempt = [](auto parse) {
         try {
             parse();
-        } catch (const tool::Failure&) {
+        } catch (const diagnostic::Failure&) {
         }
     };
     attempt([&] { oci::parse_index(text, "fuzz", {}); });

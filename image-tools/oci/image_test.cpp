@@ -20,7 +20,7 @@ namespace fs = std::filesystem;
 template <typename Action> std::string refusal(Action action) {
     try {
         action();
-    } catch (const tool::Failure& failure) {
+    } catch (const diagnostic::Failure& failure) {
         return failure.diagnostic().code + " " + failure.diagnostic().message + " " +
                failure.diagnostic().help;
     }
@@ -48,13 +48,13 @@ TEST(Reference, Forms) {
 }
 
 TEST(Digest, TextBothWays) {
-    EXPECT_EQ(sha256("abc").text(),
+    EXPECT_EQ(files::sha256("abc").text(),
               "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-    EXPECT_EQ(Digest::parse(sha256("abc").text()), sha256("abc"));
+    EXPECT_EQ(files::Digest::parse(files::sha256("abc").text()), files::sha256("abc"));
     for (const char* bad :
          {"", "sha256:", "sha512:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
           "sha256:BA7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"}) {
-        EXPECT_FALSE(Digest::parse(bad)) << bad;
+        EXPECT_FALSE(files::Digest::parse(bad)) << bad;
     }
 }
 

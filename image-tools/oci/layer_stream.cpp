@@ -5,8 +5,8 @@
 
 namespace oci {
 
-LayerStream::LayerStream(FileRange blob, Compression compression, const Digest& diff_id, LayerContext context,
-                         const Limits& limits)
+LayerStream::LayerStream(files::FileRange blob, Compression compression, const files::Digest& diff_id,
+                         LayerContext context, const Limits& limits)
     : decoder_(blob, compression), diff_id_(diff_id), context_(std::move(context)), packed_bytes_(blob.size),
       most_(limits.unpacked_bytes), free_bytes_(limits.free_bytes), ratio_(limits.ratio) {}
 
@@ -22,7 +22,7 @@ std::span<const std::uint8_t> LayerStream::next() {
     }
     if (run.empty()) {
         ended_ = true;
-        const Digest got = hash_.finish();
+        const files::Digest got = hash_.finish();
         if (got != diff_id_) {
             fail(Fault::diff_id,
                  context_.text() + ": the unpacked layer is not the one its config names (diff_id)",

@@ -5,8 +5,8 @@
 // Invariant: an empty run is returned only after the whole layer's SHA-256 was found equal to its diff_id.
 #pragma once
 
+#include "image-tools/files/digest.hpp"
 #include "image-tools/oci/decoder.hpp"
-#include "image-tools/oci/digest.hpp"
 #include "image-tools/oci/failure.hpp"
 #include "image-tools/oci/limits.hpp"
 
@@ -17,8 +17,8 @@ namespace oci {
 
 class LayerStream {
 public:
-    LayerStream(FileRange blob, Compression compression, const Digest& diff_id, LayerContext context,
-                const Limits& limits);
+    LayerStream(files::FileRange blob, Compression compression, const files::Digest& diff_id,
+                LayerContext context, const Limits& limits);
 
     std::span<const std::uint8_t> next();
     [[nodiscard]] const LayerContext& context() const { return context_; }
@@ -27,8 +27,8 @@ public:
 
 private:
     Decoder decoder_;
-    Sha256 hash_;
-    Digest diff_id_;
+    files::Sha256 hash_;
+    files::Digest diff_id_;
     LayerContext context_;
     std::uint64_t packed_bytes_;
     std::uint64_t unpacked_ = 0;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "image-tools/oci/layer_writer.hpp"
 
+#include "image-tools/files/range.hpp"
 #include "image-tools/oci/failure.hpp"
-#include "image-tools/oci/file.hpp"
 
 #include <array>
 #include <cerrno>
@@ -46,7 +46,7 @@ LayerWriter::~LayerWriter() {
 void LayerWriter::emit(std::span<const std::uint8_t> data) {
     blob_hash_.update(data);
     bytes_ += data.size();
-    write_all(descriptor_, data, path_.string());
+    files::write_all(descriptor_, data, path_.string());
 }
 
 void LayerWriter::deflate_all(std::span<const std::uint8_t> data, int flush) {

@@ -5,7 +5,7 @@
 // zlib at a fixed level with an empty header: the same tar gives the same blob.
 #pragma once
 
-#include "image-tools/oci/digest.hpp"
+#include "image-tools/files/digest.hpp"
 
 #include <cstdint>
 #include <filesystem>
@@ -24,8 +24,8 @@ public:
     void write(std::span<const std::uint8_t> data);
 
     struct Result {
-        Digest diff_id;
-        Digest blob;
+        files::Digest diff_id;
+        files::Digest blob;
         std::uint64_t bytes = 0; // of the blob
     };
     Result finish();
@@ -38,8 +38,8 @@ private:
     std::filesystem::path path_;
     int descriptor_ = -1;
     std::unique_ptr<Deflate> deflate_;
-    Sha256 tar_hash_;
-    Sha256 blob_hash_;
+    files::Sha256 tar_hash_;
+    files::Sha256 blob_hash_;
     std::uint64_t bytes_ = 0;
 };
 

@@ -31,8 +31,8 @@ bool contains(const std::array<std::string_view, Count>& list, std::string_view 
     return false;
 }
 
-Digest parse_digest(const std::string& text, const std::string& what) {
-    const auto digest = Digest::parse(text);
+files::Digest parse_digest(const std::string& text, const std::string& what) {
+    const auto digest = files::Digest::parse(text);
     if (!digest) {
         fail(Fault::malformed, what + ": " + printable(text) + " is not a sha256 digest");
     }

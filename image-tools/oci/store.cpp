@@ -20,9 +20,9 @@ std::string normalised(std::string_view name) {
     return path;
 }
 
-FileRange decompressed(const FileRange& archive, Compression compression, const std::string& image,
-                       const Limits& limits) {
-    FileRange plain{FileRange::temporary(), archive.name + " (unpacked)", 0, 0};
+files::FileRange decompressed(const files::FileRange& archive, Compression compression,
+                              const std::string& image, const Limits& limits) {
+    files::FileRange plain{files::FileRange::temporary(), archive.name + " (unpacked)", 0, 0};
     Decoder decoder(archive, compression);
     for (;;) {
         const auto run = decoder.next();
@@ -34,7 +34,7 @@ FileRange decompressed(const FileRange& archive, Compression compression, const 
         if (plain.size > limits.unpacked_bytes || bomb) {
             fail(Fault::limit, image + ": the archive unpacks to more than the limit");
         }
-        write_all(plain.file->get(), run, plain.name);
+        files::write_all(plain.file->get(), run, plain.name);
     }
 }
 
@@ -65,7 +65,7 @@ std::shared_ptr<const Store> Store::open(const Reference& reference, const Limit
         fail(Fault::not_there, image + ": " + reference.path + " is a directory",
              "a layout is written oci:DIR");
     }
-    auto archive = FileRange::open(reference.path);
+    auto archive = files::FileRange::open(reference.path);
     if (!archive) {
         fail(Fault::not_there, image + ": " + reference.path + " cannot be opened");
     }
@@ -73,7 +73,7 @@ std::shared_ptr<const Store> Store::open(const Reference& reference, const Limit
     return store;
 }
 
-void Store::index_archive(FileRange archive, const std::string& image, const Limits& limits) {
+void Store::index_archive(files::FileRange archive, const std::string& image, const Limits& limits) {
     try {
         const Compression compression = Decoder::detect(archive);
         if (compression != Compression::none) {
@@ -102,7 +102,8 @@ void Store::index_archive(FileRange archive, const std::string& image, const Lim
                     throw TarError("the tar ends in the middle of a file");
                 }
                 if (!members_
-                         .emplace(name, FileRange{archive.file, archive.name + ":" + name, at, entry.size})
+                         .emplace(name,
+                                  files::FileRange{archive.file, archive.name + ":" + name, at, entry.size})
                          .second) {
                     throw TarError("the file " + printable(name) + " appears twice");
                 }
@@ -124,15 +125,15 @@ void Store::index_archive(FileRange archive, const std::string& image, const Lim
     }
 }
 
-std::optional<FileRange> Store::find(const std::string& name) const {
+std::optional<files::FileRange> Store::find(const std::string& name) const {
     if (!directory_.empty()) {
-        return FileRange::open(directory_ / name);
+        return files::FileRange::open(directory_ / name);
     }
     const auto found = members_.find(name);
     return found == members_.end() ? std::nullopt : std::optional(found->second);
 }
 
-std::optional<FileRange> Store::find_linked(std::string name) const {
+std::optional<files::FileRange> Store::find_linked(std::string name) const {
     constexpr int most_links = 8;
     name = normalised(name);
     for (int i = 0; i < most_links; ++i) {
@@ -161,7 +162,7 @@ namespace {
 
 constexpr const char* fetch_again = "fetch or build the image again";
 
-void check_digest(const Digest& got, const Digest& expected, const std::string& what) {
+void check_digest(const files::Digest& got, const files::Digest& expected, const std::string& what) {
     if (got != expected) {
         fail(Fault::digest, what + ": the blob's digest does not match its content", fetch_again,
              {"expected " + expected.text(), "found    " + got.text()});
@@ -170,7 +171,7 @@ void check_digest(const Digest& got, const Digest& expected, const std::string& 
 
 } // namespace
 
-FileRange Store::sized_blob(const Descriptor& descriptor, const std::string& what) const {
+files::FileRange Store::sized_blob(const Descriptor& descriptor, const std::string& what) const {
     auto blob = find("blobs/sha256/" + descriptor.digest.hex());
     if (!blob) {
         fail(Fault::digest, what + ": the blob is missing", fetch_again);
@@ -184,8 +185,8 @@ FileRange Store::sized_blob(const Descriptor& descriptor, const std::string& wha
     return *std::move(blob);
 }
 
-FileRange Store::verified(const Descriptor& descriptor, const std::string& what) const {
-    FileRange blob = sized_blob(descriptor, what);
+files::FileRange Store::verified(const Descriptor& descriptor, const std::string& what) const {
+    files::FileRange blob = sized_blob(descriptor, what);
     check_digest(digest_of(blob), descriptor.digest, what);
     return blob;
 }
@@ -196,13 +197,13 @@ std::string Store::verified_text(const Descriptor& descriptor, std::uint64_t mos
         fail(Fault::limit, what + " is larger than " + std::to_string(most >> 20) + " MiB");
     }
     std::string text = read_range(sized_blob(descriptor, what));
-    check_digest(sha256(text), descriptor.digest, what);
+    check_digest(files::sha256(text), descriptor.digest, what);
     return text;
 }
 
-Digest digest_of(const FileRange& range) {
+files::Digest digest_of(const files::FileRange& range) {
     std::vector<std::uint8_t> buffer(std::size_t{128} << 10);
-    Sha256 hash;
+    files::Sha256 hash;
     std::uint64_t at = 0;
     while (const std::size_t got = range.read(at, buffer)) {
         hash.update(std::span(buffer).first(got));
@@ -211,7 +212,7 @@ Digest digest_of(const FileRange& range) {
     return hash.finish();
 }
 
-std::string read_range(const FileRange& range) {
+std::string read_range(const files::FileRange& range) {
     std::string text(static_cast<std::size_t>(range.size), '\0');
     range.read(0, {reinterpret_cast<std::uint8_t*>(text.data()), text.size()});
     return text;

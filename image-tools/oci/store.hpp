@@ -7,8 +7,8 @@
 // reader.
 #pragma once
 
-#include "image-tools/oci/digest.hpp"
-#include "image-tools/oci/file.hpp"
+#include "image-tools/files/digest.hpp"
+#include "image-tools/files/range.hpp"
 #include "image-tools/oci/image.hpp"
 
 #include <map>
@@ -23,9 +23,9 @@ public:
     // Throws E0402 with what is wrong and what to do.
     static std::shared_ptr<const Store> open(const Reference& reference, const Limits& limits);
 
-    [[nodiscard]] std::optional<FileRange> find(const std::string& name) const;
+    [[nodiscard]] std::optional<files::FileRange> find(const std::string& name) const;
     // Links inside the archive followed (old `docker save`).
-    [[nodiscard]] std::optional<FileRange> find_linked(std::string name) const;
+    [[nodiscard]] std::optional<files::FileRange> find_linked(std::string name) const;
     // Whole file, at most `most` bytes (E0413).
     [[nodiscard]] std::optional<std::string> read(const std::string& name, std::uint64_t most,
                                                   const std::string& what) const;
@@ -33,20 +33,20 @@ public:
     [[nodiscard]] std::string verified_text(const Descriptor& descriptor, std::uint64_t most,
                                             const std::string& what) const;
     // A blob whose size and digest are what the descriptor says, or E0407. `what` names it.
-    [[nodiscard]] FileRange verified(const Descriptor& descriptor, const std::string& what) const;
+    [[nodiscard]] files::FileRange verified(const Descriptor& descriptor, const std::string& what) const;
 
 private:
     Store() = default;
-    [[nodiscard]] FileRange sized_blob(const Descriptor& descriptor, const std::string& what) const;
-    void index_archive(FileRange archive, const std::string& image, const Limits& limits);
+    [[nodiscard]] files::FileRange sized_blob(const Descriptor& descriptor, const std::string& what) const;
+    void index_archive(files::FileRange archive, const std::string& image, const Limits& limits);
 
     std::filesystem::path directory_; // of a layout; else empty
-    std::map<std::string, FileRange, std::less<>> members_;
+    std::map<std::string, files::FileRange, std::less<>> members_;
     std::map<std::string, std::string, std::less<>> links_;
 };
 
 // The digest of a whole range.
-Digest digest_of(const FileRange& range);
-std::string read_range(const FileRange& range);
+files::Digest digest_of(const files::FileRange& range);
+std::string read_range(const files::FileRange& range);
 
 } // namespace oci

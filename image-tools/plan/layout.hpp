@@ -6,7 +6,7 @@
 
 #include "hypervisor/core/plan/format.hpp"
 #include "hypervisor/core/plan/plan.hpp"
-#include "image-tools/kernel/pvh.hpp"
+#include "image-tools/elf/pvh.hpp"
 #include "image-tools/plan/request_issue.hpp"
 
 #include <cstddef>

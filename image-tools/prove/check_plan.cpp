@@ -121,7 +121,7 @@ Problem roots(const Intended& intended) {
         if (guest.root_section >= intended.sections.size() || !seen.insert(guest.root_section).second)
             return "'" + guest.name + "' names section " + std::to_string(guest.root_section) +
                    ", which is not there or another's";
-        const appliance::SectionShape& section = intended.sections[guest.root_section];
+        const bundle::SectionShape& section = intended.sections[guest.root_section];
         if (section.type != static_cast<std::uint32_t>(bundle::SectionType::root) || section.partition != i)
             return "'" + guest.name + "' names a section that is not its root image";
         for (const Backing& backing : intended.backings)
@@ -150,7 +150,7 @@ Problem payloads(const Intended& intended) {
                 continue;
             if (load.section >= intended.sections.size())
                 return region_text(guest, load.gpa) + ": from a section that is not there";
-            const appliance::SectionShape& from = intended.sections[load.section];
+            const bundle::SectionShape& from = intended.sections[load.section];
             const auto type = static_cast<bundle::SectionType>(from.type);
             if ((type != bundle::SectionType::kernel && type != bundle::SectionType::module) ||
                 (from.partition != i && from.partition != bundle::no_partition) ||

@@ -107,7 +107,7 @@ std::optional<std::string> read_table(std::span<const std::byte> table, std::vec
 }
 
 std::optional<std::string> intend(const std::vector<std::byte>& table,
-                                  const std::vector<appliance::SectionShape>& sections,
+                                  const std::vector<bundle::SectionShape>& sections,
                                   std::uint64_t bundle_bytes, const LoaderImage& loader, const Board& board,
                                   Intended& out) {
     out = {};
@@ -119,7 +119,7 @@ std::optional<std::string> intend(const std::vector<std::byte>& table,
     std::vector<plan::Cpu> cpus(board.cpus);
     plan::assumed_cpus(plan::Board::qemu_q35, cpus);
     std::vector<plan::SectionExtent> extents;
-    for (const appliance::SectionShape& section : sections)
+    for (const bundle::SectionShape& section : sections)
         extents.push_back({section.type, section.partition, section.offset, section.size});
     memory::Runs map;
     if (!plan::assumed_map(plan::Board::qemu_q35, board.memory, map))

@@ -9,7 +9,7 @@
 
 #include "hypervisor/core/plan/bound_plan.hpp"
 #include "hypervisor/core/plan/format.hpp"
-#include "image-tools/bundle/planning.hpp"
+#include "image-tools/build/planning.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -70,7 +70,7 @@ struct Intended {
     std::vector<Range> hypervisor; // its image and its frames
     Range bundle;
     std::vector<Range> usable; // memory that may be given to anybody
-    std::vector<appliance::SectionShape> sections;
+    std::vector<bundle::SectionShape> sections;
 };
 
 // The loader's segments, from its ELF.
@@ -93,7 +93,7 @@ struct Board {
 
 // The plan bound on that machine. Text: why it cannot be.
 std::optional<std::string> intend(const std::vector<std::byte>& table,
-                                  const std::vector<appliance::SectionShape>& sections,
+                                  const std::vector<bundle::SectionShape>& sections,
                                   std::uint64_t bundle_bytes, const LoaderImage& loader, const Board& board,
                                   Intended& out);
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "image-tools/prove/qmp.hpp"
 
-#include "image-tools/bundle/files.hpp"
 #include "image-tools/diagnostic/diagnostic.hpp"
+#include "image-tools/files/atomic_file.hpp"
 
 #include <algorithm>
 #include <array>
@@ -22,8 +22,8 @@ constexpr std::size_t most_kept = 256; // chunks
 constexpr int patience_ms = 60'000;
 
 [[noreturn]] void failed(const std::string& what) {
-    throw tool::Failure(
-        {"E0907", tool::ExitCode::run_failed, "QEMU's machine protocol: " + what, {}, {}, {}});
+    throw diagnostic::Failure(
+        {"E0907", diagnostic::ExitCode::run_failed, "QEMU's machine protocol: " + what, {}, {}, {}});
 }
 
 std::uint64_t hex_after(std::string_view text, std::string_view key) {
@@ -142,7 +142,7 @@ const std::vector<std::byte>& Qmp::chunk(const Range& range) {
         chunks_.clear();
     const std::filesystem::path file = folder_ / "memory";
     command("pmemsave", {{"val", range.base}, {"size", range.bytes}, {"filename", file.string()}});
-    const std::string bytes = appliance::read_file(file, range.bytes);
+    const std::string bytes = files::read_file(file, range.bytes);
     if (bytes.size() != range.bytes)
         failed("pmemsave wrote " + std::to_string(bytes.size()) + " bytes");
     std::vector<std::byte>& out = chunks_[range.base];

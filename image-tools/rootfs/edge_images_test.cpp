@@ -85,9 +85,9 @@ protected:
         fs::remove(work_ / "root.erofs");
         try {
             RootImage::build(open(name), work_ / "root.erofs");
-        } catch (const tool::Failure& failure) {
+        } catch (const diagnostic::Failure& failure) {
             EXPECT_FALSE(fs::exists(work_ / "root.erofs")) << "a refused image leaves no output";
-            const tool::Diagnostic& diagnostic = failure.diagnostic();
+            const diagnostic::Diagnostic& diagnostic = failure.diagnostic();
             std::string text = diagnostic.code + " exit " +
                                std::to_string(static_cast<int>(diagnostic.exit)) + " " + diagnostic.message;
             for (const std::string& note : diagnostic.notes) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "image-tools/rootfs/erofs_writer.hpp"
 
-#include "image-tools/oci/digest.hpp"
+#include "image-tools/files/digest.hpp"
 #include "image-tools/oci/failure.hpp"
 #include "image-tools/rootfs/attributes.hpp"
 #include "image-tools/rootfs/erofs_format.hpp"
@@ -368,7 +368,7 @@ private:
         superblock.build_time = static_cast<std::uint64_t>(options_.epoch);
         superblock.blocks = static_cast<std::uint32_t>(blocks);
         superblock.feature_incompat = chunked_ ? erofs::incompat_chunked : 0;
-        const oci::Digest digest = oci::sha256("caisson root image v1\n" + options_.identity);
+        const files::Digest digest = files::sha256("caisson root image v1\n" + options_.identity);
         std::copy_n(digest.bytes.begin(), superblock.uuid.size(), superblock.uuid.begin());
         superblock.uuid[6] =
             static_cast<std::uint8_t>((superblock.uuid[6] & 0x0f) | 0x80); // RFC 9562, version 8

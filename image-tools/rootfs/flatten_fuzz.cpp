@@ -75,7 +75,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
             ++paths;
         });
         check(paths == read.nodes().size());
-    } catch (const tool::Failure&) {
+    } catch (const diagnostic::Failure&) {
     }
     return 0;
 }

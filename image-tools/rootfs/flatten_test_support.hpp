@@ -74,7 +74,7 @@ public:
     explicit Flattened(const std::vector<std::string>& layers, const oci::Limits& limits = {},
                        std::int64_t epoch = 0)
         : epoch_(epoch), tree(epoch),
-          file_(std::make_shared<const oci::FileHandle>(::memfd_create("spool", MFD_CLOEXEC))),
+          file_(std::make_shared<const files::FileHandle>(::memfd_create("spool", MFD_CLOEXEC))),
           spool(file_, "spool", 0) {
         LayerApplier applier(tree, spool, limits, epoch);
         for (std::size_t i = 0; i < layers.size(); ++i) {
@@ -108,7 +108,7 @@ public:
     Tree tree;
 
 private:
-    std::shared_ptr<const oci::FileHandle> file_;
+    std::shared_ptr<const files::FileHandle> file_;
 
 public:
     Spool spool;

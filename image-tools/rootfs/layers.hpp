@@ -30,7 +30,7 @@ public:
     // All outlive this. `epoch` is the time of directories no layer describes.
     LayerApplier(Tree& tree, Spool& spool, const oci::Limits& limits, std::int64_t epoch);
 
-    // Throws tool::Failure naming image, layer and entry.
+    // Throws diagnostic::Failure naming image, layer and entry.
     void apply(oci::TarReader::Source source, const oci::LayerContext& context);
 
     [[nodiscard]] std::uint64_t entries() const { return entries_; }

@@ -15,7 +15,7 @@ using test::TarBuilder;
 std::string refusal(const std::vector<std::string>& layers, const oci::Limits& limits = {}) {
     try {
         Flattened flattened(layers, limits);
-    } catch (const tool::Failure& failure) {
+    } catch (const diagnostic::Failure& failure) {
         return failure.diagnostic().code + " " + failure.diagnostic().message;
     }
     return "accepted";

@@ -51,12 +51,12 @@ RootImage RootImage::build(const oci::Image& image, const std::filesystem::path&
     }
     RemoveOnFailure guard(output);
     RootImage root =
-        build(image, std::make_shared<const oci::FileHandle>(descriptor), output.string(), 0, options);
+        build(image, std::make_shared<const files::FileHandle>(descriptor), output.string(), 0, options);
     guard.keep();
     return root;
 }
 
-RootImage RootImage::build(const oci::Image& image, std::shared_ptr<const oci::FileHandle> file,
+RootImage RootImage::build(const oci::Image& image, std::shared_ptr<const files::FileHandle> file,
                            const std::string& name, std::uint64_t offset, const BuildOptions& options) {
     const std::int64_t epoch =
         std::max<std::int64_t>(0, options.epoch.value_or(image.config().created_epoch.value_or(0)));

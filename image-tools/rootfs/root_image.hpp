@@ -7,7 +7,7 @@
 #pragma once
 
 #include "image-tools/diagnostic/diagnostic.hpp"
-#include "image-tools/oci/file.hpp"
+#include "image-tools/files/range.hpp"
 #include "image-tools/oci/image.hpp"
 #include "image-tools/rootfs/tree.hpp"
 
@@ -25,7 +25,7 @@ class Spool;
 struct BuildOptions {
     oci::Limits limits;
     std::optional<std::int64_t> epoch; // SOURCE_DATE_EPOCH; else the image's creation time, else 0
-    tool::Progress progress;           // phase "flatten": packed bytes of all layers
+    diagnostic::Progress progress;     // phase "flatten": packed bytes of all layers
 };
 
 struct BuildStatistics {
@@ -42,7 +42,7 @@ public:
     static RootImage build(const oci::Image& image, const std::filesystem::path& output,
                            const BuildOptions& options = {});
     // Writes into an open file from `offset` on, which becomes its end; `name` is for messages.
-    static RootImage build(const oci::Image& image, std::shared_ptr<const oci::FileHandle> file,
+    static RootImage build(const oci::Image& image, std::shared_ptr<const files::FileHandle> file,
                            const std::string& name, std::uint64_t offset, const BuildOptions& options);
 
     RootImage(RootImage&&) noexcept;
@@ -50,7 +50,7 @@ public:
     ~RootImage();
 
     [[nodiscard]] const Tree& tree() const { return *tree_; }
-    [[nodiscard]] const oci::FileRange& content() const { return content_; }
+    [[nodiscard]] const files::FileRange& content() const { return content_; }
     [[nodiscard]] std::uint64_t size() const { return content_.size; } // a multiple of 4096
     [[nodiscard]] const std::string& image_name() const { return image_name_; }
     [[nodiscard]] const BuildStatistics& statistics() const { return statistics_; }
@@ -67,7 +67,7 @@ private:
 
     std::unique_ptr<Tree> tree_;
     std::unique_ptr<Spool> spool_;
-    oci::FileRange content_;
+    files::FileRange content_;
     std::string image_name_;
     BuildStatistics statistics_;
 };

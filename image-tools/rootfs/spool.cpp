@@ -24,7 +24,7 @@ std::uint64_t chunk_blocks(const Inode& inode, std::size_t index) {
     return std::min(chunk, blocks_of(inode.size) - index * chunk);
 }
 
-Spool::Spool(std::shared_ptr<const oci::FileHandle> file, std::string name, std::uint64_t base)
+Spool::Spool(std::shared_ptr<const files::FileHandle> file, std::string name, std::uint64_t base)
     : file_(std::move(file)), name_(std::move(name)), base_(base) {
     buffer_.reserve(buffer_bytes);
 }
@@ -80,7 +80,7 @@ void Spool::write(std::uint64_t offset, std::span<const std::uint8_t> data) {
 }
 
 std::size_t Spool::read(std::uint64_t offset, std::span<std::uint8_t> to) const {
-    const oci::FileRange range{file_, name_, base_, offset + to.size()};
+    const files::FileRange range{file_, name_, base_, offset + to.size()};
     return range.read(offset, to);
 }
 

@@ -7,7 +7,7 @@
 // Invariants: a content starts on a block; the rest of its last block is zero.
 #pragma once
 
-#include "image-tools/oci/file.hpp"
+#include "image-tools/files/range.hpp"
 #include "image-tools/rootfs/tree.hpp"
 
 #include <cstdint>
@@ -22,7 +22,7 @@ namespace rootfs {
 class Spool {
 public:
     // `base`: where the root image begins in the file.
-    Spool(std::shared_ptr<const oci::FileHandle> file, std::string name, std::uint64_t base);
+    Spool(std::shared_ptr<const files::FileHandle> file, std::string name, std::uint64_t base);
 
     [[nodiscard]] std::uint32_t next_block() const { return static_cast<std::uint32_t>(end_ / block_size); }
     void append(std::span<const std::uint8_t> data);
@@ -43,7 +43,7 @@ private:
     void release(std::uint32_t first, std::uint64_t blocks);
     void move_down(std::uint64_t from, std::uint64_t to, std::uint64_t bytes);
 
-    std::shared_ptr<const oci::FileHandle> file_;
+    std::shared_ptr<const files::FileHandle> file_;
     std::string name_;
     std::uint64_t base_;
     std::uint64_t end_ = block_size;                            // of what was appended

@@ -55,10 +55,10 @@ TEST(User, AnExplicitGroupLeavesNoOthers) {
 }
 
 TEST(User, RefusesWhatIsNotThere) {
-    EXPECT_THROW(resolve("nobody"), tool::Failure);
-    EXPECT_THROW(resolve("web:nogroup"), tool::Failure);
-    EXPECT_THROW(resolve("2147483648"), tool::Failure);
-    EXPECT_THROW(resolve_user("img", "web", std::nullopt, std::nullopt), tool::Failure);
+    EXPECT_THROW(resolve("nobody"), diagnostic::Failure);
+    EXPECT_THROW(resolve("web:nogroup"), diagnostic::Failure);
+    EXPECT_THROW(resolve("2147483648"), diagnostic::Failure);
+    EXPECT_THROW(resolve_user("img", "web", std::nullopt, std::nullopt), diagnostic::Failure);
     EXPECT_EQ(resolve_user("img", "7:8", std::nullopt, std::nullopt).gid, 8u);
 }
 

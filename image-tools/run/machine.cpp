@@ -54,15 +54,15 @@ std::vector<std::string> last_lines(const Session& session, const std::string& q
     return out;
 }
 
-tool::Diagnostic failed(const Session& session, const std::string& errors, const char* code,
-                        std::string message, std::string help = {}) {
-    return {code, tool::ExitCode::run_failed,  std::move(message),
-            {},   last_lines(session, errors), std::move(help)};
+diagnostic::Diagnostic failed(const Session& session, const std::string& errors, const char* code,
+                              std::string message, std::string help = {}) {
+    return {code, diagnostic::ExitCode::run_failed, std::move(message),
+            {},   last_lines(session, errors),      std::move(help)};
 }
 
 // Why the machine itself failed; nothing: it did not.
-std::optional<tool::Diagnostic> machine_failure(const Session& session, int status,
-                                                const std::string& errors) {
+std::optional<diagnostic::Diagnostic> machine_failure(const Session& session, int status,
+                                                      const std::string& errors) {
     if (errors.find("Bad icount read") != std::string::npos)
         return failed(session, errors, "E0904",
                       "QEMU stopped with \"Bad icount read\": it cannot run this under --icount",
@@ -96,12 +96,12 @@ public:
             return;
         log_.open(options.log, std::ios::binary | std::ios::trunc);
         if (!log_)
-            throw tool::Failure({"E0602",
-                                 tool::ExitCode::io,
-                                 "cannot write " + options.log.string() + ": " + std::strerror(errno),
-                                 {},
-                                 {},
-                                 {}});
+            throw diagnostic::Failure({"E0602",
+                                       diagnostic::ExitCode::io,
+                                       "cannot write " + options.log.string() + ": " + std::strerror(errno),
+                                       {},
+                                       {},
+                                       {}});
     }
 
     // 0: the output ended by itself; else the exit code that stopped it.
@@ -113,7 +113,7 @@ public:
                                         {errors_open ? process_.errors() : -1, POLLIN, 0}}};
             const int ready = ::poll(wait.data(), wait.size(), time_left());
             if (ready < 0 && errno != EINTR)
-                return static_cast<int>(tool::ExitCode::run_failed);
+                return static_cast<int>(diagnostic::ExitCode::run_failed);
             if (wait[1].revents != 0)
                 if (const int signal = signals.take(); signal != 0)
                     return 128 + signal;
@@ -122,7 +122,7 @@ public:
             if ((wait[0].revents & (POLLIN | POLLHUP)) != 0)
                 output_open = take_output();
             if (over(options_.time_out, start_))
-                return static_cast<int>(tool::ExitCode::time_out);
+                return static_cast<int>(diagnostic::ExitCode::time_out);
             if ((ended_ && Clock::now() - *ended_ > grace) || (options_.enough && options_.enough(session_)))
                 return 0;
         }
@@ -184,7 +184,7 @@ Outcome judge(const Session& session, const RunOptions& options, int qemu_status
     out.failure = machine_failure(session, qemu_status, qemu_errors);
     out.qemu_errors = std::move(qemu_errors);
     if (out.failure) {
-        out.exit_code = static_cast<int>(tool::ExitCode::run_failed);
+        out.exit_code = static_cast<int>(diagnostic::ExitCode::run_failed);
         return out;
     }
     const auto& partitions = session.partitions();
@@ -216,14 +216,15 @@ Outcome boot(const Qemu& qemu, const RunOptions& options, Session& session) {
     out.exit_code = stopped;
     out.qemu_status = status;
     out.qemu_errors = loop.errors();
-    if (stopped == static_cast<int>(tool::ExitCode::time_out))
-        out.failure = tool::Diagnostic{"E0905",
-                                       tool::ExitCode::time_out,
-                                       "stopped after " + std::to_string(options.time_out->count() / 1000) +
-                                           " s: the appliance had not ended",
-                                       {},
-                                       {},
-                                       "raise --timeout, or leave it out to run without a limit"};
+    if (stopped == static_cast<int>(diagnostic::ExitCode::time_out))
+        out.failure =
+            diagnostic::Diagnostic{"E0905",
+                                   diagnostic::ExitCode::time_out,
+                                   "stopped after " + std::to_string(options.time_out->count() / 1000) +
+                                       " s: the appliance had not ended",
+                                   {},
+                                   {},
+                                   "raise --timeout, or leave it out to run without a limit"};
     return out;
 }
 

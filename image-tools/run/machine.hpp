@@ -26,7 +26,7 @@ struct RunOptions {
 // How the boot ended, as the tool's exit code and, where Caisson itself failed, why.
 struct Outcome {
     int exit_code = 125;
-    std::optional<tool::Diagnostic> failure;
+    std::optional<diagnostic::Diagnostic> failure;
     int qemu_status = 0;
     std::string qemu_errors; // its stderr
 };

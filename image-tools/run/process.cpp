@@ -23,12 +23,12 @@ using Clock = std::chrono::steady_clock;
 using Pipe = std::array<int, 2>;
 
 [[noreturn]] void system_error(const char* what, int error) {
-    throw tool::Failure({"E0603",
-                         tool::ExitCode::io,
-                         std::string("cannot ") + what + ": " + std::strerror(error),
-                         {},
-                         {},
-                         {}});
+    throw diagnostic::Failure({"E0603",
+                               diagnostic::ExitCode::io,
+                               std::string("cannot ") + what + ": " + std::strerror(error),
+                               {},
+                               {},
+                               {}});
 }
 
 Pipe make_pipe() {
@@ -96,12 +96,12 @@ Process Process::start(const std::vector<std::string>& arguments) {
             ::waitpid(pid, nullptr, 0);
         close_pipe(output);
         close_pipe(errors);
-        throw tool::Failure({"E0702",
-                             tool::ExitCode::environment,
-                             "cannot run " + arguments.front() + ": " + std::strerror(error),
-                             {},
-                             {},
-                             {}});
+        throw diagnostic::Failure({"E0702",
+                                   diagnostic::ExitCode::environment,
+                                   "cannot run " + arguments.front() + ": " + std::strerror(error),
+                                   {},
+                                   {},
+                                   {}});
     }
     ::close(output[1]);
     ::close(errors[1]);
@@ -169,7 +169,7 @@ std::optional<std::string> output_of(const std::vector<std::string>& arguments, 
             text.append(buffer.data(), static_cast<std::size_t>(got));
         }
         return process.wait(time) == 0 ? std::optional(text) : std::nullopt;
-    } catch (const tool::Failure&) {
+    } catch (const diagnostic::Failure&) {
         return std::nullopt;
     }
 }

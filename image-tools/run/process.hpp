@@ -17,7 +17,7 @@ namespace run {
 
 class Process {
 public:
-    // Starts arguments[0], looked up in PATH. Throws tool::Failure E0702 when it cannot be executed.
+    // Starts arguments[0], looked up in PATH. Throws diagnostic::Failure E0702 when it cannot be executed.
     static Process start(const std::vector<std::string>& arguments);
     Process(Process&& other) noexcept;
     Process& operator=(Process&&) = delete;

@@ -177,7 +177,7 @@ TEST(Process, OutputStatusAndMissingPrograms) {
     EXPECT_EQ(run::output_of({"sh", "-c", "echo hi"}, 100, std::chrono::seconds(10)), "hi\n");
     EXPECT_FALSE(run::output_of({"sh", "-c", "exit 3"}, 100, std::chrono::seconds(10)));
     EXPECT_FALSE(run::output_of({"/nonexistent"}, 100, std::chrono::seconds(10)));
-    EXPECT_THROW(static_cast<void>(run::Process::start({"/nonexistent"})), tool::Failure);
+    EXPECT_THROW(static_cast<void>(run::Process::start({"/nonexistent"})), diagnostic::Failure);
     run::Process process = run::Process::start({"sh", "-c", "kill -9 $$"});
     EXPECT_EQ(process.wait(std::chrono::seconds(10)), 137);
     run::Process slow = run::Process::start({"sleep", "100"});

@@ -21,7 +21,7 @@ Session::Session(std::vector<std::string> partitions, Listener listener) : liste
 }
 
 void Session::feed(std::span<const std::uint8_t> bytes) {
-    using Got = audit::FrameDecoder::Got;
+    using Got = channel::FrameDecoder::Got;
     for (std::uint8_t byte : bytes) {
         switch (decoder_.push(byte)) {
         case Got::nothing:
@@ -78,13 +78,13 @@ void Session::frame() {
         exit_record(payload);
         break;
     case audit::FrameType::end:
-        if (const auto record = audit::parse_end(payload))
+        if (const auto record = channel::parse_end(payload))
             end_ = MachineEnd{std::string(record->reason), std::string(record->action)};
         else
             fault("the record of the machine's end cannot be read");
         break;
     case audit::FrameType::boot:
-        if (const auto record = audit::parse_boot(payload))
+        if (const auto record = channel::parse_boot(payload))
             boot_ = BootFigures{record->entry,         record->verified,
                                 record->ready,         record->memory_hypervisor,
                                 record->memory_bundle, record->memory_partitions,
@@ -96,7 +96,7 @@ void Session::frame() {
 }
 
 void Session::exit_record(std::string_view payload) {
-    const auto record = audit::parse_exit(payload);
+    const auto record = channel::parse_exit(payload);
     const auto owner =
         std::find_if(partitions_.begin(), partitions_.end(), [&](const PartitionResult& partition) {
             return record && partition.name == record->partition;

@@ -83,7 +83,7 @@ private:
     void exit_record(std::string_view payload);
     void fault(std::string text);
 
-    audit::FrameDecoder decoder_;
+    channel::FrameDecoder decoder_;
     Listener listener_;
     std::vector<PartitionResult> partitions_;
     std::optional<MachineEnd> end_;

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+// image-tools/build/build.hpp - the whole way from a manifest to a signed bundle and its loader ELF.
+//
+// Invariants: outputs appear complete under their names or not at all; the same inputs and key give the same
+// bytes.
+#pragma once
+
+#include "image-tools/build/planning.hpp"
+#include "image-tools/build/startup.hpp"
+#include "image-tools/bundle/audit_key.hpp"
+#include "image-tools/bundle/loader_elf.hpp"
+#include "image-tools/bundle/sections.hpp"
+#include "image-tools/manifest/manifest.hpp"
+#include "image-tools/oci/image.hpp"
+#include "image-tools/rootfs/root_image.hpp"
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace build {
+
+// A step that is done: "flatten", "4,213 files, 31 whiteouts", seconds.
+using StepDone = std::function<void(std::string_view name, const std::string& detail, double seconds)>;
+
+struct Observer {
+    diagnostic::Progress progress;
+    StepDone step;
+};
+
+// What a partition turned out to be.
+struct PreparedPartition {
+    const manifest::Partition* partition = nullptr;
+    std::optional<oci::Image> image;
+    std::shared_ptr<const rootfs::RootImage> root; // nothing when only checked
+    std::optional<Startup> startup;
+    std::string kernel; // of `kernel:` partitions: the ELF
+    std::string warning;
+    PartitionContent content;
+};
+
+struct Prepared {
+    std::vector<PreparedPartition> partitions;
+    std::string unikernel; // the ELF; empty: no partition needs it
+};
+
+// Where root images go: nowhere (only checked, their sizes count as one page), each into a file of a folder, or
+// all to their places in a bundle.
+using RootTarget = std::variant<std::monostate, std::filesystem::path, files::AtomicFile*>;
+
+// Images opened and verified, kernels read, images flattened.
+Prepared prepare(const manifest::Manifest& manifest, const bundle::Library& library, const RootTarget& target,
+                 const Observer& observer);
+
+struct BundleContent {
+    std::vector<bundle::SectionInput> sections; // all but the leaves, in the bundle's order
+    std::vector<std::byte> table;               // the plan's, one of the sections
+};
+
+// What write_bundle writes for what was prepared; fills in the section numbers.
+BundleContent bundle_content(const manifest::Manifest& manifest, Prepared& prepared);
+
+struct BuildOptions {
+    std::filesystem::path bundle;
+    std::filesystem::path elf; // empty: beside the bundle, NAME.elf
+    Observer observer;
+};
+
+struct BuildResult {
+    std::filesystem::path bundle;
+    std::filesystem::path elf;
+    bundle::WrittenBundle written;
+    bundle::PublicKey key{};
+    bool development = false;
+    bool development_key_made = false;
+    std::vector<std::string> warnings;
+};
+
+BuildResult build(const manifest::Manifest& manifest, const bundle::Library& library,
+                  const BuildOptions& options);
+
+// The one PVH module with which QEMU alone starts the unikernel for that partition
+// (partitions/abi/boot_page.h, "Straight under QEMU").
+void write_direct_module(const manifest::Manifest& manifest, const std::string& partition,
+                         const bundle::Library& library, const std::filesystem::path& output,
+                         const Observer& observer);
+
+// The signing key of the manifest, or the user's development key.
+bundle::SigningKey signing_key(const manifest::Manifest& manifest, bool& made);
+
+// The operator's key for the audit log, zeros without one.
+bundle::AuditPublicKey audit_key(const manifest::Manifest& manifest);
+
+// The trusted keys that go into the ELF: the signer and the manifest's others.
+bundle::KeyTable trusted_keys(const manifest::Manifest& manifest, const bundle::SigningKey& key);
+
+// A folder of its own under `parent`, removed with everything in it at the end.
+class WorkFolder {
+public:
+    explicit WorkFolder(const std::filesystem::path& parent);
+    WorkFolder(const WorkFolder&) = delete;
+    WorkFolder& operator=(const WorkFolder&) = delete;
+    [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+
+private:
+    std::filesystem::path path_;
+    std::optional<files::Scratch> scratch_;
+};
+
+// SOURCE_DATE_EPOCH, when it is set and a number.
+std::optional<std::int64_t> source_date_epoch();
+
+} // namespace build

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// image-tools/build/startup.hpp - what a container starts as: the image's config, the manifest's overrides,
+// and the record the unikernel reads (partitions/abi/boot_page.h).
+//
+// Spec: OCI image specification, "Image Configuration"; Docker's rules for ENTRYPOINT, CMD and USER.
+#pragma once
+
+#include "image-tools/manifest/manifest.hpp"
+#include "image-tools/oci/image.hpp"
+#include "image-tools/rootfs/user.hpp"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace rootfs {
+class RootImage;
+}
+
+namespace build {
+
+struct Startup {
+    std::vector<std::string> arguments;   // arguments[0] as Docker would pass it
+    std::vector<std::string> environment; // NAME=value
+    std::string working_directory = "/";
+    std::string hostname;
+    std::uint32_t user = 0;
+    std::uint32_t group = 0;
+    std::vector<std::uint32_t> groups;
+    std::uint32_t stop_signal = 15;
+    std::uint32_t stop_timeout_ms = 10000;
+    std::vector<manifest::Tmpfs> tmpfs;
+    std::uint64_t writable_limit = 0;
+    bool read_only = false;
+};
+
+// The command of image and manifest together. `entrypoint` replaces ENTRYPOINT and clears Cmd, `args`
+// replaces Cmd.
+std::vector<std::string> command(const manifest::Partition& partition, const oci::ImageConfig& config);
+
+// The environment: PATH, HOSTNAME, the image's, the manifest's over it, HOME.
+std::vector<std::string> environment(const manifest::Partition& partition, const oci::ImageConfig& config,
+                                     const std::string& home);
+
+// Throws with the manifest's place: E0414 nothing to run, E0416 unknown user.
+Startup resolve_startup(const manifest::Manifest& manifest, const manifest::Partition& partition,
+                        const oci::ImageConfig& config, const rootfs::RootImage& root);
+
+// What the unikernel will report when it starts this (status 126 or 127), as text; empty: it will start.
+std::string start_problem(const Startup& startup, const rootfs::RootImage& root);
+
+// The record's bytes. Throws E0802 when it is larger than CAISSON_STARTUP_MAX.
+std::vector<std::uint8_t> encode(const Startup& startup, const std::string& partition);
+
+} // namespace build
