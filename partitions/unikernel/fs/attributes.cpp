@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // partitions/unikernel/fs/attributes.cpp - what is told about a node, and changing it: mode, owner, times,
 // size.
+#include "partitions/unikernel/fs/files/transfer.hpp"
 #include "partitions/unikernel/fs/operations.hpp"
-#include "partitions/unikernel/fs/synthetic.hpp"
-#include "partitions/unikernel/fs/transfer.hpp"
-#include "partitions/unikernel/fs/volume.hpp"
+#include "partitions/unikernel/fs/overlay/volume.hpp"
+#include "partitions/unikernel/fs/proc/synthetic.hpp"
 #include "partitions/unikernel/fs/walk.hpp"
 
 #include <algorithm>
@@ -14,7 +14,7 @@ namespace uk::fs {
 namespace {
 
 Timestamp now() {
-    return static_cast<Timestamp>(sched::realtime_ns());
+    return static_cast<Timestamp>(realtime_ns());
 }
 
 bool owns(const Credentials& who, const Node& node) {

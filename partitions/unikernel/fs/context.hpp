@@ -2,7 +2,7 @@
 // partitions/unikernel/fs/context.hpp - where a process stands in the tree and as whom. Copied by fork.
 #pragma once
 
-#include "partitions/unikernel/fs/node.hpp"
+#include "partitions/unikernel/fs/overlay/node.hpp"
 
 namespace uk::fs {
 

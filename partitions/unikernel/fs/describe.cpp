@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // partitions/unikernel/fs/describe.cpp - from a node back to its path.
 #include "partitions/unikernel/fs/operations.hpp"
-#include "partitions/unikernel/fs/synthetic.hpp"
-#include "partitions/unikernel/fs/volume.hpp"
+#include "partitions/unikernel/fs/overlay/volume.hpp"
+#include "partitions/unikernel/fs/proc/synthetic.hpp"
 #include "partitions/unikernel/mm/heap.hpp"
 
 #include <cstring>

@@ -2,7 +2,7 @@
 // partitions/unikernel/fs/host_seam.cpp - heap, frames, clock, console and processes on the host, for tests.
 #include "partitions/unikernel/fs/host_seam.hpp"
 
-#include "partitions/unikernel/log.hpp"
+#include "partitions/unikernel/base/log.hpp"
 #include "partitions/unikernel/mm/heap.hpp"
 
 #include <bit>
@@ -101,13 +101,9 @@ FrameCounts frame_counts() {
 
 } // namespace mm
 
-namespace sched {
-
 std::uint64_t realtime_ns() {
     return static_cast<std::uint64_t>(fs::host::state().now);
 }
-
-} // namespace sched
 
 namespace fs::seam {
 

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "partitions/unikernel/fs/context.hpp"
-#include "partitions/unikernel/fs/file_table.hpp"
+#include "partitions/unikernel/fs/files/file_table.hpp"
 
 #include <cstdint>
 #include <string>

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // partitions/unikernel/fs/open.cpp - open(2): from a path to an open file description.
-#include "partitions/unikernel/fs/device.hpp"
+#include "partitions/unikernel/fs/files/device.hpp"
+#include "partitions/unikernel/fs/files/pipe.hpp"
 #include "partitions/unikernel/fs/operations.hpp"
-#include "partitions/unikernel/fs/pipe.hpp"
-#include "partitions/unikernel/fs/volume.hpp"
+#include "partitions/unikernel/fs/overlay/volume.hpp"
 #include "partitions/unikernel/fs/walk.hpp"
 #include "partitions/unikernel/mm/heap.hpp"
 

@@ -2,7 +2,7 @@
 // partitions/unikernel/fs/operations.cpp - names made, removed and moved by path.
 #include "partitions/unikernel/fs/operations.hpp"
 
-#include "partitions/unikernel/fs/volume.hpp"
+#include "partitions/unikernel/fs/overlay/volume.hpp"
 #include "partitions/unikernel/fs/walk.hpp"
 
 namespace uk::fs {

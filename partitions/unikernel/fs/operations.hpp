@@ -8,7 +8,7 @@
 #pragma once
 
 #include "partitions/unikernel/fs/context.hpp"
-#include "partitions/unikernel/fs/file.hpp"
+#include "partitions/unikernel/fs/files/file.hpp"
 #include "partitions/unikernel/fs/walk.hpp"
 
 #include <optional>

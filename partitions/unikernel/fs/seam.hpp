@@ -5,8 +5,9 @@
 // host_seam.cpp. Invariant: none of them calls back into the file systems, except what writes to a TextSink.
 #pragma once
 
+#include "partitions/unikernel/base/wait_queue.hpp"
 #include "partitions/unikernel/fs/types.hpp"
-#include "partitions/unikernel/sched/wait_queue.hpp"
+#include "partitions/unikernel/machine/clock.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -65,7 +66,7 @@ enum class ProcText : std::uint8_t {
 
 // What several callers may wait for. `generation` counts wakes: edge-triggered epoll compares it.
 struct WaitPoint {
-    sched::WaitQueue queue;
+    WaitQueue queue;
     std::uint32_t generation = 0;
 };
 

@@ -2,9 +2,9 @@
 // partitions/unikernel/fs/tree.cpp - mounts at start: root, /proc, /sys, /dev, /dev/shm and the manifest's tmpfs.
 #include "partitions/unikernel/fs/tree.hpp"
 
-#include "partitions/unikernel/fs/device.hpp"
+#include "partitions/unikernel/fs/files/device.hpp"
 #include "partitions/unikernel/fs/operations.hpp"
-#include "partitions/unikernel/fs/synthetic.hpp"
+#include "partitions/unikernel/fs/proc/synthetic.hpp"
 #include "partitions/unikernel/fs/walk.hpp"
 #include "partitions/unikernel/mm/heap.hpp"
 

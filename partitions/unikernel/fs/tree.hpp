@@ -7,8 +7,8 @@
 #pragma once
 
 #include "partitions/unikernel/fs/context.hpp"
-#include "partitions/unikernel/fs/file_table.hpp"
-#include "partitions/unikernel/fs/volume.hpp"
+#include "partitions/unikernel/fs/files/file_table.hpp"
+#include "partitions/unikernel/fs/overlay/volume.hpp"
 
 #include <span>
 

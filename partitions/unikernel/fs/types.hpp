@@ -6,7 +6,7 @@
 #pragma once
 
 #include "hypervisor/base/fixed_vector.hpp"
-#include "partitions/unikernel/errno.hpp"
+#include "partitions/unikernel/base/errno.hpp"
 
 #include <cstddef>
 #include <cstdint>

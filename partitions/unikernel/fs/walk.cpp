@@ -2,8 +2,8 @@
 // partitions/unikernel/fs/walk.cpp - path resolution (path_resolution(7)).
 #include "partitions/unikernel/fs/walk.hpp"
 
-#include "partitions/unikernel/fs/synthetic.hpp"
-#include "partitions/unikernel/fs/volume.hpp"
+#include "partitions/unikernel/fs/overlay/volume.hpp"
+#include "partitions/unikernel/fs/proc/synthetic.hpp"
 
 #include <algorithm>
 #include <utility>

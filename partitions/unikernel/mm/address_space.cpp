@@ -3,7 +3,7 @@
 #include "partitions/unikernel/mm/address_space.hpp"
 
 #include "arch/x86_64/cpu/instructions.hpp"
-#include "partitions/unikernel/fs/node.hpp"
+#include "partitions/unikernel/fs/overlay/node.hpp"
 #include "partitions/unikernel/mm/kernel_tables.hpp"
 
 #include <algorithm>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // partitions/unikernel/mm/fault.cpp - AddressSpace: what happens at the first touch of a page, and
 // copy-on-write.
-#include "partitions/unikernel/fs/node.hpp"
+#include "partitions/unikernel/fs/overlay/node.hpp"
 #include "partitions/unikernel/mm/address_space.hpp"
 #include "partitions/unikernel/mm/kernel_tables.hpp"
 

@@ -4,8 +4,8 @@
 #include "partitions/unikernel/mm/frames.hpp"
 
 #include "hypervisor/base/fail.hpp"
+#include "partitions/unikernel/machine/layout.hpp"
 #include "partitions/unikernel/mm/frame_setup.hpp"
-#include "partitions/unikernel/mm/layout.hpp"
 
 #include <bit>
 #include <cstring>
@@ -129,11 +129,12 @@ unsigned frame_users(PhysAddr frame) {
 
 std::byte* frame_data(PhysAddr frame) {
     // SAFETY: the direct map covers all RAM and the root image.
-    return reinterpret_cast<std::byte*>(direct_map + frame.value());
+    return reinterpret_cast<std::byte*>(machine::direct_map + frame.value());
 }
 
 PhysAddr frame_of(const std::byte* data) {
-    return PhysAddr{base::round_down(reinterpret_cast<std::uint64_t>(data) - direct_map, base::page_size)};
+    return PhysAddr{
+        base::round_down(reinterpret_cast<std::uint64_t>(data) - machine::direct_map, base::page_size)};
 }
 
 FrameCounts frame_counts() {

@@ -5,9 +5,9 @@
 
 #include "arch/x86_64/cpu/instructions.hpp"
 #include "hypervisor/base/fail.hpp"
+#include "partitions/unikernel/machine/layout.hpp"
+#include "partitions/unikernel/machine/stubs.hpp"
 #include "partitions/unikernel/mm/frames.hpp"
-#include "partitions/unikernel/mm/layout.hpp"
-#include "partitions/unikernel/start/stubs.hpp"
 
 #include <array>
 #include <bit>
@@ -24,7 +24,7 @@ constexpr std::uint64_t small_end = base::large_page_size; // below: 4 KiB pages
 PhysAddr root;
 TakePage take_page = nullptr;
 std::uint64_t* stack_directory = nullptr; // of the window of kernel stacks
-std::array<std::uint64_t, stack_slots / 64> slots_taken{};
+std::array<std::uint64_t, machine::stack_slots / 64> slots_taken{};
 
 std::uint64_t* table_at(PhysAddr frame) {
     return reinterpret_cast<std::uint64_t*>(frame_data(frame));
@@ -48,7 +48,7 @@ std::uint64_t& entry_for(std::uint64_t virt, unsigned level) {
 }
 
 std::uint64_t image_physical(const char* symbol) {
-    return reinterpret_cast<std::uint64_t>(symbol) - kernel_base;
+    return reinterpret_cast<std::uint64_t>(symbol) - machine::kernel_base;
 }
 
 bool is_constant_image(std::uint64_t physical) {
@@ -63,7 +63,7 @@ void map_image() {
             bits |= no_execute;
         if (at >= image_physical(rodata_end))
             bits |= writable | dirty;
-        entry_for(kernel_base + at, 1) = at | bits;
+        entry_for(machine::kernel_base + at, 1) = at | bits;
     }
 }
 
@@ -72,10 +72,10 @@ void map_direct(const MappedRange& range) {
     const std::uint64_t bits = base_bits | (range.writable ? writable : 0);
     std::uint64_t at = range.start;
     for (; at < range.end && at < small_end; at += base::page_size)
-        entry_for(direct_map + at, 1) = at | (is_constant_image(at) ? base_bits : bits);
+        entry_for(machine::direct_map + at, 1) = at | (is_constant_image(at) ? base_bits : bits);
     // Large pages may reach past a range's ends; nothing there is ever used.
     for (at = base::round_down(at, base::large_page_size); at < range.end; at += base::large_page_size) {
-        std::uint64_t& entry = entry_for(direct_map + at, 2);
+        std::uint64_t& entry = entry_for(machine::direct_map + at, 2);
         entry = at | bits | large | (entry & writable);
     }
 }
@@ -109,8 +109,8 @@ std::uint64_t map_kernel_stack() {
     if (word == slots_taken.size())
         return 0;
     const auto slot = word * 64 + static_cast<unsigned>(std::countr_one(slots_taken[word]));
-    const std::uint64_t top = stack_window + (slot + 1) * stack_slot_bytes;
-    const std::uint64_t bottom = top - stack_pages * base::page_size;
+    const std::uint64_t top = machine::stack_window + (slot + 1) * machine::stack_slot_bytes;
+    const std::uint64_t bottom = top - machine::stack_pages * base::page_size;
     std::uint64_t& directory_entry = stack_directory[bottom >> 21 & 511];
     if ((directory_entry & present) == 0) {
         const auto table = allocate_frame(Fill::zero);
@@ -132,7 +132,7 @@ std::uint64_t map_kernel_stack() {
 }
 
 void unmap_kernel_stack(std::uint64_t top) {
-    for (std::uint64_t at = top - stack_pages * base::page_size; at < top; at += base::page_size) {
+    for (std::uint64_t at = top - machine::stack_pages * base::page_size; at < top; at += base::page_size) {
         std::uint64_t& entry = table_at(PhysAddr{stack_directory[at >> 21 & 511] & address})[at >> 12 & 511];
         if ((entry & present) == 0)
             continue;
@@ -141,7 +141,7 @@ void unmap_kernel_stack(std::uint64_t top) {
         cpu::invlpg(at);
         release_frame(frame);
     }
-    const std::uint64_t slot = (top - stack_window) / stack_slot_bytes - 1;
+    const std::uint64_t slot = (top - machine::stack_window) / machine::stack_slot_bytes - 1;
     slots_taken[slot / 64] &= ~(std::uint64_t{1} << slot % 64);
 }
 

@@ -2,7 +2,7 @@
 // partitions/unikernel/mm/user.cpp - see user.hpp. The copies themselves are in start/stubs.S.
 #include "partitions/unikernel/mm/user.hpp"
 
-#include "partitions/unikernel/start/stubs.hpp"
+#include "partitions/unikernel/machine/stubs.hpp"
 
 #include <algorithm>
 

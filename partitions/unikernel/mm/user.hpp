@@ -9,7 +9,7 @@
 #pragma once
 
 #include "hypervisor/base/address.hpp"
-#include "partitions/unikernel/errno.hpp"
+#include "partitions/unikernel/base/errno.hpp"
 
 #include <cstddef>
 #include <cstdint>

@@ -2,9 +2,9 @@
 // partitions/unikernel/sched/futex.cpp - see futex.hpp.
 #include "partitions/unikernel/sched/futex.hpp"
 
-#include "partitions/unikernel/process.hpp"
 #include "partitions/unikernel/sched/futex_table.hpp"
-#include "partitions/unikernel/sched/wait_queue.hpp"
+#include "partitions/unikernel/sched/wait.hpp"
+#include "partitions/unikernel/task/process.hpp"
 
 namespace uk::sched {
 
@@ -28,7 +28,7 @@ Status futex_wait(mm::UserAddress word, std::uint32_t expected, std::uint32_t bi
     sleeper.bits = bits;
     sleeper.wake = [](FutexWaiter& waiter) { static_cast<Sleeper&>(waiter).queue.wake_all(); };
     table.add(sleeper);
-    Waiter waiter;
+    ThreadWaiter waiter;
     sleeper.queue.add(waiter);
     while (sleeper.queued) {
         const Status slept = sleep(deadline);

@@ -2,9 +2,9 @@
 // partitions/unikernel/sched/futex.hpp - futex operations on the current process's memory.
 #pragma once
 
-#include "partitions/unikernel/errno.hpp"
+#include "partitions/unikernel/base/errno.hpp"
+#include "partitions/unikernel/machine/clock.hpp"
 #include "partitions/unikernel/mm/user.hpp"
-#include "partitions/unikernel/sched/clock.hpp"
 
 #include <cstdint>
 

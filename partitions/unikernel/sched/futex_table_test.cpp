@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "partitions/unikernel/sched/futex_table.hpp"
 
-#include "partitions/unikernel/sched/scale.hpp"
+#include "partitions/unikernel/machine/scale.hpp"
 
 #include <gtest/gtest.h>
 

@@ -6,11 +6,11 @@
 #include "arch/x86_64/cpu/instructions.hpp"
 #include "hypervisor/base/address.hpp"
 #include "hypervisor/base/fail.hpp"
+#include "partitions/unikernel/machine/cpu.hpp"
+#include "partitions/unikernel/machine/stubs.hpp"
 #include "partitions/unikernel/mm/kernel_tables.hpp"
 #include "partitions/unikernel/sched/timer.hpp"
-#include "partitions/unikernel/signal/signals.hpp"
-#include "partitions/unikernel/start/cpu.hpp"
-#include "partitions/unikernel/start/stubs.hpp"
+#include "partitions/unikernel/sched/wait.hpp"
 
 #include <cstring>
 #include <utility>
@@ -72,11 +72,11 @@ void finish_switch() {
 void become(Thread& next) {
     running = &next;
     slice_over = false;
-    start::set_kernel_stack(next.kernel_stack_top);
+    machine::set_kernel_stack(next.kernel_stack_top);
     load_user_bases(next);
     if (mm::active_space() != &next.process->space)
         next.process->space.activate();
-    start::restore_vectors(next.vector_state);
+    machine::restore_vectors(next.vector_state);
     next.switched_in = monotonic_ns();
 }
 
@@ -101,7 +101,7 @@ void switch_away() {
         if (previous.state == ThreadState::dead)
             dead = &previous;
         else
-            start::save_vectors(previous.vector_state);
+            machine::save_vectors(previous.vector_state);
         become(*next);
         switch_stack(&previous.kernel_stack_pointer, next->kernel_stack_pointer);
         finish_switch();
@@ -112,8 +112,8 @@ void switch_away() {
 } // namespace
 
 void load_user_bases(const Thread& thread) {
-    cpu::wrmsr(start::msr::fs_base, thread.fs_base);
-    cpu::wrmsr(start::msr::kernel_gs_base, thread.gs_base);
+    cpu::wrmsr(machine::msr::fs_base, thread.fs_base);
+    cpu::wrmsr(machine::msr::kernel_gs_base, thread.gs_base);
 }
 
 Thread* make_thread(Process& process) {
@@ -127,7 +127,7 @@ Thread* make_thread(Process& process) {
         return nullptr;
     }
     // The vector state (64-byte aligned) is at the end of the stack's pages, the frame below it.
-    thread->kernel_stack_top = base::round_down(thread->stack_end - start::features().vector_bytes, 64);
+    thread->kernel_stack_top = base::round_down(thread->stack_end - machine::features().vector_bytes, 64);
     thread->vector_state = reinterpret_cast<std::byte*>(thread->kernel_stack_top);
     std::memset(thread->vector_state, 0, thread->stack_end - thread->kernel_stack_top);
     std::memset(&thread->frame(), 0, sizeof(TrapFrame));
@@ -188,6 +188,15 @@ void end_current() {
     base::fail("a dead thread ran", __builtin_FILE(), __builtin_LINE());
 }
 
+ThreadWaiter::ThreadWaiter() : Waiter(&end_sleep), thread_(running) {}
+
+void ThreadWaiter::end_sleep(Waiter& waiter) {
+    auto& mine = static_cast<ThreadWaiter&>(waiter);
+    mine.woken_ = true;
+    mine.thread_->woken = true;
+    interrupt_sleep(*mine.thread_);
+}
+
 Status sleep(Deadline deadline) {
     Thread& thread = *running;
     if (std::exchange(thread.woken, false))
@@ -212,7 +221,7 @@ Status sleep(Deadline deadline) {
 }
 
 Status wait(WaitQueue& queue, Deadline deadline) {
-    Waiter waiter;
+    ThreadWaiter waiter;
     queue.add(waiter);
     return sleep(deadline);
 }

@@ -3,7 +3,7 @@
 // mode.
 #pragma once
 
-#include "partitions/unikernel/process.hpp"
+#include "partitions/unikernel/task/process.hpp"
 
 namespace uk::sched {
 

@@ -7,9 +7,9 @@
 #include "partitions/unikernel/sched/timer.hpp"
 
 #include "arch/x86_64/cpu/instructions.hpp"
-#include "partitions/unikernel/sched/scale.hpp"
-#include "partitions/unikernel/start/cpu.hpp"
-#include "partitions/unikernel/start/stubs.hpp"
+#include "partitions/unikernel/machine/cpu.hpp"
+#include "partitions/unikernel/machine/scale.hpp"
+#include "partitions/unikernel/machine/stubs.hpp"
 
 #include <algorithm>
 
@@ -34,9 +34,9 @@ volatile bool probe_done = false;
 } // namespace
 
 void set_up_timer(std::uint64_t hz) {
-    cpu::wrmsr(apic::spurious, apic::software_enable | start::spurious_vector);
+    cpu::wrmsr(apic::spurious, apic::software_enable | machine::spurious_vector);
     cpu::wrmsr(apic::divide, apic::divide_by_one);
-    cpu::wrmsr(apic::timer_entry, start::timer_vector);
+    cpu::wrmsr(apic::timer_entry, machine::timer_vector);
     if (hz == 0) {
         const std::uint64_t before = monotonic_ns();
         cpu::wrmsr(apic::initial_count, probe_count);

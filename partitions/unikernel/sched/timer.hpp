@@ -2,7 +2,7 @@
 // partitions/unikernel/sched/timer.hpp - things that happen at a point of the monotonic clock; tickless.
 #pragma once
 
-#include "partitions/unikernel/sched/clock.hpp"
+#include "partitions/unikernel/machine/clock.hpp"
 
 namespace uk::sched {
 

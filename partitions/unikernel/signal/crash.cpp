@@ -2,9 +2,8 @@
 // partitions/unikernel/signal/crash.cpp - death by a signal: a report for the faults, then status 128 +
 // number.
 #include "hypervisor/base/text.hpp"
-#include "partitions/unikernel/fs/file.hpp"
-#include "partitions/unikernel/log.hpp"
-#include "partitions/unikernel/sched/exit.hpp"
+#include "partitions/unikernel/base/log.hpp"
+#include "partitions/unikernel/fs/files/file.hpp"
 #include "partitions/unikernel/signal/signals.hpp"
 
 namespace uk::signal {
@@ -80,7 +79,7 @@ void report(const TrapFrame& f, const Information& information) {
 void die(TrapFrame& frame, const Information& information) {
     if ((bit(information.number) & (synchronous | bit(abort))) != 0)
         report(frame, information);
-    sched::end_process_by_signal(information.number);
+    end_process(information.number);
 }
 
 } // namespace uk::signal

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // partitions/unikernel/signal/deliver.cpp - acting on a signal: default actions, handler frames, the way
 // back.
+#include "partitions/unikernel/machine/cpu.hpp"
 #include "partitions/unikernel/mm/user.hpp"
-#include "partitions/unikernel/sched/exit.hpp"
 #include "partitions/unikernel/sched/scheduler.hpp"
 #include "partitions/unikernel/signal/frame_layout.hpp"
 #include "partitions/unikernel/signal/signals.hpp"
-#include "partitions/unikernel/start/cpu.hpp"
-#include "partitions/unikernel/syscalls/syscalls.hpp"
 
 #include <cstring>
 #include <utility>
@@ -53,8 +51,8 @@ bool on_stack(const AlternateStack& stack, std::uint64_t address) {
 }
 
 Status write_vectors(std::uint64_t to, Thread& thread) {
-    const start::Features& features = start::features();
-    start::save_vectors(thread.vector_state);
+    const machine::Features& features = machine::features();
+    machine::save_vectors(thread.vector_state);
     VectorMark mark{};
     if (features.xsave) {
         mark.magic = extended_magic;
@@ -74,14 +72,14 @@ Status enter_handler(TrapFrame& frame, Thread& thread, const Action& action, con
     const bool switch_stack = (action.flags & action_flag::on_stack) != 0 &&
                               (alternate.flags & stack_disabled) == 0 && !on_stack(alternate, frame.rsp);
     const std::uint64_t top = switch_stack ? alternate.base + alternate.bytes : frame.rsp - red_zone_bytes;
-    const FramePlace place = place_frame(top, start::features().vector_bytes);
+    const FramePlace place = place_frame(top, machine::features().vector_bytes);
     if (place.frame == 0 || (switch_stack && place.frame < alternate.base))
         return base::Failure{Errno::fault};
 
     SignalFrame out{};
     out.return_address = action.restorer;
     out.context_flags = context_flag::stack_segment | context_flag::strict_stack_segment |
-                        (start::features().xsave ? context_flag::extended_vectors : 0);
+                        (machine::features().xsave ? context_flag::extended_vectors : 0);
     out.stack = {alternate.base, alternate.flags, 0, alternate.bytes};
     if (on_stack(alternate, frame.rsp))
         out.stack.flags |= stack_on;
@@ -143,7 +141,7 @@ void run_handler(TrapFrame& frame, Thread& thread, Action& slot, const Informati
 void act_on_pending(TrapFrame& frame) {
     Thread& thread = current();
     if (thread.ending)
-        sched::end_thread(0);
+        end_thread();
     const Information information = take(thread, ~thread.blocked);
     if (information.number == 0) {
         if (was_interrupted(frame))
@@ -176,9 +174,9 @@ bool restore_from_frame(TrapFrame& frame) {
     const auto saved = mm::read_user<SignalFrame>(mm::UserAddress{at});
     if (!saved.ok())
         return false;
-    const start::Features& features = start::features();
+    const machine::Features& features = machine::features();
     if (saved->registers.vectors == 0) {
-        start::restore_vectors(start::initial_vectors());
+        machine::restore_vectors(machine::initial_vectors());
     } else {
         const mm::UserAddress from{saved->registers.vectors};
         if (!mm::copy_in(thread.vector_state, from, legacy_vector_bytes).ok())
@@ -190,7 +188,7 @@ bool restore_from_frame(TrapFrame& frame) {
         if (extended && !mm::copy_in(thread.vector_state, from, features.vector_bytes).ok())
             return false;
         sanitize_vectors(thread.vector_state, features.vector_bytes, features.xcr0, extended);
-        start::restore_vectors(thread.vector_state);
+        machine::restore_vectors(thread.vector_state);
     }
     from_user(saved->registers, frame);
     frame.vector = 0;

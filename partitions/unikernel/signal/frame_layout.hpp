@@ -6,8 +6,8 @@
 // asm/siginfo.h.
 #pragma once
 
-#include "partitions/unikernel/signal/state.hpp"
-#include "partitions/unikernel/start/trap_frame.hpp"
+#include "partitions/unikernel/machine/trap_frame.hpp"
+#include "partitions/unikernel/task/signal_state.hpp"
 
 #include <array>
 #include <cstddef>

@@ -57,14 +57,6 @@ bool may_take(const Thread& thread, int number) {
 
 } // namespace
 
-bool must_look(const Thread& thread) {
-    return thread.ending || (pending_for(thread) & ~(thread.blocked & ~thread.awaited)) != 0;
-}
-
-Set pending_for(const Thread& thread) {
-    return thread.pending.set | thread.process->pending.set;
-}
-
 void send_to_process(Process& process, const Information& information) {
     Thread* chosen = nullptr;
     bool blocked_everywhere = true;

@@ -5,14 +5,9 @@
 //             I2  SIGKILL and SIGSTOP are never blocked, caught or ignored
 #pragma once
 
-#include "partitions/unikernel/process.hpp"
+#include "partitions/unikernel/task/process.hpp"
 
 namespace uk::signal {
-
-// Something that ends a sleep: a signal to act on, or the end of the process.
-[[nodiscard]] bool must_look(const Thread& thread);
-// Signals pending for the thread or its process, blocked or not.
-[[nodiscard]] Set pending_for(const Thread& thread);
 
 void send_to_process(Process& process, const Information& information);
 void send_to_thread(Thread& thread, const Information& information);
@@ -31,6 +26,10 @@ void act_on_pending(TrapFrame& frame);
 void set_blocked(Thread& thread, Set blocked);
 // A new program: handlers to default, what is ignored stays ignored.
 void reset_for_exec(Thread& thread);
+
+// Seams to process/, which is above: the end of the current thread, and of the process by a signal.
+[[noreturn]] void end_thread();
+[[noreturn]] void end_process(int number);
 
 // Status 128 + number, with a report of what happened for those that mean a crash.
 [[noreturn]] void die(TrapFrame& frame, const Information& information);

@@ -8,18 +8,18 @@
 #include "hypervisor/base/fail.hpp"
 #include "partitions/abi/boot_page.h"
 #include "partitions/abi/hypercall.h"
+#include "partitions/unikernel/machine/calibrate.hpp"
+#include "partitions/unikernel/machine/clock.hpp"
+#include "partitions/unikernel/machine/console.hpp"
+#include "partitions/unikernel/machine/cpu.hpp"
+#include "partitions/unikernel/machine/layout.hpp"
+#include "partitions/unikernel/machine/random.hpp"
+#include "partitions/unikernel/machine/stubs.hpp"
 #include "partitions/unikernel/mm/frame_setup.hpp"
 #include "partitions/unikernel/mm/kernel_tables.hpp"
-#include "partitions/unikernel/mm/layout.hpp"
-#include "partitions/unikernel/sched/clock.hpp"
 #include "partitions/unikernel/sched/timer.hpp"
-#include "partitions/unikernel/start/calibrate.hpp"
-#include "partitions/unikernel/start/console.hpp"
 #include "partitions/unikernel/start/container.hpp"
-#include "partitions/unikernel/start/cpu.hpp"
 #include "partitions/unikernel/start/memory_map.hpp"
-#include "partitions/unikernel/start/random.hpp"
-#include "partitions/unikernel/start/stubs.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -34,10 +34,9 @@ constexpr std::uint64_t early_end = base::huge_page_size; // what entry.S maps
 MemoryMap memory_map;
 caisson_boot_page boot_page;
 Region early_free; // RAM that tables come from before the frame allocator works
-std::uint64_t measured_tsc_hz = 0;
 
 std::uint64_t physical(const char* symbol) {
-    return reinterpret_cast<std::uint64_t>(symbol) - mm::kernel_base;
+    return reinterpret_cast<std::uint64_t>(symbol) - machine::kernel_base;
 }
 
 const std::byte* early_window(std::uint64_t address, std::uint64_t bytes) {
@@ -103,7 +102,7 @@ void read_boot_page() {
     std::memcpy(&boot_page, bytes, sizeof(boot_page));
     if (boot_page.magic != CAISSON_BOOT_MAGIC)
         base::fail("the module does not begin with a boot page", "", 0);
-    set_up_console(boot_page.flags);
+    machine::set_up_console(boot_page.flags);
     if (boot_page.abi_version >> 16 != CAISSON_ABI_VERSION >> 16)
         base::fail("the boot page is of another ABI version", "", 0);
 }
@@ -135,7 +134,7 @@ void set_up_memory(const Region& root) {
         base::expects(ranges.push_back({region.start, region.end, true}), "memory map: too many regions");
         end_of_ram = std::max(end_of_ram, region.end);
     }
-    const bool in_ram = is_direct(); // the module, and the root in it, are RAM of QEMU's choice
+    const bool in_ram = machine::is_direct(); // the module, and the root in it, are RAM of QEMU's choice
     if (!in_ram)
         base::expects(ranges.push_back({base::round_down(memory_map.module.start, base::page_size),
                                         *base::round_up(memory_map.module.end, base::page_size), false}) &&
@@ -164,7 +163,7 @@ struct Heart : sched::Timer {
     static void beat(Timer& timer) {
         volatile std::uint64_t* place = static_cast<Heart&>(timer).place;
         *place = *place + 1;
-        sched::arm(timer, sched::deadline_after(static_cast<Heart&>(timer).interval_ns));
+        sched::arm(timer, deadline_after(static_cast<Heart&>(timer).interval_ns));
     }
     volatile std::uint64_t* place = nullptr;
     std::uint64_t interval_ns = 0;
@@ -183,24 +182,19 @@ void start_heart() {
 void set_up_time() {
     std::uint64_t hz = boot_page.tsc_hz;
     if (hz == 0)
-        hz = measure_tsc_hz();
-    measured_tsc_hz = hz;
+        hz = machine::measure_tsc_hz();
     std::uint64_t wall_ns = boot_page.wall_ns, wall_tsc = boot_page.wall_tsc;
-    if (wall_ns == 0 && is_direct()) {
-        wall_ns = read_wall_clock();
+    if (wall_ns == 0 && machine::is_direct()) {
+        wall_ns = machine::read_wall_clock();
         wall_tsc = cpu::rdtsc();
     }
-    sched::set_up_clock(hz, wall_ns, wall_tsc);
-    if (is_direct())
-        enable_bare_apic();
+    set_up_clock(hz, wall_ns, wall_tsc);
+    if (machine::is_direct())
+        machine::enable_bare_apic();
     sched::set_up_timer(boot_page.apic_timer_hz);
 }
 
 } // namespace
-
-std::uint64_t tsc_hz() {
-    return measured_tsc_hz;
-}
 
 extern "C" [[noreturn]] __attribute__((no_stack_protector)) void kernel_start(std::uint32_t start_info) {
     std::uint64_t guard = cpu::rdtsc() * 0x9E3779B97F4A7C15;
@@ -208,19 +202,19 @@ extern "C" [[noreturn]] __attribute__((no_stack_protector)) void kernel_start(st
         (void)cpu::rdrand(guard);
     __stack_chk_guard = guard & ~std::uint64_t{0xFF}; // a zero byte stops string overruns
 
-    guess_console();
+    machine::guess_console();
     const auto map = read_start_info(start_info, &early_window);
     if (!map)
         base::fail("PVH start info is not sound", "", 0);
     memory_map = *map;
     read_boot_page();
     const Region root = root_region();
-    detect_features();
+    machine::detect_features();
     set_up_memory(root);
-    set_up_cpu();
+    machine::set_up_cpu();
     for (void (*const* init)() = init_array_start; init != init_array_end; ++init)
         (*init)();
-    set_up_random(std::as_bytes(std::span{boot_page.entropy_seed}));
+    machine::set_up_random(std::as_bytes(std::span{boot_page.entropy_seed}));
     set_up_time();
     start_heart();
 

@@ -5,15 +5,15 @@
 #include "hypervisor/base/fail.hpp"
 #include "hypervisor/base/text.hpp"
 #include "partitions/abi/hypercall.h"
+#include "partitions/unikernel/base/log.hpp"
+#include "partitions/unikernel/exec/exec.hpp"
 #include "partitions/unikernel/fs/operations.hpp"
 #include "partitions/unikernel/fs/tree.hpp"
-#include "partitions/unikernel/log.hpp"
-#include "partitions/unikernel/process.hpp"
+#include "partitions/unikernel/machine/console.hpp"
 #include "partitions/unikernel/sched/scheduler.hpp"
-#include "partitions/unikernel/start/console.hpp"
-#include "partitions/unikernel/start/exec.hpp"
-#include "partitions/unikernel/start/identity.hpp"
 #include "partitions/unikernel/start/startup.hpp"
+#include "partitions/unikernel/task/identity.hpp"
+#include "partitions/unikernel/task/process.hpp"
 
 #include <algorithm>
 #include <array>
@@ -31,14 +31,13 @@ constexpr std::string_view default_path = "/usr/local/sbin:/usr/local/bin:/usr/s
 // Made in place once, never destroyed: no static constructors, nothing at exit.
 alignas(fs::Tree) std::array<std::byte, sizeof(fs::Tree)> tree_memory;
 alignas(Process) std::array<std::byte, sizeof(Process)> process_memory;
-std::array<char, 64> hostname_text{};
 
 [[noreturn]] void refuse(unsigned status, std::string_view what, std::string_view subject,
                          std::string_view reason) {
     base::Text<300> text;
     text << what << ": \"" << subject.substr(0, 200) << "\": " << reason;
     log(text.view());
-    end_partition(status, CAISSON_EXIT_NORMAL);
+    machine::end_partition(status, CAISSON_EXIT_NORMAL);
 }
 
 std::string_view reason_of(Errno error) {
@@ -88,7 +87,7 @@ void start_files(const Startup& startup, std::span<const std::byte> root) {
     for (unsigned i = 0; i < startup.header().tmpfs_count; ++i) {
         const Startup::Tmpfs tmpfs = startup.tmpfs(i);
         if (const Status mounted = tree->mount_tmpfs(tmpfs.path, tmpfs.mode, tmpfs.size); !mounted.ok())
-            refuse(failure_status, "tmpfs", tmpfs.path, reason_of(mounted.error()));
+            refuse(machine::failure_status, "tmpfs", tmpfs.path, reason_of(mounted.error()));
     }
     tree->finish();
 }
@@ -116,7 +115,8 @@ Process& make_process(const Startup& startup) {
     set_limits(*process);
     auto context = fs::Tree::current().context(credentials_of(startup), startup.working_directory());
     if (!context.ok())
-        refuse(failure_status, "working directory", startup.working_directory(), reason_of(context.error()));
+        refuse(machine::failure_status, "working directory", startup.working_directory(),
+               reason_of(context.error()));
     process->context = std::move(context).value();
     if (!fs::Tree::current().open_standard(process->files).ok() || !process->space.create().ok())
         base::fail("out of memory at start", "", 0);
@@ -132,7 +132,7 @@ std::string_view path_variable(const Startup& startup) {
 }
 
 struct Found {
-    fs::Ref<fs::Node> file;
+    Ref<fs::Node> file;
     std::array<char, 512> path{};
     std::size_t length = 0;
     [[nodiscard]] std::string_view view() const { return {path.data(), length}; }
@@ -147,7 +147,7 @@ struct Found {
 // is found.
 void find_entrypoint(const Startup& startup, Process& process, Found& found) {
     const std::string_view name = startup.argument(0);
-    const auto try_path = [&](std::string_view directory) -> Result<fs::Ref<fs::Node>> {
+    const auto try_path = [&](std::string_view directory) -> Result<Ref<fs::Node>> {
         base::Text<512> path;
         path << directory << (directory.empty() ? "" : "/") << name;
         if (path.truncated())
@@ -186,7 +186,7 @@ void find_entrypoint(const Startup& startup, Process& process, Found& found) {
 Thread& start_program(const Startup& startup, Process& process) {
     Found found;
     find_entrypoint(startup, process, found);
-    ProgramStrings strings;
+    exec::ProgramStrings strings;
     bool complete = true;
     for (unsigned i = 0; i < startup.header().argc; ++i)
         complete = complete && strings.add_argument(startup.argument(i)).ok();
@@ -198,22 +198,13 @@ Thread& start_program(const Startup& startup, Process& process) {
     thread->id = process.id;
     process.threads = thread;
     process.thread_count = 1;
-    const Status started = execute(process, *thread, std::move(found.file), found.view(), strings);
+    const Status started = exec::execute(process, *thread, std::move(found.file), found.view(), strings);
     if (!started.ok())
         refuse_entrypoint(startup.argument(0), started.error());
     return *thread;
 }
 
 } // namespace
-
-std::string_view hostname() {
-    return hostname_text.data();
-}
-
-void set_hostname(std::string_view name) {
-    hostname_text.fill('\0');
-    std::copy_n(name.begin(), std::min(name.size(), hostname_text.size() - 1), hostname_text.begin());
-}
 
 void start_container(const caisson_boot_page& boot_page, const ContainerFiles& files, void (*release)()) {
     if (boot_page.startup_offset > files.module.size() ||

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // partitions/unikernel/syscalls/descriptor.cpp - descriptors: close, dup, fcntl, flock, ioctl.
-#include "partitions/unikernel/fs/locks.hpp"
-#include "partitions/unikernel/fs/pipe.hpp"
-#include "partitions/unikernel/syscalls/files.hpp"
+#include "partitions/unikernel/fs/files/locks.hpp"
+#include "partitions/unikernel/fs/files/pipe.hpp"
+#include "partitions/unikernel/syscalls/user_buffers.hpp"
 
 #include <algorithm>
 
@@ -10,7 +10,6 @@ namespace uk {
 
 using files::table;
 using fs::File;
-using fs::Ref;
 
 SyscallResult sys_close(const Arguments& arguments) {
     CAISSON_TRY(table().close(arguments.integer(0)));
@@ -127,7 +126,7 @@ SyscallResult set_lock(File& file, mm::UserAddress address, bool wait) {
         if (locked.error() != Errno::again || !wait)
             return base::Failure{locked.error()};
         fs::LockSet* set = CAISSON_TRY(fs::locks_of(*file.node));
-        CAISSON_TRY(sched::wait(set->changed.queue, sched::never));
+        CAISSON_TRY(sched::wait(set->changed.queue, never));
     }
 }
 
@@ -217,7 +216,7 @@ SyscallResult sys_flock(const Arguments& arguments) {
         if (locked.error() != Errno::again || (arguments.word(1) & non_block) != 0)
             return base::Failure{locked.error()};
         fs::LockSet* set = CAISSON_TRY(fs::locks_of(*file->node));
-        CAISSON_TRY(sched::wait(set->changed.queue, sched::never));
+        CAISSON_TRY(sched::wait(set->changed.queue, never));
     }
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // partitions/unikernel/syscalls/directory.cpp - names: listing, making, removing, moving; the working directory.
-#include "partitions/unikernel/syscalls/files.hpp"
+#include "partitions/unikernel/syscalls/user_buffers.hpp"
 
 #include <cstring>
 
@@ -10,7 +10,6 @@ using files::context;
 using files::UserPath;
 using fs::File;
 using fs::Node;
-using fs::Ref;
 
 namespace {
 

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // partitions/unikernel/syscalls/execute.cpp - execve(2).
+#include "partitions/unikernel/exec/exec.hpp"
 #include "partitions/unikernel/fs/operations.hpp"
-#include "partitions/unikernel/process.hpp"
-#include "partitions/unikernel/sched/exit.hpp"
+#include "partitions/unikernel/machine/cpu.hpp"
+#include "partitions/unikernel/process/exit.hpp"
 #include "partitions/unikernel/sched/scheduler.hpp"
 #include "partitions/unikernel/signal/signals.hpp"
-#include "partitions/unikernel/start/cpu.hpp"
-#include "partitions/unikernel/start/exec.hpp"
 #include "partitions/unikernel/syscalls/syscalls.hpp"
+#include "partitions/unikernel/task/process.hpp"
 
 namespace uk {
 
@@ -41,9 +41,9 @@ struct StringBuffer {
     }
 };
 
-using Add = Status (start::ProgramStrings::*)(std::string_view);
+using Add = Status (exec::ProgramStrings::*)(std::string_view);
 
-Status gather(start::ProgramStrings& strings, mm::UserAddress array, Add add, StringBuffer& buffer) {
+Status gather(exec::ProgramStrings& strings, mm::UserAddress array, Add add, StringBuffer& buffer) {
     if (array.value() == 0)
         return base::success;
     for (std::uint64_t i = 0;; ++i) {
@@ -74,10 +74,10 @@ void end_other_threads() {
 
 SyscallResult sys_execve(const Arguments& arguments) {
     Process& process = current_process();
-    start::ProgramStrings strings;
+    exec::ProgramStrings strings;
     StringBuffer buffer;
-    CAISSON_TRY(gather(strings, arguments.pointer(1), &start::ProgramStrings::add_argument, buffer));
-    CAISSON_TRY(gather(strings, arguments.pointer(2), &start::ProgramStrings::add_environment, buffer));
+    CAISSON_TRY(gather(strings, arguments.pointer(1), &exec::ProgramStrings::add_argument, buffer));
+    CAISSON_TRY(gather(strings, arguments.pointer(2), &exec::ProgramStrings::add_environment, buffer));
     if (strings.argument_count() == 0)
         CAISSON_TRY(strings.replace_first(std::array{std::string_view{}})); // as Linux: argv[0] is ""
     const auto path = CAISSON_TRY(buffer.read(arguments.pointer(0)));
@@ -85,14 +85,14 @@ SyscallResult sys_execve(const Arguments& arguments) {
         return base::Failure{Errno::nametoolong};
     auto file = CAISSON_TRY(fs::find_executable(process.context, *process.context.working, path));
     end_other_threads();
-    const Status started = start::execute(process, current(), std::move(file), path, strings);
+    const Status started = exec::execute(process, current(), std::move(file), path, strings);
     if (!started.ok()) {
         if (process.killed)
-            sched::end_process_by_signal(signal::kill);
+            process::end_process_by_signal(signal::kill);
         return base::Failure{started.error()};
     }
     sched::load_user_bases(current());
-    start::restore_vectors(current().vector_state);
+    machine::restore_vectors(current().vector_state);
     return 0;
 }
 

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // partitions/unikernel/syscalls/file.cpp - reading, writing and placing: read, write, lseek, sendfile and relatives.
 #include "partitions/unikernel/mm/heap.hpp"
-#include "partitions/unikernel/syscalls/files.hpp"
+#include "partitions/unikernel/syscalls/user_buffers.hpp"
 
 #include <algorithm>
 
 namespace uk {
 
 using fs::File;
-using fs::Ref;
 
 SyscallResult sys_read(const Arguments& arguments) {
     const Ref<File> file = CAISSON_TRY(files::usable(arguments.integer(0)));

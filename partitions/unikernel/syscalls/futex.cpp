@@ -3,8 +3,8 @@
 // WAKE_OP.
 #include "partitions/unikernel/sched/futex.hpp"
 
+#include "partitions/unikernel/machine/stubs.hpp"
 #include "partitions/unikernel/sched/futex_table.hpp"
-#include "partitions/unikernel/start/stubs.hpp"
 #include "partitions/unikernel/syscalls/syscalls.hpp"
 #include "partitions/unikernel/syscalls/time_values.hpp"
 
@@ -18,12 +18,12 @@ constexpr std::uint32_t wait = 0, wake = 1, requeue = 3, compare_requeue = 4, wa
 }
 
 // A futex is waited for on the monotonic clock; FUTEX_WAIT's time-out is relative, WAIT_BITSET's absolute.
-Result<sched::Deadline> deadline_of(const Arguments& arguments, bool absolute, bool realtime) {
+Result<Deadline> deadline_of(const Arguments& arguments, bool absolute, bool realtime) {
     if (arguments[3] == 0)
-        return sched::never;
+        return never;
     const std::uint64_t ns = CAISSON_TRY(read_timespec(arguments.pointer(3)));
     if (!absolute)
-        return sched::deadline_after(ns);
+        return deadline_after(ns);
     return realtime ? realtime_to_deadline(ns) : ns;
 }
 

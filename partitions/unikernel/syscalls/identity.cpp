@@ -2,8 +2,8 @@
 // partitions/unikernel/syscalls/identity.cpp - users, groups and capabilities of the process.
 //
 // Root has every capability, nobody else any: that is the whole model of privilege here.
-#include "partitions/unikernel/process.hpp"
 #include "partitions/unikernel/syscalls/syscalls.hpp"
+#include "partitions/unikernel/task/process.hpp"
 
 namespace uk {
 

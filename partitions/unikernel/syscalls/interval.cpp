@@ -2,11 +2,11 @@
 // partitions/unikernel/syscalls/interval.cpp - alarm(2), setitimer(2) and POSIX timers.
 //
 // Timers on CPU time are not there (EINVAL): nothing counts down while a thread computes.
-#include "partitions/unikernel/process.hpp"
 #include "partitions/unikernel/sched/timer.hpp"
 #include "partitions/unikernel/signal/signals.hpp"
 #include "partitions/unikernel/syscalls/syscalls.hpp"
 #include "partitions/unikernel/syscalls/time_values.hpp"
+#include "partitions/unikernel/task/process.hpp"
 
 #include <algorithm>
 #include <array>
@@ -25,7 +25,7 @@ struct IntervalTimer : sched::Timer {
     std::uint64_t overruns = 0;
 
     [[nodiscard]] std::uint64_t left() const {
-        const std::uint64_t now = sched::monotonic_ns();
+        const std::uint64_t now = monotonic_ns();
         return !armed ? 0 : at > now ? at - now : 1;
     }
 };
@@ -33,7 +33,7 @@ struct IntervalTimer : sched::Timer {
 void IntervalTimer::fired(sched::Timer& timer) {
     auto& self = static_cast<IntervalTimer&>(timer);
     if (self.period != 0) {
-        const std::uint64_t missed = (sched::monotonic_ns() - self.at) / self.period;
+        const std::uint64_t missed = (monotonic_ns() - self.at) / self.period;
         self.overruns = missed;
         sched::arm(self, self.at + (missed + 1) * self.period);
     }
@@ -55,7 +55,7 @@ IntervalTimer real_timer; // ITIMER_REAL and alarm
 void set_timer(IntervalTimer& timer, std::uint64_t value, std::uint64_t period) {
     timer.period = period;
     timer.overruns = 0;
-    sched::arm(timer, value == 0 ? sched::never : sched::deadline_after(value));
+    sched::arm(timer, value == 0 ? never : deadline_after(value));
 }
 
 IntervalTimer& alarm_timer() {

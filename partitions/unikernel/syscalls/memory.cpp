@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // partitions/unikernel/syscalls/memory.cpp - mmap and its relatives.
-#include "partitions/unikernel/fs/file.hpp"
+#include "partitions/unikernel/fs/files/file.hpp"
 #include "partitions/unikernel/fs/tree.hpp"
 #include "partitions/unikernel/mm/address_space.hpp"
-#include "partitions/unikernel/process.hpp"
 #include "partitions/unikernel/syscalls/syscalls.hpp"
+#include "partitions/unikernel/task/process.hpp"
 
 #include <algorithm>
 
@@ -37,7 +37,7 @@ Status check_room(const Process& process, std::uint64_t bytes) {
 }
 
 Result<mm::MapRequest> file_request(mm::MapRequest request, int descriptor, std::uint64_t offset,
-                                    fs::Ref<fs::Node>& node) {
+                                    Ref<fs::Node>& node) {
     Process& process = current_process();
     const auto file = CAISSON_TRY(process.files.get(descriptor));
     const bool write = (request.protection & mm::protection::write) != 0;
@@ -69,7 +69,7 @@ SyscallResult sys_mmap(const Arguments& arguments) {
     request.fixed = (flags & map_flag::fixed) != 0;
     request.no_replace = (flags & map_flag::fixed_no_replace) != 0;
     request.populate = (flags & (map_flag::populate | map_flag::locked)) != 0;
-    fs::Ref<fs::Node> node;
+    Ref<fs::Node> node;
     if ((flags & map_flag::anonymous) == 0) {
         std::uint64_t end = 0;
         if (__builtin_add_overflow(offset, arguments[1], &end))

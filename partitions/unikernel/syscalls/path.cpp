@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // partitions/unikernel/syscalls/path.cpp - opening, and everything that changes what a path names or shows of it.
-#include "partitions/unikernel/fs/pipe.hpp"
-#include "partitions/unikernel/fs/volume.hpp"
-#include "partitions/unikernel/syscalls/files.hpp"
+#include "partitions/unikernel/fs/files/pipe.hpp"
+#include "partitions/unikernel/fs/overlay/volume.hpp"
+#include "partitions/unikernel/syscalls/user_buffers.hpp"
 
 #include <algorithm>
 
@@ -13,7 +13,6 @@ using files::find_at;
 using files::UserPath;
 using fs::File;
 using fs::Node;
-using fs::Ref;
 
 namespace {
 
@@ -26,7 +25,7 @@ SyscallResult open_at(int directory, mm::UserAddress path, std::uint32_t flags, 
     Ref<File> file =
         CAISSON_TRY(fs::open(context(), *start, text.view(), flags, mode & fs::mode::permissions));
     while (fs::fifo_waits_for_peer(*file))
-        CAISSON_TRY(sched::wait(file->node->pipe->changed.queue, sched::never));
+        CAISSON_TRY(sched::wait(file->node->pipe->changed.queue, never));
     const bool close_on_exec = (flags & fs::open_flag::close_on_exec) != 0;
     return static_cast<std::uint64_t>(CAISSON_TRY(files::table().add(std::move(file), close_on_exec)));
 }

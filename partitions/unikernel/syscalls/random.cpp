@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // partitions/unikernel/syscalls/random.cpp - getrandom(2).
-#include "partitions/unikernel/start/random.hpp"
+#include "partitions/unikernel/machine/random.hpp"
 
-#include "partitions/unikernel/process.hpp"
 #include "partitions/unikernel/signal/signals.hpp"
 #include "partitions/unikernel/syscalls/syscalls.hpp"
+#include "partitions/unikernel/task/process.hpp"
 
 #include <algorithm>
 
@@ -21,7 +21,7 @@ SyscallResult sys_getrandom(const Arguments& arguments) {
     std::uint64_t done = 0;
     while (done < wanted) {
         const auto part = std::min<std::uint64_t>(wanted - done, buffer.size());
-        start::random_bytes(std::span{buffer}.first(part));
+        machine::random_bytes(std::span{buffer}.first(part));
         const Status copied = mm::copy_out(mm::UserAddress{arguments[0] + done}, buffer.data(), part);
         if (!copied.ok())
             return done > 0 ? SyscallResult{done} : SyscallResult{base::Failure{copied.error()}};

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // partitions/unikernel/syscalls/scheduling.cpp - sched_* and priorities: one CPU, one class, round robin.
-#include "partitions/unikernel/process.hpp"
 #include "partitions/unikernel/sched/scheduler.hpp"
 #include "partitions/unikernel/syscalls/syscalls.hpp"
 #include "partitions/unikernel/syscalls/time_values.hpp"
+#include "partitions/unikernel/task/process.hpp"
 
 namespace uk {
 

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // partitions/unikernel/syscalls/signal.cpp - actions, masks, sending and waiting.
-#include "partitions/unikernel/process.hpp"
 #include "partitions/unikernel/sched/scheduler.hpp"
+#include "partitions/unikernel/sched/wait.hpp"
 #include "partitions/unikernel/signal/frame_layout.hpp"
 #include "partitions/unikernel/signal/signals.hpp"
 #include "partitions/unikernel/syscalls/syscalls.hpp"
 #include "partitions/unikernel/syscalls/time_values.hpp"
+#include "partitions/unikernel/task/process.hpp"
 
 namespace uk {
 
@@ -51,7 +52,7 @@ SyscallResult send_to_thread(int process, int id, int number) {
 // Sleeps until a signal that `awake` lets through; never restarted.
 SyscallResult wait_for_signal() {
     for (;;)
-        if (const Status slept = sched::sleep(sched::never); !slept.ok())
+        if (const Status slept = sched::sleep(never); !slept.ok())
             return base::Failure{Errno::intr};
 }
 
@@ -138,9 +139,9 @@ SyscallResult sys_rt_sigtimedwait(const Arguments& arguments) {
     Thread& thread = current();
     const signal::Set wanted =
         CAISSON_TRY(mm::read_user<signal::Set>(arguments.pointer(0))) & ~signal::unblockable;
-    sched::Deadline deadline = sched::never;
+    Deadline deadline = never;
     if (arguments[2] != 0)
-        deadline = sched::deadline_after(CAISSON_TRY(read_timespec(arguments.pointer(2))));
+        deadline = deadline_after(CAISSON_TRY(read_timespec(arguments.pointer(2))));
     for (;;) {
         const signal::Information taken = signal::take(thread, wanted);
         if (taken.number != 0) {

@@ -2,14 +2,13 @@
 // partitions/unikernel/syscalls/socket_stub.cpp - what programs get while there is no network: the errors of a machine
 // without any, and for AF_UNIX a socket that finds nobody (the C library asks a name service daemon that way).
 #include "partitions/unikernel/fs/tree.hpp"
-#include "partitions/unikernel/syscalls/files.hpp"
+#include "partitions/unikernel/syscalls/user_buffers.hpp"
 
 #include <cstring>
 
 namespace uk {
 
 using fs::File;
-using fs::Ref;
 
 namespace {
 

@@ -8,7 +8,7 @@
 // Invariants: a handler that fails changes nothing that the program can see, except where Linux does.
 #pragma once
 
-#include "partitions/unikernel/errno.hpp"
+#include "partitions/unikernel/base/errno.hpp"
 #include "partitions/unikernel/mm/user.hpp"
 
 #include <array>

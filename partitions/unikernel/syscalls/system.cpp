@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // partitions/unikernel/syscalls/system.cpp - what a program asks about the machine, its use of it and its
 // limits.
-#include "partitions/unikernel/process.hpp"
-#include "partitions/unikernel/sched/clock.hpp"
+#include "partitions/unikernel/machine/clock.hpp"
 #include "partitions/unikernel/sched/scheduler.hpp"
-#include "partitions/unikernel/start/identity.hpp"
 #include "partitions/unikernel/syscalls/syscalls.hpp"
+#include "partitions/unikernel/task/identity.hpp"
+#include "partitions/unikernel/task/process.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -80,9 +80,9 @@ Status set_limit(Process& process, std::uint32_t resource, const ResourceLimit& 
 SyscallResult sys_uname(const Arguments& arguments) {
     SystemNames names;
     fill(names.system, "Linux");
-    fill(names.node, start::hostname());
-    fill(names.release, start::kernel_release);
-    fill(names.version, start::kernel_version);
+    fill(names.node, uk::hostname());
+    fill(names.release, uk::kernel_release);
+    fill(names.version, uk::kernel_version);
     fill(names.machine, "x86_64");
     fill(names.domain, "(none)");
     CAISSON_TRY(mm::write_user(arguments.pointer(0), names));
@@ -96,14 +96,14 @@ SyscallResult sys_sethostname(const Arguments& arguments) {
     if (arguments[1] > name.size())
         return base::Failure{Errno::inval};
     CAISSON_TRY(mm::copy_in(name.data(), arguments.pointer(0), arguments[1]));
-    start::set_hostname({name.data(), arguments[1]});
+    uk::set_hostname({name.data(), arguments[1]});
     return 0;
 }
 
 SyscallResult sys_sysinfo(const Arguments& arguments) {
     SystemInformation information{};
     const mm::FrameCounts frames = mm::frame_counts();
-    information.uptime = static_cast<std::int64_t>(sched::monotonic_ns() / second_ns);
+    information.uptime = static_cast<std::int64_t>(monotonic_ns() / second_ns);
     information.total = frames.total * base::page_size;
     information.free = frames.free * base::page_size;
     information.processes = static_cast<std::uint16_t>(current_process().thread_count);
@@ -141,7 +141,7 @@ SyscallResult sys_times(const Arguments& arguments) {
     if (arguments[0] != 0)
         CAISSON_TRY(mm::write_user(arguments.pointer(0),
                                    Times{sched::process_cpu_ns(current_process()) / tick_ns, 0, 0, 0}));
-    return sched::monotonic_ns() / tick_ns;
+    return monotonic_ns() / tick_ns;
 }
 
 SyscallResult sys_prlimit64(const Arguments& arguments) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // partitions/unikernel/syscalls/table.cpp - number to handler and name; generated from numbers.txt.
 #include "hypervisor/base/text.hpp"
-#include "partitions/unikernel/log.hpp"
+#include "partitions/unikernel/base/log.hpp"
 #include "partitions/unikernel/syscalls/syscalls.hpp"
 
 #include <array>

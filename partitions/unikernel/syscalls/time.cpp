@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // partitions/unikernel/syscalls/time.cpp - clocks and sleeping.
-#include "partitions/unikernel/process.hpp"
 #include "partitions/unikernel/sched/scheduler.hpp"
+#include "partitions/unikernel/sched/wait.hpp"
 #include "partitions/unikernel/syscalls/syscalls.hpp"
 #include "partitions/unikernel/syscalls/time_values.hpp"
+#include "partitions/unikernel/task/process.hpp"
 
 namespace uk {
 
@@ -39,13 +40,13 @@ Result<std::uint64_t> read_clock(int id) {
     case clock_id::realtime_coarse:
     case clock_id::realtime_alarm:
     case clock_id::tai: // no leap seconds are known
-        return sched::realtime_ns();
+        return realtime_ns();
     case clock_id::monotonic:
     case clock_id::monotonic_raw:
     case clock_id::monotonic_coarse:
     case clock_id::boot:
     case clock_id::boot_alarm:
-        return sched::monotonic_ns();
+        return monotonic_ns();
     case clock_id::process_cpu:
         return sched::process_cpu_ns(current_process());
     case clock_id::thread_cpu:
@@ -58,7 +59,7 @@ Result<std::uint64_t> read_clock(int id) {
 }
 
 // Until the deadline. EINTR on a signal, with the rest of the time in `remaining` where it is wanted.
-SyscallResult sleep_until(sched::Deadline deadline, mm::UserAddress remaining) {
+SyscallResult sleep_until(Deadline deadline, mm::UserAddress remaining) {
     for (;;) {
         const Status slept = sched::sleep(deadline);
         if (slept.ok())
@@ -66,7 +67,7 @@ SyscallResult sleep_until(sched::Deadline deadline, mm::UserAddress remaining) {
         if (slept.error() == Errno::timedout)
             return 0;
         if (remaining.value() != 0) {
-            const std::uint64_t now = sched::monotonic_ns();
+            const std::uint64_t now = monotonic_ns();
             CAISSON_TRY(mm::write_user(remaining, to_timespec(deadline > now ? deadline - now : 0)));
         }
         return base::Failure{Errno::intr};
@@ -77,7 +78,7 @@ SyscallResult sleep_until(sched::Deadline deadline, mm::UserAddress remaining) {
 
 SyscallResult sys_nanosleep(const Arguments& arguments) {
     const std::uint64_t ns = CAISSON_TRY(read_timespec(arguments.pointer(0)));
-    return sleep_until(sched::deadline_after(ns), arguments.pointer(1));
+    return sleep_until(deadline_after(ns), arguments.pointer(1));
 }
 
 SyscallResult sys_clock_nanosleep(const Arguments& arguments) {
@@ -88,7 +89,7 @@ SyscallResult sys_clock_nanosleep(const Arguments& arguments) {
                                                                                           : Errno::inval};
     const std::uint64_t ns = CAISSON_TRY(read_timespec(arguments.pointer(2)));
     if ((arguments.word(1) & absolute) == 0)
-        return sleep_until(sched::deadline_after(ns), arguments.pointer(3));
+        return sleep_until(deadline_after(ns), arguments.pointer(3));
     const bool of_the_day = id == clock_id::realtime || id == clock_id::tai;
     return sleep_until(of_the_day ? realtime_to_deadline(ns) : ns, mm::UserAddress{0});
 }
@@ -108,14 +109,14 @@ SyscallResult sys_clock_getres(const Arguments& arguments) {
 
 SyscallResult sys_gettimeofday(const Arguments& arguments) {
     if (arguments[0] != 0)
-        CAISSON_TRY(mm::write_user(arguments.pointer(0), to_timeval(sched::realtime_ns())));
+        CAISSON_TRY(mm::write_user(arguments.pointer(0), to_timeval(realtime_ns())));
     if (arguments[1] != 0)
         CAISSON_TRY(mm::write_user(arguments.pointer(1), std::uint64_t{0})); // struct timezone: UTC
     return 0;
 }
 
 SyscallResult sys_time(const Arguments& arguments) {
-    const std::uint64_t seconds = sched::realtime_ns() / second_ns;
+    const std::uint64_t seconds = realtime_ns() / second_ns;
     if (arguments[0] != 0)
         CAISSON_TRY(mm::write_user(arguments.pointer(0), seconds));
     return seconds;

@@ -38,10 +38,10 @@ Result<std::uint64_t> read_timespec(mm::UserAddress from) {
     return to_ns(CAISSON_TRY(mm::read_user<TimeSpec>(from)));
 }
 
-sched::Deadline realtime_to_deadline(std::uint64_t ns) {
+Deadline realtime_to_deadline(std::uint64_t ns) {
     if (ns == ~std::uint64_t{0})
-        return sched::never;
-    const std::uint64_t offset = sched::time_scale().realtime_at_start;
+        return never;
+    const std::uint64_t offset = time_scale().realtime_at_start;
     return ns > offset ? ns - offset : 0;
 }
 

@@ -2,9 +2,9 @@
 // partitions/unikernel/syscalls/time_values.hpp - struct timespec and struct timeval as programs pass them.
 #pragma once
 
-#include "partitions/unikernel/errno.hpp"
+#include "partitions/unikernel/base/errno.hpp"
+#include "partitions/unikernel/machine/clock.hpp"
 #include "partitions/unikernel/mm/user.hpp"
-#include "partitions/unikernel/sched/clock.hpp"
 
 #include <cstdint>
 
@@ -27,6 +27,6 @@ struct TimeMicro { // struct timeval
 [[nodiscard]] Result<std::uint64_t> read_timespec(mm::UserAddress from);
 
 // When the clock of the day will show `ns`.
-[[nodiscard]] sched::Deadline realtime_to_deadline(std::uint64_t ns);
+[[nodiscard]] Deadline realtime_to_deadline(std::uint64_t ns);
 
 } // namespace uk

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+// partitions/unikernel/base/log.hpp - the console: program output and the kernel's own few lines.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string_view>
+
+namespace uk {
+
+// Bytes of the program to the console; all are taken.
+void console_write(std::span<const std::byte> bytes);
+
+// One line of the kernel's own, printed as "[caisson] text\n". Only for real events; past a budget of lines
+// it is silent, so that a program cannot flood the console through it.
+void log(std::string_view text);
+
+// A note for the hypervisor's audit trail ("enosys=fork"); nothing under QEMU alone. Rate-limited there.
+void audit(std::string_view text);
+
+} // namespace uk

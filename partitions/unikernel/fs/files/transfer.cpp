@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// partitions/unikernel/fs/files/transfer.cpp - progress of a copy.
+#include "partitions/unikernel/fs/files/transfer.hpp"
+
+#include "hypervisor/base/fail.hpp"
+
+#include <algorithm>
+
+namespace uk::fs {
+
+alignas(page_bytes) const std::byte zero_page[page_bytes]{};
+
+Status Destination::put(std::span<const std::byte> bytes) {
+    base::expects(bytes.size() <= left(), "Destination: more bytes than wanted");
+    if (bytes.empty())
+        return base::success;
+    CAISSON_TRY(put_(context_, done_, bytes));
+    done_ += bytes.size();
+    return base::success;
+}
+
+Status Destination::put_zeros(std::uint64_t bytes) {
+    while (bytes > 0) {
+        const std::uint64_t part = std::min<std::uint64_t>(bytes, page_bytes);
+        CAISSON_TRY(put({zero_page, part}));
+        bytes -= part;
+    }
+    return base::success;
+}
+
+Status Origin::take(std::span<std::byte> bytes) {
+    base::expects(bytes.size() <= left(), "Origin: more bytes than there are");
+    if (bytes.empty())
+        return base::success;
+    CAISSON_TRY(take_(context_, done_, bytes));
+    done_ += bytes.size();
+    return base::success;
+}
+
+} // namespace uk::fs

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// partitions/unikernel/fs/files/transfer.hpp - where the bytes of a read go and those of a write come from.
+//
+// The system calls give one that copies to or from user memory with checks; the kernel and tests one over a
+// span. A copy may fault, and the fault may map a page of any file: implementations of files hold no
+// half-made state then.
+#pragma once
+
+#include "partitions/unikernel/fs/types.hpp"
+
+#include <cstring>
+#include <span>
+
+namespace uk::fs {
+
+extern const std::byte zero_page[page_bytes];
+
+class Destination {
+public:
+    // Copies `bytes` to the destination's byte `offset`.
+    using Put = Status (*)(void* context, std::uint64_t offset, std::span<const std::byte> bytes);
+    Destination(Put copy, void* context, std::uint64_t size) : put_(copy), context_(context), size_(size) {}
+    explicit Destination(std::span<std::byte> memory)
+        : put_([](void* to, std::uint64_t offset, std::span<const std::byte> bytes) -> Status {
+              std::memcpy(static_cast<std::byte*>(to) + offset, bytes.data(), bytes.size());
+              return base::success;
+          }),
+          context_(memory.data()), size_(memory.size()) {}
+
+    [[nodiscard]] std::uint64_t left() const { return size_ - done_; }
+    [[nodiscard]] std::uint64_t done() const { return done_; }
+    // At most left() bytes.
+    [[nodiscard]] Status put(std::span<const std::byte> bytes);
+    [[nodiscard]] Status put_zeros(std::uint64_t bytes);
+
+private:
+    Put put_;
+    void* context_;
+    std::uint64_t size_;
+    std::uint64_t done_ = 0;
+};
+
+class Origin {
+public:
+    using Take = Status (*)(void* context, std::uint64_t offset, std::span<std::byte> bytes);
+    Origin(Take copy, void* context, std::uint64_t size) : take_(copy), context_(context), size_(size) {}
+    explicit Origin(std::span<const std::byte> memory)
+        : take_([](void* from, std::uint64_t offset, std::span<std::byte> bytes) -> Status {
+              std::memcpy(bytes.data(), static_cast<const std::byte*>(from) + offset, bytes.size());
+              return base::success;
+          }),
+          context_(const_cast<std::byte*>(memory.data())), size_(memory.size()) {}
+
+    [[nodiscard]] std::uint64_t left() const { return size_ - done_; }
+    [[nodiscard]] std::uint64_t done() const { return done_; }
+    // At most left() bytes.
+    [[nodiscard]] Status take(std::span<std::byte> bytes);
+    void skip(std::uint64_t bytes) { done_ += bytes; }
+
+private:
+    Take take_;
+    void* context_;
+    std::uint64_t size_;
+    std::uint64_t done_ = 0;
+};
+
+} // namespace uk::fs

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+// partitions/unikernel/fs/overlay/node.hpp - one file, directory, link, device or pipe of any file system.
+//
+// A node of the root image is made when it is first looked up and freed with its last reference, unless
+// something changed in it: then it is `pinned` and lives as long as it has a name. A node holds its parent,
+// so the path of every node in use can be told; a directory has one parent, a file the one it was last
+// reached through.
+#pragma once
+
+#include "partitions/unikernel/base/ref.hpp"
+#include "partitions/unikernel/fs/overlay/directory.hpp"
+#include "partitions/unikernel/fs/overlay/page_map.hpp"
+#include "partitions/unikernel/fs/seam.hpp"
+#include "partitions/unikernel/fs/types.hpp"
+#include "partitions/unikernel/mm/frames.hpp"
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+namespace uk::fs {
+
+class Volume;
+class Pipe;
+class Destination;
+class Origin;
+struct LockSet;
+
+inline constexpr std::uint64_t no_lower = ~std::uint64_t{0};
+
+// What an entry of /proc or /sys is: an index into the table of synthetic.cpp, of a process, thread or
+// descriptor.
+struct SyntheticIdentity {
+    std::uint16_t entry = 0;
+    int process = 0;
+    int thread = 0;
+    int descriptor = -1;
+};
+
+struct Node {
+    std::uint32_t references = 0;
+    std::uint32_t mode = 0;
+    std::uint32_t user = 0, group = 0;
+    std::uint32_t links = 0;
+    bool charged = false;      // its memory counts towards the volume's limit
+    bool pinned = false;       // holds a reference to itself while it has a name
+    bool lower_opaque = false; // the lower file's contents (or names) no longer show
+    bool owns_target = false;
+    bool mapped = false;  // map_page was asked for it: changes of its pages are reported
+    bool console = false; // the console as stdout and stderr
+    Volume* volume = nullptr;
+    Node* parent = nullptr;  // referenced
+    Node* mounted = nullptr; // root of the volume mounted here, referenced
+    Node* covers = nullptr;  // of a mounted volume's root: the directory it is mounted on
+    Node* next_cached = nullptr;
+    std::uint64_t number = 0;
+    std::uint64_t lower = no_lower; // EROFS nid
+    std::uint64_t lower_size = 0;   // bytes of the lower file that still show
+    std::uint64_t size = 0;
+    std::uint64_t special_device = 0;
+    Timestamp accessed = 0, modified = 0, changed = 0;
+    PageMap pages;            // regular: pages written here; the others show the lower file, or zeros
+    DirectoryEntries entries; // directory: names made, replaced or deleted here
+    std::string_view target;  // symlink
+    Pipe* pipe = nullptr;     // fifo, once opened
+    LockSet* locks = nullptr;
+    SyntheticIdentity synthetic;
+
+    [[nodiscard]] std::uint32_t type() const { return mode & mode::type_mask; }
+    [[nodiscard]] bool nid_is(std::uint64_t nid) const { return lower == nid; }
+    [[nodiscard]] bool is_directory() const { return type() == mode::directory; }
+    [[nodiscard]] bool is_regular() const { return type() == mode::regular; }
+    [[nodiscard]] bool is_symlink() const { return type() == mode::symlink; }
+};
+
+void retain(Node& node);
+void release(Node& node);
+
+// May `who` do all of `wanted` (want::...) to the node? Modes only; a read-only volume is the caller's
+// affair.
+[[nodiscard]] bool permits(const Node& node, const Credentials& who, unsigned wanted);
+
+// ---- Contents of regular files. Permissions were checked when the file was opened.
+
+[[nodiscard]] Result<std::uint64_t> read_node(Node& node, std::uint64_t offset, Destination& to);
+[[nodiscard]] Result<std::uint64_t> write_node(Node& node, std::uint64_t offset, Origin& from);
+[[nodiscard]] Status resize_node(Node& node, std::uint64_t size);
+// Reads for the kernel (ELF headers and the like): bytes read, less only at the end of the file.
+[[nodiscard]] Result<std::size_t> read_node(Node& node, std::uint64_t offset, std::span<std::byte> to);
+// Makes [offset, offset + bytes) of the file's present size read as zeros.
+[[nodiscard]] Status clear_node(Node& node, std::uint64_t offset, std::uint64_t bytes);
+
+// ---- Pages for mmap.
+
+enum class MapUse : std::uint8_t {
+    private_copy, // MAP_PRIVATE: whatever holds the bytes now
+    shared_read,  // MAP_SHARED by a descriptor that cannot write
+    shared_write, // MAP_SHARED by one that can, also while it is mapped without PROT_WRITE
+};
+struct MappedPage {
+    enum class Kind : std::uint8_t {
+        image, // a page of the root image: immutable, lives for ever; by its kernel address
+        frame, // a frame with one use added for the caller (mm::release_frame); writable for shared_write
+               // only
+        hole,  // all zero; never for shared_write
+    };
+    Kind kind = Kind::hole;
+    const std::byte* image = nullptr;
+    mm::PhysAddr frame{};
+    std::uint64_t pages = 1; // image: so many pages from the asked one on lie in a row
+};
+// Errors: nxio beyond the last page (SIGBUS), nospc, nomem, io.
+[[nodiscard]] Result<MappedPage> map_page(Node& node, std::uint64_t page, MapUse use);
+
+} // namespace uk::fs

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+// partitions/unikernel/fs/proc/synthetic_table.cpp - the entries of /proc and /sys that programs were seen to read
+// (docs: recorded runs of common servers and runtimes), and the texts that need no process.
+#include "partitions/unikernel/fs/proc/synthetic_table.hpp"
+
+#include "partitions/unikernel/fs/tree.hpp"
+#include "partitions/unikernel/mm/frames.hpp"
+
+#include <array>
+
+namespace uk::fs::synthetic {
+
+namespace {
+
+void make_hostname(int, TextSink& out) {
+    out << seam::hostname() << '\n';
+}
+
+void make_cpu_list(int, TextSink& out) {
+    out << '0';
+    if (seam::cpu_count() > 1)
+        out << '-' << std::uint64_t{seam::cpu_count() - 1};
+    out << '\n';
+}
+
+void make_memory_max(int, TextSink& out) {
+    out << seam::memory_bytes() << '\n';
+}
+
+void make_memory_current(int, TextSink& out) {
+    const mm::FrameCounts counts = mm::frame_counts();
+    out << std::uint64_t{(counts.total - counts.free) * page_bytes} << '\n';
+}
+
+void make_cpu_max(int, TextSink& out) {
+    out << std::uint64_t{seam::cpu_count()} * 100000 << " 100000\n";
+}
+
+void make_mounts(int, TextSink& out) {
+    Tree::current().describe_mounts(out, false);
+}
+
+void make_mount_information(int, TextSink& out) {
+    Tree::current().describe_mounts(out, true);
+}
+
+// RFC 4122, version 4.
+void write_uuid(std::array<std::byte, 16> bytes, TextSink& out) {
+    bytes[6] = (bytes[6] & std::byte{0x0F}) | std::byte{0x40};
+    bytes[8] = (bytes[8] & std::byte{0x3F}) | std::byte{0x80};
+    for (std::size_t i = 0; i < bytes.size(); ++i) {
+        if (i == 4 || i == 6 || i == 8 || i == 10)
+            out << '-';
+        out.hexadecimal(std::to_integer<std::uint64_t>(bytes[i]), 2);
+    }
+    out << '\n';
+}
+
+void make_uuid(int, TextSink& out) {
+    std::array<std::byte, 16> bytes;
+    seam::random(bytes);
+    write_uuid(bytes, out);
+}
+
+void make_boot_id(int, TextSink& out) {
+    static std::array<std::byte, 16> bytes{};
+    static bool chosen = false;
+    if (!chosen)
+        seam::random(bytes);
+    chosen = true;
+    write_uuid(bytes, out);
+}
+
+constexpr std::uint16_t in_kernel = 9, in_vm = 10, in_fs = 11, in_net = 12, in_core = 13, in_random = 14,
+                        in_sys = 15, in_devices = 16, in_system = 17, in_cpu = 18, in_clocksource = 19,
+                        in_clocksource0 = 20, in_sys_kernel = 21, in_mm = 22, in_huge = 23, in_sys_fs = 24,
+                        in_cgroup = 25;
+
+constexpr Entry directory(std::uint16_t parent, std::string_view name) {
+    return {parent, Kind::directory, ProcText::maps, 0555, name, {}, nullptr};
+}
+constexpr Entry text(std::uint16_t parent, std::string_view name, std::string_view content) {
+    return {parent, Kind::text, ProcText::maps, 0444, name, content, nullptr};
+}
+constexpr Entry kernel(std::uint16_t parent, std::string_view name, ProcText which,
+                       std::uint16_t permissions = 0444) {
+    return {parent, Kind::kernel, which, permissions, name, {}, nullptr};
+}
+constexpr Entry made(std::uint16_t parent, std::string_view name, Make make) {
+    return {parent, Kind::made, ProcText::maps, 0444, name, {}, make};
+}
+constexpr Entry special(std::uint16_t parent, Kind kind, std::string_view name, std::uint16_t permissions,
+                        std::string_view target = {}) {
+    return {parent, kind, ProcText::maps, permissions, name, target, nullptr};
+}
+
+constexpr Entry entries[] = {
+    {},
+    special(0, Kind::processes, "proc", 0555),
+    directory(0, "sys"),
+    directory(0, ""), // /proc/PID
+    directory(0, ""), // /proc/PID/task/TID
+    special(0, Kind::descriptor, "", 0700),
+    special(process_directory, Kind::direct_link, "exe", 0777),
+    special(process_directory, Kind::direct_link, "cwd", 0777),
+    special(process_directory, Kind::direct_link, "root", 0777),
+    directory(in_sys, "kernel"),
+    directory(in_sys, "vm"),
+    directory(in_sys, "fs"),
+    directory(in_sys, "net"),
+    directory(in_net, "core"),
+    directory(in_kernel, "random"),
+    directory(proc_root, "sys"),
+    directory(sys_root, "devices"),
+    directory(in_devices, "system"),
+    directory(in_system, "cpu"),
+    directory(in_system, "clocksource"),
+    directory(in_clocksource, "clocksource0"),
+    directory(sys_root, "kernel"),
+    directory(in_sys_kernel, "mm"),
+    directory(in_mm, "transparent_hugepage"),
+    directory(sys_root, "fs"),
+    directory(in_sys_fs, "cgroup"),
+
+    special(proc_root, Kind::self, "self", 0777),
+    special(proc_root, Kind::thread_self, "thread-self", 0777),
+    special(proc_root, Kind::link, "mounts", 0777, "self/mounts"),
+    kernel(proc_root, "meminfo", ProcText::memory_info),
+    kernel(proc_root, "cpuinfo", ProcText::cpu_info),
+    kernel(proc_root, "stat", ProcText::system_stat),
+    kernel(proc_root, "uptime", ProcText::uptime),
+    kernel(proc_root, "loadavg", ProcText::load_average),
+    kernel(proc_root, "version", ProcText::version),
+    text(proc_root, "filesystems",
+         "nodev\tsysfs\nnodev\ttmpfs\nnodev\tproc\nnodev\tpipefs\n\terofs\nnodev\toverlay\n"),
+    text(proc_root, "cgroups",
+         "#subsys_name\thierarchy\tnum_cgroups\tenabled\ncpu\t0\t1\t1\nmemory\t0\t1\t1\n"),
+    text(proc_root, "cmdline", "caisson\n"),
+    text(proc_root, "swaps", "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"),
+
+    special(process_directory, Kind::descriptors, "fd", 0500),
+    special(process_directory, Kind::threads, "task", 0555),
+    kernel(process_directory, "maps", ProcText::maps),
+    kernel(process_directory, "smaps", ProcText::smaps),
+    kernel(process_directory, "stat", ProcText::stat),
+    kernel(process_directory, "statm", ProcText::statm),
+    kernel(process_directory, "status", ProcText::status),
+    kernel(process_directory, "cmdline", ProcText::command_line),
+    kernel(process_directory, "environ", ProcText::environment, 0400),
+    kernel(process_directory, "limits", ProcText::limits),
+    kernel(process_directory, "auxv", ProcText::auxiliary_vector, 0400),
+    kernel(process_directory, "comm", ProcText::command_name),
+    made(process_directory, "mounts", make_mounts),
+    made(process_directory, "mountinfo", make_mount_information),
+    text(process_directory, "cgroup", "0::/\n"),
+    text(process_directory, "coredump_filter", "00000033\n"),
+    text(process_directory, "oom_score", "0\n"),
+    text(process_directory, "oom_score_adj", "0\n"),
+    text(process_directory, "uid_map", "         0          0 4294967295\n"),
+    text(process_directory, "gid_map", "         0          0 4294967295\n"),
+    kernel(thread_directory, "stat", ProcText::stat),
+    kernel(thread_directory, "status", ProcText::status),
+    kernel(thread_directory, "comm", ProcText::command_name),
+
+    text(in_kernel, "ostype", "Linux\n"),
+    text(in_kernel, "osrelease", "6.1.0-caisson\n"),
+    text(in_kernel, "version", "#1\n"),
+    made(in_kernel, "hostname", make_hostname),
+    text(in_kernel, "pid_max", "4194304\n"),
+    text(in_kernel, "threads-max", "4096\n"),
+    text(in_kernel, "cap_last_cap", "40\n"),
+    text(in_kernel, "ngroups_max", "65536\n"),
+    text(in_kernel, "core_pattern", "core\n"),
+    text(in_kernel, "randomize_va_space", "2\n"),
+    text(in_random, "entropy_avail", "256\n"),
+    made(in_random, "uuid", make_uuid),
+    made(in_random, "boot_id", make_boot_id),
+    text(in_vm, "overcommit_memory", "1\n"),
+    text(in_vm, "max_map_count", "65530\n"),
+    text(in_fs, "file-max", "1048576\n"),
+    text(in_fs, "nr_open", "1048576\n"),
+    text(in_fs, "pipe-max-size", "65536\n"),
+    text(in_core, "somaxconn", "4096\n"),
+
+    made(in_cpu, "online", make_cpu_list),
+    made(in_cpu, "possible", make_cpu_list),
+    made(in_cpu, "present", make_cpu_list),
+    text(in_clocksource0, "current_clocksource", "tsc\n"),
+    text(in_clocksource0, "available_clocksource", "tsc\n"),
+    text(in_huge, "enabled", "always madvise [never]\n"),
+    text(in_huge, "hpage_pmd_size", "2097152\n"),
+    text(in_cgroup, "cgroup.controllers", "cpu memory\n"),
+    made(in_cgroup, "memory.max", make_memory_max),
+    made(in_cgroup, "memory.current", make_memory_current),
+    text(in_cgroup, "memory.high", "max\n"),
+    text(in_cgroup, "memory.swap.max", "0\n"),
+    made(in_cgroup, "cpu.max", make_cpu_max),
+};
+
+static_assert(entries[in_sys].name == "sys" && entries[in_core].name == "core" &&
+              entries[in_random].name == "random");
+static_assert(entries[in_cgroup].name == "cgroup" && entries[in_huge].name == "transparent_hugepage");
+static_assert(entries[executable_link].name == "exe" && entries[root_link].name == "root");
+
+} // namespace
+
+std::span<const Entry> table() {
+    return entries;
+}
+
+} // namespace uk::fs::synthetic

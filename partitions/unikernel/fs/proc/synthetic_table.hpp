@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// partitions/unikernel/fs/proc/synthetic_table.hpp - which entries /proc and /sys have, and what each shows.
+#pragma once
+
+#include "partitions/unikernel/fs/seam.hpp"
+
+#include <cstdint>
+#include <string_view>
+
+namespace uk::fs::synthetic {
+
+enum class Kind : std::uint8_t {
+    directory,
+    processes,   // /proc: fixed names and one directory a process
+    threads,     // /proc/PID/task
+    descriptors, // /proc/PID/fd
+    text,        // `text` as it stands
+    kernel,      // ProcText `which`
+    made,        // text by `make`
+    link,        // symlink with `text` as target
+    direct_link, // leads to a node: /proc/PID/exe
+    descriptor,  // /proc/PID/fd/N
+    self,        // /proc/self
+    thread_self, // /proc/thread-self
+};
+
+using Make = void (*)(int process, TextSink& out);
+
+struct Entry {
+    std::uint16_t parent = 0;
+    Kind kind = Kind::directory;
+    ProcText which = ProcText::maps;
+    std::uint16_t permissions = 0444;
+    std::string_view name;
+    std::string_view text;
+    Make make = nullptr;
+};
+
+// Entry 0 is nothing; a Node's identity holds the index.
+[[nodiscard]] std::span<const Entry> table();
+
+inline constexpr std::uint16_t proc_root = 1, sys_root = 2, process_directory = 3, thread_directory = 4,
+                               descriptor_entry = 5, executable_link = 6, working_link = 7, root_link = 8;
+
+} // namespace uk::fs::synthetic

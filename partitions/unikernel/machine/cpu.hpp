@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// partitions/unikernel/machine/cpu.hpp - the CPU's own tables and features: segments, traps, system-call entry,
+// vectors.
+// Spec: AMD APM vol. 2 "System Resources", "SYSCALL and SYSRET", "XSAVE/XRSTOR"; Intel SDM vol. 3.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace uk::machine {
+
+namespace msr {
+inline constexpr std::uint32_t apic_base = 0x1B, efer = 0xC0000080, star = 0xC0000081, lstar = 0xC0000082,
+                               cstar = 0xC0000083, sfmask = 0xC0000084, fs_base = 0xC0000100,
+                               gs_base = 0xC0000101, kernel_gs_base = 0xC0000102;
+} // namespace msr
+
+inline constexpr unsigned timer_vector = 32, spurious_vector = 255;
+
+struct Features {
+    bool smap = false;
+    bool xsave = false;
+    std::uint64_t xcr0 = 0;
+    std::uint32_t vector_bytes = 512; // of one thread's vector state
+    std::uint32_t hwcap = 0;          // CPUID.1:EDX, AT_HWCAP
+};
+[[nodiscard]] const Features& features();
+
+// Before the kernel's own tables are in force: blanks STAC/CLAC where the CPU lacks SMAP.
+void detect_features();
+// Segments, traps, system calls, protection bits, vector unit.
+void set_up_cpu();
+
+void set_kernel_stack(std::uint64_t top);
+void save_vectors(std::byte* area);
+void restore_vectors(const std::byte* area);
+// The state a program starts with.
+[[nodiscard]] const std::byte* initial_vectors();
+
+} // namespace uk::machine

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+// partitions/unikernel/machine/layout.hpp - where things are in the kernel's half of the address space.
+#pragma once
+
+#include <cstdint>
+
+namespace uk::machine {
+
+inline constexpr std::uint64_t kernel_base = 0xffffffff80000000; // the image, at its physical address + this
+inline constexpr std::uint64_t direct_map = 0xffff800000000000;  // RAM and root image, never executable
+inline constexpr std::uint64_t stack_window =
+    0xffffffffc0000000; // kernel stacks with a guard page below each
+inline constexpr std::uint64_t stack_slot_bytes = 16384;
+inline constexpr std::uint64_t stack_pages = 3;
+inline constexpr std::uint64_t stack_slots = 4096; // 64 MiB of window: the most threads
+
+} // namespace uk::machine

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// partitions/unikernel/machine/random.hpp - the kernel's random generator.
+//
+// ChaCha20 keystream under a key that each request replaces (backtracking resistance). Seeded from RDSEED /
+// RDRAND, the boot page's seed and the hypervisor's entropy call, mixed by BLAKE2b: one honest source is
+// enough.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace uk::machine {
+
+void set_up_random(std::span<const std::byte> boot_seed);
+void random_bytes(std::span<std::byte> out);
+[[nodiscard]] std::uint64_t random_word();
+// Uniform in [0, limit), limit a power of two.
+[[nodiscard]] inline std::uint64_t random_below(std::uint64_t limit) {
+    return random_word() & (limit - 1);
+}
+
+} // namespace uk::machine

@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: Apache-2.0
+// partitions/unikernel/machine/stubs.S - the ways in and out of the kernel, and the few routines that need
+// assembly.
+//
+// Invariants: I1  interrupts are off whenever kernel code runs, except in idle_wait
+//             I2  GS holds the CPU's own block exactly while the kernel runs (swapgs when CPL changes)
+//             I3  SYSRET only with a canonical user RIP (a non-canonical one would fault with the user's
+//                 stack)
+//             I4  RFLAGS.AC is clear in the kernel, except between STAC and CLAC of the user copies
+// Spec: AMD APM vol. 2 "SYSCALL and SYSRET", "Long-Mode Interrupt Control Transfer".
+
+.equ USER_END, 0x7ffffffff000
+.equ CPU_STACK_TOP, 0                   // struct CpuBlock in cpu.hpp
+.equ CPU_SCRATCH, 8
+
+// STAC and CLAC where the CPU has SMAP; listed so that start code can blank them where it has not.
+.macro smap_site instruction
+99: \instruction
+    .pushsection .smap_sites, "a"
+    .quad 99b
+    .popsection
+.endm
+
+.macro push_registers
+    pushq %rdi
+    pushq %rsi
+    pushq %rdx
+    pushq %rcx
+    pushq %rax
+    pushq %r8
+    pushq %r9
+    pushq %r10
+    pushq %r11
+    pushq %rbx
+    pushq %rbp
+    pushq %r12
+    pushq %r13
+    pushq %r14
+    pushq %r15
+.endm
+.macro pop_registers
+    popq %r15
+    popq %r14
+    popq %r13
+    popq %r12
+    popq %rbp
+    popq %rbx
+    popq %r11
+    popq %r10
+    popq %r9
+    popq %r8
+    popq %rax
+    popq %rcx
+    popq %rdx
+    popq %rsi
+    popq %rdi
+.endm
+
+.text
+.globl system_call_entry
+system_call_entry:
+    swapgs
+    movq %rsp, %gs:CPU_SCRATCH
+    movq %gs:CPU_STACK_TOP, %rsp
+    pushq $0x2b
+    pushq %gs:CPU_SCRATCH
+    pushq %r11
+    pushq $0x33
+    pushq %rcx
+    pushq %rax                          // TrapFrame::error: the number
+    pushq $0x100                        // system_call_vector
+    push_registers
+    xorl %ebp, %ebp
+    movq %rsp, %rdi
+    call handle_system_call
+// RSP points at the frame; go back to the program.
+.globl return_to_user
+return_to_user:
+    movq 17 * 8(%rsp), %rcx             // rip
+    cmpq %rcx, 11 * 8(%rsp)             // SYSRET puts RCX into RIP: only if RCX is that anyway
+    jne use_iret
+    movq 19 * 8(%rsp), %r11             // rflags
+    cmpq %r11, 6 * 8(%rsp)
+    jne use_iret
+    movabsq $USER_END, %rax
+    cmpq %rax, %rcx
+    jae use_iret
+    testl $0x10100, %r11d               // TF or RF
+    jnz use_iret
+    pop_registers
+    movq 5 * 8(%rsp), %rsp              // behind vector, error, rip, cs, rflags
+    swapgs
+    sysretq
+use_iret:
+    pop_registers
+    addq $16, %rsp
+    swapgs
+.globl user_iret
+user_iret:
+    iretq
+
+trap_common:
+    push_registers
+    smap_site clac
+    cld
+    testb $3, 18 * 8(%rsp)              // cs
+    jz 1f
+    swapgs
+    movq %rsp, %rdi
+    xorl %ebp, %ebp
+    call handle_user_trap
+    jmp return_to_user
+1:  movq %rsp, %rdi
+    call handle_kernel_trap
+    pop_registers
+    addq $16, %rsp
+    iretq
+
+.macro trap number
+trap_\number:
+    // The CPU pushes an error code for 8, 10-14, 17, 21, 29, 30.
+    .if \number < 32 && ((0x60227d00 >> \number) & 1)
+    .else
+    pushq $0
+    .endif
+    pushq $\number
+    jmp trap_common
+.endm
+.altmacro
+.set i, 0
+.rept 32
+    .if i != 2
+    trap %i
+    .endif
+    .set i, i + 1
+.endr
+    trap 32
+    trap 255
+// Nothing sends NMIs to a partition; one that comes all the same changes nothing.
+trap_2:
+    iretq
+
+.section .rodata
+.balign 8
+.macro trap_address number
+    .quad trap_\number
+.endm
+.globl trap_addresses
+trap_addresses:
+.set i, 0
+.rept 33
+    trap_address %i
+    .set i, i + 1
+.endr
+.globl trap_spurious_address
+trap_spurious_address:
+    .quad trap_255
+.noaltmacro
+
+.text
+// void switch_stack(uint64_t* save_sp (RDI), uint64_t load_sp (RSI)): to another thread's kernel stack.
+.globl switch_stack
+switch_stack:
+    pushq %rbx
+    pushq %rbp
+    pushq %r12
+    pushq %r13
+    pushq %r14
+    pushq %r15
+    movq %rsp, (%rdi)
+    movq %rsi, %rsp
+    popq %r15
+    popq %r14
+    popq %r13
+    popq %r12
+    popq %rbp
+    popq %rbx
+    ret
+
+// A new thread's first instruction: its stack holds just its frame.
+.globl thread_begin
+thread_begin:
+    movq %rsp, %rdi
+    call handle_thread_begin
+    jmp return_to_user
+
+// [[noreturn]] void leave_boot_stack(uint64_t sp (RDI)): continues at thread_begin on a thread's stack.
+.globl leave_boot_stack
+leave_boot_stack:
+    movq %rdi, %rsp
+    jmp thread_begin
+
+// Interrupts on, wait for one, off again.
+.globl idle_wait
+idle_wait:
+    sti
+    hlt
+    cli
+    ret
+
+// size_t user_copy(void* to, const void* from, size_t bytes) -> bytes not copied.
+// A fault that cannot be resolved continues at the label of the range it happened in (user_copy_fixup in
+// traps.cpp).
+.globl user_copy, user_copy_words, user_copy_words_failed, user_copy_bytes, user_copy_bytes_failed
+user_copy:
+    movq %rdx, %rcx
+    shrq $3, %rcx
+    andl $7, %edx
+    smap_site stac
+user_copy_words:
+    rep movsq
+    movl %edx, %ecx
+user_copy_bytes:
+    rep movsb
+user_copy_bytes_failed:
+    smap_site clac
+    movq %rcx, %rax
+    ret
+user_copy_words_failed:
+    smap_site clac
+    leaq (%rdx, %rcx, 8), %rax
+    ret
+
+// size_t user_clear(void* to, size_t bytes) -> bytes not cleared.
+.globl user_clear, user_clear_bytes, user_clear_bytes_failed
+user_clear:
+    movq %rsi, %rcx
+    xorl %eax, %eax
+    smap_site stac
+user_clear_bytes:
+    rep stosb
+user_clear_bytes_failed:
+    smap_site clac
+    movq %rcx, %rax
+    ret
+
+// ssize_t user_string(char* to, const char* from, size_t bytes) -> length without NUL; -1 fault, -2 no NUL in
+// `bytes`.
+.globl user_string, user_string_load, user_string_load_end, user_string_failed
+user_string:
+    xorl %eax, %eax
+    smap_site stac
+1:  cmpq %rdx, %rax
+    jae 2f
+user_string_load:
+    movb (%rsi, %rax), %cl
+user_string_load_end:
+    movb %cl, (%rdi, %rax)
+    testb %cl, %cl
+    jz 3f
+    incq %rax
+    jmp 1b
+2:  movq $-2, %rax
+3:  smap_site clac
+    ret
+user_string_failed:
+    movq $-1, %rax
+    smap_site clac
+    ret
+
+// long user_compare_exchange(uint32_t* word, uint32_t expected, uint32_t desired, uint32_t* seen) -> 0, or 1
+// on a fault.
+.globl user_compare_exchange, user_exchange_access, user_exchange_access_end, user_exchange_failed
+user_compare_exchange:
+    movl %esi, %eax
+    movq %rcx, %r8
+    smap_site stac
+user_exchange_access:
+    lock cmpxchgl %edx, (%rdi)
+user_exchange_access_end:
+    smap_site clac
+    movl %eax, (%r8)
+    xorl %eax, %eax
+    ret
+user_exchange_failed:
+    smap_site clac
+    movl $1, %eax
+    ret
+
+// long call_hypervisor_amd / _intel(long number, const uint64_t arguments[4], uint64_t results[4]) -> RAX.
+.macro hypercall_body instruction
+    pushq %rbx
+    movq %rdi, %rax
+    movq %rdx, %rbx
+    movq 24(%rsi), %r10
+    movq 16(%rsi), %rdx
+    movq (%rsi), %rdi
+    movq 8(%rsi), %rsi
+    \instruction
+    movq %rdi, (%rbx)
+    movq %rsi, 8(%rbx)
+    movq %rdx, 16(%rbx)
+    movq %r10, 24(%rbx)
+    popq %rbx
+    ret
+.endm
+.globl call_hypervisor_amd, call_hypervisor_intel
+call_hypervisor_amd:
+    hypercall_body vmmcall
+call_hypervisor_intel:
+    hypercall_body vmcall
+
+// Vector state: XSAVE/XRSTOR of all enabled components, or FXSAVE where there is no XSAVE.
+.globl vector_save_xsave, vector_restore_xsave, vector_save_fxsave, vector_restore_fxsave
+vector_save_xsave:
+    movl $-1, %eax
+    movl %eax, %edx
+    xsave64 (%rdi)
+    ret
+vector_restore_xsave:
+    movl $-1, %eax
+    movl %eax, %edx
+    xrstor64 (%rdi)
+    ret
+vector_save_fxsave:
+    fxsave64 (%rdi)
+    ret
+vector_restore_fxsave:
+    fxrstor64 (%rdi)
+    ret
+// Loads a new code segment and the data segments of the kernel's own GDT.
+.globl load_segments
+load_segments:
+    movl $0x18, %eax
+    movl %eax, %ss
+    xorl %eax, %eax
+    movl %eax, %ds
+    movl %eax, %es
+    popq %rcx
+    pushq $0x10
+    pushq %rcx
+    lretq
+
+.section .note.GNU-stack, "", @progbits

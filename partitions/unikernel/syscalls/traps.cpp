@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+// partitions/unikernel/syscalls/traps.cpp - exceptions, the timer interrupt and system calls, as the stubs hand
+// them over.
+//
+// Trust: a user frame's registers may hold anything; what the kernel itself does wrong ends the partition.
+#include "arch/x86_64/cpu/instructions.hpp"
+#include "hypervisor/base/fail.hpp"
+#include "hypervisor/base/text.hpp"
+#include "partitions/unikernel/base/log.hpp"
+#include "partitions/unikernel/machine/cpu.hpp"
+#include "partitions/unikernel/machine/stubs.hpp"
+#include "partitions/unikernel/mm/address_space.hpp"
+#include "partitions/unikernel/sched/scheduler.hpp"
+#include "partitions/unikernel/sched/timer.hpp"
+#include "partitions/unikernel/signal/signals.hpp"
+#include "partitions/unikernel/syscalls/syscalls.hpp"
+#include "partitions/unikernel/task/process.hpp"
+
+namespace uk {
+
+namespace {
+
+namespace vector {
+constexpr std::uint64_t divide = 0, debug = 1, breakpoint = 3, invalid_opcode = 6, stack = 12,
+                        protection = 13, page_fault = 14, x87 = 16, alignment = 17, simd = 19;
+} // namespace vector
+namespace page_error {
+constexpr std::uint64_t write = 2, fetch = 16;
+} // namespace page_error
+
+mm::Access access_of(std::uint64_t error) {
+    if ((error & page_error::fetch) != 0)
+        return mm::Access::execute;
+    return (error & page_error::write) != 0 ? mm::Access::write : mm::Access::read;
+}
+
+void out_of_memory() {
+    base::Text<128> text;
+    text << "out of memory: " << mm::frame_counts().total * 4 << " KiB of RAM are in use; thread "
+         << current().id << " is killed";
+    log(text.view());
+    signal::Information information;
+    information.number = signal::kill;
+    signal::send_to_process(current_process(), information);
+}
+
+void user_page_fault(const TrapFrame& frame, std::uint64_t address) {
+    signal::Information information;
+    information.address = address;
+    switch (current_process().space.handle_fault(address, access_of(frame.error))) {
+    case mm::Fault::resolved:
+        return;
+    case mm::Fault::out_of_memory:
+        out_of_memory();
+        return;
+    case mm::Fault::unmapped:
+        information.number = signal::segv;
+        information.code = signal::code::segv_unmapped;
+        break;
+    case mm::Fault::denied:
+        information.number = signal::segv;
+        information.code = signal::code::segv_access;
+        break;
+    case mm::Fault::past_end:
+        information.number = signal::bus;
+        information.code = signal::code::bus_address;
+        break;
+    }
+    signal::force_fault(information);
+}
+
+signal::Information exception_signal(const TrapFrame& frame) {
+    signal::Information information;
+    information.address = frame.rip;
+    switch (frame.vector) {
+    case vector::divide:
+        information.number = signal::fpe;
+        information.code = signal::code::fpe_divide;
+        break;
+    case vector::x87:
+    case vector::simd:
+        information.number = signal::fpe;
+        information.code = signal::code::fpe_float;
+        break;
+    case vector::debug:
+        information.number = signal::trap;
+        information.code = signal::code::trap_trace;
+        break;
+    case vector::breakpoint:
+        information.number = signal::trap;
+        information.code = signal::code::kernel;
+        information.address = 0;
+        break;
+    case vector::invalid_opcode:
+        information.number = signal::ill;
+        information.code = signal::code::ill_opcode;
+        break;
+    case vector::alignment:
+        information.number = signal::bus;
+        information.code = signal::code::bus_alignment;
+        information.address = 0;
+        break;
+    case vector::stack:
+        information.number = signal::bus;
+        information.code = signal::code::kernel;
+        information.address = 0;
+        break;
+    default: // general protection and the rest
+        information.number = signal::segv;
+        information.code = signal::code::kernel;
+        information.address = 0;
+        break;
+    }
+    return information;
+}
+
+void timer_interrupt() {
+    sched::acknowledge_timer();
+    sched::run_due_timers();
+    sched::note_slice_end();
+}
+
+// Everything that is to happen before the program runs on.
+void leave_kernel(TrapFrame& frame) {
+    sched::preempt_if_due();
+    while (signal::must_look(current()) || current().restore_blocked ||
+           (frame.vector == system_call_vector &&
+            frame.rax == std::uint64_t{0} - static_cast<std::uint64_t>(Errno::restart_sys)))
+        signal::act_on_pending(frame);
+}
+
+// Where a fault in one of the user-copy routines goes on; 0: it was not in one.
+std::uint64_t fix_up(std::uint64_t rip) {
+    struct Range {
+        const char *start, *end, *target;
+    };
+    const Range ranges[] = {
+        {user_copy_words, user_copy_bytes, user_copy_words_failed},
+        {user_copy_bytes, user_copy_bytes_failed, user_copy_bytes_failed},
+        {user_clear_bytes, user_clear_bytes_failed, user_clear_bytes_failed},
+        {user_string_load, user_string_load_end, user_string_failed},
+        {user_exchange_access, user_exchange_access_end, user_exchange_failed},
+    };
+    for (const Range& range : ranges)
+        if (rip >= reinterpret_cast<std::uint64_t>(range.start) &&
+            rip < reinterpret_cast<std::uint64_t>(range.end))
+            return reinterpret_cast<std::uint64_t>(range.target);
+    return 0;
+}
+
+[[noreturn]] void kernel_fault(const TrapFrame& frame) {
+    base::Text<300> text;
+    text << "kernel exception " << frame.vector << " error " << base::hex(frame.error) << " rip "
+         << base::hex(frame.rip) << " rsp " << base::hex(frame.rsp) << " cr2 " << base::hex(cpu::read_cr<2>())
+         << " rbp " << base::hex(frame.rbp);
+    log(text.view());
+    base::fail("exception in the kernel", "", 0);
+}
+
+} // namespace
+
+extern "C" void handle_user_trap(TrapFrame* frame) {
+    switch (frame->vector) {
+    case machine::timer_vector:
+        timer_interrupt();
+        break;
+    case machine::spurious_vector:
+        break;
+    case vector::page_fault:
+        user_page_fault(*frame, cpu::read_cr<2>());
+        break;
+    default:
+        signal::force_fault(exception_signal(*frame));
+        break;
+    }
+    leave_kernel(*frame);
+}
+
+extern "C" void handle_kernel_trap(TrapFrame* frame) {
+    if (frame->vector == machine::timer_vector) {
+        timer_interrupt();
+        return;
+    }
+    if (frame->vector == machine::spurious_vector)
+        return;
+    if (frame->vector != vector::page_fault && frame->vector != vector::protection)
+        kernel_fault(*frame);
+    const std::uint64_t target = fix_up(frame->rip);
+    if (target == 0)
+        kernel_fault(*frame);
+    if (frame->vector == vector::page_fault) {
+        const std::uint64_t address = cpu::read_cr<2>();
+        const mm::Fault fault = current_process().space.handle_fault(address, access_of(frame->error));
+        if (fault == mm::Fault::resolved)
+            return;
+        if (fault == mm::Fault::out_of_memory)
+            out_of_memory();
+    }
+    frame->rip = target;
+}
+
+extern "C" void handle_system_call(TrapFrame* frame) {
+    const Arguments arguments{{frame->rdi, frame->rsi, frame->rdx, frame->r10, frame->r8, frame->r9}};
+    const SyscallResult result = dispatch(frame->error, arguments);
+    frame->rax = result.ok() ? *result : std::uint64_t{0} - static_cast<std::uint64_t>(result.error());
+    leave_kernel(*frame);
+}
+
+extern "C" void handle_thread_begin(TrapFrame* frame) {
+    sched::after_switch();
+    leave_kernel(*frame);
+}
+
+} // namespace uk
