@@ -10,6 +10,7 @@
 
 namespace {
 
+using namespace uk;
 using namespace uk::sched;
 
 std::vector<FutexWaiter*> woken;
