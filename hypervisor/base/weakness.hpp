@@ -23,7 +23,7 @@ enum class Weakness : std::uint32_t {
     open_counters,  // RDPMC does not exit
     any_efer,       // what EFER may not hold is swallowed instead of refused
     survive_fault,  // a triple fault becomes #UD
-    unframed,       // console output that begins like a frame goes out as it is
+    unframed,       // nothing in console output is escaped
     noisy_exits,    // every exit but the quickest kicks every CPU
     keep_memory,    // memory is not scrubbed between two lives
     keep_registers, // vector state, debug registers, CR2 neither

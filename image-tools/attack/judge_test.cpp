@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // image-tools/attack/judge_test.cpp - every way in which a case can fail is found.
+#include "hypervisor/core/audit/whole_frame_test.hpp"
 #include "image-tools/attack/attack.hpp"
 #include "image-tools/attack/junit.hpp"
 
@@ -16,8 +17,15 @@ public:
     Line() : judge_(1, 2), session_({"web", "attack-hostile", "attack-witness"}, judge_.listener()) {
         judge_.watch(session_);
     }
+    // "o 1 1": type, partition, generation.
     void frame(const std::string& head, const std::string& payload) {
-        raw("\x1e" + head + " " + std::to_string(payload.size()) + " " + payload + "\n");
+        const std::size_t space = head.rfind(' ');
+        const std::string partition = head.substr(2, space - 2);
+        raw(frames_.frame(
+            {static_cast<audit::FrameType>(head[0]),
+             partition == "hv" ? audit::hypervisor_id : static_cast<std::uint32_t>(std::stoul(partition)),
+             std::stoull(head.substr(space + 1))},
+            payload));
     }
     void raw(const std::string& bytes) {
         session_.feed(std::vector<std::uint8_t>(bytes.begin(), bytes.end()));
@@ -63,6 +71,7 @@ public:
     Judge& judge() { return judge_; }
 
 private:
+    audit::FrameLine frames_;
     Judge judge_;
     run::Session session_;
 };
@@ -196,8 +205,7 @@ TEST(Judge, WhatIsForgedAndBelievedFails) {
               "FAILED:");
     // Inside its own frames it may say what it likes; so may the record of its own note.
     EXPECT_EQ(after([](Line& line) {
-                  line.says("\x1e"
-                            "a hv 0 12 event=forged");
+                  line.says(audit::encode_frame({audit::FrameType::audit}, 4, "event=forged"));
               }),
               "passed:");
     EXPECT_EQ(after([](Line& line) {

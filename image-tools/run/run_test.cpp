@@ -17,7 +17,7 @@ using run::Session;
 class Line {
 public:
     Line& frame(audit::FrameType type, std::uint32_t partition, std::string_view payload) {
-        return raw(audit::encode_frame({type, partition, 1}, payload));
+        return raw(frames_.frame({type, partition, 1}, payload));
     }
     Line& output(std::uint32_t partition, std::string_view text) {
         return frame(audit::FrameType::output, partition, text);
@@ -41,6 +41,7 @@ public:
     [[nodiscard]] std::span<const std::uint8_t> bytes() const { return bytes_; }
 
 private:
+    audit::FrameLine frames_;
     std::vector<std::uint8_t> bytes_;
 };
 

@@ -32,10 +32,16 @@ void Session::feed(std::span<const std::uint8_t> bytes) {
                 noise_.erase(0, most_noise);
             break;
         case Got::error:
-            fault("a byte outside frames on the serial line");
+            fault("the serial line is damaged: bytes that are in no frame where frame " +
+                  std::to_string(decoder_.expected()) + " should be");
             break;
         case Got::frame:
             seen_frame_ = true;
+            if (const std::uint64_t missing = decoder_.missing(); missing != 0)
+                fault("the serial line lost frame" +
+                      (missing == 1 ? " " + std::to_string(decoder_.number() - 1)
+                                    : "s " + std::to_string(decoder_.number() - missing) + " to " +
+                                          std::to_string(decoder_.number() - 1)));
             frame();
             break;
         }
@@ -56,6 +62,7 @@ void Session::frame() {
     };
     switch (header.type) {
     case audit::FrameType::output:
+    case audit::FrameType::errors:
         if (header.partition >= partitions_.size()) {
             fault("output of a partition that is not in the plan");
             break;

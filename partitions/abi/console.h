@@ -1,15 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* partitions/abi/console.h - frames on the hypervisor's serial line. Version 1.
+/* partitions/abi/console.h - frames on the hypervisor's serial line. Format 2.
  *
- *   RS type SP partition SP generation SP length SP payload LF          RS = 0x1E, numbers decimal ASCII
+ *   RS type US number US partition US generation US payload US length US crc LF
  *
- * `length` counts the payload's bytes, at most CAISSON_FRAME_MAX; the reader takes exactly that many, whatever they are,
- * and then expects LF. Guest bytes appear only as payloads of type 'o', so a guest can neither open nor close a frame.
+ * RS = 0x1E, US = 0x1F; number, generation and length are decimal without leading zeros. In a payload RS, US and GS (0x1D)
+ * are written as GS and the byte with 0x40 flipped, so RS and US on the line are always the hypervisor's: a guest's bytes
+ * can neither open nor close a frame, whatever the line loses. At most CAISSON_FRAME_MAX bytes of payload, escapes not
+ * counted. `number` counts the frames of a boot from 0; `length` counts the bytes on the line from `type` to the end of
+ * the payload, escapes counted; `crc` is the CRC-32C (RFC 3720) of these bytes as 8 hexadecimal digits.
+ *
+ * A reader takes a frame only when syntax, length and CRC are right, goes on at the next RS, and finds by the numbers which
+ * frames are missing. Every lost, added or changed byte is found; none makes a frame that was not sent.
  * Partition is the plan's index from 0; the hypervisor itself is "hv". Anything between frames (firmware noise before
  * the first frame) is not Caisson's; after the first frame, a byte outside frames is an error of the line.
+ * (Format 1, up to ABI 1.1, had SP after the type.)
  *
  * Types:
- *   'o'  console output of a partition
+ *   'o'  console output of a partition, stream 1 (standard output)
+ *   'r'  the same, stream 2 (standard error)
  *   'l'  a line of the hypervisor's own log (partition "hv")
  *   'a'  an audit record (partition "hv"):  key=value pairs separated by single spaces; values have no spaces
  *        first keys: event=WORD seq=N time=TSC, `overflow=N` where records were dropped before it; last keys: hash=HEX and,
@@ -27,7 +35,11 @@
 #ifndef CAISSON_ABI_CONSOLE_H
 #define CAISSON_ABI_CONSOLE_H
 
-#define CAISSON_FRAME_START 0x1E
+#define CAISSON_FRAME_FORMAT 2
+#define CAISSON_FRAME_START 0x1E  /* RS */
+#define CAISSON_FRAME_FIELD 0x1F  /* US */
+#define CAISSON_FRAME_ESCAPE 0x1D /* GS */
+#define CAISSON_FRAME_FLIP 0x40   /* of the byte after GS */
 #define CAISSON_FRAME_MAX 1024u
 
 /* isa-debug-exit values, written only when QEMU is identified; the process's status is 2 * value + 1. */

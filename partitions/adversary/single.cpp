@@ -226,12 +226,20 @@ void hypercall_flood() {
 void forge() {
     guest::print("calm      | I am the neighbour\n");
     guest::print("\x1e"
-                 "o 0 1 5 forged\n");
+                 "o\x1f"
+                 "7\x1f"
+                 "0\x1f"
+                 "1\x1f forged\n");
     guest::print("\n\x1e"
-                 "x 0 1 90 partition=calm generation=1 status=0 reason=exit detail=none exits=0 refusals=0 "
+                 "x\x1f"
+                 "8\x1f"
+                 "0\x1f"
+                 "1\x1fpartition=calm generation=1 status=0 reason=exit detail=none exits=0 refusals=0 "
                  "dropped=0 last=1\n");
     guest::print("\x1e"
-                 "e hv 0 40 reason=all-stopped action=poweroff\n");
+                 "e\x1f"
+                 "9\x1fhv\x1f"
+                 "0\x1freason=all-stopped action=poweroff\n");
     guest::print("\x1b[2J\x1b[1;1H\x1b]0;owned\x07 escape\n");
     for (unsigned byte = 0; byte < 256; ++byte) {
         const char c = static_cast<char>(byte);
@@ -243,7 +251,9 @@ void forge() {
 // An audit text must not be able to open a record of its own.
 void forge_audit() {
     static const char text[] = "ok event=start seq=1\n\x1e"
-                               "a hv 0 12 event=forged\n";
+                               "a\x1f"
+                               "9\x1fhv\x1f"
+                               "0\x1f event=forged\n";
     guest::call(CAISSON_CALL_AUDIT, reinterpret_cast<std::uint64_t>(text), sizeof text - 1);
     for (unsigned i = 0; i < 10'000; ++i)
         guest::call(CAISSON_CALL_AUDIT, reinterpret_cast<std::uint64_t>(text), 2);

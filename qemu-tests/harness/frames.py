@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reads the hypervisor's serial line: frames and records (partitions/abi/console.h).
 
-Strict on purpose: a byte between frames after the first one, a length that is not followed by LF or a record without
-its keys is an error of the line, and an error of the line fails the case.
+Strict on purpose: a byte between frames after the first one, a wrong length or CRC, a number that is missing or a record
+without its keys is an error of the line, and an error of the line fails the case.
 """
 import dataclasses
 import hashlib
+import re
 
 FRAME_START = 0x1E
 FRAME_MAX = 1024
-TYPES = "olaxeb"
+FRAME = re.compile(rb"\x1e(([orlaxeb])\x1f(0|[1-9]\d*)\x1f(hv|0|[1-9]\d*)\x1f(0|[1-9]\d*)\x1f"
+                   rb"((?:[^\x1d-\x1f]|\x1d[\]^_])*))\x1f(\d+)\x1f([0-9a-f]{8})\n", re.DOTALL)
+ESCAPED = re.compile(rb"\x1d(.)", re.DOTALL)
 REQUIRED = {
     "x": ["partition", "generation", "status", "reason", "detail", "exits", "refusals", "dropped", "started",
           "first_output", "ended", "last"],
@@ -19,12 +22,32 @@ REQUIRED = {
 }
 
 
+def _crc_table():
+    table = []
+    for value in range(256):
+        for _ in range(8):
+            value = value >> 1 ^ 0x82F63B78 if value & 1 else value >> 1
+        table.append(value)
+    return table
+
+
+CRC_TABLE = _crc_table()
+
+
+def crc32c(data):
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc = CRC_TABLE[(crc ^ byte) & 0xFF] ^ crc >> 8
+    return crc ^ 0xFFFFFFFF
+
+
 @dataclasses.dataclass
 class Frame:
     type: str
     partition: str  # "hv" or the plan's index
     generation: int
     payload: bytes
+    number: int = 0
 
 
 @dataclasses.dataclass
@@ -55,38 +78,30 @@ class Line:
             self.noise = data
             return
         self.noise = data[:at]
+        expected = 0
         while at < len(data):
             if data[at] != FRAME_START:
                 self.errors.append(f"byte {data[at]:#04x} at {at} stands outside every frame")
                 return
-            end = self._frame(data, at)
-            if end is None:
+            found = FRAME.match(data, at)
+            if found is None:
+                self.errors.append(f"frame {expected} at {at} is malformed or cut short: {data[at:at + 60]!r}")
                 return
-            at = end
-
-    def _frame(self, data, at):
-        fields, position = [], at + 1
-        for index in range(4):
-            space = data.find(b" ", position, position + 24)
-            if space < 0:
-                self.errors.append(f"frame at {at}: its head is cut short or malformed")
-                return None
-            fields.append(data[position:space])
-            position = space + 1
-        try:
-            kind, partition = fields[0].decode("ascii"), fields[1].decode("ascii")
-            generation, length = int(fields[2]), int(fields[3])
-        except ValueError:
-            self.errors.append(f"frame at {at}: malformed head {data[at:position]!r}")
-            return None
-        if len(kind) != 1 or kind not in TYPES or not (partition == "hv" or partition.isdigit()) or not 0 <= length <= FRAME_MAX:
-            self.errors.append(f"frame at {at}: malformed head {data[at:position]!r}")
-            return None
-        if data[position + length:position + length + 1] != b"\n":
-            self.errors.append(f"frame at {at}: {length} bytes of payload are not followed by LF")
-            return None
-        self.frames.append(Frame(kind, partition, generation, data[position:position + length]))
-        return position + length + 1
+            covered, kind, number, partition, generation, payload, length, crc = found.groups()
+            number = int(number)
+            if int(length) != len(covered) or int(crc, 16) != crc32c(covered):
+                self.errors.append(f"frame {number} at {at}: its length or CRC is wrong")
+                return
+            if number not in (0, expected):  # 0: a machine that begins again
+                self.errors.append(f"frame {number} at {at} stands where frame {expected} should be")
+                return
+            expected = number + 1
+            payload = ESCAPED.sub(lambda byte: bytes([byte[1][0] ^ 0x40]), payload)
+            if len(payload) > FRAME_MAX:
+                self.errors.append(f"frame {number} at {at}: {len(payload)} bytes of payload are too many")
+                return
+            self.frames.append(Frame(kind.decode(), partition.decode(), int(generation), payload, number))
+            at = found.end()
 
     def _record(self, frame):
         keys = {}
@@ -130,8 +145,12 @@ class Line:
         return self.names.get(partition, partition)
 
     def output(self, name):
-        """Every console byte of the partition called NAME, all generations."""
-        return b"".join(f.payload for f in self.frames if f.type == "o" and self.name(f.partition) == name)
+        """Every console byte of the partition called NAME, both streams in order, all generations."""
+        return b"".join(f.payload for f in self.frames if f.type in "or" and self.name(f.partition) == name)
+
+    def error_output(self, name):
+        """What of it came on stream 2."""
+        return b"".join(f.payload for f in self.frames if f.type == "r" and self.name(f.partition) == name)
 
     def audit(self):
         """Audit records as dictionaries, with the partition's name."""

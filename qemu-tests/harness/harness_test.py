@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -43,9 +44,12 @@ contains = ["hello"]
 """
 
 
-def frame(kind, partition, payload, generation=1):
+def frame(kind, partition, payload, generation=1, number=0):
+    """Number 0 fits everywhere: as the first of a machine that begins again."""
     payload = payload if isinstance(payload, bytes) else payload.encode()
-    return b"\x1e%s %s %d %d " % (kind.encode(), partition.encode(), generation, len(payload)) + payload + b"\n"
+    payload = re.sub(rb"[\x1d-\x1f]", lambda byte: bytes([0x1D, byte[0][0] ^ 0x40]), payload)
+    body = b"%s\x1f%d\x1f%s\x1f%d\x1f%s" % (kind.encode(), number, partition.encode(), generation, payload)
+    return b"\x1e%s\x1f%d\x1f%08x\n" % (body, len(body), frames.crc32c(body))
 
 
 def end(status=3, exits=1, last=1, generation=1):
@@ -171,7 +175,8 @@ exit {status}
         three = audit("start partition=web", "note text=x", "closed")
         rest = OUTPUT + end() + MACHINE_END
         self.fails("the chain is broken", LOG + START + three[2] + rest)
-        self.fails("the chain is broken", LOG + three[0] + three[1].replace(b"text=x", b"text=y") + three[2] + rest)
+        other = frame("a", "hv", frames.Line(three[1]).frames[0].payload.replace(b"text=x", b"text=y"))
+        self.fails("the chain is broken", LOG + three[0] + other + three[2] + rest)
         self.fails("the chain is broken", LOG + three[1] + three[0] + three[2] + rest)
         self.fails("no closing record", LOG + three[0] + three[1] + rest)
 
@@ -179,7 +184,15 @@ exit {status}
         self.fails("stands outside every frame", LOG + b"x" + START + OUTPUT + end() + CLOSED + MACHINE_END)
 
     def test_length_that_lies(self):
-        self.fails("not followed by LF", LOG + START + b"\x1eo 0 1 3 hello\n" + OUTPUT + end() + CLOSED + MACHINE_END)
+        short = frame("o", "0", "hello").replace(b"hello", b"hell")
+        self.fails("its length or CRC is wrong", LOG + START + short + OUTPUT + end() + CLOSED + MACHINE_END)
+
+    def test_checksum_that_lies(self):
+        other = frame("o", "0", "hello").replace(b"hello", b"hallo")
+        self.fails("its length or CRC is wrong", LOG + START + other + OUTPUT + end() + CLOSED + MACHINE_END)
+
+    def test_frame_that_is_missing(self):
+        self.fails("frame 3 at 25 stands where frame 1 should be", LOG + frame("o", "0", "hello\n", number=3) + end() + MACHINE_END)
 
     def test_cut_line(self):
         self.fails("serial line", (LOG + START + OUTPUT + end() + CLOSED + MACHINE_END)[:-3])
@@ -278,16 +291,21 @@ class CaseTest(unittest.TestCase):
 
 class FramesTest(unittest.TestCase):
     def test_payload_may_hold_anything(self):
-        line = frames.Line(frame("o", "0", b"\x1e\n\x00 x") + end())
+        line = frames.Line(frame("o", "0", b"\x1e\n\x00 x\x1d\x1f") + frame("r", "0", "bad", number=1) + end())
         self.assertEqual(line.errors, [])
-        self.assertEqual(line.output("web"), b"\x1e\n\x00 x")
+        self.assertEqual(line.output("web"), b"\x1e\n\x00 x\x1d\x1fbad")
+        self.assertEqual(line.error_output("web"), b"bad")
+
+    def test_bytes_are_those_of_the_encoder(self):
+        # hypervisor/core/audit/frame_test.cpp has the same.
+        self.assertEqual(frame("o", "3", "hi", number=12), b"\x1eo\x1f12\x1f3\x1f1\x1fhi\x1f11\x1f6326880d\n")
 
     def test_no_frame_at_all(self):
         line = frames.Line(b"SeaBIOS")
         self.assertEqual((line.noise, line.frames, line.errors), (b"SeaBIOS", [], []))
 
     def test_too_long(self):
-        self.assertTrue(frames.Line(b"\x1eo 0 1 1025 " + b"a" * 1025 + b"\n").errors)
+        self.assertTrue(frames.Line(frame("o", "0", b"a" * 1025)).errors)
 
 
 def small_case(*names, **keys):

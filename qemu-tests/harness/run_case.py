@@ -38,7 +38,7 @@ def consoles_of(line, run):
     if line.noise:
         consoles["before the first frame"] = line.noise.decode("utf-8", "replace")
     consoles.update({name: line.output(name).decode("utf-8", "replace") for name in
-                     sorted({line.name(f.partition) for f in line.frames if f.type == "o"})})
+                     sorted({line.name(f.partition) for f in line.frames if f.type in "or"})})
     if run.stderr:
         consoles["emulator"] = run.stderr.decode("utf-8", "replace")
     return consoles

@@ -5,7 +5,6 @@
 #include "arch/x86_64/cpu/ports.hpp"
 #include "drivers/uart/uart.hpp"
 #include "hypervisor/base/fixed_vector.hpp"
-#include "hypervisor/base/weakness.hpp"
 #include "hypervisor/core/plan/format.hpp"
 
 #include <algorithm>
@@ -20,6 +19,7 @@ constinit std::atomic<std::uint64_t> waiting{0}; // bit n: partition n's ring ha
 constinit TicketLock appending;                  // of audit records; never held while the line is waited for
 constinit audit::Log audit_log;
 constinit std::atomic<bool> seized{false};
+constinit std::uint64_t next_frame = 0; // the line's holder only
 
 // With more rounds the holder would work for its neighbours without end.
 constexpr unsigned rounds_a_turn = 4;
@@ -30,14 +30,11 @@ constexpr unsigned audit_records_a_round = 4;
 static_assert(plan::max_partitions <= 64);
 
 void send(const audit::FrameHeader& header, std::span<const char> payload) {
-    if (base::weak(base::Weakness::unframed) && header.type == audit::FrameType::output &&
-        payload[0] == CAISSON_FRAME_START)
-        return uart.write(std::as_bytes(payload));
-    const audit::FrameHead head = audit::encode_head(header, payload.size());
-    uart.write(std::as_bytes(std::span{head.view()}));
-    uart.write(std::as_bytes(payload));
-    constexpr char end = '\n';
-    uart.write(std::as_bytes(std::span{&end, 1}));
+    audit::FrameEncoder frame;
+    frame.begin(header, next_frame++, payload);
+    std::array<char, 64> piece{};
+    while (!frame.done())
+        uart.write(std::as_bytes(std::span{piece}.first(frame.fill(piece))));
 }
 
 // True when the ring is empty afterwards.
