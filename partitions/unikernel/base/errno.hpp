@@ -18,7 +18,10 @@ enum class Errno : int {
     protonosupport = 93, opnotsupp = 95, afnosupport = 97, addrinuse = 98, addrnotavail = 99, netunreach = 101,
     connaborted = 103, connreset = 104, nobufs = 105, isconn = 106, notconn = 107, timedout = 110,
     connrefused = 111, already = 114, inprogress = 115,
-    restart_sys = 512, // inside the kernel only: restart after a signal handler if SA_RESTART, else EINTR
+    // Inside the kernel only, of a call that a signal interrupted; EINTR where they do not say otherwise.
+    restart_sys = 512,             // made again after a handler with SA_RESTART, and when no handler ran
+    restart_without_handler = 514, // made again when no handler ran
+    restart_block = 516,           // goes on through restart_syscall(2) when no handler ran
 };
 // clang-format on
 

@@ -96,7 +96,10 @@ void put_stat(const Process& process, const Thread& thread, TextSink& out) {
     number(static_cast<unsigned>(process.session));
     out << " 0 -1 0 0 0 0 0"; // terminal, its group, flags, faults
     number(sched::process_cpu_ns(process) / tick_ns);
-    out << " 0 0 0 20 0"; // system and children's time, priority, nice
+    out << " 0 0 0"; // system and children's time
+    const int nice = thread.nice;
+    number(static_cast<unsigned>(20 + nice)); // priority
+    out << (nice < 0 ? " -" : " ") << static_cast<std::uint64_t>(nice < 0 ? -nice : nice);
     number(process.thread_count);
     out << " 0 0"; // itrealvalue, start time
     number(process.space.ranges().total());
@@ -145,8 +148,8 @@ void put_status(const Process& process, const Thread& thread, TextSink& out) {
     put_field(out, "VmRSS:\t", process.space.resident_pages() * page_kib);
     put_field(out, "VmPTE:\t", process.space.table_pages() * page_kib);
     line("Threads:", process.thread_count);
-    set("SigPnd:", thread.pending.set);
-    set("ShdPnd:", process.pending.set);
+    set("SigPnd:", thread.pending.set());
+    set("ShdPnd:", process.pending.set());
     set("SigBlk:", thread.blocked);
     line("NoNewPrivs:", process.no_new_privileges ? 1 : 0);
     out << "Seccomp:\t0\nCpus_allowed:\t1\nCpus_allowed_list:\t0\nMems_allowed_list:\t0\nvoluntary_ctxt_"

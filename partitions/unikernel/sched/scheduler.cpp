@@ -34,6 +34,7 @@ Thread* ready_last = nullptr;
 Thread* dead = nullptr; // left by the thread that ran before; its stack was in use until the switch
 Deadline slice_end = never;
 bool slice_over = false;
+bool idle = false;
 
 Thread* take_ready() {
     Thread* thread = ready_first;
@@ -48,7 +49,7 @@ Thread* take_ready() {
 
 void free_thread(Thread& thread) {
     mm::unmap_kernel_stack(thread.stack_end);
-    mm::free(thread.pending.information);
+    thread.pending.flush(~signal::Set{0}, thread.process->account);
     mm::destroy(&thread);
 }
 
@@ -88,15 +89,20 @@ void set_slice() {
 // Leaves the current thread, which is in the queue, asleep or dead.
 void switch_away() {
     Thread& previous = *running;
+    const std::uint64_t left = monotonic_ns();
+    previous.cpu_ns += left - previous.switched_in;
+    previous.switched_in = left;
     Thread* next = take_ready();
-    while (next == nullptr) {
-        program_timer(never);
-        idle_wait();
-        next = take_ready();
+    if (next == nullptr) {
+        idle = true; // nobody's time
+        while (next == nullptr) {
+            program_timer(never);
+            idle_wait();
+            next = take_ready();
+        }
+        idle = false;
+        previous.switched_in = monotonic_ns();
     }
-    const std::uint64_t now = monotonic_ns();
-    previous.cpu_ns += now - previous.switched_in;
-    previous.switched_in = now;
     if (next != &previous) {
         if (previous.state == ThreadState::dead)
             dead = &previous;
@@ -227,7 +233,7 @@ Status wait(WaitQueue& queue, Deadline deadline) {
 }
 
 std::uint64_t thread_cpu_ns(const Thread& thread) {
-    return thread.cpu_ns + (&thread == running ? monotonic_ns() - thread.switched_in : 0);
+    return thread.cpu_ns + (&thread == running && !idle ? monotonic_ns() - thread.switched_in : 0);
 }
 
 std::uint64_t process_cpu_ns(const Process& process) {

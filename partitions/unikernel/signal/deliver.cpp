@@ -4,167 +4,96 @@
 #include "partitions/unikernel/machine/cpu.hpp"
 #include "partitions/unikernel/mm/user.hpp"
 #include "partitions/unikernel/sched/scheduler.hpp"
+#include "partitions/unikernel/signal/alternate_stack.hpp"
 #include "partitions/unikernel/signal/frame_layout.hpp"
+#include "partitions/unikernel/signal/rules.hpp"
 #include "partitions/unikernel/signal/signals.hpp"
 
 #include <cstring>
-#include <utility>
 
 namespace uk::signal {
 
 namespace {
 
-constexpr std::uint64_t system_call_bytes = 2; // SYSCALL, run again by going back over it
-constexpr std::uint32_t stack_on = 1, stack_disabled = 2, stack_autodisarm = 0x80000000;
+constexpr std::uint64_t protection_vector = 13; // #GP
 
-enum class Default { terminate, ignore, stop };
-
-Default default_of(int number) {
-    switch (number) {
-    case child:
-    case cont:
-    case urg:
-    case winch:
-        return Default::ignore;
-    case stop:
-    case tstp:
-    case ttin:
-    case ttou:
-        return Default::stop;
-    default:
-        return Default::terminate;
-    }
-}
-
-bool was_interrupted(const TrapFrame& frame) {
-    return frame.vector == system_call_vector &&
-           frame.rax == std::uint64_t{0} - static_cast<std::uint64_t>(Errno::restart_sys);
-}
-
-void restart_call(TrapFrame& frame) {
-    frame.rax = frame.error;
-    frame.rip -= system_call_bytes;
-}
-
-bool on_stack(const AlternateStack& stack, std::uint64_t address) {
-    return (stack.flags & stack_disabled) == 0 && address > stack.base && address - stack.base <= stack.bytes;
-}
-
-Status write_vectors(std::uint64_t to, Thread& thread) {
+VectorArea vector_area() {
     const machine::Features& features = machine::features();
+    return {static_cast<std::uint32_t>(features.vector_bytes), features.xcr0, features.xsave};
+}
+
+Status write_vectors(std::uint64_t to, Thread& thread, const VectorArea& area) {
     machine::save_vectors(thread.vector_state);
-    VectorMark mark{};
-    if (features.xsave) {
-        mark.magic = extended_magic;
-        mark.extended_bytes = features.vector_bytes + trailing_magic_bytes;
-        mark.features = features.xcr0;
-        mark.bytes = features.vector_bytes;
-    }
+    const VectorMark mark = mark_of(area);
     std::memcpy(thread.vector_state + vector_mark_offset, &mark, sizeof(mark));
-    CAISSON_TRY(mm::copy_out(mm::UserAddress{to}, thread.vector_state, features.vector_bytes));
-    return mm::write_user(mm::UserAddress{to + features.vector_bytes}, trailing_magic);
+    CAISSON_TRY(mm::copy_out(mm::UserAddress{to}, thread.vector_state, area.bytes));
+    return mm::write_user(mm::UserAddress{to + area.bytes}, trailing_magic);
 }
 
 // Puts the frame on the program's stack and sets the registers for the handler.
-Status enter_handler(TrapFrame& frame, Thread& thread, const Action& action, const Information& information,
-                     Set mask_to_restore) {
-    AlternateStack& alternate = thread.alternate_stack;
-    const bool switch_stack = (action.flags & action_flag::on_stack) != 0 &&
-                              (alternate.flags & stack_disabled) == 0 && !on_stack(alternate, frame.rsp);
-    const std::uint64_t top = switch_stack ? alternate.base + alternate.bytes : frame.rsp - red_zone_bytes;
-    const FramePlace place = place_frame(top, machine::features().vector_bytes);
-    if (place.frame == 0 || (switch_stack && place.frame < alternate.base))
-        return base::Failure{Errno::fault};
-
-    SignalFrame out{};
-    out.return_address = action.restorer;
-    out.context_flags = context_flag::stack_segment | context_flag::strict_stack_segment |
-                        (machine::features().xsave ? context_flag::extended_vectors : 0);
-    out.stack = {alternate.base, alternate.flags, 0, alternate.bytes};
-    if (on_stack(alternate, frame.rsp))
-        out.stack.flags |= stack_on;
-    out.registers = to_user(frame);
-    out.registers.vectors = place.vectors;
-    out.registers.old_mask = mask_to_restore;
-    if (frame.vector != system_call_vector) {
-        out.registers.vector = frame.vector;
-        out.registers.error = frame.error;
-        out.registers.cr2 = information.address;
-    }
-    out.mask = mask_to_restore;
-    out.information = to_user(information);
-    CAISSON_TRY(write_vectors(place.vectors, thread));
-    CAISSON_TRY(mm::write_user(mm::UserAddress{place.frame}, out));
-
-    if ((alternate.flags & stack_autodisarm) != 0)
-        alternate = {};
-    frame.rdi = static_cast<std::uint64_t>(information.number);
-    frame.rsi = place.frame + offsetof(SignalFrame, information);
-    frame.rdx = place.frame + offsetof(SignalFrame, context_flags);
-    frame.rax = 0;
-    frame.rip = action.handler;
-    frame.rsp = place.frame;
-    frame.rflags &= ~(rflags::direction | rflags::trap | rflags::resume);
-    frame.cs = user_code_selector;
-    frame.ss = user_data_selector;
+Status enter_handler(TrapFrame& frame, Thread& thread, const Step& step, Set mask) {
+    const VectorArea area = vector_area();
+    const HandlerEntry entry = CAISSON_TRY(prepare_handler(frame, thread.alternate_stack, thread.last_fault,
+                                                           step.action, step.information, mask, area));
+    CAISSON_TRY(write_vectors(entry.place.vectors, thread, area));
+    CAISSON_TRY(mm::write_user(mm::UserAddress{entry.place.frame}, entry.frame));
+    begin_handler(frame, entry, step.action);
+    if ((thread.alternate_stack.flags & stack_flag::autodisarm) != 0)
+        thread.alternate_stack = {};
     return base::success;
 }
 
-void run_handler(TrapFrame& frame, Thread& thread, Action& slot, const Information& information) {
-    const Action action = slot;
-    if (was_interrupted(frame)) {
-        if ((action.flags & action_flag::restart) != 0)
-            restart_call(frame);
-        else
-            frame.rax = std::uint64_t{0} - static_cast<std::uint64_t>(Errno::intr);
+Information stack_fault() {
+    Information fault;
+    fault.number = segv;
+    fault.code = code::kernel;
+    return fault;
+}
+
+void run_handler(TrapFrame& frame, Thread& thread, const Step& step) {
+    settle_for_handler(frame, thread, step.action.flags);
+    const Set mask = take_mask_to_restore(thread);
+    if (enter_handler(frame, thread, step, mask).ok()) {
+        thread.blocked = mask_of_handler(thread, step.action, step.information.number);
+        return;
     }
-    const Set mask = thread.restore_blocked ? thread.saved_blocked : thread.blocked;
-    if ((action.flags & action_flag::restorer) == 0 ||
-        !enter_handler(frame, thread, action, information, mask).ok()) {
-        Information fault;
-        fault.number = segv;
-        fault.code = code::kernel;
-        die(frame, fault);
-    }
-    frame.vector = 0; // the interrupted call is settled
-    thread.restore_blocked = false;
-    Set blocked = thread.blocked | action.mask;
-    if ((action.flags & action_flag::no_defer) == 0)
-        blocked |= bit(information.number);
-    set_blocked(thread, blocked);
-    if ((action.flags & action_flag::reset_hand) != 0)
-        slot = {};
+    // There is no room for its frame: SIGSEGV, which may have another stack; for SIGSEGV itself the end.
+    thread.blocked = mask;
+    if (step.information.number == segv)
+        die(frame, stack_fault());
+    force_fault(stack_fault());
 }
 
 } // namespace
+
+bool has_to_act(const TrapFrame& frame) {
+    const Thread& thread = current();
+    return must_look(thread) || thread.restore_blocked || was_interrupted(frame) || !can_return_to(frame.rip);
+}
 
 void act_on_pending(TrapFrame& frame) {
     Thread& thread = current();
     if (thread.ending)
         end_thread();
-    const Information information = take(thread, ~thread.blocked);
-    if (information.number == 0) {
-        if (was_interrupted(frame))
-            restart_call(frame);
-        frame.vector = 0;
-        if (std::exchange(thread.restore_blocked, false))
-            thread.blocked = thread.saved_blocked;
-        return;
+    if (!can_return_to(frame.rip)) {
+        // The CPU would raise #GP in the kernel, on the way out.
+        thread.last_fault.vector = protection_vector;
+        thread.last_fault.error = 0;
+        force_fault(stack_fault());
     }
-    Action& action = thread.process->actions[static_cast<unsigned>(information.number - 1)];
-    if (action.handler == handler_ignore)
+    const Step step = next_step(thread, *thread.process);
+    switch (step.act) {
+    case Act::nothing:
+        settle_without_handler(frame);
+        thread.blocked = take_mask_to_restore(thread);
         return;
-    if (action.handler != handler_default) {
-        run_handler(frame, thread, action, information);
+    case Act::next:
         return;
-    }
-    switch (default_of(information.number)) {
-    case Default::ignore:
+    case Act::handler:
+        run_handler(frame, thread, step);
         return;
-    case Default::stop: // nobody could continue the only process
-        return;
-    case Default::terminate:
-        die(frame, information);
+    case Act::terminate:
+        die(frame, step.information);
     }
 }
 
@@ -174,7 +103,7 @@ bool restore_from_frame(TrapFrame& frame) {
     const auto saved = mm::read_user<SignalFrame>(mm::UserAddress{at});
     if (!saved.ok())
         return false;
-    const machine::Features& features = machine::features();
+    const VectorArea area = vector_area();
     if (saved->registers.vectors == 0) {
         machine::restore_vectors(machine::initial_vectors());
     } else {
@@ -183,18 +112,18 @@ bool restore_from_frame(TrapFrame& frame) {
             return false;
         VectorMark mark{};
         std::memcpy(&mark, thread.vector_state + vector_mark_offset, sizeof(mark));
-        const bool extended =
-            features.xsave && mark.magic == extended_magic && mark.bytes == features.vector_bytes;
-        if (extended && !mm::copy_in(thread.vector_state, from, features.vector_bytes).ok())
+        const bool whole = is_whole(mark, area);
+        if (whole && !mm::copy_in(thread.vector_state, from, area.bytes).ok())
             return false;
-        sanitize_vectors(thread.vector_state, features.vector_bytes, features.xcr0, extended);
+        sanitize_vectors(thread.vector_state, area.bytes, area.features, whole);
         machine::restore_vectors(thread.vector_state);
     }
     from_user(saved->registers, frame);
     frame.vector = 0;
     set_blocked(thread, saved->mask);
-    thread.alternate_stack = {saved->stack.base, saved->stack.bytes,
-                              saved->stack.flags & (stack_disabled | stack_autodisarm)};
+    thread.restart.function = nullptr; // what it interrupted was settled
+    (void)change_alternate(thread.alternate_stack, saved->stack,
+                           frame.rsp); // as on Linux, what is refused stays
     return true;
 }
 

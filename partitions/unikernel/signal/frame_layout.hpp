@@ -6,6 +6,7 @@
 // asm/siginfo.h.
 #pragma once
 
+#include "partitions/unikernel/base/errno.hpp"
 #include "partitions/unikernel/machine/trap_frame.hpp"
 #include "partitions/unikernel/task/signal_state.hpp"
 
@@ -55,6 +56,13 @@ struct SignalFrame {
 };
 static_assert(sizeof(SignalFrame) == 440);
 
+namespace stack_flag { // ss_flags
+inline constexpr std::uint32_t on = 1, disabled = 2, autodisarm = 0x80000000;
+} // namespace stack_flag
+
+// The program runs on its alternate stack. One that disarms itself is never the one in use.
+[[nodiscard]] bool on_alternate(const AlternateStack& stack, std::uint64_t rsp);
+
 namespace context_flag {
 inline constexpr std::uint64_t extended_vectors = 1, stack_segment = 2, strict_stack_segment = 4;
 } // namespace context_flag
@@ -90,6 +98,16 @@ constexpr FramePlace place_frame(std::uint64_t stack, std::uint64_t vector_bytes
     return {frame, vectors};
 }
 
+// The vector state of this CPU: how long its XSAVE area is and what is in it.
+struct VectorArea {
+    std::uint32_t bytes = 512;
+    std::uint64_t features = 0; // XCR0
+    bool extended = false;      // XSAVE, not FXSAVE
+};
+[[nodiscard]] VectorMark mark_of(const VectorArea& area);
+// The mark that a program left says that the whole area is there.
+[[nodiscard]] bool is_whole(const VectorMark& mark, const VectorArea& area);
+
 // The most that a frame takes: AT_MINSIGSTKSZ.
 constexpr std::uint64_t frame_bytes_max(std::uint64_t vector_bytes) {
     return vector_bytes + trailing_magic_bytes + 63 + sizeof(SignalFrame) + 15 + 8 + red_zone_bytes;
@@ -99,6 +117,24 @@ constexpr std::uint64_t frame_bytes_max(std::uint64_t vector_bytes) {
 // Takes the registers over; what a program may not choose (selectors, privileged flags) keeps its value.
 void from_user(const UserRegisters& registers, TrapFrame& frame);
 [[nodiscard]] UserInformation to_user(const Information& information);
+
+// A handler's frame, and where it goes.
+struct HandlerEntry {
+    FramePlace place;
+    SignalFrame frame;
+};
+// EFAULT where it does not fit: below address 0, or below the alternate stack that is or would be in use.
+[[nodiscard]] Result<HandlerEntry> prepare_handler(const TrapFrame& frame, const AlternateStack& alternate,
+                                                   const LastFault& fault, const Action& action,
+                                                   const Information& information, Set mask_to_restore,
+                                                   const VectorArea& vectors);
+// The registers with which the handler begins.
+void begin_handler(TrapFrame& frame, const HandlerEntry& entry, const Action& action);
+
+// What an x87 or SSE exception was (si_code), by the exception flags that are set and not masked.
+[[nodiscard]] int float_code(std::uint32_t raised);
+[[nodiscard]] std::uint32_t x87_raised(std::uint16_t control, std::uint16_t status);
+[[nodiscard]] std::uint32_t sse_raised(std::uint32_t mxcsr);
 
 // A vector area that came from a program, made safe for XRSTOR / FXRSTOR: only enabled features, reserved
 // bits zero. `area` has `bytes` bytes (512 without XSAVE).

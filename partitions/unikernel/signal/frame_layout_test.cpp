@@ -86,4 +86,87 @@ TEST(Information, FaultsCarryAnAddressAndSendersAnIdentity) {
     EXPECT_EQ(to_user(sent).sender.user, 9u);
 }
 
+TEST(SignalFrame, GoesWhereTheActionSays) {
+    TrapFrame at{};
+    at.rip = 0x401000, at.rsp = 0x7F0000, at.rbx = 7,
+    at.rflags = rflags::direction | rflags::trap | rflags::interrupt;
+    const AlternateStack alternate{0x20000, 0x4000, 0};
+    const LastFault fault{14, 6, 0x1234};
+    const Action plain{0x5000, action_flag::restorer, 0x6000, 0},
+        switching{0x5000, action_flag::restorer | action_flag::on_stack, 0x6000, 0};
+    Information information;
+    information.number = 10;
+    const VectorArea area{832, 7, true};
+
+    const auto normal = prepare_handler(at, alternate, fault, plain, information, 0x55, area);
+    ASSERT_TRUE(normal.ok());
+    EXPECT_LT(normal->place.vectors + 832, at.rsp - red_zone_bytes);
+    EXPECT_EQ(normal->frame.return_address, 0x6000u);
+    EXPECT_EQ(normal->frame.mask, 0x55u);
+    EXPECT_EQ(normal->frame.registers.cr2, 0x1234u);
+    EXPECT_EQ(normal->frame.registers.vector, 14u);
+    EXPECT_EQ(normal->frame.context_flags, 7u);
+    const auto moved = prepare_handler(at, alternate, fault, switching, information, 0, {512, 0, false});
+    ASSERT_TRUE(moved.ok());
+    EXPECT_TRUE(on_alternate(alternate, moved->place.frame));
+    EXPECT_EQ(moved->frame.context_flags, 6u);
+
+    begin_handler(at, *moved, switching);
+    EXPECT_EQ(at.rip, 0x5000u);
+    EXPECT_EQ(at.rdi, 10u);
+    EXPECT_EQ(at.rsp, moved->place.frame);
+    EXPECT_EQ(at.rflags, rflags::interrupt);
+    EXPECT_EQ(at.rbx, 7u);
+
+    // The next one nests on the stack that is in use, until it is full.
+    unsigned nested = 0;
+    for (;; ++nested) {
+        const auto again = prepare_handler(at, alternate, fault, switching, information, 0, area);
+        if (!again.ok()) {
+            EXPECT_EQ(again.error(), Errno::fault);
+            break;
+        }
+        EXPECT_LT(again->place.frame, at.rsp);
+        EXPECT_GT(again->place.frame, alternate.base);
+        begin_handler(at, *again, switching);
+    }
+    EXPECT_GE(nested, 8u);
+}
+
+TEST(SignalFrame, HasToFit) {
+    TrapFrame at{};
+    at.rsp = 0x7F0000;
+    Information information;
+    information.number = usr1;
+    const Action action{0x5000, action_flag::restorer | action_flag::on_stack, 0, 0};
+    EXPECT_FALSE(prepare_handler(at, {}, {}, {0x5000, 0, 0, 0}, information, 0, {}).ok()); // no way back
+    EXPECT_FALSE(prepare_handler(at, {0x20000, 900, 0}, {}, action, information, 0, {}).ok());
+    EXPECT_TRUE(prepare_handler(at, {0x20000, 2048, 0}, {}, action, information, 0, {}).ok());
+    EXPECT_TRUE(prepare_handler(at, {}, {}, action, information, 0, {}).ok()); // none is set: the normal one
+    at.rsp = 300;
+    EXPECT_FALSE(prepare_handler(at, {}, {}, action, information, 0, {}).ok());
+}
+
+TEST(SignalFrame, SaysWhetherAllOfTheVectorsAreThere) {
+    const VectorArea area{832, 7, true};
+    VectorMark mark = mark_of(area);
+    EXPECT_TRUE(is_whole(mark, area));
+    EXPECT_EQ(mark.extended_bytes, 836u);
+    EXPECT_FALSE(is_whole(mark, {832, 7, false}));
+    EXPECT_FALSE(is_whole(mark, {576, 3, true}));
+    mark.magic = 0;
+    EXPECT_FALSE(is_whole(mark, area));
+    EXPECT_EQ(mark_of({512, 0, false}).magic, 0u);
+}
+
+TEST(FloatingPoint, SaysWhichException) {
+    EXPECT_EQ(float_code(x87_raised(0x37B, 0x0084)), FPE_FLTDIV); // control: only "divide" is not masked
+    EXPECT_EQ(float_code(x87_raised(0x37F, 0x0084)), code::fpe_unknown);
+    EXPECT_EQ(float_code(sse_raised(0x1E80 | 0x22)), FPE_FLTUND); // denormal, not masked; inexact, masked
+    EXPECT_EQ(float_code(1 | 4), FPE_FLTINV);
+    EXPECT_EQ(float_code(8 | 32), FPE_FLTOVF);
+    EXPECT_EQ(float_code(16), FPE_FLTUND);
+    EXPECT_EQ(float_code(32), FPE_FLTRES);
+}
+
 } // namespace

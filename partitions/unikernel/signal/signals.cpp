@@ -2,99 +2,82 @@
 // partitions/unikernel/signal/signals.cpp - pending signals: sending, choosing, masking. See signals.hpp.
 #include "partitions/unikernel/signal/signals.hpp"
 
-#include "partitions/unikernel/mm/heap.hpp"
 #include "partitions/unikernel/sched/scheduler.hpp"
-
-#include <bit>
+#include "partitions/unikernel/signal/interval_timer.hpp"
+#include "partitions/unikernel/signal/rules.hpp"
 
 namespace uk::signal {
 
 namespace {
 
-bool ignored_by_default(int number) {
-    return number == child || number == cont || number == urg || number == winch;
-}
-
-bool is_ignored(const Process& process, int number) {
-    const Action& action = process.actions[static_cast<unsigned>(number - 1)];
-    return action.handler == handler_ignore ||
-           (action.handler == handler_default && ignored_by_default(number));
-}
-
-void enter(Pending& pending, const Information& information) {
-    const auto index = static_cast<unsigned>(information.number - 1);
-    if ((pending.set & bit(information.number)) != 0)
-        return; // one of each
-    if (pending.information == nullptr) {
-        pending.information = static_cast<Information*>(mm::allocate(sizeof(Information) * count));
-        if (pending.information != nullptr)
-            for (unsigned i = 0; i < count; ++i)
-                std::construct_at(pending.information + i);
-    }
-    pending.set |= bit(information.number);
-    if (pending.information != nullptr)
-        pending.information[index] = information;
-}
-
-Information take_from(Pending& pending, Set wanted) {
-    Set set = pending.set & wanted;
-    if (set == 0)
-        return {};
-    if ((set & synchronous) != 0)
-        set &= synchronous;
-    const int number = std::countr_zero(set) + 1;
-    pending.set &= ~bit(number);
-    if (pending.information != nullptr)
-        return pending.information[number - 1];
-    Information information; // no memory for more
-    information.number = number;
-    return information;
-}
-
 bool may_take(const Thread& thread, int number) {
-    return thread.state != ThreadState::dead && ((thread.blocked & ~thread.awaited) & bit(number)) == 0;
+    return thread.state != ThreadState::dead && (thread.accepted() & bit(number)) != 0;
+}
+
+// The limit may have changed since the last signal.
+Account& account_of(Process& process) {
+    process.account.limit = process.limits[static_cast<unsigned>(Resource::pending_signals)].soft;
+    return process.account;
+}
+
+// Who sees a signal to the process: the current thread if it may, else the first that may.
+Thread* choose(Process& process, int number) {
+    Thread* chosen = nullptr;
+    for (Thread* thread = process.threads; thread != nullptr; thread = thread->next_in_process)
+        if (may_take(*thread, number) && (chosen == nullptr || thread == &current()))
+            chosen = thread;
+    return chosen;
 }
 
 } // namespace
 
-void send_to_process(Process& process, const Information& information) {
-    Thread* chosen = nullptr;
-    bool blocked_everywhere = true;
-    for (Thread* thread = process.threads; thread != nullptr; thread = thread->next_in_process) {
-        if (!may_take(*thread, information.number))
-            continue;
-        blocked_everywhere = false;
-        if (chosen == nullptr || thread == &current())
-            chosen = thread;
-    }
-    if (is_ignored(process, information.number) && !blocked_everywhere)
-        return;
-    enter(process.pending, information);
+Status send_to_process(Process& process, const Information& information) {
+    Thread* chosen = choose(process, information.number);
+    // As on Linux, what the first thread blocks waits, for it may be let through before it is ignored no more.
+    if (chosen != nullptr && is_discarded(process, *chosen, information.number))
+        return base::success;
+    CAISSON_TRY(process.pending.enter(information, account_of(process)));
     if (chosen != nullptr)
         sched::interrupt_sleep(*chosen);
+    return base::success;
 }
 
-void send_to_thread(Thread& thread, const Information& information) {
-    if (is_ignored(*thread.process, information.number) && may_take(thread, information.number) &&
-        (thread.awaited & bit(information.number)) == 0)
-        return;
-    enter(thread.pending, information);
+Status send_to_thread(Thread& thread, const Information& information) {
+    if (is_discarded(*thread.process, thread, information.number))
+        return base::success;
+    CAISSON_TRY(thread.pending.enter(information, account_of(*thread.process)));
     if (may_take(thread, information.number))
         sched::interrupt_sleep(thread);
+    return base::success;
+}
+
+bool send_own(Process& process, Thread* thread, Waiting& own) {
+    const int number = own.information.number;
+    Thread* chosen = thread != nullptr ? thread : choose(process, number);
+    if (chosen != nullptr && is_discarded(process, *chosen, number))
+        return false;
+    if (!(thread != nullptr ? thread->pending : process.pending).enter(own))
+        return true;
+    if (chosen != nullptr && may_take(*chosen, number))
+        sched::interrupt_sleep(*chosen);
+    return true;
+}
+
+void withdraw(Process& process, Waiting& own) {
+    process.pending.remove(own);
+    for (Thread* thread = process.threads; thread != nullptr; thread = thread->next_in_process)
+        thread->pending.remove(own);
+}
+
+void set_action(Process& process, int number, const Action& action) {
+    change_action(process, number, action, [&process](auto flush) {
+        for (Thread* thread = process.threads; thread != nullptr; thread = thread->next_in_process)
+            flush(*thread);
+    });
 }
 
 void force_fault(const Information& information) {
-    Thread& thread = current();
-    Action& action = thread.process->actions[static_cast<unsigned>(information.number - 1)];
-    if ((thread.blocked & bit(information.number)) != 0 || action.handler == handler_ignore)
-        action = {}; // by default: it would fault again at once
-    thread.blocked &= ~bit(information.number);
-    enter(thread.pending, information);
-}
-
-Information take(Thread& thread, Set wanted) {
-    const Information own = take_from(thread.pending, wanted);
-    return own.number != 0 ? own : take_from(thread.process->pending, wanted);
+    force(current(), current_process(), information);
 }
 
 void set_blocked(Thread& thread, Set blocked) {
@@ -106,6 +89,8 @@ void reset_for_exec(Thread& thread) {
         action = Action{action.handler == handler_ignore ? handler_ignore : handler_default, 0, 0, 0};
     thread.alternate_stack = {};
     thread.restore_blocked = false;
+    thread.restart.function = nullptr;
+    drop_posix_timers(*thread.process);
 }
 
 } // namespace uk::signal

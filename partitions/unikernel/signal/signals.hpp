@@ -9,22 +9,26 @@
 
 namespace uk::signal {
 
-void send_to_process(Process& process, const Information& information);
-void send_to_thread(Thread& thread, const Information& information);
+// EAGAIN: a real-time signal with a value finds the queue full (RLIMIT_SIGPENDING).
+Status send_to_process(Process& process, const Information& information);
+Status send_to_thread(Thread& thread, const Information& information);
+// A timer's own node, to the thread or, nullptr, to the process. False: it is ignored and does not wait.
+bool send_own(Process& process, Thread* thread, Waiting& own);
+void withdraw(Process& process, Waiting& own);
+void set_action(Process& process, int number, const Action& action);
 // A fault of the current thread's own: delivered even when blocked or ignored (then by default action).
 void force_fault(const Information& information);
 
-// Takes one pending signal of `wanted` away; number 0: none.
-[[nodiscard]] Information take(Thread& thread, Set wanted);
-
-// Acts on everything pending for the current thread; settles an interrupted system call (EINTR or restart).
+// On the way to user mode: there is something for act_on_pending. Called until there is not.
+[[nodiscard]] bool has_to_act(const TrapFrame& frame);
+// Acts on one signal that waits for the current thread; settles an interrupted system call (EINTR or restart).
 void act_on_pending(TrapFrame& frame);
 
 // rt_sigreturn: registers, mask and vector state from the frame on the user stack. False: it is not there.
 [[nodiscard]] bool restore_from_frame(TrapFrame& frame);
 
 void set_blocked(Thread& thread, Set blocked);
-// A new program: handlers to default, what is ignored stays ignored.
+// A new program: handlers to default, what is ignored stays ignored, POSIX timers go.
 void reset_for_exec(Thread& thread);
 
 // Seams to process/, which is above: the end of the current thread, and of the process by a signal.

@@ -93,7 +93,8 @@ void start_files(const Startup& startup, std::span<const std::byte> root) {
 }
 
 void set_limits(Process& process) {
-    constexpr std::uint64_t stack_bytes = std::uint64_t{8} << 20, files_soft = 1024, files_hard = 1 << 20;
+    constexpr std::uint64_t stack_bytes = std::uint64_t{8} << 20, files_soft = 1024, files_hard = 1 << 20,
+                            frames_a_signal = 64; // as Linux: half of the threads that the memory is for
     const auto limit = [&](Resource resource) -> ResourceLimit& {
         return process.limits[static_cast<unsigned>(resource)];
     };
@@ -102,7 +103,8 @@ void set_limits(Process& process) {
     limit(Resource::open_files) = {files_soft, files_hard};
     limit(Resource::processes) = {4000, 4000};
     limit(Resource::locked) = {stack_bytes, stack_bytes};
-    limit(Resource::pending_signals) = {64, 64};
+    limit(Resource::pending_signals).soft = mm::frame_counts().total / frames_a_signal;
+    limit(Resource::pending_signals).hard = limit(Resource::pending_signals).soft;
     limit(Resource::message_queues) = {819200, 819200};
     limit(Resource::nice) = {0, 0};
     limit(Resource::realtime_priority) = {0, 0};

@@ -7,6 +7,7 @@
 #include "partitions/unikernel/sched/futex_table.hpp"
 #include "partitions/unikernel/syscalls/syscalls.hpp"
 #include "partitions/unikernel/syscalls/time_values.hpp"
+#include "partitions/unikernel/task/process.hpp"
 
 namespace uk {
 
@@ -85,6 +86,19 @@ SyscallResult requeue(const Arguments& arguments, mm::UserAddress from, mm::User
     return woken + sched::futex_requeue(from, to, arguments.word(3));
 }
 
+// A wait with a time-out ends with EINTR when a handler ran, and goes on to the same deadline when none did.
+SyscallResult wait_until(const signal::Restart& self) {
+    const auto expected = static_cast<std::uint32_t>(self.values[1]),
+               bits = static_cast<std::uint32_t>(self.values[2]);
+    const Status waited = sched::futex_wait(mm::UserAddress{self.values[0]}, expected, bits, self.deadline);
+    if (waited.ok())
+        return 0;
+    if (waited.error() != Errno::restart_sys || self.deadline == never)
+        return base::Failure{waited.error()};
+    current().restart = self;
+    return base::Failure{Errno::restart_block};
+}
+
 } // namespace
 
 SyscallResult sys_futex(const Arguments& arguments) {
@@ -105,8 +119,7 @@ SyscallResult sys_futex(const Arguments& arguments) {
         if (bits == 0)
             return base::Failure{Errno::inval};
         const auto deadline = CAISSON_TRY(deadline_of(arguments, bits_form, realtime));
-        CAISSON_TRY(sched::futex_wait(word, arguments.word(2), bits, deadline));
-        return 0;
+        return wait_until({&wait_until, deadline, {word.value(), arguments.word(2), bits}});
     }
     case operation::wake:
         return sched::futex_wake(word, arguments.word(2), sched::match_any);

@@ -5,15 +5,15 @@
 #include "partitions/unikernel/syscalls/time_values.hpp"
 #include "partitions/unikernel/task/process.hpp"
 
+#include <algorithm>
+
 namespace uk {
 
 namespace {
 
 constexpr int other = 0, fifo = 1, round_robin = 2, batch = 3, idle = 5;
 
-Status check_thread(int id) {
-    if (id < 0)
-        return base::Failure{Errno::inval};
+Status find_thread(int id) {
     if (id == 0)
         return base::success;
     for (const Thread* thread = current_process().threads; thread != nullptr;
@@ -21,6 +21,12 @@ Status check_thread(int id) {
         if (thread->id == id)
             return base::success;
     return base::Failure{Errno::srch};
+}
+
+Status check_thread(int id) {
+    if (id < 0)
+        return base::Failure{Errno::inval};
+    return find_thread(id);
 }
 
 } // namespace
@@ -43,7 +49,7 @@ SyscallResult sys_membarrier(const Arguments& arguments) {
 }
 
 SyscallResult sys_sched_getaffinity(const Arguments& arguments) {
-    CAISSON_TRY(check_thread(arguments.integer(0)));
+    CAISSON_TRY(find_thread(arguments.integer(0)));
     constexpr std::uint64_t one_cpu = 1;
     if (arguments[1] < sizeof(one_cpu) || arguments[1] % sizeof(one_cpu) != 0)
         return base::Failure{Errno::inval};
@@ -52,7 +58,7 @@ SyscallResult sys_sched_getaffinity(const Arguments& arguments) {
 }
 
 SyscallResult sys_sched_setaffinity(const Arguments& arguments) {
-    CAISSON_TRY(check_thread(arguments.integer(0)));
+    CAISSON_TRY(find_thread(arguments.integer(0)));
     if (arguments[1] == 0)
         return base::Failure{Errno::inval};
     const auto mask = CAISSON_TRY(mm::read_user<std::uint8_t>(arguments.pointer(2)));
@@ -113,19 +119,77 @@ SyscallResult sys_sched_rr_get_interval(const Arguments& arguments) {
     return 0;
 }
 
-SyscallResult sys_getpriority(const Arguments& arguments) {
-    constexpr int users = 2;
-    constexpr std::uint64_t nice_zero = 20; // as the raw call returns it
-    return arguments.word(0) <= users ? SyscallResult{nice_zero} : SyscallResult{base::Failure{Errno::inval}};
+namespace {
+
+// PRIO_PROCESS, PRIO_PGRP, PRIO_USER name threads, and IOPRIO_WHO_ the same from 1: one thread, or all there are.
+template <typename Each> Status each_of(std::uint32_t kind, std::uint32_t id, Each each) {
+    constexpr std::uint32_t one = 0, group = 1, user = 2;
+    const Process& process = current_process();
+    if (kind > user)
+        return base::Failure{Errno::inval};
+    bool found = false;
+    for (Thread* thread = process.threads; thread != nullptr; thread = thread->next_in_process) {
+        const auto named =
+            static_cast<std::uint32_t>(kind == one     ? thread->id
+                                       : kind == group ? process.group
+                                                       : process.context.credentials.real_user);
+        const bool mine = id == 0 && (kind != one || thread == &current());
+        if (!mine && named != id)
+            continue;
+        found = true;
+        CAISSON_TRY(each(*thread));
+    }
+    if (!found)
+        return base::Failure{Errno::srch};
+    return base::success;
 }
 
-// Nothing to order: a nicer program gives way to itself only.
+} // namespace
+
+SyscallResult sys_getpriority(const Arguments& arguments) {
+    int least = 20;
+    CAISSON_TRY(each_of(arguments.word(0), arguments.word(1), [&least](const Thread& thread) -> Status {
+        least = std::min<int>(least, thread.nice);
+        return base::success;
+    }));
+    return static_cast<std::uint64_t>(20 - least); // as the raw call returns it: never negative
+}
+
+// It is kept and told; nothing here is ordered by it, as on a Linux with one busy process.
 SyscallResult sys_setpriority(const Arguments& arguments) {
-    constexpr int users = 2;
-    if (arguments.word(0) > users)
+    const int nice = std::clamp(arguments.integer(2), -20, 19);
+    CAISSON_TRY(each_of(arguments.word(0), arguments.word(1), [nice](Thread& thread) -> Status {
+        if (nice < thread.nice && !current_process().context.credentials.privileged())
+            return base::Failure{Errno::acces};
+        thread.nice = static_cast<std::int8_t>(nice);
+        return base::success;
+    }));
+    return 0;
+}
+
+SyscallResult sys_ioprio_get(const Arguments& arguments) {
+    std::uint16_t priority = 0;
+    CAISSON_TRY(
+        each_of(arguments.word(0) - 1, arguments.word(1), [&priority](const Thread& thread) -> Status {
+            priority = std::max(priority, thread.io_priority);
+            return base::success;
+        }));
+    return priority;
+}
+
+SyscallResult sys_ioprio_set(const Arguments& arguments) {
+    constexpr std::uint32_t class_shift = 13, levels = 8, none = 0, realtime = 1, best_effort = 2, last = 3;
+    const std::uint32_t priority = arguments.word(2), kind = priority >> class_shift & 7,
+                        level = priority & 7;
+    if (priority > 0xFFFF || kind > last || (kind == none && level != 0) ||
+        ((kind == realtime || kind == best_effort) && level >= levels))
         return base::Failure{Errno::inval};
-    if (arguments.integer(2) < 0 && !current_process().context.credentials.privileged())
-        return base::Failure{Errno::acces};
+    if (kind == realtime && !current_process().context.credentials.privileged())
+        return base::Failure{Errno::perm};
+    CAISSON_TRY(each_of(arguments.word(0) - 1, arguments.word(1), [priority](Thread& thread) -> Status {
+        thread.io_priority = static_cast<std::uint16_t>(priority);
+        return base::success;
+    }));
     return 0;
 }
 

@@ -2,11 +2,15 @@
 // partitions/unikernel/syscalls/signal.cpp - actions, masks, sending and waiting.
 #include "partitions/unikernel/sched/scheduler.hpp"
 #include "partitions/unikernel/sched/wait.hpp"
+#include "partitions/unikernel/signal/alternate_stack.hpp"
 #include "partitions/unikernel/signal/frame_layout.hpp"
+#include "partitions/unikernel/signal/rules.hpp"
 #include "partitions/unikernel/signal/signals.hpp"
 #include "partitions/unikernel/syscalls/syscalls.hpp"
 #include "partitions/unikernel/syscalls/time_values.hpp"
 #include "partitions/unikernel/task/process.hpp"
+
+#include <utility>
 
 namespace uk {
 
@@ -45,15 +49,15 @@ SyscallResult send_to_thread(int process, int id, int number) {
     if (thread == nullptr || (process != -1 && process != current_process().id))
         return base::Failure{Errno::srch};
     if (number != 0)
-        signal::send_to_thread(*thread, from_me(number, signal::code::tkill));
+        CAISSON_TRY(signal::send_to_thread(*thread, from_me(number, signal::code::tkill)));
     return 0;
 }
 
-// Sleeps until a signal that `awake` lets through; never restarted.
+// Sleeps until a handler ran.
 SyscallResult wait_for_signal() {
     for (;;)
         if (const Status slept = sched::sleep(never); !slept.ok())
-            return base::Failure{Errno::intr};
+            return base::Failure{Errno::restart_without_handler};
 }
 
 } // namespace
@@ -64,11 +68,11 @@ SyscallResult sys_rt_sigaction(const Arguments& arguments) {
     if (!is_signal(number) || (arguments[1] != 0 && (signal::bit(number) & signal::unblockable) != 0))
         return base::Failure{Errno::inval};
     Process& process = current_process();
-    signal::Action& action = process.actions[static_cast<unsigned>(number - 1)];
-    const signal::Action old = action;
+    const signal::Action old = process.action(number);
     if (arguments[1] != 0) {
-        action = CAISSON_TRY(mm::read_user<signal::Action>(arguments.pointer(1)));
+        auto action = CAISSON_TRY(mm::read_user<signal::Action>(arguments.pointer(1)));
         action.mask &= ~signal::unblockable;
+        signal::set_action(process, number, action);
     }
     if (arguments[2] != 0)
         CAISSON_TRY(mm::write_user(arguments.pointer(2), old));
@@ -143,7 +147,7 @@ SyscallResult sys_rt_sigtimedwait(const Arguments& arguments) {
     if (arguments[2] != 0)
         deadline = deadline_after(CAISSON_TRY(read_timespec(arguments.pointer(2))));
     for (;;) {
-        const signal::Information taken = signal::take(thread, wanted);
+        const signal::Information taken = signal::take(thread, current_process(), wanted);
         if (taken.number != 0) {
             if (arguments[1] != 0)
                 CAISSON_TRY(mm::write_user(arguments.pointer(1), signal::to_user(taken)));
@@ -160,26 +164,12 @@ SyscallResult sys_rt_sigtimedwait(const Arguments& arguments) {
 }
 
 SyscallResult sys_sigaltstack(const Arguments& arguments) {
-    constexpr std::uint32_t on = 1, disabled = 2, autodisarm = 0x80000000;
-    constexpr std::uint64_t least_bytes = 2048;
     Thread& thread = current();
-    signal::AlternateStack& stack = thread.alternate_stack;
     const std::uint64_t rsp = thread.frame().rsp;
-    const bool in_use =
-        (stack.flags & (disabled | autodisarm)) == 0 && rsp > stack.base && rsp - stack.base <= stack.bytes;
-    const signal::UserStack old{stack.base, stack.flags | (in_use ? on : 0), 0, stack.bytes};
+    const signal::UserStack old = signal::describe(thread.alternate_stack, rsp);
     if (arguments[0] != 0) {
         const auto wanted = CAISSON_TRY(mm::read_user<signal::UserStack>(arguments.pointer(0)));
-        if (in_use)
-            return base::Failure{Errno::perm};
-        if ((wanted.flags & ~(on | disabled | autodisarm)) != 0)
-            return base::Failure{Errno::inval};
-        if ((wanted.flags & disabled) != 0)
-            stack = {0, 0, disabled};
-        else if (wanted.bytes < least_bytes)
-            return base::Failure{Errno::nomem};
-        else
-            stack = {wanted.base, wanted.bytes, wanted.flags & autodisarm};
+        CAISSON_TRY(signal::change_alternate(thread.alternate_stack, wanted, rsp));
     }
     if (arguments[1] != 0)
         CAISSON_TRY(mm::write_user(arguments.pointer(1), old));
@@ -197,7 +187,7 @@ SyscallResult sys_kill(const Arguments& arguments) {
     if (target == -1)
         return base::Failure{Errno::srch}; // "all" leaves out the caller, and init
     if (number != 0)
-        signal::send_to_process(process, from_me(number, signal::code::user));
+        CAISSON_TRY(signal::send_to_process(process, from_me(number, signal::code::user)));
     return 0;
 }
 
@@ -234,7 +224,7 @@ SyscallResult sys_rt_sigqueueinfo(const Arguments& arguments) {
         return base::Failure{Errno::inval};
     const auto information = CAISSON_TRY(queued(arguments.pointer(2), number));
     if (number != 0)
-        signal::send_to_process(current_process(), information);
+        CAISSON_TRY(signal::send_to_process(current_process(), information));
     return 0;
 }
 
@@ -247,12 +237,15 @@ SyscallResult sys_rt_tgsigqueueinfo(const Arguments& arguments) {
         return base::Failure{Errno::inval};
     const auto information = CAISSON_TRY(queued(arguments.pointer(3), number));
     if (number != 0)
-        signal::send_to_thread(*thread, information);
+        CAISSON_TRY(signal::send_to_thread(*thread, information));
     return 0;
 }
 
 SyscallResult sys_restart_syscall(const Arguments&) {
-    return base::Failure{Errno::intr};
+    const signal::Restart restart = std::exchange(current().restart, {});
+    if (restart.function == nullptr)
+        return base::Failure{Errno::intr};
+    return restart.function(restart);
 }
 
 } // namespace uk

@@ -19,9 +19,9 @@ namespace {
 
 namespace clone_flag {
 constexpr std::uint64_t vm = 0x100, fs = 0x200, files = 0x400, sighand = 0x800, ptrace = 0x2000,
-                        thread = 0x10000, sysvsem = 0x40000, settls = 0x80000, parent_settid = 0x100000,
-                        child_cleartid = 0x200000, detached = 0x400000, untraced = 0x800000,
-                        child_settid = 0x1000000, io = 0x80000000, exit_signal = 0xFF;
+                        thread = 0x10000, new_mounts = 0x20000, sysvsem = 0x40000, settls = 0x80000,
+                        parent_settid = 0x100000, child_cleartid = 0x200000, detached = 0x400000,
+                        untraced = 0x800000, child_settid = 0x1000000, io = 0x80000000, exit_signal = 0xFF;
 // A thread shares all of these.
 constexpr std::uint64_t of_thread = vm | fs | files | sighand | thread;
 constexpr std::uint64_t understood = of_thread | sysvsem | settls | parent_settid | child_cleartid |
@@ -47,6 +47,13 @@ SyscallResult refuse_process() {
 }
 
 SyscallResult clone_thread(const CloneRequest& request) {
+    const auto only_with = [&request](std::uint64_t flag, std::uint64_t needed) {
+        return (request.flags & flag) == 0 || (request.flags & needed) != 0;
+    };
+    if (!only_with(clone_flag::thread, clone_flag::sighand) ||
+        !only_with(clone_flag::sighand, clone_flag::vm) ||
+        ((request.flags & clone_flag::new_mounts) != 0 && (request.flags & clone_flag::fs) != 0))
+        return base::Failure{Errno::inval};
     if ((request.flags & clone_flag::thread) == 0)
         return refuse_process();
     if ((request.flags & clone_flag::of_thread) != clone_flag::of_thread ||
@@ -82,6 +89,8 @@ SyscallResult clone_thread(const CloneRequest& request) {
     machine::save_vectors(thread->vector_state); // the parent's: its registers are live now
     thread->blocked = parent.blocked;
     thread->name = parent.name;
+    thread->nice = parent.nice;
+    thread->io_priority = parent.io_priority;
     if ((request.flags & clone_flag::child_cleartid) != 0)
         thread->clear_child_tid = request.child_tid;
     thread->next_in_process = parent.next_in_process;

@@ -12,9 +12,12 @@
 #include "partitions/unikernel/mm/address_space.hpp"
 #include "partitions/unikernel/sched/scheduler.hpp"
 #include "partitions/unikernel/sched/timer.hpp"
+#include "partitions/unikernel/signal/frame_layout.hpp"
 #include "partitions/unikernel/signal/signals.hpp"
 #include "partitions/unikernel/syscalls/syscalls.hpp"
 #include "partitions/unikernel/task/process.hpp"
+
+#include <cstring>
 
 namespace uk {
 
@@ -25,7 +28,7 @@ constexpr std::uint64_t divide = 0, debug = 1, breakpoint = 3, invalid_opcode = 
                         protection = 13, page_fault = 14, x87 = 16, alignment = 17, simd = 19;
 } // namespace vector
 namespace page_error {
-constexpr std::uint64_t write = 2, fetch = 16;
+constexpr std::uint64_t present = 1, write = 2, fetch = 16;
 } // namespace page_error
 
 mm::Access access_of(std::uint64_t error) {
@@ -41,7 +44,7 @@ void out_of_memory() {
     log(text.view());
     signal::Information information;
     information.number = signal::kill;
-    signal::send_to_process(current_process(), information);
+    (void)signal::send_to_process(current_process(), information);
 }
 
 void user_page_fault(const TrapFrame& frame, std::uint64_t address) {
@@ -66,7 +69,23 @@ void user_page_fault(const TrapFrame& frame, std::uint64_t address) {
         information.code = signal::code::bus_address;
         break;
     }
+    // For an address that is the kernel's it does not say that nothing is mapped there.
+    const std::uint64_t error = address >= mm::user_end ? frame.error | page_error::present : frame.error;
+    current().last_fault = {vector::page_fault, error, address};
     signal::force_fault(information);
+}
+
+// From the exception flags in the thread's own vector state (FXSAVE area: FCW, FSW, MXCSR).
+int float_code(std::uint64_t number) {
+    std::byte* area = current().vector_state;
+    machine::save_vectors(area);
+    std::uint16_t control = 0, status = 0;
+    std::uint32_t mxcsr = 0;
+    std::memcpy(&control, area, sizeof(control));
+    std::memcpy(&status, area + 2, sizeof(status));
+    std::memcpy(&mxcsr, area + 24, sizeof(mxcsr));
+    return signal::float_code(number == vector::simd ? signal::sse_raised(mxcsr)
+                                                     : signal::x87_raised(control, status));
 }
 
 signal::Information exception_signal(const TrapFrame& frame) {
@@ -80,7 +99,7 @@ signal::Information exception_signal(const TrapFrame& frame) {
     case vector::x87:
     case vector::simd:
         information.number = signal::fpe;
-        information.code = signal::code::fpe_float;
+        information.code = float_code(frame.vector);
         break;
     case vector::debug:
         information.number = signal::trap;
@@ -123,9 +142,7 @@ void timer_interrupt() {
 // Everything that is to happen before the program runs on.
 void leave_kernel(TrapFrame& frame) {
     sched::preempt_if_due();
-    while (signal::must_look(current()) || current().restore_blocked ||
-           (frame.vector == system_call_vector &&
-            frame.rax == std::uint64_t{0} - static_cast<std::uint64_t>(Errno::restart_sys)))
+    while (signal::has_to_act(frame))
         signal::act_on_pending(frame);
 }
 
@@ -170,6 +187,8 @@ extern "C" void handle_user_trap(TrapFrame* frame) {
         user_page_fault(*frame, cpu::read_cr<2>());
         break;
     default:
+        current().last_fault.vector = frame->vector;
+        current().last_fault.error = frame->error;
         signal::force_fault(exception_signal(*frame));
         break;
     }

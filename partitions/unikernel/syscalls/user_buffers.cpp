@@ -131,7 +131,7 @@ void send_broken_pipe() {
     information.number = broken_pipe;
     information.process = current_process().id;
     information.user = current_process().context.credentials.real_user;
-    signal::send_to_thread(current(), information);
+    (void)signal::send_to_thread(current(), information);
 }
 
 } // namespace

@@ -13,7 +13,7 @@
 #include "partitions/unikernel/machine/trap_frame.hpp"
 #include "partitions/unikernel/mm/address_space.hpp"
 #include "partitions/unikernel/mm/heap.hpp"
-#include "partitions/unikernel/task/signal_state.hpp"
+#include "partitions/unikernel/task/signal_task.hpp"
 
 #include <array>
 #include <cstdint>
@@ -45,10 +45,13 @@ enum class Resource : unsigned {
 inline constexpr unsigned resource_count = 16;
 
 struct Process;
+namespace signal {
+class IntervalTimer;
+}
 
 enum class ThreadState : std::uint8_t { runnable, sleeping, dead };
 
-struct Thread {
+struct Thread : signal::TaskState {
     Process* process = nullptr;
     int id = 0; // gettid; the first thread's is the process's
     ThreadState state = ThreadState::runnable;
@@ -66,13 +69,10 @@ struct Thread {
     std::uint64_t cpu_ns = 0; // user and system time
     std::uint64_t switched_in = 0;
 
-    signal::Set blocked = 0;
-    signal::Set saved_blocked = 0; // rt_sigsuspend, ppoll: restored when the call ends
-    bool restore_blocked = false;
-    signal::Set awaited = 0; // sigtimedwait: taken although blocked
-    bool ending = false;     // to end at its next way to user mode
-    signal::Pending pending;
-    signal::AlternateStack alternate_stack;
+    bool ending = false; // to end at its next way to user mode
+
+    std::int8_t nice = 0;
+    std::uint16_t io_priority = 0; // class << 13 | level; 0: none was set
 
     std::uint64_t clear_child_tid = 0; // user address, or 0
     std::uint64_t robust_list = 0;
@@ -83,7 +83,7 @@ struct Thread {
     }
 };
 
-struct Process {
+struct Process : signal::GroupState {
     int id = 0;
     int parent = 0;
     int group = 0, session = 0;
@@ -92,8 +92,9 @@ struct Process {
     fs::Context context; // root, working directory, umask, credentials
     Ref<fs::Node> executable;
     std::array<ResourceLimit, resource_count> limits{};
-    signal::Actions actions{};
-    signal::Pending pending;
+    std::array<signal::IntervalTimer*, 3> interval_timers{}; // of setitimer, made at their first use
+    signal::IntervalTimer* posix_timers = nullptr;
+    int next_timer_id = 0;
     Thread* threads = nullptr;
     unsigned thread_count = 0;
     int next_thread_id = 0;
@@ -117,12 +118,12 @@ namespace signal {
 
 // Signals pending for the thread or its process, blocked or not.
 [[nodiscard]] inline Set pending_for(const Thread& thread) {
-    return thread.pending.set | thread.process->pending.set;
+    return thread.pending.set() | thread.process->pending.set();
 }
 
 // Something that ends a sleep: a signal to act on, or the end of the process.
 [[nodiscard]] inline bool must_look(const Thread& thread) {
-    return thread.ending || (pending_for(thread) & ~(thread.blocked & ~thread.awaited)) != 0;
+    return thread.ending || (pending_for(thread) & thread.accepted()) != 0;
 }
 
 } // namespace signal

@@ -13,8 +13,8 @@ inline constexpr int count = 64;
 
 inline constexpr int hup = 1, interrupt = 2, quit = 3, ill = 4, trap = 5, abort = 6, bus = 7, fpe = 8,
                      kill = 9, usr1 = 10, segv = 11, usr2 = 12, pipe = 13, alarm = 14, term = 15, child = 17,
-                     cont = 18, stop = 19, tstp = 20, ttin = 21, ttou = 22, urg = 23, xcpu = 24, winch = 28,
-                     sys = 31;
+                     cont = 18, stop = 19, tstp = 20, ttin = 21, ttou = 22, urg = 23, xcpu = 24,
+                     virtual_alarm = 26, profile = 27, winch = 28, sys = 31;
 
 // Bit n - 1 stands for signal n.
 using Set = std::uint64_t;
@@ -26,7 +26,8 @@ inline constexpr Set synchronous = bit(segv) | bit(bus) | bit(ill) | bit(trap) |
 
 namespace code { // siginfo si_code
 inline constexpr int user = 0, kernel = 0x80, queue = -1, timer = -2, tkill = -6;
-inline constexpr int ill_opcode = 2, fpe_divide = 1, fpe_float = 8, segv_unmapped = 1, segv_access = 2,
+inline constexpr int ill_opcode = 2, fpe_divide = 1, fpe_float = 3, fpe_overflow = 4, fpe_underflow = 5,
+                     fpe_inexact = 6, fpe_invalid = 7, fpe_unknown = 14, segv_unmapped = 1, segv_access = 2,
                      bus_alignment = 1, bus_address = 2, trap_breakpoint = 1, trap_trace = 2;
 } // namespace code
 
@@ -55,18 +56,15 @@ struct Information { // the fields of siginfo_t that are in use
     std::uint64_t address = 0;
 };
 
-// Pending signals: one of each standard signal with its information; real-time signals too are kept once
-// each.
-struct Pending {
-    Set set = 0;
-    Information* information =
-        nullptr; // array of `count`, made at the first signal that carries more than its number
-};
-
 struct AlternateStack {
     std::uint64_t base = 0;
     std::uint64_t bytes = 0;
     std::uint32_t flags = 2; // SS_DISABLE
+};
+
+// What the thread's last fault was; a handler's context shows it, whatever the signal.
+struct LastFault {
+    std::uint64_t vector = 0, error = 0, cr2 = 0;
 };
 
 using Actions = std::array<Action, count>;
