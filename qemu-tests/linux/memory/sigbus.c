@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* qemu-tests/linux/memory/sigbus.c - Mappings behind a file's end, truncated under them, punched: SIGBUS and zeros. */
+#include "qemu-tests/linux/check.h"
+int main(void) {
+    catch_faults();
+    int fd = open("/tmp/f", O_CREAT | O_RDWR, 0600);
+    char b[5000];
+    memset(b, 'x', 5000);
+    write(fd, b, 5000);
+    char *s = mmap(0, 4 * 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0),
+         *p = mmap(0, 4 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+    ACCESS(VALUE(READ(s + 4999)));
+    ACCESS(VALUE(READ(s + 5000)));
+    ACCESS(VALUE(READ(s + 8191)));
+    ACCESS(READ(s + 8192));
+    ACCESS(WRITE(s + 8192, 1));
+    ACCESS(READ(p + 8192));
+    VALUE(fault_addr == p + 8192);
+    ACCESS(WRITE(s + 6000, 'q'));
+    char c = 0;
+    VALUE(pread(fd, &c, 1, 6000));
+    CALL(ftruncate(fd, 10000));
+    ACCESS(VALUE(READ(s + 8192)));
+    ACCESS(VALUE(READ(s + 6000)));
+    ACCESS(WRITE(s + 9000, 'z'));
+    VALUE(pread(fd, &c, 1, 9000));
+    VALUE(c);
+    WRITE(p, 'P');
+    WRITE(p + 4096, 'P');
+    CALL(ftruncate(fd, 100));
+    ACCESS(VALUE(READ(s)));
+    ACCESS(VALUE(READ(s + 100)));
+    ACCESS(READ(s + 4096));
+    ACCESS(VALUE(READ(p)));
+    ACCESS(VALUE(READ(p + 4096)));
+    ACCESS(VALUE(READ(p + 100)));
+    CALL(ftruncate(fd, 9000));
+    ACCESS(VALUE(READ(s + 4096)));
+    ACCESS(VALUE(READ(p + 4096)));
+    ACCESS(VALUE(READ(s + 50)));
+    int q[2];
+    pipe2(q, O_NONBLOCK);
+    CALL(write(q[1], s + 4 * 4096 - 10, 5));
+    CALL(write(q[1], s + 3 * 4096 - 5, 10));
+    ftruncate(fd, 4096);
+    CALL(write(q[1], s + 4090, 20));
+    CALL(read(q[0], s + 4096, 1));
+    int e = open("/tmp/e", O_CREAT | O_RDWR, 0600);
+    char* z = mmap(0, 4096, PROT_READ, MAP_SHARED, e, 0);
+    VALUE(z != MAP_FAILED);
+    ACCESS(READ(z));
+    write(e, "hi", 2);
+    ACCESS(VALUE(READ(z)));
+    int d = open("/etc/data", O_RDONLY);
+    char* m = mmap(0, 5 * 4096, PROT_READ, MAP_PRIVATE, d, 0);
+    ACCESS(READ(m + 9999));
+    ACCESS(VALUE(READ(m + 10001)));
+    ACCESS(READ(m + 12288));
+    TITLE("image file truncated under a mapping");
+    int w = open("/etc/data", O_RDWR);
+    char* k = mmap(0, 3 * 4096, PROT_READ | PROT_WRITE, MAP_SHARED, w, 0);
+    ACCESS(VALUE(READ(k + 5000) != 0));
+    CALL(ftruncate(w, 4500));
+    ACCESS(VALUE(READ(k + 4600)));
+    ACCESS(VALUE(READ(m + 4600)));
+    ACCESS(READ(m + 9000));
+    CALL(ftruncate(w, 9000));
+    ACCESS(VALUE(READ(k + 5000)));
+    ACCESS(VALUE(READ(m + 5000)));
+    WRITE(k + 5001, 77);
+    ACCESS(VALUE(READ(m + 5001)));
+    TITLE("punch");
+    int u = open("/tmp/u", O_CREAT | O_RDWR, 0600);
+    for (int i = 0; i < 4; i++)
+        write(u, b, 4096);
+    char* n = mmap(0, 4 * 4096, PROT_READ | PROT_WRITE, MAP_SHARED, u, 0);
+    VALUE(n[4096]);
+    CALL(fallocate(u, 3, 4096, 4096));
+    VALUE(n[4096]);
+    n[4096] = 1;
+    pread(u, &c, 1, 4096);
+    VALUE(c);
+    return 0;
+}
