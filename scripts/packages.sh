@@ -120,6 +120,17 @@ ensure_packages() {
     done_phase "installed, $(human_size "$size") downloaded"
 }
 
+# The kernel that the set `peer` names by its newest version's package, unpacked into the cache; without the network the tests that
+# need it say so.
+unpack_peer_kernel() {
+    local package
+    compgen -G "$cache/peers/boot/vmlinuz-*-cloud-amd64" >/dev/null && return 0
+    update_lists
+    package=$(apt-cache depends "$(package_set peer)" 2>/dev/null | awk '/Depends: linux-image-[0-9]/ { print $2; exit }')
+    [ -n "$package" ] || return 0 # not this distribution's name for it
+    unpack_packages "$cache/peers" "$package"
+}
+
 # unpack_packages DIRECTORY PACKAGE...: downloads and unpacks these alone, installs nothing.
 unpack_packages() {
     local into=$1 package deb

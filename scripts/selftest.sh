@@ -13,7 +13,7 @@ count_cpu() {
 
 selftest() {
     local tests=$here/build/dev selection=(-LE nightly) status=0 total failed skipped before
-    if [ "$nightly" = 1 ]; then ensure_packages build test nightly; else ensure_packages build test; fi
+    if [ "$nightly" = 1 ]; then ensure_packages build test nightly && unpack_peer_kernel; else ensure_packages build test; fi
     ensure_qemu
     configure_and_build dev
     printf '%s' "$CAISSON_QEMU" >"$tests/qemu-program"

@@ -2,11 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes docs/benchmarks.md from the figures of the tool.
 
-usage: caisson bench --format json | scripts/write_benchmarks.py [VMX-FIGURES] > docs/benchmarks.md
-       VMX-FIGURES: what qemu-tests/bench/vmx_figures.py printed; without it those figures are left out
+usage: caisson bench --format json | scripts/write_benchmarks.py [VMX-FIGURES] [LINUX-FIGURES] > docs/benchmarks.md
+       VMX-FIGURES: what qemu-tests/bench/vmx_figures.py printed, LINUX-FIGURES: what linux_figures.py beside it printed; without
+       them theirs are left out
        scripts/write_benchmarks.py --check TOOL      measures and compares every figure with its limit
 """
 import json
+import math
 import subprocess
 import sys
 
@@ -33,10 +35,58 @@ FIGURES = {
                             "Xen 23 MB and dom0 161 MB"),
     "bundle_memory_8": ("the bundle beside it", None, ""),
     "partition_memory_8": ("the partitions beside it", None, ""),
-    "smallest_hello": ("smallest partition that runs a static hello: RAM and root image", 4 << 20, "Nanos 16 MB"),
+    "smallest_hello": ("smallest partition that runs a static hello: RAM and root image", 2 << 20, "Nanos 16 MB"),
     "smallest_hello_ram": ("of that: RAM", None, ""),
     "smallest_hello_root": ("of that: root image", None, ""),
     "hash_per_byte": ("hashing the payload, with SHA-NI", None, ""),
+}
+
+# The rows of qemu-tests/bench/calls.c: name: what it is.
+CALLS = {
+    "getppid": "getppid",
+    "clock_gettime_vdso": "clock_gettime (vDSO)",
+    "clock_gettime": "clock_gettime (system call)",
+    "fault_anonymous_write": "page fault, anonymous, write",
+    "munmap_page": "munmap a page of 4096",
+    "fault_anonymous_read": "page fault, anonymous, read",
+    "fault_write_after_read": "then write",
+    "fault_file_read": "page fault, file, read (a page)",
+    "fault_file_copy": "page fault, file, copy on write",
+    "fault_file_write": "page fault, file, write at once",
+    "pread_4096": "pread(4096) of a file of the root",
+    "pread_1": "pread(1) of a file of the root",
+    "pread_65536": "pread(64 KiB) of a file of the root",
+    "pread_4096_written": "pread(4096) of a written file",
+    "pwrite_4096": "pwrite(4096) over",
+    "pwrite_1": "pwrite(1) over",
+    "write_4096_new": "write(4096) new pages",
+    "open_close": "open+close /etc/data",
+    "stat_6_components": "stat /a/b/c/d/e/file",
+    "fstat": "fstat",
+    "lseek": "lseek",
+    "create_unlink": "create+unlink a file",
+    "pipe_1": "pipe write+read 1 byte, one thread",
+    "pipe_4096": "pipe write+read 4096, one thread",
+    "pipe_round": "pipe ping-pong round (2 switches)",
+    "futex_round": "futex ping-pong round (2 switches)",
+    "yield_round": "sched_yield with another (2 switches)",
+    "thread_create_join": "thread create+join",
+    "signal_handler": "signal to self, handler",
+    "mmap_touch_munmap": "mmap+touch+munmap a page",
+    "mprotect_twice": "mprotect a page and back",
+    "poll_1": "poll one pipe, nothing there",
+    "epoll_1_of_1": "epoll_wait, 1 watched, 1 ready",
+    "epoll_1_of_501": "epoll_wait, 501 watched, 1 ready",
+    "epoll_0_of_501": "epoll_wait, 501 watched, none ready",
+    "dup_close_501_watched": "dup+close with 501 watched",
+    "open_close_501_watched": "open+close with 501 watched",
+    "nanosleep_0": "nanosleep(0)",
+    "getrandom_16": "getrandom(16)",
+    "getrandom_4096": "getrandom(4096)",
+    "write_null": "write(1) to /dev/null",
+    "create_many": "create one of many files in a directory",
+    "getdents_name": "getdents64, a name of many",
+    "execve": "execve of itself (static), 48 KiB",
 }
 
 
@@ -75,9 +125,14 @@ def main():
     figures = json.load(sys.stdin)
     if figures.get("schema") != "caisson.bench/1":
         sys.exit("not the output of `caisson bench --format json`")
-    if len(sys.argv) > 1:
-        with open(sys.argv[1], encoding="utf-8") as file:
-            figures["items"] += json.load(file)["items"]
+    linux = None
+    for path in sys.argv[1:]:
+        with open(path, encoding="utf-8") as file:
+            more = json.load(file)
+        if more.get("schema") == "caisson.linux/1":
+            linux = more
+        else:
+            figures["items"] += more["items"]
     print("""<!-- SPDX-License-Identifier: Apache-2.0 -->
 <!-- Written by scripts/write_benchmarks.py from `caisson bench --format json`; do not edit. -->
 # Figures
@@ -95,9 +150,35 @@ meanwhile, so that nothing else can have run there. The common clock says when t
 | figure | what | value | limit | elsewhere |
 | --- | --- | --- | --- | --- |""")
     for item in figures["items"]:
+        if item["name"].startswith("call_"):
+            continue
         what, limit, elsewhere = FIGURES.get(item["name"], ("", None, ""))
         bound = readable(limit, item["unit"]) if limit is not None else ""
         print(f"| `{item['name']}` | {what} | {readable(item['value'], item['unit'])} | {bound} | {elsewhere} |")
+    write_calls({item["name"].removeprefix("call_"): item["value"] for item in figures["items"] if item["name"].startswith("call_")}, linux)
+
+
+def write_calls(ours, linux):
+    print("""
+## System calls and faults
+
+Instructions of one, in a container's program (`qemu-tests/bench/calls.c`, static), on `-cpu max,-erms,-fsrm`. Linux: Debian's cloud kernel on the
+same emulated machine without a hypervisor, the same program as its first process (`qemu-tests/bench/linux_figures.py`); once as it is, once with
+`mitigations=off`. Instructions say what a kernel has to do, not what caches and mitigations cost in silicon.
+""")
+    if linux is None:
+        print("| | here |\n| --- | ---: |")
+        for name, value in ours.items():
+            print(f"| {CALLS.get(name, name)} | {value:,} |")
+        return
+    print(f"| | here | Linux {linux['kernel']} | here / Linux | Linux, mitigations=off |\n| --- | ---: | ---: | ---: | ---: |")
+    for name, value in ours.items():
+        other, off = linux["default"].get(name), linux["mitigations_off"].get(name)
+        if other and off:
+            print(f"| {CALLS.get(name, name)} | {value:,} | {other:,} | {value / other:.2f} | {off:,} |")
+    ratios = {key: [value / linux[key][name] for name, value in ours.items() if linux[key].get(name)] for key in ("default", "mitigations_off")}
+    means = {key: math.exp(sum(math.log(ratio) for ratio in values) / len(values)) for key, values in ratios.items()}
+    print(f"\nGeometric mean of here over Linux: {means['default']:.2f}; over Linux with mitigations=off: {means['mitigations_off']:.2f}.")
 
 
 if __name__ == "__main__":

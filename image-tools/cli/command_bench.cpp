@@ -2,7 +2,7 @@
 // image-tools/cli/command_bench.cpp - bench: figures in instructions, the same on every machine.
 //
 // Every figure is a boot under QEMU with -icount shift=0: the TSC counts retired instructions. Figures are taken with the
-// other CPUs halted (docs/benchmarks.md). Guests: lib/caisson/bench/{exitbench.elf,latency.elf,hello-static}.
+// other CPUs halted (docs/benchmarks.md). Guests: lib/caisson/bench/{exitbench.elf,latency.elf,hello-static,calls}.
 #include "image-tools/build/build.hpp"
 #include "image-tools/cli/appliance_run.hpp"
 #include "image-tools/cli/commands.hpp"
@@ -14,6 +14,7 @@
 #include <charconv>
 #include <fmt/format.h>
 #include <random>
+#include <sstream>
 
 namespace cli {
 namespace {
@@ -53,6 +54,7 @@ public:
         eight();
         smallest();
         hashing();
+        calls();
     }
     [[nodiscard]] const std::vector<Figure>& figures() const { return figures_; }
 
@@ -68,10 +70,15 @@ private:
                 byte = static_cast<char>(random());
             files::write_new_file(root / "filler", bytes, 0644);
         }
+        pack(name, "/bin/hello");
+    }
+
+    // The image NAME of the folder NAME.root.
+    void pack(const std::string& name, const std::string& entrypoint) {
         oci::CreateOptions create;
-        create.from = root;
+        create.from = work_.path() / (name + ".root");
         create.to = oci::parse_reference("oci:" + (work_.path() / name).string());
-        create.entrypoint = {"/bin/hello"};
+        create.entrypoint = {entrypoint};
         create.compress = false;
         static_cast<void>(oci::create_image(create));
     }
@@ -82,9 +89,9 @@ private:
                "\", memory: " + std::to_string(memory / 1024) + "KiB" + more + "}";
     }
 
-    // Builds and boots `partitions` ("name: {...}" lines); ends early when `enough` says so.
+    // Builds and boots `partitions` ("name: {...}" lines); ends early when `enough` says so. `cpu`: another than the options'.
     Boot boot(const std::vector<std::string>& partitions,
-              const std::function<bool(const run::Session&)>& enough = {}) {
+              const std::function<bool(const run::Session&)>& enough = {}, const std::string& cpu = {}) {
         std::string text = "apiVersion: caisson/v1\nname: bench\npartitions:\n";
         for (const std::string& partition : partitions)
             text += "  " + partition + "\n";
@@ -102,7 +109,7 @@ private:
         };
         Boot out{run::Session(runnable.partitions, listener), {}, 125};
         run::RunOptions run;
-        run.qemu = {runnable.elf, runnable.bundle, options_.cpu, runnable.cpus, runnable.memory, true, {}};
+        run.qemu = {runnable.elf, runnable.bundle, cpu.empty() ? options_.cpu : cpu, runnable.cpus, runnable.memory, true, {}};
         run.time_out = options_.time_out.value_or(std::chrono::minutes(5));
         run.enough = enough;
         out.exit_code = run::boot(qemu_, run, out.session).exit_code;
@@ -243,6 +250,34 @@ private:
         const double each = static_cast<double>((more - base) * 100 / bytes) / 100;
         figures_.push_back({"hash_per_byte", each, "instructions"});
         report_.line(fmt::format("{:<28} {:>14.2f} instructions", "hash_per_byte", each));
+    }
+
+    // System calls and faults of a program in a container: lines "@@ CALL name instructions" of bench/calls. The CPU does not offer
+    // ERMS and FSRM, for QEMU counts every byte of REP MOVSB, and Linux beside it (linux_figures.py) would copy with that.
+    void calls() {
+        constexpr std::uint64_t memory = std::uint64_t{96} << 20, big_file = std::uint64_t{4} << 20;
+        const std::filesystem::path root = work_.path() / "calls.root";
+        for (const char* folder : {"bin", "etc", "tmp", "a/b/c/d/e"})
+            std::filesystem::create_directories(root / folder);
+        std::filesystem::copy_file(library_.file("bench/calls"), root / "bin" / "calls");
+        appliance::write_new_file(root / "bigfile", std::string(big_file, 'b'), 0644);
+        appliance::write_new_file(root / "etc/data", std::string(10'000, 'd'), 0644);
+        appliance::write_new_file(root / "a/b/c/d/e/file", "f", 0644);
+        pack("calls", "/bin/calls");
+        const Boot result = boot({"calls: " + image("calls", memory)}, {}, "max,-erms,-fsrm,+svm");
+        std::istringstream lines(result.output);
+        std::size_t found = 0;
+        for (std::string line; std::getline(lines, line);) {
+            std::istringstream words(line);
+            std::string mark, kind, name;
+            std::uint64_t value = 0;
+            if (words >> mark >> kind >> name >> value && mark == "@@" && kind == "CALL") {
+                add("call_" + name, value, "instructions");
+                ++found;
+            }
+        }
+        if (result.exit_code != 0 || found == 0)
+            failed("calls");
     }
 
     const Options& options_;
