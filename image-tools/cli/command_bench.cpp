@@ -109,7 +109,13 @@ private:
         };
         Boot out{run::Session(runnable.partitions, listener), {}, 125};
         run::RunOptions run;
-        run.qemu = {runnable.elf, runnable.bundle, cpu.empty() ? options_.cpu : cpu, runnable.cpus, runnable.memory, true, {}};
+        run.qemu = {runnable.elf,
+                    runnable.bundle,
+                    cpu.empty() ? options_.cpu : cpu,
+                    runnable.cpus,
+                    runnable.memory,
+                    true,
+                    {}};
         run.time_out = options_.time_out.value_or(std::chrono::minutes(5));
         run.enough = enough;
         out.exit_code = run::boot(qemu_, run, out.session).exit_code;
@@ -260,9 +266,9 @@ private:
         for (const char* folder : {"bin", "etc", "tmp", "a/b/c/d/e"})
             std::filesystem::create_directories(root / folder);
         std::filesystem::copy_file(library_.file("bench/calls"), root / "bin" / "calls");
-        appliance::write_new_file(root / "bigfile", std::string(big_file, 'b'), 0644);
-        appliance::write_new_file(root / "etc/data", std::string(10'000, 'd'), 0644);
-        appliance::write_new_file(root / "a/b/c/d/e/file", "f", 0644);
+        files::write_new_file(root / "bigfile", std::string(big_file, 'b'), 0644);
+        files::write_new_file(root / "etc/data", std::string(10'000, 'd'), 0644);
+        files::write_new_file(root / "a/b/c/d/e/file", "f", 0644);
         pack("calls", "/bin/calls");
         const Boot result = boot({"calls: " + image("calls", memory)}, {}, "max,-erms,-fsrm,+svm");
         std::istringstream lines(result.output);
