@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "arch/x86_64/apic/local_apic.hpp"
 
+#include "arch/x86_64/cpu/guarded.hpp"
 #include "arch/x86_64/cpu/instructions.hpp"
 #include "arch/x86_64/cpu/raw.hpp"
 #include "arch/x86_64/cpu/registers.hpp"
@@ -21,15 +22,11 @@ std::uint32_t number(Register reg) {
     return static_cast<std::uint32_t>(reg);
 }
 
+// What this APIC has of them.
 void mask_all() {
-    for (const Register entry :
-         {Register::timer, Register::performance, Register::local0, Register::local1, Register::error})
-        write(entry, masked);
-    const std::uint32_t highest = read(Register::version) >> 16 & 0xff;
-    if (highest >= 5)
-        write(Register::thermal, masked);
-    if (highest >= 6)
-        write(Register::corrected_machine_check, masked);
+    for (const Register entry : {Register::timer, Register::performance, Register::local0, Register::local1,
+                                 Register::error, Register::thermal, Register::corrected_machine_check})
+        (void)try_write(entry, masked);
 }
 
 } // namespace
@@ -91,6 +88,20 @@ void write(Register reg, std::uint32_t value) {
         cpu::wrmsr(cpu::msr::x2apic_first + number(reg), value);
     else
         cpu::mmio_write<std::uint32_t>(base::VirtAddr{page.value() + (number(reg) << 4)}, value);
+}
+
+bool try_read(Register reg, std::uint64_t& value) {
+    if (x2)
+        return cpu::try_rdmsr(cpu::msr::x2apic_first + number(reg), value);
+    value = read(reg);
+    return true;
+}
+
+bool try_write(Register reg, std::uint32_t value) {
+    if (x2)
+        return cpu::try_wrmsr(cpu::msr::x2apic_first + number(reg), value);
+    write(reg, value);
+    return true;
 }
 
 void send(std::uint32_t apic_id, std::uint32_t command) {

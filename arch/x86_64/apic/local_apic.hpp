@@ -55,6 +55,9 @@ void reset(std::uint32_t spurious = spurious_vector);
 [[nodiscard]] std::uint32_t id();
 [[nodiscard]] std::uint32_t read(Register reg);
 void write(Register reg, std::uint32_t value);
+// Where a guest chose the register or the value, or this APIC may lack the register. False: #GP, nothing has changed.
+[[nodiscard]] bool try_read(Register reg, std::uint64_t& value);
+[[nodiscard]] bool try_write(Register reg, std::uint32_t value);
 
 // Interrupt commands; `fixed` takes a vector, `startup` a page number below 1 MiB.
 inline constexpr std::uint32_t fixed = 0x4000, nmi = 0x4400, init = 0x4500, startup = 0x4600;

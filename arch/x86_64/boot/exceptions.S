@@ -38,6 +38,31 @@ exception_common:
 1:  hlt
     jmp 1b
 
+/* #GP: an instruction of cpu/guarded.S that faulted is given up, its function returns false. Any other is a bug of ours. */
+.balign 16
+.global general_protection_entry
+general_protection_entry:
+    endbr64
+    pushq %rax
+    pushq %rcx
+    movq 24(%rsp), %rax         /* RIP, above the error code */
+    movq $guarded_moves, %rcx
+1:  cmpq $guarded_moves_end, %rcx
+    jae 2f
+    cmpq (%rcx), %rax
+    je 3f
+    addq $16, %rcx
+    jmp 1b
+2:  popq %rcx
+    popq %rax
+    jmp exception_entries + 13 * 16
+3:  movq 8(%rcx), %rax
+    movq %rax, 24(%rsp)
+    popq %rcx
+    popq %rax
+    addq $8, %rsp
+    iretq
+
 .balign 16
 .global nmi_entry
 nmi_entry:
@@ -102,6 +127,8 @@ idle_done:
 returning_entry drain_entry, caisson_end_of_interrupt
 /* #MC: returns where the banks allow it. */
 returning_entry machine_check_entry, caisson_machine_check
+/* Vector 18 while it is emptied: either of the two. */
+returning_entry drain_machine_check_entry, caisson_drain_machine_check
 
 /* GIF = 0 on entry and on return. */
 .balign 16

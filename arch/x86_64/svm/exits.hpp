@@ -13,8 +13,8 @@ namespace svm {
 
 // Exit codes that others look at.
 namespace exit_code {
-inline constexpr std::uint32_t exception_first = 0x40, intr = 0x60, rdpmc = 0x6f, cpuid = 0x72, msr = 0x7c,
-                               vmmcall = 0x81, vmload = 0x82, vmsave = 0x83;
+inline constexpr std::uint32_t exception_first = 0x40, intr = 0x60, nmi = 0x61, rdpmc = 0x6f, cpuid = 0x72,
+                               msr = 0x7c, vmmcall = 0x81, vmload = 0x82, vmsave = 0x83;
 }
 inline constexpr std::uint32_t vector_db = 1, vector_ac = 17, vector_mc = 18;
 
@@ -31,7 +31,7 @@ inline constexpr std::array<Reason, 32> reasons{{
     {exit_code::exception_first + vector_ac, vcpu::ExitKind::exception},
     {exit_code::exception_first + vector_mc, vcpu::ExitKind::machine_check},
     {exit_code::intr, vcpu::ExitKind::host_event, false},
-    {0x61, vcpu::ExitKind::host_event},        // NMI
+    {exit_code::nmi, vcpu::ExitKind::host_event},
     {0x62, vcpu::ExitKind::host_event, false}, // SMI
     {exit_code::rdpmc, vcpu::ExitKind::counter},
     {exit_code::cpuid, vcpu::ExitKind::cpuid},

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "arch/x86_64/svm/svm.hpp"
 
+#include "arch/x86_64/cpu/guarded.hpp"
 #include "arch/x86_64/cpu/instructions.hpp"
 #include "arch/x86_64/cpu/registers.hpp"
 
@@ -24,11 +25,14 @@ std::string_view missing() {
     return {};
 }
 
-void enable(base::PhysAddr host_save_area) {
-    cpu::wrmsr(cpu::msr::efer, cpu::rdmsr(cpu::msr::efer) | cpu::efer::svme);
+bool enable(base::PhysAddr host_save_area) {
+    // Firmware locks each CPU for itself (VM_CR.SVMDIS).
+    if (!cpu::try_wrmsr(cpu::msr::efer, cpu::rdmsr(cpu::msr::efer) | cpu::efer::svme))
+        return false;
     cpu::wrmsr(cpu::msr::vm_hsave_pa, host_save_area.value());
     // SAFETY: SVME is on; from here on NMIs wait until they are taken on purpose.
     asm volatile("clgi" : : : "memory");
+    return true;
 }
 
 } // namespace svm

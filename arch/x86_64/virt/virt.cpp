@@ -26,7 +26,8 @@ std::string_view choose() {
 bool enable(base::PhysAddr area, base::PhysAddr block) {
     if (features.vmx)
         return vmx::enable(area, features.capabilities);
-    svm::enable(area);
+    if (!svm::enable(area))
+        return false;
     svm::svm_save_host(block.value());
     return true;
 }

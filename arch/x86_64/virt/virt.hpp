@@ -71,6 +71,11 @@ struct Guest {
     [[nodiscard]] vcpu::Exit decode() const {
         return features.vmx ? vmx::decode(vmx::Current{}, *vmx_entry.registers) : svm::decode(*block);
     }
+    // Lets an NMI that ended the guest reach the host's handler.
+    void take_nmi() const {
+        if (features.vmx ? vmx::ended_by_nmi(vmx::Current{}) : block->exit_code == svm::exit_code::nmi)
+            features.vmx ? vmx::vmx_take_nmi() : svm::take_pending_nmi();
+    }
     void advance(vcpu::ExitKind kind);
     void inject(const vcpu::Action& action) {
         return features.vmx ? vmx::inject(action) : svm::inject(*block, action);
@@ -82,10 +87,6 @@ struct Guest {
     [[nodiscard]] Dump dump() const;
 };
 
-// Lets an NMI that ended the guest reach the host's handler.
-inline void take_pending_nmi() {
-    features.vmx ? vmx::take_pending_nmi() : svm::take_pending_nmi();
-}
 // Takes every maskable interrupt that is pending, each through drain_entry.
 inline void take_pending_interrupts() {
     features.vmx ? vmx::vmx_take_interrupts() : svm::take_pending_interrupts();

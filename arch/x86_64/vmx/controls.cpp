@@ -14,7 +14,7 @@ struct Control {
 };
 
 // Bits that the table does not name stay as the CPU demands. Off: each would cost exits that a quiet guest must not make.
-constexpr std::array<Control, 33> table{{
+constexpr std::array<Control, 34> table{{
     {Word::pin, 0, Wanted::off, "external-interrupt exiting = 0"},
     {Word::pin, 3, Wanted::on, "NMI exiting"},
     {Word::pin, 5, Wanted::on, "virtual NMIs"},
@@ -38,6 +38,7 @@ constexpr std::array<Control, 33> table{{
     {Word::secondary, 6, Wanted::on, "WBINVD exiting"},
     {Word::secondary, 7, Wanted::on, "unrestricted guest"},
     {Word::secondary, 12, Wanted::if_offered, "INVPCID"},
+    {Word::secondary, 15, Wanted::if_offered, "ENCLS exiting"},
     {Word::secondary, 30, Wanted::if_offered, "bus-lock detection"},
     {Word::exit, 2, Wanted::on, "save debug controls"},
     {Word::exit, 9, Wanted::on, "host address-space size"},

@@ -23,7 +23,8 @@ struct Capabilities {
 
 // Bits others look at.
 namespace control {
-inline constexpr std::uint32_t pin_interrupts = 1u << 0, entry_long_mode = 1u << 9;
+inline constexpr std::uint32_t pin_interrupts = 1u << 0, entry_long_mode = 1u << 9,
+                               secondary_encls = 1u << 15;
 }
 
 using ControlWords = std::array<std::uint32_t, word_count>;

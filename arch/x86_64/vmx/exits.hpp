@@ -3,7 +3,8 @@
 //
 // Pure: works on a VmcsAccess (vmcs.hpp), no instruction of its own; tested on the host with a VMCS in plain C++.
 // Trust:      the guest-state area holds guest values; they are copied, compared, never used as an index or address.
-// Spec: Intel SDM vol. 3 "VM Exits", "VM-Exit Information Fields", appendix C "VMX Basic Exit Reasons".
+// Spec: Intel SDM vol. 3 "VM Exits", "VM-Exit Information Fields", 27.9.1 (format of the exit reason),
+// appendix C "VMX Basic Exit Reasons".
 #pragma once
 
 #include "arch/x86_64/vmx/vmcs.hpp"
@@ -18,8 +19,11 @@ inline constexpr std::uint32_t exception = 0, interrupt = 1, triple_fault = 2, i
                                mwait = 36, monitor = 39, ept_violation = 48, invept = 50,
                                preemption_timer = 52, invvpid = 53, wbinvd = 54, xsetbv = 55, vmfunc = 59,
                                encls = 60, xsaves = 63, xrstors = 64, pconfig = 65, umwait = 67, tpause = 68,
-                               bus_lock = 74, entry_failed = 1u << 31;
-}
+                               bus_lock = 74;
+// Bits 15-0 alone say why. The others say what else was: a bus lock (26), enclave mode (27), a pending MTF (28), VMX root
+// operation (29), a busy shadow stack (25); none of them changes the reason, and but for the first nobody asks about them.
+inline constexpr std::uint32_t basic = 0xffff, bus_locked = 1u << 26, entry_failed = 1u << 31;
+} // namespace exit_reason
 
 inline constexpr std::size_t reasons = 80;
 
@@ -53,7 +57,8 @@ inline constexpr std::array<vcpu::ExitKind, reasons> kinds = make_kinds();
 constexpr vcpu::ExitKind kind_of(std::uint32_t reason) {
     if ((reason & exit_reason::entry_failed) != 0)
         return vcpu::ExitKind::invalid;
-    return reason < reasons ? kinds[reason] : vcpu::ExitKind::unexpected;
+    const std::uint32_t basic = reason & exit_reason::basic;
+    return basic < reasons ? kinds[basic] : vcpu::ExitKind::unexpected;
 }
 
 // Exceptions leave only by the bitmap, NMIs always.
@@ -66,6 +71,16 @@ constexpr vcpu::ExitKind kind_of_interruption(std::uint32_t information) {
     if (vector == vector_mc)
         return ExitKind::machine_check;
     return vector == vector_db || vector == vector_ac ? ExitKind::exception : ExitKind::unexpected;
+}
+
+// An exception or an NMI ended the guest; then the interruption information says which.
+template <typename Vmcs> bool ended_by_exception(const Vmcs& vmcs) {
+    return (vmcs.read(field::exit_reason) & (exit_reason::basic | exit_reason::entry_failed)) ==
+           exit_reason::exception;
+}
+// That NMI is over for the CPU, but NMIs stay blocked until somebody unblocks them.
+template <typename Vmcs> bool ended_by_nmi(const Vmcs& vmcs) {
+    return ended_by_exception(vmcs) && interruption_type(vmcs.read(field::exit_interruption)) == type_nmi;
 }
 
 // General register `index` in the encoding of instructions; RSP (4) is not among the Registers.
@@ -109,13 +124,14 @@ template <typename Vmcs> vcpu::Exit decode(const Vmcs& vmcs, const vcpu::Registe
     const std::uint32_t reason = vmcs.read(field::exit_reason);
     vcpu::Exit exit;
     exit.kind = kind_of(reason);
+    exit.bus_lock = (reason & exit_reason::bus_locked) != 0;
     exit.cpl = privilege(vmcs);
     exit.rip = vmcs.read(field::guest_rip);
     exit.rsp = vmcs.read(field::guest_rsp);
     exit.cr0 = vmcs.read(field::guest_cr0);
     exit.cr4 = vmcs.read(field::guest_cr4);
     exit.efer = vmcs.read(field::guest_efer);
-    if (reason == exit_reason::exception) {
+    if (ended_by_exception(vmcs)) {
         const std::uint32_t information = vmcs.read(field::exit_interruption);
         exit.kind = kind_of_interruption(information);
         exit.vector = static_cast<std::uint8_t>(information);
@@ -164,7 +180,7 @@ template <typename Vmcs> void prepare_debug_trap(Vmcs& vmcs) {
 // An exception that exited is given back as it came; others are new. In real mode none has an error code.
 template <typename Vmcs> void inject(Vmcs& vmcs, const vcpu::Action& action) {
     constexpr std::uint8_t vector_db = 1;
-    if (vmcs.read(field::exit_reason) == exit_reason::exception) {
+    if (ended_by_exception(vmcs)) {
         if (action.vector == vector_db)
             prepare_debug_trap(vmcs);
         return deliver(vmcs, vmcs.read(field::exit_interruption), action.error_code);

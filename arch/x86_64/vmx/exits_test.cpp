@@ -69,6 +69,41 @@ TEST(VmxExits, DecodesByReason) {
     EXPECT_EQ(decode(left(48)).detail, 0xdead000u);
 }
 
+// SDM 27.9.1: the flags beside the basic reason change nothing of what is decided, but for the failed entry.
+TEST(VmxExits, AFlagBesideTheReasonIsAFactOfItsOwn) {
+    constexpr std::uint32_t bus_lock = 1u << 26;
+    for (std::uint32_t basic = 1; basic < 100; ++basic)
+        for (const unsigned flag : {25u, 26u, 27u, 28u, 29u}) {
+            const auto exit = decode(left(basic | 1u << flag, basic == 28 ? 3 << 8 : 0));
+            EXPECT_EQ(exit.kind, decode(left(basic, basic == 28 ? 3 << 8 : 0)).kind) << basic << '+' << flag;
+            EXPECT_EQ(exit.bus_lock, flag == 26) << basic;
+        }
+    EXPECT_EQ(decode(left(bus_lock | 48)).detail, 0xdead000u);
+    EXPECT_EQ(decode(left(bus_lock | 30, 0x03fd0008)).port.port, 0x3fd);
+    EXPECT_EQ(decode(left(bus_lock | 0x80000021)).kind, ExitKind::invalid);
+    EXPECT_FALSE(decode(left(74)).bus_lock) << "the reason itself is counted as one already";
+}
+
+TEST(VmxExits, AnNmiIsKnownByItsInformationWhateverElseWas) {
+    for (const std::uint32_t flags : {0u, 1u << 26, 1u << 27}) {
+        auto vmcs = left(flags);
+        vmcs.cpu_sets(field::exit_interruption, 0x80000202);
+        EXPECT_TRUE(vmx::ended_by_nmi(vmcs));
+        EXPECT_EQ(decode(vmcs).kind, ExitKind::host_event);
+        vmcs.cpu_sets(field::exit_interruption, 0x80000301);
+        EXPECT_FALSE(vmx::ended_by_nmi(vmcs));
+        EXPECT_EQ(decode(vmcs).kind, ExitKind::exception);
+        vmx::inject(vmcs, {.vector = 1});
+        EXPECT_EQ(vmcs.read(field::entry_interruption), 0x80000301u) << "given back as it came";
+    }
+    auto other = left(48); // the information is a leftover
+    other.cpu_sets(field::exit_interruption, 0x80000202);
+    EXPECT_FALSE(vmx::ended_by_nmi(other));
+    auto refused = left(0x80000000);
+    refused.cpu_sets(field::exit_interruption, 0x80000202);
+    EXPECT_FALSE(vmx::ended_by_nmi(refused));
+}
+
 TEST(VmxExits, CarriesTheState) {
     auto vmcs = left(10);
     vmcs.write(field::guest_ss_rights, 0xc0f3);

@@ -25,6 +25,9 @@ void caisson_end_of_interrupt() {
 void caisson_machine_check() {
     std::abort();
 }
+void caisson_drain_machine_check() {
+    std::abort();
+}
 }
 
 namespace {

@@ -57,6 +57,8 @@ void write_controls(Vmcs& vmcs, const ControlWords& words, const vcpu::Controls&
     vmcs.write(field::msr_bitmap, controls.msr_permissions.value());
     vmcs.write(field::ept_pointer, controls.second_stage.value() | four_levels | write_back);
     vmcs.write(field::vpid, guest_vpid);
+    if ((word(Word::secondary) & control::secondary_encls) != 0)
+        vmcs.write(field::encls_bitmap, none);
     vmcs.write(field::link_pointer, none);
     vmcs.write(field::cr0_mask, cr0_owned);
     vmcs.write(field::cr4_mask, ~controls.cr4_allowed | cr4_mce);

@@ -33,7 +33,7 @@ TEST(VmxControls, AreAllowedAndKeepTheGuestQuiet) {
     constexpr std::uint32_t off = 1u << 7 | 1u << 9 | 1u << 12 | 1u << 15 | 1u << 16 | 1u << 19 | 1u << 20 |
                                   1u << 21 | 1u << 22 | 1u << 23 | 1u << 24 | 1u << 27 | 1u << 30;
     EXPECT_EQ(primary & (on | off), on);
-    EXPECT_EQ(secondary, 1u << 1 | 1u << 3 | 1u << 5 | 1u << 6 | 1u << 7 | 1u << 12 | 1u << 30);
+    EXPECT_EQ(secondary, 1u << 1 | 1u << 3 | 1u << 5 | 1u << 6 | 1u << 7 | 1u << 12 | 1u << 15 | 1u << 30);
     for (std::size_t i = 0; i < vmx::word_count; ++i) {
         const std::uint64_t capability = capabilities.of[i];
         EXPECT_EQ(made.controls[i] & static_cast<std::uint32_t>(capability),
@@ -87,10 +87,10 @@ TEST(VmxControls, NameWhatIsMissing) {
 
 TEST(VmxControls, DoWithoutWhatIsOptional) {
     auto capabilities = host::every_capability();
-    capabilities.of[index(Word::secondary)] &= ~(std::uint64_t{1 << 3 | 1 << 12 | 1 << 30} << 32);
+    capabilities.of[index(Word::secondary)] &= ~(std::uint64_t{1 << 3 | 1 << 12 | 1 << 15 | 1 << 30} << 32);
     const vmx::Adjusted made = vmx::adjust(capabilities);
     EXPECT_EQ(made.missing, nullptr);
-    EXPECT_EQ(made.controls[index(Word::secondary)] & (1u << 3 | 1u << 12 | 1u << 30), 0u);
+    EXPECT_EQ(made.controls[index(Word::secondary)] & (1u << 3 | 1u << 12 | 1u << 15 | 1u << 30), 0u);
 }
 
 host::Vmcs prepared(const vcpu::InitialState& state) {

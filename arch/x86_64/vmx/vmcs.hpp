@@ -30,6 +30,7 @@ inline constexpr Field<0x0c06> host_ds_selector;      inline constexpr Field<0x0
 inline constexpr Field<0x0c0a> host_gs_selector;      inline constexpr Field<0x0c0c> host_tr_selector;
 inline constexpr Field<0x2000> io_bitmap_a;           inline constexpr Field<0x2002> io_bitmap_b;
 inline constexpr Field<0x2004> msr_bitmap;            inline constexpr Field<0x201a> ept_pointer;
+inline constexpr Field<0x202e> encls_bitmap;
 inline constexpr Field<0x2400> guest_physical_address; inline constexpr Field<0x2800> link_pointer;
 inline constexpr Field<0x2802> guest_debugctl;        inline constexpr Field<0x2804> guest_pat;
 inline constexpr Field<0x2806> guest_efer;            inline constexpr Field<0x2c00> host_pat;

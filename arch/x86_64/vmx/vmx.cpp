@@ -2,6 +2,7 @@
 #include "arch/x86_64/vmx/vmx.hpp"
 
 #include "arch/x86_64/cpu/descriptors.hpp"
+#include "arch/x86_64/cpu/guarded.hpp"
 #include "arch/x86_64/cpu/raw.hpp"
 #include "hypervisor/base/fail.hpp"
 #include "hypervisor/base/text.hpp"
@@ -88,9 +89,8 @@ std::string_view missing(Capabilities& all, ControlWords& controls) {
 
 bool enable(base::PhysAddr region, const Capabilities& capabilities) {
     const std::uint64_t control = cpu::rdmsr(msr::feature_control);
-    if ((control & feature_lock) == 0)
-        cpu::wrmsr(msr::feature_control, control | feature_lock | feature_outside_smx);
-    else if ((control & feature_outside_smx) == 0)
+    const std::uint64_t wanted = control | feature_lock | feature_outside_smx;
+    if ((control & feature_lock) == 0 ? !cpu::try_wrmsr(msr::feature_control, wanted) : control != wanted)
         return false;
     cpu::write_cr<0>(cpu::read_cr<0>() | capabilities.cr0_fixed0);
     cpu::write_cr<4>(cpu::read_cr<4>() | capabilities.cr4_fixed0 | vmxe);
@@ -132,15 +132,9 @@ void inject(const vcpu::Action& action) {
     constexpr std::uint8_t vector_db = 1;
     constexpr std::uint64_t causes = 0x600f, breakpoints = 0xf; // BS, BD, B0-B3
     Current current;
-    if (action.vector == vector_db && current.read(field::exit_reason) == exit_reason::exception)
+    if (action.vector == vector_db && ended_by_exception(current))
         cpu::write_dr6((cpu::read_dr6() & ~breakpoints) | (current.read(field::exit_qualification) & causes));
     inject(current, action);
-}
-
-void take_pending_nmi() {
-    const Current current;
-    if (current.read(field::exit_reason) == exit_reason::exception)
-        vmx_take_nmi();
 }
 
 } // namespace vmx

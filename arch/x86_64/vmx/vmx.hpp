@@ -78,12 +78,10 @@ extern "C" {
 bool vmx_exit(void* context);
 // Sleeps until an NMI arrives, unless bit 0 of *requests is set.
 void vmx_idle(const std::atomic<std::uint32_t>* requests);
+// Where an NMI ended the guest, NMIs are blocked: calls the host's handler, whose IRET unblocks them.
 void vmx_take_nmi();
 void vmx_take_interrupts();
 extern const char vmx_exited[];
 }
-
-// Where an NMI ended the guest, NMIs are blocked: the host's handler is called, its IRET unblocks them.
-void take_pending_nmi();
 
 } // namespace vmx

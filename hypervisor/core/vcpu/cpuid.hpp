@@ -37,9 +37,9 @@ struct CpuidTable {
     std::array<CpuidLeaf, cpuid_caches> caches{};      // leaf 4
     CpuidLeaf features1{};                             // leaf 7 subleaf 1
     std::array<CpuidLeaf, xstate_components> xstate{}; // leaf 0xD; 0 and 1 without the sizes
-    std::uint64_t xcr0_allowed = 1;
-    std::uint64_t cr4_allowed = 0;  // bits a guest may set, from the features offered
-    std::uint64_t efer_allowed = 0; // likewise
+    std::uint64_t xcr0_allowed = 0;                    // no XSETBV at all without XSAVE
+    std::uint64_t cr4_allowed = 0;                     // bits a guest may set, from the features offered
+    std::uint64_t efer_allowed = 0;                    // likewise
     std::uint32_t vcpu_count = 1;
     std::uint32_t apic_id_bits = 0; // log2 of vcpu_count, rounded up
 };
@@ -81,6 +81,14 @@ template <typename GuestState>
     else
         put_leaf(registers,
                  lookup_cpuid(table, leaf, static_cast<std::uint32_t>(registers.rcx), guest_state()));
+}
+
+// What hangs on a bit of the table: the timer's third mode, IA32_TSC_AUX (RDTSCP or RDPID).
+[[nodiscard]] inline bool offers_tsc_deadline(const CpuidTable& table) {
+    return (table.basic[1].ecx >> 24 & 1) != 0;
+}
+[[nodiscard]] inline bool offers_tsc_aux(const CpuidTable& table) {
+    return ((table.extended[1].edx >> 27 | table.basic[7].ecx >> 22) & 1) != 0;
 }
 
 // XSETBV(0, value) of a guest: allowed by the table and by the architecture's own rules (SDM vol. 1, 13.3).

@@ -126,7 +126,7 @@ Action on_msr_write(Vcpu& vcpu, const Exit& exit) {
         vcpu.pat = value;
         return {.kind = ActionKind::set_pat, .advance = true, .value = value};
     }
-    if (index == msr::tsc_aux && value <= UINT32_MAX)
+    if (index == msr::tsc_aux && value <= UINT32_MAX && offers_tsc_aux(vcpu.policy->cpuid))
         return {.kind = ActionKind::write_msr, .advance = true, .msr = index, .value = value};
     if (index == msr::tsc && base::weak(base::Weakness::writable_tsc))
         return done();
@@ -174,7 +174,6 @@ Action on_xsetbv(Vcpu& vcpu, const Exit& exit) {
     if (exit.cpl != 0 || static_cast<std::uint32_t>(vcpu.registers.rcx) != 0 ||
         !xcr0_valid(value, vcpu.policy->cpuid.xcr0_allowed))
         return refuse(vcpu, Refusal::xcr0);
-    vcpu.xcr0 = value;
     return {.kind = ActionKind::set_xcr0, .advance = true, .value = value};
 }
 
@@ -262,12 +261,30 @@ bool inside_one(std::span<const RamRegion> ram, std::uint64_t gpa, std::uint64_t
     return false;
 }
 
-Action decide(Vcpu& vcpu, const Exit& exit) {
-    const Action action = dispatch(vcpu, exit);
+namespace {
+
+Action stop_loops(Vcpu& vcpu, const Exit& exit, const Action& action) {
     if (action.kind == ActionKind::inject &&
         vcpu.guard.note(vcpu.counters.exits, exit.rip, fingerprint(vcpu.registers, exit.rsp))) [[unlikely]]
         return refuse(vcpu, Refusal::loop);
     return action;
+}
+
+} // namespace
+
+Action decide(Vcpu& vcpu, const Exit& exit) {
+    const bool report =
+        exit.bus_lock && exit.kind != ExitKind::bus_lock && vcpu.counters.refuse(Refusal::bus_lock);
+    Action action = stop_loops(vcpu, exit, dispatch(vcpu, exit));
+    action.report_bus_lock = report;
+    return action;
+}
+
+Action faulted(Vcpu& vcpu, const Exit& exit, ActionKind attempted) {
+    const Refusal kind = attempted == ActionKind::read_lapic ? Refusal::msr_read
+                         : attempted == ActionKind::set_xcr0 ? Refusal::xcr0
+                                                             : Refusal::msr_write;
+    return stop_loops(vcpu, exit, refuse(vcpu, kind));
 }
 
 } // namespace vcpu

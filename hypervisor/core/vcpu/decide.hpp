@@ -40,7 +40,8 @@ struct Policy {
     std::array<RamRegion, 6> ram{};
     std::uint32_t ram_count = 0;
     std::uint32_t vcpu_count = 1;
-    std::uint32_t last_local_vector = 3; // the APIC's highest entry of its local vector table
+    std::uint32_t last_local_vector = 3;  // the APIC's highest entry of its local vector table
+    bool corrected_machine_check = false; // MCG_CAP.CMCI_P: an entry for it, MSR 82Fh
     std::uint64_t generation = 1;
     std::array<std::uint64_t, 4> clock{}; // by enum caisson_clock
     [[nodiscard]] std::span<const RamRegion> ram_view() const { return {ram.data(), ram_count}; }
@@ -67,7 +68,7 @@ enum class ExitKind : std::uint8_t {
     msr_write,
     xsetbv,
     cache,            // WBINVD, INVD
-    bus_lock,         // after the instruction
+    bus_lock,         // after the instruction, and nothing else
     counter,          // RDPMC
     forbidden,        // VMRUN VMLOAD VMSAVE CLGI STGI SKINIT INVLPGA MONITOR MWAIT RSM VMXON ...: #UD
     exception,        // #DB, #AC: intercepted only so that their delivery cannot loop; given back
@@ -83,6 +84,7 @@ enum class ExitKind : std::uint8_t {
 struct Exit {
     ExitKind kind = ExitKind::unexpected;
     std::uint8_t cpl = 0;
+    bool bus_lock = false;        // the guest asserted one as well, whatever `kind` is (VMX)
     std::uint8_t vector = 0;      // exception
     bool has_error_code = false;  // exception
     std::uint32_t error_code = 0; // exception
@@ -124,7 +126,8 @@ enum class ActionKind : std::uint8_t {
 struct Action {
     ActionKind kind = ActionKind::resume;
     bool advance = false;
-    bool report = false; // `refusal` is due for an audit record now
+    bool report = false;          // `refusal` is due for an audit record now
+    bool report_bus_lock = false; // so is a bus lock that came with the exit
     Refusal refusal = Refusal::none;
     bool from_uart = false; // console_bytes of a port write: RAX stays as it is
     bool has_error_code = false;
@@ -140,6 +143,9 @@ struct Action {
 };
 
 [[nodiscard]] Action decide(Vcpu& vcpu, const Exit& exit);
+
+// Instead of an Action of decide() that this CPU answered with #GP: what it lacks, the guest lacks. Nothing has changed.
+[[nodiscard]] Action faulted(Vcpu& vcpu, const Exit& exit, ActionKind attempted);
 
 // For the parts of decide(): the answer is complete, skip the instruction; and counting a refusal, whose rule becomes an
 // action.

@@ -312,14 +312,45 @@ TEST_F(Decide, Xsetbv) {
     const Action good = xsetbv(7);
     expect_done(good, ActionKind::set_xcr0);
     EXPECT_EQ(good.value, 7u);
-    EXPECT_EQ(cpu.xcr0, 7u);
+    EXPECT_EQ(cpu.xcr0, 1u) << "only what the processor took counts";
     expect_refused(xsetbv(5), Refusal::xcr0, ActionKind::inject, gp);
     expect_refused(xsetbv(7, 1), Refusal::xcr0, ActionKind::inject, gp);
     expect_refused(xsetbv(3, 0, {.cpl = 3, .cr4 = 1u << 18}), Refusal::xcr0, ActionKind::inject, gp);
     const Action disabled = xsetbv(3, 0, {});
     EXPECT_EQ(disabled.kind, ActionKind::inject);
     EXPECT_EQ(disabled.vector, ud);
-    EXPECT_EQ(cpu.xcr0, 7u);
+}
+
+// What the processor answers with #GP is the guest's #GP, and counted.
+TEST_F(Decide, AFaultIsTheGuests) {
+    expect_refused(vcpu::faulted(cpu, {}, ActionKind::write_msr), Refusal::msr_write, ActionKind::inject, gp);
+    expect_refused(vcpu::faulted(cpu, {}, ActionKind::write_lapic), Refusal::msr_write, ActionKind::inject,
+                   gp);
+    expect_refused(vcpu::faulted(cpu, {}, ActionKind::read_lapic), Refusal::msr_read, ActionKind::inject, gp);
+    expect_refused(vcpu::faulted(cpu, {}, ActionKind::set_xcr0), Refusal::xcr0, ActionKind::inject, gp);
+    EXPECT_EQ(cpu.counters.refusals, 4u);
+}
+
+TEST_F(Decide, ABusLockBesideAnExitIsCountedAndChangesNothing) {
+    for (const ExitKind kind :
+         {ExitKind::host_event, ExitKind::port, ExitKind::nested_fault, ExitKind::cpuid}) {
+        const Action alone = go({.kind = kind});
+        const std::uint64_t before = cpu.counters.by_kind[static_cast<std::size_t>(Refusal::bus_lock)];
+        const Action both = go({.kind = kind, .bus_lock = true});
+        EXPECT_EQ(both.kind, alone.kind);
+        EXPECT_EQ(both.refusal, alone.refusal);
+        EXPECT_EQ(both.advance, alone.advance);
+        EXPECT_EQ(both.report_bus_lock, before == 0);
+        EXPECT_EQ(cpu.counters.by_kind[static_cast<std::size_t>(Refusal::bus_lock)], before + 1);
+    }
+}
+
+TEST_F(Decide, TscAuxOnlyWhereTheProcessorHasIt) {
+    policy->cpuid.extended[1].edx &= ~(1u << 27);
+    const Action by_rdpid = write_msr(0xC0000103, 1);
+    EXPECT_EQ(by_rdpid.kind, ActionKind::write_msr);
+    policy->cpuid.basic[7].ecx &= ~(1u << 22);
+    expect_refused(write_msr(0xC0000103, 1), Refusal::msr_write, ActionKind::inject, gp);
 }
 
 TEST_F(Decide, InstructionsAndEvents) {

@@ -24,15 +24,20 @@ struct Rule {
     std::uint8_t entry = 0; // exists where the local vector table goes up to this one
 };
 
-constexpr std::uint64_t vector = 0xFF, status = 1u << 12, masked = 1u << 16, timer_mode = 3u << 17;
+constexpr std::uint64_t vector = 0xFF, status = 1u << 12, remote_irr = 1u << 14, masked = 1u << 16;
 constexpr std::uint64_t delivery_mode = 7u << 8;
-constexpr std::uint64_t pins = 7u << 13; // polarity, remote IRR, trigger mode
 // Without the delivery mode: Fixed alone is left.
-constexpr std::uint64_t local_vector = vector | status | pins | masked;
+constexpr std::uint64_t local_vector = vector | status | masked;
+constexpr std::uint64_t pins =
+    1u << 13 | remote_irr | 1u << 15; // polarity, trigger mode: of LINT0 and LINT1 alone
+constexpr std::uint64_t periodic = 1u << 17, deadline = 1u << 18;
+// The APIC's own: a guest writes back what it read. They are not passed on.
+constexpr std::uint64_t read_only = status | remote_irr;
+constexpr std::uint32_t timer = 0x832, corrected_machine_check = 0x82F;
 constexpr std::uint32_t self_ipi = 0x83F;
 constexpr std::uint64_t shorthand_self = 1u << 18;
 
-constexpr std::array<Rule, 19> rules{{
+constexpr std::array<Rule, 20> rules{{
     {msr::x2apic_id, msr::x2apic_id, own, no},
     {0x803, 0x803, direct, no},             // version
     {0x808, 0x808, direct, direct, vector}, // task priority
@@ -42,16 +47,17 @@ constexpr std::array<Rule, 19> rules{{
     {0x80F, 0x80F, direct, direct, 0x1FF}, // spurious interrupt vector, software enable
     {0x810, 0x827, direct, no},            // in service, trigger mode, interrupt request
     {0x828, 0x828, direct, direct},        // error status: 0 alone
-    {0x82F, 0x82F, direct, mediated, local_vector, 6},
+    {corrected_machine_check, corrected_machine_check, direct, mediated, local_vector, 6},
     {msr::x2apic_icr, msr::x2apic_icr, own, own, ~std::uint64_t{0}}, // resolve_icr() looks
     // The timer has no delivery mode, but QEMU's takes one: as an SMI it would end in the host's SMM.
-    {0x832, 0x832, direct, mediated, vector | status | masked | timer_mode},
-    {0x833, 0x833, direct, mediated, local_vector, 5}, // thermal
-    {0x834, 0x834, direct, mediated, local_vector, 4}, // performance counters
-    {0x835, 0x837, direct, mediated, local_vector},    // LINT0, LINT1, error
-    {0x838, 0x838, direct, direct, 0xFFFFFFFF},        // timer: initial count
-    {0x839, 0x839, direct, no},                        // timer: current count
-    {0x83E, 0x83E, direct, direct, 0xB},               // timer: divider
+    {timer, timer, direct, mediated, local_vector | periodic | deadline},
+    {0x833, 0x833, direct, mediated, local_vector, 5},     // thermal
+    {0x834, 0x834, direct, mediated, local_vector, 4},     // performance counters
+    {0x835, 0x836, direct, mediated, local_vector | pins}, // LINT0, LINT1
+    {0x837, 0x837, direct, mediated, local_vector},        // error
+    {0x838, 0x838, direct, direct, 0xFFFFFFFF},            // timer: initial count
+    {0x839, 0x839, direct, no},                            // timer: current count
+    {0x83E, 0x83E, direct, direct, 0xB},                   // timer: divider
     {self_ipi, self_ipi, no, direct, vector},
 }};
 
@@ -59,6 +65,15 @@ Rule rule_of(std::uint32_t index) {
     const auto* found = std::ranges::find_if(
         rules, [index](const Rule& rule) { return rule.first <= index && index <= rule.last; });
     return found != rules.end() ? *found : Rule{index, index, no, no};
+}
+
+// Beyond the bits: what depends on the machine, and combinations.
+bool exists(const Policy& policy, const Rule& rule) {
+    return rule.entry <= policy.last_local_vector &&
+           (rule.first != corrected_machine_check || policy.corrected_machine_check);
+}
+bool timer_mode_exists(const Policy& policy, std::uint64_t value) {
+    return (value & deadline) == 0 || ((value & periodic) == 0 && offers_tsc_deadline(policy.cpuid));
 }
 
 // The interrupt command register.
@@ -129,8 +144,9 @@ bool lapic_passes(LapicBackend backend, std::uint32_t index, bool write) {
 }
 
 Action lapic_read(Vcpu& vcpu, std::uint32_t index) {
-    const Access access = rule_of(index).read;
-    if (access == direct)
+    const Rule rule = rule_of(index);
+    const Access access = rule.read;
+    if (access == direct && exists(*vcpu.policy, rule))
         return {.kind = ActionKind::read_lapic, .advance = true, .msr = index};
     if (access != own)
         return refuse(vcpu, Refusal::msr_read);
@@ -145,11 +161,15 @@ Action lapic_write(Vcpu& vcpu, std::uint32_t index, std::uint64_t value) {
     const std::uint64_t writable =
         rule.writable |
         (rule.write == mediated && base::weak(base::Weakness::any_delivery) ? delivery_mode : 0);
-    if (rule.write == no || (value & ~writable) != 0 || rule.entry > vcpu.policy->last_local_vector)
+    if (rule.write == no || (value & ~writable) != 0 || !exists(*vcpu.policy, rule) ||
+        (index == timer && !timer_mode_exists(*vcpu.policy, value)))
         return refuse(vcpu, Refusal::msr_write);
     // xAPIC has no register for a self-IPI: it becomes what the ICR's shorthand would send.
     if (rule.write != own && index != self_ipi)
-        return {.kind = ActionKind::write_lapic, .advance = true, .msr = index, .value = value};
+        return {.kind = ActionKind::write_lapic,
+                .advance = true,
+                .msr = index,
+                .value = rule.write == mediated ? value & ~read_only : value};
     const Ipi ipi =
         resolve_icr(index == self_ipi ? shorthand_self | value : value, vcpu.index, vcpu.policy->vcpu_count);
     if (ipi.kind == IpiKind::refused)

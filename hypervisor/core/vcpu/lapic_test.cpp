@@ -14,11 +14,15 @@ using vcpu::ActionKind;
 using vcpu::LapicBackend;
 using vcpu::Refusal;
 
+constexpr std::uint32_t tsc_deadline = 1u << 24;
+
 class Lapic : public testing::Test {
 protected:
     Lapic() {
         policy->vcpu_count = 4;
         policy->last_local_vector = 6;
+        policy->corrected_machine_check = true;
+        policy->cpuid.basic[1].ecx = tsc_deadline;
         cpu.policy = policy.get();
         cpu.index = 2;
     }
@@ -90,11 +94,18 @@ TEST_F(Lapic, ReservedBitsAreRefused) {
                                                        {0x80B, 0, 1},
                                                        {0x80F, 0x1FF, 0x1000},
                                                        {0x828, 0, 1},
-                                                       {0x832, 0x700FF, 0x400},
+                                                       {0x832, 0x500FF, 0x400},
+                                                       {0x832, 0x300FF, 0x700FF},
+                                                       {0x832, 0x20041, 0x22041},
+                                                       {0x82F, 0x10041, 0x14041},
+                                                       {0x833, 0x10041, 0x12041},
+                                                       {0x834, 0x10041, 0x18041},
+                                                       {0x836, 0x1A0FF, 0x20041},
+                                                       {0x837, 0x100FF, 0x1E0FF},
                                                        {0x832, 0x10041, 1ull << 32},
                                                        {0x838, 0xFFFFFFFF, 1ull << 32},
                                                        {0x83E, 0xB, 4},
-                                                       {0x835, 0x1F0FF, 1u << 18}}) {
+                                                       {0x835, 0x1A0FF, 1u << 18}}) {
         const Action good = write(one.index, one.good);
         done(good, ActionKind::write_lapic);
         EXPECT_EQ(good.msr, one.index);
@@ -113,6 +124,24 @@ TEST_F(Lapic, LocalVectorsAreFixedOnly) {
     }
     for (std::uint64_t mode : {2u, 4u, 5u, 7u})
         refused(write(0x832, mode << 8 | 0x41), Refusal::msr_write);
+}
+
+// A guest writes back what it read; the processor's own bits go no further.
+TEST_F(Lapic, ReadOnlyBitsAreNotPassedOn) {
+    EXPECT_EQ(write(0x835, 0x1F041).value, 0x1A041u);
+    EXPECT_EQ(write(0x832, 0x11041).value, 0x10041u);
+    refused(write(0x837, 0x14041), Refusal::msr_write); // no remote IRR there
+}
+
+TEST_F(Lapic, DeadlineModeAndCmciOnlyWhereThereAreSuch) {
+    done(write(0x832, 0x40041), ActionKind::write_lapic);
+    policy->cpuid.basic[1].ecx = 0;
+    refused(write(0x832, 0x40041), Refusal::msr_write);
+    done(write(0x832, 0x20041), ActionKind::write_lapic);
+    done(write(0x82F, 0x10041), ActionKind::write_lapic);
+    policy->corrected_machine_check = false;
+    refused(write(0x82F, 0x10041), Refusal::msr_write);
+    refused(vcpu::lapic_read(cpu, 0x82F), Refusal::msr_read);
 }
 
 // Writing a register that the machine's APIC lacks would be a #GP in the hypervisor.

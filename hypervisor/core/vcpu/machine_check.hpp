@@ -14,7 +14,7 @@ namespace vcpu {
 namespace mca {
 inline constexpr std::uint32_t mcg_cap = 0x179, mcg_status = 0x17A, mcg_ctl = 0x17B, first_bank = 0x400;
 inline constexpr std::uint32_t max_banks = 32;
-inline constexpr std::uint64_t cap_control = 1u << 8;                          // MCG_CAP.MCG_CTL_P
+inline constexpr std::uint64_t cap_control = 1u << 8, cap_cmci = 1u << 10; // MCG_CAP.MCG_CTL_P, MCG_CMCI_P
 inline constexpr std::uint64_t restart_valid = 1u << 0, in_progress = 1u << 2; // MCG_STATUS.RIPV, .MCIP
 inline constexpr std::uint64_t valid = std::uint64_t{1} << 63, uncorrected = std::uint64_t{1} << 61,
                                misc_valid = std::uint64_t{1} << 59, address_valid = std::uint64_t{1} << 58,

@@ -3,8 +3,10 @@
 
 #include "arch/x86_64/apic/local_apic.hpp"
 #include "arch/x86_64/boot/topology.hpp"
+#include "arch/x86_64/cpu/guarded.hpp"
 #include "arch/x86_64/cpu/instructions.hpp"
 #include "hypervisor/base/weakness.hpp"
+#include "hypervisor/core/vcpu/machine_check.hpp"
 #include "hypervisor/kernel/dma/dma.hpp"
 #include "hypervisor/kernel/panic/panic.hpp"
 #include "hypervisor/kernel/partition/partition.hpp"
@@ -134,6 +136,7 @@ void fill_policy(Partition& partition) {
             policy.ram[policy.ram_count++] = {partition.plan.regions[i].gpa, partition.plan.regions[i].bytes};
     policy.vcpu_count = partition.plan.cpu_count;
     policy.last_local_vector = apic::read(apic::Register::version) >> 16 & 0xff;
+    policy.corrected_machine_check = (cpu::rdmsr_or_0(vcpu::mca::mcg_cap) & vcpu::mca::cap_cmci) != 0;
     policy.clock = {times.tsc_hz, times.apic_timer_hz, times.wall_ns, times.wall_tsc};
 }
 

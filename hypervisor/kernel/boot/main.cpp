@@ -12,6 +12,7 @@
 #include "hypervisor/kernel/boot/stages.hpp"
 #include "hypervisor/kernel/cpu/cpu.hpp"
 #include "hypervisor/kernel/cpu/hardening.hpp"
+#include "hypervisor/kernel/cpu/machine_check.hpp"
 #include "hypervisor/kernel/entropy.hpp"
 #include "hypervisor/kernel/panic/panic.hpp"
 #include "hypervisor/kernel/partition/partition.hpp"
@@ -138,6 +139,7 @@ void run_cpu(void* argument) {
     if (cpu.index != 0)
         set_up(cpu);
     cpu.online.store(true, std::memory_order_seq_cst);
+    start_machine_checks(); // reports what is left over, which takes longer than a start may
     meet(cpu);
     if (cpu.vcpu == nullptr)
         park(cpu);

@@ -8,18 +8,20 @@
 #include "hypervisor/base/weakness.hpp"
 #include "hypervisor/kernel/cpu/area.hpp"
 #include "hypervisor/kernel/cpu/hardening.hpp"
-#include "hypervisor/kernel/cpu/machine_check.hpp"
 #include "hypervisor/kernel/panic/panic.hpp"
 
 extern "C" {
-extern const char exception_entries[], nmi_entry[], machine_check_entry[], drain_entry[];
+extern const char exception_entries[], general_protection_entry[], nmi_entry[], machine_check_entry[],
+    drain_entry[], drain_machine_check_entry[];
 }
 
 namespace hv {
 namespace {
 
 constexpr unsigned entry_bytes = 16; // .balign in exceptions.S
-constexpr unsigned vector_nmi = 2, vector_double_fault = 8, vector_machine_check = 18;
+constexpr unsigned vector_nmi = 2, vector_double_fault = 8, vector_general_protection = 13,
+                   vector_machine_check = 18;
+constexpr unsigned first_guest_vector = 16; // of those that a local APIC delivers
 
 constinit cpu::Idt idt{}, drain_idt{};
 
@@ -34,18 +36,28 @@ constexpr unsigned stack_of(unsigned vector) {
                                             : 0;
 }
 
+const char* entry_of(unsigned vector) {
+    switch (vector) {
+    case vector_nmi:
+        return nmi_entry;
+    case vector_general_protection:
+        return general_protection_entry;
+    case vector_machine_check:
+        return machine_check_entry;
+    default:
+        return vector < cpu::exception_count ? exception_entries + vector * entry_bytes : drain_entry;
+    }
+}
+
 // One table for all CPUs. Before the boot CPU has its task segment, every exception uses the stack it hits.
 void fill_idt(bool with_stacks) {
     for (unsigned vector = 0; vector < cpu::vector_count; ++vector) {
-        std::uint64_t handler = number(drain_entry);
-        if (vector == vector_nmi)
-            handler = number(nmi_entry);
-        else if (vector == vector_machine_check)
-            handler = number(machine_check_entry);
-        else if (vector < cpu::exception_count)
-            handler = number(exception_entries) + vector * entry_bytes;
-        idt[vector] = cpu::Gate::interrupt(handler, with_stacks ? stack_of(vector) : 0);
-        drain_idt[vector] = vector == vector_nmi ? idt[vector] : cpu::Gate::interrupt(number(drain_entry), 0);
+        const unsigned stack = with_stacks ? stack_of(vector) : 0;
+        const auto gate = [stack](const char* entry) { return cpu::Gate::interrupt(number(entry), stack); };
+        idt[vector] = gate(entry_of(vector));
+        drain_idt[vector] = vector < first_guest_vector      ? idt[vector]
+                            : vector == vector_machine_check ? gate(drain_machine_check_entry)
+                                                             : gate(drain_entry);
     }
 }
 
@@ -88,9 +100,9 @@ void set_up(Cpu& cpu) {
     apic::enable();
     cpu.apic_id = apic::id();
     if (!virt::enable(cpu.host_save_area, cpu.host_vmcb))
-        refuse_to_start("VMXON failed: the firmware has not switched on Intel VT-x on every CPU");
+        refuse_to_start(
+            "VMXON or EFER.SVME failed: the firmware has not switched on VT-x or AMD-V on every CPU");
     harden_this_cpu();
-    start_machine_checks();
 }
 
 void take_guest_interrupts() {

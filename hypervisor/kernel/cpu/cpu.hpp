@@ -73,8 +73,8 @@ inline void forget_requests(Cpu& cpu, std::uint32_t bits) {
     cpu.requests.fetch_and(~bits, std::memory_order_acq_rel);
 }
 
-// Lets what the guest left pending in the local APIC arrive and ends it: a guest may use vectors from 16 up, so none of
-// them means an exception here. Callers hold no lock.
+// Lets what the guest left pending in the local APIC arrive and ends it: a guest may use vectors from 16 up, so of these only
+// 18 may still mean an exception, a machine check. Callers hold no lock.
 void take_guest_interrupts();
 
 // No way on (the machine is ending or this CPU failed).

@@ -2,6 +2,7 @@
 // hypervisor/kernel/cpu/machine_check.cpp - the processor's own errors; decided in core/vcpu/machine_check.hpp.
 #include "hypervisor/kernel/cpu/machine_check.hpp"
 
+#include "arch/x86_64/cpu/guarded.hpp"
 #include "arch/x86_64/cpu/instructions.hpp"
 #include "hypervisor/core/vcpu/machine_check.hpp"
 #include "hypervisor/kernel/cpu/cpu.hpp"
@@ -17,9 +18,10 @@ namespace mca = vcpu::mca;
 // Records of corrected errors on one CPU after which only every further power of ten is reported.
 constexpr std::uint64_t reported_singly = 10;
 
+// How many banks there are is what MCG_CAP says, which a hypervisor below or a locked bank may not keep to.
 struct Msrs {
-    static std::uint64_t read(std::uint32_t index) { return cpu::rdmsr(index); }
-    static void write(std::uint32_t index, std::uint64_t value) { cpu::wrmsr(index, value); }
+    static std::uint64_t read(std::uint32_t index) { return cpu::rdmsr_or_0(index); }
+    static void write(std::uint32_t index, std::uint64_t value) { (void)cpu::try_wrmsr(index, value); }
 };
 
 bool offered() {
@@ -109,8 +111,17 @@ void look_at_machine_checks() {
 
 } // namespace hv
 
+extern "C" void caisson_end_of_interrupt();
+
 // #MC in host mode, on its own stack. What can go on is looked at later.
 extern "C" void caisson_machine_check() {
     hv::look(true);
     hv::this_cpu().requests.fetch_or(hv::request_machine_check, std::memory_order_acq_rel);
+}
+
+// Vector 18 from a local APIC that is being emptied: MCIP tells the exception from an interrupt of the guest's.
+extern "C" void caisson_drain_machine_check() {
+    if (hv::offered() && (hv::Msrs::read(hv::mca::mcg_status) & hv::mca::in_progress) != 0)
+        return caisson_machine_check();
+    caisson_end_of_interrupt();
 }

@@ -5,7 +5,7 @@
 
 namespace hv {
 
-// On the CPU itself: reports what firmware left in its banks and switches reporting on.
+// On the CPU itself, once it is online: reports what firmware or an earlier run left in its banks and switches reporting on.
 void start_machine_checks();
 
 // On the CPU itself: after an intercepted #MC, at a partition's end and when its handler asked for it.

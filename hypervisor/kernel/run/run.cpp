@@ -6,6 +6,7 @@
 #include "hypervisor/kernel/run/run.hpp"
 
 #include "arch/x86_64/apic/local_apic.hpp"
+#include "arch/x86_64/cpu/guarded.hpp"
 #include "arch/x86_64/cpu/instructions.hpp"
 #include "hypervisor/base/weakness.hpp"
 #include "hypervisor/kernel/console/console.hpp"
@@ -167,10 +168,13 @@ apic::Register lapic_register(const Action& action) {
     return static_cast<apic::Register>(action.msr - vcpu::lapic_first);
 }
 
-// Carries out a decision of core/vcpu. False: leave the guest.
+// Carries out a decision of core/vcpu. False: leave the guest. An access that this CPU answers with #GP becomes the guest's.
 bool carry_out(Vcpu& vcpu, const vcpu::Exit& exit, const Action& action) {
     Partition& partition = *vcpu.partition;
     vcpu::Registers& registers = vcpu.core.registers;
+    bool faulted = false;
+    if (action.report_bus_lock)
+        report(vcpu, exit, {.refusal = vcpu::Refusal::bus_lock}, "refused");
     if (action.report && action.kind != ActionKind::stop)
         report(vcpu, exit, action, "refused");
     switch (action.kind) {
@@ -180,13 +184,17 @@ bool carry_out(Vcpu& vcpu, const vcpu::Exit& exit, const Action& action) {
         vcpu.guest.inject(action);
         break;
     case ActionKind::write_msr:
-        cpu::wrmsr(action.msr, action.value);
+        faulted = !cpu::try_wrmsr(action.msr, action.value);
         break;
-    case ActionKind::read_lapic:
-        vcpu::set_edx_eax(registers, apic::read(lapic_register(action)));
+    case ActionKind::read_lapic: {
+        std::uint64_t value = 0;
+        faulted = !apic::try_read(lapic_register(action), value);
+        if (!faulted)
+            vcpu::set_edx_eax(registers, value);
         break;
+    }
     case ActionKind::write_lapic:
-        apic::write(lapic_register(action), static_cast<std::uint32_t>(action.value));
+        faulted = !apic::try_write(lapic_register(action), static_cast<std::uint32_t>(action.value));
         break;
     case ActionKind::read_tsc:
         vcpu::set_edx_eax(registers, cpu::rdtsc());
@@ -197,7 +205,9 @@ bool carry_out(Vcpu& vcpu, const vcpu::Exit& exit, const Action& action) {
         vcpu.guest.set(action);
         break;
     case ActionKind::set_xcr0:
-        cpu::xsetbv(0, action.value);
+        faulted = !cpu::try_xsetbv(0, action.value);
+        if (!faulted)
+            vcpu.core.xcr0 = action.value;
         break;
     case ActionKind::send_ipi:
         send_ipi(vcpu, action.ipi);
@@ -223,7 +233,6 @@ bool carry_out(Vcpu& vcpu, const vcpu::Exit& exit, const Action& action) {
                                                               : partition.total(&vcpu::Counters::refusals);
         break;
     case ActionKind::host_event:
-        virt::take_pending_nmi();
         // Time's exits are declared in the plan and are not the partition's.
         if (alarm::is_here() && vcpu.cpu->requests.load(std::memory_order_acquire) == request_look)
             --vcpu.core.counters.exits;
@@ -238,6 +247,8 @@ bool carry_out(Vcpu& vcpu, const vcpu::Exit& exit, const Action& action) {
         stop_for(vcpu, exit, action);
         return false;
     }
+    if (faulted) [[unlikely]]
+        return carry_out(vcpu, exit, vcpu::faulted(vcpu.core, exit, action.kind));
     if (action.advance)
         vcpu.guest.advance(exit.kind);
     if (!vcpu.guest.deliver_again()) {
@@ -296,6 +307,8 @@ template <typename Exit> [[gnu::always_inline]] inline bool quick(Vcpu& vcpu, co
 
 // Everything else.
 [[gnu::noinline]] bool handle(Vcpu& vcpu) {
+    // Whatever becomes of the guest: a kick counts, and the next one must get through.
+    vcpu.guest.take_nmi();
     const vcpu::Exit exit = vcpu.guest.decode();
     if (base::weak(base::Weakness::noisy_exits))
         for (Cpu* cpu : machine().cpus)

@@ -9,7 +9,10 @@ void park(Cpu& cpu) {
     for (;;) {
         sleep_until(cpu, [&cpu] { return cpu.requests.load(std::memory_order_acquire) != 0; });
         alarm::look();
-        if ((take_requests(cpu) & request_machine_check) != 0)
+        const std::uint32_t requests = take_requests(cpu);
+        if ((requests & request_halt) != 0)
+            halt_for_ever();
+        if ((requests & request_machine_check) != 0)
             look_at_machine_checks();
     }
 }
