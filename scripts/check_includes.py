@@ -53,6 +53,9 @@ EXCEPTIONS = {
 # hypervisor/kernel's folders from the lowest floor up: one may include itself and what lies below it. Files beside the
 # folders (what boot found out, random bytes) are the ground.
 KERNEL_FLOORS = ["console", "panic", "cpu", "memory", "dma", "time", "end", "partition", "run", "boot"]
+# The trusted files that are boot's alone: nothing that stays includes them.
+BOOT_FILES = "hypervisor/kernel/boot_files.txt"
+TRUSTED = ("hypervisor/", "arch/x86_64/", "drivers/", "loader/")
 SOURCE = re.compile(r"\.(c|cpp|h|hpp|S)$")
 INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"')
 
@@ -96,6 +99,16 @@ def climbs(path, header):
     if here is None or there is None or is_test(path):
         return False
     return there > here or (-1 in (here, there) and path.split("/")[2] != header.split("/")[2])
+
+
+def boot_files(source):
+    with open(os.path.join(source, BOOT_FILES), encoding="utf-8") as text:
+        return tuple(line.strip() for line in text if line.strip() and not line.startswith("#"))
+
+
+def outlives(path, header, boot):
+    """Whether a file that stays includes one that is gone after boot."""
+    return path.startswith(TRUSTED) and not is_test(path) and header.startswith(boot) and not path.startswith(boot)
 
 
 def core_depends(source):
@@ -150,6 +163,7 @@ def compiled_includes(source, build):
 def main(arguments):
     source = os.path.realpath(arguments[0])
     depends = core_depends(source)
+    boot = boot_files(source)
     wrong = set()
     count = 0
     for path, line, header in direct_includes(source):
@@ -164,6 +178,8 @@ def main(arguments):
             wrong.add(f"{place}: {owner(path)} may not include {header}")
         if climbs(path, header):
             wrong.add(f"{place}: climbs from {os.path.dirname(path)} to {header} (KERNEL_FLOORS)")
+        if outlives(path, header, boot):
+            wrong.add(f"{place}: stays after boot and may not include {header} ({BOOT_FILES})")
         here, there = core_folder(path), core_folder(header)
         if here and there and there not in depends.get(here, {here}) and not is_test(path):
             wrong.add(f"{place}: hypervisor/core/{here} does not depend on core_{there} in its CMakeLists.txt")
@@ -172,6 +188,8 @@ def main(arguments):
             count += 1
             if SOURCE.search(path) and owner(path) and not allowed(path, header):
                 wrong.add(f"{path}: is compiled with {header}, which {owner(path)} may not include")
+            if outlives(path, header, boot):
+                wrong.add(f"{path}: stays after boot and is compiled with {header} ({BOOT_FILES})")
             if climbs(path, header):
                 wrong.add(f"{path}: is compiled with {header}, to which it climbs (KERNEL_FLOORS)")
     for line in sorted(wrong):

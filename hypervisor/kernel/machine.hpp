@@ -1,17 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// hypervisor/kernel/machine.hpp - what boot found out and decided. Written by the boot CPU before the other CPUs look
-// at it, constant from the moment the first partition runs.
+// hypervisor/kernel/machine.hpp - what boot found out and decided: written by the boot CPU before the other CPUs look at
+// it, in pages that are read-only from the moment the first partition runs.
 #pragma once
 
+#include "hypervisor/base/constant.hpp"
 #include "hypervisor/core/acpi/tables.hpp"
-#include "hypervisor/core/bundle/header_buffer.hpp"
-#include "hypervisor/core/bundle/verify.hpp"
-#include "hypervisor/core/crypto/sha256.hpp"
-#include "hypervisor/core/plan/bind.hpp"
 #include "hypervisor/core/plan/bound_plan.hpp"
 #include "hypervisor/core/plan/plan.hpp"
 #include "hypervisor/core/vcpu/hardening.hpp"
-#include "loader/handover/boot_record.hpp"
 
 namespace hv {
 
@@ -24,29 +20,46 @@ struct Times {
     std::uint64_t wall_ns = 0, wall_tsc = 0; // 0: not known
 };
 
+// Room for the plan's table. A larger one is refused, not truncated.
+inline constexpr std::size_t table_room = 256 * 1024;
+inline constexpr std::size_t max_sections = 256; // of a bundle
+
+struct Extent {
+    std::uint64_t offset, bytes;
+};
+
 struct Machine {
-    loader::BootRecord boot;
-    memory::Runs map; // usable memory
     acpi::Tables acpi;
     bool is_qemu = false;
     vcpu::Hardening hardening;
-    crypto::Sha256Engine hash_engine = crypto::Sha256Engine::portable;
-    std::optional<bundle::HeaderBuffer> header;
-    std::optional<bundle::Contents> contents;
+    std::uint64_t bundle = 0, bundle_bytes = 0;       // where it lies
+    base::FixedVector<Extent, max_sections> sections; // of the bundle, verified
+    std::array<std::byte, table_room> table;          // a private copy, verified, which `plan` reads
     std::optional<plan::Plan> plan;
-    std::span<const std::byte> leaves; // of the bundle, a private copy
     plan::BoundPlan bound;
     Times times;
     base::PhysAddr io_permissions, msr_permissions; // the same for all partitions
     base::FixedVector<Cpu*, plan::max_cpus> cpus;   // by rank
     base::FixedVector<Partition*, plan::max_partitions> partitions;
 };
-
 // No destructor of it ever runs.
 static_assert(std::is_trivially_destructible_v<Machine>);
-[[nodiscard]] inline Machine& machine() {
-    static constinit Machine instance{};
-    return instance;
+
+// The one machine: constant for all but boot, which has machine_in_making().
+class TheMachine {
+public:
+    [[nodiscard]] const Machine& get() const { return machine_; }
+
+private:
+    friend Machine& machine_in_making();
+    Machine machine_{};
+};
+extern TheMachine the_machine;
+
+[[nodiscard]] inline const Machine& machine() {
+    return the_machine.get();
 }
+// Boot only (its code is gone when it would fault).
+[[nodiscard]] Machine& machine_in_making();
 
 } // namespace hv

@@ -11,15 +11,8 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <string_view>
 
 namespace svm {
-
-// What is missing on this machine and where to switch it on, or nothing.
-[[nodiscard]] std::string_view missing();
-
-// EFER.SVME and the host save area; leaves GIF = 0. False: firmware locked this CPU otherwise than the first.
-[[nodiscard]] bool enable(base::PhysAddr host_save_area);
 
 // What svm_run needs besides the general registers.
 struct Entry {

@@ -27,12 +27,6 @@ struct Features {
 };
 extern Features features;
 
-// Boot CPU, once. Returns what is missing and where to switch it on, or nothing.
-[[nodiscard]] std::string_view choose();
-
-// On each CPU: `area` and `block` are frames of its own. False: this CPU is locked otherwise than the first.
-[[nodiscard]] bool enable(base::PhysAddr area, base::PhysAddr block);
-
 // The state at the last exit, for the record of an ending.
 struct Dump {
     std::array<std::uint64_t, 10> values;

@@ -7,21 +7,20 @@
 // Spec: Intel SDM vol. 3 "Introduction to Virtual Machine Extensions", "VMX Instruction Reference".
 #pragma once
 
+#include "arch/x86_64/cpu/raw.hpp"
 #include "arch/x86_64/vmx/exits.hpp"
 #include "arch/x86_64/vmx/prepare.hpp"
 
 #include <atomic>
-#include <string_view>
 
 namespace vmx {
 
-[[nodiscard]] bool offered();
-
-// What is missing on this machine and where to switch it on, or nothing; `controls` are then what every VMCS uses.
-[[nodiscard]] std::string_view missing(Capabilities& all, ControlWords& controls);
-
-// VMX operation, with `region` as the CPU's VMXON region. False: VMXON failed or firmware locked this CPU otherwise.
-[[nodiscard]] bool enable(base::PhysAddr region, const Capabilities& capabilities);
+// Every VMXON region and VMCS begins with the revision of the CPU's format.
+inline void mark(std::uint64_t frame, const Capabilities& capabilities) {
+    constexpr std::uint32_t revision_mask = 0x7fffffff;
+    *cpu::pointer_to<std::uint32_t>(base::VirtAddr{frame}) =
+        static_cast<std::uint32_t>(capabilities.basic) & revision_mask;
+}
 
 // The current VMCS. A VMREAD or VMWRITE that fails is our own bug: the fields are constants.
 struct Current {

@@ -7,9 +7,11 @@
 #include "arch/x86_64/cpu/instructions.hpp"
 #include "hypervisor/base/weakness.hpp"
 #include "hypervisor/core/vcpu/machine_check.hpp"
-#include "hypervisor/kernel/dma/dma.hpp"
+#include "hypervisor/kernel/dma/start.hpp"
+#include "hypervisor/kernel/memory/pool.hpp"
 #include "hypervisor/kernel/panic/panic.hpp"
 #include "hypervisor/kernel/partition/partition.hpp"
+#include "hypervisor/kernel/time/start.hpp"
 
 namespace hv {
 namespace {
@@ -28,7 +30,7 @@ constinit base::FixedVector<plan::SectionExtent, bundle::max_sections> section_l
 constinit memory::Run image_run{};
 
 plan::Machine described_machine() {
-    Machine& m = machine();
+    Machine& m = machine_in_making();
     const boot::Topology topology = boot::topology();
     cpu_list.clear();
     for (const acpi::Cpu& cpu : m.acpi.cpus) {
@@ -37,16 +39,18 @@ plan::Machine described_machine() {
             (void)cpu_list.push_back({cpu.apic_id, package, core, thread, cpu.apic_id == apic::id()});
     }
     section_list.clear();
-    for (std::uint32_t i = 0; i < m.contents->section_count(); ++i) {
-        const bundle::Section section = m.contents->section(i);
+    m.sections.clear();
+    for (std::uint32_t i = 0; i < found().contents->section_count(); ++i) {
+        const bundle::Section section = found().contents->section(i);
         (void)section_list.push_back({section.type, section.partition, section.offset, section.size});
+        (void)m.sections.push_back({section.offset, section.size});
     }
     image_run = {image_extent().base, image_extent().bytes};
-    return {.map = &m.map,
+    return {.map = &found().map,
             .cpus = cpu_list.view(),
             .reserved = {&image_run, 1},
-            .bundle_base = m.boot.module.base,
-            .bundle_bytes = m.boot.module.bytes,
+            .bundle_base = found().boot.module.base,
+            .bundle_bytes = found().boot.module.bytes,
             .sections = section_list.view()};
 }
 
@@ -79,7 +83,7 @@ template <typename T> T expect_tables(base::Result<T, paging::Error> result) {
 base::PhysAddr second_stage(std::uint32_t partition) {
     using Tables = paging::TableBuilder<TablePool>;
     const paging::Format& format = virt::features.vmx ? paging::extended : paging::nested;
-    Machine& m = machine();
+    Machine& m = machine_in_making();
     TablePool memory{m.bound.pool};
     const unsigned largest = !options().large_pages ? 0 : options().huge_pages ? 2 : 1;
     Tables tables = expect_tables(Tables::create(format, memory, largest)); // every leaf is executable
@@ -95,7 +99,7 @@ base::PhysAddr second_stage(std::uint32_t partition) {
 }
 
 void make_cpus() {
-    Machine& m = machine();
+    Machine& m = machine_in_making();
     for (std::uint32_t rank = 0; rank < m.bound.cpus.size(); ++rank) {
         Cpu& cpu = make_in<Cpu>(m.bound.pool);
         cpu.index = rank;
@@ -107,7 +111,7 @@ void make_cpus() {
 }
 
 Vcpu& make_vcpu(Partition& partition, std::uint32_t index) {
-    Machine& m = machine();
+    Machine& m = machine_in_making();
     Vcpu& vcpu = make_in<Vcpu>(m.bound.pool);
     vcpu.guest.block = &make_in<svm::Vmcb>(m.bound.pool);
     vcpu.partition = &partition;
@@ -141,12 +145,14 @@ void fill_policy(Partition& partition) {
 }
 
 void make_partitions() {
-    Machine& m = machine();
+    Machine& m = machine_in_making();
     for (std::uint32_t index = 0; index < m.plan->partition_count(); ++index) {
         Partition& partition = make_in<Partition>(m.bound.pool);
         partition.index = index;
         partition.name = m.plan->partition_name(index);
         partition.plan = m.plan->partition(index);
+        for (std::uint32_t i = 0; i < partition.plan.load_count; ++i)
+            (void)partition.loads.push_back(m.plan->load(partition.plan.first_load + i));
         fill_policy(partition);
         partition.second_stage.adopt(second_stage(index));
         for (std::uint32_t i = 0; i < partition.plan.cpu_count; ++i)
@@ -163,7 +169,7 @@ void make_partitions() {
 
 // Every port exits. MSRs: core's allow-list; without x2APIC the local APIC's registers are forwarded, so they exit.
 void make_permission_maps() {
-    Machine& m = machine();
+    Machine& m = machine_in_making();
     m.io_permissions = take_frames(m.bound.pool, io_permission_frames);
     const auto ports = cpu::bytes_at(pool_address(m.io_permissions), io_permission_frames * base::page_size);
     std::memset(ports.data(), 0xff, ports.size());
@@ -181,7 +187,7 @@ void make_permission_maps() {
 } // namespace
 
 void bind_plan() {
-    Machine& m = machine();
+    Machine& m = machine_in_making();
     const plan::Machine described = described_machine();
     if (const auto bound = plan::bind(*m.plan, described, options(), m.bound); !bound.ok())
         refuse(bound.error());
@@ -190,7 +196,9 @@ void bind_plan() {
 }
 
 base::PhysAddr build_everything() {
-    Machine& m = machine();
+    Machine& m = machine_in_making();
+    m.bundle = found().boot.module.base;
+    m.bundle_bytes = found().boot.module.bytes;
     AddressSpace space = expect_tables(AddressSpace::create(m.bound.pool));
     make_cpus();
     for (Cpu* cpu : m.cpus)

@@ -6,7 +6,7 @@
 #include "arch/x86_64/cpu/ports.hpp"
 #include "drivers/clock/clock.hpp"
 #include "drivers/power/power.hpp"
-#include "hypervisor/kernel/dma/dma.hpp"
+#include "hypervisor/kernel/dma/start.hpp"
 #include "hypervisor/kernel/memory/address_space.hpp"
 #include "hypervisor/kernel/memory/early_map.hpp"
 #include "hypervisor/kernel/panic/panic.hpp"
@@ -30,7 +30,7 @@ bytes::Source early_memory() {
 }
 
 base::Status<loader::BootError> read_boot_record(std::uint32_t protocol, std::uint32_t information) {
-    loader::BootRecord& record = machine().boot;
+    loader::BootRecord& record = found().boot;
     if (protocol == protocol_pvh)
         return loader::read_pvh(early_memory(), information, record);
     if (protocol == protocol_multiboot2)
@@ -42,12 +42,12 @@ base::Status<loader::BootError> read_boot_record(std::uint32_t protocol, std::ui
 // below 1 MiB is ever used, and roots are mapped in place.
 void settle_module() {
     constexpr std::uint64_t low_memory = 1u << 20;
-    Machine& m = machine();
-    loader::Range& module = m.boot.module;
+    Machine& m = machine_in_making();
+    loader::Range& module = found().boot.module;
     if (module.base >= low_memory && module.base % base::page_size == 0)
         return;
     memory::Runs& free = m.bound.free; // bind() starts afresh
-    free = m.map;
+    free = found().map;
     const ImageExtent image = image_extent();
     const std::uint64_t bytes = bytes::units(module.bytes, base::page_size) * base::page_size;
     const bool noted = free.remove(image.base, image.bytes) && free.remove(module.base, module.bytes);
@@ -90,22 +90,22 @@ std::optional<std::uint64_t> reference_wait() {
 
 void take_over(std::uint32_t protocol, std::uint32_t information) {
     dma::bus_masters_off();
-    Machine& m = machine();
+    Machine& m = machine_in_making();
     m.times.entry_tsc = boot_entry_tsc;
     console::start();
     m.is_qemu = drivers::Power{ports}.is_qemu();
     if (const auto read = read_boot_record(protocol, information); !read.ok())
         refuse_to_start("boot: ", loader::describe(read.error()));
-    if (const auto made = memory::normalize(m.boot.memory.view(), m.map); !made.ok())
+    if (const auto made = memory::normalize(found().boot.memory.view(), found().map); !made.ok())
         refuse_to_start("memory map: ", memory::describe(made.error()));
     settle_module();
 }
 
 void read_tables() {
-    Machine& m = machine();
-    std::uint64_t rsdp = m.boot.rsdp;
-    if (m.boot.rsdp_copied)
-        rsdp = cpu::address_of(m.boot.rsdp_copy).value();
+    Machine& m = machine_in_making();
+    std::uint64_t rsdp = found().boot.rsdp;
+    if (found().boot.rsdp_copied)
+        rsdp = cpu::address_of(found().boot.rsdp_copy).value();
     if (rsdp == 0)
         rsdp = acpi::find_rsdp(early_memory()).value_or(0);
     if (const auto parsed = acpi::parse(early_memory(), rsdp, m.acpi); !parsed.ok())
@@ -116,7 +116,7 @@ void read_tables() {
 }
 
 void measure_clocks() {
-    Times& times = machine().times;
+    Times& times = machine_in_making().times;
     apic::adopt();
     // What holds this CPU up between two readings (SMM, an emulator's host) only ever makes it look faster.
     constexpr unsigned tries = 3;

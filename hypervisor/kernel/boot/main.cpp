@@ -3,11 +3,12 @@
 //
 // Stage one runs on the boot CPU alone under the early tables (everything readable): devices quiet, bundle header and
 // plan verified, plan bound, everything allocated, the other CPUs started. Stage two runs on every CPU in the
-// hypervisor's own tables: payloads hashed, all CPUs meet, partitions run.
+// hypervisor's own tables: payloads hashed, all CPUs meet, leave_boot() takes this code away and partitions run.
 // Invariants: no partition runs before every CPU's share is verified; one bad leaf refuses the whole bundle.
 #include "arch/x86_64/apic/local_apic.hpp"
 #include "arch/x86_64/boot/application_processor.hpp"
 #include "arch/x86_64/cpu/instructions.hpp"
+#include "arch/x86_64/virt/choose.hpp"
 #include "build_id.hpp"
 #include "hypervisor/kernel/boot/stages.hpp"
 #include "hypervisor/kernel/cpu/cpu.hpp"
@@ -16,7 +17,7 @@
 #include "hypervisor/kernel/entropy.hpp"
 #include "hypervisor/kernel/panic/panic.hpp"
 #include "hypervisor/kernel/partition/partition.hpp"
-#include "hypervisor/kernel/run/life.hpp"
+#include "hypervisor/kernel/run/leave_boot.hpp"
 #include "hypervisor/kernel/time/sleep.hpp"
 #include "partitions/abi/hypercall.h"
 
@@ -27,7 +28,6 @@ namespace {
 
 // How the CPUs meet before the first partition runs.
 constinit std::atomic<std::uint32_t> verified_cpus{0};
-constinit std::atomic<bool> go{false};
 constinit std::atomic<bool> failed{false};
 constinit bundle::Issue first_failure{bundle::Error::unreadable};
 
@@ -41,7 +41,7 @@ crypto::Sha256Engine hash_engine() {
 // A page below 1 MiB that firmware does not use; the start record has been read and the module lies above.
 base::PhysAddr trampoline_page() {
     constexpr std::uint64_t lowest = 0x1000, limit = 0xa0000;
-    const auto page = machine().map.find(base::page_size, base::page_size, lowest);
+    const auto page = found().map.find(base::page_size, base::page_size, lowest);
     if (!page || page->base >= limit)
         refuse_to_start("no usable page below 1 MiB to start the other CPUs from");
     return base::PhysAddr{page->base};
@@ -50,8 +50,8 @@ base::PhysAddr trampoline_page() {
 // Opens the audit log with what is about to run: the bundle's identity covers every byte of configuration and payload,
 // the nonce tells this boot from all others. With an operator's key in the plan the log's first key is sealed to it.
 void open_audit_log() {
-    Machine& m = machine();
-    const bundle::Header& header = m.contents->header();
+    Machine& m = machine_in_making();
+    const bundle::Header& header = found().contents->header();
     const audit::Key& operator_key = m.plan->header().audit_key;
     std::optional<audit::Seal> seal;
     if (operator_key != audit::Key{}) {
@@ -89,7 +89,7 @@ void open_audit_log() {
 }
 
 void record_boot() {
-    Machine& m = machine();
+    Machine& m = machine_in_making();
     base::Text<16> abi;
     abi << (CAISSON_ABI_VERSION >> 16) << '.' << (CAISSON_ABI_VERSION & 0xFFFF);
     audit::Record record;
@@ -97,7 +97,7 @@ void record_boot() {
         .add("verified", m.times.verified_tsc)
         .add("ready", cpu::rdtsc())
         .add("memory_hypervisor", hypervisor_bytes())
-        .add("memory_bundle", m.boot.module.bytes)
+        .add("memory_bundle", found().boot.module.bytes)
         .add("memory_partitions", partition_bytes())
         .add("cpus", m.cpus.size())
         .add("abi", abi.view())
@@ -105,7 +105,7 @@ void record_boot() {
     console::record(audit::FrameType::boot, record.view());
 }
 
-// Own share verified: tell the boot CPU, wait for its word.
+// Own share verified: tell the boot CPU, which looks at what all of them say.
 void meet(Cpu& cpu) {
     if (const auto share = verify_share(cpu);
         !share.ok() && !failed.exchange(true, std::memory_order_acq_rel))
@@ -114,23 +114,18 @@ void meet(Cpu& cpu) {
     Cpu& boot_cpu = *machine().cpus[0];
     if (&cpu != &boot_cpu) {
         request(boot_cpu, request_look);
-        sleep_until(cpu, [] { return go.load(std::memory_order_acquire); });
         return;
     }
     const std::size_t all = machine().cpus.size();
     sleep_until(cpu, [all] { return verified_cpus.load(std::memory_order_acquire) == all; });
     if (failed.load(std::memory_order_acquire))
         refuse_bundle(first_failure);
-    machine().times.verified_tsc = cpu::rdtsc();
+    machine_in_making().times.verified_tsc = cpu::rdtsc();
     console::audit_event("integrity", [](audit::Record& record) {
-        record.add("result", "verified").add("sections", machine().contents->section_count());
+        record.add("result", "verified").add("sections", found().contents->section_count());
     });
     record_boot();
     alarm::begin();
-    go.store(true, std::memory_order_release);
-    for (Cpu* other : machine().cpus)
-        if (other != &cpu)
-            request(*other, request_look);
 }
 
 // Stage two; `argument` is the CPU.
@@ -141,16 +136,14 @@ void run_cpu(void* argument) {
     cpu.online.store(true, std::memory_order_seq_cst);
     start_machine_checks(); // reports what is left over, which takes longer than a start may
     meet(cpu);
-    if (cpu.vcpu == nullptr)
-        park(cpu);
-    live(*cpu.vcpu);
+    leave_boot(cpu);
 }
 
 // One after the other, so that each finds its own stack. A CPU that does not come up refuses the machine.
 void start_other_cpus(base::PhysAddr space) {
     constexpr unsigned tries = 2, polls = 2'000'000;
     constexpr std::uint32_t tick_counts = 20'000;
-    Machine& m = machine();
+    Machine& m = machine_in_making();
     if (m.cpus.size() == 1)
         return;
     const base::PhysAddr page = trampoline_page();
@@ -178,10 +171,10 @@ extern "C" void caisson_boot(std::uint32_t protocol, std::uint32_t information) 
     using namespace hv;
     catch_early_exceptions();
     take_over(protocol, information);
-    Machine& m = machine();
+    Machine& m = machine_in_making();
     if (const std::string_view missing = virt::choose(); !missing.empty())
         refuse_to_start(missing);
-    m.hash_engine = hash_engine();
+    found().hash_engine = hash_engine();
     find_hardening();
     verify_header_and_plan();
     read_tables();

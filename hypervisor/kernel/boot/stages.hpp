@@ -4,11 +4,27 @@
 // All of it on the boot CPU under the early tables, but for verify_share().
 #pragma once
 
+#include "hypervisor/core/bundle/header_buffer.hpp"
+#include "hypervisor/core/bundle/verify.hpp"
+#include "hypervisor/core/crypto/sha256.hpp"
+#include "hypervisor/core/plan/bind.hpp"
 #include "hypervisor/kernel/cpu/cpu.hpp"
 #include "hypervisor/kernel/machine.hpp"
 #include "hypervisor/kernel/memory/address_space.hpp"
+#include "loader/handover/boot_record.hpp"
 
 namespace hv {
+
+// What only boot itself needs of the machine.
+struct Found {
+    loader::BootRecord boot;
+    memory::Runs map; // usable memory
+    crypto::Sha256Engine hash_engine = crypto::Sha256Engine::portable;
+    std::optional<bundle::HeaderBuffer> header;
+    std::optional<bundle::Contents> contents;
+    std::span<const std::byte> leaves; // of the bundle, a private copy
+};
+[[nodiscard]] Found& found();
 
 // firmware.cpp: taking the machine over from firmware; devices quiet, tables read, clocks measured.
 

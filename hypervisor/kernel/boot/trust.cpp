@@ -7,10 +7,7 @@
 namespace hv {
 namespace {
 
-// Room for the private copies. A larger plan is refused, not truncated.
-constexpr std::size_t table_room = 256 * 1024;
 alignas(64) constinit std::array<std::byte, bundle::max_leaf_list_bytes> leaf_copy{};
-alignas(64) constinit std::array<std::byte, table_room> table_copy{};
 
 template <typename T> T accept(bundle::Result<T> result) {
     if (!result.ok())
@@ -21,7 +18,7 @@ template <typename T> T accept(bundle::Result<T> result) {
 // Copies a section out of the file; it is verified in the copy and only the copy is read.
 std::span<const std::byte> private_copy(const bytes::Source& file, std::uint32_t index,
                                         std::span<std::byte> room) {
-    const bytes::Source section = accept(bundle::section_bytes(*machine().contents, index, file));
+    const bytes::Source section = accept(bundle::section_bytes(*found().contents, index, file));
     if (section.size() > room.size())
         refuse_to_start("bundle refused: its plan is larger than this loader takes");
     const auto copy = room.first(static_cast<std::size_t>(section.size()));
@@ -44,9 +41,9 @@ const plan::Piece* copied_root(const Partition& partition, std::uint32_t section
 bundle::Status verify_leaves(std::uint32_t section, std::uint64_t first, std::uint64_t stride) {
     const SectionView view{section};
     const bytes::Source source = view.source();
-    for (std::uint64_t leaf = first; leaf < machine().contents->leaf_count(section); leaf += stride)
-        CAISSON_TRY(bundle::verify_leaf(*machine().contents, machine().leaves, section, leaf, source,
-                                        machine().hash_engine));
+    for (std::uint64_t leaf = first; leaf < found().contents->leaf_count(section); leaf += stride)
+        CAISSON_TRY(bundle::verify_leaf(*found().contents, found().leaves, section, leaf, source,
+                                        found().hash_engine));
     return base::success;
 }
 
@@ -55,8 +52,8 @@ bundle::Status verify_leaves(std::uint32_t section, std::uint64_t first, std::ui
 void refuse_bundle(const bundle::Issue& issue) {
     LogLine line;
     line << "bundle refused: " << bundle::describe(issue.error);
-    if (issue.section != bundle::no_index && machine().contents) {
-        line << " (section '" << machine().contents->section_name(issue.section) << '\'';
+    if (issue.section != bundle::no_index && found().contents) {
+        line << " (section '" << found().contents->section_name(issue.section) << '\'';
         if (issue.error == bundle::Error::leaf_mismatch)
             line << " leaf " << issue.leaf;
         line << ')';
@@ -64,7 +61,7 @@ void refuse_bundle(const bundle::Issue& issue) {
     console::audit_event("integrity", [&](audit::Record& record) {
         record.add("result", "refused").add("detail", bundle::describe(issue.error));
         if (issue.section != bundle::no_index)
-            record.add("section", machine().contents->section_name(issue.section));
+            record.add("section", found().contents->section_name(issue.section));
         if (issue.error == bundle::Error::leaf_mismatch)
             record.add("leaf", issue.leaf);
     });
@@ -72,21 +69,21 @@ void refuse_bundle(const bundle::Issue& issue) {
 }
 
 void verify_header_and_plan() {
-    Machine& m = machine();
-    const auto whole = cpu::bytes_at(base::VirtAddr{m.boot.module.base}, m.boot.module.bytes);
+    Machine& m = machine_in_making();
+    const auto whole = cpu::bytes_at(base::VirtAddr{found().boot.module.base}, found().boot.module.bytes);
     const bytes::Source file{std::span<const std::byte>{whole}};
-    bundle::HeaderBuffer& header = m.header.emplace();
+    bundle::HeaderBuffer& header = found().header.emplace();
     accept(header.load(file));
-    const bundle::Signer signer = accept(bundle::verify_signature(header, trusted_keys, m.hash_engine));
+    const bundle::Signer signer = accept(bundle::verify_signature(header, trusted_keys, found().hash_engine));
     if (signer.development)
         console::log("DEVELOPMENT KEY: this bundle is signed by a key made for one user's tests");
     const bundle::Contents& contents =
-        m.contents.emplace(accept(bundle::Contents::parse(header, m.hash_engine)));
-    m.leaves = private_copy(file, contents.leaves_section(), leaf_copy);
-    accept(bundle::verify_leaf_lists(contents, m.leaves, m.hash_engine));
-    const auto table = private_copy(file, contents.table_section(), table_copy);
-    accept(bundle::verify_section(contents, m.leaves, contents.table_section(), bytes::Source{table},
-                                  m.hash_engine));
+        found().contents.emplace(accept(bundle::Contents::parse(header, found().hash_engine)));
+    found().leaves = private_copy(file, contents.leaves_section(), leaf_copy);
+    accept(bundle::verify_leaf_lists(contents, found().leaves, found().hash_engine));
+    const auto table = private_copy(file, contents.table_section(), m.table);
+    accept(bundle::verify_section(contents, found().leaves, contents.table_section(), bytes::Source{table},
+                                  found().hash_engine));
     for (std::uint32_t gap = 0; gap < contents.gap_count(); ++gap)
         accept(bundle::verify_gap(contents, gap, file));
     auto plan = plan::Plan::parse(table);
@@ -96,7 +93,7 @@ void verify_header_and_plan() {
 }
 
 bundle::Status verify_share(const Cpu& cpu) {
-    const bundle::Contents& contents = *machine().contents;
+    const bundle::Contents& contents = *found().contents;
     const std::uint64_t cpu_count = machine().cpus.size();
     std::uint64_t shared_before = 0; // leaves of sections that are nobody's, dealt out in turn
     for (std::uint32_t index = 0; index < contents.section_count(); ++index) {
@@ -118,8 +115,8 @@ bundle::Status verify_share(const Cpu& cpu) {
         } else if (cpu.vcpu->core.index == 0) {
             copy_root(partition, root->gpa);
             const SectionView placed{index, &partition, root->gpa};
-            CAISSON_TRY(bundle::verify_section(contents, machine().leaves, index, placed.source(),
-                                               machine().hash_engine));
+            CAISSON_TRY(bundle::verify_section(contents, found().leaves, index, placed.source(),
+                                               found().hash_engine));
         }
     }
     return base::success;

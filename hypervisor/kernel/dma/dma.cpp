@@ -1,72 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// hypervisor/kernel/dma/dma.cpp - see dma.hpp.
 #include "hypervisor/kernel/dma/dma.hpp"
 
-#include "arch/x86_64/apic/local_apic.hpp"
-#include "arch/x86_64/cpu/ports.hpp"
-#include "arch/x86_64/iommu/amdvi.hpp"
-#include "arch/x86_64/iommu/vtd.hpp"
-#include "drivers/pci/pci.hpp"
-#include "hypervisor/base/weakness.hpp"
-#include "hypervisor/kernel/machine.hpp"
-#include "hypervisor/kernel/memory/early_map.hpp"
-#include "hypervisor/kernel/panic/panic.hpp"
+#include "hypervisor/kernel/console/console.hpp"
+#include "hypervisor/kernel/dma/units.hpp"
 
 #include <atomic>
 
 namespace hv::dma {
+
+CAISSON_CONSTANT_AFTER_BOOT constinit std::array<iommu::Frames, decltype(acpi::Remapping::units)::capacity()>
+    frames{};
+
 namespace {
 
-using acpi::RemappingKind;
-using VtdUnit = iommu::vtd::Unit<cpu::Registers>;
-using AmdviUnit = iommu::amdvi::Unit<cpu::Registers>;
-
-constexpr std::uint64_t frames_a_unit = 2 + 3; // queue and log; tables above its registers, at most
-
-constinit unsigned masters_found = 0;
-constinit std::array<iommu::Frames, decltype(acpi::Remapping::units)::capacity()> frames{}; // by unit
 constinit std::atomic_flag reading = ATOMIC_FLAG_INIT;
-
-const acpi::Remapping& remapping() {
-    return machine().acpi.remapping;
-}
-std::size_t unit_count() {
-    return remapping().units.size();
-}
-
-// The one place that knows the vendors: use(the unit), of whichever kind it is.
-template <typename Use> auto with_unit(std::size_t unit, Use use) {
-    const cpu::Registers registers{base::VirtAddr{remapping().units[unit]}};
-    return remapping().kind == RemappingKind::vtd ? use(VtdUnit{registers}) : use(AmdviUnit{registers});
-}
-std::uint64_t register_bytes() {
-    return with_unit(0, [](auto unit) { return unit.register_bytes; });
-}
-std::uint64_t table_frames() {
-    return with_unit(0, [](auto unit) { return unit.table_frames; });
-}
-bool reachable(std::size_t unit) {
-    return early_mapped(remapping().units[unit], register_bytes());
-}
-
-// How many VT-d units can do that.
-std::size_t able(bool (VtdUnit::*what)() const) {
-    std::size_t count = 0;
-    for (std::size_t unit = 0; remapping().kind == RemappingKind::vtd && unit < unit_count(); ++unit)
-        if (reachable(unit) && (VtdUnit{cpu::Registers{base::VirtAddr{remapping().units[unit]}}}.*what)())
-            ++count;
-    return count;
-}
-
-iommu::Words take_words(memory::FramePool& pool, std::uint64_t count) {
-    return {cpu::pointer_to<volatile std::uint64_t>(pool_address(take_frames(pool, count))),
-            count * iommu::words_a_frame};
-}
-
-const char* deny(std::size_t unit) {
-    return reachable(unit) ? with_unit(unit, [&](auto it) { return it.deny_everything(frames[unit]); })
-                           : "its registers are out of reach";
-}
 
 void report(const iommu::Fault& fault) {
     console::audit_event("dma_refused", [&](audit::Record& record) {
@@ -79,51 +26,6 @@ void report(const iommu::Fault& fault) {
 }
 
 } // namespace
-
-void bus_masters_off() {
-    if (base::weak(base::Weakness::bus_masters_on) || base::weak(base::Weakness::dma_open))
-        return;
-    masters_found = drivers::PciConfiguration{cpu::Ports{}}.bus_masters_off();
-}
-
-std::uint64_t frames_needed() {
-    return unit_count() == 0 ? 0 : table_frames() + frames_a_unit * unit_count();
-}
-
-void deny_everything(memory::FramePool& pool, std::uint32_t nmi_apic_id) {
-    LogLine line;
-    line << "DMA: " << masters_found << " bus masters switched off; ";
-    if (unit_count() == 0) {
-        console::log(
-            (line << "no IOMMU on this machine: a device that ignores that switch is not stopped").view());
-        return;
-    }
-    if (base::weak(base::Weakness::dma_open))
-        return;
-    const iommu::Words table = take_words(pool, table_frames());
-    const bool wide = apic::x2apic_offered() && able(&VtdUnit::can_be_wide) == unit_count();
-    for (std::size_t unit = 0; unit < unit_count(); ++unit)
-        frames[unit] = {table, take_words(pool, 1), take_words(pool, 1), wide};
-    with_unit(0, [&](auto it) { it.fill(frames[0], remapping().io_apics.view(), nmi_apic_id); });
-    cpu::wbinvd(); // not every unit snoops
-    for (std::size_t unit = 0; unit < unit_count(); ++unit)
-        if (const char* problem = deny(unit))
-            refuse_to_start("the IOMMU at ", base::hex(remapping().units[unit]),
-                            " cannot be used: ", problem);
-    line << unit_count() << (remapping().kind == RemappingKind::vtd ? " VT-d" : " AMD-Vi")
-         << " units deny every device";
-    console::log(line.view());
-}
-
-base::Status<paging::Error> map_registers(AddressSpace& space) {
-    for (const std::uint64_t unit : remapping().units)
-        CAISSON_TRY(space.add_device(base::PhysAddr{unit}, register_bytes()));
-    return base::success;
-}
-
-std::optional<std::uint64_t> nmi_redirection(std::uint8_t io_apic, std::uint32_t apic_id) {
-    return acpi::nmi_redirection(remapping(), able(&VtdUnit::remaps_interrupts), io_apic, apic_id);
-}
 
 void report_faults() {
     constexpr unsigned most = 8;

@@ -6,7 +6,8 @@
 
 // The linker script's marks (link.ld).
 extern "C" {
-extern const char image_start[], image_text_start[], image_data_start[], image_end[];
+extern const char image_start[], boot_text_start[], boot_data_start[], boot_end[];
+extern const char image_text_start[], image_constant_start[], image_end[];
 extern const char boot_stack_guard[];
 }
 
@@ -39,10 +40,14 @@ base::Status<paging::Error> AddressSpace::map_image() {
         const std::uint64_t start = number(from);
         return tables_.map(start, base::PhysAddr{start}, number(to) - start, access);
     };
-    CAISSON_TRY(map(image_start, image_text_start, paging::read_only));
-    CAISSON_TRY(map(image_text_start, image_data_start, paging::read_execute));
-    CAISSON_TRY(map(image_data_start, boot_stack_guard, paging::read_write));
-    return map(boot_stack_guard + base::page_size, image_end, paging::read_write);
+    image_table = CAISSON_TRY(tables_.last_table(number(image_start)));
+    CAISSON_TRY(map(image_start, boot_text_start, paging::read_only));
+    CAISSON_TRY(map(boot_text_start, boot_data_start, paging::read_execute));
+    CAISSON_TRY(map(boot_data_start, boot_stack_guard, paging::read_write));
+    CAISSON_TRY(map(boot_stack_guard + base::page_size, boot_end, paging::read_write));
+    CAISSON_TRY(map(boot_end, image_text_start, paging::read_only));
+    CAISSON_TRY(map(image_text_start, image_constant_start, paging::read_execute));
+    return map(image_constant_start, image_end, paging::read_write);
 }
 
 base::Status<paging::Error> AddressSpace::add_cpu(memory::FramePool& pool, Cpu& cpu) {

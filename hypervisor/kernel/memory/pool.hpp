@@ -7,16 +7,12 @@
 #include "hypervisor/base/address.hpp"
 #include "hypervisor/core/bytes/checked.hpp"
 #include "hypervisor/core/memory/frame_pool.hpp"
+#include "hypervisor/kernel/memory/own_tables.hpp"
 
 #include <cstring>
 #include <memory>
 
 namespace hv {
-
-// Pool frames are mapped one to one, by the early tables and by the hypervisor's own.
-inline base::VirtAddr pool_address(base::PhysAddr frame) {
-    return base::VirtAddr{frame.value()};
-}
 
 // `count` zeroed frames. bind() sized the pool, so running out is our own bug.
 inline base::PhysAddr take_frames(memory::FramePool& pool, std::uint64_t count,

@@ -2,22 +2,19 @@
 #include "hypervisor/kernel/memory/window.hpp"
 
 #include "arch/x86_64/cpu/instructions.hpp"
+#include "hypervisor/core/bytes/checked.hpp"
 #include "hypervisor/core/paging/format.hpp"
 #include "hypervisor/kernel/cpu/cpu.hpp"
 #include "hypervisor/kernel/machine.hpp"
-#include "hypervisor/kernel/memory/pool.hpp"
+#include "hypervisor/kernel/memory/own_tables.hpp"
 
 namespace hv {
 namespace {
 
 constexpr std::uint64_t page_mask = base::page_size - 1;
 
-volatile std::uint64_t* entries_of(const WindowSlot& slot) {
-    return cpu::pointer_to<volatile std::uint64_t>(pool_address(slot.table));
-}
-
 void close(WindowSlot& slot) {
-    volatile std::uint64_t* entries = entries_of(slot);
+    volatile std::uint64_t* entries = entries_of(slot.table);
     for (std::uint64_t page = 0; page < slot.pages; ++page) {
         entries[page] = 0;
         cpu::invlpg(slot.at.value() + page * base::page_size);
@@ -35,7 +32,7 @@ std::optional<Window> Window::open(WindowSide side, std::uint64_t first, std::ui
     const std::uint64_t skip = first & page_mask;
     const std::uint64_t most = window_bytes - skip;
     const std::uint64_t wanted = bytes < most ? bytes : most;
-    volatile std::uint64_t* entries = entries_of(slot);
+    volatile std::uint64_t* entries = entries_of(slot.table);
     const paging::Access access = write ? paging::read_write : paging::read_only;
     const std::uint64_t pages = bytes::units(skip + wanted, base::page_size);
     for (std::uint64_t page = 0; page < pages; ++page) {
@@ -70,10 +67,9 @@ std::optional<Window> Window::guest(WindowSide side, std::uint32_t partition, ba
 }
 
 std::optional<Window> Window::bundle(WindowSide side, std::uint64_t offset, std::uint64_t bytes) {
-    const loader::Range& file = machine().boot.module;
-    if (bytes == 0 || !bytes::lies_within(offset, bytes, file.bytes))
+    if (bytes == 0 || !bytes::lies_within(offset, bytes, machine().bundle_bytes))
         return std::nullopt;
-    return open(side, file.base + offset, bytes, false,
+    return open(side, machine().bundle + offset, bytes, false,
                 [](std::uint64_t page) -> std::optional<std::uint64_t> { return page; });
 }
 

@@ -7,7 +7,11 @@
 //             I3  at most one window a slot: the source of a copy in slot 0, its target in slot 1
 #pragma once
 
-#include "hypervisor/kernel/memory/address_space.hpp"
+#include "hypervisor/base/address.hpp"
+
+#include <cstddef>
+#include <optional>
+#include <span>
 
 namespace hv {
 

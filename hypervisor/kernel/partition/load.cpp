@@ -56,8 +56,8 @@ void fill_boot_page(const Partition& partition) {
 } // namespace
 
 SectionView::SectionView(std::uint32_t section, const Partition* placed, std::uint64_t gpa)
-    : placed_(placed), start_(placed != nullptr ? gpa : machine().contents->section(section).offset),
-      size_(machine().contents->section(section).size) {}
+    : placed_(placed), start_(placed != nullptr ? gpa : machine().sections[section].offset),
+      size_(machine().sections[section].bytes) {}
 
 std::span<const std::byte> SectionView::operator()(std::uint64_t offset, std::size_t length) const {
     window_.reset();
@@ -88,15 +88,14 @@ void clear_memory(const Partition& partition, bool scrub) {
 }
 
 void load_payload(const Partition& partition) {
-    for (std::uint32_t i = 0; i < partition.plan.load_count; ++i)
-        base::expects(copy_to_guest(partition, machine().plan->load(partition.plan.first_load + i)),
-                      "load_payload: bind() let a bad load pass");
+    for (const plan::Load& load : partition.loads)
+        base::expects(copy_to_guest(partition, load), "load_payload: bind() let a bad load pass");
     fill_boot_page(partition);
 }
 
 void copy_root(const Partition& partition, std::uint64_t gpa) {
     const std::uint32_t section = partition.plan.root_section;
-    base::expects(copy_to_guest(partition, {gpa, machine().contents->section(section).size, 0, section, 0}),
+    base::expects(copy_to_guest(partition, {gpa, machine().sections[section].bytes, 0, section, 0}),
                   "copy_root: the region of the plan is not bound");
 }
 

@@ -46,6 +46,7 @@ struct Partition {
     std::uint32_t index = 0;
     std::string_view name;
     plan::Partition plan{};
+    base::FixedVector<plan::Load, plan::max_loads> loads;
     vcpu::Policy policy;
     paging::LiveTable second_stage; // root of its NPT or EPT
     base::FixedVector<Vcpu*, vcpu::max_vcpus> vcpus;

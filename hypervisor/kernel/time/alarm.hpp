@@ -6,9 +6,8 @@
 // Invariants: an interrupt that comes early, late or without cause changes nothing: due is what the TSC says.
 #pragma once
 
-#include "hypervisor/kernel/memory/address_space.hpp"
-
 #include <atomic>
+#include <cstdint>
 
 namespace hv {
 
@@ -29,10 +28,6 @@ struct Timed {
 
 // Boot CPU, once a partition.
 void look_after(Timed& timed);
-
-// Boot CPU, in the early tables, plan bound: finds and starts the devices and maps their registers.
-// Refuses a machine that lacks a time source the plan needs.
-[[nodiscard]] base::Status<paging::Error> start(AddressSpace& space);
 
 // A life begins: from now on its heartbeat is watched, if the plan says so. On the primary's CPU.
 void watch(Timed& timed, std::uint64_t generation);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "arch/x86_64/svm/svm.hpp"
+#include "arch/x86_64/svm/offered.hpp"
 
 #include "arch/x86_64/cpu/guarded.hpp"
 #include "arch/x86_64/cpu/instructions.hpp"

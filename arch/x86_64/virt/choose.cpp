@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "arch/x86_64/virt/choose.hpp"
+
+#include "arch/x86_64/cpu/instructions.hpp"
+#include "arch/x86_64/svm/offered.hpp"
+#include "arch/x86_64/virt/virt.hpp"
+#include "arch/x86_64/vmx/offered.hpp"
+
+namespace virt {
+
+std::string_view choose() {
+    constexpr std::uint32_t intel = 0x756e6547; // "Genu"
+    if (vmx::offered() || cpu::cpuid(0).ebx == intel) {
+        features.vmx = true;
+        const std::string_view missing = vmx::missing(features.capabilities, features.controls);
+        features.huge_pages = (features.capabilities.ept_vpid >> 17 & 1) != 0;
+        return missing;
+    }
+    const std::string_view missing = svm::missing();
+    features.next_rip = missing.empty() && (cpu::cpuid(0x8000000a).edx >> 3 & 1) != 0;
+    features.huge_pages = (cpu::cpuid(0x80000001).edx >> 26 & 1) != 0;
+    return missing;
+}
+
+bool enable(base::PhysAddr area, base::PhysAddr block) {
+    if (features.vmx)
+        return vmx::enable(area, features.capabilities);
+    if (!svm::enable(area))
+        return false;
+    svm::svm_save_host(block.value());
+    return true;
+}
+
+} // namespace virt

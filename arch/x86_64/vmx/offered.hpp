@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+// arch/x86_64/vmx/offered.hpp - whether Intel VT-x is offered, and switching it on; boot only.
+#pragma once
+
+#include "arch/x86_64/vmx/controls.hpp"
+#include "hypervisor/base/address.hpp"
+
+#include <string_view>
+
+namespace vmx {
+
+[[nodiscard]] bool offered();
+
+// What is missing on this machine and where to switch it on, or nothing; `controls` are then what every VMCS uses.
+[[nodiscard]] std::string_view missing(Capabilities& all, ControlWords& controls);
+
+// VMX operation, with `region` as the CPU's VMXON region. False: VMXON failed or firmware locked this CPU otherwise.
+[[nodiscard]] bool enable(base::PhysAddr region, const Capabilities& capabilities);
+
+} // namespace vmx

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// hypervisor/kernel/memory/own_tables.hpp - entries of the hypervisor's own tables that change once they are in use.
+#pragma once
+
+#include "arch/x86_64/cpu/raw.hpp"
+#include "hypervisor/base/address.hpp"
+
+namespace hv {
+
+// Pool frames are mapped one to one, by the early tables and by the hypervisor's own.
+inline base::VirtAddr pool_address(base::PhysAddr frame) {
+    return base::VirtAddr{frame.value()};
+}
+
+// The entries of one of our last-level tables, each stored at once.
+inline volatile std::uint64_t* entries_of(base::PhysAddr table) {
+    return cpu::pointer_to<volatile std::uint64_t>(pool_address(table));
+}
+
+// The last-level table of the image, set by AddressSpace::create().
+extern base::PhysAddr image_table;
+
+// Boot CPU, when no CPU runs boot code any more: overwrites that part of the image and takes it out of the tables; what is
+// constant from now on becomes read-only. Every CPU calls flush_own() afterwards.
+void forget_boot();
+void flush_own();
+
+} // namespace hv

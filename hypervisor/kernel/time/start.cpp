@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "hypervisor/kernel/time/start.hpp"
+
+#include "hypervisor/kernel/cpu/cpu.hpp"
+#include "hypervisor/kernel/dma/start.hpp"
+#include "hypervisor/kernel/memory/early_map.hpp"
+#include "hypervisor/kernel/panic/panic.hpp"
+#include "hypervisor/kernel/time/source.hpp"
+
+#include <algorithm>
+
+namespace hv::alarm {
+namespace {
+
+constexpr std::string_view needed =
+    "the plan needs time interrupts (a watchdog or a delay before restarts), and this machine";
+
+} // namespace
+
+base::Status<paging::Error> start(AddressSpace& space) {
+    const Machine& m = machine();
+    Pit{ports}.cancel();
+    source.pin = Pit::pin;
+    drivers::PciConfiguration pci{ports};
+    if (!m.plan->needs_time())
+        return base::success;
+    const auto* const io_apic = std::ranges::find(m.acpi.io_apics, 0u, &acpi::IoApic::gsi_base);
+    if (io_apic == m.acpi.io_apics.end() || m.times.tsc_hz < 1000 ||
+        !early_mapped(io_apic->address, base::page_size))
+        refuse_to_start(needed, " has no I/O APIC or no timer that runs");
+    source.cpu = m.cpus[m.bound.time_cpu()];
+    const auto route = dma::nmi_redirection(io_apic->id, source.cpu->apic_id);
+    if (!route)
+        refuse_to_start(
+            needed, "'s IOMMU would block them: its firmware's DMAR or IVRS does not list their I/O APIC");
+    source.redirection = *route;
+    source.hpet_page = m.acpi.hpet;
+    const bool mapped = source.hpet_page != 0 && early_mapped(source.hpet_page, base::page_size);
+    if (const auto reachable = mapped ? hpet().pin() : std::nullopt) {
+        source.pin = *reachable;
+        hpet().start(source.pin);
+        CAISSON_TRY(space.add_device(base::PhysAddr{source.hpet_page}, base::page_size));
+    } else {
+        source.hpet_page = 0;
+    }
+    source.io_apic_page = io_apic->address;
+    CAISSON_TRY(space.add_device(base::PhysAddr{source.io_apic_page}, base::page_size));
+    if (m.plan->header().on_panic == plan::OnPanic::reboot)
+        source.watchdog = drivers::I6300esb::find(pci);
+    if (source.watchdog && early_mapped(source.watchdog->registers, base::page_size)) {
+        const base::PhysAddr page{base::round_down(source.watchdog->registers, base::page_size)};
+        CAISSON_TRY(space.add_device(page, base::page_size));
+    }
+    return base::success;
+}
+
+} // namespace hv::alarm
