@@ -34,6 +34,7 @@ enum class Weakness : std::uint32_t {
     stop_feeding,   // the hardware watchdog is not fed, as where the hypervisor hangs
     code_on_stack,  // the hypervisor's stacks are executable
     unmarked_jump,  // the hypervisor jumps to an instruction that no indirect jump may reach
+    keep_boot,      // boot's code stays mapped, what it wrote stays writable
 };
 
 #if CAISSON_WEAK

@@ -66,8 +66,13 @@ std::optional<LoaderImage> read_loader(std::span<const char> elf) {
         const std::uint64_t end = page_up(segment->p_paddr + segment->p_memsz);
         lowest = std::min(lowest, base);
         highest = std::max(highest, end);
-        if ((segment->p_flags & PF_X) != 0)
+        constexpr std::uint32_t boot = 0x100000, constant = 0x200000;
+        if ((segment->p_flags & boot) != 0)
+            out.boot.push_back({base, end - base});
+        else if ((segment->p_flags & PF_X) != 0)
             out.executable.push_back({base, end - base});
+        if ((segment->p_flags & constant) != 0)
+            out.constant.push_back({base, end - base});
     }
     if (highest == 0)
         return std::nullopt;

@@ -76,7 +76,9 @@ struct Intended {
 // The loader's segments, from its ELF.
 struct LoaderImage {
     Range all;
-    std::vector<Range> executable; // whole pages
+    std::vector<Range> executable; // whole pages, here and below
+    std::vector<Range> boot;       // gone once guests run (hypervisor/kernel/link.ld.in says so by flag bits)
+    std::vector<Range> constant;   // read-only by then
 };
 std::optional<LoaderImage> read_loader(std::span<const char> elf);
 

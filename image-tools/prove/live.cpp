@@ -454,7 +454,7 @@ private:
         add("host-tables", registers,
             "one set for all CPUs, by " + std::to_string(found_.host_saves.size()) + " host-save areas and " +
                 std::to_string(in_host_mode) + " CPUs in host mode");
-        std::string writable, foreign, code;
+        std::string writable, foreign, code, boot = boot_memory(), constant;
         std::uint64_t bytes = 0;
         for (const std::uint64_t root : roots) {
             const Walk real = walk(memory_, root);
@@ -470,12 +470,19 @@ private:
                     writable = "for user mode, or global: " + where;
                 if (mapping.execute && !is_code({mapping.frame, mapping.bytes}))
                     code = "executable, but not the loader's code: " + where;
+                if (touches(input_.loader->boot, mapping))
+                    boot = "still mapped: " + where;
+                if (mapping.write && touches(input_.loader->constant, mapping))
+                    constant = "still writable: " + where;
                 if (const std::string text = foreign_frame(mapping); !text.empty())
                     foreign = "mapped: " + text + ", " + where;
             }
         }
         add("write-xor-execute", writable, size_text(bytes) + " mapped, no page writable and executable");
         add("code", code, "executable pages are the loader ELF's code and nothing else");
+        add("boot-code", boot,
+            bytes_of(input_.loader->boot) + " of boot's code and data are overwritten and in no table");
+        add("constant-data", constant, bytes_of(input_.loader->constant) + " that boot wrote are read-only");
         if (!foreign.empty())
             settled_ = false;
         add("closed-windows", foreign, "the hypervisor maps no page of a partition or of the bundle");
@@ -486,6 +493,30 @@ private:
                !input_.loader->all.holds(frame) &&
                std::any_of(intended_.usable.begin(), intended_.usable.end(),
                            [&](const Range& usable) { return usable.holds(frame); });
+    }
+
+    // What is wrong with the memory in which boot lay.
+    [[nodiscard]] std::string boot_memory() {
+        std::string problem =
+            input_.loader->boot.empty() ? "the loader ELF does not say which part boot is" : "";
+        each_page(memory_, input_.loader->boot, [&](std::uint64_t at, const Page& bytes) {
+            if (std::any_of(bytes.begin(), bytes.end(), [](std::byte b) { return b != std::byte{0}; }))
+                problem = "the page at " + hex(at) + " still holds something";
+        });
+        return problem;
+    }
+
+    [[nodiscard]] static bool touches(const std::vector<Range>& ranges, const Mapping& mapping) {
+        return std::any_of(ranges.begin(), ranges.end(), [&](const Range& range) {
+            return range.overlaps({mapping.frame, mapping.bytes});
+        });
+    }
+
+    [[nodiscard]] static std::string bytes_of(const std::vector<Range>& ranges) {
+        std::uint64_t sum = 0;
+        for (const Range& range : ranges)
+            sum += range.bytes;
+        return size_text(sum);
     }
 
     [[nodiscard]] bool is_code(const Range& range) const {

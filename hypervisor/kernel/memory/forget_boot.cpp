@@ -2,6 +2,7 @@
 #include "arch/x86_64/cpu/guest_state.hpp"
 #include "arch/x86_64/cpu/instructions.hpp"
 #include "hypervisor/base/constant.hpp"
+#include "hypervisor/base/weakness.hpp"
 #include "hypervisor/core/paging/format.hpp"
 #include "hypervisor/kernel/memory/own_tables.hpp"
 
@@ -27,6 +28,8 @@ template <typename Entry> void each_page(const char* from, const char* to, Entry
 } // namespace
 
 void forget_boot() {
+    if (base::weak(base::Weakness::keep_boot))
+        return;
     // Code, constants and the page below the boot stack were not writable.
     each_page(boot_start, boot_end,
               [](base::PhysAddr page) { return paging::host.leaf_entry(page, 0, paging::read_write); });
