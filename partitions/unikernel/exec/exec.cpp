@@ -138,7 +138,8 @@ void choose_layout(Process& process, std::uint64_t stack_bytes) {
     const std::uint64_t limit =
         std::clamp(process.limits[static_cast<unsigned>(Resource::stack)].soft, stack_bytes, stack_limit_max);
     space.stack_top = mm::user_end - machine::random_below(stack_random_pages) * base::page_size;
-    space.stack_limit = limit;
+    space.limits = memory_limits(process);
+    space.limits.stack = limit;
     // Below the deepest stack; a huge limit must not push mappings out of the upper half.
     const std::uint64_t gap =
         std::clamp<std::uint64_t>(limit, std::uint64_t{128} << 20, mm::user_end / 6 * 5);
@@ -146,7 +147,6 @@ void choose_layout(Process& process, std::uint64_t stack_bytes) {
                                           stack_gap_pages * base::page_size -
                                           machine::random_below(mmap_random_pages) * base::page_size,
                                       base::page_size);
-    space.data_limit = process.limits[static_cast<unsigned>(Resource::data)].soft;
 }
 
 // A bias for a position-independent image of `bytes` at its alignment, below mmap_top.
@@ -166,6 +166,7 @@ Status map_stack(mm::AddressSpace& space, std::uint64_t bytes, bool executable) 
     stack.bytes = bytes;
     stack.fixed = true;
     stack.kind = mm::VmaKind::stack;
+    stack.grows_down = true;
     stack.protection = static_cast<std::uint8_t>(mm::protection::read | mm::protection::write |
                                                  (executable ? mm::protection::execute : 0));
     return space.map(stack).ok() ? Status{base::success} : Status{base::Failure{Errno::nomem}};

@@ -121,7 +121,7 @@ void wake(WaitPoint& point) {
     ++point.generation;
 }
 
-void forget_mapped_pages(const Node&, std::uint64_t first, std::uint64_t end) {
+void forget_mapped_pages(Node&, std::uint64_t first, std::uint64_t end, bool) {
     host::state().forgotten_pages += end - first;
 }
 

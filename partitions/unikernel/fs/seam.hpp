@@ -77,10 +77,8 @@ void random(std::span<std::byte> out);
 // Everybody who waits on `point` looks again.
 void wake(WaitPoint& point);
 
-// Pages [first, end) of the file are gone (it became shorter) or lie elsewhere now (copied up): those that
-// mappings took from map_page leave the page tables, and are asked for again. Private copies of mappings
-// stay.
-void forget_mapped_pages(const Node& node, std::uint64_t first, std::uint64_t end);
+// Pages [first, end) of the file lie elsewhere now (copied up) or are gone (it became shorter): mm::forget_pages.
+void forget_mapped_pages(Node& node, std::uint64_t first, std::uint64_t end, bool copies_too);
 
 // Processes, for /proc. 0: none.
 [[nodiscard]] int current_process();

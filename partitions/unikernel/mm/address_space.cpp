@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// partitions/unikernel/mm/address_space.cpp - mapping, unmapping and protection. Faults are in fault.cpp.
+// partitions/unikernel/mm/address_space.cpp - mapping, unmapping and protection. Moving (mremap) is in
+// remap.cpp, faults are in fault.cpp.
 #include "partitions/unikernel/mm/address_space.hpp"
 
-#include "arch/x86_64/cpu/instructions.hpp"
-#include "partitions/unikernel/fs/overlay/node.hpp"
-#include "partitions/unikernel/mm/kernel_tables.hpp"
+#include "partitions/unikernel/machine/layout.hpp"
+#include "partitions/unikernel/mm/flush.hpp"
 
 #include <algorithm>
 
@@ -13,24 +13,12 @@ namespace uk::mm {
 namespace {
 
 using namespace entry_bit;
-constexpr std::uint64_t table_bytes = base::large_page_size; // what one last-level table covers
-constexpr std::uint64_t lowest = 0x10000;                    // mmap_min_addr
-// More pages than this are flushed by reloading CR3.
-constexpr std::uint64_t flush_one_by_one = 32;
 
 AddressSpace* active = nullptr;
 
-std::uint64_t* table_at(PhysAddr frame) {
-    return reinterpret_cast<std::uint64_t*>(frame_data(frame));
-}
-
-std::optional<std::uint64_t> page_count_bytes(std::uint64_t bytes) {
-    return base::round_up(bytes, base::page_size);
-}
-
 // [start, start + bytes) rounded up to pages, within what programs may use.
 Result<std::uint64_t> checked_end(std::uint64_t start, std::uint64_t bytes, Errno error) {
-    const auto rounded = page_count_bytes(bytes);
+    const auto rounded = base::round_up(bytes, base::page_size);
     if (!rounded || *rounded > user_end || start > user_end - *rounded)
         return base::Failure{error};
     return start + *rounded;
@@ -43,64 +31,37 @@ AddressSpace* active_space() {
 }
 
 AddressSpace::~AddressSpace() {
-    if (!created_)
+    if (table_.root().value() == 0)
         return;
-    clear();
     if (active == this) {
         active = nullptr;
-        cpu::write_cr<3>(kernel_root().value());
+        load_kernel_tables();
     }
-    release_frame(root_);
+    clear();
 }
 
 Status AddressSpace::create() {
-    const auto frame = allocate_frame(Fill::zero);
-    if (!frame)
-        return base::Failure{Errno::nomem};
-    root_ = *frame;
-    created_ = true;
-    share_kernel_half(table_at(root_));
-    return base::success;
+    return table_.create();
 }
 
 void AddressSpace::clear() {
-    for (const Vma& vma : ranges_.view())
-        clear_pages(vma.start, vma.end);
+    drop_pages(0, user_end);
     ranges_.clear();
-    free_tables(0, user_end + base::page_size);
-    mmap_top = break_start = break_end = stack_top = stack_limit = vdso = 0;
+    table_.free_tables(0, user_end + base::page_size);
+    if (active == this)
+        forget_user_translations();
+    mmap_top = break_start = break_end = stack_top = vdso = 0;
+    lock_future = false;
 }
 
 void AddressSpace::activate() const {
     active = const_cast<AddressSpace*>(this);
-    cpu::write_cr<3>(root_.value());
+    load_tables(table_.root());
 }
 
-AddressSpace::Entry* AddressSpace::find_entry(std::uint64_t virt) const {
-    std::uint64_t* table = table_at(root_);
-    for (unsigned shift = 39; shift > 12; shift -= 9) {
-        const Entry entry = table[virt >> shift & 511];
-        if ((entry & present) == 0)
-            return nullptr;
-        table = table_at(PhysAddr{entry & address});
-    }
-    return &table[virt >> 12 & 511];
-}
-
-AddressSpace::Entry* AddressSpace::make_entry(std::uint64_t virt) {
-    std::uint64_t* table = table_at(root_);
-    for (unsigned shift = 39; shift > 12; shift -= 9) {
-        Entry& entry = table[virt >> shift & 511];
-        if ((entry & present) == 0) {
-            const auto frame = allocate_frame(Fill::zero);
-            if (!frame)
-                return nullptr;
-            entry = frame->value() | present | writable | user;
-            ++tables_;
-        }
-        table = table_at(PhysAddr{entry & address});
-    }
-    return &table[virt >> 12 & 511];
+void AddressSpace::forget(std::uint64_t virt) const {
+    if (active == this)
+        forget_translation(virt);
 }
 
 void AddressSpace::drop_entry(Entry& entry) {
@@ -111,101 +72,79 @@ void AddressSpace::drop_entry(Entry& entry) {
         release_frame(PhysAddr{old & address});
 }
 
-void AddressSpace::clear_pages(std::uint64_t start, std::uint64_t end) {
-    std::uint64_t dropped = 0;
-    for (std::uint64_t at = start; at < end;) {
-        Entry* entry = find_entry(at);
-        if (entry == nullptr) { // no table: on to the next one's range
-            at = base::round_down(at, table_bytes) + table_bytes;
-            continue;
-        }
-        const std::uint64_t stop = std::min(end, base::round_down(at, table_bytes) + table_bytes);
-        for (; at < stop; at += base::page_size, ++entry) {
-            if ((*entry & present) == 0)
-                continue;
-            drop_entry(*entry);
-            if (++dropped <= flush_one_by_one)
-                cpu::invlpg(at);
-        }
-    }
-    if (dropped > flush_one_by_one)
-        cpu::write_cr<3>(cpu::read_cr<3>());
+void AddressSpace::drop_pages(std::uint64_t start, std::uint64_t end) {
+    Flush flush{*this};
+    table_.for_each(start, end, [&](std::uint64_t at, Entry& entry) {
+        drop_entry(entry);
+        flush.add(at);
+    });
 }
 
-void AddressSpace::free_tables(std::uint64_t start, std::uint64_t end) {
-    // Level by level from below: a table goes when no range touches what it covers.
-    bool freed = false;
-    for (unsigned shift = 21; shift <= 39; shift += 9) {
-        const std::uint64_t span = std::uint64_t{1} << shift;
-        for (std::uint64_t at = base::round_down(start, span); at < end && at < user_end;) {
-            std::uint64_t* table = table_at(root_);
-            std::uint64_t step = span;
-            Entry* entry = nullptr;
-            for (unsigned level = 39;; level -= 9) {
-                entry = &table[at >> level & 511];
-                if ((*entry & present) == 0) {
-                    step = std::uint64_t{1} << level;
-                    entry = nullptr;
-                    break;
-                }
-                if (level == shift)
-                    break;
-                table = table_at(PhysAddr{*entry & address});
-            }
-            if (entry != nullptr && ranges_.is_free(at, at + span)) {
-                release_frame(PhysAddr{*entry & address});
-                *entry = 0;
-                --tables_;
-                freed = true;
-            }
-            at = base::round_down(at, step) + step;
-        }
-    }
-    if (freed && active == this)
-        cpu::write_cr<3>(root_.value());
+void AddressSpace::free_tables_around(std::uint64_t start, std::uint64_t end) {
+    const VmaTree::Gap gap = ranges_.gap_around(start, end);
+    const std::uint64_t before = table_.tables();
+    table_.free_tables(gap.start, gap.end);
+    // The CPU may remember tables too, not only translations.
+    if (table_.tables() != before && active == this)
+        forget_user_translations();
 }
 
-Result<std::uint64_t> AddressSpace::map(const MapRequest& request) {
-    const auto bytes = page_count_bytes(request.bytes);
-    if (!bytes || *bytes == 0 || *bytes > user_end)
-        return base::Failure{request.bytes == 0 ? Errno::inval : Errno::nomem};
-    std::uint64_t start = base::round_down(request.address, base::page_size);
+bool AddressSpace::has_room(std::uint64_t bytes, bool data) const {
+    const auto fits = [bytes](std::uint64_t used, std::uint64_t limit) {
+        return bytes <= limit && used <= limit - bytes;
+    };
+    return fits(ranges_.total(), limits.total) && (!data || fits(ranges_.data(), limits.data));
+}
+
+Result<std::uint64_t> AddressSpace::choose_place(const MapRequest& request, std::uint64_t bytes) const {
+    const std::uint64_t start = base::round_down(request.address, base::page_size);
     if (request.fixed || request.no_replace) {
         if (start != request.address)
             return base::Failure{Errno::inval};
-        if (start < lowest)
+        if (start < machine::lowest_user)
             return base::Failure{Errno::perm};
-        const std::uint64_t end = CAISSON_TRY(checked_end(start, *bytes, Errno::nomem));
+        const std::uint64_t end = CAISSON_TRY(checked_end(start, bytes, Errno::nomem));
         if (request.no_replace && !ranges_.is_free(start, end))
             return base::Failure{Errno::exist};
-        if (!ranges_.is_free(start, end))
-            CAISSON_TRY(unmap(start, *bytes));
-    } else if (start < lowest || start > user_end - *bytes || !ranges_.is_free(start, start + *bytes)) {
-        auto hole = ranges_.find_hole(*bytes, lowest, mmap_top);
-        if (!hole)
-            hole = ranges_.find_hole(*bytes, mmap_top, user_end);
-        if (!hole)
-            return base::Failure{Errno::nomem};
-        start = *hole;
+        return start;
     }
-    Vma vma;
-    vma.start = start;
-    vma.end = start + *bytes;
-    vma.node = request.node;
-    vma.offset = request.offset;
-    vma.protection = request.protection;
-    vma.kind = request.kind;
-    vma.shared = request.shared;
-    vma.shared_writable = request.shared_writable;
-    CAISSON_TRY(ranges_.insert(vma));
-    if (request.populate)
-        for (std::uint64_t at = start; at < vma.end; at += base::page_size) {
-            const Access access =
-                (request.protection & protection::write) != 0 ? Access::write : Access::read;
-            if (handle_fault(at, access) != Fault::resolved)
-                break;
-        }
-    return start;
+    if (start >= machine::lowest_user && start <= user_end - bytes && ranges_.is_free(start, start + bytes))
+        return start;
+    auto hole = ranges_.find_hole(bytes, machine::lowest_user, mmap_top);
+    if (!hole)
+        hole = ranges_.find_hole(bytes, mmap_top, user_end);
+    if (!hole)
+        return base::Failure{Errno::nomem};
+    return *hole;
+}
+
+Result<std::uint64_t> AddressSpace::map(const MapRequest& request) {
+    const auto bytes = base::round_up(request.bytes, base::page_size);
+    if (!bytes || *bytes == 0 || *bytes > user_end)
+        return base::Failure{request.bytes == 0 ? Errno::inval : Errno::nomem};
+    VmaFields fields;
+    fields.start = CAISSON_TRY(choose_place(request, *bytes));
+    fields.end = fields.start + *bytes;
+    fields.node = request.node;
+    fields.offset = request.node != nullptr ? request.offset : 0;
+    fields.protection = request.protection;
+    fields.kind = request.kind;
+    fields.shared = request.shared;
+    fields.shared_writable = request.shared_writable;
+    fields.grows_down = request.grows_down;
+    fields.locked = request.locked || lock_future;
+    base::expects(!fields.shared || fields.node != nullptr, "shared memory without a node");
+    const bool replaces = !ranges_.is_free(fields.start, fields.end);
+    if (!has_room(*bytes, fields.is_data()) && !replaces)
+        return base::Failure{Errno::nomem};
+    if (fields.locked && (*bytes > limits.locked || ranges_.locked() > limits.locked - *bytes))
+        return base::Failure{Errno::again};
+    CAISSON_TRY(ranges_.insert(fields));
+    if (replaces)
+        drop_pages(fields.start, fields.end);
+    if (request.populate || fields.locked)
+        (void)populate(fields.start, fields.end, fields.writable() ? Access::write : Access::read);
+    return fields.start;
 }
 
 Status AddressSpace::unmap(std::uint64_t start, std::uint64_t bytes) {
@@ -215,136 +154,105 @@ Status AddressSpace::unmap(std::uint64_t start, std::uint64_t bytes) {
     if (ranges_.is_free(start, end))
         return base::success;
     CAISSON_TRY(ranges_.remove(start, end));
-    clear_pages(start, end);
-    free_tables(start, end);
+    drop_pages(start, end);
+    free_tables_around(start, end);
     return base::success;
 }
 
-Status AddressSpace::protect(std::uint64_t start, std::uint64_t bytes, std::uint8_t new_protection) {
+Status AddressSpace::protect(std::uint64_t start, std::uint64_t bytes, std::uint8_t wanted,
+                             bool from_stack_bottom) {
     if (!base::VirtAddr{start}.is_aligned(base::page_size))
         return base::Failure{Errno::inval};
     const std::uint64_t end = CAISSON_TRY(checked_end(start, bytes, Errno::nomem));
     if (start == end)
         return base::success;
-    if (!ranges_.is_covered(start, end))
-        return base::Failure{Errno::nomem};
-    CAISSON_TRY(ranges_.protect(start, end, new_protection));
-    protect_pages(start, end, new_protection);
-    return base::success;
-}
-
-void AddressSpace::protect_pages(std::uint64_t start, std::uint64_t end, std::uint8_t new_protection) {
-    // Rights are only taken here; the next access asks for more by a fault, which also decides about copies.
-    std::uint64_t changed = 0;
-    for (std::uint64_t at = start; at < end;) {
-        Entry* entry = find_entry(at);
-        if (entry == nullptr) {
-            at = base::round_down(at, table_bytes) + table_bytes;
-            continue;
-        }
-        const std::uint64_t stop = std::min(end, base::round_down(at, table_bytes) + table_bytes);
-        for (; at < stop; at += base::page_size, ++entry) {
-            if ((*entry & present) == 0)
-                continue;
-            Entry updated = *entry;
-            if ((new_protection & protection::write) == 0)
-                updated &= ~writable;
-            if ((new_protection & protection::execute) == 0)
-                updated |= no_execute;
-            else
-                updated &= ~no_execute;
-            if (new_protection == 0)
-                updated &= ~user;
-            else
-                updated |= user;
-            if (updated == *entry)
-                continue;
-            *entry = updated;
-            if (++changed <= flush_one_by_one)
-                cpu::invlpg(at);
-        }
-    }
-    if (changed > flush_one_by_one)
-        cpu::write_cr<3>(cpu::read_cr<3>());
-}
-
-void AddressSpace::move_pages(std::uint64_t from, std::uint64_t to, std::uint64_t bytes) {
-    for (std::uint64_t done = 0; done < bytes; done += base::page_size) {
-        Entry* source = find_entry(from + done);
-        if (source == nullptr || (*source & present) == 0)
-            continue;
-        Entry* target = make_entry(to + done); // made before by remap
-        *target = *source;
-        *source = 0;
-        cpu::invlpg(from + done);
-    }
-}
-
-Result<std::uint64_t> AddressSpace::remap(std::uint64_t start, std::uint64_t old_bytes,
-                                          std::uint64_t new_bytes, bool may_move) {
-    const auto old_rounded = page_count_bytes(old_bytes);
-    const auto new_rounded = page_count_bytes(new_bytes);
-    if (!base::VirtAddr{start}.is_aligned(base::page_size) || !old_rounded || !new_rounded ||
-        *new_rounded == 0 || *old_rounded == 0)
-        return base::Failure{Errno::inval};
-    const Vma* found = ranges_.find(start);
-    if (found == nullptr || start > user_end - *old_rounded || start + *old_rounded > found->end)
-        return base::Failure{Errno::fault};
-    if (*new_rounded <= *old_rounded) {
-        if (*new_rounded < *old_rounded)
-            CAISSON_TRY(unmap(start + *new_rounded, *old_rounded - *new_rounded));
-        return start;
-    }
-    const Vma vma = *found;
-    if (vma.end == start + *old_rounded && *new_rounded <= user_end - start &&
-        ranges_.is_free(vma.end, start + *new_rounded) && ranges_.extend_up(start, start + *new_rounded))
-        return start;
-    if (!may_move)
-        return base::Failure{Errno::nomem};
-    const auto hole = ranges_.find_hole(*new_rounded, lowest, mmap_top);
-    if (!hole)
-        return base::Failure{Errno::nomem};
-    for (std::uint64_t at = 0; at < *old_rounded; at += base::page_size) {
-        Entry* source = find_entry(start + at);
-        if (source != nullptr && (*source & present) != 0 && make_entry(*hole + at) == nullptr) {
-            free_tables(*hole, *hole + *new_rounded);
+    if (from_stack_bottom) {
+        const Vma* vma = ranges_.first_at_or_after(start);
+        if (vma == nullptr || vma->start >= end)
             return base::Failure{Errno::nomem};
+        if (!vma->grows_down)
+            return base::Failure{Errno::inval};
+        start = vma->start;
+    }
+    std::uint64_t stop = ranges_.covered_until(start, end);
+    Status result = stop < end ? Status{base::Failure{Errno::nomem}} : Status{base::success};
+    std::uint64_t more_data = 0;
+    for (const Vma* vma = ranges_.first_at_or_after(start); vma != nullptr && vma->start < stop;
+         vma = vma->next) {
+        VmaFields changed = *vma;
+        changed.protection = wanted;
+        if (changed.shared && changed.writable() && !changed.shared_writable) {
+            stop = std::max(vma->start, start);
+            result = base::Failure{Errno::acces};
+        } else if (changed.is_data() && !vma->is_data()) {
+            more_data += std::min(vma->end, stop) - std::max(vma->start, start);
         }
     }
-    Vma moved = vma;
-    moved.offset = vma.offset_of(start);
-    moved.start = *hole;
-    moved.end = *hole + *new_rounded;
-    CAISSON_TRY(ranges_.insert(moved));
-    move_pages(start, *hole, *old_rounded);
-    CAISSON_TRY(unmap(start, *old_rounded));
-    return *hole;
+    if (more_data > 0 && (more_data > limits.data || ranges_.data() > limits.data - more_data))
+        return base::Failure{Errno::nomem};
+    if (stop > start) {
+        const auto set = [](VmaFields& fields, std::uint8_t value) { fields.protection = value; };
+        CAISSON_TRY(ranges_.change(start, stop, set, wanted));
+        protect_pages(start, stop, wanted);
+    }
+    return result;
 }
 
-Status AddressSpace::discard(std::uint64_t start, std::uint64_t bytes) {
+void AddressSpace::protect_pages(std::uint64_t start, std::uint64_t end, std::uint8_t wanted) {
+    // Writing is given here only where it needs no decision: to a private page that nobody else holds.
+    Flush flush{*this};
+    table_.for_each(start, end, [&](std::uint64_t at, Entry& entry) {
+        Entry updated = entry & ~(present | writable | no_execute);
+        if (wanted != 0)
+            updated |= present;
+        if ((wanted & protection::execute) == 0)
+            updated |= no_execute;
+        if ((wanted & protection::write) != 0 && (entry & own) != 0 &&
+            frame_users(PhysAddr{entry & address}) == 1)
+            updated |= writable | dirty;
+        if ((wanted & protection::write) != 0)
+            updated |= entry & writable;
+        if (updated == entry)
+            return;
+        entry = updated;
+        flush.add(at);
+    });
+}
+
+Status AddressSpace::discard(std::uint64_t start, std::uint64_t bytes, bool locked_too) {
     if (!base::VirtAddr{start}.is_aligned(base::page_size))
         return base::Failure{Errno::inval};
     const std::uint64_t end = CAISSON_TRY(checked_end(start, bytes, Errno::inval));
-    const bool covered = ranges_.is_covered(start, end);
-    clear_pages(start, end);
-    if (!covered)
-        return base::Failure{Errno::nomem};
-    return base::success;
+    for (const Vma* vma = ranges_.first_at_or_after(start); vma != nullptr && vma->start < end;
+         vma = vma->next) {
+        if ((vma->locked && !locked_too) || vma->kind == VmaKind::vdso)
+            return base::Failure{Errno::inval};
+        drop_pages(std::max(vma->start, start), std::min(vma->end, end));
+    }
+    return ranges_.is_covered(start, end) ? Status{base::success} : Status{base::Failure{Errno::nomem}};
+}
+
+Status AddressSpace::set_locked(std::uint64_t start, std::uint64_t end, bool on) {
+    const std::uint64_t stop = ranges_.covered_until(start, end);
+    const auto set = [](VmaFields& fields, std::uint8_t value) { fields.locked = value != 0; };
+    CAISSON_TRY(ranges_.change(start, stop, set, on ? 1 : 0));
+    return stop == end ? Status{base::success} : Status{base::Failure{Errno::nomem}};
 }
 
 std::uint64_t AddressSpace::set_break(std::uint64_t wanted) {
-    if (wanted < break_start || wanted > user_end - base::page_size || wanted - break_start > data_limit)
+    if (wanted < break_start || wanted > user_end - base::page_size || wanted - break_start > limits.data)
         return break_end;
     const std::uint64_t old_page = base::round_down(break_end + base::page_size - 1, base::page_size);
     const std::uint64_t new_page = base::round_down(wanted + base::page_size - 1, base::page_size);
     if (new_page > old_page) {
-        if (!ranges_.is_free(old_page, new_page))
+        if (!ranges_.is_free(old_page, new_page) || !has_room(new_page - old_page, true))
             return break_end;
-        Vma heap;
+        VmaFields heap;
         heap.start = old_page;
         heap.end = new_page;
         heap.protection = protection::read | protection::write;
         heap.kind = VmaKind::heap;
+        heap.locked = lock_future;
         if (!ranges_.insert(heap).ok())
             return break_end;
     } else if (new_page < old_page) {
@@ -356,39 +264,36 @@ std::uint64_t AddressSpace::set_break(std::uint64_t wanted) {
 }
 
 bool AddressSpace::is_resident(std::uint64_t virt) const {
-    const Entry* entry = find_entry(virt);
-    return entry != nullptr && (*entry & present) != 0;
+    const Entry* entry = table_.find(virt);
+    return entry != nullptr && *entry != 0;
 }
 
 std::uint64_t AddressSpace::resident_in(const Vma& vma) const {
     std::uint64_t pages = 0;
-    for (std::uint64_t at = vma.start; at < vma.end;) {
-        const Entry* entry = find_entry(at);
-        const std::uint64_t stop = std::min(vma.end, base::round_down(at, table_bytes) + table_bytes);
-        if (entry == nullptr)
-            at = stop;
-        for (; at < stop; at += base::page_size, ++entry)
-            pages += (*entry & present) != 0 ? 1 : 0;
-    }
+    table_.for_each(vma.start, vma.end, [&pages](std::uint64_t, const Entry&) { ++pages; });
     return pages;
 }
 
-void AddressSpace::forget_pages(const fs::Node& node, std::uint64_t first_page, std::uint64_t end_page) {
-    const std::uint64_t first = first_page * base::page_size;
-    const std::uint64_t end = end_page > user_end / base::page_size ? user_end : end_page * base::page_size;
-    for (const Vma& vma : ranges_.view()) {
-        if (vma.node != &node || vma.offset + vma.bytes() <= first || vma.offset >= end)
-            continue;
-        const std::uint64_t from = vma.offset >= first ? vma.start : vma.start + (first - vma.offset);
-        const std::uint64_t to = std::min(vma.end, vma.start + (end - vma.offset));
-        for (std::uint64_t at = from; at < to; at += base::page_size) {
-            Entry* entry = find_entry(at);
-            if (entry == nullptr || (*entry & present) == 0 || (*entry & own) != 0)
-                continue;
-            drop_entry(*entry);
-            cpu::invlpg(at);
-        }
-    }
+void AddressSpace::forget_pages_of(const Vma& vma, std::uint64_t first, std::uint64_t end, bool copies_too) {
+    const std::uint64_t from_page = vma.offset / base::page_size;
+    const std::uint64_t pages = vma.bytes() / base::page_size;
+    if (end <= from_page || first >= from_page + pages)
+        return;
+    const std::uint64_t from = first > from_page ? first - from_page : 0;
+    const std::uint64_t to = std::min(end - from_page, pages);
+    Flush flush{*this};
+    table_.for_each(vma.start + from * base::page_size, vma.start + to * base::page_size,
+                    [&](std::uint64_t at, Entry& entry) {
+                        if ((entry & own) != 0 && !copies_too)
+                            return;
+                        drop_entry(entry);
+                        flush.add(at);
+                    });
+}
+
+void forget_pages(Mappings& mappings, std::uint64_t first, std::uint64_t end, bool copies_too) {
+    for (const Vma* vma = mappings.first(); vma != nullptr; vma = vma->next_of_node)
+        vma->space->forget_pages_of(*vma, first, end, copies_too);
 }
 
 } // namespace uk::mm

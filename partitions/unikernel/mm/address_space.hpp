@@ -5,12 +5,14 @@
 // Pages appear at first touch: anonymous memory as zeroed frames; root-image pages in place, read-only; a
 // private page is copied when it is first written. What a program reserves and never touches costs nothing
 // (overcommit).
-// Invariants: I1  a present user entry lies in a range whose protection allows what the entry allows
-//             I2  an entry marked `counted` holds one use of its frame; others point into the root image
+// Invariants: I1  an entry that the CPU sees lies in a range whose protection allows what the entry allows
+//             I2  an entry marked `counted` holds one use of its frame; others point into the root image, to
+//                 the page of zeros or to pages of the kernel's (vDSO)
 //             I3  no entry is writable whose frame another mapping sees as private
 #pragma once
 
 #include "partitions/unikernel/mm/frames.hpp"
+#include "partitions/unikernel/mm/page_table.hpp"
 #include "partitions/unikernel/mm/user.hpp"
 #include "partitions/unikernel/mm/vma.hpp"
 
@@ -38,8 +40,25 @@ struct MapRequest {
     bool fixed = false;
     bool no_replace = false;
     bool populate = false;
-    fs::Node* node = nullptr;
+    bool grows_down = false;
+    bool locked = false;
+    fs::Node* node = nullptr; // shared memory always has one
     std::uint64_t offset = 0;
+};
+
+// mremap(2).
+struct RemapRequest {
+    std::uint64_t start = 0, old_bytes = 0, new_bytes = 0;
+    std::uint64_t target = 0; // fixed
+    bool may_move = false;
+    bool fixed = false;
+    bool keep_old = false; // MREMAP_DONTUNMAP
+};
+
+// Bytes; RLIMIT_AS, RLIMIT_DATA, RLIMIT_STACK, RLIMIT_MEMLOCK.
+struct SpaceLimits {
+    std::uint64_t total = ~std::uint64_t{0}, data = ~std::uint64_t{0}, stack = ~std::uint64_t{0},
+                  locked = ~std::uint64_t{0};
 };
 
 class AddressSpace {
@@ -55,15 +74,22 @@ public:
 
     [[nodiscard]] Result<std::uint64_t> map(const MapRequest& request);
     [[nodiscard]] Status unmap(std::uint64_t start, std::uint64_t bytes);
-    [[nodiscard]] Status protect(std::uint64_t start, std::uint64_t bytes, std::uint8_t protection);
-    [[nodiscard]] Result<std::uint64_t> remap(std::uint64_t start, std::uint64_t old_bytes,
-                                              std::uint64_t new_bytes, bool may_move);
-    // Drops the contents of private memory: it reads as zeros, or as the file, again.
-    [[nodiscard]] Status discard(std::uint64_t start, std::uint64_t bytes);
+    // As on Linux, what lies before a hole, or before a range that may not be so, has the new protection
+    // even where the call fails. `from_stack_bottom`: PROT_GROWSDOWN.
+    [[nodiscard]] Status protect(std::uint64_t start, std::uint64_t bytes, std::uint8_t protection,
+                                 bool from_stack_bottom = false);
+    [[nodiscard]] Result<std::uint64_t> remap(const RemapRequest& request);
+    // Drops the contents of private memory: it reads as zeros, or as the file, again. Shared memory only
+    // leaves the tables. inval: a locked range is in it; nomem: a hole; both after the rest was done.
+    [[nodiscard]] Status discard(std::uint64_t start, std::uint64_t bytes, bool locked_too = false);
+    // Marks [start, end) as locked or not; nomem where there is a hole.
+    [[nodiscard]] Status set_locked(std::uint64_t start, std::uint64_t end, bool on);
     [[nodiscard]] std::uint64_t set_break(std::uint64_t address); // gives the break that now holds
 
     // Makes the page present that a fault of the program, or of a user copy, asks for. A stack grows here.
     [[nodiscard]] Fault handle_fault(std::uint64_t address, Access access);
+    // handle_fault for each page of [start, end) that is not there yet, as far as it goes.
+    Fault populate(std::uint64_t start, std::uint64_t end, Access access);
     // Makes one page present for a write of the kernel before the program runs (exec).
     [[nodiscard]] Status write_memory(std::uint64_t address, const void* from, std::size_t bytes);
 
@@ -73,44 +99,49 @@ public:
     // Shows a page that stays the kernel's (vDSO) inside a mapped range. False: out of memory.
     [[nodiscard]] bool show_kernel_page(std::uint64_t address, PhysAddr frame, std::uint8_t protection);
 
-    // Pages [first_page, end_page) of `node` leave every mapping; private copies stay.
-    void forget_pages(const fs::Node& node, std::uint64_t first_page, std::uint64_t end_page);
+    // Pages [first, end) of the range's file leave the tables (mm::forget_pages).
+    void forget_pages_of(const Vma& vma, std::uint64_t first, std::uint64_t end, bool copies_too);
 
-    [[nodiscard]] const VmaList& ranges() const { return ranges_; }
+    [[nodiscard]] const VmaTree& ranges() const { return ranges_; }
     [[nodiscard]] std::uint64_t resident_pages() const { return resident_; }
     [[nodiscard]] bool is_resident(std::uint64_t address) const;
     [[nodiscard]] std::uint64_t resident_in(const Vma& vma) const; // pages
-    [[nodiscard]] std::uint64_t table_pages() const { return tables_; }
+    [[nodiscard]] std::uint64_t table_pages() const { return table_.tables(); }
 
     // Where the next program puts things; set by exec before it maps.
     std::uint64_t mmap_top = 0;
     std::uint64_t break_start = 0, break_end = 0;
-    std::uint64_t stack_top = 0, stack_limit = 0;
-    std::uint64_t data_limit = ~std::uint64_t{0};
+    std::uint64_t stack_top = 0;
+    SpaceLimits limits;
+    bool lock_future = false; // mlockall(MCL_FUTURE)
     std::uint64_t vdso = 0;
     // For /proc/self/{cmdline,environ,auxv}.
     std::uint64_t arguments_start = 0, arguments_end = 0, environment_start = 0, environment_end = 0;
     std::uint64_t auxiliary_start = 0, auxiliary_end = 0;
 
 private:
-    using Entry = std::uint64_t;
-    [[nodiscard]] Entry* find_entry(std::uint64_t address) const; // nullptr: no table there
-    [[nodiscard]] Entry* make_entry(std::uint64_t address);       // nullptr: out of memory
-    void clear_pages(std::uint64_t start, std::uint64_t end);     // entries only; ranges stay
-    void free_tables(std::uint64_t start, std::uint64_t end);     // those that no range needs any more
+    using Entry = PageTable::Entry;
+    class Flush;
+    [[nodiscard]] bool has_room(std::uint64_t bytes, bool data) const;
+    [[nodiscard]] Result<std::uint64_t> choose_place(const MapRequest& request, std::uint64_t bytes) const;
+    void drop_pages(std::uint64_t start, std::uint64_t end); // entries only; ranges stay
+    void free_tables_around(std::uint64_t start, std::uint64_t end);
     void protect_pages(std::uint64_t start, std::uint64_t end, std::uint8_t protection);
     void drop_entry(Entry& entry);
+    void forget(std::uint64_t virt) const; // one translation, where this space is in force
+    [[nodiscard]] Result<std::uint64_t> move_range(const Vma& vma, const RemapRequest& request);
+    [[nodiscard]] Result<std::uint64_t> remap_to(RemapRequest request);
+    [[nodiscard]] Result<const Vma*> range_to_resize(const RemapRequest& request) const;
     [[nodiscard]] Fault resolve(const Vma& vma, std::uint64_t page, Access access);
     [[nodiscard]] Fault resolve_file(const Vma& vma, std::uint64_t page, Access access, Entry& entry);
-    [[nodiscard]] Fault copy_on_write(Entry& entry, std::uint8_t protection);
+    [[nodiscard]] Fault copy_on_write(Entry& entry, std::uint64_t page, std::uint8_t protection);
+    [[nodiscard]] const Vma* grow_stack(std::uint64_t page);
     void map_around(const Vma& vma, std::uint64_t page);
     void move_pages(std::uint64_t from, std::uint64_t to, std::uint64_t bytes);
 
-    PhysAddr root_;
-    bool created_ = false;
-    VmaList ranges_;
+    PageTable table_;
+    VmaTree ranges_{this};
     std::uint64_t resident_ = 0;
-    std::uint64_t tables_ = 0;
 };
 
 // The address space whose tables are loaded; nullptr before the first process.

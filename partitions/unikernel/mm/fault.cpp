@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // partitions/unikernel/mm/fault.cpp - AddressSpace: what happens at the first touch of a page, and
 // copy-on-write.
-#include "partitions/unikernel/fs/overlay/node.hpp"
 #include "partitions/unikernel/mm/address_space.hpp"
-#include "partitions/unikernel/mm/kernel_tables.hpp"
-
-#include "arch/x86_64/cpu/instructions.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -17,11 +13,11 @@ namespace {
 using namespace entry_bit;
 // Root-image pages shown with one fault; they cost no memory but table entries.
 constexpr std::uint64_t around_pages = 16;
-// How far below its present end a stack may grow at once; farther is taken for a wild access.
+// How near a stack may come to what is below it.
 constexpr std::uint64_t stack_guard_gap = std::uint64_t{256} * base::page_size;
 
 std::uint64_t rights(std::uint8_t bits) {
-    return present | user | accessed | ((bits & protection::execute) != 0 ? 0 : no_execute);
+    return (bits != 0 ? present : 0) | user | accessed | ((bits & protection::execute) != 0 ? 0 : no_execute);
 }
 
 Fault fault_of(Errno error) {
@@ -47,35 +43,47 @@ bool allows(std::uint8_t bits, Access access) {
 
 } // namespace
 
+const Vma* AddressSpace::grow_stack(std::uint64_t page) {
+    const Vma* above = ranges_.first_at_or_after(page);
+    if (above == nullptr || !above->grows_down || above->end - page > limits.stack ||
+        !has_room(above->start - page, false))
+        return nullptr;
+    const Vma* below = above->previous;
+    if (below != nullptr && !below->grows_down && below->protection != 0 &&
+        page - below->end < stack_guard_gap)
+        return nullptr;
+    return ranges_.extend_down(above->start, page) ? ranges_.find(page) : nullptr;
+}
+
 Fault AddressSpace::handle_fault(std::uint64_t virt, Access access) {
     if (virt >= user_end)
         return Fault::unmapped;
-    const Vma* vma = ranges_.find(virt);
     const std::uint64_t page = base::round_down(virt, base::page_size);
-    if (vma == nullptr) {
-        const Vma* above = ranges_.first_at_or_after(virt);
-        if (above == nullptr || above->kind != VmaKind::stack || stack_top - page > stack_limit)
-            return Fault::unmapped;
-        // Never up to a neighbour: a gap stays between the stack and what is below it.
-        const std::uint64_t gap_start = page > stack_guard_gap ? page - stack_guard_gap : 0;
-        if (!ranges_.is_free(gap_start, above->start) || !ranges_.extend_down(above->start, page))
-            return Fault::unmapped;
-        vma = ranges_.find(virt);
-    }
+    const Vma* vma = ranges_.find(virt);
+    if (vma == nullptr && (vma = grow_stack(page)) == nullptr)
+        return Fault::unmapped;
     if (!allows(vma->protection, access))
         return Fault::denied;
     return resolve(*vma, page, access);
 }
 
+Fault AddressSpace::populate(std::uint64_t start, std::uint64_t end, Access access) {
+    for (std::uint64_t at = start; at < end; at += base::page_size)
+        if (!is_resident(at))
+            if (const Fault fault = handle_fault(at, access); fault != Fault::resolved)
+                return fault;
+    return Fault::resolved;
+}
+
 Fault AddressSpace::resolve(const Vma& vma, std::uint64_t page, Access access) {
-    Entry* entry = make_entry(page);
+    Entry* entry = table_.make(page);
     if (entry == nullptr)
         return Fault::out_of_memory;
-    if ((*entry & present) != 0 && !(vma.shared && vma.node != nullptr)) {
+    if (*entry != 0 && !vma.shared) {
         if (access == Access::write && (*entry & writable) == 0)
-            return copy_on_write(*entry, vma.protection);
+            return copy_on_write(*entry, page, vma.protection);
         *entry = (*entry & ~no_execute) | rights(vma.protection); // rights given back by mprotect
-        cpu::invlpg(page);
+        forget(page);
         return Fault::resolved;
     }
     if (vma.node != nullptr)
@@ -83,26 +91,24 @@ Fault AddressSpace::resolve(const Vma& vma, std::uint64_t page, Access access) {
     const auto frame = allocate_frame(Fill::zero);
     if (!frame)
         return Fault::out_of_memory;
-    *entry = frame->value() | counted | own | rights(vma.protection) |
-             ((vma.protection & protection::write) != 0 ? writable | dirty : 0);
+    *entry =
+        frame->value() | counted | own | rights(vma.protection) | (vma.writable() ? writable | dirty : 0);
     ++resident_;
     return Fault::resolved;
 }
 
 Fault AddressSpace::resolve_file(const Vma& vma, std::uint64_t page, Access access, Entry& entry) {
-    const fs::MapUse use = !vma.shared           ? fs::MapUse::private_copy
-                           : vma.shared_writable ? fs::MapUse::shared_write
-                                                 : fs::MapUse::shared_read;
+    const MapUse use = !vma.shared           ? MapUse::private_copy
+                       : vma.shared_writable ? MapUse::shared_write
+                                             : MapUse::shared_read;
     const auto source = fs::map_page(*vma.node, vma.offset_of(page) / base::page_size, use);
     if (!source.ok())
         return fault_of(source.error());
-    const bool is_frame = source->kind == fs::MappedPage::Kind::frame;
-    const bool is_hole = source->kind == fs::MappedPage::Kind::hole;
-    const std::uint64_t base_rights = rights(vma.protection);
-    const bool write_allowed = (vma.protection & protection::write) != 0;
-    if ((entry & present) != 0) // a shared page, asked for anew
+    const bool is_frame = source->kind == MappedPage::Kind::frame;
+    const bool is_hole = source->kind == MappedPage::Kind::hole;
+    if (entry != 0) // a shared page, asked for anew
         drop_entry(entry);
-    if (!vma.shared && (access == Access::write || is_hole)) {
+    if (!vma.shared && access == Access::write) {
         const auto frame = allocate_frame(is_hole ? Fill::zero : Fill::none);
         if (frame && !is_hole)
             std::memcpy(frame_data(*frame), is_frame ? frame_data(source->frame) : source->image,
@@ -111,22 +117,22 @@ Fault AddressSpace::resolve_file(const Vma& vma, std::uint64_t page, Access acce
             release_frame(source->frame);
         if (!frame)
             return Fault::out_of_memory;
-        entry = frame->value() | counted | own | base_rights | (write_allowed ? writable | dirty : 0);
-    } else if (is_hole) { // shared, never written: the file is asked again once it is
-        const auto frame = allocate_frame(Fill::zero);
+        entry = frame->value() | counted | own | rights(vma.protection) | writable | dirty;
+    } else if (is_hole) { // once it is written the file says so, and the page is asked for anew
+        const auto frame = zero_frame();
         if (!frame)
             return Fault::out_of_memory;
-        entry = frame->value() | counted | base_rights;
+        entry = frame->value() | rights(vma.protection);
     } else if (is_frame) {
-        const bool write = vma.shared_writable && write_allowed;
-        entry = source->frame.value() | counted | base_rights | (write ? writable | dirty : 0);
+        const bool write = vma.shared && vma.shared_writable && vma.writable();
+        entry = source->frame.value() | counted | rights(vma.protection) | (write ? writable | dirty : 0);
     } else {
-        entry = frame_of(source->image).value() | base_rights;
+        entry = frame_of(source->image).value() | rights(vma.protection);
         if (!vma.shared)
             map_around(vma, page);
     }
     ++resident_;
-    cpu::invlpg(page);
+    forget(page);
     return Fault::resolved;
 }
 
@@ -136,20 +142,20 @@ void AddressSpace::map_around(const Vma& vma, std::uint64_t page) {
     const std::uint64_t end = std::min(vma.end, base::round_down(page, block) + block);
     for (std::uint64_t at = start; at < end;) {
         const auto source =
-            fs::map_page(*vma.node, vma.offset_of(at) / base::page_size, fs::MapUse::private_copy);
+            fs::map_page(*vma.node, vma.offset_of(at) / base::page_size, MapUse::private_copy);
         if (!source.ok())
             return;
-        if (source->kind == fs::MappedPage::Kind::frame)
+        if (source->kind == MappedPage::Kind::frame)
             release_frame(source->frame);
-        if (source->kind != fs::MappedPage::Kind::image) {
+        if (source->kind != MappedPage::Kind::image) {
             at += base::page_size;
             continue;
         }
         std::uint64_t frame = frame_of(source->image).value();
         for (std::uint64_t i = 0; i < source->pages && at < end;
              ++i, at += base::page_size, frame += base::page_size) {
-            Entry* entry = find_entry(at);
-            if (entry == nullptr || (*entry & present) != 0)
+            Entry* entry = table_.find(at);
+            if (entry == nullptr || *entry != 0)
                 continue;
             *entry = frame | rights(vma.protection);
             ++resident_;
@@ -157,29 +163,31 @@ void AddressSpace::map_around(const Vma& vma, std::uint64_t page) {
     }
 }
 
-Fault AddressSpace::copy_on_write(Entry& entry, std::uint8_t protection_bits) {
+Fault AddressSpace::copy_on_write(Entry& entry, std::uint64_t page, std::uint8_t protection_bits) {
     const PhysAddr old{entry & address};
-    const bool owned = (entry & counted) != 0;
-    if (owned && frame_users(old) == 1) {
+    const bool held = (entry & counted) != 0;
+    if (held && frame_users(old) == 1) {
         entry = (entry & ~no_execute) | own | rights(protection_bits) | writable | dirty;
     } else {
-        const auto frame = allocate_frame(Fill::none);
+        const bool is_zero = !held && zero_frame() == old;
+        const auto frame = allocate_frame(is_zero ? Fill::zero : Fill::none);
         if (!frame)
             return Fault::out_of_memory;
-        std::memcpy(frame_data(*frame), frame_data(old), base::page_size);
+        if (!is_zero)
+            std::memcpy(frame_data(*frame), frame_data(old), base::page_size);
         entry = frame->value() | counted | own | rights(protection_bits) | writable | dirty;
-        if (owned)
+        if (held)
             release_frame(old);
     }
-    cpu::write_cr<3>(cpu::read_cr<3>());
+    forget(page);
     return Fault::resolved;
 }
 
 bool AddressSpace::read_memory(std::uint64_t virt, void* to, std::size_t bytes) const {
     auto* out = static_cast<std::byte*>(to);
     while (bytes > 0) {
-        const Entry* entry = find_entry(virt);
-        if (entry == nullptr || (*entry & present) == 0)
+        const Entry* entry = table_.find(virt);
+        if (entry == nullptr || *entry == 0)
             return false;
         const std::uint64_t within = virt % base::page_size;
         const std::size_t part = std::min<std::size_t>(bytes, base::page_size - within);
@@ -192,7 +200,7 @@ bool AddressSpace::read_memory(std::uint64_t virt, void* to, std::size_t bytes) 
 }
 
 bool AddressSpace::show_kernel_page(std::uint64_t virt, PhysAddr frame, std::uint8_t bits) {
-    Entry* entry = make_entry(virt);
+    Entry* entry = table_.make(virt);
     if (entry == nullptr)
         return false;
     *entry = frame.value() | rights(bits);
@@ -204,11 +212,11 @@ Status AddressSpace::write_memory(std::uint64_t virt, const void* from, std::siz
     const auto* data = static_cast<const std::byte*>(from);
     while (bytes > 0) {
         const std::uint64_t page = base::round_down(virt, base::page_size);
-        Entry* entry = find_entry(page);
-        if (entry == nullptr || (*entry & present) == 0 || (*entry & writable) == 0) {
+        Entry* entry = table_.find(page);
+        if (entry == nullptr || (*entry & writable) == 0) {
             if (handle_fault(virt, Access::write) != Fault::resolved)
                 return base::Failure{Errno::fault};
-            entry = find_entry(page);
+            entry = table_.find(page);
         }
         const std::size_t part = std::min<std::size_t>(bytes, base::page_size - (virt - page));
         std::memcpy(frame_data(PhysAddr{*entry & address}) + (virt - page), data, part);

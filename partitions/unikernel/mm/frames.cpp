@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// partitions/unikernel/mm/frames.cpp - a bitmap of free frames and a 16-bit count of users for each. See
+// partitions/unikernel/mm/frames.cpp - a bitmap of free frames and a 32-bit count of users for each. See
 // frames.hpp.
 #include "partitions/unikernel/mm/frames.hpp"
 
@@ -16,10 +16,11 @@ namespace {
 
 constexpr std::uint64_t bits = 64;
 std::uint64_t* free_bits = nullptr; // set: free
-std::uint16_t* users = nullptr;
+std::uint32_t* users = nullptr;
 std::uint64_t frame_count = 0; // frames below the end of RAM
 std::uint64_t hint = 0;        // word where the search for one frame starts
 FrameCounts counts{};
+std::optional<PhysAddr> zeros;
 
 void take(std::uint64_t index) {
     free_bits[index / bits] &= ~(std::uint64_t{1} << index % bits);
@@ -43,15 +44,18 @@ std::uint64_t index_of(PhysAddr frame) {
 std::uint64_t frame_table_bytes(std::uint64_t end_of_ram) {
     const std::uint64_t frames = end_of_ram / base::page_size;
     const std::uint64_t words = (frames + bits - 1) / bits;
-    return words * 8 + frames * sizeof(std::uint16_t);
+    return words * 8 + frames * sizeof(std::uint32_t);
 }
 
 void set_up_frames(std::uint64_t end_of_ram, std::byte* table) {
     std::memset(table, 0, frame_table_bytes(end_of_ram));
     frame_count = end_of_ram / base::page_size;
+    hint = 0;
+    counts = {};
+    zeros.reset();
     // SAFETY: the table is page aligned and as large as frame_table_bytes says.
     free_bits = reinterpret_cast<std::uint64_t*>(table);
-    users = reinterpret_cast<std::uint16_t*>(free_bits + (frame_count + bits - 1) / bits);
+    users = reinterpret_cast<std::uint32_t*>(free_bits + (frame_count + bits - 1) / bits);
 }
 
 void add_frames(PhysAddr start, PhysAddr end) {
@@ -107,9 +111,15 @@ std::optional<PhysAddr> allocate_frames(std::size_t count, Fill fill) {
     return std::nullopt;
 }
 
+std::optional<PhysAddr> zero_frame() {
+    if (!zeros)
+        zeros = allocate_frame(Fill::zero);
+    return zeros;
+}
+
 void retain_frame(PhysAddr frame) {
     const std::uint64_t index = index_of(frame);
-    base::expects(users[index] > 0 && users[index] < 0xFFFF, "frames: retain");
+    base::expects(users[index] > 0 && users[index] < ~std::uint32_t{0}, "frames: retain");
     ++users[index];
 }
 
@@ -125,16 +135,6 @@ void release_frame(PhysAddr frame) {
 
 unsigned frame_users(PhysAddr frame) {
     return users[index_of(frame)];
-}
-
-std::byte* frame_data(PhysAddr frame) {
-    // SAFETY: the direct map covers all RAM and the root image.
-    return reinterpret_cast<std::byte*>(machine::direct_map + frame.value());
-}
-
-PhysAddr frame_of(const std::byte* data) {
-    return PhysAddr{
-        base::round_down(reinterpret_cast<std::uint64_t>(data) - machine::direct_map, base::page_size)};
 }
 
 FrameCounts frame_counts() {

@@ -22,6 +22,9 @@ enum class Fill { none, zero };
 // `count` frames in a row, each with count 1.
 [[nodiscard]] std::optional<PhysAddr> allocate_frames(std::size_t count, Fill fill);
 
+// The one frame of zeros that everybody may show, read-only and uncounted.
+[[nodiscard]] std::optional<PhysAddr> zero_frame();
+
 void retain_frame(PhysAddr frame);  // count + 1
 void release_frame(PhysAddr frame); // count - 1; at 0 the frame is free
 [[nodiscard]] unsigned frame_users(PhysAddr frame);

@@ -58,7 +58,7 @@ bool is_constant_image(std::uint64_t physical) {
 void map_image() {
     for (std::uint64_t at = image_physical(text_start); at < image_physical(image_end);
          at += base::page_size) {
-        std::uint64_t bits = present | accessed;
+        std::uint64_t bits = present | accessed | global;
         if (at >= image_physical(text_end))
             bits |= no_execute;
         if (at >= image_physical(rodata_end))
@@ -68,7 +68,7 @@ void map_image() {
 }
 
 void map_direct(const MappedRange& range) {
-    const std::uint64_t base_bits = present | no_execute | accessed | dirty;
+    const std::uint64_t base_bits = present | no_execute | accessed | dirty | global;
     const std::uint64_t bits = base_bits | (range.writable ? writable : 0);
     std::uint64_t at = range.start;
     for (; at < range.end && at < small_end; at += base::page_size)
@@ -92,14 +92,30 @@ void build_kernel_tables(std::span<const MappedRange> ranges, TakePage take) {
     stack_directory = next_level(stacks);
     // SAFETY: the new tables map the code, the data and the stack in use (image) where they are now.
     cpu::write_cr<3>(root.value());
+    // Only now, so that nothing of the first tables stays behind.
+    constexpr std::uint64_t global_pages = 1 << 7;
+    cpu::write_cr<4>(cpu::read_cr<4>() | global_pages);
 }
 
 void share_kernel_half(std::uint64_t* top_level) {
     std::memcpy(top_level + 256, table_at(root) + 256, 256 * 8);
 }
 
-PhysAddr kernel_root() {
-    return root;
+void load_tables(PhysAddr top_level) {
+    // SAFETY: every top level has the kernel's half, where all of the kernel's memory is.
+    cpu::write_cr<3>(top_level.value());
+}
+
+void load_kernel_tables() {
+    load_tables(root);
+}
+
+void forget_translation(std::uint64_t virt) {
+    cpu::invlpg(virt);
+}
+
+void forget_user_translations() {
+    cpu::write_cr<3>(cpu::read_cr<3>()); // the kernel's are global and stay
 }
 
 std::uint64_t map_kernel_stack() {
@@ -126,7 +142,7 @@ std::uint64_t map_kernel_stack() {
             unmap_kernel_stack(top);
             return 0;
         }
-        table[at >> 12 & 511] = frame->value() | present | writable | no_execute | accessed | dirty;
+        table[at >> 12 & 511] = frame->value() | present | writable | no_execute | accessed | dirty | global;
     }
     return top;
 }

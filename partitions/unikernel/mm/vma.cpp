@@ -1,224 +1,506 @@
 // SPDX-License-Identifier: Apache-2.0
-// partitions/unikernel/mm/vma.cpp - the sorted list of ranges. See vma.hpp.
+// partitions/unikernel/mm/vma.cpp - the tree of ranges. See vma.hpp.
 #include "partitions/unikernel/mm/vma.hpp"
 
 #include "partitions/unikernel/mm/heap.hpp"
 
-#include <cstring>
-
-namespace uk::fs {
-void retain(Node& node);
-void release(Node& node);
-} // namespace uk::fs
+#include <algorithm>
+#include <utility>
 
 namespace uk::mm {
 
 namespace {
 
-void hold(const Vma& vma) {
-    if (vma.node != nullptr)
-        fs::retain(*vma.node);
-}
-void drop(const Vma& vma) {
-    if (vma.node != nullptr)
-        fs::release(*vma.node);
+// What stays free below a range that grows down, towards what is not one: 256 pages, as on Linux.
+constexpr std::uint64_t grow_gap = std::uint64_t{256} * base::page_size;
+
+std::uint64_t lower_edge(const Vma& vma) {
+    return vma.grows_down ? vma.start - std::min(vma.start, grow_gap) : vma.start;
 }
 
-bool joins(const Vma& low, const Vma& high) {
+std::uint64_t gap_below(const Vma& vma) {
+    const std::uint64_t floor = vma.previous != nullptr ? vma.previous->end : 0;
+    const std::uint64_t edge = lower_edge(vma);
+    return edge > floor ? edge - floor : 0;
+}
+
+bool joins(const VmaFields& low, const VmaFields& high) {
     return low.end == high.start && low.node == high.node && low.protection == high.protection &&
            low.kind == high.kind && low.shared == high.shared &&
-           low.shared_writable == high.shared_writable &&
-           (low.node == nullptr || low.offset + low.bytes() == high.offset);
+           low.shared_writable == high.shared_writable && low.grows_down == high.grows_down &&
+           low.locked == high.locked && (low.node == nullptr || low.offset + low.bytes() == high.offset);
 }
 
 } // namespace
 
-std::size_t VmaList::index_at_or_after(std::uint64_t address) const {
-    std::size_t low = 0, high = size_;
-    while (low < high) {
-        const std::size_t middle = low + (high - low) / 2;
-        if (items_[middle].end <= address)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+void Mappings::add(Vma& vma) {
+    vma.previous_of_node = nullptr;
+    vma.next_of_node = first_;
+    if (first_ != nullptr)
+        first_->previous_of_node = &vma;
+    first_ = &vma;
 }
 
-const Vma* VmaList::first_at_or_after(std::uint64_t address) const {
-    const std::size_t index = index_at_or_after(address);
-    return index < size_ ? &items_[index] : nullptr;
+void Mappings::remove(Vma& vma) {
+    (vma.previous_of_node != nullptr ? vma.previous_of_node->next_of_node : first_) = vma.next_of_node;
+    if (vma.next_of_node != nullptr)
+        vma.next_of_node->previous_of_node = vma.previous_of_node;
 }
 
-const Vma* VmaList::find(std::uint64_t address) const {
-    const Vma* vma = first_at_or_after(address);
-    return vma != nullptr && vma->contains(address) ? vma : nullptr;
+VmaTree::~VmaTree() {
+    clear();
+    while (spares_ > 0)
+        destroy(spare_[--spares_]);
 }
 
-std::optional<std::uint64_t> VmaList::find_hole(std::uint64_t bytes, std::uint64_t low,
-                                                std::uint64_t high) const {
-    if (bytes == 0 || high < low)
-        return std::nullopt;
-    std::uint64_t top = high;
-    for (std::size_t i = index_at_or_after(high);;) {
-        // Here everything from `top` up is taken or out of bounds.
-        if (i < size_ && items_[i].start < top)
-            top = items_[i].start;
-        const std::uint64_t floor = i > 0 && items_[i - 1].end > low ? items_[i - 1].end : low;
-        if (top >= floor && top - floor >= bytes)
-            return top - bytes;
-        if (i == 0 || items_[i - 1].start <= low)
-            return std::nullopt;
-        --i;
-        top = items_[i].start;
-    }
+// ---- The balanced tree.
+
+void VmaTree::update(Vma& vma) const {
+    const unsigned left = vma.left_ != nullptr ? vma.left_->height_ : 0;
+    const unsigned right = vma.right_ != nullptr ? vma.right_->height_ : 0;
+    vma.height_ = std::max(left, right) + 1;
+    vma.largest_gap_ = std::max({gap_below(vma), vma.left_ != nullptr ? vma.left_->largest_gap_ : 0,
+                                 vma.right_ != nullptr ? vma.right_->largest_gap_ : 0});
 }
 
-bool VmaList::is_free(std::uint64_t start, std::uint64_t end) const {
-    const Vma* vma = first_at_or_after(start);
-    return vma == nullptr || vma->start >= end;
+// The child on the other side takes the place of `parent`, which becomes its child on the given side.
+void VmaTree::rotate(Vma& parent, bool left) {
+    Vma* child = left ? parent.right_ : parent.left_;
+    Vma*& inner = left ? child->left_ : child->right_;
+    (left ? parent.right_ : parent.left_) = inner;
+    if (inner != nullptr)
+        inner->parent_ = &parent;
+    inner = &parent;
+    child->parent_ = parent.parent_;
+    if (parent.parent_ == nullptr)
+        root_ = child;
+    else
+        (parent.parent_->left_ == &parent ? parent.parent_->left_ : parent.parent_->right_) = child;
+    parent.parent_ = child;
+    update(parent);
+    update(*child);
 }
 
-bool VmaList::is_covered(std::uint64_t start, std::uint64_t end) const {
-    for (std::size_t i = index_at_or_after(start); start < end; ++i) {
-        if (i == size_ || items_[i].start > start)
-            return false;
-        start = items_[i].end;
-    }
-    return true;
-}
-
-bool VmaList::reserve(std::size_t more) {
-    if (size_ + more <= capacity_)
-        return true;
-    const std::size_t capacity = capacity_ == 0 ? 16 : capacity_ * 2;
-    auto* items = static_cast<Vma*>(allocate(capacity * sizeof(Vma)));
-    if (items == nullptr)
-        return false;
-    for (std::size_t i = 0; i < size_; ++i)
-        std::construct_at(items + i, items_[i]);
-    mm::free(items_);
-    items_ = items;
-    capacity_ = capacity;
-    return true;
-}
-
-void VmaList::insert_at(std::size_t index, const Vma& vma) {
-    for (std::size_t i = size_; i > index; --i)
-        items_[i] = items_[i - 1];
-    items_[index] = vma;
-    ++size_;
-}
-
-void VmaList::erase_at(std::size_t index) {
-    for (std::size_t i = index; i + 1 < size_; ++i)
-        items_[i] = items_[i + 1];
-    --size_;
-}
-
-void VmaList::split(std::size_t index, std::uint64_t at) {
-    Vma high = items_[index];
-    high.offset = high.offset_of(at);
-    high.start = at;
-    items_[index].end = at;
-    hold(high);
-    insert_at(index + 1, high);
-}
-
-void VmaList::merge_around(std::size_t first, std::size_t last) {
-    // Joins neighbours among the ranges first-1 .. last+1.
-    std::size_t i = first > 0 ? first - 1 : 0;
-    std::size_t end = last + 1;
-    while (i < end && i + 1 < size_) {
-        if (joins(items_[i], items_[i + 1])) {
-            items_[i].end = items_[i + 1].end;
-            drop(items_[i + 1]);
-            erase_at(i + 1);
-            --end;
-        } else {
-            ++i;
+void VmaTree::refresh(Vma* from) {
+    const auto height = [](const Vma* vma) { return vma != nullptr ? vma->height_ : 0; };
+    for (Vma* vma = from; vma != nullptr; vma = vma->parent_) {
+        update(*vma);
+        if (height(vma->left_) > height(vma->right_) + 1) {
+            if (height(vma->left_->left_) < height(vma->left_->right_))
+                rotate(*vma->left_, true);
+            rotate(*vma, false);
+            vma = vma->parent_;
+        } else if (height(vma->right_) > height(vma->left_) + 1) {
+            if (height(vma->right_->right_) < height(vma->right_->left_))
+                rotate(*vma->right_, false);
+            rotate(*vma, true);
+            vma = vma->parent_;
         }
     }
 }
 
-Status VmaList::insert(const Vma& vma) {
-    base::expects(vma.start < vma.end && is_free(vma.start, vma.end), "VmaList::insert: not free");
-    if (!reserve(1))
-        return base::Failure{Errno::nomem};
-    const std::size_t index = index_at_or_after(vma.start);
-    hold(vma);
-    insert_at(index, vma);
-    total_ += vma.bytes();
-    merge_around(index, index);
-    return base::success;
+void VmaTree::refresh_gap(Vma* vma) {
+    for (; vma != nullptr; vma = vma->parent_)
+        update(*vma);
 }
 
-Status VmaList::remove(std::uint64_t start, std::uint64_t end) {
-    if (!reserve(2))
+void VmaTree::link(Vma& vma, Vma* previous) {
+    Vma* next = previous != nullptr ? previous->next : first_;
+    vma.previous = previous;
+    vma.next = next;
+    (previous != nullptr ? previous->next : first_) = &vma;
+    (next != nullptr ? next->previous : last_) = &vma;
+    vma.left_ = vma.right_ = nullptr;
+    if (previous != nullptr && previous->right_ == nullptr) {
+        vma.parent_ = previous;
+        previous->right_ = &vma;
+    } else {
+        vma.parent_ = next;
+        (next != nullptr ? next->left_ : root_) = &vma;
+    }
+    refresh(&vma);
+    refresh_gap(next);
+}
+
+void VmaTree::unlink(Vma& vma) {
+    Vma* next = vma.next;
+    (vma.previous != nullptr ? vma.previous->next : first_) = next;
+    (next != nullptr ? next->previous : last_) = vma.previous;
+    const auto replace = [this](const Vma& old, Vma* by) {
+        if (old.parent_ == nullptr)
+            root_ = by;
+        else
+            (old.parent_->left_ == &old ? old.parent_->left_ : old.parent_->right_) = by;
+        if (by != nullptr)
+            by->parent_ = old.parent_;
+    };
+    Vma* from = vma.parent_;
+    if (vma.left_ == nullptr || vma.right_ == nullptr) {
+        replace(vma, vma.left_ != nullptr ? vma.left_ : vma.right_);
+    } else { // the next range has no left child: it takes this one's place
+        from = next->parent_ == &vma ? next : next->parent_;
+        replace(*next, next->right_);
+        next->left_ = vma.left_;
+        next->right_ = vma.right_;
+        replace(vma, next);
+        next->left_->parent_ = next;
+        if (next->right_ != nullptr)
+            next->right_->parent_ = next;
+    }
+    refresh(from);
+    refresh_gap(next);
+}
+
+// ---- Objects.
+
+Status VmaTree::reserve(unsigned wanted) {
+    if (count_ + wanted > max_map_count)
         return base::Failure{Errno::nomem};
-    std::size_t index = index_at_or_after(start);
-    if (index < size_ && items_[index].start < start)
-        split(index++, start);
-    while (index < size_ && items_[index].start < end) {
-        if (items_[index].end > end)
-            split(index, end);
-        total_ -= items_[index].bytes();
-        drop(items_[index]);
-        erase_at(index);
+    while (spares_ < wanted) {
+        Vma* vma = make<Vma>();
+        if (vma == nullptr)
+            return base::Failure{Errno::nomem};
+        spare_[spares_++] = vma;
     }
     return base::success;
 }
 
-Status VmaList::protect(std::uint64_t start, std::uint64_t end, std::uint8_t protection) {
+void VmaTree::account(const VmaFields& fields, bool in) {
+    const auto add = [in](std::uint64_t& sum, std::uint64_t bytes) { sum = in ? sum + bytes : sum - bytes; };
+    add(total_, fields.bytes());
+    if (fields.is_data())
+        add(data_, fields.bytes());
+    if (fields.locked)
+        add(locked_, fields.bytes());
+}
+
+Vma& VmaTree::place(const VmaFields& fields, Vma* previous) {
+    Vma& vma = *spare_[--spares_];
+    static_cast<VmaFields&>(vma) = fields;
+    vma.space = space_;
+    if (vma.node != nullptr) {
+        fs::retain(*vma.node);
+        fs::mappings_of(*vma.node).add(vma);
+    }
+    account(fields, true);
+    ++count_;
+    link(vma, previous);
+    return vma;
+}
+
+void VmaTree::take_out(Vma& vma) {
+    unlink(vma);
+    account(vma, false);
+    --count_;
+    if (vma.node != nullptr) {
+        fs::mappings_of(*vma.node).remove(vma);
+        fs::release(*vma.node);
+    }
+    if (spares_ < spare_.size())
+        spare_[spares_++] = &vma;
+    else
+        destroy(&vma);
+}
+
+void VmaTree::split(Vma& vma, std::uint64_t at) {
+    VmaFields high = vma;
+    high.offset = vma.node != nullptr ? vma.offset_of(at) : 0;
+    high.start = at;
+    account(high, false);
+    vma.end = at;
+    (void)place(high, &vma);
+}
+
+void VmaTree::merge_with_next(Vma& vma) {
+    const std::uint64_t end = vma.next->end;
+    VmaFields grown = vma;
+    grown.start = vma.end;
+    grown.end = end;
+    take_out(*vma.next);
+    account(grown, true);
+    vma.end = end;
+    refresh_gap(vma.next);
+}
+
+void VmaTree::merge_around(std::uint64_t start, std::uint64_t end) {
+    Vma* vma = last_before(start);
+    if (vma == nullptr)
+        vma = first_;
+    while (vma != nullptr && vma->start <= end && vma->next != nullptr) {
+        if (joins(*vma, *vma->next))
+            merge_with_next(*vma);
+        else
+            vma = vma->next;
+    }
+}
+
+void VmaTree::cut_at(std::uint64_t address) {
+    Vma* vma = find_mutable(address);
+    if (vma != nullptr && vma->start < address)
+        split(*vma, address);
+}
+
+unsigned VmaTree::cuts_needed(std::uint64_t start, std::uint64_t end) const {
+    const Vma* low = find(start);
+    const Vma* high = find(end);
+    return (low != nullptr && low->start < start ? 1 : 0) + (high != nullptr && high->start < end ? 1 : 0);
+}
+
+void VmaTree::erase(std::uint64_t start, std::uint64_t end) {
+    auto* vma = const_cast<Vma*>(first_at_or_after(start));
+    while (vma != nullptr && vma->start < end) {
+        Vma* next = vma->next;
+        take_out(*vma);
+        vma = next;
+    }
+}
+
+// ---- Looking.
+
+const Vma* VmaTree::first_at_or_after(std::uint64_t address) const {
+    const Vma* best = nullptr;
+    for (const Vma* vma = root_; vma != nullptr;) {
+        if (vma->end > address) {
+            best = vma;
+            if (vma->start <= address)
+                break;
+            vma = vma->left_;
+        } else {
+            vma = vma->right_;
+        }
+    }
+    return best;
+}
+
+const Vma* VmaTree::find(std::uint64_t address) const {
+    const Vma* vma = first_at_or_after(address);
+    return vma != nullptr && vma->contains(address) ? vma : nullptr;
+}
+
+Vma* VmaTree::find_mutable(std::uint64_t address) const {
+    return const_cast<Vma*>(find(address));
+}
+
+// The last range that starts below `address`.
+Vma* VmaTree::last_before(std::uint64_t address) const {
+    Vma* best = nullptr;
+    for (Vma* vma = root_; vma != nullptr;) {
+        if (vma->start < address) {
+            best = vma;
+            vma = vma->right_;
+        } else {
+            vma = vma->left_;
+        }
+    }
+    return best;
+}
+
+std::optional<std::uint64_t> VmaTree::find_hole(std::uint64_t bytes, std::uint64_t low,
+                                                std::uint64_t high) const {
+    if (bytes == 0 || high < low || high - low < bytes)
+        return std::nullopt;
+    const Vma* vma = last_before(high);
+    // Between the last range below `high` and what is above it.
+    const Vma* above = vma != nullptr ? vma->next : first_;
+    const std::uint64_t top = above != nullptr ? std::min(high, lower_edge(*above)) : high;
+    const std::uint64_t floor = vma != nullptr ? std::max(vma->end, low) : low;
+    if (top >= floor && top - floor >= bytes)
+        return top - bytes;
+    // The last range not behind `vma` with such a gap below it: up the tree, and down where it must be.
+    const auto fits = [bytes](const Vma* part) { return part != nullptr && part->largest_gap_ >= bytes; };
+    while (vma != nullptr && gap_below(*vma) < bytes) {
+        if (fits(vma->left_)) {
+            vma = vma->left_;
+            while (gap_below(*vma) < bytes || fits(vma->right_))
+                vma = fits(vma->right_) ? vma->right_ : vma->left_;
+            break;
+        }
+        while (vma->parent_ != nullptr && vma->parent_->left_ == vma)
+            vma = vma->parent_;
+        vma = vma->parent_;
+    }
+    if (vma == nullptr || lower_edge(*vma) < low || lower_edge(*vma) - low < bytes)
+        return std::nullopt;
+    return lower_edge(*vma) - bytes;
+}
+
+bool VmaTree::is_free(std::uint64_t start, std::uint64_t end) const {
+    const Vma* vma = first_at_or_after(start);
+    return vma == nullptr || vma->start >= end;
+}
+
+std::uint64_t VmaTree::covered_until(std::uint64_t start, std::uint64_t end) const {
+    for (const Vma* vma = first_at_or_after(start); start < end; vma = vma->next) {
+        if (vma == nullptr || vma->start > start)
+            return start;
+        start = vma->end;
+    }
+    return end;
+}
+
+bool VmaTree::is_covered(std::uint64_t start, std::uint64_t end) const {
+    return start >= end || covered_until(start, end) == end;
+}
+
+VmaTree::Gap VmaTree::gap_around(std::uint64_t start, std::uint64_t end) const {
+    const Vma* next = first_at_or_after(end);
+    const Vma* previous = last_before(start);
+    return {previous != nullptr ? std::min(previous->end, start) : 0,
+            next != nullptr ? std::max(next->start, end) : ~std::uint64_t{0}};
+}
+
+// ---- Changing.
+
+Status VmaTree::insert(const VmaFields& fields) {
+    base::expects(fields.start < fields.end, "VmaTree: an empty range");
+    Vma* before = last_before(fields.start);
+    if (is_free(fields.start, fields.end) && before != nullptr && joins(*before, fields)) {
+        account(fields, true); // the usual case needs no object
+        before->end = fields.end;
+        if (before->next != nullptr) {
+            refresh_gap(before->next);
+            if (joins(*before, *before->next))
+                merge_with_next(*before);
+        }
+        return base::success;
+    }
+    CAISSON_TRY(reserve(cuts_needed(fields.start, fields.end) + 1));
+    cut_at(fields.start);
+    cut_at(fields.end);
+    erase(fields.start, fields.end);
+    (void)place(fields, last_before(fields.start));
+    merge_around(fields.start, fields.end);
+    return base::success;
+}
+
+Status VmaTree::remove(std::uint64_t start, std::uint64_t end) {
+    // Cutting a hole into one range makes one more; a cut at one end alone makes none in the end.
+    const unsigned cuts = cuts_needed(start, end);
+    const Vma* vma = find(start);
+    const bool hole = cuts == 2 && vma != nullptr && vma->end > end;
+    if (hole && count_ + 1 > max_map_count)
+        return base::Failure{Errno::nomem};
+    if (hole) { // no object is needed for what goes
+        CAISSON_TRY(reserve(1));
+        Vma& low = *find_mutable(start);
+        split(low, end);
+        VmaFields gone = low;
+        gone.start = start;
+        account(gone, false);
+        low.end = start;
+        refresh_gap(low.next);
+        return base::success;
+    }
+    if (vma != nullptr && vma->start < start) {
+        Vma& low = *find_mutable(start);
+        VmaFields gone = low;
+        gone.start = start;
+        account(gone, false);
+        low.end = start;
+        if (low.next != nullptr)
+            refresh_gap(low.next);
+    }
+    if (Vma* high = find_mutable(end); high != nullptr && high->start < end) {
+        VmaFields gone = *high;
+        gone.end = end;
+        account(gone, false);
+        high->offset = high->node != nullptr ? high->offset_of(end) : 0;
+        high->start = end;
+        refresh_gap(high);
+    }
+    erase(start, end);
+    return base::success;
+}
+
+Status VmaTree::change(std::uint64_t start, std::uint64_t end, Change apply, std::uint8_t value) {
     if (start >= end)
         return base::success;
-    for (std::size_t i = index_at_or_after(start); i < size_ && items_[i].start < end; ++i)
-        if (items_[i].shared && items_[i].node != nullptr && !items_[i].shared_writable &&
-            (protection & protection::write) != 0)
-            return base::Failure{Errno::acces};
-    if (!reserve(2))
-        return base::Failure{Errno::nomem};
-    std::size_t index = index_at_or_after(start);
-    if (index < size_ && items_[index].start < start)
-        split(index++, start);
-    const std::size_t first = index;
-    while (index < size_ && items_[index].start < end) {
-        if (items_[index].end > end)
-            split(index, end);
-        items_[index++].protection = protection;
+    CAISSON_TRY(reserve(cuts_needed(start, end)));
+    cut_at(start);
+    cut_at(end);
+    for (auto* vma = const_cast<Vma*>(first_at_or_after(start)); vma != nullptr && vma->start < end;
+         vma = vma->next) {
+        account(*vma, false);
+        apply(*vma, value);
+        account(*vma, true);
     }
-    if (index > first)
-        merge_around(first, index - 1);
+    merge_around(start, end);
     return base::success;
 }
 
-bool VmaList::extend_down(std::uint64_t address, std::uint64_t new_start) {
-    const std::size_t index = index_at_or_after(address);
-    if (index == size_ || !items_[index].contains(address) || items_[index].node != nullptr ||
-        new_start > items_[index].start || !is_free(new_start, items_[index].start))
+bool VmaTree::extend_down(std::uint64_t address, std::uint64_t new_start) {
+    Vma* vma = find_mutable(address);
+    if (vma == nullptr || vma->node != nullptr || new_start > vma->start || !is_free(new_start, vma->start))
         return false;
-    total_ += items_[index].start - new_start;
-    items_[index].start = new_start;
+    account(*vma, false);
+    vma->start = new_start;
+    account(*vma, true);
+    refresh_gap(vma);
     return true;
 }
 
-bool VmaList::extend_up(std::uint64_t address, std::uint64_t new_end) {
-    const std::size_t index = index_at_or_after(address);
-    if (index == size_ || !items_[index].contains(address) || new_end < items_[index].end ||
-        !is_free(items_[index].end, new_end))
+bool VmaTree::extend_up(std::uint64_t address, std::uint64_t new_end) {
+    Vma* vma = find_mutable(address);
+    if (vma == nullptr || new_end < vma->end || !is_free(vma->end, new_end))
         return false;
-    total_ += new_end - items_[index].end;
-    items_[index].end = new_end;
+    account(*vma, false);
+    vma->end = new_end;
+    account(*vma, true);
+    if (vma->next != nullptr) {
+        refresh_gap(vma->next);
+        if (joins(*vma, *vma->next))
+            merge_with_next(*vma);
+    }
     return true;
 }
 
-void VmaList::clear() {
-    for (std::size_t i = 0; i < size_; ++i)
-        drop(items_[i]);
-    mm::free(items_);
-    items_ = nullptr;
-    size_ = capacity_ = 0;
-    total_ = 0;
+Status VmaTree::copy_from(const VmaTree& other) {
+    for (const Vma& vma : other) {
+        if (const Status reserved = reserve(1); !reserved.ok()) {
+            clear();
+            return reserved;
+        }
+        (void)place(vma, last_);
+    }
+    return base::success;
+}
+
+void VmaTree::clear() {
+    for (Vma* vma = first_; vma != nullptr;) {
+        Vma* next = vma->next;
+        if (vma->node != nullptr) {
+            fs::mappings_of(*vma->node).remove(*vma);
+            fs::release(*vma->node);
+        }
+        destroy(vma);
+        vma = next;
+    }
+    root_ = first_ = last_ = nullptr;
+    count_ = 0;
+    total_ = data_ = locked_ = 0;
+}
+
+bool VmaTree::sound() const {
+    std::size_t seen = 0;
+    std::uint64_t bytes = 0, data = 0, locked = 0;
+    const Vma* before = nullptr;
+    for (const Vma* vma = first_; vma != nullptr; before = vma, vma = vma->next, ++seen) {
+        bytes += vma->bytes();
+        data += vma->is_data() ? vma->bytes() : 0;
+        locked += vma->locked ? vma->bytes() : 0;
+        const unsigned left = vma->left_ != nullptr ? vma->left_->height_ : 0;
+        const unsigned right = vma->right_ != nullptr ? vma->right_->height_ : 0;
+        Vma copy = *vma;
+        update(copy);
+        if (vma->start >= vma->end || vma->previous != before || left > right + 1 || right > left + 1 ||
+            copy.height_ != vma->height_ || copy.largest_gap_ != vma->largest_gap_ ||
+            (vma->left_ != nullptr && (vma->left_->parent_ != vma || vma->left_->start >= vma->start)) ||
+            (vma->right_ != nullptr && (vma->right_->parent_ != vma || vma->right_->start <= vma->start)) ||
+            (vma->parent_ == nullptr) != (vma == root_) ||
+            (before != nullptr && (before->end > vma->start || joins(*before, *vma))))
+            return false;
+    }
+    return before == last_ && seen == count_ && bytes == total_ && data == data_ && locked == locked_;
 }
 
 } // namespace uk::mm

@@ -50,7 +50,7 @@ void put_field(TextSink& out, std::string_view name, std::uint64_t value_kib) {
 }
 
 void put_maps(const Process& process, TextSink& out, bool detailed) {
-    for (const mm::Vma& vma : process.space.ranges().view()) {
+    for (const mm::Vma& vma : process.space.ranges()) {
         put_range(process, vma, out);
         if (!detailed)
             continue;

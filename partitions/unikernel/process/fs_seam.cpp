@@ -18,8 +18,8 @@ void wake(WaitPoint& point) {
     point.queue.wake_all();
 }
 
-void forget_mapped_pages(const Node& node, std::uint64_t first, std::uint64_t end) {
-    main_process().space.forget_pages(node, first, end);
+void forget_mapped_pages(Node& node, std::uint64_t first, std::uint64_t end, bool copies_too) {
+    mm::forget_pages(node.mappings, first, end, copies_too);
 }
 
 int current_process() {

@@ -14,41 +14,125 @@ namespace {
 
 namespace map_flag {
 constexpr std::uint32_t shared = 1, private_copy = 2, shared_validate = 3, type_mask = 0xF, fixed = 0x10,
-                        anonymous = 0x20, locked = 0x2000, populate = 0x8000, huge = 0x40000,
-                        fixed_no_replace = 0x100000;
-}
+                        anonymous = 0x20, grows_down = 0x100, deny_write = 0x800, executable = 0x1000,
+                        locked = 0x2000, no_reserve = 0x4000, populate = 0x8000, non_block = 0x10000,
+                        stack = 0x20000, huge = 0x40000, fixed_no_replace = 0x100000,
+                        uninitialized = 0x4000000;
+// What MAP_SHARED_VALIDATE knows of.
+constexpr std::uint32_t known = type_mask | fixed | anonymous | grows_down | deny_write | executable |
+                                locked | no_reserve | populate | non_block | stack | huge | fixed_no_replace |
+                                uninitialized | 0x3Fu << 26;
+} // namespace map_flag
 constexpr std::uint64_t protection_mask =
     mm::protection::read | mm::protection::write | mm::protection::execute;
 constexpr std::uint64_t grows_down_protection = 0x01000000, grows_up_protection = 0x02000000;
 
 namespace advice {
-constexpr int normal = 0, random = 1, sequential = 2, will_need = 3, dont_need = 4, free = 8, dont_fork = 10,
-              do_fork = 11, mergeable = 12, unmergeable = 13, huge_page = 14, no_huge_page = 15,
-              dont_dump = 16, do_dump = 17, wipe_on_fork = 18, keep_on_fork = 19, cold = 20, page_out = 21,
-              populate_read = 22, populate_write = 23;
-}
+constexpr int normal = 0, random = 1, sequential = 2, will_need = 3, dont_need = 4, free = 8, remove = 9,
+              dont_fork = 10, do_fork = 11, mergeable = 12, unmergeable = 13, huge_page = 14,
+              no_huge_page = 15, dont_dump = 16, do_dump = 17, wipe_on_fork = 18, keep_on_fork = 19,
+              cold = 20, page_out = 21, populate_read = 22, populate_write = 23, dont_need_locked = 24;
+} // namespace advice
 
-// What RLIMIT_AS and the size of the user half leave room for.
-Status check_room(const Process& process, std::uint64_t bytes) {
-    const std::uint64_t limit = process.limits[static_cast<unsigned>(Resource::address_space)].soft;
-    if (bytes > limit || process.space.ranges().total() > limit - bytes)
-        return base::Failure{Errno::nomem};
-    return base::success;
-}
-
-Result<mm::MapRequest> file_request(mm::MapRequest request, int descriptor, std::uint64_t offset,
-                                    Ref<fs::Node>& node) {
+// The process's memory with the limits that hold now.
+mm::AddressSpace& limited_space() {
     Process& process = current_process();
-    const auto file = CAISSON_TRY(process.files.get(descriptor));
+    process.space.limits = memory_limits(process);
+    return process.space;
+}
+
+// Shared memory without a file: a node without a name, which ranges and futexes can tell from others.
+Result<Ref<fs::Node>> make_shared_memory(std::uint64_t bytes) {
+    auto node = CAISSON_TRY(fs::Tree::current().make_anonymous(fs::mode::regular | 0600));
+    node->target = "/dev/zero (deleted)"; // as /proc/self/maps shows it
+    node->size = bytes;
+    return node;
+}
+
+Status use_file(mm::MapRequest& request, int descriptor, std::uint64_t offset, Ref<fs::Node>& node) {
+    const auto file = CAISSON_TRY(current_process().files.get(descriptor));
     const bool write = (request.protection & mm::protection::write) != 0;
     const bool as_anonymous = CAISSON_TRY(fs::check_mapping(*file, request.shared, write));
     if (as_anonymous)
-        return request;
+        return base::success;
     node = file->node;
-    request.node = node.get();
     request.offset = offset;
-    request.shared_writable = request.shared && fs::map_use(*file, true) == fs::MapUse::shared_write;
-    return request;
+    request.shared_writable = request.shared && fs::map_use(*file, true) == mm::MapUse::shared_write;
+    return base::success;
+}
+
+// [start, start + bytes) for the calls that take any length; the error where it is none.
+Result<std::uint64_t> end_of(std::uint64_t start, std::uint64_t bytes, Errno error) {
+    const auto rounded = base::round_up(bytes, base::page_size);
+    if (!rounded || *rounded > mm::user_end || start > mm::user_end - *rounded)
+        return base::Failure{error};
+    return start + *rounded;
+}
+
+Errno errno_of(mm::Fault fault) {
+    switch (fault) {
+    case mm::Fault::unmapped:
+    case mm::Fault::out_of_memory:
+        return Errno::nomem;
+    case mm::Fault::resolved:
+    case mm::Fault::denied:
+    case mm::Fault::past_end:
+        break;
+    }
+    return Errno::fault;
+}
+
+Status populate(mm::AddressSpace& space, std::uint64_t start, std::uint64_t end, bool write) {
+    for (const mm::Vma* vma = space.ranges().first_at_or_after(start); start < end; vma = vma->next) {
+        if (vma == nullptr || vma->start > start)
+            return base::Failure{Errno::nomem};
+        if (!(write ? vma->writable() : vma->protection != 0))
+            return base::Failure{Errno::inval};
+        const std::uint64_t stop = std::min(vma->end, end);
+        const mm::Fault fault = space.populate(start, stop, write ? mm::Access::write : mm::Access::read);
+        if (fault != mm::Fault::resolved)
+            return base::Failure{errno_of(fault)};
+        start = stop;
+    }
+    return base::success;
+}
+
+// MADV_FREE is done at once: nothing is gained by waiting for memory to run short.
+Status free_pages(mm::AddressSpace& space, std::uint64_t start, std::uint64_t end) {
+    for (const mm::Vma* vma = space.ranges().first_at_or_after(start); vma != nullptr && vma->start < end;
+         vma = vma->next)
+        if (vma->node != nullptr)
+            return base::Failure{Errno::inval};
+    return space.discard(start, end - start);
+}
+
+// MADV_REMOVE: a hole in the file.
+Status remove_pages(mm::AddressSpace& space, std::uint64_t start, std::uint64_t end) {
+    for (const mm::Vma* vma = space.ranges().first_at_or_after(start); start < end; vma = vma->next) {
+        if (vma == nullptr || vma->start > start)
+            return base::Failure{Errno::nomem};
+        if (vma->locked || vma->node == nullptr)
+            return base::Failure{Errno::inval};
+        if (!vma->shared_writable || !vma->writable())
+            return base::Failure{Errno::acces};
+        const std::uint64_t stop = std::min(vma->end, end);
+        CAISSON_TRY(fs::clear_node(*vma->node, vma->offset_of(start), stop - start));
+        start = stop;
+    }
+    return base::success;
+}
+
+// Locks and makes present what is mapped of [start, end); nomem where there is a hole or a page cannot come.
+Status lock(mm::AddressSpace& space, std::uint64_t start, std::uint64_t end) {
+    CAISSON_TRY(space.set_locked(start, end, true));
+    for (const mm::Vma* vma = space.ranges().first_at_or_after(start); vma != nullptr && vma->start < end;
+         vma = vma->next)
+        if (vma->protection != 0 &&
+            space.populate(std::max(vma->start, start), std::min(vma->end, end),
+                           vma->writable() && !vma->shared ? mm::Access::write : mm::Access::read) !=
+                mm::Fault::resolved)
+            return base::Failure{Errno::nomem};
+    return base::success;
 }
 
 } // namespace
@@ -56,11 +140,8 @@ Result<mm::MapRequest> file_request(mm::MapRequest request, int descriptor, std:
 SyscallResult sys_mmap(const Arguments& arguments) {
     const std::uint64_t offset = arguments[5];
     const std::uint32_t flags = arguments.word(3), type = flags & map_flag::type_mask;
-    if (arguments[1] == 0 || offset % base::page_size != 0 ||
-        (type != map_flag::shared && type != map_flag::private_copy && type != map_flag::shared_validate))
+    if (offset % base::page_size != 0)
         return base::Failure{Errno::inval};
-    if ((flags & map_flag::huge) != 0)
-        return base::Failure{Errno::nomem}; // there are no huge pages, as on a machine that reserves none
     mm::MapRequest request;
     request.address = arguments[0];
     request.bytes = arguments[1];
@@ -68,17 +149,35 @@ SyscallResult sys_mmap(const Arguments& arguments) {
     request.shared = type != map_flag::private_copy;
     request.fixed = (flags & map_flag::fixed) != 0;
     request.no_replace = (flags & map_flag::fixed_no_replace) != 0;
-    request.populate = (flags & (map_flag::populate | map_flag::locked)) != 0;
+    request.locked = (flags & map_flag::locked) != 0;
+    request.populate = (flags & map_flag::populate) != 0;
+    request.grows_down = (flags & map_flag::grows_down) != 0;
+    const bool anonymous = (flags & map_flag::anonymous) != 0;
+    if (!anonymous)
+        (void)CAISSON_TRY(current_process().files.get(arguments.integer(4)));
+    if (arguments[1] == 0 ||
+        (type != map_flag::shared && type != map_flag::private_copy && type != map_flag::shared_validate) ||
+        (request.grows_down && request.shared) || (anonymous && type == map_flag::shared_validate))
+        return base::Failure{Errno::inval};
+    if (type == map_flag::shared_validate && (flags & ~map_flag::known) != 0)
+        return base::Failure{Errno::opnotsupp};
+    if ((flags & map_flag::huge) != 0)
+        return base::Failure{Errno::nomem}; // there are no huge pages, as on a machine that reserves none
     Ref<fs::Node> node;
-    if ((flags & map_flag::anonymous) == 0) {
+    if (!anonymous) {
         std::uint64_t end = 0;
         if (__builtin_add_overflow(offset, arguments[1], &end))
             return base::Failure{Errno::overflow};
-        request = CAISSON_TRY(file_request(request, arguments.integer(4), offset, node));
+        CAISSON_TRY(use_file(request, arguments.integer(4), offset, node));
     }
-    Process& process = current_process();
-    CAISSON_TRY(check_room(process, arguments[1]));
-    return process.space.map(request);
+    if (request.shared && !node) {
+        if (arguments[1] > mm::user_end)
+            return base::Failure{Errno::nomem};
+        node = CAISSON_TRY(make_shared_memory(*base::round_up(arguments[1], base::page_size)));
+        request.shared_writable = true;
+    }
+    request.node = node.get();
+    return limited_space().map(request);
 }
 
 SyscallResult sys_munmap(const Arguments& arguments) {
@@ -90,47 +189,42 @@ SyscallResult sys_mprotect(const Arguments& arguments) {
     if ((arguments[2] & ~protection_mask & ~(grows_down_protection | grows_up_protection)) != 0 ||
         (arguments[2] & grows_up_protection) != 0)
         return base::Failure{Errno::inval};
-    CAISSON_TRY(current_process().space.protect(arguments[0], arguments[1],
-                                                static_cast<std::uint8_t>(arguments[2] & protection_mask)));
+    CAISSON_TRY(limited_space().protect(arguments[0], arguments[1],
+                                        static_cast<std::uint8_t>(arguments[2] & protection_mask),
+                                        (arguments[2] & grows_down_protection) != 0));
     return 0;
 }
 
 SyscallResult sys_mremap(const Arguments& arguments) {
     constexpr std::uint64_t may_move = 1, fixed = 2, dont_unmap = 4;
-    if ((arguments[3] & (fixed | dont_unmap)) != 0 || (arguments[3] & ~(may_move | fixed | dont_unmap)) != 0)
+    const std::uint64_t flags = arguments[3];
+    if ((flags & ~(may_move | fixed | dont_unmap)) != 0 ||
+        ((flags & (fixed | dont_unmap)) != 0 && (flags & may_move) == 0) ||
+        ((flags & dont_unmap) != 0 && arguments[1] != arguments[2]))
         return base::Failure{Errno::inval};
-    Process& process = current_process();
-    if (arguments[2] > arguments[1])
-        CAISSON_TRY(check_room(process, arguments[2] - arguments[1]));
-    return process.space.remap(arguments[0], arguments[1], arguments[2], (arguments[3] & may_move) != 0);
+    mm::RemapRequest request;
+    request.start = arguments[0];
+    request.old_bytes = arguments[1];
+    request.new_bytes = arguments[2];
+    request.target = arguments[4];
+    request.may_move = (flags & may_move) != 0;
+    request.fixed = (flags & fixed) != 0;
+    request.keep_old = (flags & dont_unmap) != 0;
+    return limited_space().remap(request);
 }
 
 SyscallResult sys_madvise(const Arguments& arguments) {
     mm::AddressSpace& space = current_process().space;
-    const auto bytes = base::round_up(arguments[1], base::page_size);
-    if (!bytes || arguments[0] % base::page_size != 0 || *bytes > mm::user_end ||
-        arguments[0] > mm::user_end - *bytes)
-        return base::Failure{Errno::inval};
-    const std::uint64_t end = arguments[0] + *bytes;
+    const std::uint64_t start = arguments[0];
     switch (arguments.integer(2)) {
-    case advice::dont_need:
-    case advice::free: // at once: nothing is gained by waiting for memory to run short
-        if (*bytes != 0)
-            CAISSON_TRY(space.discard(arguments[0], *bytes));
-        return 0;
-    case advice::populate_read:
-    case advice::populate_write: {
-        const mm::Access access =
-            arguments.integer(2) == advice::populate_read ? mm::Access::read : mm::Access::write;
-        for (std::uint64_t at = arguments[0]; at < end; at += base::page_size)
-            if (!space.is_resident(at) && space.handle_fault(at, access) != mm::Fault::resolved)
-                return base::Failure{space.ranges().find(at) == nullptr ? Errno::nomem : Errno::fault};
-        return 0;
-    }
     case advice::normal:
     case advice::random:
     case advice::sequential:
     case advice::will_need:
+    case advice::dont_need:
+    case advice::dont_need_locked:
+    case advice::free:
+    case advice::remove:
     case advice::dont_fork:
     case advice::do_fork:
     case advice::mergeable:
@@ -143,71 +237,115 @@ SyscallResult sys_madvise(const Arguments& arguments) {
     case advice::keep_on_fork:
     case advice::cold:
     case advice::page_out:
-        if (!space.ranges().is_covered(arguments[0], end))
-            return base::Failure{Errno::nomem};
-        return 0;
+    case advice::populate_read:
+    case advice::populate_write:
+        break;
     default:
         return base::Failure{Errno::inval};
+    }
+    if (start % base::page_size != 0)
+        return base::Failure{Errno::inval};
+    const std::uint64_t end = CAISSON_TRY(end_of(start, arguments[1], Errno::inval));
+    if (start == end)
+        return 0;
+    switch (arguments.integer(2)) {
+    case advice::dont_need:
+    case advice::dont_need_locked:
+        CAISSON_TRY(space.discard(start, end - start, arguments.integer(2) == advice::dont_need_locked));
+        return 0;
+    case advice::free:
+        CAISSON_TRY(free_pages(space, start, end));
+        return 0;
+    case advice::remove:
+        CAISSON_TRY(remove_pages(space, start, end));
+        return 0;
+    case advice::populate_read:
+    case advice::populate_write:
+        CAISSON_TRY(populate(space, start, end, arguments.integer(2) == advice::populate_write));
+        return 0;
+    default: // nothing to do about it
+        return space.ranges().is_covered(start, end) ? SyscallResult{0}
+                                                     : SyscallResult{base::Failure{Errno::nomem}};
     }
 }
 
 SyscallResult sys_brk(const Arguments& arguments) {
-    Process& process = current_process();
-    const std::uint64_t now = process.space.break_end;
-    if (arguments[0] > now && !check_room(process, arguments[0] - now).ok())
-        return now;
-    return process.space.set_break(arguments[0]);
+    return limited_space().set_break(arguments[0]);
 }
 
-// Nothing is ever paged out, so what is present is locked; the call makes the rest present.
+// Nothing is ever paged out, so what is present stays; the call makes the rest present.
 SyscallResult sys_mlock(const Arguments& arguments) {
-    mm::AddressSpace& space = current_process().space;
+    mm::AddressSpace& space = limited_space();
     const std::uint64_t start = base::round_down(arguments[0], base::page_size);
-    if (arguments[1] > mm::user_end || start > mm::user_end - arguments[1])
+    const std::uint64_t end = CAISSON_TRY(end_of(start, arguments[1] + (arguments[0] - start), Errno::nomem));
+    if (space.limits.locked == 0)
+        return base::Failure{Errno::perm};
+    if (end - start > space.limits.locked || space.ranges().locked() > space.limits.locked - (end - start))
         return base::Failure{Errno::nomem};
-    for (std::uint64_t at = start; at < arguments[0] + arguments[1]; at += base::page_size) {
-        const mm::Vma* vma = space.ranges().find(at);
-        if (vma == nullptr)
-            return base::Failure{Errno::nomem};
-        const bool write = !vma->shared && (vma->protection & mm::protection::write) != 0;
-        if (!space.is_resident(at) &&
-            space.handle_fault(at, write ? mm::Access::write : mm::Access::read) != mm::Fault::resolved)
-            return base::Failure{Errno::nomem};
+    CAISSON_TRY(lock(space, start, end));
+    return 0;
+}
+
+SyscallResult sys_munlock(const Arguments& arguments) {
+    const std::uint64_t start = base::round_down(arguments[0], base::page_size);
+    const std::uint64_t end = CAISSON_TRY(end_of(start, arguments[1] + (arguments[0] - start), Errno::nomem));
+    CAISSON_TRY(current_process().space.set_locked(start, end, false));
+    return 0;
+}
+
+SyscallResult sys_mlockall(const Arguments& arguments) {
+    constexpr std::uint64_t present = 1, future = 2, on_fault = 4;
+    mm::AddressSpace& space = limited_space();
+    const std::uint64_t flags = arguments[0];
+    if (flags == 0 || (flags & ~(present | future | on_fault)) != 0 || flags == on_fault)
+        return base::Failure{Errno::inval};
+    if (space.limits.locked == 0)
+        return base::Failure{Errno::perm};
+    if ((flags & present) != 0 && space.ranges().total() > space.limits.locked)
+        return base::Failure{Errno::nomem};
+    space.lock_future = (flags & future) != 0;
+    if ((flags & present) == 0)
+        return 0;
+    for (const mm::Vma* vma = space.ranges().first_at_or_after(0); vma != nullptr;) {
+        const std::uint64_t end = vma->end; // locking may join ranges
+        if (vma->kind != mm::VmaKind::vdso)
+            (void)lock(space, vma->start, end); // as on Linux: what cannot come is left
+        vma = space.ranges().first_at_or_after(end);
     }
     return 0;
 }
-SyscallResult sys_munlock(const Arguments&) {
-    return 0;
-}
-SyscallResult sys_mlockall(const Arguments&) {
-    return 0;
-}
+
 SyscallResult sys_munlockall(const Arguments&) {
+    mm::AddressSpace& space = current_process().space;
+    space.lock_future = false;
+    for (const mm::Vma* vma = space.ranges().first_at_or_after(0); vma != nullptr;) {
+        const std::uint64_t end = vma->end;
+        CAISSON_TRY(space.set_locked(vma->start, end, false));
+        vma = space.ranges().first_at_or_after(end);
+    }
     return 0;
 }
 
 // Shared file pages are the file: there is nothing to write back.
 SyscallResult sys_msync(const Arguments& arguments) {
     constexpr std::uint64_t flags_known = 7, async_and_sync = 5;
-    const auto bytes = base::round_up(arguments[1], base::page_size);
     if (arguments[0] % base::page_size != 0 || (arguments[2] & ~flags_known) != 0 ||
         (arguments[2] & async_and_sync) == async_and_sync)
         return base::Failure{Errno::inval};
-    if (!bytes || *bytes > mm::user_end || arguments[0] > mm::user_end - *bytes ||
-        !current_process().space.ranges().is_covered(arguments[0], arguments[0] + *bytes))
+    const std::uint64_t end = CAISSON_TRY(end_of(arguments[0], arguments[1], Errno::nomem));
+    if (!current_process().space.ranges().is_covered(arguments[0], end))
         return base::Failure{Errno::nomem};
     return 0;
 }
 
 SyscallResult sys_mincore(const Arguments& arguments) {
     const mm::AddressSpace& space = current_process().space;
-    const auto bytes = base::round_up(arguments[1], base::page_size);
     if (arguments[0] % base::page_size != 0)
         return base::Failure{Errno::inval};
-    if (!bytes || *bytes > mm::user_end || arguments[0] > mm::user_end - *bytes ||
-        !space.ranges().is_covered(arguments[0], arguments[0] + *bytes))
+    const std::uint64_t end = CAISSON_TRY(end_of(arguments[0], arguments[1], Errno::nomem));
+    if (!space.ranges().is_covered(arguments[0], end))
         return base::Failure{Errno::nomem};
-    for (std::uint64_t page = 0; page < *bytes / base::page_size; ++page) {
+    for (std::uint64_t page = 0; page < (end - arguments[0]) / base::page_size; ++page) {
         const auto present =
             static_cast<std::uint8_t>(space.is_resident(arguments[0] + page * base::page_size));
         CAISSON_TRY(mm::write_user(mm::UserAddress{arguments[2] + page}, present));

@@ -68,10 +68,7 @@ Status set_limit(Process& process, std::uint32_t resource, const ResourceLimit& 
         process.files.limit = static_cast<unsigned>(wanted.soft);
     }
     limit = wanted;
-    if (resource == static_cast<std::uint32_t>(Resource::stack))
-        process.space.stack_limit = std::min<std::uint64_t>(wanted.soft, std::uint64_t{1} << 40);
-    if (resource == static_cast<std::uint32_t>(Resource::data))
-        process.space.data_limit = wanted.soft;
+    process.space.limits = memory_limits(process);
     return base::success;
 }
 

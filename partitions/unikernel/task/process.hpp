@@ -106,6 +106,15 @@ struct Process : signal::GroupState {
     std::uint64_t dead_threads_ns = 0; // cpu time of threads that have ended
 };
 
+// What the resource limits leave its memory; a privileged process may lock what it likes.
+[[nodiscard]] inline mm::SpaceLimits memory_limits(const Process& process) {
+    const auto soft = [&process](Resource resource) {
+        return process.limits[static_cast<unsigned>(resource)].soft;
+    };
+    return {soft(Resource::address_space), soft(Resource::data), soft(Resource::stack),
+            process.context.credentials.privileged() ? ~std::uint64_t{0} : soft(Resource::locked)};
+}
+
 [[nodiscard]] Thread& current();
 [[nodiscard]] inline Process& current_process() {
     return *current().process;

@@ -60,8 +60,7 @@ Result<std::byte*> own_page(Node& node, std::uint64_t page) {
         node.volume->refund(page_bytes);
         return base::Failure{copied.ok() ? Errno::nomem : copied.error()};
     }
-    if (node.mapped)
-        seam::forget_mapped_pages(node, page, page + 1);
+    seam::forget_mapped_pages(node, page, page + 1, false);
     return mm::frame_data(*frame);
 }
 
@@ -185,13 +184,18 @@ Status resize_node(Node& node, std::uint64_t size) {
         node.lower_size = std::min(node.lower_size, size);
         if (std::byte* last = size % page_bytes != 0 ? node.pages.find(size / page_bytes) : nullptr)
             std::memset(last + size % page_bytes, 0, page_bytes - size % page_bytes);
-        // A last page shown from the image has bytes behind the new end: mappings take it anew, cleared.
-        if (node.mapped)
-            seam::forget_mapped_pages(node, size / page_bytes, pages_of(node.size));
+        // Behind the new end private copies go too. A last page shown from the image has bytes there:
+        // mappings take it anew, cleared.
+        seam::forget_mapped_pages(node, size / page_bytes, pages, false);
+        seam::forget_mapped_pages(node, pages, pages_of(node.size), true);
     }
     node.size = size;
     node.modified = node.changed = static_cast<Timestamp>(realtime_ns());
     return base::success;
+}
+
+mm::Mappings& mappings_of(Node& node) {
+    return node.mappings;
 }
 
 Result<MappedPage> map_page(Node& node, std::uint64_t page, MapUse use) {
@@ -199,7 +203,6 @@ Result<MappedPage> map_page(Node& node, std::uint64_t page, MapUse use) {
         return base::Failure{Errno::nodev};
     if (page >= pages_of(node.size))
         return base::Failure{Errno::nxio};
-    node.mapped = true;
     MappedPage out;
     if (use == MapUse::shared_write && node.pages.find(page) == nullptr) {
         CAISSON_TRY(node.volume->prepare_change(node));

@@ -13,6 +13,7 @@
 #include "partitions/unikernel/fs/seam.hpp"
 #include "partitions/unikernel/fs/types.hpp"
 #include "partitions/unikernel/mm/frames.hpp"
+#include "partitions/unikernel/mm/object.hpp"
 
 #include <cstdint>
 #include <span>
@@ -46,7 +47,6 @@ struct Node {
     bool pinned = false;       // holds a reference to itself while it has a name
     bool lower_opaque = false; // the lower file's contents (or names) no longer show
     bool owns_target = false;
-    bool mapped = false;  // map_page was asked for it: changes of its pages are reported
     bool console = false; // the console as stdout and stderr
     Volume* volume = nullptr;
     Node* parent = nullptr;  // referenced
@@ -65,6 +65,7 @@ struct Node {
     Pipe* pipe = nullptr;     // fifo, once opened
     LockSet* locks = nullptr;
     SyntheticIdentity synthetic;
+    mm::Mappings mappings; // ranges of memory that show it: changes of its pages are reported to them
 
     [[nodiscard]] std::uint32_t type() const { return mode & mode::type_mask; }
     [[nodiscard]] bool nid_is(std::uint64_t nid) const { return lower == nid; }
@@ -90,26 +91,9 @@ void release(Node& node);
 // Makes [offset, offset + bytes) of the file's present size read as zeros.
 [[nodiscard]] Status clear_node(Node& node, std::uint64_t offset, std::uint64_t bytes);
 
-// ---- Pages for mmap.
+// ---- Pages for mmap (mm/object.hpp): map_page, mappings_of.
 
-enum class MapUse : std::uint8_t {
-    private_copy, // MAP_PRIVATE: whatever holds the bytes now
-    shared_read,  // MAP_SHARED by a descriptor that cannot write
-    shared_write, // MAP_SHARED by one that can, also while it is mapped without PROT_WRITE
-};
-struct MappedPage {
-    enum class Kind : std::uint8_t {
-        image, // a page of the root image: immutable, lives for ever; by its kernel address
-        frame, // a frame with one use added for the caller (mm::release_frame); writable for shared_write
-               // only
-        hole,  // all zero; never for shared_write
-    };
-    Kind kind = Kind::hole;
-    const std::byte* image = nullptr;
-    mm::PhysAddr frame{};
-    std::uint64_t pages = 1; // image: so many pages from the asked one on lie in a row
-};
-// Errors: nxio beyond the last page (SIGBUS), nospc, nomem, io.
-[[nodiscard]] Result<MappedPage> map_page(Node& node, std::uint64_t page, MapUse use);
+using mm::MappedPage;
+using mm::MapUse;
 
 } // namespace uk::fs
