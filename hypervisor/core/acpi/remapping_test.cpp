@@ -134,20 +134,48 @@ TEST(Remapping, DmarRefused) {
     EXPECT_FALSE(dmar(bytes(48, {1, 0, 0, 0}), r)) << "length 0";
     EXPECT_FALSE(dmar(bytes(48, {1, 0, 3, 0}), r)) << "shorter than its head";
     EXPECT_FALSE(dmar(bytes(48, {0, 0, 15, 0, 0, 0, 0, 0, 0, 0, 0xd9, 0xfe, 0, 0, 0}), r)) << "no base";
-    EXPECT_FALSE(dmar(bytes(48, {0, 0, 16, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}), r)) << "base 0";
     EXPECT_FALSE(dmar(bytes(48, {0, 0, 16, 0, 0, 0, 0, 0, 8, 0, 0xd9, 0xfe, 0, 0, 0, 0}), r)) << "off a page";
     EXPECT_FALSE(
         dmar(bytes(48, {0, 0, 22, 0, 0, 0, 0, 0, 0, 0, 0xd9, 0xfe, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0}), r))
         << "scope of length 0";
     Table many = bytes(48, {});
-    for (int i = 0; i < 17; ++i)
-        for (const int byte : {0, 0, 16, 0, 0, 0, 0, 0, 0, i << 4, 0xd9, 0xfe, i >> 4, 0, 0, 0})
+    for (int i = 0; i < 65; ++i)
+        for (const int byte : {0, 0, 16, 0, 0, 0, 0, 0, 0, (i & 15) << 4, 0xd9, 0xfe, i >> 4, 0, 0, 0})
             many.push_back(static_cast<std::byte>(byte));
     EXPECT_FALSE(dmar(many, r)) << "more units than fit";
-    many.resize(48 + 16 * 16);
+    many.resize(48 + 64 * 16);
     EXPECT_TRUE(dmar(many, r));
     EXPECT_FALSE(read("IVRS", bytes(48, {}), r)) << "both kinds";
     EXPECT_FALSE(read("DMAR", bytes(48, {}), r)) << "twice";
+}
+
+TEST(Remapping, UnitsAtAddressZeroAreSwitchedOff) {
+    const std::vector<int> off{0, 0, 16, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0},
+        on{0, 0, 16, 0, 0, 0, 0, 0, 0, 0, 0xd9, 0xfe, 0, 0, 0, 0};
+    const auto units = [](std::initializer_list<std::vector<int>> list) {
+        Table table = bytes(48, {});
+        for (const auto& unit : list)
+            for (const int byte : unit)
+                table.push_back(static_cast<std::byte>(byte));
+        std::memcpy(table.data(), "DMAR", 4);
+        return table;
+    };
+    Remapping r;
+    ASSERT_TRUE(acpi::read_remapping(units({off, off}), r).ok());
+    EXPECT_TRUE(r.switched_off);
+    EXPECT_TRUE(r.units.empty());
+    for (const Table& table : {units({off, on}), units({on, off}), units({off, off, on})}) {
+        r = {};
+        EXPECT_EQ(acpi::read_remapping(table, r).error(), acpi::Error::half_remapped);
+    }
+    r = {};
+    ASSERT_TRUE(acpi::read_remapping(units({on, on}), r).ok());
+    EXPECT_FALSE(r.switched_off || r.x2apic_opt_out);
+    Table asks = units({on});
+    asks[37] = std::byte{2};
+    r = {};
+    ASSERT_TRUE(acpi::read_remapping(asks, r).ok());
+    EXPECT_TRUE(r.x2apic_opt_out);
 }
 
 Table ivhd(int type, std::size_t head, std::initializer_list<int> entries) {
@@ -187,9 +215,17 @@ TEST(Remapping, IvrsRefused) {
     EXPECT_TRUE(ivrs(ivhd(0x10, 24, {}), r));
     EXPECT_FALSE(ivrs(ivhd(0x10, 24, {72, 0, 0, 0}), r)) << "a cut entry";
     EXPECT_FALSE(ivrs(ivhd(0x10, 24, {240, 0, 0, 0}), r)) << "a cut named device";
-    EXPECT_FALSE(ivrs(ivhd(0x10, 24, {72, 0, 0, 0, 6, 1, 0, 1, 72, 0, 0, 0, 6, 2, 0, 1}), r))
-        << "one I/O APIC under two names";
     EXPECT_FALSE(ivrs(bytes(47, {}), r));
+}
+
+TEST(Remapping, AnIoApicWithTwoRequestersHasNoneThatIsKnown) {
+    Remapping r;
+    ASSERT_TRUE(ivrs(ivhd(0x10, 24, {72, 0, 0, 0, 6, 1, 0, 1, 72, 0, 0, 0, 7, 3, 0, 1, //
+                                     72, 0, 0, 0, 6, 2, 0, 1, 72, 0, 0, 0, 7, 3, 0, 1}),
+                     r));
+    ASSERT_EQ(r.io_apics.size(), 1u);
+    EXPECT_EQ(r.io_apics[0].io_apic, 7);
+    EXPECT_EQ(acpi::nmi_redirection(r, 0, 6, 0), std::nullopt);
 }
 
 } // namespace

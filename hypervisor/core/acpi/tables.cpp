@@ -104,9 +104,10 @@ Status add_cpu(Tables& out, std::uint32_t apic_id, std::uint32_t flags) {
     if (!enabled && (flags & madt::cpu_online_capable) == 0)
         return base::success;
     Cpu* const known = std::ranges::find(out.cpus, apic_id, &Cpu::apic_id);
-    if (known == out.cpus.end())
-        return require(out.cpus.push_back({apic_id, enabled}), Error::too_many);
-    known->enabled = known->enabled || enabled;
+    if (known != out.cpus.end())
+        known->enabled = known->enabled || enabled;
+    else if (!out.cpus.push_back({apic_id, enabled}))
+        ++out.cpus_left_out;
     return base::success;
 }
 
@@ -125,7 +126,7 @@ Status read_madt_entry(Bytes entry, Tables& out) {
         return word(4) == no_x2apic ? base::success : add_cpu(out, word(4), word(8));
     case madt::type_io_apic:
         CAISSON_TRY(need(12));
-        return require(out.io_apics.push_back({word(4), word(8), byte(2)}), Error::too_many);
+        return require(out.io_apics.push_back({word(4), word(8), byte(2)}), Error::too_many_io_apics);
     default:
         return base::success;
     }
@@ -139,16 +140,44 @@ Status read_madt(Bytes table, Tables& out) {
 }
 
 Status add_unit(std::uint64_t base, Remapping& out) {
-    CAISSON_TRY(require(base != 0 && base % base::page_size == 0, Error::bad_table));
+    CAISSON_TRY(require(base != 0 && base % base::page_size == 0, Error::bad_remapping));
     const bool known = std::ranges::find(out.units, base) != out.units.end();
-    return require(known || out.units.push_back(base), Error::too_many);
+    return require(known || out.units.push_back(base), Error::too_many_units);
+}
+
+// While a table is read: with every requester that it gives an I/O APIC. Blocks of several types describe one unit.
+Status add_source(const IoApicSource& source, Remapping& out) {
+    const auto known = [&source](const IoApicSource& other) {
+        return other.io_apic == source.io_apic && other.requester == source.requester;
+    };
+    const bool room = std::ranges::any_of(out.io_apics, known) || out.io_apics.push_back(source);
+    return require(room, Error::too_many_io_apics);
+}
+
+// Of an I/O APIC with two requesters, either may be another device's.
+void drop_ambiguous(Remapping& out) {
+    for (std::size_t i = 0; i < out.io_apics.size();) {
+        const std::uint8_t id = out.io_apics[i].io_apic;
+        if (std::ranges::count(out.io_apics, id, &IoApicSource::io_apic) == 1) {
+            ++i;
+            continue;
+        }
+        for (std::size_t n = out.io_apics.size(); n-- > i;)
+            if (out.io_apics[n].io_apic == id)
+                out.io_apics.erase(n);
+    }
 }
 
 Status read_drhd(Bytes unit, Remapping& out) {
     constexpr std::size_t base_address = 8, scopes = 16, scope_head = 6, scope_one_hop = 8;
     constexpr std::uint8_t scope_io_apic = 3;
-    CAISSON_TRY(require(unit.size() >= scopes, Error::bad_table));
-    CAISSON_TRY(add_unit(at<std::uint64_t>(unit, base_address), out));
+    CAISSON_TRY(require(unit.size() >= scopes, Error::bad_remapping));
+    const auto base = at<std::uint64_t>(unit, base_address);
+    CAISSON_TRY(require(out.switched_off ? base == 0 : base != 0 || out.units.empty(), Error::half_remapped));
+    out.switched_off = base == 0;
+    if (out.switched_off)
+        return base::success;
+    CAISSON_TRY(add_unit(base, out));
     const auto length = [](Bytes scope) { return std::size_t{at<std::uint8_t>(scope, 1)}; };
     return each_record(unit, scopes, scope_head, length, [&out](Bytes scope) -> Status {
         // An I/O APIC behind a bridge would need the bridge's registers: it is left out and stays blocked.
@@ -156,7 +185,7 @@ Status read_drhd(Bytes unit, Remapping& out) {
             return base::success;
         const unsigned slot = (at<std::uint8_t>(scope, 6) & 31u) << 3 | (at<std::uint8_t>(scope, 7) & 7u);
         const auto requester = static_cast<std::uint16_t>(unsigned{at<std::uint8_t>(scope, 5)} << 8 | slot);
-        return require(out.io_apics.push_back({at<std::uint8_t>(scope, 4), requester}), Error::too_many);
+        return add_source({at<std::uint8_t>(scope, 4), requester}, out);
     });
 }
 
@@ -175,12 +204,7 @@ Status read_ivhd(Bytes unit, bool extended, Remapping& out) {
     return each_record(unit, entries, 4, length, [&out](Bytes entry) -> Status {
         if (at<std::uint8_t>(entry, 0) != special || at<std::uint8_t>(entry, 7) != special_io_apic)
             return base::success;
-        const IoApicSource source{at<std::uint8_t>(entry, 4), at<std::uint16_t>(entry, 5)};
-        // Blocks of several types describe one unit.
-        const auto* const known = std::ranges::find(out.io_apics, source.io_apic, &IoApicSource::io_apic);
-        if (known != out.io_apics.end())
-            return require(known->requester == source.requester, Error::bad_table);
-        return require(out.io_apics.push_back(source), Error::too_many);
+        return add_source({at<std::uint8_t>(entry, 4), at<std::uint16_t>(entry, 5)}, out);
     });
 }
 
@@ -198,9 +222,10 @@ std::optional<std::uint16_t> port(std::uint64_t address) {
 }
 
 // The extended field where it names a port, else the 32-bit one if it has a length.
-std::optional<std::uint16_t> control_port(Bytes table, std::size_t extended, std::size_t old) {
+std::optional<std::uint16_t> either_port(Bytes table, std::size_t extended, std::size_t old,
+                                         std::size_t length) {
     const auto found = port(register_in(table, extended, io_space));
-    const bool has_old = at<std::uint8_t>(table, fadt::pm1_control_length) != 0;
+    const bool has_old = at<std::uint8_t>(table, length) != 0;
     return found || !has_old ? found : port(at<std::uint32_t>(table, old));
 }
 
@@ -214,8 +239,11 @@ std::optional<Fadt> read_fadt(Bytes table) {
     if (result.dsdt == 0)
         result.dsdt = at<std::uint32_t>(table, fadt::dsdt);
     if ((flags & fadt::flag_hardware_reduced) == 0) {
-        result.pm1a_control = control_port(table, fadt::x_pm1a_control, fadt::pm1a_control);
-        result.pm1b_control = control_port(table, fadt::x_pm1b_control, fadt::pm1b_control);
+        constexpr std::size_t length = fadt::pm1_control_length;
+        result.pm1a_control = either_port(table, fadt::x_pm1a_control, fadt::pm1a_control, length);
+        result.pm1b_control = either_port(table, fadt::x_pm1b_control, fadt::pm1b_control, length);
+        result.timer = either_port(table, fadt::x_timer, fadt::timer, fadt::timer_length);
+        result.timer_has_32_bits = (flags & fadt::flag_timer_32_bits) != 0;
     }
     if ((flags & fadt::flag_reset_register) != 0) {
         result.reset = port(register_in(table, fadt::reset_register, io_space));
@@ -227,6 +255,17 @@ std::optional<Fadt> read_fadt(Bytes table) {
 std::uint64_t read_hpet(Bytes table) {
     constexpr std::size_t base_address = 40, bytes_needed = 56;
     return table.size() < bytes_needed ? 0 : register_in(table, base_address, memory_space);
+}
+
+// The first entry of segment 0 that begins with its bus 0.
+Ecam read_mcfg(Bytes table) {
+    constexpr std::size_t entries = 44, entry_bytes = 16, segment = 8, first_bus = 10, last_bus = 11;
+    for (std::size_t at_entry = entries; at_entry + entry_bytes <= table.size(); at_entry += entry_bytes) {
+        const Bytes entry = table.subspan(at_entry, entry_bytes);
+        if (at<std::uint16_t>(entry, segment) == 0 && at<std::uint8_t>(entry, first_bus) == 0)
+            return {at<std::uint64_t>(entry, 0), at<std::uint8_t>(entry, last_bus)};
+    }
+    return {};
 }
 
 // An AML integer constant: ZeroOp, OneOp, or a prefix (1, 2 or 4 bytes) and its bytes. Advances past it.
@@ -294,21 +333,53 @@ std::optional<SleepType> soft_off_in(std::span<const std::byte> aml) {
 
 base::Status<Error> read_remapping(Bytes table, Remapping& out) {
     constexpr std::size_t first_structure = 48; // both tables: header, twelve more bytes
+    constexpr std::size_t dmar_flags = 37;
+    constexpr std::uint8_t opt_out = 2;
     constexpr std::uint16_t drhd = 0;
     constexpr std::uint8_t ivhd_10 = 0x10, ivhd_11 = 0x11, ivhd_40 = 0x40;
     CAISSON_TRY(
         require(table.size() >= first_structure && out.kind == RemappingKind::none, Error::bad_remapping));
     const bool vtd = signature_of(table) == signature("DMAR");
     out.kind = vtd ? RemappingKind::vtd : RemappingKind::amdvi;
+    out.x2apic_opt_out = vtd && (at<std::uint8_t>(table, dmar_flags) & opt_out) != 0;
     const auto length = [](Bytes structure) { return std::size_t{at<std::uint16_t>(structure, 2)}; };
-    return each_record(table, first_structure, 4, length, [&out, vtd](Bytes structure) -> Status {
+    CAISSON_TRY(each_record(table, first_structure, 4, length, [&out, vtd](Bytes structure) -> Status {
         if (vtd)
             return at<std::uint16_t>(structure, 0) == drhd ? read_drhd(structure, out) : base::success;
         const auto type = at<std::uint8_t>(structure, 0);
         if (type != ivhd_10 && type != ivhd_11 && type != ivhd_40)
             return base::success;
         return read_ivhd(structure, type != ivhd_10, out);
-    });
+    }));
+    drop_ambiguous(out);
+    return base::success;
+}
+
+const char* describe(Error error) {
+    switch (error) {
+    case Error::unreadable:
+    case Error::bad_rsdp:
+        return "there is no RSDP (the start of its ACPI tables) where the loader says: boot by another way "
+               "or update it";
+    case Error::bad_root:
+        return "its list of ACPI tables (RSDT or XSDT) is damaged: update it";
+    case Error::bad_table:
+        return "its list of CPUs and I/O APICs (MADT) is damaged: update it";
+    case Error::no_processor:
+        return "it lists no usable CPU (MADT): update it";
+    case Error::bad_remapping:
+        return "its table of IOMMUs (DMAR or IVRS) is damaged: update it, or switch the IOMMU off in its "
+               "setup";
+    case Error::half_remapped:
+        return "it says that some of its IOMMUs are off (DMAR units at address 0): switch VT-d on or off in "
+               "its "
+               "setup";
+    case Error::too_many_io_apics:
+        return "too many I/O APICs: this version takes 128";
+    case Error::too_many_units:
+        return "too many IOMMUs: this version takes 64, and each left out would leave its devices free";
+    }
+    return "";
 }
 
 base::Status<Error> parse(const bytes::Source& memory, std::uint64_t rsdp, Tables& out) {
@@ -319,17 +390,22 @@ base::Status<Error> parse(const bytes::Source& memory, std::uint64_t rsdp, Table
     for (const std::uint64_t address : list) {
         const std::uint32_t kind = signature_of(exactly(memory, address, header::bytes));
         if (kind == signature("APIC")) {
+            if (has_madt)
+                continue;
             const Bytes table = read_table(memory, address);
-            CAISSON_TRY(require(!table.empty() && !has_madt, Error::bad_table));
+            CAISSON_TRY(require(!table.empty(), Error::bad_table));
             CAISSON_TRY(read_madt(table, out));
             has_madt = true;
         } else if (kind == signature("FACP")) {
             out.fadt = read_fadt(read_table(memory, address));
         } else if (kind == signature("HPET") && out.hpet == 0) {
             out.hpet = read_hpet(read_table(memory, address));
+        } else if (kind == signature("MCFG") && out.ecam.base == 0) {
+            out.ecam = read_mcfg(read_table(memory, address));
         } else if (kind == signature("DMAR") || kind == signature("IVRS")) {
-            const bool good = read_remapping(read_table(memory, address), out.remapping).ok();
-            CAISSON_TRY(require(good, Error::bad_remapping));
+            const auto read = read_remapping(read_table(memory, address), out.remapping);
+            CAISSON_TRY(require(read.ok() || read.error() != Error::bad_table, Error::bad_remapping));
+            CAISSON_TRY(read);
         }
     }
     CAISSON_TRY(require(std::ranges::any_of(out.cpus, &Cpu::enabled), Error::no_processor));

@@ -5,7 +5,7 @@
 // is verified, lists are bounded. What does not parse is an error or is left out, never guessed. A table of remapping
 // units that is there but does not parse is an error, never "no such unit": what follows from that answer is that devices
 // may reach memory.
-// Spec: ACPI 6.5: 5.2.5 RSDP, 5.2.7-8 RSDT/XSDT, 5.2.9 FADT, 5.2.12 MADT; IA-PC HPET 1.0a; DMAR: Intel VT-d 4.1 chapter 8
+// Spec: ACPI 6.5: 5.2.5 RSDP, 5.2.7-8 RSDT/XSDT, 5.2.9 FADT, 5.2.12 MADT; PCI Firmware 3.3 section 4.1.2 MCFG; IA-PC HPET 1.0a; DMAR: Intel VT-d 4.1 chapter 8
 // "BIOS Considerations"; IVRS: AMD I/O Virtualization Technology 3.08 chapter 5 "I/O Virtualization ACPI Table".
 #pragma once
 
@@ -22,11 +22,15 @@ enum class Error : std::uint8_t {
     bad_table,     // a table that is needed: length, checksum or contents
     no_processor,  // no MADT, or one that lists no usable CPU
     bad_remapping, // a DMAR or IVRS that cannot be believed
-    too_many,      // more CPUs or tables than the fixed lists hold
+    half_remapped, // some of a DMAR's units at address 0, which says that they are off
+    too_many_io_apics,
+    too_many_units, // of remapping: each left out would leave its devices free
 };
+// For people: what firmware did and what to do about it.
+[[nodiscard]] const char* describe(Error error);
 
 inline constexpr std::uint32_t max_table_bytes = 1u << 20; // the longest read: a DSDT
-inline constexpr std::size_t max_cpus = 256;
+inline constexpr std::size_t max_cpus = 512, max_io_apics = 128, max_units = 64;
 
 struct Cpu {
     std::uint32_t apic_id = 0;
@@ -38,9 +42,14 @@ struct IoApic {
     std::uint8_t id = 0;
 };
 struct Fadt { // registers in I/O space only
-    std::optional<std::uint16_t> pm1a_control, pm1b_control, reset;
+    std::optional<std::uint16_t> pm1a_control, pm1b_control, reset, timer;
+    bool timer_has_32_bits = false; // else 24
     std::uint8_t reset_value = 0;
     std::uint64_t dsdt = 0;
+};
+struct Ecam {               // memory-mapped configuration space of segment 0: 1 MiB a bus, from bus 0's on
+    std::uint64_t base = 0; // 0: none
+    std::uint8_t last_bus = 0;
 };
 struct SleepType { // SLP_TYP values of \_S5_
     std::uint8_t pm1a = 0, pm1b = 0;
@@ -56,23 +65,29 @@ struct IoApicSource {
 
 struct Remapping {
     RemappingKind kind = RemappingKind::none;
-    base::FixedVector<std::uint64_t, 16> units; // register bases, page aligned, each once
-    base::FixedVector<IoApicSource, 16> io_apics;
+    bool switched_off = false;                         // by firmware: a DMAR whose units all lie at address 0
+    bool x2apic_opt_out = false;                       // firmware asks that x2APIC mode be left alone
+    base::FixedVector<std::uint64_t, max_units> units; // register bases, page aligned, each once
+    // Each I/O APIC once: one that firmware gives two requesters has none that is known.
+    base::FixedVector<IoApicSource, max_io_apics> io_apics;
 };
 
 struct Tables {
     base::FixedVector<Cpu, max_cpus>
-        cpus; // one entry an APIC ID, in table order (firmware lists the boot CPU first)
-    base::FixedVector<IoApic, 16> io_apics;
+        cpus;                      // one entry an APIC ID, in table order (firmware lists the boot CPU first)
+    std::size_t cpus_left_out = 0; // the list was full
+    base::FixedVector<IoApic, max_io_apics> io_apics;
     Remapping remapping;
     std::uint64_t hpet = 0; // its registers, 0: none
+    Ecam ecam;
     std::optional<Fadt> fadt;
     std::optional<SleepType> soft_off; // found by a bounded search, see soft_off_in
 };
 
 // Reads everything from the RSDP on; `memory` is all physical memory, as far as it can be seen. MADT is required; a bad or
-// missing HPET or FADT is left out, a bad DMAR or IVRS is an error.
-// `out` is overwritten; after an error its contents mean nothing. (An out-parameter: 5 KiB are not for the stack.)
+// missing HPET or FADT is left out, a bad DMAR or IVRS is an error. Of several MADTs the first counts (boards have been
+// seen with a second one that is a former state of the first).
+// `out` is overwritten; after an error its contents mean nothing. (An out-parameter: 10 KiB are not for the stack.)
 [[nodiscard]] base::Status<Error> parse(const bytes::Source& memory, std::uint64_t rsdp, Tables& out);
 
 // Looks for an RSDP where BIOSes leave it: on a 16-byte boundary from 0xE0000 to 1 MiB.

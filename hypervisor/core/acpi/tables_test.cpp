@@ -40,6 +40,8 @@ Error error_of(Image image) {
     return parsed.status.ok() ? Error{255} : parsed.status.error();
 }
 
+constexpr std::size_t madt_first_apic_id = acpi::madt::entries + 3;
+
 std::vector<std::byte>& table(Image& image, const char (&name)[5]) {
     for (auto& [address, block] : image.blocks)
         if (bytes::load<std::uint32_t>(block, 0) == acpi::signature(name))
@@ -81,6 +83,9 @@ TEST(AcpiTables, Q35) {
     EXPECT_EQ(*t.fadt->pm1a_control, 0x604);
     EXPECT_FALSE(t.fadt->pm1b_control);
     EXPECT_EQ(*t.fadt->reset, 0xCF9);
+    EXPECT_EQ(t.fadt->timer, 0x608);
+    EXPECT_EQ(t.ecam.base, 0xB0000000u);
+    EXPECT_EQ(t.ecam.last_bus, 255);
     EXPECT_EQ(t.fadt->reset_value, 0x0F);
     ASSERT_TRUE(t.soft_off);
     EXPECT_EQ(t.soft_off->pm1a, 0);
@@ -213,13 +218,9 @@ TEST(AcpiTables, MadtRefused) {
         EXPECT_EQ(error_of(broken), Error::bad_table);
     }
     Image many = image;
-    for (int id = 0; id < 300; ++id)
-        append(many, {9, 16, 0, 0, id & 255, id >> 8, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0});
-    EXPECT_EQ(error_of(many), Error::too_many);
-    many = image;
-    for (int id = 0; id < 16; ++id)
+    for (int id = 0; id < 129; ++id)
         append(many, {1, 12, id, 0, 0, 0, 0, 0, 0, 0, 0, 0});
-    EXPECT_EQ(error_of(many), Error::too_many);
+    EXPECT_EQ(error_of(many), Error::too_many_io_apics);
 
     Image broken = image;
     table(broken, "APIC")[20] ^= std::byte{1}; // checksum
@@ -232,10 +233,26 @@ TEST(AcpiTables, MadtRefused) {
     poke(table(broken, "APIC"), 0, acpi::signature("APIX"));
     broken.repair();
     EXPECT_EQ(error_of(broken), Error::no_processor);
-    broken = image; // two of them
-    poke(table(broken, "RSDT"), 36, static_cast<std::uint32_t>(address_of(broken, "APIC")));
-    broken.repair();
-    EXPECT_EQ(error_of(broken), Error::bad_table);
+}
+
+TEST(AcpiTables, MoreCpusThanAreKept) {
+    Image many = load("q35"); // lists 4
+    for (int id = 0; id < 600; ++id)
+        append(many, {9, 16, 0, 0, id & 255, id >> 8, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0});
+    const Parsed parsed = parse(many);
+    ASSERT_TRUE(parsed.status.ok());
+    EXPECT_EQ(parsed.tables->cpus.size(), acpi::max_cpus);
+    EXPECT_EQ(parsed.tables->cpus_left_out, 600 - acpi::max_cpus);
+}
+
+TEST(AcpiTables, OfTwoMadtsTheFirstCounts) {
+    Image image = load("q35");
+    std::vector<std::byte> second = table(image, "APIC");
+    second[madt_first_apic_id] = std::byte{0x77};
+    image.blocks[0x1000] = second;
+    poke(table(image, "RSDT"), 36, std::uint32_t{0x1000}); // before the other, in the FADT's place
+    image.repair();
+    EXPECT_EQ(parse(image).tables->cpus[0].apic_id, 0x77u);
 }
 
 TEST(AcpiTables, OptionalTablesAreLeftOut) {

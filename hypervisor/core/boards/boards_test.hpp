@@ -144,7 +144,12 @@ inline Processor read_processor(const File& file) {
         } else if (std::sscanf(line.c_str(), "%x %x %x %x %x %x", &leaf.number, &leaf.sub, &leaf.eax,
                                &leaf.ebx, &leaf.ecx, &leaf.edx) == 6 &&
                    !result.cpus.empty()) {
-            result.cpus.back().leaves.push_back(leaf);
+            // Old collectors wrote every subleaf as 0, in order.
+            auto& leaves = result.cpus.back().leaves;
+            const auto same = [&leaf](const LogicalCpu::Leaf& other) { return other.number == leaf.number; };
+            const auto before = static_cast<std::uint32_t>(std::ranges::count_if(leaves, same));
+            leaf.sub = leaf.sub == 0 ? before : leaf.sub;
+            leaves.push_back(leaf);
         } else if (!line.empty()) {
             throw std::runtime_error(file.name + ": not a line of a dump: " + line);
         }
