@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// drivers/clock/clock.hpp - HPET, PIT and the CMOS clock: a known interval and the date once at boot, and one interrupt
-// after a while by comparator 0 of the HPET or channel 0 of the PIT.
+// drivers/clock/clock.hpp - HPET, PM timer, PIT and the CMOS clock: counters of known frequency (drivers/clock/measure.hpp)
+// and the date once at boot, and one interrupt after a while by comparator 0 of the HPET or channel 0 of the PIT.
 //
-// Every wait is bounded: a stopped counter gives nothing instead of a hang. Both interrupts may come early (a longer wait
-// than the hardware counts, the HPET's wrap); whoever is woken looks at the TSC.
-// Spec: IA-PC HPET 1.0a sections 2.3, 2.3.4, 2.3.8 and 2.3.9; Intel 8254 mode 0; Motorola MC146818A; Intel 82093AA section
+// Both interrupts may come early (a longer wait than the hardware counts, the HPET's wrap); whoever is woken looks at the TSC.
+// Spec: IA-PC HPET 1.0a sections 2.3, 2.3.4, 2.3.8 and 2.3.9; ACPI 6.5 section 4.8.2.1 "Power Management Timer"; Intel 8254
+// mode 0 and counter latch; Motorola MC146818A; Intel 82093AA section
 // 3.2.4.
 #pragma once
 
@@ -20,42 +20,32 @@ template <Mmio Registers> class Hpet {
 public:
     explicit constexpr Hpet(Registers registers) : registers_(registers) {}
 
-    // Waits about so long by the main counter; the true duration in nanoseconds, or nothing.
-    [[nodiscard]] std::optional<std::uint64_t> wait(std::uint32_t microseconds) const {
-        constexpr unsigned patience = 100'000'000;
-        const std::uint64_t femtoseconds = period(); // read before the wait: it takes time
-        if (femtoseconds == 0)
-            return std::nullopt;
-        registers_.write64(configuration, registers_.read64(configuration) | run);
-        const auto ticks =
-            static_cast<std::uint32_t>(std::uint64_t{microseconds} * 1'000'000'000 / femtoseconds);
-        const std::uint32_t start = registers_.read32(counter);
-        for (unsigned i = 0; i < patience; ++i) {
-            const std::uint32_t passed = registers_.read32(counter) - start;
-            if (passed >= ticks)
-                return passed * femtoseconds / 1'000'000;
-            if (i == 1000 && passed == 0)
-                return std::nullopt;
-        }
-        return std::nullopt;
+    // Lets the main counter run.
+    void run() const { registers_.write64(configuration, registers_.read64(configuration) | running); }
+    [[nodiscard]] std::uint32_t read() const { return registers_.read32(counter); }
+    [[nodiscard]] static constexpr std::uint32_t mask() { return UINT32_MAX; }
+    // Of a tick, or 0 where the block says something impossible.
+    [[nodiscard]] std::uint64_t femtoseconds() const {
+        const std::uint64_t value = registers_.read64(0) >> 32;
+        return value <= 100'000'000 ? value : 0;
     }
     // The input of the first I/O APIC that comparator 0 can reach, or nothing. Inputs 0 to 2 belong to the 8259s,
     // the keyboard and the PIT on a PC (and Bochs's HPET reaches none of them).
     [[nodiscard]] std::optional<unsigned> pin() const {
         const std::uint32_t reachable = registers_.read32(timer + 4) & ~7u;
-        if (reachable == 0 || period() == 0)
+        if (reachable == 0 || femtoseconds() == 0)
             return std::nullopt;
         return static_cast<unsigned>(std::countr_zero(reachable));
     }
     // One-shot, 32 bits, edge-triggered at that pin; silent until set().
     void start(unsigned pin) const {
         registers_.write32(timer, pin << 9 | only_32_bits);
-        registers_.write32(configuration, (registers_.read32(configuration) & ~legacy_routes) | run);
+        registers_.write32(configuration, (registers_.read32(configuration) & ~legacy_routes) | running);
     }
     void set(std::uint64_t nanoseconds) const {
         constexpr std::uint64_t longest = 1'000'000'000;
-        std::uint64_t ticks =
-            std::clamp<std::uint64_t>(std::min(nanoseconds, longest) * 1'000'000 / period(), 64, 1u << 31);
+        std::uint64_t ticks = std::clamp<std::uint64_t>(
+            std::min(nanoseconds, longest) * 1'000'000 / femtoseconds(), 64, 1u << 31);
         registers_.write32(timer, registers_.read32(timer) | interrupt);
         // A comparator that the counter has passed before it was written would wait for the wrap.
         for (bool ahead = false; !ahead && ticks <= 1u << 31; ticks *= 2) {
@@ -68,15 +58,25 @@ public:
 
 private:
     static constexpr std::uint32_t configuration = 0x10, counter = 0xf0, timer = 0x100, comparator = 0x108;
-    static constexpr std::uint32_t run = 1, legacy_routes = 2, interrupt = 1u << 2, only_32_bits = 1u << 8;
-
-    // Femtoseconds a tick, or 0 where the block says something impossible.
-    [[nodiscard]] std::uint64_t period() const {
-        const std::uint64_t value = registers_.read64(0) >> 32;
-        return value <= 100'000'000 ? value : 0;
-    }
+    static constexpr std::uint32_t running = 1, legacy_routes = 2, interrupt = 1u << 2,
+                                   only_32_bits = 1u << 8;
 
     Registers registers_;
+};
+
+template <PortIo Io> class PmTimer {
+public:
+    constexpr PmTimer(Io io, std::uint16_t port, bool has_32_bits)
+        : io_(io), port_(port), mask_(has_32_bits ? UINT32_MAX : 0xffffff) {}
+
+    [[nodiscard]] std::uint32_t read() const { return io_.in32(port_) & mask_; }
+    [[nodiscard]] std::uint32_t mask() const { return mask_; }
+    [[nodiscard]] static constexpr std::uint64_t femtoseconds() { return 279'365'115; } // 3.579545 MHz
+
+private:
+    [[no_unique_address]] mutable Io io_;
+    std::uint16_t port_;
+    std::uint32_t mask_;
 };
 
 template <PortIo Io> class Pit {
@@ -85,22 +85,26 @@ public:
 
     explicit constexpr Pit(Io io) : io_(io) {}
 
-    // Waits about so long (at most 50 ms) by channel 2; the true duration in nanoseconds, or nothing.
-    [[nodiscard]] std::optional<std::uint64_t> wait(std::uint32_t microseconds) {
-        constexpr std::uint16_t channel2 = 0x42, gate_port = 0x61;
-        constexpr std::uint8_t gate = 1, speaker = 2, output = 0x20, one_shot = 0xb0;
-        constexpr unsigned patience = 1'000'000;
-        const std::uint64_t ticks = std::uint64_t{microseconds} * hertz / 1'000'000;
-        if (ticks == 0 || ticks > 0xffff)
-            return std::nullopt;
-        const std::uint8_t old = io_.in8(gate_port);
-        io_.out8(gate_port, static_cast<std::uint8_t>((old & ~(speaker | gate)) | gate));
-        load(one_shot, channel2, ticks);
-        bool done = false;
-        for (unsigned i = 0; i < patience && !done; ++i)
-            done = (io_.in8(gate_port) & output) != 0;
-        io_.out8(gate_port, old);
-        return done ? std::optional{ticks * 1'000'000'000 / hertz} : std::nullopt;
+    // Lets channel 2 count, silently; read() then counts up.
+    void run() {
+        constexpr std::uint16_t gate_port = 0x61;
+        constexpr std::uint8_t gate = 1, speaker = 2, one_shot2 = 0xb0;
+        io_.out8(gate_port, static_cast<std::uint8_t>((io_.in8(gate_port) & ~speaker) | gate));
+        load(one_shot2, channel2, 0xffff);
+    }
+    [[nodiscard]] std::uint32_t read() const { return latched(2); }
+    [[nodiscard]] static constexpr std::uint32_t mask() { return 0xffff; }
+    [[nodiscard]] static constexpr std::uint64_t femtoseconds() { return 1'000'000'000'000'000 / hertz; }
+    // Whether channel 0, the one that interrupts, counts.
+    [[nodiscard]] bool counts() {
+        constexpr unsigned patience = 100'000;
+        load(one_shot0, channel0, 0xffff);
+        const std::uint32_t first = latched(0);
+        bool moved = false;
+        for (unsigned i = 0; i < patience && !moved; ++i)
+            moved = latched(0) != first;
+        cancel();
+        return moved;
     }
     void set(std::uint64_t nanoseconds) {
         constexpr std::uint64_t longest = 50'000'000, least = 16;
@@ -110,17 +114,24 @@ public:
     void cancel() { io_.out8(mode_port, one_shot0); }
 
 private:
-    static constexpr std::uint16_t channel0 = 0x40, mode_port = 0x43;
+    static constexpr std::uint16_t channel0 = 0x40, channel2 = 0x42, mode_port = 0x43;
     static constexpr std::uint8_t one_shot0 = 0x30; // both bytes of the count
     static constexpr std::uint64_t hertz = 1'193'182;
 
+    // How far a channel has counted down from its largest count.
+    [[nodiscard]] std::uint32_t latched(unsigned channel) const {
+        io_.out8(mode_port, static_cast<std::uint8_t>(channel << 6));
+        const auto port = static_cast<std::uint16_t>(channel0 + channel);
+        const std::uint32_t low = io_.in8(port), high = io_.in8(port);
+        return 0xffff - (high << 8 | low);
+    }
     void load(std::uint8_t mode, std::uint16_t channel, std::uint64_t ticks) {
         io_.out8(mode_port, mode);
         io_.out8(channel, static_cast<std::uint8_t>(ticks));
         io_.out8(channel, static_cast<std::uint8_t>(ticks >> 8));
     }
 
-    [[no_unique_address]] Io io_;
+    [[no_unique_address]] mutable Io io_;
 };
 
 // TSC ticks as nanoseconds, a second at most and a little over rather than under.

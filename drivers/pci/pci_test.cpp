@@ -65,6 +65,51 @@ TEST(Pci, FunctionsThatTheHeaderTypeHidesAreReached) {
     EXPECT_EQ(drivers::PciConfiguration{FakePorts{&machine}}.bus_masters_off(), 2u);
 }
 
+TEST(Pci, SparseAriFunctionsAreReached) {
+    Machine machine;
+    machine.add(4, 0, 0);
+    machine.add(4, 1, 3);  // function 11 of device 0: no function 8
+    machine.add(4, 31, 7); // function 255
+    EXPECT_EQ(drivers::PciConfiguration{FakePorts{&machine}}.bus_masters_off(), 3u);
+}
+
+struct FakeEcam {
+    std::map<std::uint32_t, std::uint32_t>* words;
+    std::uint32_t read32(std::uint32_t offset) const {
+        const auto found = words->find(offset);
+        if (found != words->end())
+            return found->second;
+        return words->contains(offset & ~0xfffu) ? 0 : 0xffffffff; // a function that is there reads 0
+    }
+    std::uint64_t read64(std::uint32_t) const { return 0; }
+    void write32(std::uint32_t offset, std::uint32_t value) const { (*words)[offset] = value; }
+    void write64(std::uint32_t, std::uint64_t) const {}
+};
+
+TEST(Pci, VirtualFunctionsAreSwitchedOff) {
+    std::map<std::uint32_t, std::uint32_t> words;
+    const auto function = [&words](std::uint32_t bus, std::uint32_t number) {
+        const std::uint32_t at = bus << 20 | number << 12;
+        words[at] = 0x10c98086;
+        return at;
+    };
+    const std::uint32_t plain = function(0, 0), nic = function(2, 0), far = function(2, 9),
+                        off = function(3, 0);
+    words[nic + 0x100] = 0x16010001; // AER, then SR-IOV at 160
+    words[nic + 0x160] = 0x00010010;
+    words[nic + 0x168] = 0x19;       // VFs on, their memory, ARI
+    words[far + 0x100] = 0x10010010; // a list that ends in itself
+    words[far + 0x108] = 9;
+    words[off + 0x100] = 0x00010010;
+    words[off + 0x108] = 0x10;
+    words[plain + 0x100] = 0xffffffff; // conventional PCI
+    EXPECT_EQ(drivers::virtual_functions_off(FakeEcam{&words}, 1), 0u) << "those buses are not behind it";
+    EXPECT_EQ(drivers::virtual_functions_off(FakeEcam{&words}, 255), 2u);
+    EXPECT_EQ(words[nic + 0x168], 0x10u);
+    EXPECT_EQ(words[far + 0x108], 0u);
+    EXPECT_EQ(words[off + 0x108], 0x10u);
+}
+
 TEST(Pci, WorkIsBounded) {
     Machine machine;
     for (unsigned bus = 0; bus < 256; ++bus)

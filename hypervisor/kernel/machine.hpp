@@ -16,8 +16,8 @@ struct Partition;
 
 struct Times {
     std::uint64_t entry_tsc = 0, verified_tsc = 0;
-    std::uint64_t tsc_hz = 0, apic_timer_hz = 0;
-    std::uint64_t wall_ns = 0, wall_tsc = 0; // 0: not known
+    std::uint64_t tsc_hz = 0, apic_timer_hz = 0; // never 0 once measured
+    std::uint64_t wall_ns = 0, wall_tsc = 0;     // 0: not known
 };
 
 // Room for the plan's table. A larger one is refused, not truncated.

@@ -17,6 +17,7 @@ constexpr unsigned delivery_reads = 1'000'000;
 
 constinit base::VirtAddr page{0xfee00000};
 constinit bool x2 = false;
+constinit bool left_alone = false;
 
 std::uint32_t number(Register reg) {
     return static_cast<std::uint32_t>(reg);
@@ -40,7 +41,11 @@ void adopt() {
 }
 
 bool x2apic_offered() {
-    return (cpu::cpuid(1).ecx >> 21 & 1) != 0;
+    return !left_alone && (cpu::cpuid(1).ecx >> 21 & 1) != 0;
+}
+
+void leave_x2apic_alone() {
+    left_alone = !x2;
 }
 
 base::PhysAddr register_page() {
@@ -71,6 +76,19 @@ void tick(std::uint32_t counts) {
     write(Register::divide, divide_by_1);
     write(Register::timer, periodic | spurious_vector);
     write(Register::initial_count, counts);
+}
+
+void start_timer() {
+    constexpr std::uint32_t divide_by_1 = 0xb;
+    write(Register::divide, divide_by_1);
+    write(Register::timer, masked);
+    write(Register::initial_count, UINT32_MAX);
+}
+
+std::uint32_t timer_counts() {
+    const std::uint32_t left = read(Register::current_count);
+    write(Register::initial_count, 0);
+    return UINT32_MAX - left;
 }
 
 std::uint32_t id() {

@@ -42,6 +42,8 @@ enum class Register : std::uint32_t {
 void adopt();
 
 [[nodiscard]] bool x2apic_offered();
+// Firmware asks that x2APIC mode be left alone: it is not offered where firmware did not use it itself. After adopt().
+void leave_x2apic_alone();
 // The page of the xAPIC registers by MSR 1B.
 [[nodiscard]] base::PhysAddr register_page();
 
@@ -67,16 +69,9 @@ void send(std::uint32_t apic_id, std::uint32_t command);
 // short: under -icount QEMU charges the whole rest of a slice for an INIT.
 void tick(std::uint32_t counts);
 
-// How far the timer, divided by 1, counts while `wait` runs. Read before enable(): QEMU cannot read the count
-// by MSR under -icount, the register page is fine.
-template <typename Wait> std::uint32_t timer_counts_during(Wait wait) {
-    write(Register::divide, 0xb);
-    write(Register::timer, 1u << 16);
-    write(Register::initial_count, 0xffffffff);
-    wait();
-    const std::uint32_t left = read(Register::current_count);
-    write(Register::initial_count, 0);
-    return 0xffffffff - left;
-}
+// Lets the timer, divided by 1 and masked, count down from its largest value; how far it has come; and stops it. Before
+// enable(): QEMU cannot read the count by MSR under -icount, the register page is fine.
+void start_timer();
+[[nodiscard]] std::uint32_t timer_counts();
 
 } // namespace apic

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "arch/x86_64/apic/local_apic.hpp"
+#include "arch/x86_64/cpu/instructions.hpp"
 #include "arch/x86_64/cpu/raw.hpp"
 
 #include <cstring>
@@ -29,15 +30,30 @@ extern Start processor_start; // of the CPU that is being started
                                       std::uint64_t root);
 }
 
+// Milliseconds between INIT and the first start-up IPI. Intel's family 6 and AMD's CPUs from family Fh on need none; of all
+// others it is not known.
+inline unsigned milliseconds_after_init() {
+    constexpr std::uint32_t intel = 0x756e6547, amd = 0x68747541, hygon = 0x6f677948;
+    const std::uint32_t vendor = cpu::cpuid(0).ebx, family = cpu::cpuid(1).eax >> 8 & 15;
+    const bool modern =
+        (vendor == intel && family == 6) || ((vendor == amd || vendor == hygon) && family == 15);
+    return modern ? 0 : 10;
+}
+
 // Copies the trampoline to `page` (page aligned, below 1 MiB) and sends the IPIs; the new CPU says itself that it is there.
-inline void start_processor(base::PhysAddr page, std::uint32_t apic_id, const Start& start, bool again) {
+// `again`: only the start-up IPI, to a CPU that did not come up. `tsc_hz`: to wait by.
+inline void start_processor(base::PhysAddr page, std::uint32_t apic_id, const Start& start, bool again,
+                            std::uint64_t tsc_hz) {
     const std::uint64_t size =
         cpu::address_of(*trampoline_end).value() - cpu::address_of(*trampoline_start).value();
     std::memcpy(cpu::pointer_to<char>(base::VirtAddr{page.value()}), trampoline_start, size);
     processor_start = start;
-    // The 10 ms after INIT that the oldest CPUs need are skipped: none of them has AMD-V or VT-x's unrestricted guest.
-    if (!again)
+    if (!again) {
         apic::send(apic_id, apic::init);
+        const std::uint64_t ticks = milliseconds_after_init() * (tsc_hz / 1000);
+        for (const std::uint64_t from = cpu::rdtsc(); cpu::rdtsc() - from < ticks;)
+            cpu::pause();
+    }
     apic::send(apic_id, apic::startup | static_cast<std::uint32_t>(page.value() >> 12 & 0xff));
 }
 

@@ -20,6 +20,23 @@
     movl $0x80010033, %eax                  /* PG WP NE ET MP PE */
     movl %eax, %cr0
 .endm
+/* Intel's firmware may switch no-execute off (IA32_MISC_ENABLE bit 34): then CPUID does not show it and EFER.NXE faults. It is
+ * switched on again; other vendors have no such switch. */
+.macro allow_no_execute
+    movl $0x80000001, %eax
+    cpuid
+    testl $(1 << 20), %edx
+    jnz 9f
+    xorl %eax, %eax
+    cpuid
+    cmpl $0x756e6547, %ebx  /* "Genu" */
+    jne 9f
+    movl $0x1a0, %ecx
+    rdmsr
+    andl $~(1 << 2), %edx
+    wrmsr
+9:
+.endm
 /* `count` entries from `table` on: `first`, and each `step` more than the one before. */
 .macro fill_table table, count, first, step
     movl $\table, %ebx
@@ -92,6 +109,7 @@ common_entry:
     cpuid
     cmpl $0x80000001, %eax
     jb stop32
+    allow_no_execute
     movl $0x80000001, %eax
     cpuid
     testl $(1 << 29), %edx  /* long mode */
@@ -171,6 +189,7 @@ trampoline_start:
     movw %cs, %ax
     movw %ax, %ds
     lgdtl trampoline_gdt_pointer - trampoline_start
+    allow_no_execute
     enable_long_mode
     ljmpl $0x08, $processor_entry
 trampoline_gdt_pointer:

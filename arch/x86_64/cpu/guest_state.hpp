@@ -12,7 +12,8 @@ namespace cpu {
 // Vector and FPU state, XCR0, DR0-3, CR2, TSC_AUX as after power-on.
 void reset_guest_state();
 
-// Zeroes past the caches (MOVNTI), so that an uncached alias cannot read what was there. `memory` is page aligned.
+// Zeroes past the caches (non-temporal stores), so that an uncached alias cannot read what was there. `memory` is whole
+// pages. Uses a vector register: on a CPU that is between two guest lives.
 void scrub(std::span<std::byte> memory);
 
 } // namespace cpu

@@ -30,6 +30,14 @@ inline std::uint64_t rdtsc() {
     return std::uint64_t{high} << 32 | low;
 }
 
+// Not before what was loaded earlier, and nothing later before it.
+inline std::uint64_t ordered_rdtsc() {
+    asm volatile("lfence" : : : "memory");
+    const std::uint64_t now = rdtsc();
+    asm volatile("lfence" : : : "memory");
+    return now;
+}
+
 inline std::uint64_t rdmsr(std::uint32_t msr) {
     std::uint32_t low = 0, high = 0;
     asm volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(msr) : "memory");

@@ -16,8 +16,8 @@ namespace efer {
 inline constexpr std::uint64_t svme = 1u << 12;
 }
 namespace msr {
-inline constexpr std::uint32_t apic_base = 0x1b, pat = 0x277, s_cet = 0x6a2, spec_ctrl = 0x48,
-                               pred_cmd = 0x49, test_ctrl = 0x33, core_capabilities = 0xcf,
+inline constexpr std::uint32_t apic_base = 0x1b, tsc_adjust = 0x3b, pat = 0x277, s_cet = 0x6a2,
+                               spec_ctrl = 0x48, pred_cmd = 0x49, test_ctrl = 0x33, core_capabilities = 0xcf,
                                arch_capabilities = 0x10a, flush_cmd = 0x10b, x2apic_first = 0x800,
                                efer = 0xc0000080, star = 0xc0000081, lstar = 0xc0000082, cstar = 0xc0000083,
                                sfmask = 0xc0000084, fs_base = 0xc0000100, gs_base = 0xc0000101,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // hypervisor/core/plan/bind.cpp - CPUs, then frames for everything in this order: what is taken already (low memory,
-// reserved ranges, the bundle with the roots that stay in it), then partition by partition its RAM and a root that must be
-// copied, then the hypervisor's pool.
+// reserved ranges, the bundle with the roots that stay in it), then the hypervisor's pool, then partition by partition its
+// RAM and a root that must be copied.
 #include "hypervisor/core/plan/bind.hpp"
 
 #include "hypervisor/core/bundle/format.hpp"
@@ -90,16 +90,24 @@ public:
     FrameBinder(const Plan& plan, const Machine& machine, const Options& options, BoundPlan& bound)
         : plan_(plan), machine_(machine), options_(options), bound_(bound), free_(bound.free) {}
 
+    // The pool's size follows from the second-stage tables, theirs from the pieces, and where the pieces go from the pool's
+    // place: a few rounds settle it.
     [[nodiscard]] Status run() {
+        constexpr unsigned rounds = 4;
         CAISSON_TRY(check_sections());
-        CAISSON_TRY(take_what_is_there());
-        CAISSON_TRY(check_total());
-        for (std::uint32_t i = 0; i < plan_.partition_count(); ++i)
-            CAISSON_TRY(place_partition(i));
-        bound_.table_frames = table_frames(options_, bound_);
-        // One run if there is one: multi-frame structures need neighbours.
-        return place(no_index, pool_frames(plan_, options_, bound_) * base::page_size, base::page_size,
-                     [this](const memory::Run& run) { return bound_.pool.add(run); });
+        for (unsigned i = 0; i < rounds; ++i) {
+            bound_.pieces.clear();
+            CAISSON_TRY(take_what_is_there());
+            CAISSON_TRY(check_total());
+            CAISSON_TRY(place_pool());
+            for (std::uint32_t n = 0; n < plan_.partition_count(); ++n)
+                CAISSON_TRY(place_partition(n));
+            const std::uint64_t tables = table_frames(options_, bound_);
+            if (tables <= bound_.table_frames)
+                return base::success;
+            bound_.table_frames = tables;
+        }
+        return ensure(false, Error::too_fragmented);
     }
 
 private:
@@ -166,6 +174,23 @@ private:
                 needed += stays_in_bundle(partition, region) ? 0 : region.bytes;
         }
         return ensure(needed <= free_.bytes(), Error::not_enough_memory, no_index, needed, free_.bytes());
+    }
+
+    // One piece, since multi-frame structures need neighbours, and the smallest that is long enough.
+    [[nodiscard]] Status place_pool() {
+        const std::uint64_t bytes = pool_frames(plan_, options_, bound_) * base::page_size;
+        std::uint64_t longest = 0;
+        std::optional<memory::Run> best;
+        for (memory::Run run : free_.view()) {
+            run.bytes = std::min(run.bytes, machine_.pool_end - std::min(run.base, machine_.pool_end));
+            longest = std::max(longest, run.bytes);
+            if (run.bytes >= bytes && (!best || run.bytes < best->bytes))
+                best = run;
+        }
+        CAISSON_TRY(ensure(best.has_value(), Error::no_place_for_pool, no_index, bytes, longest));
+        bound_.pool = {};
+        return ensure(free_.remove(best->base, bytes) && bound_.pool.add({best->base, bytes}),
+                      Error::too_fragmented);
     }
 
     [[nodiscard]] Status place_partition(std::uint32_t index) {
@@ -268,10 +293,13 @@ std::uint64_t table_frames(const Options& options, const BoundPlan& bound) {
     return frames;
 }
 
+// The last term is the pool's own map: a last-level table for each 2 MiB that it touches.
 std::uint64_t pool_frames(const Plan& plan, const Options& options, const BoundPlan& bound) {
-    return bound.table_frames + options.frames_fixed + options.frames_per_cpu * bound.cpus.size() +
-           options.frames_per_partition * plan.partition_count() +
-           options.frames_per_vcpu * plan.cpus_needed();
+    constexpr std::uint64_t frames_a_table = 512;
+    const std::uint64_t frames =
+        bound.table_frames + options.frames_fixed + options.frames_per_cpu * bound.cpus.size() +
+        options.frames_per_partition * plan.partition_count() + options.frames_per_vcpu * plan.cpus_needed();
+    return frames + frames / (frames_a_table - 1);
 }
 
 } // namespace plan

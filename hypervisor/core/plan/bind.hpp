@@ -7,6 +7,7 @@
 //             I3 nothing below 1 MiB, of the reserved ranges or of the bundle becomes RAM of a partition
 //             I4 two SMT siblings never belong to different partitions, but where both are marked smt: shared
 //             I5 a plan that does not fit is refused, naming what is missing; nothing is half bound
+//             I6 the pool is one piece below Machine::pool_end; no device's registers lie in memory or over another's
 // Rules: docs/architecture.md "Plan and binding".
 #pragma once
 
@@ -35,12 +36,14 @@ struct SectionExtent {
 };
 
 struct Machine {
-    const memory::Runs* map = nullptr;     // usable memory
-    std::span<const Cpu> cpus;             // exactly one with `boot`; order does not matter
+    const memory::Runs* map = nullptr;                 // usable memory
+    std::uint64_t pool_end = std::uint64_t{512} << 30; // the pool lies below: what boot can reach
+    std::span<const Cpu> cpus;                         // exactly one with `boot`; order does not matter
     std::span<const memory::Run> reserved; // the loader's image, start record, module list: nobody's (I3)
     std::uint64_t bundle_base = 0;         // host-physical
     std::uint64_t bundle_bytes = 0;
     std::span<const SectionExtent> sections; // of the bundle, in its order
+    std::span<const memory::Run> devices; // registers that the hypervisor uses, where firmware says they are
 };
 
 struct Options {
@@ -59,6 +62,10 @@ struct Options {
 // Everything bind promises, looked at again from the result alone.
 [[nodiscard]] Status check(const Plan& plan, const Machine& machine, const Options& options,
                            const BoundPlan& bound);
+
+// Whether the devices' registers lie in no usable memory, no reserved range, not in the bundle and not over each other. To be
+// asked before any of them is touched; check() asks again.
+[[nodiscard]] Status check_devices(const Machine& machine);
 
 // Frames that the pool must have: `table_frames` and what Options asks for.
 [[nodiscard]] std::uint64_t pool_frames(const Plan& plan, const Options& options, const BoundPlan& bound);

@@ -88,6 +88,23 @@ TEST(BindCpus, SiblingsAreSharedWhereBothWantIt) {
     EXPECT_EQ(counted.bound->cpus[3].partition, no_index);
 }
 
+TEST(BindCpus, OfFiveHundredThreadsTheFirstAreRanked) {
+    Wish wish{16};
+    test::Board board{wish};
+    board.cpus.clear();
+    for (std::uint32_t i = 512; i-- > 0;)
+        board.cpus.push_back({i, i / 128, i / 2 % 64, i % 2, i == 130});
+    const auto outcome = bind_good(wish, board);
+    ASSERT_EQ(outcome.bound->cpus.size(), max_cpus);
+    EXPECT_EQ(outcome.bound->cpus[0].apic_id, 130u);
+    EXPECT_EQ(outcome.bound->cpus[63].apic_id, 62u);
+    Wish many{34, 16 * mebibyte};
+    test::Board same{many};
+    same.cpus = board.cpus;
+    EXPECT_EQ(bind_bad(many, same).error, Error::not_enough_cpus)
+        << "64 ranks are 32 cores and the boot CPU's";
+}
+
 TEST(BindCpus, BadLists) {
     Wish wish{1};
     test::Board board{wish};

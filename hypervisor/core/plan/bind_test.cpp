@@ -184,17 +184,64 @@ TEST(Bind, PoolMustFitToo) {
     EXPECT_FALSE(outcome.good);
     EXPECT_EQ(outcome.issue.error, Error::not_enough_memory);
     EXPECT_EQ(outcome.issue.partition, no_index);
-    EXPECT_EQ(outcome.issue.needed, 7 * base::page_size);
-    EXPECT_EQ(outcome.issue.available, 0u);
+    EXPECT_EQ(outcome.issue.needed, 64 * mebibyte + 7 * base::page_size);
+    EXPECT_EQ(outcome.issue.available, 64 * mebibyte);
     // Seven frames more are enough, six are not.
     board.entries.push_back({256 * mebibyte, 6 * base::page_size, memory::Kind::usable});
     EXPECT_FALSE(bind_and_check(wish, board, {}).good);
     board.entries.back().bytes += base::page_size;
     EXPECT_EQ(bind_good(wish, board, {}).bound->free.bytes(), 0u);
-    // In pieces too.
+    // In pieces they are not.
     board.entries.back().bytes -= 3 * base::page_size;
-    board.entries.push_back({300 * mebibyte, 3 * base::page_size, memory::Kind::usable});
-    EXPECT_EQ(bind_good(wish, board, {}).bound->pool.runs().size(), 2u);
+    board.entries.push_back({300 * mebibyte, 6 * base::page_size, memory::Kind::usable});
+    EXPECT_EQ(bind_and_check(wish, board, {}).issue.error, Error::not_enough_memory);
+}
+
+TEST(Bind, PoolLiesWhereBootReachesIt) {
+    // Without 1 GiB pages the early tables map 4 GiB, and a partition could take all that lies below.
+    Wish wish{1, 2044 * mebibyte};
+    test::Board board{wish};
+    board.machine.bundle_base = 5 * gibibyte;
+    board.entries.push_back({4 * gibibyte, 2 * gibibyte, memory::Kind::usable});
+    board.machine.pool_end = 4 * gibibyte;
+    const auto outcome = bind_good(wish, board);
+    EXPECT_LT(outcome.bound->pool.runs()[0].end(), 4 * gibibyte);
+    board.machine.pool_end = 3 * mebibyte; // the image's end
+    const auto issue = bind_bad(wish, board);
+    EXPECT_EQ(issue.error, Error::no_place_for_pool);
+    EXPECT_EQ(issue.available, 0u);
+}
+
+TEST(Bind, DevicesLieInNothingElse) {
+    Wish wish{1};
+    test::Board board{wish};
+    std::vector<memory::Run> devices{{0xfee00000, 4096}, {0xfed00000, 4096}, {0xfec00000, 4096}};
+    const auto error = [&](memory::Run run) {
+        devices.push_back(run);
+        board.machine.devices = devices;
+        const auto status = check_devices(board.ready());
+        devices.pop_back();
+        return status.ok() ? std::optional<Error>{} : status.error().error;
+    };
+    EXPECT_EQ(error({0xfed90000, 4096}), std::nullopt);
+    EXPECT_EQ(error({0xfed00000, 4096}), Error::device_overlap);
+    EXPECT_EQ(error({0xfec00fff, 64}), Error::device_overlap);
+    EXPECT_EQ(error({0xfec01000, 64}), std::nullopt);
+    EXPECT_EQ(error({2 * mebibyte, 4096}), Error::device_in_memory) << "the image, usable or not";
+    EXPECT_EQ(error({1024 * mebibyte, 4096}), Error::device_in_memory);
+    EXPECT_EQ(error({2048 * mebibyte - 64, 4096}), Error::device_in_memory);
+    EXPECT_EQ(error({2048 * mebibyte, 4096}), std::nullopt);
+    EXPECT_EQ(error({UINT64_MAX - 63, 64}), Error::device_in_memory) << "no address";
+    board.entries[1].bytes = 256 * mebibyte;
+    EXPECT_EQ(error({board.machine.bundle_base, 4096}), Error::device_in_memory) << "the bundle";
+    // check() asks again.
+    test::Board fine{wish};
+    auto outcome = bind_good(wish, fine);
+    devices[1].base = 300 * mebibyte;
+    fine.machine.devices = devices;
+    const auto table = wish.table();
+    EXPECT_EQ(check(*Plan::parse(table), fine.ready(), options, *outcome.bound).error().error,
+              Error::device_in_memory);
 }
 
 TEST(Bind, TotalCountsCopiedRootsOnly) {

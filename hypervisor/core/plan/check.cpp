@@ -22,7 +22,8 @@ public:
             CAISSON_TRY(check_cpus_of(i));
         CAISSON_TRY(check_pieces());
         CAISSON_TRY(check_pool());
-        return check_overlaps();
+        CAISSON_TRY(check_overlaps());
+        return check_devices(machine_);
     }
 
 private:
@@ -110,12 +111,12 @@ private:
     }
 
     [[nodiscard]] Status check_pool() const {
-        CAISSON_TRY(ensure(bound_.table_frames == table_frames(options_, bound_) &&
-                               bound_.pool.total_frames() == pool_frames(plan_, options_, bound_),
+        CAISSON_TRY(ensure(bound_.table_frames >= table_frames(options_, bound_) &&
+                               bound_.pool.total_frames() == pool_frames(plan_, options_, bound_) &&
+                               bound_.pool.runs().size() == 1 &&
+                               bound_.pool.runs()[0].end() <= machine_.pool_end,
                            Error::check_pool));
-        for (const memory::Run& run : bound_.pool.runs())
-            CAISSON_TRY(check_place(run, no_index, false));
-        return base::success;
+        return check_place(bound_.pool.runs()[0], no_index, false);
     }
 
     [[nodiscard]] Status check_overlaps() const {
@@ -138,6 +139,20 @@ private:
 };
 
 } // namespace
+
+Status check_devices(const Machine& machine) {
+    const memory::Run bundle{machine.bundle_base, machine.bundle_bytes};
+    for (const memory::Run& device : machine.devices) {
+        const auto meets = [&device](const memory::Run& other) { return other.overlaps(device); };
+        CAISSON_TRY(ensure(bytes::lies_within(device.base, device.bytes, memory::address_limit) &&
+                               std::ranges::none_of(machine.map->view(), meets) &&
+                               std::ranges::none_of(machine.reserved, meets) && !meets(bundle),
+                           Error::device_in_memory, no_index, device.base));
+        CAISSON_TRY(ensure(std::ranges::count_if(machine.devices, meets) == 1, Error::device_overlap,
+                           no_index, device.base));
+    }
+    return base::success;
+}
 
 Status check(const Plan& plan, const Machine& machine, const Options& options, const BoundPlan& bound) {
     return Checker{plan, machine, options, bound}.run();

@@ -34,7 +34,10 @@ enum class Error : std::uint8_t {
     bundle_outside,    // not in usable memory above 1 MiB that is nobody's: needed = address
     not_enough_memory, // needed, available = free bytes in all
     too_fragmented,    // free memory is there, in too many pieces
+    no_place_for_pool, // no free piece where the pool may lie is long enough: needed, available = the longest
     bad_reserved,      // the caller's reserved ranges are malformed: our bug or a hostile loader
+    device_in_memory,  // a device's registers lie in memory, in the image or in the bundle: needed = address
+    device_overlap,    // two devices' registers lie over each other: needed = address
     // check: bind's own result is wrong (a bug of ours; nothing is started)
     check_cpus,
     check_regions,
@@ -67,7 +70,10 @@ inline constexpr std::array descriptions{
     "the bundle does not lie in usable memory",
     "the machine has too little free memory",
     "the machine's free memory is in too many pieces",
+    "too little free memory in one piece, where the hypervisor reaches it early, for the hypervisor itself",
     "the ranges to be left alone are malformed",
+    "firmware puts a device's registers (APIC, HPET or IOMMU) into memory",
+    "firmware puts the registers of two devices (APICs, HPET, IOMMUs) into one place",
     "the bound plan's CPUs are wrong",
     "the bound plan's memory is not what the plan says",
     "the bound plan gives memory to two owners",

@@ -2,12 +2,13 @@
 #include "hypervisor/kernel/boot/stages.hpp"
 
 #include "arch/x86_64/apic/local_apic.hpp"
-#include "arch/x86_64/boot/topology.hpp"
 #include "arch/x86_64/cpu/guarded.hpp"
 #include "arch/x86_64/cpu/instructions.hpp"
 #include "hypervisor/base/weakness.hpp"
+#include "hypervisor/core/plan/topology.hpp"
 #include "hypervisor/core/vcpu/machine_check.hpp"
 #include "hypervisor/kernel/dma/start.hpp"
+#include "hypervisor/kernel/memory/early_map.hpp"
 #include "hypervisor/kernel/memory/pool.hpp"
 #include "hypervisor/kernel/panic/panic.hpp"
 #include "hypervisor/kernel/partition/partition.hpp"
@@ -17,8 +18,8 @@ namespace hv {
 namespace {
 
 constexpr std::uint64_t io_permission_frames = 3, msr_permission_frames = 2;
-// The hypervisor's tables besides those of a CPU: root, two levels and last-level tables for image and pool, two levels
-// for the CPUs' areas and the APIC page; some more where the pool lies in several pieces.
+// The hypervisor's tables besides those of a CPU and the pool's last-level tables: root, two levels for the image, for the
+// pool and for the CPUs' areas, the image's last-level tables, two for each device's page (APIC, HPET, I/O APIC, watchdog).
 constexpr std::uint64_t own_table_frames = 24;
 // Stacks and their table, window tables, Cpu, host save area, host VMCB.
 constexpr std::uint64_t cpu_frames = stack_pages + 1 + window_count + frames_for<Cpu>() + 2;
@@ -31,7 +32,7 @@ constinit memory::Run image_run{};
 
 plan::Machine described_machine() {
     Machine& m = machine_in_making();
-    const boot::Topology topology = boot::topology();
+    const plan::Topology topology = plan::topology(cpu::cpuid);
     cpu_list.clear();
     for (const acpi::Cpu& cpu : m.acpi.cpus) {
         const auto [package, core, thread] = topology.place(cpu.apic_id);
@@ -45,13 +46,10 @@ plan::Machine described_machine() {
         (void)section_list.push_back({section.type, section.partition, section.offset, section.size});
         (void)m.sections.push_back({section.offset, section.size});
     }
-    image_run = {image_extent().base, image_extent().bytes};
-    return {.map = &found().map,
-            .cpus = cpu_list.view(),
-            .reserved = {&image_run, 1},
-            .bundle_base = found().boot.module.base,
-            .bundle_bytes = found().boot.module.bytes,
-            .sections = section_list.view()};
+    plan::Machine described = described_hardware();
+    described.cpus = cpu_list.view();
+    described.sections = section_list.view();
+    return described;
 }
 
 plan::Options options() {
@@ -62,16 +60,6 @@ plan::Options options() {
             .frames_per_cpu = cpu_frames,
             .frames_per_partition = frames_for<Partition>(),
             .frames_per_vcpu = frames_for<Vcpu>() + 1};
-}
-
-[[noreturn]] void refuse(const plan::Issue& issue) {
-    LogLine line;
-    line << "this machine cannot run the plan: " << plan::describe(issue.error);
-    if (issue.partition < machine().plan->partition_count())
-        line << ", partition '" << machine().plan->partition_name(issue.partition) << '\'';
-    if (issue.needed != 0 || issue.available != 0)
-        line << " (needed " << issue.needed << ", available " << issue.available << ')';
-    refuse_with(line.view());
 }
 
 template <typename T> T expect_tables(base::Result<T, paging::Error> result) {
@@ -185,6 +173,34 @@ void make_permission_maps() {
 }
 
 } // namespace
+
+void refuse(const plan::Issue& issue) {
+    const Machine& m = machine();
+    LogLine line;
+    line << "this machine cannot run the plan: " << plan::describe(issue.error);
+    if (m.plan && issue.partition < m.plan->partition_count())
+        line << ", partition '" << m.plan->partition_name(issue.partition) << '\'';
+    if (issue.error == plan::Error::device_in_memory || issue.error == plan::Error::device_overlap)
+        line << " (at " << base::hex(issue.needed) << ')';
+    else if (issue.needed != 0 || issue.available != 0)
+        line << " (needed " << issue.needed << ", available " << issue.available << ')';
+    if (issue.error == plan::Error::not_enough_cpus && m.acpi.cpus_left_out != 0)
+        line << "; too many CPUs: " << m.acpi.cpus_left_out << " behind the first " << acpi::max_cpus
+             << " are left out";
+    refuse_with(line.view());
+}
+
+plan::Machine described_hardware() {
+    image_run = {image_extent().base, image_extent().bytes};
+    return {.map = &found().map,
+            .pool_end = early_map_end(),
+            .cpus = {},
+            .reserved = {&image_run, 1},
+            .bundle_base = found().boot.module.base,
+            .bundle_bytes = found().boot.module.bytes,
+            .sections = {},
+            .devices = found().devices.view()};
+}
 
 void bind_plan() {
     Machine& m = machine_in_making();

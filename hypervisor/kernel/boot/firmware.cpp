@@ -5,6 +5,7 @@
 #include "arch/x86_64/cpu/instructions.hpp"
 #include "arch/x86_64/cpu/ports.hpp"
 #include "drivers/clock/clock.hpp"
+#include "drivers/clock/measure.hpp"
 #include "drivers/power/power.hpp"
 #include "hypervisor/kernel/dma/start.hpp"
 #include "hypervisor/kernel/memory/address_space.hpp"
@@ -76,14 +77,66 @@ void mask_interrupt_controllers() {
     }
 }
 
-// A third of a millisecond by whichever timer answers; nanoseconds, or nothing.
-std::optional<std::uint64_t> reference_wait() {
-    constexpr std::uint32_t microseconds = 333;
-    const std::uint64_t hpet = machine().acpi.hpet;
-    if (hpet != 0 && early_mapped(hpet, base::page_size))
-        if (const auto waited = drivers::Hpet{cpu::Registers{base::VirtAddr{hpet}}}.wait(microseconds))
-            return waited;
-    return drivers::Pit{ports}.wait(microseconds);
+// Everything whose registers are used sooner or later. What an I/O APIC or a unit has behind its first page is no device's
+// that is used. Firmware's second I/O APIC may share a page with the first of its bridge: 64 bytes each.
+void list_devices() {
+    constexpr std::uint64_t io_apic_bytes = 64;
+    const Machine& m = machine();
+    const auto add = [](std::uint64_t base, std::uint64_t bytes) {
+        base::expects(found().devices.push_back({base, bytes}), "devices: room for every table's");
+    };
+    add(apic::register_page().value(), base::page_size);
+    if (m.acpi.hpet != 0)
+        add(m.acpi.hpet, base::page_size);
+    for (const acpi::IoApic& controller : m.acpi.io_apics)
+        add(controller.address, controller.gsi_base == 0 ? base::page_size : io_apic_bytes);
+    for (const std::uint64_t unit : m.acpi.remapping.units)
+        add(unit, base::page_size);
+}
+
+// Boards have been seen whose ECAM is said to reach over the local APIC: such a one is not used.
+void switch_virtual_functions_off() {
+    constexpr std::uint64_t bus_bytes = 1u << 20;
+    auto& devices = found().devices;
+    const acpi::Ecam ecam = machine().acpi.ecam;
+    const memory::Run registers{ecam.base, (ecam.last_bus + 1u) * bus_bytes};
+    if (ecam.base == 0 || !early_mapped(registers.base, registers.bytes) || !devices.push_back(registers))
+        return;
+    if (plan::check_devices(described_hardware()).ok()) {
+        dma::virtual_functions_off(ecam);
+        return;
+    }
+    devices.erase(devices.size() - 1);
+    console::log("firmware says that PCI's configuration lies over other devices: virtual functions are not "
+                 "looked for");
+}
+
+struct Measured {
+    std::optional<drivers::Rates> rates;
+    std::string_view by;
+};
+
+// By the first clock that runs.
+Measured measured_rates() {
+    const acpi::Tables& tables = machine().acpi;
+    const auto by = [](const auto& counter) {
+        return drivers::measure(counter, cpu::rdtsc, apic::start_timer, apic::timer_counts);
+    };
+    if (const auto stated = drivers::stated_rates(cpu::cpuid))
+        return {stated, "CPUID"};
+    if (tables.hpet != 0 && early_mapped(tables.hpet, base::page_size)) {
+        const drivers::Hpet hpet{cpu::Registers{base::VirtAddr{tables.hpet}}};
+        hpet.run();
+        if (const auto rates = by(hpet))
+            return {rates, "the HPET"};
+    }
+    if (tables.fadt && tables.fadt->timer)
+        if (const auto rates =
+                by(drivers::PmTimer{ports, *tables.fadt->timer, tables.fadt->timer_has_32_bits}))
+            return {rates, "the PM timer"};
+    drivers::Pit pit{ports};
+    pit.run();
+    return {by(pit), "the PIT"};
 }
 
 } // namespace
@@ -109,33 +162,31 @@ void read_tables() {
     if (rsdp == 0)
         rsdp = acpi::find_rsdp(early_memory()).value_or(0);
     if (const auto parsed = acpi::parse(early_memory(), rsdp, m.acpi); !parsed.ok())
-        refuse_to_start("firmware: ", parsed.error() == acpi::Error::bad_remapping
-                                          ? "its table of IOMMUs (DMAR or IVRS) is damaged"
-                                          : "its ACPI tables are missing or damaged (no RSDP, MADT or CPU)");
+        refuse_to_start("firmware: ", acpi::describe(parsed.error()));
+    apic::adopt();
+    if (m.acpi.remapping.x2apic_opt_out)
+        apic::leave_x2apic_alone();
+    list_devices();
+    if (const auto good = plan::check_devices(described_hardware()); !good.ok())
+        refuse(good.error());
     mask_interrupt_controllers();
+    switch_virtual_functions_off();
 }
 
 void measure_clocks() {
     Times& times = machine_in_making().times;
-    apic::adopt();
-    // What holds this CPU up between two readings (SMM, an emulator's host) only ever makes it look faster.
-    constexpr unsigned tries = 3;
-    for (unsigned i = 0; i < tries; ++i) {
-        std::uint64_t start = 0, end = 0;
-        std::optional<std::uint64_t> nanoseconds;
-        const std::uint64_t counts = apic::timer_counts_during([&] {
-            start = cpu::rdtsc();
-            nanoseconds = reference_wait();
-            end = cpu::rdtsc();
-        });
-        if (!nanoseconds || *nanoseconds == 0)
-            break;
-        const std::uint64_t hz = (end - start) * 1'000'000'000 / *nanoseconds;
-        if (times.tsc_hz == 0 || hz < times.tsc_hz) {
-            times.tsc_hz = hz;
-            times.apic_timer_hz = counts * 1'000'000'000 / *nanoseconds;
-        }
-    }
+    const auto [rates, by] = measured_rates();
+    if (!rates || rates->tsc_hz < 1'000'000 || rates->timer_hz == 0)
+        refuse_to_start(
+            "this machine has no clock that runs: CPUID names no frequency, and neither HPET, PM timer "
+            "nor PIT counts");
+    times.tsc_hz = rates->tsc_hz;
+    times.apic_timer_hz = rates->timer_hz;
+    LogLine line;
+    line << "TSC: " << times.tsc_hz << " Hz by " << by;
+    if (rates->error_ppm != 0)
+        line << ", at most " << rates->error_ppm << " ppm off";
+    console::log(line.view());
     if (const auto seconds = drivers::cmos_time(ports)) {
         times.wall_tsc = cpu::rdtsc();
         times.wall_ns = *seconds * 1'000'000'000;

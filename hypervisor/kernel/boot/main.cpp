@@ -19,6 +19,7 @@
 #include "hypervisor/kernel/partition/partition.hpp"
 #include "hypervisor/kernel/run/leave_boot.hpp"
 #include "hypervisor/kernel/time/sleep.hpp"
+#include "hypervisor/kernel/time/tsc.hpp"
 #include "partitions/abi/hypercall.h"
 
 #include <algorithm>
@@ -134,6 +135,8 @@ void run_cpu(void* argument) {
     if (cpu.index != 0)
         set_up(cpu);
     cpu.online.store(true, std::memory_order_seq_cst);
+    if (cpu.index != 0)
+        tsc::answer();
     start_machine_checks(); // reports what is left over, which takes longer than a start may
     meet(cpu);
     leave_boot(cpu);
@@ -153,12 +156,13 @@ void start_other_cpus(base::PhysAddr space) {
             continue;
         const boot::Start start{cpu, stack_top(cpu->index, main_stack), run_cpu, space.value()};
         for (unsigned i = 0; i < tries && !cpu->online.load(std::memory_order_acquire); ++i) {
-            boot::start_processor(page, cpu->apic_id, start, i > 0);
+            boot::start_processor(page, cpu->apic_id, start, i > 0, m.times.tsc_hz);
             for (unsigned poll = 0; poll < polls && !cpu->online.load(std::memory_order_acquire); ++poll)
                 cpu::pause();
         }
         if (!cpu->online.load(std::memory_order_acquire))
             refuse_to_start("the CPU with APIC ID ", cpu->apic_id, " does not start");
+        tsc::compare(*cpu);
     }
     apic::reset();
     boot::erase_trampoline(page);

@@ -19,6 +19,8 @@ namespace hv {
 struct Found {
     loader::BootRecord boot;
     memory::Runs map; // usable memory
+    // Registers that the hypervisor may use, checked (plan::check_devices).
+    base::FixedVector<memory::Run, acpi::max_io_apics + acpi::max_units + 3> devices;
     crypto::Sha256Engine hash_engine = crypto::Sha256Engine::portable;
     std::optional<bundle::HeaderBuffer> header;
     std::optional<bundle::Contents> contents;
@@ -30,9 +32,9 @@ struct Found {
 
 // The first act: no device may write memory any more. Then the boot record and the memory map, or a refusal.
 void take_over(std::uint32_t protocol, std::uint32_t information);
-// ACPI tables; interrupt controllers masked. Refuses a machine that describes no CPU.
+// ACPI tables; interrupt controllers masked. Refuses a machine that describes no CPU or puts devices into memory.
 void read_tables();
-// TSC and APIC timer frequencies, wall clock.
+// TSC and APIC timer frequencies, wall clock. Refuses a machine without any clock that runs.
 void measure_clocks();
 
 // trust.cpp: nothing runs unverified; the boot CPU verifies header and table, every CPU its share of the payloads, and all
@@ -48,6 +50,10 @@ void verify_header_and_plan();
 
 // binding.cpp: the plan on this machine, and everything the hypervisor allocates.
 
+// Refuses the machine; the reason with its numbers.
+[[noreturn]] void refuse(const plan::Issue& issue);
+// The parts of the machine that do not come from the plan or the bundle's table.
+[[nodiscard]] plan::Machine described_hardware();
 // Chooses frames and CPUs (core/plan), or refuses the machine naming what is missing.
 void bind_plan();
 // CPU, partition and vCPU objects, second-stage tables, permission maps, the hypervisor's own tables; seals the pool.

@@ -52,6 +52,10 @@ void bus_masters_off() {
     masters_found = drivers::PciConfiguration{cpu::Ports{}}.bus_masters_off();
 }
 
+void virtual_functions_off(const acpi::Ecam& ecam) {
+    masters_found += drivers::virtual_functions_off(cpu::Registers{base::VirtAddr{ecam.base}}, ecam.last_bus);
+}
+
 std::uint64_t frames_needed() {
     return unit_count() == 0 ? 0 : table_frames() + frames_a_unit * unit_count();
 }
@@ -60,8 +64,10 @@ void deny_everything(memory::FramePool& pool, std::uint32_t nmi_apic_id) {
     LogLine line;
     line << "DMA: " << masters_found << " bus masters switched off; ";
     if (unit_count() == 0) {
-        console::log(
-            (line << "no IOMMU on this machine: a device that ignores that switch is not stopped").view());
+        line << (remapping().switched_off ? "VT-d is switched off in the firmware's setup"
+                                          : "no IOMMU on this machine")
+             << ": a device that ignores that switch is not stopped";
+        console::log(line.view());
         return;
     }
     if (base::weak(base::Weakness::dma_open))

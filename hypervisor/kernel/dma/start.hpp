@@ -6,12 +6,15 @@
 //             I2  nothing of ours ever makes a device's entry present
 #pragma once
 
+#include "hypervisor/core/acpi/tables.hpp"
 #include "hypervisor/kernel/memory/address_space.hpp"
 
 namespace hv::dma {
 
 // The very first act: no function may start DMA or forward it.
 void bus_masters_off();
+// Likewise the functions that only SR-IOV knows; the registers are checked (plan::check_devices) and early mapped.
+void virtual_functions_off(const acpi::Ecam& ecam);
 
 // Frames of the pool that tables, queues and the registers' mappings take on this machine.
 [[nodiscard]] std::uint64_t frames_needed();

@@ -8,9 +8,12 @@ extern "C" const std::uint32_t early_map_gigabytes;
 
 namespace hv {
 
-// Whether the early tables map these bytes (one to one).
+// The early tables map everything below, one to one.
+[[nodiscard]] inline std::uint64_t early_map_end() {
+    return std::uint64_t{early_map_gigabytes} << 30;
+}
 [[nodiscard]] inline bool early_mapped(std::uint64_t address, std::uint64_t bytes) {
-    return bytes::lies_within(address, bytes, std::uint64_t{early_map_gigabytes} << 30);
+    return bytes::lies_within(address, bytes, early_map_end());
 }
 
 } // namespace hv

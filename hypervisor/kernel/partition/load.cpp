@@ -70,19 +70,13 @@ std::span<const std::byte> SectionView::operator()(std::uint64_t offset, std::si
     return window_->bytes();
 }
 
-void clear_memory(const Partition& partition, bool scrub) {
+void clear_memory(const Partition& partition) {
     for (std::uint32_t i = 0; i < partition.plan.region_count; ++i) {
         const plan::Region& region = partition.plan.regions[i];
         if (region.kind != plan::RegionKind::ram)
             continue;
-        const bool all =
-            each_guest_piece(WindowSide::target, partition.index, base::GuestPhysAddr{region.gpa},
-                             region.bytes, true, [scrub](std::span<std::byte> piece) {
-                                 if (scrub)
-                                     cpu::scrub(piece);
-                                 else
-                                     std::memset(piece.data(), 0, piece.size());
-                             });
+        const bool all = each_guest_piece(WindowSide::target, partition.index,
+                                          base::GuestPhysAddr{region.gpa}, region.bytes, true, cpu::scrub);
         base::expects(all, "clear_memory: a region of the plan is not bound");
     }
 }

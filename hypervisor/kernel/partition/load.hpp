@@ -25,8 +25,8 @@ private:
     mutable std::optional<Window> window_; // of the piece last asked for
 };
 
-// All of a partition's RAM becomes zero: past the caches (`scrub`), or plainly where no other owner was before.
-void clear_memory(const Partition& partition, bool scrub);
+// All of a partition's RAM becomes zero, past the caches.
+void clear_memory(const Partition& partition);
 
 // What the plan says it finds at its start, and in the boot page what only the running hypervisor knows.
 void load_payload(const Partition& partition);

@@ -122,7 +122,7 @@ void begin_generation(Partition& partition) {
     partition.output.first_output_tsc.store(0, std::memory_order_relaxed);
     partition.ending = {};
     if (partition.policy.generation == 1)
-        clear_memory(partition, false);
+        clear_memory(partition);
     load_payload(partition);
     partition.started_tsc = cpu::rdtsc();
     console::audit_event(partition.policy.generation == 1 ? "start" : "restart", [&](audit::Record& record) {
@@ -148,7 +148,7 @@ bool end_generation(Partition& partition) {
     step(partition, PartitionState::detached);
     step(partition, PartitionState::drained);
     if (!base::weak(base::Weakness::keep_memory))
-        clear_memory(partition, true);
+        clear_memory(partition);
     step(partition, PartitionState::scrubbed);
     reset_vcpu(partition.primary());
     wait_for_siblings(partition);

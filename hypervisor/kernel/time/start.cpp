@@ -25,9 +25,8 @@ base::Status<paging::Error> start(AddressSpace& space) {
     if (!m.plan->needs_time())
         return base::success;
     const auto* const io_apic = std::ranges::find(m.acpi.io_apics, 0u, &acpi::IoApic::gsi_base);
-    if (io_apic == m.acpi.io_apics.end() || m.times.tsc_hz < 1000 ||
-        !early_mapped(io_apic->address, base::page_size))
-        refuse_to_start(needed, " has no I/O APIC or no timer that runs");
+    if (io_apic == m.acpi.io_apics.end() || !early_mapped(io_apic->address, base::page_size))
+        refuse_to_start(needed, " has no I/O APIC");
     source.cpu = m.cpus[m.bound.time_cpu()];
     const auto route = dma::nmi_redirection(io_apic->id, source.cpu->apic_id);
     if (!route)
@@ -42,6 +41,8 @@ base::Status<paging::Error> start(AddressSpace& space) {
         CAISSON_TRY(space.add_device(base::PhysAddr{source.hpet_page}, base::page_size));
     } else {
         source.hpet_page = 0;
+        if (!Pit{ports}.counts())
+            refuse_to_start(needed, " has neither an HPET that reaches an I/O APIC nor a PIT that counts");
     }
     source.io_apic_page = io_apic->address;
     CAISSON_TRY(space.add_device(base::PhysAddr{source.io_apic_page}, base::page_size));
