@@ -47,8 +47,6 @@ EXCEPTIONS = {
     ("image-tools/", "partitions/unikernel/fs/erofs/"),
     # One definition of the ELF structures, for the reader of kernels and the loader of programs.
     ("image-tools/", "partitions/unikernel/exec/elf_format.hpp"),
-    # A range of memory shows a node of the file systems, until ranges know only memory objects.
-    ("partitions/unikernel/mm/", "partitions/unikernel/fs/"),
 }
 # hypervisor/kernel's folders from the lowest floor up: one may include itself and what lies below it. Files beside the
 # folders (what boot found out, random bytes) are the ground.

@@ -133,8 +133,7 @@ Status map_program(mm::AddressSpace& space, const FileProgram& program, std::uin
     return base::success;
 }
 
-void choose_layout(Process& process, std::uint64_t stack_bytes) {
-    mm::AddressSpace& space = process.space;
+void choose_layout(const Process& process, mm::AddressSpace& space, std::uint64_t stack_bytes) {
     const std::uint64_t limit =
         std::clamp(process.limits[static_cast<unsigned>(Resource::stack)].soft, stack_bytes, stack_limit_max);
     space.stack_top = mm::user_end - machine::random_below(stack_random_pages) * base::page_size;
@@ -172,18 +171,41 @@ Status map_stack(mm::AddressSpace& space, std::uint64_t bytes, bool executable) 
     return space.map(stack).ok() ? Status{base::success} : Status{base::Failure{Errno::nomem}};
 }
 
+// As whom the program runs.
+struct Identity {
+    fs::Credentials who;
+    bool secure = false; // it gained an identity: AT_SECURE
+};
+
+// With the set-user-ID and set-group-ID bits of the file.
+Identity identity_for(const Process& process, const fs::Node& file) {
+    Identity identity{process.context.credentials};
+    fs::Credentials& who = identity.who;
+    if (!process.no_new_privileges) {
+        if ((file.mode & fs::mode::set_user) != 0)
+            who.effective_user = file.user;
+        if ((file.mode & (fs::mode::set_group | 010)) == (fs::mode::set_group | 010))
+            who.effective_group = file.group;
+    }
+    who.saved_user = who.effective_user;
+    who.saved_group = who.effective_group;
+    identity.secure = who.effective_user != who.real_user || who.effective_group != who.real_group;
+    return identity;
+}
+
 struct Loaded {
     std::uint64_t start = 0; // first instruction
     std::uint64_t stack = 0;
 };
 
-[[gnu::noinline]] Result<Loaded> load(Process& process, const FileProgram& main,
-                                      const FileProgram* interpreter, std::string_view path,
-                                      const ProgramStrings& strings, bool secure) {
-    mm::AddressSpace& space = process.space;
+// Everything the program starts with, in a space that is not in use yet.
+[[gnu::noinline]] Result<Loaded> load(const Process& process, mm::AddressSpace& space,
+                                      const FileProgram& main, const FileProgram* interpreter,
+                                      std::string_view path, const ProgramStrings& strings,
+                                      const Identity& identity) {
     const std::uint64_t stack_bytes =
         *base::round_up(strings.bytes().size() + stack_first_bytes, base::page_size);
-    choose_layout(process, stack_bytes);
+    choose_layout(process, space, stack_bytes);
     const Program& program = main.program;
     std::uint64_t bias = 0;
     if (program.position_independent) {
@@ -213,23 +235,9 @@ struct Loaded {
     plan.entry = program.entry + bias;
     plan.interpreter_base = interpreter_base;
     plan.path = path;
-    plan.secure = secure;
-    result.stack = CAISSON_TRY(build_stack(process, strings, plan));
+    plan.secure = identity.secure;
+    result.stack = CAISSON_TRY(build_stack(space, identity.who, strings, plan));
     return result;
-}
-
-// Set-user-ID and set-group-ID bits of the file; true when the program gained an identity.
-bool take_identity(Process& process, const fs::Node& file) {
-    fs::Credentials& who = process.context.credentials;
-    if (!process.no_new_privileges) {
-        if ((file.mode & fs::mode::set_user) != 0)
-            who.effective_user = file.user;
-        if ((file.mode & (fs::mode::set_group | 010)) == (fs::mode::set_group | 010))
-            who.effective_group = file.group;
-    }
-    who.saved_user = who.effective_user;
-    who.saved_group = who.effective_group;
-    return who.effective_user != who.real_user || who.effective_group != who.real_group;
 }
 
 void name_thread(Thread& thread, std::string_view path) {
@@ -241,7 +249,7 @@ void name_thread(Thread& thread, std::string_view path) {
 } // namespace
 
 Status execute(Process& process, Thread& thread, Ref<fs::Node> file, std::string_view path,
-               ProgramStrings& strings) {
+               ProgramStrings& strings, LastMoment last_moment) {
     const FileProgram main = CAISSON_TRY(resolve(process.context, file, path, strings));
     FileProgram interpreter;
     const bool dynamic = main.program.interpreter_bytes > 0;
@@ -250,18 +258,23 @@ Status execute(Process& process, Thread& thread, Ref<fs::Node> file, std::string
         interpreter.file = found.file;
         interpreter.program = found.program;
     }
+    const Identity identity = identity_for(process, *main.file);
+    Ref<mm::AddressSpace> space{mm::AddressSpace::make()};
+    if (!space)
+        return base::Failure{Errno::nomem};
+    const Loaded loaded =
+        CAISSON_TRY(load(process, *space, main, dynamic ? &interpreter : nullptr, path, strings, identity));
+    if (last_moment != nullptr)
+        CAISSON_TRY(last_moment());
 
-    // From here on the old program is gone.
-    process.space.clear();
+    // From here on nothing can fail, and the old program is gone.
+    if (process.space && mm::active_space() == process.space.get())
+        space->activate();
+    process.space = std::move(space);
+    process.context.credentials = identity.who;
     process.files.close_marked();
     signal::reset_for_exec(thread);
-    const bool secure = take_identity(process, *main.file);
-    const auto loaded = load(process, main, dynamic ? &interpreter : nullptr, path, strings, secure);
-    if (!loaded.ok()) {
-        process.space.clear();
-        process.killed = true;
-        return base::Failure{loaded.error()};
-    }
+    const bool secure = identity.secure;
     process.executable = main.file;
     process.dumpable = !secure;
     name_thread(thread, path);
@@ -270,8 +283,8 @@ Status execute(Process& process, Thread& thread, Ref<fs::Node> file, std::string
     thread.alternate_stack = {};
     TrapFrame& frame = thread.frame();
     std::memset(&frame, 0, sizeof(frame));
-    frame.rip = loaded->start;
-    frame.rsp = loaded->stack;
+    frame.rip = loaded.start;
+    frame.rsp = loaded.stack;
     frame.rflags = rflags::interrupt | rflags::always_set;
     frame.cs = user_code_selector;
     frame.ss = user_data_selector;

@@ -39,10 +39,13 @@ private:
     unsigned arguments_ = 0, environments_ = 0;
 };
 
-// Replaces what the process runs by the file at `path`, following scripts. The current thread is its only one
-// (or the process never ran). On success `frame` starts the program. After the old program is gone an error
-// ends the process (killed); before that, errors leave it as it was: noent, acces, noexec, nomem, loop, ...
+// Called when the new program stands: ends the other threads. An error leaves everything as it was.
+using LastMoment = Status (*)();
+
+// Replaces what the process runs by the file at `path`, following scripts: the new program is built in a space
+// of its own, which then takes the old one's place. On success `frame` starts the program. An error (noent,
+// acces, noexec, nomem, loop, ...) leaves the process as it was.
 [[nodiscard]] Status execute(Process& process, Thread& thread, Ref<fs::Node> file, std::string_view path,
-                             ProgramStrings& strings);
+                             ProgramStrings& strings, LastMoment last_moment = nullptr);
 
 } // namespace uk::exec

@@ -109,11 +109,10 @@ std::uint64_t bytes_of(const char* text, unsigned count) {
 
 constexpr std::uint64_t auxiliary_entries = 21;
 
-void put_auxiliary(StackWriter& stack, const Process& process, const StackPlan& plan, std::uint64_t random,
-                   std::uint64_t platform, std::uint64_t name) {
-    const fs::Credentials& who = process.context.credentials;
-    if (process.space.vdso != 0)
-        stack.put(Auxiliary::vdso, process.space.vdso);
+void put_auxiliary(StackWriter& stack, std::uint64_t vdso, const fs::Credentials& who, const StackPlan& plan,
+                   std::uint64_t random, std::uint64_t platform, std::uint64_t name) {
+    if (vdso != 0)
+        stack.put(Auxiliary::vdso, vdso);
     stack.put(Auxiliary::minimum_signal_stack, signal::frame_bytes_max(machine::features().vector_bytes));
     stack.put(Auxiliary::hardware, machine::features().hwcap);
     stack.put(Auxiliary::page_bytes, base::page_size);
@@ -138,8 +137,8 @@ void put_auxiliary(StackWriter& stack, const Process& process, const StackPlan& 
 
 } // namespace
 
-Result<std::uint64_t> build_stack(Process& process, const ProgramStrings& strings, const StackPlan& plan) {
-    mm::AddressSpace& space = process.space;
+Result<std::uint64_t> build_stack(mm::AddressSpace& space, const fs::Credentials& who,
+                                  const ProgramStrings& strings, const StackPlan& plan) {
     StackWriter stack{space, space.stack_top - 8}; // the last word stays zero
     const std::uint64_t name = stack.push_string(plan.path);
     const std::uint64_t text = stack.push(strings.bytes().data(), strings.bytes().size());
@@ -160,7 +159,7 @@ Result<std::uint64_t> build_stack(Process& process, const ProgramStrings& string
     const std::uint64_t environment = put_pointers(stack, first, text, strings.argument_count());
     (void)put_pointers(stack, first + (environment - text), environment, strings.environment_count());
     space.auxiliary_start = stack.next_word();
-    put_auxiliary(stack, process, plan, random_at, platform, name);
+    put_auxiliary(stack, space.vdso, who, plan, random_at, platform, name);
     space.auxiliary_end = stack.next_word();
     stack.flush();
     if (!stack.good())

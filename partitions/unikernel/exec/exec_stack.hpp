@@ -16,7 +16,7 @@ struct StackPlan {
 };
 
 // Gives the stack pointer for the first instruction.
-[[nodiscard]] Result<std::uint64_t> build_stack(Process& process, const ProgramStrings& strings,
-                                                const StackPlan& plan);
+[[nodiscard]] Result<std::uint64_t> build_stack(mm::AddressSpace& space, const fs::Credentials& who,
+                                                const ProgramStrings& strings, const StackPlan& plan);
 
 } // namespace uk::exec

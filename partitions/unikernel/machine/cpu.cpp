@@ -162,11 +162,12 @@ void save_vectors(std::byte* area) {
         vector_save_fxsave(area);
 }
 
-void restore_vectors(const std::byte* area) {
-    if (found.xsave)
-        vector_restore_xsave(area);
-    else
-        vector_restore_fxsave(area);
+bool restore_vectors(const std::byte* area) {
+    const auto restore = found.xsave ? &vector_restore_xsave : &vector_restore_fxsave;
+    if (restore(area) == 0)
+        return true;
+    (void)restore(initial_vectors());
+    return false;
 }
 
 const std::byte* initial_vectors() {

@@ -34,7 +34,8 @@ void set_up_cpu();
 
 void set_kernel_stack(std::uint64_t top);
 void save_vectors(std::byte* area);
-void restore_vectors(const std::byte* area);
+// False: the area is not sound, and the state is what a program starts with.
+bool restore_vectors(const std::byte* area);
 // The state a program starts with.
 [[nodiscard]] const std::byte* initial_vectors();
 

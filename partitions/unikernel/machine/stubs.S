@@ -110,11 +110,22 @@ trap_common:
     xorl %ebp, %ebp
     call handle_user_trap
     jmp return_to_user
-1:  movq %rsp, %rdi
+1:  movq 17 * 8(%rsp), %rax             // rip
+    cmpq $user_iret, %rax
+    je bad_return
+    movq %rsp, %rdi
     call handle_kernel_trap
     pop_registers
     addq $16, %rsp
     iretq
+// The program's own values made IRETQ fault. The registers just pushed are the program's, GS is its already.
+bad_return:
+    swapgs
+    movq %rsp, %rdi
+    xorl %ebp, %ebp
+    call handle_bad_return              // the program's frame, whole again
+    movq %rax, %rsp
+    jmp return_to_user
 
 .macro trap number
 trap_\number:
@@ -302,6 +313,7 @@ call_hypervisor_intel:
 
 // Vector state: XSAVE/XRSTOR of all enabled components, or FXSAVE where there is no XSAVE.
 .globl vector_save_xsave, vector_restore_xsave, vector_save_fxsave, vector_restore_fxsave
+.globl vector_xrstor, vector_xrstor_end, vector_fxrstor, vector_fxrstor_end, vector_restore_failed
 vector_save_xsave:
     movl $-1, %eax
     movl %eax, %edx
@@ -310,13 +322,23 @@ vector_save_xsave:
 vector_restore_xsave:
     movl $-1, %eax
     movl %eax, %edx
+vector_xrstor:
     xrstor64 (%rdi)
+vector_xrstor_end:
+    xorl %eax, %eax
     ret
 vector_save_fxsave:
     fxsave64 (%rdi)
     ret
 vector_restore_fxsave:
+vector_fxrstor:
     fxrstor64 (%rdi)
+vector_fxrstor_end:
+    xorl %eax, %eax
+    ret
+// Nothing was loaded: the area is not sound.
+vector_restore_failed:
+    movl $1, %eax
     ret
 // Loads a new code segment and the data segments of the kernel's own GDT.
 .globl load_segments

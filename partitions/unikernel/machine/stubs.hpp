@@ -25,16 +25,17 @@ long call_hypervisor_amd(long number, const std::uint64_t* arguments, std::uint6
 long call_hypervisor_intel(long number, const std::uint64_t* arguments, std::uint64_t* results);
 
 void vector_save_xsave(std::byte* area);
-void vector_restore_xsave(const std::byte* area);
+long vector_restore_xsave(const std::byte* area); // 0, or 1: the area is not sound
 void vector_save_fxsave(std::byte* area);
-void vector_restore_fxsave(const std::byte* area);
+long vector_restore_fxsave(const std::byte* area);
 
 // Addresses in code, for the fault handler.
 extern const char user_copy_words[], user_copy_words_failed[], user_copy_bytes[], user_copy_bytes_failed[];
 extern const char user_clear_bytes[], user_clear_bytes_failed[];
 extern const char user_string_load[], user_string_load_end[], user_string_failed[];
 extern const char user_exchange_access[], user_exchange_access_end[], user_exchange_failed[];
-extern const char user_iret[];
+extern const char vector_xrstor[], vector_xrstor_end[], vector_fxrstor[], vector_fxrstor_end[],
+    vector_restore_failed[];
 extern const std::uint64_t trap_addresses[33];
 extern const std::uint64_t trap_spurious_address;
 

@@ -5,6 +5,7 @@
 
 #include "partitions/unikernel/machine/layout.hpp"
 #include "partitions/unikernel/mm/flush.hpp"
+#include "partitions/unikernel/mm/heap.hpp"
 
 #include <algorithm>
 
@@ -38,6 +39,23 @@ AddressSpace::~AddressSpace() {
         load_kernel_tables();
     }
     clear();
+}
+
+AddressSpace* AddressSpace::make() {
+    auto* space = mm::make<AddressSpace>();
+    if (space == nullptr || space->create().ok())
+        return space;
+    destroy(space);
+    return nullptr;
+}
+
+void retain(AddressSpace& space) {
+    ++space.references;
+}
+
+void release(AddressSpace& space) {
+    if (--space.references == 0)
+        destroy(&space);
 }
 
 Status AddressSpace::create() {

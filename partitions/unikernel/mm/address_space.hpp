@@ -61,8 +61,11 @@ struct SpaceLimits {
                   locked = ~std::uint64_t{0};
 };
 
+// Shared by the threads of a process; freed with its last Ref.
 class AddressSpace {
 public:
+    // Empty, with the kernel's half, and not yet referenced. nullptr: out of memory.
+    [[nodiscard]] static AddressSpace* make();
     AddressSpace() = default;
     AddressSpace(const AddressSpace&) = delete;
     AddressSpace& operator=(const AddressSpace&) = delete;
@@ -108,6 +111,7 @@ public:
     [[nodiscard]] std::uint64_t resident_in(const Vma& vma) const; // pages
     [[nodiscard]] std::uint64_t table_pages() const { return table_.tables(); }
 
+    std::uint32_t references = 0;
     // Where the next program puts things; set by exec before it maps.
     std::uint64_t mmap_top = 0;
     std::uint64_t break_start = 0, break_end = 0;
@@ -143,6 +147,9 @@ private:
     VmaTree ranges_{this};
     std::uint64_t resident_ = 0;
 };
+
+void retain(AddressSpace& space);
+void release(AddressSpace& space);
 
 // The address space whose tables are loaded; nullptr before the first process.
 [[nodiscard]] AddressSpace* active_space();

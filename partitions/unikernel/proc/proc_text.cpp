@@ -50,11 +50,11 @@ void put_field(TextSink& out, std::string_view name, std::uint64_t value_kib) {
 }
 
 void put_maps(const Process& process, TextSink& out, bool detailed) {
-    for (const mm::Vma& vma : process.space.ranges()) {
+    for (const mm::Vma& vma : process.space->ranges()) {
         put_range(process, vma, out);
         if (!detailed)
             continue;
-        const std::uint64_t resident = process.space.resident_in(vma) * page_kib;
+        const std::uint64_t resident = process.space->resident_in(vma) * page_kib;
         put_field(out, "Size:           ", vma.bytes() / kib);
         put_field(out, "Rss:            ", resident);
         put_field(out, "Pss:            ", resident);
@@ -69,7 +69,7 @@ void put_memory(const Process& process, std::uint64_t start, std::uint64_t end, 
     std::array<char, 128> buffer{};
     while (start < end) {
         const std::size_t part = std::min<std::uint64_t>(end - start, buffer.size());
-        if (!process.space.read_memory(start, buffer.data(), part))
+        if (!process.space->read_memory(start, buffer.data(), part))
             return;
         out << std::string_view{buffer.data(), part};
         start += part;
@@ -102,17 +102,17 @@ void put_stat(const Process& process, const Thread& thread, TextSink& out) {
     out << (nice < 0 ? " -" : " ") << static_cast<std::uint64_t>(nice < 0 ? -nice : nice);
     number(process.thread_count);
     out << " 0 0"; // itrealvalue, start time
-    number(process.space.ranges().total());
-    number(process.space.resident_pages());
+    number(process.space->ranges().total());
+    number(process.space->resident_pages());
     number(process.limits[static_cast<unsigned>(Resource::resident)].soft);
     out << " 0 0"; // code
-    number(process.space.stack_top);
+    number(process.space->stack_top);
     out << " 0 0 0 0 0 0 0 0 0 17 0 0 0 0 0 0 0 0";
-    number(process.space.break_start);
-    number(process.space.arguments_start);
-    number(process.space.arguments_end);
-    number(process.space.environment_start);
-    number(process.space.environment_end);
+    number(process.space->break_start);
+    number(process.space->arguments_start);
+    number(process.space->arguments_end);
+    number(process.space->environment_start);
+    number(process.space->environment_end);
     out << " 0\n";
 }
 
@@ -142,11 +142,11 @@ void put_status(const Process& process, const Thread& thread, TextSink& out) {
     for (const std::uint32_t group : who.groups)
         out << std::uint64_t{group} << ' ';
     out << '\n';
-    put_field(out, "VmPeak:\t", process.space.ranges().total() / kib);
-    put_field(out, "VmSize:\t", process.space.ranges().total() / kib);
-    put_field(out, "VmHWM:\t", process.space.resident_pages() * page_kib);
-    put_field(out, "VmRSS:\t", process.space.resident_pages() * page_kib);
-    put_field(out, "VmPTE:\t", process.space.table_pages() * page_kib);
+    put_field(out, "VmPeak:\t", process.space->ranges().total() / kib);
+    put_field(out, "VmSize:\t", process.space->ranges().total() / kib);
+    put_field(out, "VmHWM:\t", process.space->resident_pages() * page_kib);
+    put_field(out, "VmRSS:\t", process.space->resident_pages() * page_kib);
+    put_field(out, "VmPTE:\t", process.space->table_pages() * page_kib);
     line("Threads:", process.thread_count);
     set("SigPnd:", thread.pending.set());
     set("ShdPnd:", process.pending.set());
@@ -246,17 +246,17 @@ void fs::seam::proc_text(ProcText which, int, int thread_id, TextSink& out) {
     case ProcText::stat:
         return put_stat(process, thread, out);
     case ProcText::statm:
-        out << process.space.ranges().total() / base::page_size << ' ' << process.space.resident_pages()
-            << " 0 0 0 " << process.space.resident_pages() << " 0\n";
+        out << process.space->ranges().total() / base::page_size << ' ' << process.space->resident_pages()
+            << " 0 0 0 " << process.space->resident_pages() << " 0\n";
         return;
     case ProcText::status:
         return put_status(process, thread, out);
     case ProcText::command_line:
-        return put_memory(process, process.space.arguments_start, process.space.arguments_end, out);
+        return put_memory(process, process.space->arguments_start, process.space->arguments_end, out);
     case ProcText::environment:
-        return put_memory(process, process.space.environment_start, process.space.environment_end, out);
+        return put_memory(process, process.space->environment_start, process.space->environment_end, out);
     case ProcText::auxiliary_vector:
-        return put_memory(process, process.space.auxiliary_start, process.space.auxiliary_end, out);
+        return put_memory(process, process.space->auxiliary_start, process.space->auxiliary_end, out);
     case ProcText::limits:
         return put_limits(process, out);
     case ProcText::command_name:

@@ -40,7 +40,7 @@ void release_mutex(std::uint64_t entry, std::int64_t offset, int owner) {
         seen != *value)
         return;
     if ((*value & waiters) != 0)
-        (void)sched::futex_wake(word, 1, sched::match_any);
+        (void)sched::futex_wake({word}, 1, sched::match_any);
 }
 
 // Bounded, because the list is the program's.
@@ -74,7 +74,7 @@ void end_thread(int status) {
     if (thread.clear_child_tid != 0) {
         const mm::UserAddress word{thread.clear_child_tid};
         if (mm::write_user(word, std::uint32_t{0}).ok())
-            (void)sched::futex_wake(word, 1, sched::match_any);
+            (void)sched::futex_wake({word}, 1, sched::match_any);
     }
     for (Thread** link = &process.threads; *link != nullptr; link = &(*link)->next_in_process)
         if (*link == &thread) {

@@ -15,16 +15,32 @@ FutexTable table;
 // On the sleeping thread's kernel stack.
 struct Sleeper : FutexWaiter {
     WaitQueue queue;
+    Ref<fs::Node> object; // so that no other comes to lie where the key says
 };
+
+Result<FutexKey> key_of(FutexWord word, Ref<fs::Node>* hold = nullptr) {
+    const mm::AddressSpace& space = *current_process().space;
+    if (!word.is_private) {
+        const mm::Vma* vma = space.ranges().find(word.address.value());
+        if (vma == nullptr || vma->protection == 0)
+            return base::Failure{Errno::fault};
+        if (vma->shared) {
+            if (hold != nullptr)
+                *hold = Ref<fs::Node>{vma->node};
+            return FutexKey{vma->node, vma->offset_of(word.address.value())};
+        }
+    }
+    return FutexKey{&space, word.address.value()};
+}
 
 } // namespace
 
-Status futex_wait(mm::UserAddress word, std::uint32_t expected, std::uint32_t bits, Deadline deadline) {
-    const auto value = CAISSON_TRY(mm::read_user<std::uint32_t>(word));
+Status futex_wait(FutexWord word, std::uint32_t expected, std::uint32_t bits, Deadline deadline) {
+    const auto value = CAISSON_TRY(mm::read_user<std::uint32_t>(word.address));
     if (value != expected)
         return base::Failure{Errno::again};
     Sleeper sleeper;
-    sleeper.key = word.value();
+    sleeper.key = CAISSON_TRY(key_of(word, &sleeper.object));
     sleeper.bits = bits;
     sleeper.wake = [](FutexWaiter& waiter) { static_cast<Sleeper&>(waiter).queue.wake_all(); };
     table.add(sleeper);
@@ -40,12 +56,12 @@ Status futex_wait(mm::UserAddress word, std::uint32_t expected, std::uint32_t bi
     return base::success;
 }
 
-unsigned futex_wake(mm::UserAddress word, unsigned count, std::uint32_t bits) {
-    return table.wake(word.value(), count, bits);
+Result<unsigned> futex_wake(FutexWord word, unsigned count, std::uint32_t bits) {
+    return table.wake(CAISSON_TRY(key_of(word)), count, bits);
 }
 
-unsigned futex_requeue(mm::UserAddress from, mm::UserAddress to, unsigned count) {
-    return table.requeue(from.value(), to.value(), count);
+Result<unsigned> futex_requeue(FutexWord from, FutexWord to, unsigned count) {
+    return table.requeue(CAISSON_TRY(key_of(from)), CAISSON_TRY(key_of(to)), count);
 }
 
 } // namespace uk::sched

@@ -10,10 +10,18 @@
 
 namespace uk::sched {
 
+// A word of the current process. FUTEX_PRIVATE_FLAG promises that no other process uses it; without it, a word
+// in shared memory is the same at every address that shows it.
+struct FutexWord {
+    mm::UserAddress address;
+    bool is_private = false;
+};
+
 // Sleeps if the word is `expected`. Errors: again (it is not), fault, timedout, restart_sys.
-[[nodiscard]] Status futex_wait(mm::UserAddress word, std::uint32_t expected, std::uint32_t bits,
+[[nodiscard]] Status futex_wait(FutexWord word, std::uint32_t expected, std::uint32_t bits,
                                 Deadline deadline);
-unsigned futex_wake(mm::UserAddress word, unsigned count, std::uint32_t bits);
-unsigned futex_requeue(mm::UserAddress from, mm::UserAddress to, unsigned count);
+// How many were woken, or moved. fault: nothing is mapped at a word that is not private.
+[[nodiscard]] Result<unsigned> futex_wake(FutexWord word, unsigned count, std::uint32_t bits);
+[[nodiscard]] Result<unsigned> futex_requeue(FutexWord from, FutexWord to, unsigned count);
 
 } // namespace uk::sched

@@ -2,11 +2,14 @@
 // partitions/unikernel/sched/futex_table.cpp - see futex_table.hpp.
 #include "partitions/unikernel/sched/futex_table.hpp"
 
+#include <bit>
+
 namespace uk::sched {
 
-FutexTable::Bucket& FutexTable::bucket_of(std::uint64_t key) {
+FutexTable::Bucket& FutexTable::bucket_of(FutexKey key) {
     // Multiplicative hashing; words are 4-byte aligned, so the low bits say little.
-    return buckets_[(key >> 2) * 0x9E3779B97F4A7C15 >> 58];
+    return buckets_[((key.offset >> 2) + std::bit_cast<std::uint64_t>(key.object)) * 0x9E3779B97F4A7C15 >>
+                    58];
 }
 
 void FutexTable::add(FutexWaiter& waiter) {
@@ -30,7 +33,7 @@ void FutexTable::remove(FutexWaiter& waiter) {
     waiter.queued = false;
 }
 
-unsigned FutexTable::wake(std::uint64_t key, unsigned count, std::uint32_t bits) {
+unsigned FutexTable::wake(FutexKey key, unsigned count, std::uint32_t bits) {
     unsigned woken = 0;
     FutexWaiter* next = nullptr;
     for (FutexWaiter* waiter = bucket_of(key).first; waiter != nullptr && woken < count; waiter = next) {
@@ -44,7 +47,7 @@ unsigned FutexTable::wake(std::uint64_t key, unsigned count, std::uint32_t bits)
     return woken;
 }
 
-unsigned FutexTable::requeue(std::uint64_t from, std::uint64_t to, unsigned count) {
+unsigned FutexTable::requeue(FutexKey from, FutexKey to, unsigned count) {
     unsigned moved = 0;
     FutexWaiter* next = nullptr;
     for (FutexWaiter* waiter = bucket_of(from).first; waiter != nullptr && moved < count; waiter = next) {

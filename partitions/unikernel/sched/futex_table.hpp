@@ -12,8 +12,16 @@ namespace uk::sched {
 
 inline constexpr std::uint32_t match_any = 0xFFFFFFFF; // FUTEX_BITSET_MATCH_ANY
 
+// A word of shared memory is told by the object and the place in it, others by their address space and
+// address.
+struct FutexKey {
+    const void* object = nullptr;
+    std::uint64_t offset = 0;
+    [[nodiscard]] bool operator==(const FutexKey&) const = default;
+};
+
 struct FutexWaiter {
-    std::uint64_t key = 0;
+    FutexKey key;
     std::uint32_t bits = match_any;
     FutexWaiter* next = nullptr;
     FutexWaiter* previous = nullptr;
@@ -26,9 +34,9 @@ public:
     void add(FutexWaiter& waiter);
     void remove(FutexWaiter& waiter); // nothing where it is on no list
     // Wakes up to `count` waiters of `key` whose bits meet `bits`; gives how many.
-    unsigned wake(std::uint64_t key, unsigned count, std::uint32_t bits);
+    unsigned wake(FutexKey key, unsigned count, std::uint32_t bits);
     // Moves up to `count` waiters from one word to another, behind those that wait there; gives how many.
-    unsigned requeue(std::uint64_t from, std::uint64_t to, unsigned count);
+    unsigned requeue(FutexKey from, FutexKey to, unsigned count);
 
 private:
     static constexpr std::size_t bucket_count = 64;
@@ -36,7 +44,7 @@ private:
         FutexWaiter* first = nullptr;
         FutexWaiter* last = nullptr;
     };
-    [[nodiscard]] Bucket& bucket_of(std::uint64_t key);
+    [[nodiscard]] Bucket& bucket_of(FutexKey key);
 
     std::array<Bucket, bucket_count> buckets_{};
 };

@@ -13,13 +13,17 @@ namespace {
 using namespace uk;
 using namespace uk::sched;
 
+FutexKey word(std::uint64_t offset, const void* object = nullptr) {
+    return {object, offset};
+}
+
 std::vector<FutexWaiter*> woken;
 
 struct FutexTest : testing::Test {
     void SetUp() override {
         woken.clear();
         for (FutexWaiter& waiter : waiters) {
-            waiter.key = 0x1000;
+            waiter.key = word(0x1000);
             waiter.wake = [](FutexWaiter& who) { woken.push_back(&who); };
         }
     }
@@ -28,13 +32,13 @@ struct FutexTest : testing::Test {
 };
 
 TEST_F(FutexTest, WakesInOrderAndOnlyItsWord) {
-    waiters[1].key = 0x2000;
+    waiters[1].key = word(0x2000);
     for (FutexWaiter& waiter : waiters)
         table.add(waiter);
-    EXPECT_EQ(table.wake(0x1000, 2, match_any), 2u);
+    EXPECT_EQ(table.wake(word(0x1000), 2, match_any), 2u);
     EXPECT_EQ(woken, (std::vector<FutexWaiter*>{&waiters[0], &waiters[2]}));
-    EXPECT_EQ(table.wake(0x3000, 9, match_any), 0u);
-    EXPECT_EQ(table.wake(0x1000, 9, match_any), 1u);
+    EXPECT_EQ(table.wake(word(0x3000), 9, match_any), 0u);
+    EXPECT_EQ(table.wake(word(0x1000), 9, match_any), 1u);
     EXPECT_TRUE(waiters[1].queued);
 }
 
@@ -43,21 +47,21 @@ TEST_F(FutexTest, BitsMustMeet) {
     waiters[1].bits = 2;
     table.add(waiters[0]);
     table.add(waiters[1]);
-    EXPECT_EQ(table.wake(0x1000, 9, 2), 1u);
+    EXPECT_EQ(table.wake(word(0x1000), 9, 2), 1u);
     EXPECT_EQ(woken.front(), &waiters[1]);
 }
 
 TEST_F(FutexTest, RequeueMovesBehindThoseThatWait) {
-    waiters[3].key = 0x5000;
+    waiters[3].key = word(0x5000);
     for (FutexWaiter& waiter : waiters)
         table.add(waiter);
-    EXPECT_EQ(table.requeue(0x1000, 0x5000, 2), 2u);
-    EXPECT_EQ(table.wake(0x5000, 9, match_any), 3u);
+    EXPECT_EQ(table.requeue(word(0x1000), word(0x5000), 2), 2u);
+    EXPECT_EQ(table.wake(word(0x5000), 9, match_any), 3u);
     EXPECT_EQ(woken, (std::vector<FutexWaiter*>{&waiters[3], &waiters[0], &waiters[1]}));
-    EXPECT_EQ(table.requeue(0x1000, 0x1000, 9), 1u);
+    EXPECT_EQ(table.requeue(word(0x1000), word(0x1000), 9), 1u);
     table.remove(waiters[2]);
     table.remove(waiters[2]);
-    EXPECT_EQ(table.wake(0x1000, 9, match_any), 0u);
+    EXPECT_EQ(table.wake(word(0x1000), 9, match_any), 0u);
 }
 
 TEST(Scale, DoesNotOverflowForYears) {

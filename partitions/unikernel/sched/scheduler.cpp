@@ -75,8 +75,8 @@ void become(Thread& next) {
     slice_over = false;
     machine::set_kernel_stack(next.kernel_stack_top);
     load_user_bases(next);
-    if (mm::active_space() != &next.process->space)
-        next.process->space.activate();
+    if (mm::active_space() != next.process->space.get())
+        next.process->space->activate();
     machine::restore_vectors(next.vector_state);
     next.switched_in = monotonic_ns();
 }
@@ -183,6 +183,16 @@ void note_slice_end() {
 
 void preempt_if_due() {
     if (slice_over && ready_first != nullptr)
+        yield();
+    else
+        set_slice();
+}
+
+void preemption_point() {
+    cpu::interrupts_on();
+    cpu::pause(); // STI holds interrupts off for one instruction
+    cpu::interrupts_off();
+    if (ready_first != nullptr && monotonic_ns() - running->switched_in >= slice_ns)
         yield();
     else
         set_slice();

@@ -21,7 +21,9 @@ void interrupt_sleep(Thread& thread);
 // The first thread of all: leaves the boot stack for good.
 [[noreturn]] void run_first(Thread& thread);
 
-void yield();                    // behind the others that are ready
+void yield(); // behind the others that are ready
+// Inside a long call, where nothing is half done: interrupts are taken, and others run when they are due.
+void preemption_point();
 void preempt_if_due();           // on the way to user mode
 void note_slice_end();           // the timer fired
 [[noreturn]] void end_current(); // the current thread is never run again; its memory goes

@@ -36,7 +36,7 @@ void report_place(std::string_view what, std::uint64_t address) {
     const Process& process = current_process();
     base::Text<300> line;
     line << what << ' ' << base::hex(address);
-    const mm::Vma* vma = process.space.ranges().find(address);
+    const mm::Vma* vma = process.space->ranges().find(address);
     if (vma == nullptr) {
         line << " (nothing is mapped there)";
     } else if (vma->node != nullptr) {

@@ -105,7 +105,7 @@ bool restore_from_frame(TrapFrame& frame) {
         return false;
     const VectorArea area = vector_area();
     if (saved->registers.vectors == 0) {
-        machine::restore_vectors(machine::initial_vectors());
+        (void)machine::restore_vectors(machine::initial_vectors());
     } else {
         const mm::UserAddress from{saved->registers.vectors};
         if (!mm::copy_in(thread.vector_state, from, legacy_vector_bytes).ok())
@@ -116,7 +116,8 @@ bool restore_from_frame(TrapFrame& frame) {
         if (whole && !mm::copy_in(thread.vector_state, from, area.bytes).ok())
             return false;
         sanitize_vectors(thread.vector_state, area.bytes, area.features, whole);
-        machine::restore_vectors(thread.vector_state);
+        if (!machine::restore_vectors(thread.vector_state))
+            return false;
     }
     from_user(saved->registers, frame);
     frame.vector = 0;

@@ -120,7 +120,8 @@ Process& make_process(const Startup& startup) {
         refuse(machine::failure_status, "working directory", startup.working_directory(),
                reason_of(context.error()));
     process->context = std::move(context).value();
-    if (!fs::Tree::current().open_standard(process->files).ok() || !process->space.create().ok())
+    process->space = Ref<mm::AddressSpace>{mm::AddressSpace::make()};
+    if (!fs::Tree::current().open_standard(process->files).ok() || !process->space)
         base::fail("out of memory at start", "", 0);
     return *process;
 }

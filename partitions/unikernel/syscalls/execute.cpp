@@ -56,10 +56,13 @@ Status gather(exec::ProgramStrings& strings, mm::UserAddress array, Add add, Str
     }
 }
 
-// A new program has one thread: the others end, and only then the old memory goes.
-void end_other_threads() {
+// A new program has one thread: the others end, and only then the old memory goes. again: another thread was
+// first, and ends this one.
+Status end_other_threads() {
     Thread& self = current();
     Process& process = *self.process;
+    if (self.ending)
+        return base::Failure{Errno::again};
     for (Thread* thread = process.threads; thread != nullptr; thread = thread->next_in_process)
         if (thread != &self) {
             thread->ending = true;
@@ -68,6 +71,7 @@ void end_other_threads() {
     while (process.thread_count > 1)
         sched::yield();
     self.id = process.id;
+    return base::success;
 }
 
 } // namespace
@@ -84,13 +88,7 @@ SyscallResult sys_execve(const Arguments& arguments) {
     if (path.size() >= fs::path_max)
         return base::Failure{Errno::nametoolong};
     auto file = CAISSON_TRY(fs::find_executable(process.context, *process.context.working, path));
-    end_other_threads();
-    const Status started = exec::execute(process, current(), std::move(file), path, strings);
-    if (!started.ok()) {
-        if (process.killed)
-            process::end_process_by_signal(signal::kill);
-        return base::Failure{started.error()};
-    }
+    CAISSON_TRY(exec::execute(process, current(), std::move(file), path, strings, &end_other_threads));
     sched::load_user_bases(current());
     machine::restore_vectors(current().vector_state);
     return 0;

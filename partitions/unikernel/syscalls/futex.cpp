@@ -28,7 +28,13 @@ Result<Deadline> deadline_of(const Arguments& arguments, bool absolute, bool rea
     return realtime ? realtime_to_deadline(ns) : ns;
 }
 
-SyscallResult wake_with_operation(const Arguments& arguments, mm::UserAddress first, mm::UserAddress second) {
+// As on Linux a wake wakes at least one.
+unsigned wake_count(int asked) {
+    return asked < 1 ? 1 : static_cast<unsigned>(asked);
+}
+
+SyscallResult wake_with_operation(const Arguments& arguments, sched::FutexWord first,
+                                  sched::FutexWord second) {
     const std::uint32_t encoded = arguments.word(5);
     const std::uint32_t op = encoded >> 28 & 7, compare = encoded >> 24 & 15;
     const bool shift = (encoded >> 31) != 0;
@@ -37,7 +43,7 @@ SyscallResult wake_with_operation(const Arguments& arguments, mm::UserAddress fi
     const std::int32_t against = sign_extend(encoded & 0xFFF);
     if (shift)
         operand = static_cast<std::int32_t>(std::uint32_t{1} << (operand & 31));
-    std::uint32_t old = CAISSON_TRY(mm::read_user<std::uint32_t>(second));
+    std::uint32_t old = CAISSON_TRY(mm::read_user<std::uint32_t>(second.address));
     for (std::uint32_t expected = old;; expected = old) {
         const auto value = static_cast<std::uint32_t>(operand);
         std::uint32_t updated = 0;
@@ -60,7 +66,7 @@ SyscallResult wake_with_operation(const Arguments& arguments, mm::UserAddress fi
         default:
             return base::Failure{Errno::nosys};
         }
-        if (user_compare_exchange(reinterpret_cast<std::uint32_t*>(second.value()), expected, updated,
+        if (user_compare_exchange(reinterpret_cast<std::uint32_t*>(second.address.value()), expected, updated,
                                   &old) != 0)
             return base::Failure{Errno::fault};
         if (old == expected)
@@ -71,26 +77,28 @@ SyscallResult wake_with_operation(const Arguments& arguments, mm::UserAddress fi
                           seen >= against};
     if (compare >= std::size(holds))
         return base::Failure{Errno::nosys};
-    unsigned woken = sched::futex_wake(first, arguments.word(2), sched::match_any);
+    unsigned woken =
+        CAISSON_TRY(sched::futex_wake(first, wake_count(arguments.integer(2)), sched::match_any));
     if (holds[compare])
-        woken += sched::futex_wake(second, arguments.word(3), sched::match_any);
+        woken += CAISSON_TRY(sched::futex_wake(second, wake_count(arguments.integer(3)), sched::match_any));
     return woken;
 }
 
-SyscallResult requeue(const Arguments& arguments, mm::UserAddress from, mm::UserAddress to, bool compare) {
+SyscallResult requeue(const Arguments& arguments, sched::FutexWord from, sched::FutexWord to, bool compare) {
     if (arguments.integer(2) < 0 || arguments.integer(3) < 0)
         return base::Failure{Errno::inval};
-    if (compare && CAISSON_TRY(mm::read_user<std::uint32_t>(from)) != arguments.word(5))
+    if (compare && CAISSON_TRY(mm::read_user<std::uint32_t>(from.address)) != arguments.word(5))
         return base::Failure{Errno::again};
-    const unsigned woken = sched::futex_wake(from, arguments.word(2), sched::match_any);
-    return woken + sched::futex_requeue(from, to, arguments.word(3));
+    const unsigned woken = CAISSON_TRY(sched::futex_wake(from, arguments.word(2), sched::match_any));
+    return woken + CAISSON_TRY(sched::futex_requeue(from, to, arguments.word(3)));
 }
 
 // A wait with a time-out ends with EINTR when a handler ran, and goes on to the same deadline when none did.
 SyscallResult wait_until(const signal::Restart& self) {
     const auto expected = static_cast<std::uint32_t>(self.values[1]),
                bits = static_cast<std::uint32_t>(self.values[2]);
-    const Status waited = sched::futex_wait(mm::UserAddress{self.values[0]}, expected, bits, self.deadline);
+    const Status waited = sched::futex_wait({mm::UserAddress{self.values[0]}, self.values[3] != 0}, expected,
+                                            bits, self.deadline);
     if (waited.ok())
         return 0;
     if (waited.error() != Errno::restart_sys || self.deadline == never)
@@ -104,12 +112,13 @@ SyscallResult wait_until(const signal::Restart& self) {
 SyscallResult sys_futex(const Arguments& arguments) {
     const std::uint32_t op = arguments.word(1) & ~(operation::private_flag | operation::realtime_flag);
     const bool realtime = (arguments.word(1) & operation::realtime_flag) != 0;
-    const mm::UserAddress word = arguments.pointer(0), second = arguments.pointer(4);
-    if (word.value() % 4 != 0)
+    const bool is_private = (arguments.word(1) & operation::private_flag) != 0;
+    const sched::FutexWord word{arguments.pointer(0), is_private}, second{arguments.pointer(4), is_private};
+    if (word.address.value() % 4 != 0)
         return base::Failure{Errno::inval};
-    if (word.value() >= mm::user_end)
+    if (word.address.value() >= mm::user_end)
         return base::Failure{Errno::fault};
-    if (realtime && op != operation::wait && op != operation::wait_bits)
+    if (realtime && op != operation::wait_bits)
         return base::Failure{Errno::nosys};
     switch (op) {
     case operation::wait:
@@ -119,21 +128,22 @@ SyscallResult sys_futex(const Arguments& arguments) {
         if (bits == 0)
             return base::Failure{Errno::inval};
         const auto deadline = CAISSON_TRY(deadline_of(arguments, bits_form, realtime));
-        return wait_until({&wait_until, deadline, {word.value(), arguments.word(2), bits}});
+        return wait_until(
+            {&wait_until, deadline, {word.address.value(), arguments.word(2), bits, is_private}});
     }
     case operation::wake:
-        return sched::futex_wake(word, arguments.word(2), sched::match_any);
+        return CAISSON_TRY(sched::futex_wake(word, wake_count(arguments.integer(2)), sched::match_any));
     case operation::wake_bits:
         if (arguments.word(5) == 0)
             return base::Failure{Errno::inval};
-        return sched::futex_wake(word, arguments.word(2), arguments.word(5));
+        return CAISSON_TRY(sched::futex_wake(word, wake_count(arguments.integer(2)), arguments.word(5)));
     case operation::requeue:
     case operation::compare_requeue:
-        if (second.value() % 4 != 0)
+        if (second.address.value() % 4 != 0)
             return base::Failure{Errno::inval};
         return requeue(arguments, word, second, op == operation::compare_requeue);
     case operation::wake_op:
-        if (second.value() % 4 != 0 || second.value() >= mm::user_end)
+        if (second.address.value() % 4 != 0 || second.address.value() >= mm::user_end)
             return base::Failure{Errno::inval};
         return wake_with_operation(arguments, word, second);
     default:

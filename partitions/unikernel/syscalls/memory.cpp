@@ -37,8 +37,8 @@ constexpr int normal = 0, random = 1, sequential = 2, will_need = 3, dont_need =
 // The process's memory with the limits that hold now.
 mm::AddressSpace& limited_space() {
     Process& process = current_process();
-    process.space.limits = memory_limits(process);
-    return process.space;
+    process.space->limits = memory_limits(process);
+    return *process.space;
 }
 
 // Shared memory without a file: a node without a name, which ranges and futexes can tell from others.
@@ -181,7 +181,7 @@ SyscallResult sys_mmap(const Arguments& arguments) {
 }
 
 SyscallResult sys_munmap(const Arguments& arguments) {
-    CAISSON_TRY(current_process().space.unmap(arguments[0], arguments[1]));
+    CAISSON_TRY(current_process().space->unmap(arguments[0], arguments[1]));
     return 0;
 }
 
@@ -214,7 +214,7 @@ SyscallResult sys_mremap(const Arguments& arguments) {
 }
 
 SyscallResult sys_madvise(const Arguments& arguments) {
-    mm::AddressSpace& space = current_process().space;
+    mm::AddressSpace& space = *current_process().space;
     const std::uint64_t start = arguments[0];
     switch (arguments.integer(2)) {
     case advice::normal:
@@ -289,7 +289,7 @@ SyscallResult sys_mlock(const Arguments& arguments) {
 SyscallResult sys_munlock(const Arguments& arguments) {
     const std::uint64_t start = base::round_down(arguments[0], base::page_size);
     const std::uint64_t end = CAISSON_TRY(end_of(start, arguments[1] + (arguments[0] - start), Errno::nomem));
-    CAISSON_TRY(current_process().space.set_locked(start, end, false));
+    CAISSON_TRY(current_process().space->set_locked(start, end, false));
     return 0;
 }
 
@@ -316,7 +316,7 @@ SyscallResult sys_mlockall(const Arguments& arguments) {
 }
 
 SyscallResult sys_munlockall(const Arguments&) {
-    mm::AddressSpace& space = current_process().space;
+    mm::AddressSpace& space = *current_process().space;
     space.lock_future = false;
     for (const mm::Vma* vma = space.ranges().first_at_or_after(0); vma != nullptr;) {
         const std::uint64_t end = vma->end;
@@ -333,13 +333,13 @@ SyscallResult sys_msync(const Arguments& arguments) {
         (arguments[2] & async_and_sync) == async_and_sync)
         return base::Failure{Errno::inval};
     const std::uint64_t end = CAISSON_TRY(end_of(arguments[0], arguments[1], Errno::nomem));
-    if (!current_process().space.ranges().is_covered(arguments[0], end))
+    if (!current_process().space->ranges().is_covered(arguments[0], end))
         return base::Failure{Errno::nomem};
     return 0;
 }
 
 SyscallResult sys_mincore(const Arguments& arguments) {
-    const mm::AddressSpace& space = current_process().space;
+    const mm::AddressSpace& space = *current_process().space;
     if (arguments[0] % base::page_size != 0)
         return base::Failure{Errno::inval};
     const std::uint64_t end = CAISSON_TRY(end_of(arguments[0], arguments[1], Errno::nomem));

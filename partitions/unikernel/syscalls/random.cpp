@@ -2,6 +2,7 @@
 // partitions/unikernel/syscalls/random.cpp - getrandom(2).
 #include "partitions/unikernel/machine/random.hpp"
 
+#include "partitions/unikernel/sched/scheduler.hpp"
 #include "partitions/unikernel/signal/signals.hpp"
 #include "partitions/unikernel/syscalls/syscalls.hpp"
 #include "partitions/unikernel/task/process.hpp"
@@ -16,6 +17,7 @@ SyscallResult sys_getrandom(const Arguments& arguments) {
     if ((flags & ~(non_block | random | insecure)) != 0 ||
         (flags & (random | insecure)) == (random | insecure))
         return base::Failure{Errno::inval};
+    constexpr std::uint64_t piece_bytes = 256 * 1024;
     const std::uint64_t wanted = std::min<std::uint64_t>(arguments[1], 33'554'431);
     std::array<std::byte, 256> buffer{};
     std::uint64_t done = 0;
@@ -26,6 +28,8 @@ SyscallResult sys_getrandom(const Arguments& arguments) {
         if (!copied.ok())
             return done > 0 ? SyscallResult{done} : SyscallResult{base::Failure{copied.error()}};
         done += part;
+        if (done % piece_bytes == 0)
+            sched::preemption_point();
     }
     return done;
 }

@@ -68,7 +68,7 @@ Status set_limit(Process& process, std::uint32_t resource, const ResourceLimit& 
         process.files.limit = static_cast<unsigned>(wanted.soft);
     }
     limit = wanted;
-    process.space.limits = memory_limits(process);
+    process.space->limits = memory_limits(process);
     return base::success;
 }
 
@@ -116,11 +116,11 @@ SyscallResult sys_getrusage(const Arguments& arguments) {
     switch (arguments.integer(0)) {
     case of_self:
         usage.user = to_time(sched::process_cpu_ns(process));
-        usage.resident_max_kib = static_cast<std::int64_t>(process.space.resident_pages() * 4);
+        usage.resident_max_kib = static_cast<std::int64_t>(process.space->resident_pages() * 4);
         break;
     case of_thread:
         usage.user = to_time(sched::thread_cpu_ns(current()));
-        usage.resident_max_kib = static_cast<std::int64_t>(process.space.resident_pages() * 4);
+        usage.resident_max_kib = static_cast<std::int64_t>(process.space->resident_pages() * 4);
         break;
     case of_children:
         break;

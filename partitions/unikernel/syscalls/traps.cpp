@@ -50,7 +50,7 @@ void out_of_memory() {
 void user_page_fault(const TrapFrame& frame, std::uint64_t address) {
     signal::Information information;
     information.address = address;
-    switch (current_process().space.handle_fault(address, access_of(frame.error))) {
+    switch (current_process().space->handle_fault(address, access_of(frame.error))) {
     case mm::Fault::resolved:
         return;
     case mm::Fault::out_of_memory:
@@ -146,7 +146,7 @@ void leave_kernel(TrapFrame& frame) {
         signal::act_on_pending(frame);
 }
 
-// Where a fault in one of the user-copy routines goes on; 0: it was not in one.
+// Where a fault in a routine that uses a program's values goes on; 0: it was not in one.
 std::uint64_t fix_up(std::uint64_t rip) {
     struct Range {
         const char *start, *end, *target;
@@ -157,6 +157,8 @@ std::uint64_t fix_up(std::uint64_t rip) {
         {user_clear_bytes, user_clear_bytes_failed, user_clear_bytes_failed},
         {user_string_load, user_string_load_end, user_string_failed},
         {user_exchange_access, user_exchange_access_end, user_exchange_failed},
+        {vector_xrstor, vector_xrstor_end, vector_restore_failed},
+        {vector_fxrstor, vector_fxrstor_end, vector_restore_failed},
     };
     for (const Range& range : ranges)
         if (rip >= reinterpret_cast<std::uint64_t>(range.start) &&
@@ -195,6 +197,24 @@ extern "C" void handle_user_trap(TrapFrame* frame) {
     leave_kernel(*frame);
 }
 
+// IRETQ found a value in the program's frame that no program can run with: as if its next instruction faulted.
+// `fault` lies below the frame on the same stack, and holds the registers that were already the program's.
+extern "C" TrapFrame* handle_bad_return(TrapFrame* fault) {
+    TrapFrame& frame = current().frame();
+    const std::uint64_t vector = fault->vector, error = fault->error;
+    std::memmove(&frame, fault, offsetof(TrapFrame, vector)); // they may overlap
+    frame.vector = vector;
+    frame.error = error;
+    current().last_fault.vector = vector;
+    current().last_fault.error = error;
+    signal::Information information;
+    information.number = signal::segv;
+    information.code = signal::code::kernel;
+    signal::force_fault(information);
+    leave_kernel(frame);
+    return &frame;
+}
+
 extern "C" void handle_kernel_trap(TrapFrame* frame) {
     if (frame->vector == machine::timer_vector) {
         timer_interrupt();
@@ -209,7 +229,7 @@ extern "C" void handle_kernel_trap(TrapFrame* frame) {
         kernel_fault(*frame);
     if (frame->vector == vector::page_fault) {
         const std::uint64_t address = cpu::read_cr<2>();
-        const mm::Fault fault = current_process().space.handle_fault(address, access_of(frame->error));
+        const mm::Fault fault = current_process().space->handle_fault(address, access_of(frame->error));
         if (fault == mm::Fault::resolved)
             return;
         if (fault == mm::Fault::out_of_memory)

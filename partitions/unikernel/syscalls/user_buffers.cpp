@@ -4,6 +4,7 @@
 
 #include "partitions/unikernel/fs/files/pipe.hpp"
 #include "partitions/unikernel/mm/heap.hpp"
+#include "partitions/unikernel/sched/scheduler.hpp"
 #include "partitions/unikernel/signal/signals.hpp"
 
 #include <algorithm>
@@ -119,8 +120,31 @@ Result<Ref<fs::Node>> find_at(int directory, mm::UserAddress path, std::uint32_t
     return fs::find(context(), *start, text.view(), flags);
 }
 
+namespace {
+
+// What never waits is moved in pieces, and between them others have their turn and interrupts are taken.
+constexpr std::uint64_t piece_bytes = 256 * 1024;
+
+bool goes_in_pieces(const fs::File& file) {
+    return file.kind == fs::FileKind::regular || file.kind == fs::FileKind::device;
+}
+
+} // namespace
+
 SyscallResult read_whole(fs::File& file, fs::Destination& to) {
-    return wait_while_again(file, [&] { return fs::read_file(file, to); });
+    if (!goes_in_pieces(file))
+        return wait_while_again(file, [&] { return fs::read_file(file, to); });
+    const std::uint64_t before = to.done();
+    for (;;) {
+        const bool more = to.start_piece(piece_bytes);
+        const SyscallResult result = fs::read_file(file, to);
+        const std::uint64_t done = to.done() - before;
+        if (!result.ok())
+            return done > 0 ? SyscallResult{done} : result;
+        if (!more || *result < piece_bytes)
+            return done;
+        sched::preemption_point();
+    }
 }
 
 namespace {
@@ -139,6 +163,7 @@ void send_broken_pipe() {
 SyscallResult write_whole(fs::File& file, fs::Origin& from) {
     const std::uint64_t before = from.done();
     for (;;) {
+        const bool more_pieces = goes_in_pieces(file) && from.start_piece(piece_bytes);
         const SyscallResult result = wait_while_again(file, [&] { return fs::write_file(file, from); });
         const std::uint64_t done = from.done() - before;
         if (!result.ok()) {
@@ -147,6 +172,10 @@ SyscallResult write_whole(fs::File& file, fs::Origin& from) {
             return done > 0 ? SyscallResult{done} : result;
         }
         // A blocking write to a pipe goes on until everything is in it.
+        if (more_pieces && *result == piece_bytes) {
+            sched::preemption_point();
+            continue;
+        }
         const bool more =
             file.kind == fs::FileKind::pipe && !file.non_blocking() && from.left() > 0 && *result > 0;
         if (!more)

@@ -7,6 +7,7 @@
 //                 loaded
 #pragma once
 
+#include "partitions/unikernel/base/ref.hpp"
 #include "partitions/unikernel/base/wait_queue.hpp"
 #include "partitions/unikernel/fs/context.hpp"
 #include "partitions/unikernel/fs/files/file_table.hpp"
@@ -87,7 +88,7 @@ struct Process : signal::GroupState {
     int id = 0;
     int parent = 0;
     int group = 0, session = 0;
-    mm::AddressSpace space;
+    Ref<mm::AddressSpace> space; // exec puts another in its place
     fs::FileTable files;
     fs::Context context; // root, working directory, umask, credentials
     Ref<fs::Node> executable;
@@ -99,7 +100,6 @@ struct Process : signal::GroupState {
     unsigned thread_count = 0;
     int next_thread_id = 0;
     WaitQueue on_thread_end;
-    bool killed = false; // exec failed after the old program was gone
     bool dumpable = true;
     bool no_new_privileges = false;
     std::uint32_t personality = 0;

@@ -12,9 +12,7 @@ static void* waiter(void* a) {
     return 0;
 }
 static void* sw(void* a) {
-    long r = FX(a, 0, 0, 0, 0, 0);
-    printf("shared waiter -> %ld\n", r);
-    return 0;
+    return (void*)FX(a, 0, 0, 0, 0, 0);
 }
 static void mk(pthread_t* t, int n, long bits) {
     for (int i = 0; i < n; i++)
@@ -125,7 +123,9 @@ int main(void) {
     printf("woken %ld\n", r);
     if (r != 1)
         FX(a, 1, 1, 0, 0, 0);
-    pthread_join(s, 0);
+    void* waited = 0;
+    pthread_join(s, &waited);
+    printf("shared waiter -> %ld\n", (long)waited);
     CALL(syscall(449, 0, 0, 0, 0, 0));
     return 0;
 }

@@ -19,16 +19,22 @@ class Destination {
 public:
     // Copies `bytes` to the destination's byte `offset`.
     using Put = Status (*)(void* context, std::uint64_t offset, std::span<const std::byte> bytes);
-    Destination(Put copy, void* context, std::uint64_t size) : put_(copy), context_(context), size_(size) {}
+    Destination(Put copy, void* context, std::uint64_t size)
+        : put_(copy), context_(context), whole_(size), size_(size) {}
     explicit Destination(std::span<std::byte> memory)
         : put_([](void* to, std::uint64_t offset, std::span<const std::byte> bytes) -> Status {
               std::memcpy(static_cast<std::byte*>(to) + offset, bytes.data(), bytes.size());
               return base::success;
           }),
-          context_(memory.data()), size_(memory.size()) {}
+          context_(memory.data()), whole_(memory.size()), size_(memory.size()) {}
 
     [[nodiscard]] std::uint64_t left() const { return size_ - done_; }
     [[nodiscard]] std::uint64_t done() const { return done_; }
+    // Only so many bytes for now: a long call goes in pieces. False: that is all of it.
+    bool start_piece(std::uint64_t bytes) {
+        size_ = bytes < whole_ - done_ ? done_ + bytes : whole_;
+        return size_ < whole_;
+    }
     // At most left() bytes.
     [[nodiscard]] Status put(std::span<const std::byte> bytes);
     [[nodiscard]] Status put_zeros(std::uint64_t bytes);
@@ -36,23 +42,30 @@ public:
 private:
     Put put_;
     void* context_;
-    std::uint64_t size_;
+    std::uint64_t whole_;
+    std::uint64_t size_; // of the present piece, from the start
     std::uint64_t done_ = 0;
 };
 
 class Origin {
 public:
     using Take = Status (*)(void* context, std::uint64_t offset, std::span<std::byte> bytes);
-    Origin(Take copy, void* context, std::uint64_t size) : take_(copy), context_(context), size_(size) {}
+    Origin(Take copy, void* context, std::uint64_t size)
+        : take_(copy), context_(context), whole_(size), size_(size) {}
     explicit Origin(std::span<const std::byte> memory)
         : take_([](void* from, std::uint64_t offset, std::span<std::byte> bytes) -> Status {
               std::memcpy(bytes.data(), static_cast<const std::byte*>(from) + offset, bytes.size());
               return base::success;
           }),
-          context_(const_cast<std::byte*>(memory.data())), size_(memory.size()) {}
+          context_(const_cast<std::byte*>(memory.data())), whole_(memory.size()), size_(memory.size()) {}
 
     [[nodiscard]] std::uint64_t left() const { return size_ - done_; }
     [[nodiscard]] std::uint64_t done() const { return done_; }
+    // Only so many bytes for now: a long call goes in pieces. False: that is all of it.
+    bool start_piece(std::uint64_t bytes) {
+        size_ = bytes < whole_ - done_ ? done_ + bytes : whole_;
+        return size_ < whole_;
+    }
     // At most left() bytes.
     [[nodiscard]] Status take(std::span<std::byte> bytes);
     void skip(std::uint64_t bytes) { done_ += bytes; }
@@ -60,7 +73,8 @@ public:
 private:
     Take take_;
     void* context_;
-    std::uint64_t size_;
+    std::uint64_t whole_;
+    std::uint64_t size_; // of the present piece, from the start
     std::uint64_t done_ = 0;
 };
 
