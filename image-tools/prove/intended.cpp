@@ -139,7 +139,7 @@ std::optional<std::string> intend(const std::vector<std::byte>& table,
                               : plan::assumed_bundle_base(plan::Board::qemu_q35, board.memory, bundle_bytes);
     machine.bundle_bytes = bundle_bytes;
     machine.sections = extents;
-    // What the hypervisor takes comes behind what partitions get, so its amount moves no frame of theirs.
+    // What the hypervisor takes lies as high as it may and partitions fill memory from below: its amount moves none of theirs.
     plan::Options options;
     options.huge_pages = board.huge_pages;
     options.frames_fixed = 256;

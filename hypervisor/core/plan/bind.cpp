@@ -176,21 +176,20 @@ private:
         return ensure(needed <= free_.bytes(), Error::not_enough_memory, no_index, needed, free_.bytes());
     }
 
-    // One piece, since multi-frame structures need neighbours, and the smallest that is long enough.
+    // One piece, since multi-frame structures need neighbours, as high as it may lie: partitions fill memory from its lowest
+    // end, so that the pool's size moves none of their frames.
     [[nodiscard]] Status place_pool() {
         const std::uint64_t bytes = pool_frames(plan_, options_, bound_) * base::page_size;
-        std::uint64_t longest = 0;
-        std::optional<memory::Run> best;
-        for (memory::Run run : free_.view()) {
-            run.bytes = std::min(run.bytes, machine_.pool_end - std::min(run.base, machine_.pool_end));
-            longest = std::max(longest, run.bytes);
-            if (run.bytes >= bytes && (!best || run.bytes < best->bytes))
-                best = run;
+        std::uint64_t longest = 0, base = 0;
+        for (const memory::Run& run : free_.view()) {
+            const std::uint64_t room =
+                std::min(run.end(), machine_.pool_end) - std::min(run.base, machine_.pool_end);
+            longest = std::max(longest, room);
+            base = room >= bytes ? run.base + room - bytes : base;
         }
-        CAISSON_TRY(ensure(best.has_value(), Error::no_place_for_pool, no_index, bytes, longest));
+        CAISSON_TRY(ensure(longest >= bytes, Error::no_place_for_pool, no_index, bytes, longest));
         bound_.pool = {};
-        return ensure(free_.remove(best->base, bytes) && bound_.pool.add({best->base, bytes}),
-                      Error::too_fragmented);
+        return ensure(free_.remove(base, bytes) && bound_.pool.add({base, bytes}), Error::too_fragmented);
     }
 
     [[nodiscard]] Status place_partition(std::uint32_t index) {
