@@ -8,3 +8,26 @@ _Static_assert(sizeof(struct caisson_boot_page) == 4096, "boot page is one page"
 _Static_assert(sizeof(struct caisson_startup) == 112, "startup record");
 _Static_assert(sizeof(struct caisson_tmpfs) == 16, "tmpfs entry");
 _Static_assert(CAISSON_GPA_STARTUP + CAISSON_STARTUP_MAX == CAISSON_GPA_BOOT_END, "boot area");
+
+/* The table in docs/abi.md. */
+#define AT(field, offset) _Static_assert(__builtin_offsetof(struct caisson_boot_page, field) == (offset), #field)
+AT(magic, 0);
+AT(abi_version, 8);
+AT(flags, 12);
+AT(partition_id, 16);
+AT(vcpu_count, 20);
+AT(generation, 24);
+AT(tsc_hz, 32);
+AT(apic_timer_hz, 40);
+AT(wall_ns, 48);
+AT(wall_tsc, 56);
+AT(memory_bytes, 64);
+AT(root_gpa, 72);
+AT(root_bytes, 80);
+AT(startup_offset, 88);
+AT(startup_bytes, 92);
+AT(entropy_seed, 96);
+AT(partition_name, 160);
+AT(watchdog_ms, 192);
+AT(heartbeat, 200);
+#undef AT
