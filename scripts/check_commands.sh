@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# The root script, the man page and the completion know the tool's commands, and no others. usage: check_commands.sh TOOL
+# The root script, the manual pages and the completions know the tool's commands, and no others. usage: check_commands.sh TOOL
 set -euo pipefail
 tool=${1:?TOOL}
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
@@ -12,7 +12,15 @@ compare() { # WHERE LIST
 }
 compare caisson "$(sed -n 's/^tool_commands=(\(.*\))$/\1/p' caisson)"
 compare "the usage of caisson" "$(sed -n '/^Commands of the tool/{n;s/^  //;p}' caisson)"
-compare packaging/completion.bash "$(sed -n 's/^    local commands="\(.*\)"$/\1/p' packaging/completion.bash)"
-compare packaging/caisson.1 "$(sed -n '/^\.SH COMMANDS/,/^\.PP/{s/^\.B \([a-z]*\)$/\1/p}' packaging/caisson.1 | tr '\n' ' ' | sed 's/ $//')"
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+packaging/write_manual.sh "$tool" "$folder"
+compare caisson.1 "$(sed -n '/^\.SH COMMANDS/,/^\.SH OPTIONS/s/^\.B \([a-z]*\)$/\1/p' "$folder/man1/caisson.1" | tr '\n' ' ' | sed 's/ $//')"
+compare completion.bash "$(sed -n "s/^        '') words='\([^-]*\) -.*/\1/p" "$folder/completion.bash")"
+compare completion.fish "$(sed -n 's/^complete -c caisson -n __fish_use_subcommand -a \([a-z]*\) .*/\1/p' "$folder/completion.fish" | tr '\n' ' ' | sed 's/ $//')"
+for page in "$folder"/man1/*.1; do # every one is troff that man can show
+    ! command -v groff >/dev/null || groff -man -Tutf8 -ww -z "$page" 2>&1 | sed "s|^|$page: |" | grep . && bad=1
+done
+bash -n "$folder/completion.bash" || bad=1
 [ "$bad" -eq 0 ] && echo "commands: all lists agree"
 exit "$bad"

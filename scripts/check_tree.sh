@@ -34,5 +34,26 @@ for folder in $(git ls-files | sed -n 's#^\([^/]*\(/[^/]*\)\{0,1\}\)/.*#\1#p' | 
         [ -f "$folder/README.md" ] || complain "$folder: no README.md" ;;
     esac
 done
+# README.md and docs/architecture.md name folders and files of this tree; what they name is there, unless the line says
+# (later). Names in the listing stand below the first of their line: "core/ ... acpi/" is hypervisor/core/acpi.
+named() { # FILE: every path with a slash, in code marks or in a listing
+    sed -n '/(later)/!p' "$1" | grep -oE '(\]\(|`)[A-Za-z0-9_.]+(/[A-Za-z0-9_.]+)+/?[)`]' | tr -d '`()]' | sort -u
+}
+for page in README.md docs/architecture.md; do
+    while IFS= read -r path; do
+        [ -e "$path" ] || [ -e "$(dirname "$page")/$path" ] || complain "$page names $path, which is not there"
+    done < <(named "$page")
+done
+listing() { # the tree of docs/architecture.md as paths
+    sed -n '/^## 4\. Folders/,/^May include/p' docs/architecture.md | sed -n '/^```$/,/^```$/p' | sed '1d;$d;/(later)/d' | awk '
+        /^[a-z-]+\// { top = $1; $1 = ""; inner = top; print top }
+        /^  [a-z0-9_]+\// { inner = top $1; print inner; $1 = "" }
+        { line = $0; gsub(/\([^)]*\)/, "", line)
+          while (match(line, /[a-z0-9_]+\//)) { print inner substr(line, RSTART, RLENGTH); line = substr(line, RSTART + RLENGTH) } }' |
+        grep . || true
+}
+while IFS= read -r path; do
+    [ -d "$path" ] || complain "docs/architecture.md, Folders: $path is not there"
+done < <(listing)
 [ "$bad" -eq 0 ] && echo "tree: all rules hold"
 exit "$bad"

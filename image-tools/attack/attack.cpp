@@ -57,12 +57,8 @@ Result collect(Judge& judge, const run::Session& session, const std::string& fai
 std::size_t place_of(const std::vector<std::string>& names, std::string_view name) {
     const auto found = std::find(names.begin(), names.end(), name);
     if (found == names.end())
-        throw diagnostic::Failure({"E0103",
-                                   diagnostic::ExitCode::usage,
-                                   "there is no partition '" + std::string(name) + "'",
-                                   {},
-                                   {},
-                                   "a recorded run must be of an appliance with the adversary in it"});
+        throw diagnostic::fail("E0103", "there is no partition '" + std::string(name) + "'")
+            .help("a recorded run must be of an appliance with the adversary in it");
     return static_cast<std::size_t>(found - names.begin());
 }
 
@@ -73,12 +69,8 @@ manifest::Manifest with_adversary(manifest::Manifest manifest, const std::filesy
     const manifest::Spot spot = manifest.partitions.front().spot;
     for (const manifest::Partition& own : manifest.partitions)
         if (own.name == hostile_name || own.name == witness_name)
-            throw diagnostic::Failure({"E0309",
-                                       diagnostic::ExitCode::manifest,
-                                       "'" + own.name + "' is the name of a partition that attack adds",
-                                       {},
-                                       {},
-                                       "choose another name"});
+            throw diagnostic::fail("E0309", "'" + own.name + "' is the name of a partition that attack adds")
+                .help("choose another name");
     manifest::Partition hostile =
         partition(hostile_name, hostile_cpus, command_line(options), adversary, spot);
     hostile.restart = manifest::Restart::on_failure;

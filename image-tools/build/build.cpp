@@ -4,6 +4,7 @@
 
 #include "image-tools/build/meta.hpp"
 #include "image-tools/manifest/values.hpp"
+#include "image-tools/oci/failure.hpp"
 #include "image-tools/oci/reference.hpp"
 
 #include <cerrno>
@@ -47,22 +48,37 @@ void done(const Observer& observer, std::string_view name, const std::string& de
         observer.step(name, detail, seconds);
 }
 
-// A failure without a place gets the manifest's.
-[[noreturn]] void rethrow_at(const diagnostic::Failure& failure, const manifest::Manifest& manifest,
-                             manifest::Spot spot) {
-    diagnostic::Diagnostic diagnostic = failure.diagnostic();
-    if (diagnostic.place.file.empty())
-        diagnostic.place = manifest.source.place(spot);
-    throw diagnostic::Failure(std::move(diagnostic));
-}
-
 void open_image(const manifest::Manifest& manifest, PreparedPartition& out) {
     const auto& image = *out.partition->image;
     try {
         out.image = oci::Image::open(oci::parse_reference(image.value).resolved_from(manifest.directory));
-    } catch (const diagnostic::Failure& failure) {
-        rethrow_at(failure, manifest, image.spot);
+    } catch (diagnostic::Failure& failure) {
+        throw failure.at_if_nowhere(manifest.source.place(image.spot));
     }
+}
+
+// What an image asks of its runtime and this version does not do.
+void note_what_is_ignored(PreparedPartition& item) {
+    const oci::ImageConfig& config = item.image->config();
+    const std::string who = "'" + item.partition->name + "': ";
+    const auto listed = [](const std::vector<std::string>& words) {
+        std::string out;
+        for (const std::string& word : words)
+            out += (out.empty() ? "" : ", ") + oci::printable(word);
+        return out;
+    };
+    if (!config.exposed_ports.empty())
+        item.notes.push_back(who + "the image's EXPOSE (" + listed(config.exposed_ports) +
+                             ") has no effect: there is no network yet");
+    if (!config.volumes.empty())
+        item.notes.push_back(who + "the image's VOLUME (" + listed(config.volumes) +
+                             ") has no effect: nothing outlives the partition");
+    if (config.health_check)
+        item.notes.push_back(
+            who + "the image's HEALTHCHECK has no effect; watchdog: notices a partition that hangs");
+    if (item.partition->cpus > 1)
+        item.warnings.push_back(who + "of its " + std::to_string(item.partition->cpus) +
+                                " CPUs the unikernel uses one; write: cpus: 1");
 }
 
 files::FileRange open_module(const manifest::Manifest& manifest, const manifest::Partition& partition) {
@@ -70,13 +86,9 @@ files::FileRange open_module(const manifest::Manifest& manifest, const manifest:
     std::error_code error;
     const std::uint64_t size = std::filesystem::file_size(module, error);
     if (error || size == 0 || size > largest_module)
-        throw diagnostic::Failure({"E0601",
-                                   diagnostic::ExitCode::io,
-                                   "cannot use the module " + module.string() + ": " +
-                                       (error ? error.message() : "it is empty or larger than 2 GiB"),
-                                   manifest.source.place(partition.module->spot),
-                                   {},
-                                   {}});
+        throw diagnostic::fail("E0601", "cannot use the module " + module.string() + ": " +
+                                            (error ? error.message() : "it is empty or larger than 2 GiB"))
+            .at(manifest.source.place(partition.module->spot));
     return files::FileRange::open(module).value();
 }
 
@@ -85,8 +97,8 @@ void read_own_kernel(const manifest::Manifest& manifest, PreparedPartition& out)
     try {
         out.kernel = files::read_file(manifest.resolve(kernel.value), largest_kernel);
         read_kernel(out.kernel, kernel.value, out.content);
-    } catch (const diagnostic::Failure& failure) {
-        rethrow_at(failure, manifest, kernel.spot);
+    } catch (diagnostic::Failure& failure) {
+        throw failure.at_if_nowhere(manifest.source.place(kernel.spot));
     }
     if (out.partition->module)
         out.content.module_bytes = open_module(manifest, *out.partition).size;
@@ -127,8 +139,8 @@ void flatten(const manifest::Manifest& manifest, Prepared& prepared, const RootT
                                                    std::get<std::filesystem::path>(target) /
                                                        ("root-" + std::to_string(roots.size()) + ".erofs"),
                                                    options));
-            } catch (const diagnostic::Failure& failure) {
-                rethrow_at(failure, manifest, item.partition->image->spot);
+            } catch (diagnostic::Failure& failure) {
+                throw failure.at_if_nowhere(manifest.source.place(item.partition->image->spot));
             }
             files += root->statistics().inodes;
             whiteouts += root->statistics().whiteouts;
@@ -140,7 +152,7 @@ void flatten(const manifest::Manifest& manifest, Prepared& prepared, const RootT
         item.startup = resolve_startup(manifest, *item.partition, item.image->config(), *root);
         item.content.startup = encode(*item.startup, item.partition->name);
         if (const std::string problem = start_problem(*item.startup, *root); !problem.empty())
-            item.warning = "'" + item.partition->name + "': " + problem;
+            item.warnings.push_back("'" + item.partition->name + "': " + problem);
     }
     if (!roots.empty())
         done(observer, "flatten",
@@ -159,25 +171,17 @@ std::optional<std::int64_t> source_date_epoch() {
     const char* end = text + std::strlen(text);
     const auto [stop, error] = std::from_chars(text, end, value);
     if (error != std::errc{} || stop != end || value < 0)
-        throw diagnostic::Failure(
-            {"E0101",
-             diagnostic::ExitCode::usage,
-             "SOURCE_DATE_EPOCH is '" + std::string(text) + "', not a number of seconds",
-             {},
-             {},
-             {}});
+        throw diagnostic::fail("E0101",
+                               "SOURCE_DATE_EPOCH is '" + std::string(text) + "', not a number of seconds");
     return value;
 }
 
 WorkFolder::WorkFolder(const std::filesystem::path& parent) {
     std::string name = (parent / ".caisson-work-XXXXXX").string();
     if (::mkdtemp(name.data()) == nullptr)
-        throw diagnostic::Failure({"E0602",
-                                   diagnostic::ExitCode::io,
-                                   "cannot make a folder in " + parent.string() + ": " + std::strerror(errno),
-                                   {},
-                                   {},
-                                   "choose another place with -o"});
+        throw diagnostic::fail("E0602",
+                               "cannot make a folder in " + parent.string() + ": " + std::strerror(errno))
+            .help("choose another place with -o");
     path_ = name;
     scratch_.emplace(path_);
 }
@@ -196,6 +200,7 @@ Prepared prepare(const manifest::Manifest& manifest, const bundle::Library& libr
             read_own_kernel(manifest, item);
         } else {
             open_image(manifest, item);
+            note_what_is_ignored(item);
             ++images;
             item.content.root_bytes = 4096;
         }
@@ -222,8 +227,8 @@ bundle::AuditPublicKey audit_key(const manifest::Manifest& manifest) {
         return {};
     try {
         return bundle::load_audit_public_key(manifest.resolve(manifest.signing.audit_key->value));
-    } catch (const diagnostic::Failure& failure) {
-        rethrow_at(failure, manifest, manifest.signing.audit_key->spot);
+    } catch (diagnostic::Failure& failure) {
+        throw failure.at_if_nowhere(manifest.source.place(manifest.signing.audit_key->spot));
     }
 }
 
@@ -272,8 +277,8 @@ bundle::SigningKey signing_key(const manifest::Manifest& manifest, bool& made) {
         return bundle::SigningKey::development(made);
     try {
         return bundle::SigningKey::load(manifest.resolve(manifest.signing.key->value));
-    } catch (const diagnostic::Failure& failure) {
-        rethrow_at(failure, manifest, manifest.signing.key->spot);
+    } catch (diagnostic::Failure& failure) {
+        throw failure.at_if_nowhere(manifest.source.place(manifest.signing.key->spot));
     }
 }
 
@@ -290,8 +295,8 @@ bundle::KeyTable trusted_keys(const manifest::Manifest& manifest, const bundle::
     for (const auto& file : manifest.signing.trusted) {
         try {
             add(bundle::load_public_key(manifest.resolve(file.value)), 0);
-        } catch (const diagnostic::Failure& failure) {
-            rethrow_at(failure, manifest, file.spot);
+        } catch (diagnostic::Failure& failure) {
+            throw failure.at_if_nowhere(manifest.source.place(file.spot));
         }
     }
     return table;
@@ -304,13 +309,8 @@ BuildResult build(const manifest::Manifest& manifest, const bundle::Library& lib
     result.elf =
         options.elf.empty() ? std::filesystem::path(options.bundle).replace_extension(".elf") : options.elf;
     if (result.elf == result.bundle)
-        throw diagnostic::Failure(
-            {"E0102",
-             diagnostic::ExitCode::usage,
-             "the bundle cannot be called " + result.bundle.string(),
-             {},
-             {},
-             "its loader goes beside it with the ending .elf: choose for example NAME.bundle"});
+        throw diagnostic::fail("E0102", "the bundle cannot be called " + result.bundle.string())
+            .help("its loader goes beside it with the ending .elf: choose for example NAME.bundle");
     std::string loader = library.elf("caisson.elf");
     const bundle::SigningKey key = signing_key(manifest, result.development_key_made);
     result.key = key.public_key();
@@ -319,9 +319,10 @@ BuildResult build(const manifest::Manifest& manifest, const bundle::Library& lib
 
     files::AtomicFile bundle_file(result.bundle);
     Prepared prepared = prepare(manifest, library, &bundle_file, options.observer);
-    for (const PreparedPartition& item : prepared.partitions)
-        if (!item.warning.empty())
-            result.warnings.push_back(item.warning);
+    for (const PreparedPartition& item : prepared.partitions) {
+        result.warnings.insert(result.warnings.end(), item.warnings.begin(), item.warnings.end());
+        result.notes.insert(result.notes.end(), item.notes.begin(), item.notes.end());
+    }
 
     Stopwatch watch;
     const auto [sections, table] = bundle_content(manifest, prepared);

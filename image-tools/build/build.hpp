@@ -38,8 +38,9 @@ struct PreparedPartition {
     std::optional<oci::Image> image;
     std::shared_ptr<const rootfs::RootImage> root; // nothing when only checked
     std::optional<Startup> startup;
-    std::string kernel; // of `kernel:` partitions: the ELF
-    std::string warning;
+    std::string kernel;                // of `kernel:` partitions: the ELF
+    std::vector<std::string> warnings; // it will not do what was meant
+    std::vector<std::string> notes;    // what the image says that has no effect here
     PartitionContent content;
 };
 
@@ -77,7 +78,7 @@ struct BuildResult {
     bundle::PublicKey key{};
     bool development = false;
     bool development_key_made = false;
-    std::vector<std::string> warnings;
+    std::vector<std::string> warnings, notes;
 };
 
 BuildResult build(const manifest::Manifest& manifest, const bundle::Library& library,

@@ -32,12 +32,7 @@ void write_direct_module(const manifest::Manifest& manifest, const std::string& 
     manifest::Manifest one = manifest;
     std::erase_if(one.partitions, [&](const manifest::Partition& item) { return item.name != partition; });
     if (one.partitions.empty() || !one.partitions.front().image)
-        throw diagnostic::Failure({"E0103",
-                                   diagnostic::ExitCode::usage,
-                                   "the manifest has no partition '" + partition + "' with an image",
-                                   {},
-                                   {},
-                                   {}});
+        throw diagnostic::fail("E0103", "the manifest has no partition '" + partition + "' with an image");
     const std::filesystem::path parent = output.parent_path().empty() ? "." : output.parent_path();
     const WorkFolder work(parent);
     const Prepared prepared = prepare(one, library, work.path(), observer);

@@ -54,11 +54,12 @@ std::string mebibytes(std::uint64_t bytes) {
 // Where the loader's image lies (hypervisor/kernel/link.ld), with room for it to grow.
 constexpr std::array<memory::Run, 1> assumed_image{{{0x200000, 0x200000}}};
 
-diagnostic::Diagnostic at(const manifest::Manifest& manifest, manifest::Spot spot, std::string code,
+diagnostic::Diagnostic at(const manifest::Manifest& manifest, manifest::Spot spot, diagnostic::Code code,
                           std::string message, std::string help = {}) {
-    return {
-        std::move(code), diagnostic::ExitCode::manifest, std::move(message), manifest.source.place(spot), {},
-        std::move(help)};
+    return diagnostic::fail(code, std::move(message))
+        .at(manifest.source.place(spot))
+        .help(std::move(help))
+        .diagnostic();
 }
 
 // Where the search for a machine's memory starts: what partitions and bundle take, and some for the hypervisor.
@@ -158,13 +159,16 @@ diagnostic::Diagnostic diagnose(const manifest::Manifest& manifest, const plan::
 
 void read_kernel(const std::string& elf, const std::string& name, PartitionContent& content) {
     const auto kernel = elf::parse_pvh(bytes::Source(std::as_bytes(std::span(elf.data(), elf.size()))));
-    if (!kernel)
-        throw diagnostic::Failure({"E0415",
-                                   diagnostic::ExitCode::input,
-                                   name + " " + elf::describe(kernel.error()),
-                                   {},
-                                   {},
-                                   "a kernel must be an x86 ELF with a PVH note (XEN_ELFNOTE_PHYS32_ENTRY)"});
+    if (!kernel) {
+        const bool program =
+            kernel.error() == elf::Error::no_pvh_note || kernel.error() == elf::Error::not_executable;
+        throw diagnostic::fail("E0415", name + " " + elf::describe(kernel.error()))
+            .help(
+                program
+                    ? "a program goes into an image: caisson image create --from DIR --entrypoint /bin/NAME "
+                      "oci:image, and then image: instead of kernel:"
+                    : "a kernel must be an x86 ELF with a PVH note (XEN_ELFNOTE_PHYS32_ENTRY)");
+    }
     content.kernel = *kernel;
 }
 

@@ -3,9 +3,11 @@
 #include "image-tools/build/startup.hpp"
 
 #include "image-tools/manifest/values.hpp"
+#include "image-tools/oci/failure.hpp"
 #include "image-tools/rootfs/root_image.hpp"
 #include "image-tools/rootfs/tree.hpp"
 #include "partitions/abi/boot_page.h"
+#include "partitions/formats/elf.hpp"
 
 #include <algorithm>
 #include <array>
@@ -17,18 +19,6 @@ namespace {
 
 constexpr std::string_view default_path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 constexpr std::uint32_t default_stop_signal = 15; // SIGTERM
-
-using Spot = manifest::Spot;
-
-[[noreturn]] void fail(const manifest::Manifest& manifest, Spot spot, const char* code, std::string message,
-                       std::string help = {}) {
-    throw diagnostic::Failure({code,
-                               diagnostic::ExitCode::input,
-                               std::move(message),
-                               manifest.source.place(spot),
-                               {},
-                               std::move(help)});
-}
 
 std::string_view name_of(std::string_view variable) {
     return variable.substr(0, variable.find('='));
@@ -88,6 +78,71 @@ std::optional<rootfs::InodeId> find_program(const Startup& startup, const rootfs
         at = end + 1;
     }
     return not_executable;
+}
+
+std::string in_quotes(const std::string& text) {
+    return "'" + text + "'";
+}
+
+// What the beginning of an executable file says.
+struct Head {
+    enum class Kind { elf, script, other_machine, neither };
+    Kind kind = Kind::neither;
+    std::string interpreter; // of a script, or the loader of a dynamic program; empty: none
+};
+
+template <typename T>
+bool load(const rootfs::RootImage& root, rootfs::InodeId inode, std::uint64_t offset, T& to) {
+    std::array<std::uint8_t, sizeof(T)> bytes{};
+    if (root.read(inode, offset, bytes) != bytes.size())
+        return false;
+    std::memcpy(&to, bytes.data(), bytes.size());
+    return true;
+}
+
+std::string elf_interpreter(const rootfs::RootImage& root, rootfs::InodeId inode,
+                            const elf::Header64& header) {
+    constexpr std::uint32_t segment_interpreter = 3; // PT_INTERP
+    constexpr std::uint64_t longest_path = 4096;
+    for (std::uint16_t i = 0; i < header.program_header_count; ++i) {
+        elf::ProgramHeader64 segment{};
+        const std::uint64_t at = header.program_header_offset + std::uint64_t{i} * sizeof segment;
+        if (at < header.program_header_offset || !load(root, inode, at, segment))
+            return {};
+        if (segment.type != segment_interpreter || segment.file_size > longest_path)
+            continue;
+        std::vector<std::uint8_t> text(static_cast<std::size_t>(segment.file_size));
+        const std::size_t got = root.read(inode, segment.offset, text);
+        const auto end = std::find(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(got), 0);
+        return {text.begin(), end};
+    }
+    return {};
+}
+
+// "#! /bin/sh -e" -> "/bin/sh".
+std::string script_interpreter(std::string_view head) {
+    std::string_view line =
+        head.substr(2, head.find('\n') == std::string_view::npos ? head.size() : head.find('\n') - 2);
+    line.remove_prefix(std::min(line.find_first_not_of(" \t"), line.size()));
+    return std::string(line.substr(0, line.find_first_of(" \t")));
+}
+
+Head read_head(const rootfs::RootImage& root, rootfs::InodeId inode) {
+    constexpr std::size_t longest_line = 256; // of an interpreter, as Linux reads it
+    std::array<std::uint8_t, longest_line> start{};
+    const std::size_t got = root.read(inode, 0, start);
+    const std::string_view text(static_cast<const char*>(static_cast<const void*>(start.data())), got);
+    if (text.starts_with("#!"))
+        return {Head::Kind::script, script_interpreter(text)};
+    elf::Header64 header{};
+    if (got < sizeof header)
+        return {};
+    std::memcpy(&header, start.data(), sizeof header);
+    if (header.identification.magic != elf::magic)
+        return {};
+    if (header.identification.file_class != elf::class_64 || header.machine != elf::machine_x86_64)
+        return {Head::Kind::other_machine, {}};
+    return {Head::Kind::elf, elf_interpreter(root, inode, header)};
 }
 
 // Appends `value` at a multiple of its size and gives its offset.
@@ -160,20 +215,17 @@ Startup resolve_startup(const manifest::Manifest& manifest, const manifest::Part
     Startup out;
     out.arguments = command(partition, config);
     if (out.arguments.empty() || out.arguments.front().empty())
-        fail(manifest, partition.image->spot, "E0414",
-             "the image of '" + partition.name + "' names no command",
-             "add for example: entrypoint: [/bin/app]");
+        throw diagnostic::fail("E0414", "the image of '" + partition.name + "' names no command")
+            .at(manifest.source.place(partition.image->spot))
+            .help("add for example: entrypoint: [/bin/app]");
     rootfs::User user;
     const std::string specification = partition.user ? partition.user->value : config.user;
     if (!specification.empty()) {
         try {
             user = rootfs::resolve_user(root, specification);
-        } catch (const diagnostic::Failure& failure) {
-            diagnostic::Diagnostic diagnostic = failure.diagnostic();
-            if (diagnostic.place.file.empty())
-                diagnostic.place =
-                    manifest.source.place(partition.user ? partition.user->spot : partition.image->spot);
-            throw diagnostic::Failure(std::move(diagnostic));
+        } catch (diagnostic::Failure& failure) {
+            throw failure.at_if_nowhere(
+                manifest.source.place(partition.user ? partition.user->spot : partition.image->spot));
         }
     } else {
         user = rootfs::resolve_user(root, "0");
@@ -198,24 +250,39 @@ Startup resolve_startup(const manifest::Manifest& manifest, const manifest::Part
 }
 
 std::string start_problem(const Startup& startup, const rootfs::RootImage& root) {
+    constexpr int most_interpreters = 4; // as Linux follows them
     const rootfs::Tree& tree = root.tree();
-    const std::string& program = startup.arguments.front();
-    const auto found = find_program(startup, tree, program);
+    std::string program = startup.arguments.front();
+    auto found = find_program(startup, tree, program);
     if (!found)
-        return "'" + program + "' is not in the image; it will end with status 127";
-    const rootfs::Inode& inode = tree.inode(*found);
-    if (!may_execute(inode, startup))
-        return "'" + program + "' is not executable; it will end with status 126";
-    std::array<std::uint8_t, 20> start{};
-    const std::size_t got = root.read(*found, 0, start);
-    constexpr std::array<std::uint8_t, 4> elf{0x7F, 'E', 'L', 'F'};
-    if (got >= 2 && start[0] == '#' && start[1] == '!')
-        return {};
-    if (got < start.size() || !std::equal(elf.begin(), elf.end(), start.begin()))
-        return "'" + program + "' is neither an ELF program nor a script; it will end with status 126";
-    if (start[4] != 2 || start[18] != 62 || start[19] != 0)
-        return "'" + program + "' is not an x86-64 program; it will end with status 126";
-    return {};
+        return in_quotes(program) + " is not in the image; it will end with status 127";
+    for (int i = 0; i <= most_interpreters; ++i) {
+        if (!may_execute(tree.inode(*found), startup))
+            return in_quotes(program) + " is not executable; it will end with status 126";
+        const Head head = read_head(root, *found);
+        if (head.kind == Head::Kind::neither)
+            return in_quotes(program) +
+                   " is neither an ELF program nor a script; it will end with status 126";
+        if (head.kind == Head::Kind::other_machine)
+            return in_quotes(program) + " is not an x86-64 program; it will end with status 126";
+        if (head.interpreter.empty())
+            return {};
+        const bool script = head.kind == Head::Kind::script;
+        const auto next = tree.lookup(head.interpreter);
+        if (!next || !tree.inode(*next).is_regular())
+            return in_quotes(program) + " needs " + (script ? "the interpreter " : "the ELF loader ") +
+                   oci::printable(head.interpreter) + ", which is not in the image" +
+                   (head.interpreter.ends_with('\r')
+                        ? " (its first line ends in CR LF: save it with LF alone)"
+                        : "") +
+                   "; it will end with status 127";
+        if (!script)
+            return {};
+        program = head.interpreter;
+        found = next;
+    }
+    return in_quotes(startup.arguments.front()) +
+           " goes through too many interpreters; it will end with status 126";
 }
 
 std::vector<std::uint8_t> encode(const Startup& startup, const std::string& partition) {
@@ -243,14 +310,10 @@ std::vector<std::uint8_t> encode(const Startup& startup, const std::string& part
     head.writable_limit = startup.writable_limit;
     std::vector<std::uint8_t> bytes = record.finish(head);
     if (bytes.size() > CAISSON_STARTUP_MAX)
-        throw diagnostic::Failure({"E0802",
-                                   diagnostic::ExitCode::limit,
-                                   "arguments and environment of '" + partition + "' take " +
-                                       std::to_string(bytes.size()) + " bytes; there is room for " +
-                                       std::to_string(CAISSON_STARTUP_MAX),
-                                   {},
-                                   {},
-                                   "shorten env or args"});
+        throw diagnostic::fail("E0802", "arguments and environment of '" + partition + "' take " +
+                                            std::to_string(bytes.size()) + " bytes; there is room for " +
+                                            std::to_string(CAISSON_STARTUP_MAX))
+            .help("shorten env or args");
     return bytes;
 }
 

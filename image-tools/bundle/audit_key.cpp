@@ -44,13 +44,9 @@ std::array<std::uint8_t, 32> AuditKey::shared_with(const AuditPublicKey& other) 
     if (!peer || !context || EVP_PKEY_derive_init(context.get()) != 1 ||
         EVP_PKEY_derive_set_peer(context.get(), peer.get()) != 1 ||
         EVP_PKEY_derive(context.get(), out.data(), &length) != 1 || length != out.size())
-        throw diagnostic::Failure(
-            {"E0506",
-             diagnostic::ExitCode::trust,
-             "nothing can be sealed with this X25519 public key: it is not one of a pair",
-             {},
-             {},
-             "make a pair with: caisson keygen --purpose audit"});
+        throw diagnostic::fail("E0506",
+                               "nothing can be sealed with this X25519 public key: it is not one of a pair")
+            .help("make a pair with: caisson keygen --purpose audit");
     return out;
 }
 

@@ -19,9 +19,8 @@ namespace {
 
 constexpr std::string_view key_section = ".caisson.keys";
 
-[[noreturn]] void environment_failure(const char* code, std::string message, std::string help) {
-    throw diagnostic::Failure(
-        {code, diagnostic::ExitCode::environment, std::move(message), {}, {}, std::move(help)});
+[[noreturn]] void environment_failure(diagnostic::Code code, std::string message, std::string help) {
+    throw diagnostic::fail(code, std::move(message)).help(std::move(help));
 }
 
 template <typename T> std::optional<T> load(const std::string& bytes, std::uint64_t offset) {
@@ -98,13 +97,10 @@ std::filesystem::path Library::file(const std::string& name) const {
     std::string searched;
     for (const std::filesystem::path& folder : folders_)
         searched += (searched.empty() ? "" : ", ") + folder.lexically_normal().string();
-    throw diagnostic::Failure({"E0704",
-                               diagnostic::ExitCode::environment,
-                               name + " is missing",
-                               {},
-                               {"looked in " + searched},
-                               "install caisson completely, or set CAISSON_LIB to the folder that holds "
-                               "caisson.elf and unikernel.elf"});
+    throw diagnostic::fail("E0704", name + " is missing")
+        .notes({"looked in " + searched})
+        .help("install caisson completely, or set CAISSON_LIB to the folder that holds "
+              "caisson.elf and unikernel.elf");
 }
 
 std::string Library::elf(const std::string& name) const {
@@ -123,12 +119,8 @@ void refuse_weakened(const std::string& elf) {
     if (elf.find("CAISSON-WEAK-V1") == std::string::npos ||
         std::getenv("CAISSON_TEST_WEAK_LOADER") != nullptr)
         return;
-    throw diagnostic::Failure({"E0507",
-                               diagnostic::ExitCode::trust,
-                               "the loader ELF is a deliberately weakened hypervisor, made for tests",
-                               {},
-                               {},
-                               "install caisson again: this is not a product's caisson.elf"});
+    throw diagnostic::fail("E0507", "the loader ELF is a deliberately weakened hypervisor, made for tests")
+        .help("install caisson again: this is not a product's caisson.elf");
 }
 
 std::string build_id() {

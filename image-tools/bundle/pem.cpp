@@ -10,7 +10,7 @@
 #include <openssl/pem.h>
 #include <sys/stat.h>
 
-namespace pem {
+namespace bundle::pem {
 namespace {
 
 constexpr std::size_t largest_key_file = 64 * 1024;
@@ -22,10 +22,6 @@ using Bio = std::unique_ptr<BIO, BioDeleter>;
 struct ContextDeleter {
     void operator()(EVP_PKEY_CTX* context) const { EVP_PKEY_CTX_free(context); }
 };
-
-[[noreturn]] void fail(const char* code, diagnostic::ExitCode exit, std::string message, std::string help) {
-    throw diagnostic::Failure({code, exit, std::move(message), {}, {}, std::move(help)});
-}
 
 // A PEM file must not ask for a pass phrase at the terminal.
 int no_passphrase(char*, int, int, void*) {
@@ -52,7 +48,7 @@ void Deleter::operator()(evp_pkey_st* key) const {
 }
 
 void openssl_failed(const char* what) {
-    fail("E7001", diagnostic::ExitCode::bug, std::string("OpenSSL could not ") + what, {});
+    throw diagnostic::fail("E7001", std::string("OpenSSL could not ") + what);
 }
 
 Handle generate(const Kind& kind) {
@@ -69,13 +65,13 @@ Handle load_private(const std::filesystem::path& file, const Kind& kind) {
     const Bio bio = memory(text);
     Handle key(PEM_read_bio_PrivateKey(bio.get(), nullptr, no_passphrase, nullptr));
     if (!key || EVP_PKEY_get_id(key.get()) != kind.openssl_type)
-        fail(kind.error_code, diagnostic::ExitCode::trust,
-             file.string() + " holds no " + kind.name + " private key in PEM form",
-             std::string("make one with: ") + kind.keygen + " -o " + file.stem().string());
+        throw diagnostic::fail(kind.code,
+                               file.string() + " holds no " + kind.name + " private key in PEM form")
+            .help(std::string("make one with: ") + kind.keygen + " -o " + file.stem().string());
     struct stat status {};
     if (::stat(file.c_str(), &status) == 0 && (status.st_mode & 077) != 0)
-        fail("E0503", diagnostic::ExitCode::trust,
-             "the private key " + file.string() + " can be read by others", "chmod 600 " + file.string());
+        throw diagnostic::fail("E0503", "the private key " + file.string() + " can be read by others")
+            .help("chmod 600 " + file.string());
     return key;
 }
 
@@ -88,9 +84,8 @@ Handle load_public(const std::filesystem::path& file, const Kind& kind) {
         key.reset(PEM_read_bio_PrivateKey(again.get(), nullptr, no_passphrase, nullptr));
     }
     if (!key || EVP_PKEY_get_id(key.get()) != kind.openssl_type)
-        fail(kind.error_code, diagnostic::ExitCode::trust,
-             file.string() + " holds no " + kind.name + " key in PEM form",
-             "a public key file begins with -----BEGIN PUBLIC KEY-----");
+        throw diagnostic::fail(kind.code, file.string() + " holds no " + kind.name + " key in PEM form")
+            .help("a public key file begins with -----BEGIN PUBLIC KEY-----");
     return key;
 }
 
@@ -119,8 +114,8 @@ std::string public_text(evp_pkey_st* key) {
 void save(evp_pkey_st* key, const std::filesystem::path& file, const std::filesystem::path& public_file) {
     const auto write = [](const std::filesystem::path& path, const std::string& text, unsigned mode) {
         if (!files::write_new_file(path, text, mode))
-            fail("E0602", diagnostic::ExitCode::io, path.string() + " exists already and is not overwritten",
-                 "choose another name with -o, or move the old file away");
+            throw diagnostic::fail("E0602", path.string() + " exists already and is not overwritten")
+                .help("choose another name with -o, or move the old file away");
     };
     if (!public_file.empty() && std::filesystem::exists(public_file))
         write(public_file, {}, 0644);
@@ -129,4 +124,4 @@ void save(evp_pkey_st* key, const std::filesystem::path& file, const std::filesy
         write(public_file, public_text(key), 0644);
 }
 
-} // namespace pem
+} // namespace bundle::pem

@@ -4,6 +4,8 @@
 // Trust: files are a user's; no pass phrase is ever asked for.
 #pragma once
 
+#include "image-tools/diagnostic/codes.hpp"
+
 #include <array>
 #include <cstdint>
 #include <filesystem>
@@ -12,7 +14,7 @@
 
 struct evp_pkey_st;
 
-namespace pem {
+namespace bundle::pem {
 
 struct Deleter {
     void operator()(evp_pkey_st* key) const;
@@ -23,7 +25,7 @@ using Handle = std::unique_ptr<evp_pkey_st, Deleter>;
 struct Kind {
     int openssl_type;
     const char* name; // "Ed25519"
-    const char* error_code;
+    diagnostic::Code code;
     const char* keygen; // the command that makes one, without -o
 };
 
@@ -40,4 +42,4 @@ void save(evp_pkey_st* key, const std::filesystem::path& file, const std::filesy
 
 [[noreturn]] void openssl_failed(const char* what);
 
-} // namespace pem
+} // namespace bundle::pem

@@ -173,20 +173,12 @@ WrittenBundle write_bundle(files::AtomicFile& out, const BundleInfo& info,
     WrittenBundle written;
     written.sections = layout_sections(sections, written.total_size);
     if (written.total_size > max_total_size)
-        throw diagnostic::Failure({"E0803",
-                                   diagnostic::ExitCode::limit,
-                                   "the bundle would have " + std::to_string(written.total_size >> 20) +
-                                       " MiB; firmware and boot loaders take at most 1945 MiB in one piece",
-                                   {},
-                                   {},
-                                   "use smaller images, or fewer partitions"});
+        throw diagnostic::fail("E0803",
+                               "the bundle would have " + std::to_string(written.total_size >> 20) +
+                                   " MiB; firmware and boot loaders take at most 1945 MiB in one piece")
+            .help("use smaller images, or fewer partitions");
     if (written.sections.size() > max_sections)
-        throw diagnostic::Failure({"E0803",
-                                   diagnostic::ExitCode::limit,
-                                   "the bundle would have more than 256 sections",
-                                   {},
-                                   {},
-                                   {}});
+        throw diagnostic::fail("E0803", "the bundle would have more than 256 sections");
     Writer writer(out, progress);
     writer.expect(written.total_size);
     std::string all_leaves;

@@ -48,13 +48,9 @@ std::filesystem::path development_key_path() {
         return std::filesystem::path(config) / "caisson" / "development.key";
     const char* home = std::getenv("HOME");
     if (home == nullptr || home[0] != '/')
-        throw diagnostic::Failure(
-            {"E0701",
-             diagnostic::ExitCode::environment,
-             "neither XDG_CONFIG_HOME nor HOME says where a development key can be kept",
-             {},
-             {},
-             "set HOME, or name a key with signing.key in the manifest"});
+        throw diagnostic::fail("E0701",
+                               "neither XDG_CONFIG_HOME nor HOME says where a development key can be kept")
+            .help("set HOME, or name a key with signing.key in the manifest");
     return std::filesystem::path(home) / ".config" / "caisson" / "development.key";
 }
 

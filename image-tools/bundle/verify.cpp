@@ -70,19 +70,11 @@ std::string help_for(Error error) {
 
 [[noreturn]] void refuse(const Issue& issue, const std::string& name, const Contents* contents) {
     if (is_malformed(issue.error))
-        throw diagnostic::Failure({"E0419",
-                                   diagnostic::ExitCode::input,
-                                   name + ": " + describe(issue.error),
-                                   {},
-                                   {},
-                                   "a bundle is made by: caisson build"});
+        throw diagnostic::fail("E0419", name + ": " + describe(issue.error))
+            .help("a bundle is made by: caisson build");
     const std::string about = subject(issue, contents);
-    throw diagnostic::Failure({"E0501",
-                               diagnostic::ExitCode::trust,
-                               name + (about.empty() ? "" : ": " + about) + ": " + describe(issue.error),
-                               {},
-                               {},
-                               help_for(issue.error)});
+    throw diagnostic::fail("E0501", name + (about.empty() ? "" : ": " + about) + ": " + describe(issue.error))
+        .help(help_for(issue.error));
 }
 
 template <typename T> T take(Result<T> result, const std::string& name, const Contents* contents = nullptr) {
@@ -135,12 +127,7 @@ FileSource::FileSource(const std::filesystem::path& file) : window_(window_size)
         const int error = descriptor_ < 0 ? errno : EINVAL;
         if (descriptor_ >= 0)
             ::close(descriptor_);
-        throw diagnostic::Failure({"E0601",
-                                   diagnostic::ExitCode::io,
-                                   "cannot read " + file.string() + ": " + std::strerror(error),
-                                   {},
-                                   {},
-                                   {}});
+        throw diagnostic::fail("E0601", "cannot read " + file.string() + ": " + std::strerror(error));
     }
     size_ = static_cast<std::uint64_t>(status.st_size);
 }
@@ -217,16 +204,13 @@ KeyTable keys_for(const std::filesystem::path& bundle_file,
         const std::filesystem::path beside = std::filesystem::path(bundle_file).replace_extension(".elf");
         const std::filesystem::path file = elf.value_or(beside);
         if (!elf && !std::filesystem::exists(file))
-            throw diagnostic::Failure({"E0504",
-                                       diagnostic::ExitCode::trust,
-                                       "there is no key to verify " + bundle_file.string() + " with",
-                                       {},
-                                       {"its loader " + beside.string() + " does not exist"},
-                                       "name the public key with --key FILE, or a loader with --elf FILE"});
+            throw diagnostic::fail("E0504", "there is no key to verify " + bundle_file.string() + " with")
+                .notes({"its loader " + beside.string() + " does not exist"})
+                .help("name the public key with --key FILE, or a loader with --elf FILE");
         return keys_of(files::read_file(file, largest_elf));
     }
     if (key_files.size() > key_slots)
-        throw diagnostic::Failure({"E0104", diagnostic::ExitCode::usage, "more than 4 keys", {}, {}, {}});
+        throw diagnostic::fail("E0104", "more than 4 keys");
     KeyTable keys = empty_keys();
     for (std::size_t i = 0; i < key_files.size(); ++i)
         keys.slots[i] = {purpose_bundle, 0, 0, load_public_key(key_files[i]), {}};

@@ -2,11 +2,13 @@
 // image-tools/cli/appliance_run.hpp - what `run` and `bench` boot.
 #pragma once
 
+#include "image-tools/cli/cache.hpp"
 #include "image-tools/cli/options.hpp"
 #include "image-tools/cli/report.hpp"
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,7 +20,8 @@ struct Runnable {
     std::vector<std::string> partitions;
     std::uint32_t cpus = 0;
     std::uint64_t memory = 0;
-    bool hardware_watchdog = false; // the plan asks for one
+    bool hardware_watchdog = false;    // the plan asks for one
+    std::optional<CacheFolder> held{}; // what was built for this run
 };
 
 // The bundle FILE names; a manifest is built into the cache first.

@@ -4,9 +4,9 @@
 // Trust: the file may be anything; what is shown of it cannot drive the terminal.
 #include "image-tools/bundle/audit_key.hpp"
 #include "image-tools/cli/commands.hpp"
+#include "image-tools/diagnostic/neutral.hpp"
 #include "image-tools/files/atomic_file.hpp"
 #include "image-tools/journal/verifier.hpp"
-#include "image-tools/run/console.hpp"
 
 #include <algorithm>
 #include <array>
@@ -80,8 +80,8 @@ std::string finding_text(const journal::Finding& finding) {
 }
 
 void say_boot(const journal::Boot& boot, const Options& options, const Report& report) {
-    report.line(fmt::format("{} {}  bundle {}  boot {}", run::neutral(boot.name), run::neutral(boot.version),
-                            boot.bundle.substr(0, 16), boot.nonce));
+    report.line(fmt::format("{} {}  bundle {}  boot {}", diagnostic::neutral(boot.name),
+                            diagnostic::neutral(boot.version), boot.bundle.substr(0, 16), boot.nonce));
     report.line(fmt::format("  {} records, first {}, last {}, closed: {}", boot.records,
                             short_hex(boot.first), short_hex(boot.last), boot.closed ? boot.reason : "no"));
     if (boot.lost != 0)
@@ -170,24 +170,28 @@ int audit_verify(const Options& options, Report& report) {
         report.line(anchored ? "intact, anchored" : "intact, unanchored");
         return 0;
     }
-    diagnostic::Diagnostic diagnostic{"E0505", diagnostic::ExitCode::trust, {}, {}, {}, {}};
+    std::vector<std::string> notes;
     for (const journal::Finding& finding : verifier.findings())
-        diagnostic.notes.push_back(finding_text(finding));
-    if (verifier.other_key()) {
-        diagnostic.code = "E0506";
-        diagnostic.message = options.file + " is sealed to another key than " + options.audit_key;
-        diagnostic.help =
-            "the plan names the operator's key (caisson plan); without --key only the chain is checked";
-    } else {
-        diagnostic.message = options.file + ": " + diagnostic.notes.front();
-        diagnostic.notes.erase(diagnostic.notes.begin());
-        diagnostic.help =
-            truncated && diagnostic.notes.empty()
-                ? "what is there is as it was written; docs/audit.md says what a missing end can mean"
-                : "the first place named is where the file stops being what the hypervisor wrote";
-    }
-    report.failure(diagnostic);
-    return static_cast<int>(diagnostic.exit);
+        notes.push_back(finding_text(finding));
+    const auto refuse = [&](const diagnostic::Failure& failure) {
+        report.failure(failure.diagnostic());
+        return static_cast<int>(failure.diagnostic().exit);
+    };
+    if (verifier.other_key())
+        return refuse(
+            diagnostic::fail("E0506", options.file + " is sealed to another key than " + options.audit_key)
+                .notes(std::move(notes))
+                .help("the plan names the operator's key (caisson plan); without --key only the chain is "
+                      "checked"));
+    const std::string first = notes.front();
+    notes.erase(notes.begin());
+    const bool only_cut = truncated && notes.empty();
+    return refuse(
+        diagnostic::fail("E0505", options.file + ": " + first)
+            .notes(std::move(notes))
+            .help(only_cut
+                      ? "what is there is as it was written; docs/audit.md says what a missing end can mean"
+                      : "the first place named is where the file stops being what the hypervisor wrote"));
 }
 
 } // namespace cli

@@ -129,12 +129,8 @@ private:
     }
 
     [[noreturn]] static void failed(std::string_view what) {
-        throw diagnostic::Failure({"E0906",
-                                   diagnostic::ExitCode::answer_is_no,
-                                   "the benchmark " + std::string(what) + " did not come to its end",
-                                   {},
-                                   {},
-                                   "boot the same guest with: caisson run -v --icount"});
+        throw diagnostic::fail("E0906", "the benchmark " + std::string(what) + " did not come to its end")
+            .help("boot the same guest with: caisson run -v --icount");
     }
 
     static const run::Ending& first_ending(const Boot& boot, std::string_view what) {

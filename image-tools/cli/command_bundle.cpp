@@ -17,12 +17,7 @@ using manifest::size_text;
 
 std::filesystem::path bundle_file(const Options& options) {
     if (options.file.empty())
-        throw diagnostic::Failure({"E0101",
-                                   diagnostic::ExitCode::usage,
-                                   "name the bundle: caisson " + options.command + " FILE",
-                                   {},
-                                   {},
-                                   {}});
+        throw diagnostic::fail("E0101", "name the bundle: caisson " + options.command + " FILE");
     return options.file;
 }
 
@@ -97,12 +92,8 @@ int verify(const Options& options, Report& report) {
     const std::filesystem::path file = bundle_file(options);
     const bundle::FileSource source(file);
     if (!bundle::is_bundle(file))
-        throw diagnostic::Failure({"E0419",
-                                   diagnostic::ExitCode::input,
-                                   file.string() + " is not a bundle",
-                                   {},
-                                   {},
-                                   "a bundle is made by: caisson build"});
+        throw diagnostic::fail("E0419", file.string() + " is not a bundle")
+            .help("a bundle is made by: caisson build");
     const bundle::KeyTable table = keys(options);
     const bundle::Verified verified = bundle::verify(source.source(), table, file.string());
     const bundle::BundleSummary& summary = verified.summary;
@@ -160,20 +151,12 @@ int inspect(const Options& options, Report& report) {
 
 int keygen(const Options& options, Report& report) {
     if (options.output.empty())
-        throw diagnostic::Failure({"E0101",
-                                   diagnostic::ExitCode::usage,
-                                   "name the key: caisson keygen -o NAME",
-                                   {},
-                                   {},
-                                   "it makes NAME.key and NAME.pub"});
+        throw diagnostic::fail("E0101", "name the key: caisson keygen -o NAME")
+            .help("it makes NAME.key and NAME.pub");
     if (options.purpose != "bundle" && options.purpose != "audit")
-        throw diagnostic::Failure(
-            {"E0101",
-             diagnostic::ExitCode::usage,
-             "a key's purpose can be 'bundle' or 'audit', not '" + options.purpose + "'",
-             {},
-             {},
-             "bundle: signs what may boot; audit: the audit log is sealed to it"});
+        throw diagnostic::fail("E0101",
+                               "a key's purpose can be 'bundle' or 'audit', not '" + options.purpose + "'")
+            .help("bundle: signs what may boot; audit: the audit log is sealed to it");
     std::filesystem::path base = options.output;
     if (base.extension() == ".key")
         base.replace_extension();

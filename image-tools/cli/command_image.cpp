@@ -12,8 +12,7 @@ namespace cli {
 namespace {
 
 [[noreturn]] void usage(std::string message, std::string help) {
-    throw diagnostic::Failure(
-        {"E0101", diagnostic::ExitCode::usage, std::move(message), {}, {}, std::move(help)});
+    throw diagnostic::fail("E0101", std::move(message)).help(std::move(help));
 }
 
 std::string joined(const std::vector<std::string>& words) {

@@ -6,6 +6,8 @@
 #include "image-tools/bundle/verify.hpp"
 #include "image-tools/cli/commands.hpp"
 #include "image-tools/cli/plan_text.hpp"
+#include "image-tools/files/digest.hpp"
+#include "image-tools/files/range.hpp"
 #include "image-tools/manifest/values.hpp"
 
 #include <algorithm>
@@ -26,8 +28,19 @@ std::filesystem::path bundle_path(const Options& options, const manifest::Manife
                                   : std::filesystem::path(options.output);
 }
 
-std::string shown_digest(const bundle::Hash& hash) {
-    return "sha256:" + files::hex(std::span(hash).first(8)) + "...";
+// What `sha256sum` says of the file.
+std::string file_digest(const std::filesystem::path& file) {
+    const auto range = files::FileRange::open(file);
+    if (!range)
+        throw diagnostic::fail("E0601", "cannot read " + file.string());
+    std::vector<std::uint8_t> buffer(std::size_t{1} << 20);
+    files::Sha256 hash;
+    std::uint64_t at = 0;
+    while (const std::size_t got = range->read(at, buffer)) {
+        hash.update(std::span(buffer).first(got));
+        at += got;
+    }
+    return hash.finish().hex();
 }
 
 Json to_json(const build::BuildResult& result) {
@@ -41,9 +54,12 @@ Json to_json(const build::BuildResult& result) {
             {"elf", result.elf.string()},
             {"size", result.written.total_size},
             {"id", files::hex(result.written.id)},
+            {"sha256", file_digest(result.bundle)},
+            {"elfSha256", file_digest(result.elf)},
             {"key", bundle::fingerprint(result.key)},
             {"developmentKey", result.development},
             {"warnings", result.warnings},
+            {"notes", result.notes},
             {"items", sections}};
 }
 
@@ -82,30 +98,58 @@ std::filesystem::path manifest_file(const Options& options) {
     for (const char* candidate : {"appliance.yaml", "examples/demo/appliance.yaml"})
         if (std::filesystem::exists(candidate))
             return candidate;
-    throw diagnostic::Failure(
-        {"E0300",
-         diagnostic::ExitCode::manifest,
-         "there is no manifest: ./appliance.yaml does not exist",
-         {},
-         {},
-         "name one (caisson " + options.command +
-             " FILE), or start from examples/hello/appliance.yaml; docs/manifest.md describes it"});
+    throw diagnostic::fail("E0300", "there is no manifest: ./appliance.yaml does not exist")
+        .help("name one (caisson " + options.command +
+              " FILE), or start from examples/hello/appliance.yaml; docs/manifest.md describes it");
+}
+
+void say_warnings(const build::BuildResult& result, Report& report) {
+    for (const std::string& warning : result.warnings)
+        report.warning(warning);
+    for (const std::string& note : result.notes)
+        report.note("note: " + note);
 }
 
 int check(const Options& options, Report& report) {
     const manifest::Manifest manifest = manifest::load(manifest_file(options));
-    build::Prepared prepared = build::prepare(manifest, bundle::Library::find(), {}, {});
-    static_cast<void>(build::bundle_content(manifest, prepared));
+    const build::WorkFolder work(std::filesystem::temp_directory_path());
+    build::Prepared prepared =
+        build::prepare(manifest, bundle::Library::find(), work.path(), {report.progress(), {}});
+    const auto [sections, table] = build::bundle_content(manifest, prepared);
     bool made = false;
     if (manifest.signing.key)
         static_cast<void>(build::trusted_keys(manifest, build::signing_key(manifest, made)));
-    report.line(fmt::format("{}: good ({} {}, {} {})", manifest.source.file(), manifest.name,
+    std::uint64_t size = 0;
+    const auto shapes = bundle::layout_sections(sections, size);
+    if (size > bundle::max_total_size)
+        throw diagnostic::fail("E0803", "the bundle would have " + manifest::size_text(size) +
+                                            ", the most is " + manifest::size_text(bundle::max_total_size));
+    const build::AssumedMachine machine = build::assume_machine(table, shapes, size);
+    if (!machine.bound)
+        throw diagnostic::Failure(build::diagnose(manifest, machine.issue));
+    Json warnings = Json::array(), notes = Json::array();
+    for (const build::PreparedPartition& item : prepared.partitions) {
+        for (const std::string& warning : item.warnings) {
+            report.warning(warning);
+            warnings.push_back(warning);
+        }
+        for (const std::string& note : item.notes) {
+            report.note("note: " + note);
+            notes.push_back(note);
+        }
+    }
+    report.line(fmt::format("{}: {} ({} {}, {} {}, bundle {})", manifest.source.file(),
+                            warnings.empty() ? "good" : "can be built, see the warnings", manifest.name,
                             manifest.version, manifest.partitions.size(),
-                            manifest.partitions.size() == 1 ? "partition" : "partitions"));
+                            manifest.partitions.size() == 1 ? "partition" : "partitions",
+                            manifest::size_text(size)));
     report.data({{"schema", "caisson.check/1"},
                  {"file", manifest.source.file()},
                  {"name", manifest.name},
-                 {"partitions", manifest.partitions.size()}});
+                 {"partitions", manifest.partitions.size()},
+                 {"size", size},
+                 {"warnings", warnings},
+                 {"notes", notes}});
     return 0;
 }
 
@@ -117,8 +161,8 @@ int plan(const Options& options, Report& report) {
         build::prepare(manifest, bundle::Library::find(), work.path(), observer(report));
     const auto [sections, table] = build::bundle_content(manifest, prepared);
     for (const build::PreparedPartition& item : prepared.partitions)
-        if (!item.warning.empty())
-            report.warning(item.warning);
+        for (const std::string& warning : item.warnings)
+            report.warning(warning);
     PlanView view;
     view.table = table;
     view.sections = bundle::layout_sections(sections, view.bundle_bytes);
@@ -150,8 +194,7 @@ int build(const Options& options, Report& report) {
     build_options.bundle = bundle_path(options, manifest);
     build_options.observer = observer(report);
     const build::BuildResult result = build::build(manifest, library, build_options);
-    for (const std::string& warning : result.warnings)
-        report.warning(warning);
+    say_warnings(result, report);
     if (result.development)
         report.note(
             (result.development_key_made ? "made a development key: " : "signed with the development key: ") +
@@ -159,10 +202,13 @@ int build(const Options& options, Report& report) {
             "; name a key with signing.key for anything that matters");
     if (options.build_twice)
         return compare_with_second_build(manifest, library, result, report);
-    report.line(fmt::format("{}  {}  {}", result.bundle.string(),
-                            manifest::size_text(result.written.total_size), shown_digest(result.written.id)));
+    report.line(fmt::format("{}  {}  bundle id {}...", result.bundle.string(),
+                            manifest::size_text(result.written.total_size),
+                            files::hex(std::span(result.written.id).first(8))));
+    report.line("  file sha256:" + file_digest(result.bundle));
     report.line(fmt::format("{}  loader with the key {}{}", result.elf.string(),
                             bundle::fingerprint(result.key), result.development ? " (DEVELOPMENT KEY)" : ""));
+    report.line("  file sha256:" + file_digest(result.elf));
     report.data(to_json(result));
     return 0;
 }

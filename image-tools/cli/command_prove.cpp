@@ -28,12 +28,7 @@ public:
         size_machine(appliance_);
         const auto loader = prove::read_loader(files::read_file(appliance_.elf, bundle::largest_elf));
         if (!loader)
-            throw diagnostic::Failure({"E0401",
-                                       diagnostic::ExitCode::input,
-                                       appliance_.elf.string() + " is not an ELF",
-                                       {},
-                                       {},
-                                       {}});
+            throw diagnostic::fail("E0419", appliance_.elf.string() + " is not an ELF");
         loader_ = *loader;
         board_ = {appliance_.cpus, appliance_.memory, 0, false};
         intend(board_);
@@ -67,8 +62,8 @@ public:
         run::Session session(appliance_.partitions, {});
         const run::Outcome outcome = run::boot(qemu, run_options, session);
         if (!looked)
-            throw diagnostic::Failure(outcome.failure.value_or(diagnostic::Diagnostic{
-                "E0901", diagnostic::ExitCode::run_failed, "the machine did not come so far", {}, {}, {}}));
+            throw outcome.failure ? diagnostic::Failure(*outcome.failure)
+                                  : diagnostic::fail("E0901", "the machine did not come so far");
     }
 
     [[nodiscard]] const std::vector<prove::Item>& items() const { return items_; }
@@ -77,12 +72,7 @@ private:
     void intend(const prove::Board& board) {
         if (const auto problem = prove::intend(summary_.table, summary_.shapes(), summary_.header.total_size,
                                                loader_, board, intended_))
-            throw diagnostic::Failure({"E0311",
-                                       diagnostic::ExitCode::manifest,
-                                       "the plan cannot be bound: " + *problem,
-                                       {},
-                                       {},
-                                       {}});
+            throw diagnostic::fail("E0311", "the plan cannot be bound: " + *problem);
     }
 
     void add(const std::string& prefix, std::vector<prove::Item> items) {
@@ -163,18 +153,12 @@ private:
     void find_bundle(prove::Qmp& qmp) {
         std::vector<std::byte> first(4096), there(4096);
         if (!file_.source().copy(0, first))
-            throw diagnostic::Failure(
-                {"E0601", diagnostic::ExitCode::io, "cannot read " + appliance_.bundle.string(), {}, {}, {}});
+            throw diagnostic::fail("E0601", "cannot read " + appliance_.bundle.string());
         board_.bundle_base = intended_.bundle.base;
         if (!qmp.read(board_.bundle_base, there) || there != first)
             board_.bundle_base = prove::find_bundle(qmp, intended_.usable, first);
         if (board_.bundle_base == 0)
-            throw diagnostic::Failure({"E0907",
-                                       diagnostic::ExitCode::run_failed,
-                                       "the bundle is nowhere in the machine's memory",
-                                       {},
-                                       {},
-                                       {}});
+            throw diagnostic::fail("E0907", "the bundle is nowhere in the machine's memory");
         intend(board_);
     }
 

@@ -9,9 +9,11 @@
 #include "image-tools/channel/record_reader.hpp"
 #include "image-tools/cli/appliance_run.hpp"
 #include "image-tools/cli/commands.hpp"
+#include "image-tools/cli/run_report.hpp"
 #include "image-tools/files/digest.hpp"
 #include "image-tools/journal/line.hpp"
 #include "image-tools/run/console.hpp"
+#include "image-tools/run/outlet.hpp"
 
 #include <algorithm>
 #include <array>
@@ -24,64 +26,6 @@
 
 namespace cli {
 namespace {
-
-std::filesystem::path cache_folder() {
-    if (const char* chosen = std::getenv("CAISSON_CACHE"); chosen != nullptr && chosen[0] != '\0')
-        return chosen;
-    if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache != nullptr && cache[0] == '/')
-        return std::filesystem::path(cache) / "caisson";
-    if (const char* home = std::getenv("HOME"); home != nullptr && home[0] == '/')
-        return std::filesystem::path(home) / ".cache" / "caisson";
-    throw diagnostic::Failure({"E0701",
-                               diagnostic::ExitCode::environment,
-                               "neither CAISSON_CACHE, XDG_CACHE_HOME nor HOME says where to build",
-                               {},
-                               {},
-                               "set HOME, or build with: caisson build -o FILE, and run that"});
-}
-
-Json ending_json(const run::Ending& ending) {
-    return {
-        {"generation", ending.generation}, {"status", ending.status},   {"reason", ending.reason},
-        {"detail", ending.detail},         {"exits", ending.exits},     {"refusals", ending.refusals},
-        {"dropped", ending.dropped},       {"started", ending.started}, {"firstOutput", ending.first_output},
-        {"ended", ending.ended},           {"last", ending.last}};
-}
-
-Json run_json(const run::Session& session, const run::Outcome& outcome) {
-    Json items = Json::array();
-    for (const run::PartitionResult& partition : session.partitions()) {
-        Json endings = Json::array();
-        for (const run::Ending& ending : partition.endings)
-            endings.push_back(ending_json(ending));
-        Json item{{"name", partition.name},
-                  {"state", partition.state()},
-                  {"restarts", partition.restarts()},
-                  {"outputBytes", partition.output_bytes},
-                  {"endings", endings}};
-        item["status"] = partition.final() != nullptr ? Json(partition.final()->status) : Json();
-        items.push_back(std::move(item));
-    }
-    Json out{{"schema", "caisson.run/1"},
-             {"exit", outcome.exit_code},
-             {"qemuStatus", outcome.qemu_status},
-             {"items", items}};
-    out["audit"] = session.audit();
-    if (session.boot())
-        out["boot"] = {{"entry", session.boot()->entry},
-                       {"verified", session.boot()->verified},
-                       {"ready", session.boot()->ready},
-                       {"memoryHypervisor", session.boot()->memory_hypervisor},
-                       {"memoryBundle", session.boot()->memory_bundle},
-                       {"memoryPartitions", session.boot()->memory_partitions},
-                       {"cpus", session.boot()->cpus},
-                       {"build", session.boot()->build_id}};
-    if (session.end())
-        out["end"] = {{"reason", session.end()->reason}, {"action", session.end()->action}};
-    if (outcome.failure)
-        out["error"] = to_json(*outcome.failure);
-    return out;
-}
 
 // State, last end and restarts of every partition, for people. One that ran alone and ended well is not spoken of.
 void say_partitions(const run::Session& session, const Report& report) {
@@ -127,12 +71,8 @@ public:
 
 private:
     [[noreturn]] void failed() const {
-        throw diagnostic::Failure({"E0602",
-                                   diagnostic::ExitCode::io,
-                                   "cannot write " + name_ + ": " + std::strerror(errno),
-                                   {},
-                                   {},
-                                   "--audit FILE must name a file that can be written"});
+        throw diagnostic::fail("E0602", "cannot write " + name_ + ": " + std::strerror(errno))
+            .help("--audit FILE must name a file that can be written");
     }
     struct Close {
         void operator()(std::FILE* file) const { std::fclose(file); }
@@ -155,45 +95,31 @@ run::ConsoleOptions console_options(const Options& options, const Report& report
 
 Runnable runnable(const Options& options, Report& report) {
     Runnable out;
-    if (!options.file.empty() && bundle::is_bundle(options.file)) {
+    const bool from_stdin = options.file == "-";
+    if (!options.file.empty() && !from_stdin && bundle::is_bundle(options.file)) {
         out.bundle = options.file;
         out.elf = options.elf.empty() ? std::filesystem::path(out.bundle).replace_extension(".elf")
                                       : std::filesystem::path(options.elf);
         if (!std::filesystem::exists(out.elf))
-            throw diagnostic::Failure(
-                {"E0601",
-                 diagnostic::ExitCode::io,
-                 "the bundle's loader " + out.elf.string() + " does not exist",
-                 {},
-                 {},
-                 "caisson build writes it beside the bundle; or name it with --elf FILE"});
+            throw diagnostic::fail("E0601", "the bundle's loader " + out.elf.string() + " does not exist")
+                .help("caisson build writes it beside the bundle; or name it with --elf FILE");
         (void)bundle::keys_of(files::read_file(out.elf, bundle::largest_elf));
         return out;
     }
     const std::filesystem::path file = manifest_file(options);
     const manifest::Manifest manifest = manifest::load(file);
-    const std::string place = std::filesystem::absolute(file).lexically_normal().string();
-    const std::filesystem::path folder =
-        cache_folder() / "run" / files::sha256(std::string_view(place)).hex().substr(0, 16);
-    std::error_code error;
-    std::filesystem::create_directories(folder, error);
-    if (error)
-        throw diagnostic::Failure({"E0602",
-                                   diagnostic::ExitCode::io,
-                                   "cannot make " + folder.string() + ": " + error.message(),
-                                   {},
-                                   {},
-                                   {}});
+    out.held.emplace(from_stdin ? std::string(manifest.source.text())
+                                : std::filesystem::absolute(file).lexically_normal().string());
     report.steps(step_count(manifest, true));
     build::BuildOptions build;
-    build.bundle = folder / (manifest.name + ".bundle");
+    build.bundle = out.held->path() / (manifest.name + ".bundle");
     build.observer = {report.progress(), [&report](std::string_view name, const std::string& detail,
                                                    double seconds) { report.step(name, detail, seconds); }};
     const build::BuildResult result = build::build(manifest, bundle::Library::find(), build);
-    for (const std::string& warning : result.warnings)
-        report.warning(warning);
+    say_warnings(result, report);
     out.bundle = result.bundle;
     out.elf = result.elf;
+    prune_cache(default_cache_limit);
     return out;
 }
 
@@ -202,24 +128,17 @@ void size_machine(Runnable& runnable) {
     const bundle::BundleSummary summary = bundle::summarize(source.source(), runnable.bundle.string());
     const auto plan = ::plan::Plan::parse(summary.table);
     if (!plan)
-        throw diagnostic::Failure({"E0419",
-                                   diagnostic::ExitCode::input,
-                                   runnable.bundle.string() + ": " + ::plan::describe(plan.error().error),
-                                   {},
-                                   {},
-                                   {}});
+        throw diagnostic::fail("E0419",
+                               runnable.bundle.string() + ": " + ::plan::describe(plan.error().error));
     for (std::uint32_t i = 0; i < plan->partition_count(); ++i)
         runnable.partitions.emplace_back(plan->partition_name(i));
     runnable.hardware_watchdog = plan->header().on_panic == ::plan::OnPanic::reboot;
     const build::AssumedMachine machine =
         build::assume_machine(summary.table, summary.shapes(), summary.header.total_size);
     if (!machine.bound)
-        throw diagnostic::Failure({"E0311",
-                                   diagnostic::ExitCode::manifest,
-                                   "the plan does not fit the machine: " + build::describe(machine.issue),
-                                   {},
-                                   {},
-                                   "give the machine more memory or CPUs in the manifest"});
+        throw diagnostic::fail("E0311",
+                               "the plan does not fit the machine: " + build::describe(machine.issue))
+            .help("give the machine more memory or CPUs in the manifest");
     runnable.cpus = machine.cpus;
     runnable.memory = machine.memory;
 }
@@ -230,15 +149,13 @@ int run(const Options& options, Report& report) {
     size_machine(appliance);
     if (!options.exit_code_from.empty() && std::find(appliance.partitions.begin(), appliance.partitions.end(),
                                                      options.exit_code_from) == appliance.partitions.end())
-        throw diagnostic::Failure({"E0103",
-                                   diagnostic::ExitCode::usage,
-                                   "there is no partition '" + options.exit_code_from + "'",
-                                   {},
-                                   {},
-                                   {}});
+        throw diagnostic::fail("E0103", "there is no partition '" + options.exit_code_from + "'");
 
     const run::ConsoleOptions shown = console_options(options, report, appliance.partitions.size());
-    run::Console console(report.json() ? stderr : stdout, appliance.partitions, shown);
+    run::Outlet output(1, "stdout"), errors(2, "stderr");
+    run::Outlet& consoles = report.json() ? errors : output;
+    run::Console console([&](std::string_view text) { consoles.write(text); },
+                         [&](std::string_view text) { errors.write(text); }, appliance.partitions, shown);
     const bool say_hypervisor = options.verbose || (shown.prefix && !options.quiet);
     std::optional<AuditFile> audit;
     if (!options.audit.empty())
@@ -264,13 +181,20 @@ int run(const Options& options, Report& report) {
     run_options.time_out = options.time_out;
     run_options.log = options.log;
     run_options.exit_code_from = options.exit_code_from;
+    run_options.outlets = {&output, &errors};
+    const auto began = std::chrono::steady_clock::now();
     const run::Outcome outcome = run::boot(qemu, run_options, session);
+    const RunFacts facts{session, outcome, appliance.bundle, std::chrono::steady_clock::now() - began};
     console.flush();
+    output.finish();
+    errors.finish();
     if (outcome.failure)
         report.failure(*outcome.failure);
     if (!options.quiet && session.boot()) // else none was ever started
         say_partitions(session, report);
-    report.data(run_json(session, outcome));
+    report.data(run_json(facts));
+    if (!options.junit.empty())
+        write_junit(options.junit, facts);
     return outcome.exit_code;
 }
 

@@ -10,6 +10,9 @@
 namespace manifest {
 struct Manifest;
 }
+namespace build {
+struct BuildResult;
+}
 
 namespace cli {
 
@@ -19,6 +22,9 @@ int build(const Options& options, Report& report);
 int run(const Options& options, Report& report);
 int inspect(const Options& options, Report& report);
 int verify(const Options& options, Report& report);
+int init(const Options& options, Report& report);
+int cache_ls(const Options& options, Report& report);
+int cache_prune(const Options& options, Report& report);
 int keygen(const Options& options, Report& report);
 int image_create(const Options& options, Report& report);
 int image_ls(const Options& options, Report& report);
@@ -28,10 +34,14 @@ int audit_show(const Options& options, Report& report);
 int audit_verify(const Options& options, Report& report);
 int prove(const Options& options, Report& report);
 int bench(const Options& options, Report& report);
+int explain(const Options& options, Report& report);
 int version(const Options& options, Report& report);
 
 // The manifest that FILE means: itself, or ./appliance.yaml, or the checkout's demo. Throws E0300 when there is none.
 std::filesystem::path manifest_file(const Options& options);
+
+// Warnings and notes of a build, on stderr.
+void say_warnings(const build::BuildResult& result, Report& report);
 
 // Steps that building it (or only preparing it) reports.
 unsigned step_count(const manifest::Manifest& manifest, bool with_bundle);

@@ -23,7 +23,7 @@ fake_qemu() { # BODY
 # What differs from machine to machine: folders, keys, sizes of our own ELFs.
 normal() {
     sed -e "s|$work|WORK|g" -e 's/25519:[0-9a-f]*/25519:KEY/g' -e 's/sha256:[0-9a-f]*/sha256:DIGEST/g' \
-        -e 's/ *[0-9.]* s$/ TIME/' -e 's/[0-9.]* [KM]iB/SIZE/g' -e 's/[0-9]*MiB/SIZE/g' -e 's/^\(OK table  *\)[0-9]* bytes/\1SIZE/' -e 's/0x[0-9a-f]*/0xN/g'
+        -e 's/ *[0-9.]* s$/ TIME/' -e 's/[0-9.]* [KM]iB/SIZE/g' -e 's/[0-9]*MiB/SIZE/g' -e 's/^\(OK table  *\)[0-9]* bytes/\1SIZE/' -e 's/0x[0-9a-f]*/0xN/g' -e "s/bundle id [0-9a-f]*/bundle id ID/"
 }
 
 golden() { # NAME ARGUMENTS...
@@ -33,7 +33,7 @@ golden() { # NAME ARGUMENTS...
         printf '$ caisson'
         printf ' %s' "$@"
         printf '\n'
-        "$tool" "$@" 2>&1 </dev/null
+        "$tool" "$@" 2>&1
         printf 'exit %s\n' "$?"
     } | normal >"$work/$name.out"
     if [ "$update" = --update ]; then
@@ -50,6 +50,7 @@ begin() {
     cd "$work/folder" || exit 1
 }
 
+exec </dev/null
 begin
 golden no-manifest check
 golden no-manifest-json check --format json
@@ -69,7 +70,52 @@ golden size check
 manifest 'image: "oci:./web", memmory: 96MiB'
 golden misspelt check
 
+# What people write by mistake, each in plain words.
+golden format check --format yaml
+printf 'apiVersion: caisson/v1\nname: test\npartitions: {}\n' >appliance.yaml
+golden no-partitions check
+printf 'apiVersion: caisson/v1\nname: test\npartitions:\n  web: {image: "oci:./web", memory: 96MiB\n  db: {image: "oci:./db"}\n' >appliance.yaml
+golden unclosed check
+manifest 'image: "oci:./web", memory: 1.5GiB'
+golden fraction check
+manifest 'image: "oci:./web", memory: 96MiB, cpus: -1'
+golden negative check
+printf 'apiVersion: caisson/v1\nname: test\nmachine: {cpus: 257}\npartitions:\n  web: {image: "oci:./web", memmory: 1MiB, restart: maybe}\n  db: {memory: 96MiB}\n' >appliance.yaml
+golden several check
+golden several-json check --format json
+cp "$tool" program
+manifest 'kernel: program, memory: 96MiB'
+golden program-as-kernel check
+manifest 'kernel: nothing.elf, memory: 96MiB'
+golden no-kernel check
+manifest 'image: "oci:./nothing", memory: 96MiB'
+golden no-image check
+printf 'apiVersion: caisson/v1\nname: test\npartitions:\n  web: {memory: 1}\n' | golden stdin check -
+
+golden explain explain E0407
+golden explain-unknown explain E9999
+
+# What would be built and not run.
+rm appliance.yaml
 mkdir -p root/bin
+printf '#!/bin/sh\r\nexit 0\r\n' >root/bin/app
+chmod +x root/bin/app
+"$tool" image create --from root --entrypoint /bin/app oci:script >/dev/null 2>&1
+golden init init --from oci:script
+golden crlf check
+sed -i 's|^    cpus: 1|    cpus: 2|; s|cpus: 1, memory|cpus: 2, memory|' appliance.yaml
+golden two-cpus check
+sed -i 's|oci:script|oci:script:none|' appliance.yaml
+golden no-tag check
+sed -i 's|oci:script:none|oci:script|' appliance.yaml
+rm script/blobs/sha256/"$(ls -S script/blobs/sha256 | tail -n 1)"
+golden no-blob check
+rm -rf root/bin/app script
+cp "$tool" root/bin/app
+"$tool" image create --from root --entrypoint /bin/app oci:script >/dev/null 2>&1
+golden no-loader check
+rm -rf script root/bin/app appliance.yaml
+
 printf '\177ELF' >root/bin/app
 "$tool" image create --arch arm64 --from root --entrypoint /bin/app oci:arm >/dev/null 2>&1
 manifest 'image: "oci:./arm", memory: 96MiB'

@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // image-tools/cli/main.cpp - the program: command line in, exit code out (docs/cli.md).
 //
-// The one file that includes CLI11. Usage errors are exit 2 whatever CLI11 calls them, with our suggestions.
+// CLI11 is included here and in manual.cpp only. Usage errors are exit 2 whatever CLI11 calls them, with our suggestions.
 #include "image-tools/cli/commands.hpp"
+#include "image-tools/cli/manual.hpp"
 #include "image-tools/diagnostic/suggest.hpp"
+#include "image-tools/manifest/failures.hpp"
 #include "image-tools/manifest/values.hpp"
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
+#include <csignal>
 #include <cstdio>
+#include <fcntl.h>
 #include <iostream>
 #include <unistd.h>
 
@@ -40,18 +44,43 @@ constexpr auto commands = std::to_array<Entry>({{"check", cli::check},
                                                 {"audit verify", cli::audit_verify},
                                                 {"bench", cli::bench},
                                                 {"prove", cli::prove},
+                                                {"explain", cli::explain},
+                                                {"init", cli::init},
+                                                {"cache ls", cli::cache_ls},
+                                                {"cache prune", cli::cache_prune},
                                                 {"version", cli::version}});
-constexpr auto words =
-    std::to_array<std::string_view>({"check", "plan", "build", "run", "inspect", "verify", "keygen", "image",
-                                     "attack", "audit", "bench", "prove", "version", "help"});
+constexpr auto words = std::to_array<std::string_view>(
+    {"check", "plan", "build", "run", "inspect", "verify", "keygen", "image", "attack", "audit", "bench",
+     "prove", "explain", "completion", "init", "cache", "version", "help"});
 constexpr auto reserved = std::to_array<std::string_view>(
-    {"profile", "init",   "lock",   "diff",       "doctor", "explain",  "test", "policy",  "report", "sbom",
-     "scan",    "sign",   "flash",  "completion", "ps",     "logs",     "stop", "restart", "exec",   "attach",
-     "device",  "attest", "secret", "crash",      "board",  "evidence", "pull", "gc"});
+    {"profile", "lock",   "diff",  "doctor", "test",     "policy",  "report", "sbom",   "scan",
+     "sign",    "flash",  "ps",    "logs",   "stop",     "restart", "exec",   "attach", "device",
+     "attest",  "secret", "crash", "board",  "evidence", "pull",    "gc"});
 
 [[noreturn]] void usage_error(std::string message, std::string help) {
-    throw diagnostic::Failure(
-        {"E0101", diagnostic::ExitCode::usage, std::move(message), {}, {}, std::move(help)});
+    throw diagnostic::fail("E0101", std::move(message)).help(std::move(help));
+}
+
+// An option whose value is one of a few words.
+template <typename T, std::size_t Count>
+CLI::Option* word_option(CLI::App& app, const std::string& name, T& value,
+                         const std::array<std::pair<const char*, T>, Count>& choices,
+                         const std::string& description) {
+    std::string text;
+    for (const auto& [word, ignored] : choices)
+        text += (text.empty() ? "" : "|") + std::string(word);
+    const auto take = [&value, choices, name](const std::string& given) {
+        std::string all;
+        for (std::size_t i = 0; i < Count; ++i) {
+            if (given == choices[i].first) {
+                value = choices[i].second;
+                return;
+            }
+            all += (i == 0 ? "" : i + 1 == Count ? " or " : ", ") + std::string(choices[i].first);
+        }
+        usage_error(name + " can be " + all + ", not '" + given + "'", "see caisson help");
+    };
+    return app.add_option_function<std::string>(name, take, description)->option_text(text);
 }
 
 CLI::App* find_command(CLI::App& app, const std::string& name) {
@@ -60,6 +89,9 @@ CLI::App* find_command(CLI::App& app, const std::string& name) {
             return command;
     return nullptr;
 }
+
+constexpr std::array<std::pair<const char*, When>, 3> whens{
+    {{"auto", When::automatic}, {"always", When::always}, {"never", When::never}}};
 
 class CommandLine {
 public:
@@ -76,6 +108,7 @@ public:
         image_commands();
         attack_command();
         audit_commands();
+        cache_commands();
         app_.add_subcommand("version", "Version, build id, what is installed")
             ->add_flag("--tcb", options.tcb, "lines of trusted code");
         CLI::App* bench =
@@ -83,7 +116,8 @@ public:
         bench->add_option("--cpu", options.cpu, "QEMU's CPU model")->capture_default_str();
         CLI::App* prove =
             app_.add_subcommand("prove", "Does the plan, and with --live the machine, keep its promises?");
-        prove->add_option("FILE", options.file, "a manifest or a bundle (default: ./appliance.yaml)");
+        prove->add_option("FILE", options.file,
+                          "a manifest (- reads stdin) or a bundle (default: ./appliance.yaml)");
         prove->add_flag("--live", options.live,
                         "boot under QEMU and compare the running machine, page for page");
         prove->add_option("--cpu", options.cpu, "QEMU's CPU model")->capture_default_str();
@@ -93,6 +127,14 @@ public:
             ->allow_extra_args(false);
         CLI::App* help = app_.add_subcommand("help", "This text, or that of a command");
         help->add_option("COMMAND", help_topic_, "a command")->option_text("[COMMAND]");
+        help->add_flag("--man", manual_, "as a manual page")->group("");
+        app_.add_subcommand("explain", "What an error code means, and what to do")
+            ->add_option("CODE", options.file, "for example E0407; without it all are listed");
+        app_.add_subcommand("completion", "The script with which a shell completes commands and options")
+            ->add_option("SHELL", shell_, "bash, zsh or fish")
+            ->option_text("bash|zsh|fish")
+            ->required();
+        describe(app_, "");
     }
 
     // Parses into `options`; an exit code when there is nothing more to do.
@@ -116,28 +158,56 @@ public:
             std::fputs(help_text().c_str(), stdout);
             return 0;
         }
+        if (app_.got_subcommand("completion")) {
+            const std::string script = cli::completion(app_, shell_);
+            if (script.empty())
+                usage_error("there is no completion for '" + shell_ + "'", "it can be bash, zsh or fish");
+            std::fputs(script.c_str(), stdout);
+            return 0;
+        }
         return std::nullopt;
     }
 
     Options options;
 
 private:
+    // Below each command's own options: those of every command, and an example.
+    void describe(CLI::App& app, const std::string& before) {
+        for (CLI::App* command : app.get_subcommands([](CLI::App*) { return true; })) {
+            const std::string name = before + command->get_name();
+            if (command->get_subcommands([](CLI::App*) { return true; }).empty())
+                command->footer([this, name] { return cli::common_help(app_, name); });
+            describe(*command, name + " ");
+        }
+    }
+
+    void cache_commands() {
+        CLI::App* init = app_.add_subcommand("init", "Write a manifest that boots, to begin with");
+        init->add_option("--from", options.from, "the image it runs, looked into for its name and size")
+            ->option_text("IMAGE");
+        CLI::App* cache = app_.add_subcommand("cache", "The bundles that run keeps");
+        cache->require_subcommand(1);
+        cache->fallthrough();
+        cache->add_subcommand("ls", "What is kept, the longest unused first");
+        cache->add_subcommand("prune", "Remove the longest unused")
+            ->add_option("--max-size", options.max_size, "what may stay (default: 2GiB; 0: nothing)")
+            ->option_text("SIZE");
+    }
+
     void everywhere() {
-        static const std::map<std::string, Format> formats{{"text", Format::text}, {"json", Format::json}};
-        static const std::map<std::string, ProgressStyle> styles{{"auto", ProgressStyle::automatic},
-                                                                 {"plain", ProgressStyle::plain},
-                                                                 {"tty", ProgressStyle::tty},
-                                                                 {"none", ProgressStyle::none}};
-        app_.add_option("--format", options.format, "text or json (data on stdout, progress on stderr)")
-            ->transform(CLI::CheckedTransformer(formats))
-            ->option_text("FORMAT");
+        using Formats = std::array<std::pair<const char*, Format>, 2>;
+        using Styles = std::array<std::pair<const char*, ProgressStyle>, 4>;
+        word_option(app_, "--format", options.format,
+                    Formats{{{"text", Format::text}, {"json", Format::json}}},
+                    "data on stdout, everything else on stderr");
         app_.add_option("-o", options.output, "where to write")->option_text("FILE");
-        app_.add_option("--progress", options.progress, "auto, plain, tty or none")
-            ->transform(CLI::CheckedTransformer(styles))
-            ->option_text("STYLE");
-        app_.add_option("--color", options.colour, "auto, always or never")
-            ->transform(CLI::CheckedTransformer(whens()))
-            ->option_text("WHEN");
+        word_option(app_, "--progress", options.progress,
+                    Styles{{{"auto", ProgressStyle::automatic},
+                            {"plain", ProgressStyle::plain},
+                            {"tty", ProgressStyle::tty},
+                            {"none", ProgressStyle::none}}},
+                    "how progress is shown");
+        word_option(app_, "--color", options.colour, whens, "colour; NO_COLOR and TERM=dumb are honoured");
         app_.add_flag("-q,--quiet", options.quiet, "say only what went wrong");
         app_.add_flag("-v,--verbose", options.verbose, "say more");
         app_.add_option("-C", directory_, "change to DIR first")->option_text("DIR");
@@ -158,18 +228,19 @@ private:
             ->option_text("PARTITION");
         CLI::App* run = app_.add_subcommand("run", "Boot under QEMU; the exit code is the partition's");
         for (CLI::App* command : {check, plan, build})
-            command->add_option("FILE", options.file, "the manifest (default: ./appliance.yaml)");
-        run->add_option("FILE", options.file, "a manifest or a bundle (default: ./appliance.yaml)");
-        run->add_option("--prefix", options.prefix,
-                        "prefix lines with the partition's name: auto, always, never")
-            ->transform(CLI::CheckedTransformer(whens()))
-            ->option_text("WHEN");
+            command->add_option("FILE", options.file,
+                                "the manifest (- reads stdin; default: ./appliance.yaml)");
+        run->add_option("FILE", options.file,
+                        "a manifest (- reads stdin) or a bundle (default: ./appliance.yaml)");
+        word_option(*run, "--prefix", options.prefix, whens, "prefix lines with the partition's name");
         run->add_flag("--raw", options.raw, "let escape sequences of consoles through");
         run->add_flag("--icount", options.icount, "count instructions as time: every run the same");
         run->add_option("--cpu", options.cpu, "QEMU's CPU model")->capture_default_str();
         run->add_option("--elf", options.elf, "the loader ELF of a bundle (default: beside it)");
         run->add_option("--log", options.log, "keep the raw serial line");
         run->add_option("--audit", options.audit, "write the audit log, a line of JSON a record");
+        run->add_option("--junit", options.junit, "also write the results as JUnit's XML")
+            ->option_text("FILE");
         run->add_option("--exit-code-from", options.exit_code_from, "give that partition's status")
             ->option_text("NAME");
         run->add_option("--qemu-arg", options.qemu_arguments, "a further argument for QEMU (repeat)")
@@ -180,7 +251,7 @@ private:
     void attack_command() {
         CLI::App* attack =
             app_.add_subcommand("attack", "Hostile guests beside the appliance under QEMU: is all refused?");
-        attack->add_option("FILE", options.file, "the manifest (default: ./appliance.yaml)");
+        attack->add_option("FILE", options.file, "the manifest (- reads stdin; default: ./appliance.yaml)");
         attack->add_option("--class", options.classes, "only these classes of attacks (memory,ports,...)")
             ->option_text("LIST")
             ->delimiter(',')
@@ -265,12 +336,6 @@ private:
             ->required();
     }
 
-    static const std::map<std::string, When>& whens() {
-        static const std::map<std::string, When> map{
-            {"auto", When::automatic}, {"always", When::always}, {"never", When::never}};
-        return map;
-    }
-
     // The first word is a command: a wrong one gets an answer before CLI11's.
     void check_command(int count, char** arguments) const {
         static constexpr std::array<std::string_view, 6> take_value{"--format", "-o", "--progress",
@@ -327,11 +392,19 @@ private:
             options.time_out = std::chrono::milliseconds(std::get<std::uint32_t>(value));
         }
         if (!directory_.empty() && ::chdir(directory_.c_str()) != 0)
-            throw diagnostic::Failure(
-                {"E0601", diagnostic::ExitCode::io, "cannot change to " + directory_, {}, {}, {}});
+            throw diagnostic::fail("E0601", "cannot change to " + directory_);
     }
 
     std::string help_text() {
+        std::string topic;
+        for (const std::string& word : help_topic_)
+            topic += (topic.empty() ? "" : " ") + word;
+        if (manual_) {
+            const std::string page = cli::manual_page(app_, topic);
+            if (page.empty())
+                usage_error("there is no command '" + topic + "'", "see caisson help");
+            return page;
+        }
         if (help_topic_.empty())
             return app_.get_formatter()->make_help(&app_, "caisson", CLI::AppFormatMode::Normal) +
                    "\nExit codes: 0 done, 1 the answer is no, 2 usage, 3 manifest or plan, 4 image or input, "
@@ -344,52 +417,79 @@ private:
                 usage_error("there is no command '" + word + "'", "see caisson help");
             at = below;
         }
-        std::string name = "caisson";
-        for (const std::string& word : help_topic_)
-            name += " " + word;
-        return at->get_formatter()->make_help(at, name, CLI::AppFormatMode::Normal);
+        return at->get_formatter()->make_help(at, "caisson " + topic, CLI::AppFormatMode::Normal);
     }
 
     CLI::App app_;
     std::string time_out_;
     std::string directory_;
     std::vector<std::string> help_topic_;
+    std::string shell_;
+    bool manual_ = false;
 };
 
-int report_failure(const Options& options, const diagnostic::Diagnostic& diagnostic) {
+int report_failure(const Options& options, const diagnostic::Diagnostic& diagnostic,
+                   const std::vector<diagnostic::Diagnostic>& rest = {}) {
     cli::Report report(options);
     report.failure(diagnostic);
-    report.data({{"schema", "caisson.error/1"},
-                 {"exit", static_cast<int>(diagnostic.exit)},
-                 {"error", cli::to_json(diagnostic)}});
+    cli::Json all = cli::Json::array({cli::to_json(diagnostic)});
+    for (const diagnostic::Diagnostic& other : rest) {
+        report.failure(other);
+        all.push_back(cli::to_json(other));
+    }
+    try {
+        report.data({{"schema", "caisson.error/1"},
+                     {"exit", static_cast<int>(diagnostic.exit)},
+                     {"error", cli::to_json(diagnostic)},
+                     {"errors", all}});
+        cli::finish_output();
+    } catch (const diagnostic::BrokenPipe&) {
+    } catch (const diagnostic::Failure&) { // stderr and the exit code have said it
+    }
     return static_cast<int>(diagnostic.exit);
+}
+
+// A file that is opened must never become the tool's stdout or stderr because that was closed; a write to a closed
+// one fails, as it should.
+void hold_closed_descriptors() {
+    for (int descriptor = 0; descriptor <= 2; ++descriptor)
+        if (::fcntl(descriptor, F_GETFD) < 0)
+            static_cast<void>(::open("/dev/null", O_RDONLY));
+}
+
+int run_command(CommandLine& line, int count, char** arguments) {
+    if (const auto done = line.parse(count, arguments)) {
+        cli::finish_output();
+        return *done;
+    }
+    for (const Entry& command : commands)
+        if (command.name == line.options.command) {
+            cli::Report report(line.options);
+            const int code = command.run(line.options, report);
+            cli::finish_output();
+            return code;
+        }
+    usage_error("no command given", "see caisson help");
 }
 
 } // namespace
 
 int main(int count, char** arguments) {
+    hold_closed_descriptors();
+    ::signal(SIGPIPE, SIG_IGN); // a failed write says so itself
     CommandLine line;
     try {
-        if (const auto done = line.parse(count, arguments))
-            return *done;
-        for (const Entry& command : commands)
-            if (command.name == line.options.command) {
-                cli::Report report(line.options);
-                const int code = command.run(line.options, report);
-                if (std::fflush(stdout) != 0)
-                    throw diagnostic::Failure(
-                        {"E0602", diagnostic::ExitCode::io, "cannot write to stdout", {}, {}, {}});
-                return code;
-            }
-        usage_error("no command given", "see caisson help");
+        return run_command(line, count, arguments);
+    } catch (const diagnostic::BrokenPipe&) {
+        return diagnostic::broken_pipe_exit;
+    } catch (const manifest::Failures& failures) {
+        return report_failure(line.options, failures.diagnostic(), failures.rest());
     } catch (const diagnostic::Failure& failure) {
         return report_failure(line.options, failure.diagnostic());
     } catch (const std::exception& error) {
-        return report_failure(line.options, {"E7001",
-                                             diagnostic::ExitCode::bug,
-                                             std::string("a bug in caisson: ") + error.what(),
-                                             {},
-                                             {},
-                                             "please report it with the command and its input"});
+        return report_failure(line.options,
+                              diagnostic::fail("E7001", std::string("a bug in caisson: ") + error.what())
+                                  .help("please report it with the command and its input")
+                                  .diagnostic());
     }
 }

@@ -3,6 +3,7 @@
 #include "image-tools/cli/report.hpp"
 
 #include <array>
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <fmt/format.h>
@@ -11,23 +12,41 @@
 namespace cli {
 namespace {
 
+void put(std::FILE* to, std::string_view text) {
+    if (std::fwrite(text.data(), 1, text.size(), to) != text.size() && to == stdout)
+        output_failed();
+}
+
+bool has_terminal(int descriptor) {
+    const char* kind = std::getenv("TERM");
+    return ::isatty(descriptor) == 1 && (kind == nullptr || std::string_view(kind) != "dumb");
+}
+
 bool use_colour(When when, int descriptor) {
     if (when != When::automatic)
         return when == When::always;
     const char* refused = std::getenv("NO_COLOR");
-    return ::isatty(descriptor) == 1 && (refused == nullptr || refused[0] == '\0');
-}
-
-void put(std::FILE* to, std::string_view text) {
-    std::fwrite(text.data(), 1, text.size(), to);
+    return has_terminal(descriptor) && (refused == nullptr || refused[0] == '\0');
 }
 
 } // namespace
 
+void output_failed() {
+    const int error = errno;
+    if (error == EPIPE)
+        throw diagnostic::BrokenPipe{};
+    throw diagnostic::fail_system("E0602", "cannot write to stdout", error);
+}
+
+void finish_output() {
+    if (std::fflush(stdout) != 0)
+        output_failed();
+}
+
 Report::Report(const Options& options)
     : options_(options), colour_errors_(use_colour(options.colour, 2)),
       colour_output_(use_colour(options.colour, 1)) {
-    const bool terminal = ::isatty(2) == 1;
+    const bool terminal = has_terminal(2);
     const ProgressStyle style = options.progress;
     live_ =
         !options.quiet && (style == ProgressStyle::tty || (style == ProgressStyle::automatic && terminal));

@@ -46,6 +46,11 @@ private:
     unsigned total_ = 0;
 };
 
+// Throws what a failed write to stdout means: E0602, or BrokenPipe.
+[[noreturn]] void output_failed();
+// What was written to stdout is out, or it throws the same.
+void finish_output();
+
 Json to_json(const diagnostic::Diagnostic& diagnostic);
 // The word for an exit code's class: "manifest", "trust".
 std::string_view class_name(const diagnostic::Diagnostic& diagnostic);

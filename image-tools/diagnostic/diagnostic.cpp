@@ -2,7 +2,10 @@
 // image-tools/diagnostic/diagnostic.cpp - a diagnostic as text.
 #include "image-tools/diagnostic/diagnostic.hpp"
 
+#include "image-tools/diagnostic/neutral.hpp"
+
 #include <algorithm>
+#include <cstring>
 
 namespace diagnostic {
 namespace {
@@ -15,14 +18,15 @@ struct Paint {
 constexpr Paint plain{"", "", "", "", ""};
 constexpr Paint coloured{"\033[1;31m", "\033[34m", "\033[1;31m", "\033[1;36m", "\033[0m"};
 
-// Input that is quoted to a terminal must not drive it: control bytes become '?', a tab one space.
+// Input that is quoted to a terminal must not drive it: control bytes become '?', a tab one space, so that the carets
+// stand where they should; what else could do harm is spelt out.
 std::string printable(std::string_view text) {
     std::string out;
     for (char c : text) {
         const auto byte = static_cast<unsigned char>(c);
         out += c == '\t' ? ' ' : (byte < 0x20 || byte == 0x7F ? '?' : c);
     }
-    return out;
+    return neutral(out);
 }
 
 // The same, but a message may span lines.
@@ -67,6 +71,39 @@ void append_source(std::string& out, const Place& place, const Paint& paint) {
 }
 
 } // namespace
+
+Failure& Failure::at(Place place) {
+    diagnostic_.place = std::move(place);
+    return *this;
+}
+
+Failure& Failure::at_if_nowhere(Place place) {
+    const bool cannot_write = diagnostic_.code == Code("E0602").name();
+    return diagnostic_.place.file.empty() && !cannot_write ? at(std::move(place)) : *this;
+}
+
+Failure& Failure::help(std::string text) {
+    diagnostic_.help = std::move(text);
+    return *this;
+}
+
+Failure& Failure::note(std::string text) {
+    diagnostic_.notes.push_back(std::move(text));
+    return *this;
+}
+
+Failure& Failure::notes(std::vector<std::string> texts) {
+    diagnostic_.notes = std::move(texts);
+    return *this;
+}
+
+Failure fail(Code code, std::string message) {
+    return Failure({std::string(code.name()), code.exit(), std::move(message), {}, {}, {}});
+}
+
+Failure fail_system(Code code, const std::string& what, int error) {
+    return fail(code, what + ": " + std::strerror(error));
+}
 
 std::string to_text(const Diagnostic& diagnostic, bool colour) {
     const Paint& paint = colour ? coloured : plain;

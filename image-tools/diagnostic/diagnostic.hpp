@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // image-tools/diagnostic/diagnostic.hpp - what the tool says when something is wrong, and its exit codes.
 //
-// Every part of the tool reports a user-visible failure by throwing diagnostic::Failure; main() prints it once and
+// Every part of the tool reports a user-visible failure by throwing what fail() makes; main() prints it once and
 // returns its exit code. Text form:  error[E0312]: message / --> file:line:column / source line with carets /
 // help: ...
 #pragma once
+
+#include "image-tools/diagnostic/codes.hpp"
 
 #include <cstdint>
 #include <exception>
@@ -16,22 +18,6 @@
 
 namespace diagnostic {
 
-// docs/cli.md; 125-128 + n only from `run`.
-enum class ExitCode : int {
-    done = 0,
-    answer_is_no = 1,
-    usage = 2,
-    manifest = 3,
-    input = 4,
-    trust = 5,
-    io = 6,
-    environment = 7,
-    limit = 8,
-    bug = 70,
-    time_out = 124,
-    run_failed = 125,
-};
-
 struct Place {
     std::string file;
     unsigned line = 0;   // from 1; 0: no line
@@ -41,8 +27,7 @@ struct Place {
 };
 
 struct Diagnostic {
-    std::string code; // "E0312": first two digits the area: 01 usage, 03 manifest and plan, 04 image, 05
-                      // trust, 06 i/o, 07 environment, 08 limits
+    std::string code; // "E0312" (codes.hpp)
     ExitCode exit = ExitCode::bug;
     std::string message;
     Place place;                    // empty file: none
@@ -50,15 +35,30 @@ struct Diagnostic {
     std::string help;               // what to do
 };
 
+// Thrown as: throw fail("E0602", "cannot write x").at(place).help("what to do");
 class Failure : public std::exception {
 public:
     explicit Failure(Diagnostic diagnostic) : diagnostic_(std::move(diagnostic)) {}
     [[nodiscard]] const Diagnostic& diagnostic() const { return diagnostic_; }
     [[nodiscard]] const char* what() const noexcept override { return diagnostic_.message.c_str(); }
 
+    Failure& at(Place place);
+    Failure& at_if_nowhere(Place place); // a place that is known better stays
+    Failure& help(std::string text);
+    Failure& note(std::string text);
+    Failure& notes(std::vector<std::string> texts);
+
 private:
     Diagnostic diagnostic_;
 };
+
+// Thrown when nobody reads stdout any more: the tool ends quietly, as other programs in a pipe do.
+struct BrokenPipe {};
+inline constexpr int broken_pipe_exit = 128 + 13; // as a shell gives it for SIGPIPE
+
+[[nodiscard]] Failure fail(Code code, std::string message);
+// "WHAT: No space left on device".
+[[nodiscard]] Failure fail_system(Code code, const std::string& what, int error);
 
 // Text for people, ending in a newline; colour with ANSI sequences.
 std::string to_text(const Diagnostic& diagnostic, bool colour);

@@ -3,7 +3,7 @@
 #include "image-tools/elf/pvh.hpp"
 
 #include "hypervisor/core/bytes/checked.hpp"
-#include "partitions/unikernel/exec/elf_format.hpp"
+#include "partitions/formats/elf.hpp"
 
 #include <algorithm>
 

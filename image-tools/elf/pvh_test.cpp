@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "hypervisor/core/bytes/reader.hpp"
 #include "image-tools/elf/pvh.hpp"
-#include "partitions/unikernel/exec/elf_format.hpp"
+#include "partitions/formats/elf.hpp"
 
 #include <gtest/gtest.h>
 

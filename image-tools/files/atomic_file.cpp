@@ -18,15 +18,10 @@
 namespace files {
 namespace {
 
-[[noreturn]] void cannot(const char* code, const char* what, const std::filesystem::path& file, int error,
-                         std::string help = {}) {
-    throw diagnostic::Failure(
-        {code,
-         diagnostic::ExitCode::io,
-         std::string("cannot ") + what + " " + file.string() + ": " + std::strerror(error),
-         {},
-         {},
-         std::move(help)});
+[[noreturn]] void cannot(diagnostic::Code code, const char* what, const std::filesystem::path& file,
+                         int error, std::string help = {}) {
+    throw diagnostic::fail_system(code, std::string("cannot ") + what + " " + file.string(), error)
+        .help(std::move(help));
 }
 
 // All of `bytes` at `offset`; false with errno set.
@@ -65,12 +60,8 @@ std::string read_file(const std::filesystem::path& file, std::uint64_t limit) {
         out.append(buffer.data(), static_cast<std::size_t>(got));
         if (out.size() > limit) {
             ::close(descriptor);
-            throw diagnostic::Failure({"E0801",
-                                       diagnostic::ExitCode::limit,
-                                       file.string() + " is larger than " + std::to_string(limit) + " bytes",
-                                       {},
-                                       {},
-                                       {}});
+            throw diagnostic::fail("E0801",
+                                   file.string() + " is larger than " + std::to_string(limit) + " bytes");
         }
     }
 }

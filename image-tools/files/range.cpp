@@ -6,23 +6,11 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
-#include <cstring>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 namespace files {
-namespace {
-
-[[noreturn]] void fail(const char* code, std::string message, std::string help = {}) {
-    throw diagnostic::Failure({code, diagnostic::ExitCode::io, std::move(message), {}, {}, std::move(help)});
-}
-
-[[noreturn]] void fail_system(const char* code, const std::string& what, int error, std::string help = {}) {
-    fail(code, what + ": " + std::strerror(error), std::move(help));
-}
-
-} // namespace
 
 FileHandle::~FileHandle() {
     ::close(descriptor_);
@@ -35,15 +23,15 @@ std::optional<FileRange> FileRange::open(const std::filesystem::path& path) {
         if (errno == ENOENT || errno == ENOTDIR) {
             return std::nullopt;
         }
-        fail_system("E0601", "cannot open " + path.string(), errno);
+        throw diagnostic::fail_system("E0601", "cannot open " + path.string(), errno);
     }
     FileRange range{std::make_shared<const FileHandle>(descriptor), path.string(), 0, 0};
     struct stat status {};
     if (::fstat(descriptor, &status) != 0) {
-        fail_system("E0601", "cannot read " + path.string(), errno);
+        throw diagnostic::fail_system("E0601", "cannot read " + path.string(), errno);
     }
     if (!S_ISREG(status.st_mode)) {
-        fail("E0601", path.string() + " is not a regular file");
+        throw diagnostic::fail("E0601", path.string() + " is not a regular file");
     }
     range.size = static_cast<std::uint64_t>(status.st_size);
     return range;
@@ -55,8 +43,8 @@ std::shared_ptr<const FileHandle> FileRange::temporary() {
         std::string(directory != nullptr && *directory != 0 ? directory : "/tmp") + "/caisson-XXXXXX";
     const int descriptor = ::mkostemp(name.data(), O_CLOEXEC);
     if (descriptor < 0) {
-        fail_system("E0602", "cannot make a temporary file " + name, errno,
-                    "set TMPDIR to a directory with room");
+        throw diagnostic::fail_system("E0602", "cannot make a temporary file " + name, errno)
+            .help("set TMPDIR to a directory with room");
     }
     ::unlink(name.c_str());
     return std::make_shared<const FileHandle>(descriptor);
@@ -75,10 +63,10 @@ std::size_t FileRange::read(std::uint64_t at, std::span<std::uint8_t> to) const 
             continue;
         }
         if (got < 0) {
-            fail_system("E0601", "cannot read " + name, errno);
+            throw diagnostic::fail_system("E0601", "cannot read " + name, errno);
         }
         if (got == 0) {
-            fail("E0601", name + " became shorter while it was read");
+            throw diagnostic::fail("E0601", name + " became shorter while it was read");
         }
         done += static_cast<std::size_t>(got);
     }
@@ -92,7 +80,7 @@ void write_all(int descriptor, std::span<const std::uint8_t> data, const std::st
             continue;
         }
         if (put < 0) {
-            fail_system("E0602", "cannot write " + name, errno);
+            throw diagnostic::fail_system("E0602", "cannot write " + name, errno);
         }
         data = data.subspan(static_cast<std::size_t>(put));
     }

@@ -3,8 +3,10 @@
 #include "image-tools/manifest/binder.hpp"
 
 #include "image-tools/diagnostic/suggest.hpp"
+#include "image-tools/manifest/failures.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace manifest {
 namespace {
@@ -31,28 +33,50 @@ void Binder::map(const Node& node, std::string_view what, std::span<const Key> k
                  std::span<const std::string_view> reserved) const {
     if (node.kind != Node::Kind::mapping)
         wrong(node, std::string(what) + " must be a map, not " + std::string(kind_name(node)));
-    for (const Entry& entry : node.entries) {
-        if (entry.key.starts_with("x-"))
-            continue;
-        const auto known =
-            std::find_if(keys.begin(), keys.end(), [&](const Key& key) { return key.name == entry.key; });
-        if (known != keys.end()) {
-            known->bind(entry.value);
-            continue;
-        }
-        if (std::find(reserved.begin(), reserved.end(), entry.key) != reserved.end())
-            not_yet(entry.spot, quoted(entry.key));
-        std::vector<std::string_view> names;
-        for (const Key& key : keys)
-            names.push_back(key.name);
-        names.insert(names.end(), reserved.begin(), reserved.end());
-        std::string help = did_you_mean(entry.key, names);
-        if (help.empty())
-            help = std::string(what) + " has the keys " + joined(std::span(names).first(keys.size())) +
-                   "; keys of your own start with x-";
-        source_.fail(entry.spot, "E0302", "unknown key " + quoted(entry.key) + " in " + std::string(what),
-                     std::move(help));
+    for (const Entry& entry : node.entries)
+        if (!entry.key.starts_with("x-"))
+            attempt([&] { bind(entry, what, keys, reserved); });
+}
+
+void Binder::bind(const Entry& entry, std::string_view what, std::span<const Key> keys,
+                  std::span<const std::string_view> reserved) const {
+    const auto known =
+        std::find_if(keys.begin(), keys.end(), [&](const Key& key) { return key.name == entry.key; });
+    if (known != keys.end())
+        return known->bind(entry.value);
+    if (std::find(reserved.begin(), reserved.end(), entry.key) != reserved.end())
+        not_yet(entry.spot, quoted(entry.key));
+    std::vector<std::string_view> names;
+    for (const Key& key : keys)
+        names.push_back(key.name);
+    names.insert(names.end(), reserved.begin(), reserved.end());
+    std::string help = did_you_mean(entry.key, names);
+    if (help.empty())
+        help = std::string(what) + " has the keys " + joined(std::span(names).first(keys.size())) +
+               "; keys of your own start with x-";
+    source_.fail(entry.spot, "E0302", "unknown key " + quoted(entry.key) + " in " + std::string(what),
+                 std::move(help));
+}
+
+bool Binder::attempt(const std::function<void()>& action) const {
+    try {
+        action();
+        return true;
+    } catch (const diagnostic::Failure& failure) {
+        failures_.push_back(failure.diagnostic());
+        if (failures_.size() >= most_failures)
+            throw_failures();
+        return false;
     }
+}
+
+void Binder::throw_failures() const {
+    if (failures_.empty())
+        return;
+    std::vector<diagnostic::Diagnostic> all = std::exchange(failures_, {});
+    diagnostic::Diagnostic first = std::move(all.front());
+    all.erase(all.begin());
+    throw Failures(std::move(first), std::move(all));
 }
 
 std::string Binder::text(const Node& node, std::string_view what) const {
@@ -81,10 +105,14 @@ bool Binder::boolean(const Node& node, std::string_view what) const {
 
 std::uint64_t Binder::number(const Node& node, std::string_view what, std::uint64_t low,
                              std::uint64_t high) const {
-    const std::uint64_t value = take(node, parse_number(text(node, what)));
-    if (value < low || value > high)
-        wrong(node, quoted(what) + " must be from " + std::to_string(low) + " to " + std::to_string(high));
-    return value;
+    const std::string given = text(node, what);
+    const std::string range =
+        "must be a whole number from " + std::to_string(low) + " to " + std::to_string(high);
+    const auto value = parse_number(given);
+    const auto* number = std::get_if<std::uint64_t>(&value);
+    if (number == nullptr || *number < low || *number > high)
+        wrong(node, quoted(what) + " " + range + ", not " + quoted(given));
+    return *number;
 }
 
 std::uint64_t Binder::size(const Node& node, std::string_view what) const {

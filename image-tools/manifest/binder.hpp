@@ -26,8 +26,14 @@ class Binder {
 public:
     explicit Binder(const Source& source) : source_(source) {}
 
+    // Does something of which a failure leaves the rest of the manifest readable: it is kept, and told with the others
+    // by throw_failures(). False: it failed.
+    bool attempt(const std::function<void()>& action) const;
+    [[nodiscard]] std::size_t failures() const { return failures_.size(); }
+    void throw_failures() const;
+
     // Binds every entry of `node`, which must be a map. `what` names it in messages ("a partition").
-    // Keys that start with "x-" are left alone.
+    // Keys that start with "x-" are left alone. What is wrong with one key does not hide the others.
     void map(const Node& node, std::string_view what, std::span<const Key> keys,
              std::span<const std::string_view> reserved) const;
 
@@ -53,7 +59,11 @@ public:
     [[nodiscard]] const Source& source() const { return source_; }
 
 private:
+    void bind(const Entry& entry, std::string_view what, std::span<const Key> keys,
+              std::span<const std::string_view> reserved) const;
+
     const Source& source_;
+    mutable std::vector<diagnostic::Diagnostic> failures_;
 };
 
 } // namespace manifest

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <iostream>
 
 namespace manifest {
 namespace {
@@ -31,9 +32,8 @@ public:
     Reader(const Source& source, Manifest& manifest) : binder_(source), manifest_(manifest) {}
 
     void read(const Node& root) {
-        bool version_seen = false;
         const std::array keys{
-            Key{"apiVersion", [&](const Node& node) { version_seen = true, api_version(node); }},
+            Key{"apiVersion", [&](const Node& node) { api_version(node); }},
             Key{"kind", [&](const Node& node) { kind(node); }},
             Key{"name", [&](const Node& node) { manifest_.name = name(node, "name"); }},
             Key{"version", [&](const Node& node) { version(node); }},
@@ -51,14 +51,21 @@ public:
                 if (entry.key == "apiVersion")
                     api_version(entry.value);
         binder_.map(root, "the manifest", keys, appliance_reserved);
-        if (!version_seen)
-            binder_.source().fail({1, 1, 1}, "E0310", "'apiVersion' is missing",
-                                  "begin the file with: apiVersion: caisson/v1");
-        if (manifest_.name.empty())
-            binder_.source().fail({1, 1, 1}, "E0310", "'name' is missing", "add for example: name: gateway");
-        if (manifest_.partitions.empty())
-            binder_.source().fail({1, 1, 1}, "E0310", "'partitions' is missing",
-                                  "add at least one partition; see docs/manifest.md");
+        const auto has = [&](std::string_view key) {
+            return std::any_of(root.entries.begin(), root.entries.end(),
+                               [&](const Entry& entry) { return entry.key == key; });
+        };
+        const auto missing = [&](std::string_view key, std::string help) {
+            if (!has(key))
+                binder_.attempt([&] {
+                    binder_.source().fail({1, 1, 1}, "E0310", "'" + std::string(key) + "' is missing",
+                                          std::move(help));
+                });
+        };
+        missing("apiVersion", "begin the file with: apiVersion: caisson/v1");
+        missing("name", "add for example: name: gateway");
+        missing("partitions", "add at least one partition; see docs/manifest.md");
+        binder_.throw_failures();
         together();
     }
 
@@ -152,13 +159,18 @@ private:
             binder_.wrong(node, "'partitions' must be a map of names, not " + std::string(kind_name(node)));
         if (node.entries.size() > max_partitions)
             binder_.wrong(node, "more than " + std::to_string(max_partitions) + " partitions");
+        if (node.entries.empty())
+            binder_.wrong(node, "'partitions' holds no partition",
+                          "add one, for example: web: {image: \"oci:./web\", memory: 64MiB}");
         for (const Entry& entry : node.entries) {
             if (entry.key.starts_with("x-"))
                 continue;
-            if (const auto error = check_name(entry.key))
-                binder_.source().fail(entry.spot, "E0309",
-                                      "'" + entry.key + "' cannot be a partition's name: " + *error);
-            manifest_.partitions.push_back(partition(entry));
+            binder_.attempt([&] {
+                if (const auto error = check_name(entry.key))
+                    binder_.source().fail(entry.spot, "E0309",
+                                          "'" + entry.key + "' cannot be a partition's name: " + *error);
+                manifest_.partitions.push_back(partition(entry));
+            });
         }
     }
 
@@ -407,8 +419,10 @@ Partition Reader::partition(const Entry& entry) const {
     std::vector<Key> keys = machine_keys(out);
     for (Key& key : process_keys(out))
         keys.push_back(std::move(key));
+    const std::size_t before = binder_.failures();
     binder_.map(entry.value, "a partition", keys, partition_reserved);
-    check(out, entry.value);
+    if (binder_.failures() == before) // else it would only be told what follows from that
+        check(out, entry.value);
     if (out.cpu_set != 0)
         out.cpus = static_cast<std::uint32_t>(std::popcount(out.cpu_set));
     return out;
@@ -490,21 +504,21 @@ Manifest load(const std::filesystem::path& path) {
     std::error_code ignored;
     if (std::filesystem::is_directory(file, ignored))
         file /= "appliance.yaml";
+    if (path == "-") {
+        std::string text(max_text + 1, '\0');
+        std::cin.read(text.data(), static_cast<std::streamsize>(text.size()));
+        text.resize(static_cast<std::size_t>(std::cin.gcount()));
+        return parse("<stdin>", std::move(text), {});
+    }
     std::ifstream stream(file, std::ios::binary);
     if (!stream)
-        throw diagnostic::Failure(
-            {"E0601",
-             diagnostic::ExitCode::io,
-             "cannot read " + file.string() + ": " + std::strerror(errno),
-             {},
-             {},
-             "name another manifest, or see docs/manifest.md and examples/hello/appliance.yaml"});
+        throw diagnostic::fail("E0601", "cannot read " + file.string() + ": " + std::strerror(errno))
+            .help("name another manifest, or see docs/manifest.md and examples/hello/appliance.yaml");
     std::string text(max_text + 1, '\0');
     stream.read(text.data(), static_cast<std::streamsize>(text.size()));
     text.resize(static_cast<std::size_t>(stream.gcount()));
     if (stream.bad())
-        throw diagnostic::Failure(
-            {"E0601", diagnostic::ExitCode::io, "cannot read " + file.string(), {}, {}, ""});
+        throw diagnostic::fail("E0601", "cannot read " + file.string());
     return parse(file.string(), std::move(text), file.parent_path());
 }
 

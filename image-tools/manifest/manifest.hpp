@@ -108,7 +108,7 @@ struct Manifest {
 // Parses and validates text. Throws diagnostic::Failure (exit 3).
 Manifest parse(std::string file, std::string text, std::filesystem::path directory);
 
-// Reads FILE and parses it; a file that is not there or not readable is exit 6, a directory stands for its
+// Reads FILE, or stdin when it is "-" (paths are then relative to the current folder), and parses it; a file that is not there or not readable is exit 6, a directory stands for its
 // appliance.yaml.
 Manifest load(const std::filesystem::path& file);
 

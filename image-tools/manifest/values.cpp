@@ -68,6 +68,24 @@ std::optional<ValueError> ambiguous_size(std::uint64_t number, std::string_view 
     return std::nullopt;
 }
 
+// "1.5GiB" and the like: what to write instead, where that is a whole number.
+ValueError fraction(std::uint64_t number, std::string_view rest, std::string_view text) {
+    ValueError error{"the size '" + std::string(text) + "' is not a whole number", ""};
+    const auto [part, unit] = split(rest);
+    std::size_t digits = 0;
+    while (digits < rest.size() && std::isdigit(static_cast<unsigned char>(rest[digits])) != 0)
+        ++digits;
+    const bool gibibytes = unit == "GiB";
+    if (!part || digits > 3 || number > 1'000'000 || !(gibibytes || unit == "MiB"))
+        return error;
+    std::uint64_t scale = 1;
+    for (std::size_t i = 0; i < digits; ++i)
+        scale *= 10;
+    const std::uint64_t smaller = number * 1024 + *part * 1024 / scale;
+    error.help = "write " + std::to_string(smaller) + (gibibytes ? "MiB" : "KiB");
+    return error;
+}
+
 } // namespace
 
 Value<std::uint64_t> parse_size(std::string_view text) {
@@ -75,6 +93,8 @@ Value<std::uint64_t> parse_size(std::string_view text) {
     if (!number)
         return ValueError{"'" + std::string(text) + "' is not a size",
                           "write for example 96MiB (KiB, MiB or GiB)"};
+    if (unit.starts_with('.'))
+        return fraction(*number, unit.substr(1), text);
     std::uint64_t scale = 0;
     if (unit == "KiB")
         scale = kib;
@@ -87,7 +107,7 @@ Value<std::uint64_t> parse_size(std::string_view text) {
             return *error;
         return ValueError{"the size '" + std::string(text) + "' has " +
                               (unit.empty() ? "no unit" : "the unknown unit '" + std::string(unit) + "'"),
-                          "write KiB, MiB or GiB behind the number"};
+                          "write KiB, MiB or GiB after the number"};
     }
     std::uint64_t bytes = 0;
     if (__builtin_mul_overflow(*number, scale, &bytes) || bytes > std::uint64_t{1} << 46)

@@ -85,7 +85,8 @@ public:
     }
 
     // Line of the innermost list or map that was open when the parser stopped; 0: none.
-    [[nodiscard]] unsigned open_line() const { return stack_.empty() ? 0 : stack_.back().node.spot.line; }
+    // Where the innermost list or map that is not closed begins; line 0: none is open.
+    [[nodiscard]] Spot open_spot() const { return stack_.empty() ? Spot{} : stack_.back().node.spot; }
 
 private:
     struct EventDeleter {
@@ -242,8 +243,8 @@ private:
     unsigned documents_ = 0;
 };
 
-// libfyaml's first complaint as ours. Its lines and columns count from 1.
-[[noreturn]] void syntax_error(const Source& source, fy_diag* diag, unsigned open_line) {
+// libfyaml's first complaint as a failure. Its lines and columns count from 1.
+[[noreturn]] void syntax_error(const Source& source, fy_diag* diag, Spot open) {
     void* iterator = nullptr;
     if (const fy_diag_error* error = fy_diag_errors_iterate(diag, &iterator)) {
         Spot spot;
@@ -254,9 +255,17 @@ private:
         std::string message = error->msg != nullptr ? error->msg : "not YAML";
         while (!message.empty() && message.back() == '\n')
             message.pop_back();
+        // The parser complains where it cannot go on; what is to be mended is the bracket.
+        const std::string_view line = source.line(open.line);
+        const char bracket = open.line != 0 && open.column <= line.size() ? line[open.column - 1] : ' ';
+        if ((bracket == '{' || bracket == '[') && open.line != spot.line)
+            source.fail({open.line, open.column, 1}, "E0301",
+                        "this '" + std::string(1, bracket) + "' is not closed",
+                        bracket == '{' ? "close it with '}'" : "close it with ']'",
+                        {"noticed in line " + std::to_string(spot.line) + ": " + message});
         std::vector<std::string> notes;
-        if (message.find("without") != std::string::npos && open_line != 0 && open_line != spot.line)
-            notes.push_back("it was opened in line " + std::to_string(open_line));
+        if (message.find("without") != std::string::npos && open.line != 0 && open.line != spot.line)
+            notes.push_back("it was opened in line " + std::to_string(open.line));
         source.fail(spot, "E0301", "not valid YAML: " + message, {}, std::move(notes));
     }
     source.fail({1, 1, 1}, "E0301", "not valid YAML");
@@ -304,10 +313,12 @@ diagnostic::Place Source::place(Spot spot) const {
     return {file_, spot.line, spot.column, std::string(line(spot.line)), spot.width};
 }
 
-void Source::fail(Spot spot, std::string code, std::string message, std::string help,
+void Source::fail(Spot spot, diagnostic::Code code, std::string message, std::string help,
                   std::vector<std::string> notes) const {
-    throw diagnostic::Failure({std::move(code), diagnostic::ExitCode::manifest, std::move(message),
-                               place(spot), std::move(notes), std::move(help)});
+    throw diagnostic::fail(code, std::move(message))
+        .at(place(spot))
+        .notes(std::move(notes))
+        .help(std::move(help));
 }
 
 std::string_view kind_name(const Node& node) {
@@ -341,11 +352,11 @@ Node parse_yaml(const Source& source) {
         throw std::bad_alloc();
     fy_diag_set_collect_errors(diag.get(), true);
     if (fy_parser_set_string(parser.get(), source.text().data(), source.text().size()) != 0)
-        syntax_error(source, diag.get(), 0);
+        syntax_error(source, diag.get(), {});
     Builder builder(source, parser.get());
     std::optional<Node> root = builder.run();
     if (!root && fy_diag_got_error(diag.get()))
-        syntax_error(source, diag.get(), builder.open_line());
+        syntax_error(source, diag.get(), builder.open_spot());
     if (!root || root->kind == Node::Kind::null)
         source.fail({}, "E0305", "the manifest is empty",
                     "see docs/manifest.md, or examples/hello/appliance.yaml for a small one");

@@ -40,7 +40,7 @@ public:
     // The spot of a byte range; columns count characters.
     [[nodiscard]] Spot spot(std::size_t offset, std::size_t bytes) const;
     // Throws.
-    [[noreturn]] void fail(Spot spot, std::string code, std::string message, std::string help = {},
+    [[noreturn]] void fail(Spot spot, diagnostic::Code code, std::string message, std::string help = {},
                            std::vector<std::string> notes = {}) const;
 
 private:

@@ -42,12 +42,12 @@ void write_file(const fs::path& path, std::string_view text) {
     const fs::path temporary = path.string() + ".new";
     const int descriptor = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     if (descriptor < 0) {
-        fail_system(Fault::output, "cannot write " + temporary.string(), errno);
+        throw diagnostic::fail_system("E0602", "cannot write " + temporary.string(), errno);
     }
     const files::FileHandle file(descriptor);
     files::write_all(descriptor, bytes_of(text), temporary.string());
     if (::rename(temporary.c_str(), path.c_str()) != 0) {
-        fail_system(Fault::output, "cannot write " + path.string(), errno);
+        throw diagnostic::fail_system("E0602", "cannot write " + path.string(), errno);
     }
 }
 
@@ -80,7 +80,8 @@ private:
             names.push_back(it->path().filename().string());
         }
         if (error) {
-            fail(Fault::source, "cannot read " + (options_.from / path).string() + ": " + error.message());
+            throw diagnostic::fail(Fault::source,
+                                   "cannot read " + (options_.from / path).string() + ": " + error.message());
         }
         std::sort(names.rbegin(), names.rend());
         for (const std::string& name : names) {
@@ -92,10 +93,11 @@ private:
         const fs::path full = options_.from / path;
         struct stat status {};
         if (::lstat(full.c_str(), &status) != 0) {
-            fail_system(Fault::source, "cannot read " + full.string(), errno);
+            throw diagnostic::fail_system(Fault::source, "cannot read " + full.string(), errno);
         }
         if (full.filename().string().starts_with(whiteout_prefix)) {
-            fail(Fault::source, full.string() + ": names that begin with .wh. mean deletion in a layer");
+            throw diagnostic::fail(Fault::source,
+                                   full.string() + ": names that begin with .wh. mean deletion in a layer");
         }
         TarEntry entry;
         entry.path = path;
@@ -144,7 +146,8 @@ private:
         case S_IFIFO:
             return TarType::fifo;
         default:
-            fail(Fault::source, full.string() + " is a socket, which no image can hold", "remove it");
+            throw diagnostic::fail(Fault::source, full.string() + " is a socket, which no image can hold")
+                .help("remove it");
         }
     }
 
@@ -170,7 +173,7 @@ private:
     void write_contents(const fs::path& full, TarEntry& entry) {
         const auto file = files::FileRange::open(full);
         if (!file) {
-            fail(Fault::source, full.string() + " vanished while it was read");
+            throw diagnostic::fail(Fault::source, full.string() + " vanished while it was read");
         }
         entry.size = file->size;
         writer_.begin(entry);
@@ -193,7 +196,7 @@ private:
 std::uint64_t copy_tar(const CreateOptions& options, LayerWriter& layer) {
     const auto archive = files::FileRange::open(options.from);
     if (!archive) {
-        fail(Fault::source, options.from.string() + " does not exist");
+        throw diagnostic::fail(Fault::source, options.from.string() + " does not exist");
     }
     std::uint64_t entries = 0;
     try {
@@ -210,9 +213,10 @@ std::uint64_t copy_tar(const CreateOptions& options, LayerWriter& layer) {
             ++entries;
         }
     } catch (const TarError& error) {
-        fail(Fault::source, options.from.string() + ": " + error.what(), "give a directory or a tar file");
+        throw diagnostic::fail(Fault::source, options.from.string() + ": " + error.what())
+            .help("give a directory or a tar file");
     } catch (const DecodeError& error) {
-        fail(Fault::source, options.from.string() + ": " + error.what());
+        throw diagnostic::fail(Fault::source, options.from.string() + ": " + error.what());
     }
     return entries;
 }
@@ -265,13 +269,13 @@ json existing_index(const fs::path& layout) {
     const Limits limits;
     const std::string what = (layout / "index.json").string();
     if (file->size > limits.json_bytes) {
-        fail(Fault::output, what + " is not an index: it is too large");
+        throw diagnostic::fail(Fault::output, what + " is not an index: it is too large");
     }
     std::string text(static_cast<std::size_t>(file->size), '\0');
     file->read(0, {reinterpret_cast<std::uint8_t*>(text.data()), text.size()});
     json index = parse_json(text, what, limits);
     if (!index.is_object() || !index["manifests"].is_array()) {
-        fail(Fault::output, what + " is not an index");
+        throw diagnostic::fail(Fault::output, what + " is not an index");
     }
     return index;
 }
@@ -280,14 +284,15 @@ void prepare_layout(const fs::path& layout) {
     std::error_code error;
     const auto status = fs::status(layout, error);
     if (fs::exists(status) && !fs::is_directory(status)) {
-        fail(Fault::output, layout.string() + " exists and is not a directory");
+        throw diagnostic::fail(Fault::output, layout.string() + " exists and is not a directory");
     }
     if (fs::is_directory(status) && !fs::is_empty(layout, error) && !fs::exists(layout / "oci-layout")) {
-        fail(Fault::output, layout.string() + " exists and is not an OCI layout", "name a new directory");
+        throw diagnostic::fail(Fault::output, layout.string() + " exists and is not an OCI layout")
+            .help("name a new directory");
     }
     fs::create_directories(layout / "blobs" / "sha256", error);
     if (error) {
-        fail(Fault::output, "cannot make " + layout.string() + ": " + error.message());
+        throw diagnostic::fail("E0602", "cannot make " + layout.string() + ": " + error.message());
     }
     write_file(layout / "oci-layout", R"({"imageLayoutVersion":"1.0.0"})");
 }
@@ -296,12 +301,14 @@ void prepare_layout(const fs::path& layout) {
 
 CreatedImage create_image(const CreateOptions& options) {
     if (options.to.transport != Transport::layout) {
-        fail(Fault::output, options.to.text() + ": images are created as layouts", "write oci:DIR[:TAG]");
+        throw diagnostic::fail(Fault::output, options.to.text() + ": images are created as layouts")
+            .help("write oci:DIR[:TAG]");
     }
     std::error_code error;
     const bool from_directory = fs::is_directory(options.from, error);
     if (!fs::exists(options.from, error)) {
-        fail(Fault::source, options.from.string() + " does not exist", "give a directory or a tar file");
+        throw diagnostic::fail(Fault::source, options.from.string() + " does not exist")
+            .help("give a directory or a tar file");
     }
     const fs::path layout = options.to.path;
     prepare_layout(layout);

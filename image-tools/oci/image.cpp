@@ -74,12 +74,12 @@ std::vector<DockerImage> docker_images(const Store& store, const std::string& na
     const std::string what = name + ": manifest.json";
     const auto text = store.read("manifest.json", limits.json_bytes, what);
     if (!text) {
-        fail(Fault::not_there, name + " is not a docker-archive: it has no manifest.json",
-             "an archive of an OCI layout is written oci-archive:FILE");
+        throw diagnostic::fail(Fault::not_there, name + " is not a docker-archive: it has no manifest.json")
+            .help("an archive of an OCI layout is written oci-archive:FILE");
     }
     const nlohmann::json document = parse_json(*text, what, limits);
     if (!document.is_array()) {
-        fail(Fault::malformed, what + " is not a list");
+        throw diagnostic::fail(Fault::malformed, what + " is not a list");
     }
     std::vector<DockerImage> images;
     for (const nlohmann::json& item : document) {
@@ -103,11 +103,13 @@ const DockerImage& choose_docker_image(const std::vector<DockerImage>& images, c
         return images.front();
     }
     if (reference.tag.empty()) {
-        fail(Fault::tag, reference.text() + " holds " + std::to_string(images.size()) + " images; say which",
-             "write docker-archive:" + reference.path + ":NAME", {"names there: " + joined(tags)});
+        throw diagnostic::fail(Fault::tag, reference.text() + " holds " + std::to_string(images.size()) +
+                                               " images; say which")
+            .notes({"names there: " + joined(tags)})
+            .help("write docker-archive:" + reference.path + ":NAME");
     }
-    fail(Fault::tag, reference.text() + ": no image of that name in the archive", "",
-         {"names there: " + joined(tags)});
+    throw diagnostic::fail(Fault::tag, reference.text() + ": no image of that name in the archive")
+        .notes({"names there: " + joined(tags)});
 }
 
 } // namespace
@@ -124,8 +126,8 @@ std::vector<Descriptor> ImageLoader::top_index() const {
     const std::string what = name_ + ": index.json";
     const auto text = store_->read("index.json", options_.limits.json_bytes, what);
     if (!text) {
-        fail(Fault::not_there, name_ + " is not an OCI layout: it has no index.json",
-             "an archive made by docker save is written docker-archive:FILE");
+        throw diagnostic::fail(Fault::not_there, name_ + " is not an OCI layout: it has no index.json")
+            .help("an archive made by docker save is written docker-archive:FILE");
     }
     return parse_index(*text, what, options_.limits);
 }
@@ -154,15 +156,15 @@ Descriptor ImageLoader::choose_tag(const std::vector<Descriptor>& index) {
     }
     const std::string how = "write " + Reference{reference_.transport, reference_.path, "TAG"}.text();
     if (found.empty() && index.empty()) {
-        fail(Fault::tag, name_ + ": the layout holds no image");
+        throw diagnostic::fail(Fault::tag, name_ + ": the layout holds no image");
     }
     if (found.empty()) {
-        fail(Fault::tag, name_ + ": no such tag", "", {"tags there: " + joined(tags)});
+        throw diagnostic::fail(Fault::tag, name_ + ": no such tag").notes({"tags there: " + joined(tags)});
     }
-    fail(Fault::tag,
-         name_ + " holds " + std::to_string(found.size()) + " images" +
-             (reference_.tag.empty() ? "" : " with this tag") + "; say which",
-         how, {"tags there: " + joined(tags)});
+    throw diagnostic::fail(Fault::tag, name_ + " holds " + std::to_string(found.size()) + " images" +
+                                           (reference_.tag.empty() ? "" : " with this tag") + "; say which")
+        .notes({"tags there: " + joined(tags)})
+        .help(how);
 }
 
 void ImageLoader::no_platform() const {
@@ -170,10 +172,10 @@ void ImageLoader::no_platform() const {
     for (const Platform& platform : platforms_) {
         names.push_back(platform.text());
     }
-    fail(Fault::platform, name_ + " is not for " + options_.platform.text(),
-         "fetch it with  skopeo --override-os " + options_.platform.os + " --override-arch " +
-             options_.platform.architecture + " copy ...",
-         {"platforms there: " + joined(names)});
+    throw diagnostic::fail(Fault::platform, name_ + " is not for " + options_.platform.text())
+        .notes({"platforms there: " + joined(names)})
+        .help("fetch it with  skopeo --override-os " + options_.platform.os + " --override-arch " +
+              options_.platform.architecture + " copy ...");
 }
 
 Descriptor ImageLoader::choose_platform(const std::vector<Descriptor>& candidates) {
@@ -217,15 +219,16 @@ Image ImageLoader::load() {
         Descriptor descriptor = choose_tag(top_index());
         for (unsigned depth = 0; is_index(descriptor.media_type); ++depth) {
             if (depth == options_.limits.index_depth) {
-                fail(Fault::malformed, name_ + ": indexes nested deeper than " + std::to_string(depth));
+                throw diagnostic::fail(Fault::malformed,
+                                       name_ + ": indexes nested deeper than " + std::to_string(depth));
             }
             const std::string what = name_ + ": index " + descriptor.digest.text();
             const std::string text = store_->verified_text(descriptor, options_.limits.json_bytes, what);
             descriptor = choose_platform(parse_index(text, what, options_.limits));
         }
         if (!is_manifest(descriptor.media_type)) {
-            fail(Fault::media_type,
-                 name_ + ": " + printable(descriptor.media_type) + " is not an image manifest or index");
+            throw diagnostic::fail(Fault::media_type, name_ + ": " + printable(descriptor.media_type) +
+                                                          " is not an image manifest or index");
         }
         load_manifest(image, descriptor);
     }
@@ -248,7 +251,8 @@ void ImageLoader::load_manifest(Image& image, const Descriptor& descriptor) cons
                                  config_name, limits);
     image.config_.digest = manifest.config.digest;
     if (image.config_.diff_ids.size() != manifest.layers.size()) {
-        fail(Fault::malformed, name_ + ": the manifest has " + std::to_string(manifest.layers.size()) +
+        throw diagnostic::fail(Fault::malformed,
+                               name_ + ": the manifest has " + std::to_string(manifest.layers.size()) +
                                    " layers, the config names " +
                                    std::to_string(image.config_.diff_ids.size()) + " (diff_ids)");
     }
@@ -266,21 +270,23 @@ void ImageLoader::load_docker_archive(Image& image) const {
     const std::string what = name_ + ": config " + printable(chosen.config);
     const auto text = store_->read(chosen.config, limits.json_bytes, what);
     if (!text) {
-        fail(Fault::digest, what + " is missing from the archive");
+        throw diagnostic::fail(Fault::blob, what + " is missing from the archive");
     }
     // Docker names the config by its digest, with or without ".json" behind it.
     std::string hex = chosen.config.substr(chosen.config.rfind('/') + 1);
     hex = hex.ends_with(".json") ? hex.substr(0, hex.size() - 5) : hex;
     const files::Digest digest = files::sha256(*text);
     if (digest.hex() != hex) {
-        fail(Fault::digest, what + ": its digest does not match its name", "save the image again",
-             {"found    " + digest.text()});
+        throw diagnostic::fail(Fault::digest, what + ": its digest does not match its name")
+            .notes({"found    " + digest.text()})
+            .help("save the image again");
     }
     image.config_ = parse_config(*text, what, limits);
     image.config_.digest = digest;
     image.manifest_digest_ = digest;
     if (image.config_.diff_ids.size() != chosen.layers.size() || chosen.layers.size() > limits.layers) {
-        fail(Fault::malformed, name_ + ": manifest.json has " + std::to_string(chosen.layers.size()) +
+        throw diagnostic::fail(Fault::malformed,
+                               name_ + ": manifest.json has " + std::to_string(chosen.layers.size()) +
                                    " layers, the config names " +
                                    std::to_string(image.config_.diff_ids.size()) + "; at most " +
                                    std::to_string(limits.layers) + " are accepted");
@@ -290,8 +296,8 @@ void ImageLoader::load_docker_archive(Image& image) const {
         const LayerContext context{name_, image.layers_.size(), chosen.layers.size(), diff_id.text()};
         const auto member = store_->find_linked(layer);
         if (!member) {
-            fail(Fault::digest,
-                 context.text() + ": the member " + printable(layer) + " is missing from the archive");
+            throw diagnostic::fail(Fault::blob, context.text() + ": the member " + printable(layer) +
+                                                    " is missing from the archive");
         }
         Descriptor blob{layer, diff_id, member->size, {}, {}};
         image.layers_.push_back({blob, diff_id, Decoder::detect(*member)});
@@ -371,12 +377,13 @@ LayerStream Image::open_layer(std::size_t index, const Limits& limits) const {
     } else {
         const auto member = store_->find_linked(layer.blob.media_type);
         if (!member) {
-            fail(Fault::digest, context.text() + ": missing from the archive");
+            throw diagnostic::fail(Fault::blob, context.text() + ": missing from the archive");
         }
         blob = *member;
         if (layer.compression == Compression::none && digest_of(blob) != layer.diff_id) {
-            fail(Fault::diff_id, context.text() + ": the layer is not the one its config names (diff_id)",
-                 "save the image again");
+            throw diagnostic::fail(Fault::diff_id,
+                                   context.text() + ": the layer is not the one its config names (diff_id)")
+                .help("save the image again");
         }
     }
     return LayerStream(std::move(blob), layer.compression, layer.diff_id, std::move(context), limits);

@@ -60,6 +60,7 @@ struct ImageConfig {
     std::string stop_signal;
     std::vector<std::string> exposed_ports; // "80/tcp"
     std::vector<std::string> volumes;
+    bool health_check = false; // Docker's; OCI has none
     std::map<std::string, std::string> labels;
     std::string created;                       // as written
     std::optional<std::int64_t> created_epoch; // seconds since 1970

@@ -18,30 +18,33 @@ std::span<const std::uint8_t> LayerStream::next() {
     try {
         run = decoder_.next();
     } catch (const DecodeError& error) {
-        fail(Fault::compression, context_.text() + ": " + error.what(), "fetch or build the image again");
+        throw diagnostic::fail(Fault::compression, context_.text() + ": " + error.what())
+            .help("fetch or build the image again");
     }
     if (run.empty()) {
         ended_ = true;
         const files::Digest got = hash_.finish();
         if (got != diff_id_) {
-            fail(Fault::diff_id,
-                 context_.text() + ": the unpacked layer is not the one its config names (diff_id)",
-                 "the image is inconsistent: build or fetch it again",
-                 {"expected " + diff_id_.text(), "found    " + got.text()});
+            throw diagnostic::fail(Fault::diff_id,
+                                   context_.text() +
+                                       ": the unpacked layer is not the one its config names (diff_id)")
+                .notes({"expected " + diff_id_.text(), "found    " + got.text()})
+                .help("the image is inconsistent: build or fetch it again");
         }
         return run;
     }
     unpacked_ += run.size();
     if (unpacked_ > most_) {
-        fail(Fault::limit, context_.text() + ": the image unpacks to more than the limit, " +
-                               std::to_string(most_ >> 20) + " MiB left for this layer");
+        throw diagnostic::fail(Fault::limit, context_.text() +
+                                                 ": the image unpacks to more than the limit, " +
+                                                 std::to_string(most_ >> 20) + " MiB left for this layer");
     }
     if (unpacked_ > free_bytes_ && unpacked_ / ratio_ > packed_bytes_) {
-        fail(Fault::limit,
-             context_.text() + ": " + std::to_string(packed_bytes_) + " bytes unpack to more than " +
-                 std::to_string(unpacked_) + ", a ratio over " + std::to_string(ratio_) +
-                 ": a decompression bomb",
-             "if the layer is meant to be like this, store its zeros as holes or leave them out");
+        throw diagnostic::fail(Fault::limit, context_.text() + ": " + std::to_string(packed_bytes_) +
+                                                 " bytes unpack to more than " + std::to_string(unpacked_) +
+                                                 ", a ratio over " + std::to_string(ratio_) +
+                                                 ": a decompression bomb")
+            .help("if the layer is meant to be like this, store its zeros as holes or leave them out");
     }
     hash_.update(run);
     return run;

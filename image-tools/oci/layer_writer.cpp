@@ -32,7 +32,7 @@ struct LayerWriter::Deflate {
 LayerWriter::LayerWriter(const std::filesystem::path& file, bool compress) : path_(file) {
     descriptor_ = ::open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     if (descriptor_ < 0) {
-        fail_system(Fault::output, "cannot write " + file.string(), errno);
+        throw diagnostic::fail_system("E0602", "cannot write " + file.string(), errno);
     }
     if (compress) {
         deflate_ = std::make_unique<Deflate>();

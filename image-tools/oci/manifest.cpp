@@ -34,15 +34,15 @@ bool contains(const std::array<std::string_view, Count>& list, std::string_view 
 files::Digest parse_digest(const std::string& text, const std::string& what) {
     const auto digest = files::Digest::parse(text);
     if (!digest) {
-        fail(Fault::malformed, what + ": " + printable(text) + " is not a sha256 digest");
+        throw diagnostic::fail(Fault::malformed, what + ": " + printable(text) + " is not a sha256 digest");
     }
     return *digest;
 }
 
 void check_schema(const JsonObject& object) {
     if (object.required_number("schemaVersion") != 2) {
-        fail(Fault::media_type, object.what() + ": schemaVersion is not 2",
-             "schema 1 images are obsolete: copy the image with skopeo, which converts it");
+        throw diagnostic::fail(Fault::media_type, object.what() + ": schemaVersion is not 2")
+            .help("schema 1 images are obsolete: copy the image with skopeo, which converts it");
     }
 }
 
@@ -51,7 +51,7 @@ template <std::size_t Count>
 void check_media_type(const JsonObject& object, const std::array<std::string_view, Count>& expected) {
     const auto type = object.text("mediaType");
     if (type && !contains(expected, *type)) {
-        fail(Fault::malformed, object.what() + " says it is a " + printable(*type));
+        throw diagnostic::fail(Fault::malformed, object.what() + " says it is a " + printable(*type));
     }
 }
 
@@ -101,8 +101,9 @@ Compression layer_compression(std::string_view media_type, const std::string& wh
             return Compression::zstd;
         }
     }
-    fail(Fault::media_type, what + ": the media type " + printable(media_type) + " is not a layer we read",
-         "layers are tar, tar+gzip or tar+zstd; copy the image with skopeo to convert it");
+    throw diagnostic::fail(Fault::media_type,
+                           what + ": the media type " + printable(media_type) + " is not a layer we read")
+        .help("layers are tar, tar+gzip or tar+zstd; copy the image with skopeo to convert it");
 }
 
 std::optional<std::int64_t> parse_rfc3339(std::string_view text) {
@@ -175,20 +176,21 @@ Manifest parse_manifest(std::string_view text, const std::string& what, const Li
     check_media_type(object, manifest_types);
     const auto config = object.object("config");
     if (!config || object.has("manifests")) {
-        fail(Fault::malformed,
-             what + " is not an image manifest: it has " + (config ? "a list of manifests" : "no config"));
+        throw diagnostic::fail(Fault::malformed, what + " is not an image manifest: it has " +
+                                                     (config ? "a list of manifests" : "no config"));
     }
     Manifest manifest{parse_descriptor(*config), {}};
     if (!contains(config_types, manifest.config.media_type)) {
-        fail(Fault::media_type, what + " is an artifact of type " + printable(manifest.config.media_type) +
-                                    ", not a container image");
+        throw diagnostic::fail(Fault::media_type, what + " is an artifact of type " +
+                                                      printable(manifest.config.media_type) +
+                                                      ", not a container image");
     }
     for (const JsonObject& layer : object.objects("layers")) {
         manifest.layers.push_back(parse_descriptor(layer));
     }
     if (manifest.layers.size() > limits.layers) {
-        fail(Fault::limit, what + " has " + std::to_string(manifest.layers.size()) + " layers, more than " +
-                               std::to_string(limits.layers));
+        throw diagnostic::fail(Fault::limit, what + " has " + std::to_string(manifest.layers.size()) +
+                                                 " layers, more than " + std::to_string(limits.layers));
     }
     return manifest;
 }
@@ -204,7 +206,7 @@ ImageConfig parse_config(std::string_view text, const std::string& what, const L
     config.created_epoch = parse_rfc3339(config.created);
     const auto rootfs = object.object("rootfs");
     if (!rootfs || rootfs->required_text("type") != "layers") {
-        fail(Fault::malformed, what + ": rootfs is missing or not of type 'layers'");
+        throw diagnostic::fail(Fault::malformed, what + ": rootfs is missing or not of type 'layers'");
     }
     for (const std::string& digest : rootfs->texts("diff_ids")) {
         config.diff_ids.push_back(parse_digest(digest, what + ": rootfs: diff_ids"));
@@ -218,6 +220,7 @@ ImageConfig parse_config(std::string_view text, const std::string& what, const L
         config.stop_signal = run->text("StopSignal").value_or("");
         config.exposed_ports = run->keys("ExposedPorts");
         config.volumes = run->keys("Volumes");
+        config.health_check = run->has("Healthcheck");
         for (auto& [key, value] : run->pairs("Labels")) {
             config.labels.emplace(std::move(key), std::move(value));
         }
@@ -226,12 +229,12 @@ ImageConfig parse_config(std::string_view text, const std::string& what, const L
     for (const auto* list : {&config.entrypoint, &config.cmd, &config.env}) {
         for (const std::string& item : *list) {
             if (item.find('\0') != std::string::npos) {
-                fail(Fault::malformed, what + ": a NUL byte in " + printable(item));
+                throw diagnostic::fail(Fault::malformed, what + ": a NUL byte in " + printable(item));
             }
         }
     }
     if (config.working_dir.find('\0') != std::string::npos || config.user.find('\0') != std::string::npos) {
-        fail(Fault::malformed, what + ": a NUL byte in WorkingDir or User");
+        throw diagnostic::fail(Fault::malformed, what + ": a NUL byte in WorkingDir or User");
     }
     return config;
 }

@@ -74,22 +74,24 @@ Reference parse_reference(std::string_view text) {
         if (colon != std::string_view::npos) {
             reference.tag = rest.substr(colon + 1);
             if (reference.tag.empty()) {
-                fail(Fault::reference, printable(text) + " ends in a colon without a tag",
-                     "leave the colon out, or name the tag");
+                throw diagnostic::fail(Fault::reference, printable(text) + " ends in a colon without a tag")
+                    .help("leave the colon out, or name the tag");
             }
         }
         if (reference.path.empty() || reference.path.find('\0') != std::string::npos) {
-            fail(Fault::reference, printable(text) + " names no " +
+            throw diagnostic::fail(Fault::reference,
+                                   printable(text) + " names no " +
                                        (scheme.transport == Transport::layout ? "directory" : "file"));
         }
         return reference;
     }
     if (text.empty()) {
-        fail(Fault::reference, "the image reference is empty", help_for(text));
+        throw diagnostic::fail(Fault::reference, "the image reference is empty").help(help_for(text));
     }
-    fail(Fault::reference,
-         printable(text) + " is not an image on this machine: registries are not supported yet",
-         help_for(text));
+    throw diagnostic::fail(Fault::reference,
+                           printable(text) +
+                               " is not an image on this machine: registries are not supported yet")
+        .help(help_for(text));
 }
 
 } // namespace oci

@@ -32,7 +32,7 @@ files::FileRange decompressed(const files::FileRange& archive, Compression compr
         plain.size += run.size();
         const bool bomb = plain.size > limits.free_bytes && plain.size / limits.ratio > archive.size;
         if (plain.size > limits.unpacked_bytes || bomb) {
-            fail(Fault::limit, image + ": the archive unpacks to more than the limit");
+            throw diagnostic::fail(Fault::limit, image + ": the archive unpacks to more than the limit");
         }
         files::write_all(plain.file->get(), run, plain.name);
     }
@@ -46,28 +46,28 @@ std::shared_ptr<const Store> Store::open(const Reference& reference, const Limit
     std::error_code error;
     const auto status = std::filesystem::status(reference.path, error);
     if (!std::filesystem::exists(status)) {
-        fail(Fault::not_there, image + ": " + reference.path + " does not exist",
-             "paths are relative to the manifest's folder");
+        throw diagnostic::fail(Fault::not_there, image + ": " + reference.path + " does not exist")
+            .help("paths are relative to the manifest's folder");
     }
     if (reference.transport == Transport::layout) {
         if (!std::filesystem::is_directory(status)) {
-            fail(Fault::not_there, image + ": " + reference.path + " is not a directory",
-                 "an archive is written oci-archive:FILE or docker-archive:FILE");
+            throw diagnostic::fail(Fault::not_there, image + ": " + reference.path + " is not a directory")
+                .help("an archive is written oci-archive:FILE or docker-archive:FILE");
         }
         store->directory_ = reference.path;
         if (!store->find("index.json")) {
-            fail(Fault::not_there,
-                 image + ": " + reference.path + " is not an OCI layout: it has no index.json");
+            throw diagnostic::fail(Fault::not_there, image + ": " + reference.path +
+                                                         " is not an OCI layout: it has no index.json");
         }
         return store;
     }
     if (std::filesystem::is_directory(status)) {
-        fail(Fault::not_there, image + ": " + reference.path + " is a directory",
-             "a layout is written oci:DIR");
+        throw diagnostic::fail(Fault::not_there, image + ": " + reference.path + " is a directory")
+            .help("a layout is written oci:DIR");
     }
     auto archive = files::FileRange::open(reference.path);
     if (!archive) {
-        fail(Fault::not_there, image + ": " + reference.path + " cannot be opened");
+        throw diagnostic::fail(Fault::not_there, image + ": " + reference.path + " cannot be opened");
     }
     store->index_archive(*std::move(archive), image, limits);
     return store;
@@ -93,8 +93,8 @@ void Store::index_archive(files::FileRange archive, const std::string& image, co
         std::uint64_t entries = 0;
         while (reader.next(entry)) {
             if (++entries > limits.entries) {
-                fail(Fault::limit,
-                     image + ": the archive has more than " + std::to_string(limits.entries) + " entries");
+                throw diagnostic::fail(Fault::limit, image + ": the archive has more than " +
+                                                         std::to_string(limits.entries) + " entries");
             }
             const std::string name = normalised(entry.path);
             if (entry.type == TarType::regular && !entry.sparse) {
@@ -117,11 +117,11 @@ void Store::index_archive(files::FileRange archive, const std::string& image, co
             }
         }
     } catch (const TarLimitError& error) {
-        fail(Fault::limit, image + ": " + error.what());
+        throw diagnostic::fail(Fault::limit, image + ": " + error.what());
     } catch (const TarError& error) {
-        fail(Fault::tar, image + ": " + error.what());
+        throw diagnostic::fail(Fault::tar, image + ": " + error.what());
     } catch (const DecodeError& error) {
-        fail(Fault::compression, image + ": " + error.what());
+        throw diagnostic::fail(Fault::compression, image + ": " + error.what());
     }
 }
 
@@ -153,7 +153,7 @@ std::optional<std::string> Store::read(const std::string& name, std::uint64_t mo
         return std::nullopt;
     }
     if (range->size > most) {
-        fail(Fault::limit, what + " is larger than " + std::to_string(most >> 20) + " MiB");
+        throw diagnostic::fail(Fault::limit, what + " is larger than " + std::to_string(most >> 20) + " MiB");
     }
     return read_range(*range);
 }
@@ -164,8 +164,9 @@ constexpr const char* fetch_again = "fetch or build the image again";
 
 void check_digest(const files::Digest& got, const files::Digest& expected, const std::string& what) {
     if (got != expected) {
-        fail(Fault::digest, what + ": the blob's digest does not match its content", fetch_again,
-             {"expected " + expected.text(), "found    " + got.text()});
+        throw diagnostic::fail(Fault::digest, what + ": the blob's digest does not match its content")
+            .notes({"expected " + expected.text(), "found    " + got.text()})
+            .help(fetch_again);
     }
 }
 
@@ -174,13 +175,14 @@ void check_digest(const files::Digest& got, const files::Digest& expected, const
 files::FileRange Store::sized_blob(const Descriptor& descriptor, const std::string& what) const {
     auto blob = find("blobs/sha256/" + descriptor.digest.hex());
     if (!blob) {
-        fail(Fault::digest, what + ": the blob is missing", fetch_again);
+        throw diagnostic::fail(Fault::blob, what + ": the blob is missing").help(fetch_again);
     }
     if (blob->size != descriptor.size) {
-        fail(Fault::digest, what + ": the blob has the wrong size, so it is truncated or altered",
-             fetch_again,
-             {"expected " + std::to_string(descriptor.size) + " bytes",
-              "found    " + std::to_string(blob->size) + " bytes"});
+        throw diagnostic::fail(Fault::digest,
+                               what + ": the blob has the wrong size, so it is truncated or altered")
+            .notes({"expected " + std::to_string(descriptor.size) + " bytes",
+                    "found    " + std::to_string(blob->size) + " bytes"})
+            .help(fetch_again);
     }
     return *std::move(blob);
 }
@@ -194,7 +196,7 @@ files::FileRange Store::verified(const Descriptor& descriptor, const std::string
 std::string Store::verified_text(const Descriptor& descriptor, std::uint64_t most,
                                  const std::string& what) const {
     if (descriptor.size > most) {
-        fail(Fault::limit, what + " is larger than " + std::to_string(most >> 20) + " MiB");
+        throw diagnostic::fail(Fault::limit, what + " is larger than " + std::to_string(most >> 20) + " MiB");
     }
     std::string text = read_range(sized_blob(descriptor, what));
     check_digest(files::sha256(text), descriptor.digest, what);

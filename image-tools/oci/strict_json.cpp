@@ -13,7 +13,8 @@ using nlohmann::json;
 
 json parse_json(std::string_view text, const std::string& what, const Limits& limits) {
     if (text.size() > limits.json_bytes) {
-        fail(Fault::limit, what + " is larger than " + std::to_string(limits.json_bytes >> 20) + " MiB");
+        throw diagnostic::fail(Fault::limit,
+                               what + " is larger than " + std::to_string(limits.json_bytes >> 20) + " MiB");
     }
     std::vector<std::set<std::string>> open; // keys of the objects around the current place
     unsigned depth = 0;
@@ -22,7 +23,8 @@ json parse_json(std::string_view text, const std::string& what, const Limits& li
         case json::parse_event_t::object_start:
         case json::parse_event_t::array_start:
             if (++depth > limits.json_depth) {
-                fail(Fault::malformed, what + ": nested deeper than " + std::to_string(limits.json_depth));
+                throw diagnostic::fail(Fault::malformed,
+                                       what + ": nested deeper than " + std::to_string(limits.json_depth));
             }
             open.emplace_back();
             break;
@@ -33,8 +35,9 @@ json parse_json(std::string_view text, const std::string& what, const Limits& li
             break;
         case json::parse_event_t::key:
             if (!open.back().insert(parsed.get<std::string>()).second) {
-                fail(Fault::malformed,
-                     what + ": the key " + printable(parsed.get<std::string>()) + " appears twice");
+                throw diagnostic::fail(Fault::malformed, what + ": the key " +
+                                                             printable(parsed.get<std::string>()) +
+                                                             " appears twice");
             }
             break;
         case json::parse_event_t::value:
@@ -47,13 +50,13 @@ json parse_json(std::string_view text, const std::string& what, const Limits& li
     } catch (const json::exception& error) {
         std::string cause = error.what();
         cause = cause.substr(cause.find("] ") == std::string::npos ? 0 : cause.find("] ") + 2);
-        fail(Fault::malformed, what + " is not valid JSON: " + cause);
+        throw diagnostic::fail(Fault::malformed, what + " is not valid JSON: " + cause);
     }
 }
 
 JsonObject::JsonObject(const json& value, std::string what) : value_(&value), what_(std::move(what)) {
     if (!value.is_object()) {
-        fail(Fault::malformed, what_ + " is not a JSON object");
+        throw diagnostic::fail(Fault::malformed, what_ + " is not a JSON object");
     }
 }
 
@@ -63,7 +66,8 @@ const json* JsonObject::find(const char* key) const {
 }
 
 void JsonObject::wrong(const char* key, const char* expected) const {
-    fail(Fault::malformed, what_ + ": " + printable(key) + " is missing or not " + expected);
+    throw diagnostic::fail(Fault::malformed,
+                           what_ + ": " + printable(key) + " is missing or not " + expected);
 }
 
 std::optional<std::string> JsonObject::text(const char* key) const {

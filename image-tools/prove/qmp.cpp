@@ -22,8 +22,7 @@ constexpr std::size_t most_kept = 256; // chunks
 constexpr int patience_ms = 60'000;
 
 [[noreturn]] void failed(const std::string& what) {
-    throw diagnostic::Failure(
-        {"E0907", diagnostic::ExitCode::run_failed, "QEMU's machine protocol: " + what, {}, {}, {}});
+    throw diagnostic::fail("E0907", "QEMU's machine protocol: " + what);
 }
 
 std::uint64_t hex_after(std::string_view text, std::string_view key) {

@@ -210,7 +210,7 @@ TEST_F(EdgeImages, HostileImagesAreRefusedPrecisely) {
          "entry 'h': the hard link's target 'no/such/target' is not in the image"},
         {"bad-hardlink-escape", "E0412 exit 4",
          "entry 'h': the hard link's target '../../../etc/passwd' leaves the root ('..')"},
-        {"bad-wh-dotdot", "E0414 exit 4", "entry 'a/.wh...': the whiteout names '..'"},
+        {"bad-wh-dotdot", "E0421 exit 4", "entry 'a/.wh...': the whiteout names '..'"},
         {"bad-bomb", "E0413 exit 8", "a decompression bomb"},
         {"bad-digest", "E0407 exit 5", "the blob's digest does not match its content | expected sha256:"},
         {"bad-truncated", "E0407 exit 5",

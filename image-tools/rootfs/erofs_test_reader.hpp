@@ -2,10 +2,11 @@
 // image-tools/rootfs/erofs_test_reader.hpp - for tests only: reads an EROFS image back, refusing what the
 // writer never makes.
 //
-// Independent of the writer except for the structures of erofs_format.hpp; the unikernel has its own reader.
+// Independent of the writer except for the structures of partitions/formats/erofs.hpp; the unikernel has its own reader.
 #pragma once
 
-#include "image-tools/rootfs/erofs_format.hpp"
+#include "image-tools/rootfs/erofs_writer.hpp"
+#include "partitions/formats/erofs.hpp"
 
 #include <cstdint>
 #include <cstring>
@@ -44,7 +45,7 @@ public:
         require(superblock_.blocks * block == image.size(), "block count");
         std::vector<std::uint8_t> checked(image.begin() + erofs::superblock_offset, image.begin() + block);
         std::memset(checked.data() + offsetof(erofs::Superblock, checksum), 0, 4);
-        require(erofs::crc32c(~0U, checked.data(), checked.size()) == superblock_.checksum, "checksum");
+        require(crc32c(~0U, checked.data(), checked.size()) == superblock_.checksum, "checksum");
         walk();
         require(seen_.size() == superblock_.inodes, "inode count");
     }

@@ -4,7 +4,7 @@
 #include "image-tools/files/digest.hpp"
 #include "image-tools/oci/failure.hpp"
 #include "image-tools/rootfs/attributes.hpp"
-#include "image-tools/rootfs/erofs_format.hpp"
+#include "partitions/formats/erofs.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -13,8 +13,6 @@
 #include <vector>
 
 namespace rootfs {
-
-namespace erofs {
 
 std::uint32_t crc32c(std::uint32_t crc, const std::uint8_t* data, std::size_t bytes) {
     constexpr std::uint32_t reversed_polynomial = 0x82f63b78;
@@ -26,8 +24,6 @@ std::uint32_t crc32c(std::uint32_t crc, const std::uint8_t* data, std::size_t by
     }
     return crc;
 }
-
-} // namespace erofs
 
 namespace {
 
@@ -237,7 +233,7 @@ private:
         end_ = high;
         if (places_[root_inode].offset / erofs::slot_bytes > largest_root_nid ||
             end_ / block_size >= UINT32_MAX) {
-            oci::fail(
+            throw diagnostic::fail(
                 oci::Fault::limit,
                 "the root directory's extended attributes, or the image, are too large for a root image");
         }
@@ -374,8 +370,8 @@ private:
             static_cast<std::uint8_t>((superblock.uuid[6] & 0x0f) | 0x80); // RFC 9562, version 8
         superblock.uuid[8] = static_cast<std::uint8_t>((superblock.uuid[8] & 0x3f) | 0x80);
         put(erofs::superblock_offset, superblock);
-        superblock.checksum = erofs::crc32c(~std::uint32_t{0}, block_zero_.data() + erofs::superblock_offset,
-                                            block_size - erofs::superblock_offset);
+        superblock.checksum = crc32c(~std::uint32_t{0}, block_zero_.data() + erofs::superblock_offset,
+                                     block_size - erofs::superblock_offset);
         put(erofs::superblock_offset, superblock);
         spool_.write(0, block_zero_);
     }

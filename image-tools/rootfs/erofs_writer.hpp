@@ -28,4 +28,7 @@ struct ErofsOptions {
 // after it.
 std::uint64_t write_erofs(Tree& tree, Spool& spool, const ErofsOptions& options);
 
+// Castagnoli's CRC, as EROFS takes it: starts at `crc`, no final inversion.
+std::uint32_t crc32c(std::uint32_t crc, const std::uint8_t* data, std::size_t bytes);
+
 } // namespace rootfs

@@ -37,8 +37,9 @@ LayerApplier::LayerApplier(Tree& tree, Spool& spool, const oci::Limits& limits, 
     tree_.on_free([&spool](const Inode& inode) { spool.release(inode); });
 }
 
-void LayerApplier::refuse(oci::Fault fault, const std::string& cause, const std::string& help) const {
-    oci::fail(fault, context_->text() + ": entry " + oci::printable(entry_path_) + ": " + cause, help);
+void LayerApplier::refuse(diagnostic::Code fault, const std::string& cause, const std::string& help) const {
+    throw diagnostic::fail(fault, context_->text() + ": entry " + oci::printable(entry_path_) + ": " + cause)
+        .help(help);
 }
 
 void LayerApplier::apply(oci::TarReader::Source source, const oci::LayerContext& context) {
@@ -56,13 +57,14 @@ void LayerApplier::apply(oci::TarReader::Source source, const oci::LayerContext&
             apply_entry(entry, reader);
         }
     } catch (const oci::TarLimitError& error) {
-        oci::fail(oci::Fault::limit, context.text() + ": " + error.what());
+        throw diagnostic::fail(oci::Fault::limit, context.text() + ": " + error.what());
     } catch (const oci::TarError& error) {
-        oci::fail(oci::Fault::tar, context.text() + ": " + error.what(), "build the image again");
+        throw diagnostic::fail(oci::Fault::tar, context.text() + ": " + error.what())
+            .help("build the image again");
     }
 }
 
-LayerApplier::Names LayerApplier::names_of(const std::string& path, oci::Fault fault,
+LayerApplier::Names LayerApplier::names_of(const std::string& path, diagnostic::Code fault,
                                            const char* what) const {
     if (path.size() > limits_.path_bytes) {
         refuse(oci::Fault::limit, std::string(what) + " has " + std::to_string(path.size()) +

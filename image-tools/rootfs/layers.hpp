@@ -40,7 +40,7 @@ private:
     using Names = std::vector<std::string>;
 
     void apply_entry(const oci::TarEntry& entry, oci::TarReader& reader);
-    [[nodiscard]] Names names_of(const std::string& path, oci::Fault fault, const char* what) const;
+    [[nodiscard]] Names names_of(const std::string& path, diagnostic::Code fault, const char* what) const;
     std::optional<InodeId> directory_of(const Names& names, bool create);
     void apply_whiteout(const Names& names);
     void remove_lower(InodeId directory, const std::string& name);
@@ -51,7 +51,8 @@ private:
     Inode inode_of(const oci::TarEntry& entry) const;
     void store_contents(Inode& inode, const oci::TarEntry& entry, oci::TarReader& reader);
     void store_sparse(Inode& inode, const oci::TarEntry& entry, oci::TarReader& reader);
-    [[noreturn]] void refuse(oci::Fault fault, const std::string& cause, const std::string& help = {}) const;
+    [[noreturn]] void refuse(diagnostic::Code fault, const std::string& cause,
+                             const std::string& help = {}) const;
 
     Tree& tree_;
     Spool& spool_;

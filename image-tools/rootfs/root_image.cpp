@@ -47,7 +47,7 @@ RootImage RootImage::build(const oci::Image& image, const std::filesystem::path&
                            const BuildOptions& options) {
     const int descriptor = ::open(output.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (descriptor < 0) {
-        oci::fail_system(oci::Fault::not_there, "cannot write " + output.string(), errno);
+        throw diagnostic::fail_system("E0602", "cannot write " + output.string(), errno);
     }
     RemoveOnFailure guard(output);
     RootImage root =

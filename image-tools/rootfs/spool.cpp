@@ -41,7 +41,7 @@ void Spool::append(std::span<const std::uint8_t> data) {
         buffer_.insert(buffer_.end(), data.begin(), data.end());
     }
     if (end_ / block_size >= UINT32_MAX) {
-        oci::fail(oci::Fault::limit, name_ + ": a root image of 16 TiB or more");
+        throw diagnostic::fail(oci::Fault::limit, name_ + ": a root image of 16 TiB or more");
     }
 }
 
@@ -72,7 +72,7 @@ void Spool::write(std::uint64_t offset, std::span<const std::uint8_t> data) {
             continue;
         }
         if (put < 0) {
-            oci::fail_system(oci::Fault::not_there, "cannot write " + name_, errno);
+            throw diagnostic::fail_system("E0602", "cannot write " + name_, errno);
         }
         offset += static_cast<std::uint64_t>(put);
         data = data.subspan(static_cast<std::size_t>(put));
@@ -86,7 +86,7 @@ std::size_t Spool::read(std::uint64_t offset, std::span<std::uint8_t> to) const 
 
 void Spool::resize(std::uint64_t bytes) {
     if (::ftruncate(file_->get(), static_cast<off_t>(base_ + bytes)) != 0) {
-        oci::fail_system(oci::Fault::not_there, "cannot write " + name_, errno);
+        throw diagnostic::fail_system("E0602", "cannot write " + name_, errno);
     }
 }
 

@@ -37,9 +37,9 @@ std::vector<std::string_view> split(std::string_view text, char separator) {
 
 std::uint32_t checked(std::string_view image, std::string_view specification, std::uint64_t id) {
     if (id > largest_id) {
-        oci::fail(oci::Fault::user, std::string(image) + ": the user " + oci::printable(specification) +
-                                        ": " + std::to_string(id) + " is above " +
-                                        std::to_string(largest_id));
+        throw diagnostic::fail(oci::Fault::user,
+                               std::string(image) + ": the user " + oci::printable(specification) + ": " +
+                                   std::to_string(id) + " is above " + std::to_string(largest_id));
     }
     return static_cast<std::uint32_t>(id);
 }
@@ -109,10 +109,10 @@ User resolve_user(std::string_view image, std::string_view specification,
     if (!find_user(user, image, wanted, passwd.value_or("")) && !wanted.empty()) {
         const auto id = number(wanted);
         if (!id) {
-            oci::fail(oci::Fault::user,
-                      std::string(image) + ": no user " + oci::printable(wanted) +
-                          " in the image's /etc/passwd" + (passwd ? "" : ", which is missing"),
-                      "set user: to a number, or to a name that is there");
+            throw diagnostic::fail(oci::Fault::user,
+                                   std::string(image) + ": no user " + oci::printable(wanted) +
+                                       " in the image's /etc/passwd" + (passwd ? "" : ", which is missing"))
+                .help("set user: to a number, or to a name that is there");
         }
         user.uid = checked(image, specification, *id);
     }
@@ -132,10 +132,10 @@ User resolve_user(std::string_view image, std::string_view specification,
     }
     if (!wanted_group.empty()) {
         if (!group_id) {
-            oci::fail(oci::Fault::user,
-                      std::string(image) + ": no group " + oci::printable(wanted_group) +
-                          " in the image's /etc/group" + (group ? "" : ", which is missing"),
-                      "set user: to USER:NUMBER, or to a group that is there");
+            throw diagnostic::fail(oci::Fault::user,
+                                   std::string(image) + ": no group " + oci::printable(wanted_group) +
+                                       " in the image's /etc/group" + (group ? "" : ", which is missing"))
+                .help("set user: to USER:NUMBER, or to a group that is there");
         }
         user.gid = checked(image, specification, *group_id);
     }

@@ -2,7 +2,9 @@
 // image-tools/run/console.hpp - several consoles on one terminal: a prefix a line, nothing that drives the terminal.
 #pragma once
 
-#include <cstdio>
+#include "image-tools/diagnostic/neutral.hpp"
+
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,23 +17,29 @@ struct ConsoleOptions {
     bool raw = false;    // escape sequences and control bytes pass
 };
 
-// `text` with control bytes as ^X and C1 control characters as \xNN; tab, LF and CR pass.
-std::string neutral(std::string_view text);
+// Where text goes; it must not block.
+using Sink = std::function<void(std::string_view)>;
 
 class Console {
 public:
     // `names` gives the prefixes' width; `hv` is the hypervisor's.
-    Console(std::FILE* out, const std::vector<std::string>& names, ConsoleOptions options);
+    Console(Sink out, Sink errors, const std::vector<std::string>& names, ConsoleOptions options);
     void write(std::size_t partition, std::string_view bytes);
-    void hypervisor_line(std::string_view line); // to stderr
+    void hypervisor_line(std::string_view line); // to the errors
     void flush();                                // unfinished lines
 
 private:
-    void line(std::FILE* to, std::string_view name, std::size_t colour, std::string_view text) const;
+    struct Stream {
+        diagnostic::Neutral neutral;
+        std::string pending; // a line without its end
+    };
+    void show(std::size_t partition, std::string_view text, bool last);
+    void line(const Sink& to, std::string_view name, std::size_t colour, std::string_view text) const;
 
-    std::FILE* out_;
+    Sink out_;
+    Sink errors_;
     std::vector<std::string> names_;
-    std::vector<std::string> pending_;
+    std::vector<Stream> streams_;
     std::size_t width_ = 2;
     ConsoleOptions options_;
 };

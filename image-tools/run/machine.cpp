@@ -2,14 +2,16 @@
 // image-tools/run/machine.cpp - one boot of an appliance under QEMU.
 #include "image-tools/run/machine.hpp"
 
+#include "image-tools/files/range.hpp"
 #include "image-tools/run/process.hpp"
+#include "image-tools/run/serial_line.hpp"
 #include "partitions/abi/console.h"
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <fstream>
+#include <fcntl.h>
 #include <poll.h>
 #include <unistd.h>
 
@@ -54,10 +56,15 @@ std::vector<std::string> last_lines(const Session& session, const std::string& q
     return out;
 }
 
-diagnostic::Diagnostic failed(const Session& session, const std::string& errors, const char* code,
+// Whatever the reason is, `run` itself failed.
+diagnostic::Diagnostic failed(const Session& session, const std::string& errors, diagnostic::Code code,
                               std::string message, std::string help = {}) {
-    return {code, diagnostic::ExitCode::run_failed, std::move(message),
-            {},   last_lines(session, errors),      std::move(help)};
+    diagnostic::Diagnostic out = diagnostic::fail(code, std::move(message))
+                                     .notes(last_lines(session, errors))
+                                     .help(std::move(help))
+                                     .diagnostic();
+    out.exit = diagnostic::ExitCode::run_failed;
+    return out;
 }
 
 // Why the machine itself failed; nothing: it did not.
@@ -88,92 +95,153 @@ std::optional<diagnostic::Diagnostic> machine_failure(const Session& session, in
     return std::nullopt;
 }
 
-class Loop {
+// The raw serial line as a file.
+class LogFile {
 public:
-    Loop(Process& process, const RunOptions& options, Session& session)
-        : process_(process), options_(options), session_(session), start_(Clock::now()) {
-        if (options.log.empty())
+    explicit LogFile(const std::filesystem::path& file) : name_(file.string()) {
+        if (name_.empty())
             return;
-        log_.open(options.log, std::ios::binary | std::ios::trunc);
-        if (!log_)
-            throw diagnostic::Failure({"E0602",
-                                       diagnostic::ExitCode::io,
-                                       "cannot write " + options.log.string() + ": " + std::strerror(errno),
-                                       {},
-                                       {},
-                                       {}});
+        descriptor_ = ::open(name_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+        if (descriptor_ < 0)
+            throw diagnostic::fail_system("E0602", "cannot write " + name_, errno);
+    }
+    LogFile(const LogFile&) = delete;
+    LogFile& operator=(const LogFile&) = delete;
+    ~LogFile() {
+        if (descriptor_ >= 0)
+            ::close(descriptor_);
+    }
+    void write(std::span<const std::uint8_t> bytes) const {
+        if (descriptor_ >= 0)
+            files::write_all(descriptor_, bytes, name_);
     }
 
-    // 0: the output ended by itself; else the exit code that stopped it.
+private:
+    std::string name_;
+    int descriptor_ = -1;
+};
+
+class Loop {
+public:
+    Loop(Process& process, SerialLine& line, const RunOptions& options, Session& session)
+        : process_(process), line_(line), options_(options), session_(session), start_(Clock::now()),
+          log_(options.log), buffer_(65536) {}
+
+    // Until the machine has ended and all it said is read; 0, or the exit code that stopped it.
     int run(const SignalWatch& signals) {
-        bool output_open = true, errors_open = true;
-        while (output_open) {
-            std::array<pollfd, 3> wait{{{process_.output(), POLLIN, 0},
-                                        {signals.descriptor(), POLLIN, 0},
-                                        {errors_open ? process_.errors() : -1, POLLIN, 0}}};
-            const int ready = ::poll(wait.data(), wait.size(), time_left());
-            if (ready < 0 && errno != EINTR)
-                return static_cast<int>(diagnostic::ExitCode::run_failed);
-            if (wait[1].revents != 0)
-                if (const int signal = signals.take(); signal != 0)
-                    return 128 + signal;
-            if ((wait[2].revents & (POLLIN | POLLHUP)) != 0)
-                errors_open = take_errors();
-            if ((wait[0].revents & (POLLIN | POLLHUP)) != 0)
-                output_open = take_output();
-            if (over(options_.time_out, start_))
-                return static_cast<int>(diagnostic::ExitCode::time_out);
-            if ((ended_ && Clock::now() - *ended_ > grace) || (options_.enough && options_.enough(session_)))
+        for (;;) {
+            take_output();
+            if (gone_ && line_.waiting() == 0)
+                break;
+            pause_when_crowded();
+            const int signal = wait(signals);
+            if (signal != 0 && stopped_ != 0)
+                return stopped_; // asked for a second time: at once
+            if (signal != 0)
+                stop(128 + signal);
+            if (stopped_ == 0 && over(options_.time_out, start_))
+                stop(static_cast<int>(diagnostic::ExitCode::time_out));
+            if (ended_ && Clock::now() - *ended_ > grace)
+                process_.kill(SIGKILL);
+            if (options_.enough && options_.enough(session_))
                 return 0;
         }
-        while (errors_open)
-            errors_open = take_errors();
-        return 0;
+        while (errors_open_)
+            errors_open_ = take_errors();
+        return stopped_;
     }
     [[nodiscard]] const std::string& errors() const { return errors_; }
 
 private:
-    bool take_output() {
-        const bool open = drain(process_.output(), buffer_);
-        if (log_.is_open())
-            log_.write(static_cast<const char*>(static_cast<const void*>(buffer_.data())),
-                       static_cast<std::streamsize>(buffer_.size()));
-        session_.feed(buffer_);
-        if (session_.end() && !ended_)
-            ended_ = Clock::now();
-        return open;
+    void stop(int exit_code) {
+        stopped_ = exit_code;
+        process_.kill(SIGKILL);
+    }
+
+    // Waits until there is something to do; the signal that came, or 0.
+    int wait(const SignalWatch& signals) {
+        const bool room = have_room();
+        std::vector<pollfd> on{{signals.descriptor(), POLLIN, 0},
+                               {gone_ ? -1 : process_.ended(), POLLIN, 0},
+                               {errors_open_ ? process_.errors() : -1, POLLIN, 0},
+                               {room ? line_.wake() : -1, POLLIN, 0}};
+        for (const Outlet* outlet : options_.outlets)
+            on.push_back({outlet->pending() ? outlet->descriptor() : -1, POLLOUT, 0});
+        if (::poll(on.data(), on.size(), time_left(room)) < 0)
+            return 0;
+        if (on[1].revents != 0)
+            gone_ = true;
+        if (on[2].revents != 0)
+            errors_open_ = take_errors();
+        if (on[3].revents != 0)
+            line_.woken();
+        return on[0].revents != 0 ? signals.take() : 0;
+    }
+
+    [[nodiscard]] bool have_room() const {
+        return std::none_of(options_.outlets.begin(), options_.outlets.end(),
+                            [](const Outlet* outlet) { return outlet->full(); });
+    }
+    // What has come, as far as those who read along keep up.
+    void take_output() {
+        for (;;) {
+            for (Outlet* outlet : options_.outlets)
+                outlet->push();
+            if (!have_room())
+                return;
+            const std::size_t got = line_.read(buffer_);
+            if (got == 0)
+                return;
+            const std::span<const std::uint8_t> bytes = std::span(buffer_).first(got);
+            log_.write(bytes);
+            session_.feed(bytes);
+            if (session_.end() && !ended_)
+                ended_ = Clock::now();
+        }
+    }
+    void pause_when_crowded() {
+        const bool crowded = !gone_ && line_.crowded();
+        if (crowded != paused_)
+            process_.kill(crowded ? SIGSTOP : SIGCONT);
+        paused_ = crowded;
     }
     bool take_errors() {
-        const bool open = drain(process_.errors(), buffer_);
+        std::vector<std::uint8_t> text;
+        const bool open = drain(process_.errors(), text);
         if (errors_.size() < most_errors)
-            errors_.append(buffer_.begin(), buffer_.end());
+            errors_.append(text.begin(), text.end());
         return open;
     }
     static bool over(std::optional<std::chrono::milliseconds> limit, Clock::time_point since) {
         return limit && Clock::now() - since >= *limit;
     }
-    [[nodiscard]] int time_left() const {
-        const auto until = [](Clock::time_point point) {
+    [[nodiscard]] int time_left(bool room) const {
+        constexpr int now_and_then = 20; // ms, where nothing tells that the line has more
+        std::int64_t out = room && line_.wake() < 0 ? now_and_then : -1;
+        const auto until = [&out](Clock::time_point point) {
             const auto left =
                 std::chrono::duration_cast<std::chrono::milliseconds>(point - Clock::now()).count();
-            return static_cast<int>(std::clamp<std::int64_t>(left + 1, 0, 1 << 30));
+            const auto time = std::clamp<std::int64_t>(left + 1, 0, 1 << 30);
+            out = out < 0 ? time : std::min(out, time);
         };
-        int out = -1;
-        if (options_.time_out)
-            out = until(start_ + *options_.time_out);
-        if (ended_)
-            out = std::min(out < 0 ? 1 << 30 : out, until(*ended_ + grace));
-        return out;
+        if (options_.time_out && stopped_ == 0)
+            until(start_ + *options_.time_out);
+        if (ended_ && !gone_)
+            until(*ended_ + grace);
+        return static_cast<int>(out);
     }
 
     Process& process_;
+    SerialLine& line_;
     const RunOptions& options_;
     Session& session_;
     Clock::time_point start_;
     std::optional<Clock::time_point> ended_;
-    std::ofstream log_;
+    LogFile log_;
     std::string errors_;
     std::vector<std::uint8_t> buffer_;
+    bool errors_open_ = true, gone_ = false, paused_ = false;
+    int stopped_ = 0;
 };
 
 } // namespace
@@ -203,11 +271,10 @@ Outcome judge(const Session& session, const RunOptions& options, int qemu_status
 
 Outcome boot(const Qemu& qemu, const RunOptions& options, Session& session) {
     const SignalWatch signals;
-    Process process = Process::start(command_line(qemu, options.qemu));
-    Loop loop(process, options, session);
+    SerialLine line;
+    Process process = Process::start(command_line(qemu, options.qemu), line.writer());
+    Loop loop(process, line, options, session);
     const int stopped = loop.run(signals);
-    if (stopped != 0)
-        process.kill(SIGKILL);
     const bool over = session.end() || (options.enough && options.enough(session));
     const int status = process.wait(over ? std::chrono::milliseconds(500) : grace);
     if (stopped == 0)
@@ -218,13 +285,10 @@ Outcome boot(const Qemu& qemu, const RunOptions& options, Session& session) {
     out.qemu_errors = loop.errors();
     if (stopped == static_cast<int>(diagnostic::ExitCode::time_out))
         out.failure =
-            diagnostic::Diagnostic{"E0905",
-                                   diagnostic::ExitCode::time_out,
-                                   "stopped after " + std::to_string(options.time_out->count() / 1000) +
-                                       " s: the appliance had not ended",
-                                   {},
-                                   {},
-                                   "raise --timeout, or leave it out to run without a limit"};
+            diagnostic::fail("E0905", "stopped after " + std::to_string(options.time_out->count() / 1000) +
+                                          " s: the appliance had not ended")
+                .help("raise --timeout, or leave it out to run without a limit")
+                .diagnostic();
     return out;
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "image-tools/diagnostic/diagnostic.hpp"
+#include "image-tools/run/outlet.hpp"
 #include "image-tools/run/qemu.hpp"
 #include "image-tools/run/session.hpp"
 
@@ -20,6 +21,7 @@ struct RunOptions {
     std::optional<std::chrono::milliseconds> time_out;
     std::filesystem::path log;                  // raw serial bytes; empty: not kept
     std::string exit_code_from;                 // a partition's name, or empty
+    std::vector<Outlet*> outlets;               // where the session's listener writes to
     std::function<bool(const Session&)> enough; // true: end the machine now; may be empty
 };
 

@@ -11,6 +11,7 @@
 #include <poll.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
@@ -23,12 +24,7 @@ using Clock = std::chrono::steady_clock;
 using Pipe = std::array<int, 2>;
 
 [[noreturn]] void system_error(const char* what, int error) {
-    throw diagnostic::Failure({"E0603",
-                               diagnostic::ExitCode::io,
-                               std::string("cannot ") + what + ": " + std::strerror(error),
-                               {},
-                               {},
-                               {}});
+    throw diagnostic::fail("E0603", std::string("cannot ") + what + ": " + std::strerror(error));
 }
 
 Pipe make_pipe() {
@@ -38,9 +34,14 @@ Pipe make_pipe() {
     return pipe;
 }
 
+void close_one(int descriptor) {
+    if (descriptor >= 0)
+        ::close(descriptor);
+}
+
 void close_pipe(const Pipe& pipe) {
-    ::close(pipe[0]);
-    ::close(pipe[1]);
+    close_one(pipe[0]);
+    close_one(pipe[1]);
 }
 
 // Between fork and exec: async-signal-safe calls only.
@@ -52,6 +53,7 @@ void close_pipe(const Pipe& pipe) {
     sigset_t none;
     ::sigemptyset(&none);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
+    ::signal(SIGPIPE, SIG_DFL); // the tool ignores it
     const int null = ::open("/dev/null", O_RDONLY);
     int error = 0;
     if (null < 0 || ::dup2(null, 0) < 0 || ::dup2(output, 1) < 0 || ::dup2(errors, 2) < 0)
@@ -71,17 +73,18 @@ int status_of(int raw) {
 
 } // namespace
 
-Process Process::start(const std::vector<std::string>& arguments) {
+Process Process::start(const std::vector<std::string>& arguments, int given) {
     std::vector<std::string> copy = arguments;
     std::vector<char*> pointers;
     for (std::string& argument : copy)
         pointers.push_back(argument.data());
     pointers.push_back(nullptr);
-    const Pipe output = make_pipe(), errors = make_pipe(), report = make_pipe();
+    const Pipe output = given < 0 ? make_pipe() : Pipe{-1, -1};
+    const Pipe errors = make_pipe(), report = make_pipe();
     const int parent = ::getpid();
     const int pid = ::fork();
     if (pid == 0)
-        become(pointers.data(), output[1], errors[1], report[1], parent);
+        become(pointers.data(), given < 0 ? output[1] : given, errors[1], report[1], parent);
     ::close(report[1]);
     int error = pid < 0 ? errno : 0;
     if (pid > 0) {
@@ -96,25 +99,23 @@ Process Process::start(const std::vector<std::string>& arguments) {
             ::waitpid(pid, nullptr, 0);
         close_pipe(output);
         close_pipe(errors);
-        throw diagnostic::Failure({"E0702",
-                                   diagnostic::ExitCode::environment,
-                                   "cannot run " + arguments.front() + ": " + std::strerror(error),
-                                   {},
-                                   {},
-                                   {}});
+        throw diagnostic::fail("E0702", "cannot run " + arguments.front() + ": " + std::strerror(error));
     }
-    ::close(output[1]);
+    close_one(output[1]);
     ::close(errors[1]);
     Process process;
     process.pid_ = pid;
     process.output_ = output[0];
     process.errors_ = errors[0];
+    process.ended_ = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
+    if (process.ended_ < 0)
+        system_error("watch a process", errno);
     return process;
 }
 
 Process::Process(Process&& other) noexcept
     : pid_(std::exchange(other.pid_, -1)), output_(std::exchange(other.output_, -1)),
-      errors_(std::exchange(other.errors_, -1)) {}
+      errors_(std::exchange(other.errors_, -1)), ended_(std::exchange(other.ended_, -1)) {}
 
 Process::~Process() {
     if (pid_ > 0) {
@@ -122,10 +123,9 @@ Process::~Process() {
         while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
         }
     }
-    if (output_ >= 0)
-        ::close(output_);
-    if (errors_ >= 0)
-        ::close(errors_);
+    close_one(output_);
+    close_one(errors_);
+    close_one(ended_);
 }
 
 void Process::kill(int signal) const {

@@ -18,12 +18,15 @@ namespace run {
 class Process {
 public:
     // Starts arguments[0], looked up in PATH. Throws diagnostic::Failure E0702 when it cannot be executed.
-    static Process start(const std::vector<std::string>& arguments);
+    // `output`: what it gets as its stdout; -1: a pipe.
+    static Process start(const std::vector<std::string>& arguments, int output = -1);
     Process(Process&& other) noexcept;
     Process& operator=(Process&&) = delete;
     ~Process(); // kills and reaps
 
-    [[nodiscard]] int output() const { return output_; }
+    [[nodiscard]] int output() const { return output_; } // -1: not a pipe
+    // Readable when it has ended.
+    [[nodiscard]] int ended() const { return ended_; }
     [[nodiscard]] int errors() const { return errors_; }
     void kill(int signal) const;
     // The exit status, 128 + n for a signal. `limit`: kill after that long.
@@ -34,6 +37,7 @@ private:
     int pid_ = -1;
     int output_ = -1;
     int errors_ = -1;
+    int ended_ = -1;
 };
 
 // What a program prints on stdout, at most `limit` bytes, within `time`; nothing if it fails.

@@ -16,8 +16,7 @@ constexpr std::string_view install_help = "sudo apt-get install qemu-system-x86 
                                           "12: -t bookworm-backports), or set CAISSON_QEMU";
 
 [[noreturn]] void missing(std::string message) {
-    throw diagnostic::Failure(
-        {"E0703", diagnostic::ExitCode::environment, std::move(message), {}, {}, std::string(install_help)});
+    throw diagnostic::fail("E0703", std::move(message)).help(std::string(install_help));
 }
 
 } // namespace

@@ -2,12 +2,18 @@
 // image-tools/run/run_test.cpp - frames to results to exit codes; console output; QEMU's command line; child processes.
 #include "hypervisor/core/audit/whole_frame_test.hpp"
 #include "image-tools/run/console.hpp"
+#include "image-tools/run/junit.hpp"
 #include "image-tools/run/machine.hpp"
+#include "image-tools/run/outlet.hpp"
 #include "image-tools/run/process.hpp"
+#include "image-tools/run/serial_line.hpp"
 
 #include <algorithm>
 #include <array>
+#include <csignal>
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 namespace {
 
@@ -128,25 +134,13 @@ TEST(Session, RestartsKeepEveryGeneration) {
     EXPECT_EQ(session.noise(), "noise\n");
 }
 
-TEST(Console, NeutralLeavesNothingThatDrivesATerminal) {
-    EXPECT_EQ(run::neutral("a\033[2Jb\x07\x7F\t\n"), "a^[[2Jb^G^?\t\n");
-    EXPECT_EQ(run::neutral("\xC2\x9B"
-                           "31m \xC3\xA9"),
-              "\\x9b31m \xC3\xA9");
-    EXPECT_EQ(run::neutral(std::string_view("\0x", 2)), "^@x");
-}
-
 std::string console_text(run::ConsoleOptions options,
                          const std::vector<std::pair<std::size_t, std::string>>& writes) {
-    std::FILE* file = std::tmpfile();
-    run::Console console(file, {"web", "longer"}, options);
+    std::string out;
+    run::Console console([&](std::string_view text) { out += text; }, {}, {"web", "longer"}, options);
     for (const auto& [partition, text] : writes)
         console.write(partition, text);
     console.flush();
-    std::string out(static_cast<std::size_t>(std::ftell(file)), '\0');
-    std::rewind(file);
-    EXPECT_EQ(std::fread(out.data(), 1, out.size(), file), out.size());
-    std::fclose(file);
     return out;
 }
 
@@ -155,6 +149,20 @@ TEST(Console, PrefixesWholeLines) {
               "longer | x\nweb    | one\nweb    |\nweb    | tail\n");
     EXPECT_EQ(console_text({false, false, false}, {{0, "on"}, {0, "e\n"}}), "one\n");
     EXPECT_EQ(console_text({false, false, true}, {{0, "\033[1m"}}), "\033[1m");
+}
+
+TEST(Console, AGuestCannotDrawOverOtherLines) {
+    EXPECT_EQ(console_text({true, false, false}, {{0, "good\rbad"}, {0, "\r"}, {0, "\n"}}),
+              "web    | good^Mbad\n");
+    EXPECT_EQ(console_text({true, false, false}, {{0, "\xC2"},
+                                                  {1, "x\n"},
+                                                  {0, "\x9B"
+                                                      "2J\n"}}),
+              "longer | x\nweb    | \\x9b2J\n");
+    EXPECT_EQ(console_text({false, false, false}, {{0, "\033"}, {0, "[2J\xC2"}}), "^[[2J\\xc2");
+    const std::string lines = console_text({true, false, false}, {{0, std::string(40000, 'a') + "\xC3\xA9"}});
+    EXPECT_EQ(std::count(lines.begin(), lines.end(), '\n'), 3);
+    EXPECT_EQ(std::count(lines.begin(), lines.end(), 'a'), 40000);
 }
 
 TEST(Qemu, VersionAndCommandLine) {
@@ -183,6 +191,72 @@ TEST(Process, OutputStatusAndMissingPrograms) {
     EXPECT_EQ(process.wait(std::chrono::seconds(10)), 137);
     run::Process slow = run::Process::start({"sleep", "100"});
     EXPECT_EQ(slow.wait(std::chrono::milliseconds(50)), 137);
+}
+
+TEST(Junit, EscapesWhatIsNotItsOwn) {
+    const std::vector<run::JunitCase> cases{{"web", ""}, {"db", "status 1 (\"<x>&\"\033)"}};
+    EXPECT_EQ(run::junit("caisson.run", 1.5, cases),
+              "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n"
+              "  <testsuite name=\"caisson.run\" tests=\"2\" failures=\"1\" time=\"1.500\">\n"
+              "    <testcase classname=\"caisson.run\" name=\"web\"/>\n"
+              "    <testcase classname=\"caisson.run\" name=\"db\">\n"
+              "      <failure message=\"status 1 (&quot;&lt;x&gt;&amp;&quot;?)\"/>\n    </testcase>\n"
+              "  </testsuite>\n</testsuites>\n");
+}
+
+TEST(SerialLine, KeepsWhatIsWrittenUntilItIsRead) {
+    run::SerialLine line;
+    std::string block(3 << 20, '\0');
+    for (std::size_t i = 0; i < block.size(); ++i)
+        block[i] = static_cast<char>(i * 31 % 251);
+    std::string got;
+    std::array<std::uint8_t, 65536> buffer{};
+    EXPECT_EQ(line.read(buffer), 0u);
+    ASSERT_EQ(::write(line.writer(), block.data(), block.size()), static_cast<ssize_t>(block.size()));
+    EXPECT_EQ(line.waiting(), block.size());
+    while (const std::size_t length = line.read(buffer))
+        got.append(buffer.begin(), buffer.begin() + length);
+    EXPECT_EQ(got, block);
+    EXPECT_EQ(line.waiting(), 0u);
+    EXPECT_FALSE(line.crowded());
+}
+
+TEST(Outlet, NeverWaitsAndLosesNothing) {
+    std::array<int, 2> pipe{};
+    ASSERT_EQ(::pipe(pipe.data()), 0);
+    std::string sent(1 << 20, 'x'), got;
+    for (std::size_t i = 0; i < sent.size(); i += 7)
+        sent[i] = static_cast<char>('a' + i % 26);
+    run::Outlet outlet(pipe[1], "the pipe");
+    outlet.write(sent);
+    outlet.push(); // returns although nobody has read
+    EXPECT_TRUE(outlet.pending());
+    EXPECT_TRUE(outlet.full());
+    EXPECT_EQ(::fcntl(pipe[1], F_GETFL) & O_NONBLOCK, 0); // others that share it are not disturbed
+    std::array<char, 10000> buffer{};
+    while (got.size() < sent.size()) {
+        const ssize_t length = ::read(pipe[0], buffer.data(), buffer.size());
+        ASSERT_GT(length, 0);
+        got.append(buffer.data(), static_cast<std::size_t>(length));
+        outlet.push();
+    }
+    EXPECT_EQ(got, sent);
+    ::signal(SIGPIPE, SIG_IGN);
+    ::close(pipe[0]);
+    outlet.write("more");
+    EXPECT_THROW(outlet.push(), diagnostic::BrokenPipe);
+    ::close(pipe[1]);
+    const int full = ::open("/dev/full", O_WRONLY);
+    run::Outlet nowhere(full, "stdout");
+    nowhere.write("x");
+    try {
+        nowhere.finish();
+        ADD_FAILURE() << "a failed write went unnoticed";
+    } catch (const diagnostic::Failure& failure) {
+        EXPECT_EQ(failure.diagnostic().code, "E0602");
+        EXPECT_EQ(failure.diagnostic().message, "cannot write to stdout: No space left on device");
+    }
+    ::close(full);
 }
 
 } // namespace

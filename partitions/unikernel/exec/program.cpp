@@ -3,7 +3,7 @@
 #include "partitions/unikernel/exec/program.hpp"
 
 #include "hypervisor/base/address.hpp"
-#include "partitions/unikernel/exec/elf_format.hpp"
+#include "partitions/formats/elf.hpp"
 #include "partitions/unikernel/mm/user.hpp"
 #include "partitions/unikernel/mm/vma.hpp"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "partitions/unikernel/exec/elf_format.hpp"
+#include "partitions/formats/elf.hpp"
 #include "partitions/unikernel/exec/program.hpp"
 
 #include <gtest/gtest.h>

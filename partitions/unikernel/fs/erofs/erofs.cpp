@@ -3,14 +3,14 @@
 #include "partitions/unikernel/fs/erofs/erofs.hpp"
 
 #include "hypervisor/base/address.hpp"
-#include "partitions/unikernel/fs/erofs/erofs_format.hpp"
+#include "partitions/formats/erofs.hpp"
 #include "partitions/unikernel/fs/erofs/little_endian.hpp"
 
 #include <algorithm>
 
 namespace uk::fs {
 
-using namespace erofs_format;
+using namespace ::erofs;
 
 namespace {
 
@@ -90,7 +90,7 @@ Result<Erofs> Erofs::open(std::span<const std::byte> image) {
     const std::uint64_t used = std::uint64_t{word(superblock::blocks)} << reader.block_log2_;
     if (used > image.size() || used < superblock_offset + superblock_bytes)
         return base::Failure{Errno::io};
-    if ((word(superblock::compatible) & compatible_checksum) != 0 &&
+    if ((word(superblock::compatible) & compat_checksum) != 0 &&
         !checksum_matches(image.first(used), reader.block_bytes()))
         return base::Failure{Errno::io};
     reader.image_ = image.first(used);
@@ -105,9 +105,9 @@ Result<Erofs> Erofs::open(std::span<const std::byte> image) {
 }
 
 Result<ErofsInode> Erofs::inode(std::uint64_t nid) const {
-    if (nid > image_.size() / inode::slot_bytes)
+    if (nid > image_.size() / slot_bytes)
         return base::Failure{Errno::io};
-    const std::uint64_t at = meta_ + nid * inode::slot_bytes;
+    const std::uint64_t at = meta_ + nid * slot_bytes;
     auto core = CAISSON_TRY(bytes_at(at, inode::compact_bytes));
     const unsigned format = little_endian<std::uint16_t>(core.subspan(inode::format, 2));
     const bool extended = (format & inode::format_extended) != 0;

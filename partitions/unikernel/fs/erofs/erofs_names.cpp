@@ -3,15 +3,15 @@
 //
 // A directory is a sequence of blocks, each a sorted array of fixed-size entries with the names behind it;
 // the first names of the blocks ascend too, so a look-up is two binary searches.
+#include "partitions/formats/erofs.hpp"
 #include "partitions/unikernel/fs/erofs/erofs.hpp"
-#include "partitions/unikernel/fs/erofs/erofs_format.hpp"
 #include "partitions/unikernel/fs/erofs/little_endian.hpp"
 
 #include <algorithm>
 
 namespace uk::fs {
 
-using namespace erofs_format;
+using namespace ::erofs;
 
 // One checked block of a directory.
 struct Erofs::DirectoryBlock {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// partitions/unikernel/exec/elf_format.hpp - the ELF structures this project reads (ELF32 and ELF64, x86).
+// partitions/formats/elf.hpp - the ELF structures this project reads (ELF32 and ELF64, x86).
 //
 // Spec: System V ABI "Object Files", "Program Loading"; Xen public header elfnote.h
 // (XEN_ELFNOTE_PHYS32_ENTRY).

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+// image-tools/diagnostic/codes.hpp - every error code: the exit code it ends with, what it means, what to do.
+//
+// `caisson explain` prints this table and the manual page holds it. The first two digits are the area: 01 usage, 03
+// manifest and plan, 04 image and input, 05 trust, 06 I/O, 07 environment, 08 limits, 09 run, 70 bugs.
+#pragma once
+
+#include <array>
+#include <string_view>
+
+namespace diagnostic {
+
+// docs/cli.md; 125-128 + n only from `run`.
+enum class ExitCode : int {
+    done = 0,
+    answer_is_no = 1,
+    usage = 2,
+    manifest = 3,
+    input = 4,
+    trust = 5,
+    io = 6,
+    environment = 7,
+    limit = 8,
+    bug = 70,
+    time_out = 124,
+    run_failed = 125,
+};
+
+struct CodeEntry {
+    std::string_view name; // "E0312"
+    ExitCode exit;
+    std::string_view title;
+    std::string_view explanation;
+};
+
+inline constexpr auto code_table = std::to_array<CodeEntry>({
+    {"E0101", ExitCode::usage, "wrong use of a command",
+     "A command, option or value is not one that caisson knows, or one is missing. The help line names the "
+     "nearest; "
+     "caisson help COMMAND lists what a command takes."},
+    {"E0102", ExitCode::usage, "two outputs would have one name",
+     "The bundle's loader is written beside it as NAME.elf. Give the bundle another ending, such as "
+     ".bundle."},
+    {"E0103", ExitCode::usage, "no partition of that name",
+     "An option names a partition that the manifest or the bundle does not have."},
+    {"E0104", ExitCode::usage, "too many keys", "A loader has room for four public keys."},
+
+    {"E0300", ExitCode::manifest, "there is no manifest",
+     "Without FILE the manifest is ./appliance.yaml. caisson init writes one that boots."},
+    {"E0301", ExitCode::manifest, "not YAML", "The text is not well-formed YAML at the place shown."},
+    {"E0302", ExitCode::manifest, "an unknown key",
+     "Keys are checked so that a slip of the pen is not ignored. Keys of your own start with x-."},
+    {"E0303", ExitCode::manifest, "a key twice", "A map has each key once; remove one of the two."},
+    {"E0304", ExitCode::manifest, "a kind of YAML that is refused",
+     "Anchors, aliases, tags, merge keys, further documents and deep nesting are not part of the manifest's "
+     "language."},
+    {"E0305", ExitCode::manifest, "the manifest is empty",
+     "It needs at least apiVersion, name and partitions."},
+    {"E0306", ExitCode::manifest, "not UTF-8", "A manifest is UTF-8 without control characters."},
+    {"E0307", ExitCode::manifest, "the manifest is too large", "1 MiB of text, 32 levels."},
+    {"E0308", ExitCode::manifest, "known, not yet supported",
+     "The key or value is reserved for a later version. Nothing is accepted and then ignored."},
+    {"E0309", ExitCode::manifest, "a wrong value", "The message says what the key can hold."},
+    {"E0310", ExitCode::manifest, "something is missing", "A key that is always needed is not there."},
+    {"E0311", ExitCode::manifest, "the plan is not possible",
+     "What the partitions ask for does not fit the machine, or contradicts itself."},
+    {"E0312", ExitCode::manifest, "the CPUs do not work out",
+     "Every partition owns its CPUs alone: the sum must fit the machine, and a unikernel uses exactly one."},
+    {"E0313", ExitCode::manifest, "a partition's memory does not work out",
+     "The payload needs more than the partition is given; the message has both figures and the help what to "
+     "write."},
+    {"E0314", ExitCode::manifest, "a partition holds too much", "Its command line or module does not fit."},
+
+    {"E0401", ExitCode::input, "not a reference to an image",
+     "An image is written oci:DIR[:TAG], oci-archive:FILE[:TAG] or docker-archive:FILE[:TAG]. Registries are "
+     "not read "
+     "yet: copy with skopeo."},
+    {"E0402", ExitCode::io, "there is no such image",
+     "The folder or archive that the reference names does not exist or is no image at all. Paths are "
+     "relative to the "
+     "manifest's folder."},
+    {"E0403", ExitCode::input, "no such tag",
+     "The image is there, the tag is not, or several are and none is named. The note lists those there are."},
+    {"E0404", ExitCode::input, "an image for another machine", "Caisson runs images for linux/amd64."},
+    {"E0405", ExitCode::input, "the image is malformed",
+     "Its index, manifest or configuration is not what the OCI specification says."},
+    {"E0406", ExitCode::input, "a kind of object that is not read",
+     "A media type that this version does not know."},
+    {"E0407", ExitCode::trust, "a blob is not what its digest says",
+     "The bytes differ from those that were named by their SHA-256: the copy is damaged or was altered. Copy "
+     "or build "
+     "the image again."},
+    {"E0408", ExitCode::trust, "a layer is not what the image says",
+     "The unpacked layer's SHA-256 differs from the configuration's diff_id. Copy or build the image again."},
+    {"E0409", ExitCode::input, "a damaged gzip or zstd stream", "Copy or build the image again."},
+    {"E0410", ExitCode::input, "a damaged or ambiguous tar",
+     "Tars that two readers could read differently are refused. Build the image again with another tool."},
+    {"E0411", ExitCode::input, "an entry's path leaves the root",
+     "No image needs that; do not use this one."},
+    {"E0412", ExitCode::input, "a hard link without a target", "Its target is missing or lies outside."},
+    {"E0413", ExitCode::limit, "more than is unpacked",
+     "A size, a count or a compression ratio is over the limit of docs/images.md."},
+    {"E0414", ExitCode::input, "nothing to run",
+     "Neither the image nor the manifest names a command. Add entrypoint: to the partition."},
+    {"E0415", ExitCode::input, "not a kernel that can be booted",
+     "kernel: takes an ELF file with a PVH entry note (XEN_ELFNOTE_PHYS32_ENTRY). A program, even a static "
+     "one, is no "
+     "kernel: put it into an image."},
+    {"E0416", ExitCode::input, "no such user or group",
+     "It is not in the image's /etc/passwd or /etc/group."},
+    {"E0417", ExitCode::io, "will not overwrite",
+     "The image is there already; remove it or choose another name."},
+    {"E0418", ExitCode::input, "what an image is made from",
+     "The folder or tar given with --from cannot be used."},
+    {"E0419", ExitCode::input, "not a bundle", "A bundle is made by: caisson build"},
+    {"E0420", ExitCode::input, "a blob is missing",
+     "The image's own documents name a blob that is not there: the copy is incomplete. Copy or build the "
+     "image again."},
+    {"E0421", ExitCode::input, "a whiteout that names nothing",
+     "Its name is not one that a layer can remove."},
+    {"E0422", ExitCode::input, "an entry cannot be placed",
+     "For example a file below what is a file already."},
+
+    {"E0501", ExitCode::trust, "the bundle does not verify",
+     "Its signature, a hash or a length is wrong. Do not use it; build or copy it again."},
+    {"E0502", ExitCode::trust, "not an Ed25519 key", "caisson keygen makes one."},
+    {"E0503", ExitCode::trust, "a private key that others can read", "chmod 600 FILE"},
+    {"E0504", ExitCode::trust, "no key to verify with",
+     "Name a public key with --key, or the loader with --elf."},
+    {"E0505", ExitCode::trust, "the audit log is not what was written",
+     "A record was changed, removed or moved, or the end is missing. The message names the first."},
+    {"E0506", ExitCode::trust, "not an audit key, or not this log's",
+     "caisson keygen --purpose audit makes one."},
+    {"E0507", ExitCode::trust, "a test's weakened hypervisor",
+     "It is for the project's own tests. Never boot it."},
+
+    {"E0601", ExitCode::io, "a file cannot be read", "It does not exist, is not a file, or may not be read."},
+    {"E0602", ExitCode::io, "a file cannot be written",
+     "The disk is full, the folder does not exist or may not be written. Nothing half-written is left under "
+     "the name."},
+    {"E0603", ExitCode::io, "the system refused",
+     "A call to the operating system failed; the message has its reason."},
+
+    {"E0701", ExitCode::environment, "no home directory",
+     "Set HOME, or the variable that the message names."},
+    {"E0702", ExitCode::environment, "a program cannot be run", "The message has the reason."},
+    {"E0703", ExitCode::environment, "no QEMU",
+     "sudo apt-get install qemu-system-x86 (8.2 or newer), or set "
+     "CAISSON_QEMU."},
+    {"E0704", ExitCode::environment, "a part of Caisson is missing",
+     "Install it again; CAISSON_LIB names the folder."},
+    {"E0705", ExitCode::environment, "a part of Caisson is of another build",
+     "Tool and ELFs belong together."},
+    {"E0706", ExitCode::environment, "a loader without room for keys", "Install Caisson again."},
+
+    {"E0801", ExitCode::limit, "a file is too large", "The message has the limit."},
+    {"E0802", ExitCode::limit, "arguments and environment are too large", "Shorten env or args."},
+    {"E0803", ExitCode::limit, "the bundle is too large", "A bundle has at most 1.9 GiB and 256 sections."},
+
+    {"E0901", ExitCode::run_failed, "no record of how a partition ended",
+     "The machine stopped before the hypervisor said how. A missing record is never taken for success."},
+    {"E0902", ExitCode::run_failed, "the hypervisor gave up",
+     "A bug in Caisson: please report it with --log FILE."},
+    {"E0903", ExitCode::run_failed, "the serial line is broken", "Bytes of it were lost or damaged."},
+    {"E0904", ExitCode::run_failed, "QEMU cannot run this under --icount", "Run without --icount."},
+    {"E0905", ExitCode::time_out, "it took longer than --timeout", "Raise --timeout, or leave it out."},
+    {"E0906", ExitCode::answer_is_no, "a benchmark did not end", "Its output says why."},
+    {"E0907", ExitCode::run_failed, "QEMU's machine protocol failed",
+     "prove --live could not read the machine."},
+
+    {"E7001", ExitCode::bug, "a bug in caisson", "Please report it with the command and its input."},
+});
+
+// A code of the table; a name that is not there does not compile.
+class Code {
+public:
+    consteval Code(const char* name) : entry_(&find(name)) {} // NOLINT: meant to be implicit
+    [[nodiscard]] constexpr std::string_view name() const { return entry_->name; }
+    [[nodiscard]] constexpr ExitCode exit() const { return entry_->exit; }
+
+private:
+    static consteval const CodeEntry& find(std::string_view name) {
+        for (const CodeEntry& entry : code_table)
+            if (entry.name == name)
+                return entry;
+        throw "there is no such code";
+    }
+    const CodeEntry* entry_;
+};
+
+} // namespace diagnostic
