@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // image-tools/manifest/manifest_test.cpp - every key of manifest v1, accepted and refused.
+#include "image-tools/manifest/failures.hpp"
 #include "image-tools/manifest/manifest.hpp"
 #include "image-tools/manifest/values.hpp"
 
@@ -80,6 +81,24 @@ TEST(Manifest, SchemaAndBinderKnowTheSameKeys) {
     EXPECT_EQ(keys_of(partition), keys_said(with(unknown)));
     EXPECT_EQ(keys_of(partition.at("properties").at("tmpfs").at("items")),
               keys_said(with("tmpfs: [{" + unknown + "}]")));
+}
+
+TEST(Manifest, IndependentFailuresAreToldTogether) {
+    try {
+        static_cast<void>(
+            parse(head + "machine: {cpus: 257}\npartitions:\n  web: {image: \"oci:./x\", memmory: 1MiB}\n"
+                         "  Up: {image: \"oci:./x\", memory: 64MiB}\n  db: {memory: 64MiB}\n"));
+        FAIL() << "accepted";
+    } catch (const manifest::Failures& failures) {
+        std::string all = failures.diagnostic().message;
+        for (const diagnostic::Diagnostic& other : failures.rest())
+            all += "|" + other.message;
+        // Not: 'web' has no memory, which follows from the slip.
+        EXPECT_EQ(
+            all, "'cpus' must be a whole number from 1 to 64, not '257'|unknown key 'memmory' in a partition|"
+                 "'Up' cannot be a partition's name: a name has only the characters a-z, 0-9 and '-'|"
+                 "partition 'db' has neither 'image' nor 'kernel'");
+    }
 }
 
 TEST(Manifest, AllKeysOfThisVersion) {
@@ -180,7 +199,7 @@ TEST(Manifest, SizesShowBothReadings) {
 
 TEST(Manifest, WrongValuesAreRefusedWhereTheyStand) {
     expect_refused(with("cpus: 0"), "E0309", 7, "from 1 to 64");
-    expect_refused(with("cpus: two"), "E0309", 7, "not a number");
+    expect_refused(with("cpus: two"), "E0309", 7, "whole number from 1 to 64, not 'two'");
     expect_refused(with("cpuset: \"3-2\""), "E0309", 7, "ascending");
     expect_refused(with("cpuset: \"1,1\""), "E0309", 7, "named twice");
     expect_refused(with("entrypoint: /bin/sh"), "E0309", 7, "[/bin/sh]");
@@ -207,7 +226,7 @@ TEST(Manifest, WrongValuesAreRefusedWhereTheyStand) {
     expect_refused(with("user: \"\""), "E0309", 7, "empty");
     expect_refused(with("kernel: k.elf"), "E0309", 7, "both");
     expect_refused(with("cmdline: quiet"), "E0309", 7, "goes with 'kernel'");
-    expect_refused(head + "securityVersion: -1\n" + small, "E0309", 3, "not a number");
+    expect_refused(head + "securityVersion: -1\n" + small, "E0309", 3, "whole number");
     expect_refused(head + "partitions: [a]\n", "E0309", 3, "map of names");
     expect_refused(head + "partitions: {Web: {image: x, memory: 1MiB}}\n", "E0309", 3, "a-z");
     expect_refused(head + "partitions: {hv: {image: x, memory: 1MiB}}\n", "E0309", 3, "hypervisor");

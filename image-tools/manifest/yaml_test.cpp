@@ -76,8 +76,11 @@ TEST(Yaml, PlacesStayInsideTheFile) {
 TEST(Yaml, UnclosedBracketNamesWhereItWasOpened) {
     const diagnostic::Diagnostic diagnostic = refusal("x: 0\na: [1, 2\nb: 3\n");
     EXPECT_EQ(diagnostic.code, "E0301");
+    EXPECT_EQ(diagnostic.message, "this '[' is not closed");
+    EXPECT_EQ(diagnostic.place.line, 2u);
+    EXPECT_EQ(diagnostic.place.column, 4u);
     ASSERT_EQ(diagnostic.notes.size(), 1u);
-    EXPECT_EQ(diagnostic.notes[0], "it was opened in line 2");
+    EXPECT_EQ(diagnostic.notes[0], "noticed in line 4: flow sequence without a closing bracket");
 }
 
 } // namespace
