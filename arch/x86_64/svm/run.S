@@ -43,6 +43,7 @@ svm_run:
     call svm_exit
     testb %al, %al
     jnz 1b
+    fill_return_stack
     movl $1, %eax
     addq $40, %rsp
     pop_kept

@@ -8,18 +8,31 @@
 
 namespace virt {
 
-std::string_view choose() {
+namespace {
+
+std::string_view probe(Features& found) {
     constexpr std::uint32_t intel = 0x756e6547; // "Genu"
     if (vmx::offered() || cpu::cpuid(0).ebx == intel) {
-        features.vmx = true;
-        const std::string_view missing = vmx::missing(features.capabilities, features.controls);
-        features.huge_pages = (features.capabilities.ept_vpid >> 17 & 1) != 0;
+        found.vmx = true;
+        const std::string_view missing = vmx::missing(found.capabilities, found.controls);
+        found.huge_pages = (found.capabilities.ept_vpid >> 17 & 1) != 0;
         return missing;
     }
     const std::string_view missing = svm::missing();
-    features.next_rip = missing.empty() && (cpu::cpuid(0x8000000a).edx >> 3 & 1) != 0;
-    features.huge_pages = (cpu::cpuid(0x80000001).edx >> 26 & 1) != 0;
+    found.next_rip = missing.empty() && (cpu::cpuid(0x8000000a).edx >> 3 & 1) != 0;
+    found.huge_pages = (cpu::cpuid(0x80000001).edx >> 26 & 1) != 0;
     return missing;
+}
+
+} // namespace
+
+std::string_view choose() {
+    return probe(features);
+}
+
+bool same_here() {
+    Features own;
+    return probe(own).empty() && own == features;
 }
 
 bool enable(base::PhysAddr area, base::PhysAddr block) {

@@ -10,6 +10,8 @@ namespace virt {
 
 // Boot CPU, once. Returns what is missing and where to switch it on, or nothing.
 [[nodiscard]] std::string_view choose();
+// Whether the CPU that this runs on is as the boot CPU.
+[[nodiscard]] bool same_here();
 
 // On each CPU: `area` and `block` are frames of its own. False: this CPU is locked otherwise than the first.
 [[nodiscard]] bool enable(base::PhysAddr area, base::PhysAddr block);

@@ -18,6 +18,18 @@
     .endr
 .endm
 
+/* What the guest left among the return predictions lies below 32 of ours before the first RET without a CALL of its own since
+ * the exit. Changes RCX. Intel SDM "Speculative Execution Side Channel Mitigations", RSB filling; AMD likewise. */
+.macro fill_return_stack
+    movl $32, %ecx
+71: call 72f
+    int3                /* where a RET would be speculated to */
+72: addq $8, %rsp
+    decl %ecx
+    jnz 71b
+    lfence
+.endm
+
 .macro push_kept
     .irp name, rbx, rbp, r12, r13, r14, r15
     pushq %\name

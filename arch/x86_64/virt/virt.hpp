@@ -24,6 +24,7 @@ struct Features {
     bool huge_pages = false; // 1 GiB leaves in second-stage tables
     vmx::Capabilities capabilities;
     vmx::ControlWords controls{};
+    bool operator==(const Features&) const = default;
 };
 extern Features features;
 

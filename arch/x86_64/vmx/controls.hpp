@@ -19,6 +19,7 @@ struct Capabilities {
     std::array<std::uint64_t, word_count> of{}; // by Word; the TRUE ones
     std::uint64_t ept_vpid = 0;                 // IA32_VMX_EPT_VPID_CAP
     std::uint64_t cr0_fixed0 = 0, cr4_fixed0 = 0;
+    bool operator==(const Capabilities&) const = default;
 };
 
 // Bits others look at.

@@ -58,7 +58,8 @@ vmx_exited:
     jnz vmx_window
 vmx_kicked:
     movl $1, %eax
-2:  addq $8, %rsp
+2:  fill_return_stack
+    addq $8, %rsp
     pop_kept
     ret
 

@@ -49,6 +49,10 @@ using CpuidSource = CpuidLeaf (*)(std::uint32_t leaf, std::uint32_t subleaf);
 
 void build_cpuid(CpuidTable& table, CpuidSource host, std::uint32_t vcpu_count);
 
+// What of `host` a partition with this table lacks or has beyond it on another CPU: a name for a message, or nullptr where both
+// offer the same. Caches and clocks may differ.
+[[nodiscard]] const char* differs(const CpuidTable& table, CpuidSource host);
+
 // The guest state that answers depend on. As small as two registers: an object on the stack would cost the short cut a
 // stack canary.
 struct CpuidState {

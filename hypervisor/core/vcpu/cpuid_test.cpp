@@ -7,6 +7,7 @@
 
 #include <memory>
 #include <string>
+#include <tuple>
 
 namespace {
 
@@ -221,6 +222,33 @@ TEST(Cpuid, ShortCutAgrees) {
                 EXPECT_EQ(registers.rdx, answer.edx);
                 EXPECT_EQ(registers.rsi, 77u);
             }
+}
+
+// A plan runs with what was found on one CPU; where another offers otherwise it is named.
+TEST(Cpuid, ADifferenceOfTwoCpusIsNamed) {
+    const auto table = std::make_unique<CpuidTable>();
+    Host first = Host::everything();
+    vcpu::build_cpuid(*table, first.source(), 3);
+    EXPECT_EQ(vcpu::differs(*table, first.source()), nullptr);
+    const std::tuple<std::uint32_t, std::uint32_t, CpuidLeaf, const char*> cases[] = {
+        {0, 0, {0x23, 0x756E6547, 0, 0}, "maker"},
+        {1, 0, {~0u, ~0u, ~(1u << 28), ~0u}, "CPUID 1"}, // AVX
+        {7, 0, {~0u, ~(1u << 16), ~0u, ~0u}, "CPUID 7"}, // AVX-512: a hybrid
+        {7, 1, {0, 0, 0, 0}, "CPUID 7"},
+        {0x80000001, 0, {~0u, ~0u, ~0u, ~(1u << 27)}, "80000001"},
+        {0xD, 2, {512, 576, 0, 0}, "0D"},
+        {0xD, 0, {7, 0, 0, 0}, "0D"}};
+    for (const auto& [leaf, subleaf, answer, part] : cases) {
+        Host other = Host::everything();
+        other.set(leaf, subleaf, answer);
+        const char* difference = vcpu::differs(*table, other.source());
+        ASSERT_NE(difference, nullptr) << part;
+        EXPECT_NE(std::string{difference}.find(part), std::string::npos) << difference;
+    }
+    Host caches = Host::everything();
+    caches.set(4, 0, {0x121, 1, 2, 3});
+    caches.set(0x16, 0, {1, 2, 3, 4});
+    EXPECT_EQ(vcpu::differs(*table, caches.source()), nullptr) << "caches and clocks may differ";
 }
 
 } // namespace

@@ -4,9 +4,11 @@
 #include "arch/x86_64/apic/local_apic.hpp"
 #include "arch/x86_64/cpu/guarded.hpp"
 #include "arch/x86_64/cpu/instructions.hpp"
+#include "arch/x86_64/virt/choose.hpp"
 #include "hypervisor/base/weakness.hpp"
 #include "hypervisor/core/plan/topology.hpp"
 #include "hypervisor/core/vcpu/machine_check.hpp"
+#include "hypervisor/kernel/cpu/hardening.hpp"
 #include "hypervisor/kernel/dma/start.hpp"
 #include "hypervisor/kernel/memory/early_map.hpp"
 #include "hypervisor/kernel/memory/pool.hpp"
@@ -53,7 +55,7 @@ plan::Machine described_machine() {
 }
 
 plan::Options options() {
-    return {.large_pages = !machine().hardening.small_executable_pages,
+    return {.large_pages = !machine().hardening.uses(vcpu::Measure::small_executable_pages),
             .huge_pages = virt::features.huge_pages,
             .frames_fixed =
                 io_permission_frames + msr_permission_frames + own_table_frames + dma::frames_needed(),
@@ -115,14 +117,15 @@ Vcpu& make_vcpu(Partition& partition, std::uint32_t index) {
     return vcpu;
 }
 
+vcpu::CpuidLeaf own_cpuid(std::uint32_t leaf, std::uint32_t subleaf) {
+    const cpu::CpuidResult r = cpu::cpuid(leaf, subleaf);
+    return {r.eax, r.ebx, r.ecx, r.edx};
+}
+
 void fill_policy(Partition& partition) {
     const Times& times = machine().times;
     vcpu::Policy& policy = partition.policy;
-    constexpr auto leaf = [](std::uint32_t number, std::uint32_t sub) -> vcpu::CpuidLeaf {
-        const cpu::CpuidResult r = cpu::cpuid(number, sub);
-        return {r.eax, r.ebx, r.ecx, r.edx};
-    };
-    vcpu::build_cpuid(policy.cpuid, leaf, partition.plan.cpu_count);
+    vcpu::build_cpuid(policy.cpuid, own_cpuid, partition.plan.cpu_count);
     for (std::uint32_t i = 0; i < partition.plan.region_count; ++i)
         if (partition.plan.regions[i].kind == plan::RegionKind::ram)
             policy.ram[policy.ram_count++] = {partition.plan.regions[i].gpa, partition.plan.regions[i].bytes};
@@ -200,6 +203,21 @@ plan::Machine described_hardware() {
             .bundle_bytes = found().boot.module.bytes,
             .sections = {},
             .devices = found().devices.view()};
+}
+
+void refuse_other_kind(const Cpu& cpu) {
+    const bool protected_alike = harden_this_cpu();
+    if (cpu.vcpu == nullptr)
+        return; // parked: nobody runs there
+    const char* difference = vcpu::differs(cpu.vcpu->partition->policy.cpuid, own_cpuid);
+    if (!protected_alike)
+        difference = "protections against its own weaknesses";
+    else if (!virt::same_here())
+        difference = "VT-x or AMD-V capabilities";
+    if (difference != nullptr)
+        refuse_to_start("the CPU with APIC ID ", cpu.apic_id, " has other ", difference,
+                        " than the boot CPU: give every CPU the same microcode, or name CPUs of one kind in "
+                        "the plan (cpuset)");
 }
 
 void bind_plan() {

@@ -134,6 +134,7 @@ void run_cpu(void* argument) {
     Cpu& cpu = *static_cast<Cpu*>(argument);
     if (cpu.index != 0)
         set_up(cpu);
+    refuse_other_kind(cpu);
     cpu.online.store(true, std::memory_order_seq_cst);
     if (cpu.index != 0)
         tsc::answer();

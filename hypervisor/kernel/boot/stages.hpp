@@ -59,6 +59,9 @@ void bind_plan();
 // CPU, partition and vCPU objects, second-stage tables, permission maps, the hypervisor's own tables; seals the pool.
 // Returns the root of the hypervisor's tables.
 [[nodiscard]] base::PhysAddr build_everything();
+// What was decided on the boot CPU holds on every CPU of the plan, or the machine is refused, naming CPU and difference: mixed
+// steppings or microcode, hybrid parts. Each CPU, its own; switches on the protections against the CPU's weaknesses.
+void refuse_other_kind(const Cpu& cpu);
 // Every frame that belongs to no partition and no bundle: the image with its boot stack and the whole frame pool.
 [[nodiscard]] std::uint64_t hypervisor_bytes();
 [[nodiscard]] std::uint64_t partition_bytes();

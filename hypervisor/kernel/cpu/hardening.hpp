@@ -13,8 +13,8 @@ namespace hv {
 [[nodiscard]] std::uint64_t protections();
 // Boot CPU: finds out, and says in the log what is used and what stays exposed.
 void find_hardening();
-// Each CPU, once.
-void harden_this_cpu();
+// Each CPU, once. False: it has not what the boot CPU has (another stepping, other microcode), or does not take it.
+[[nodiscard]] bool harden_this_cpu();
 // Between two lives: branch predictions of the former one are gone; the speculation controls are the next one's.
 void separate_lives(bool no_store_bypass);
 // Before a guest is entered after anything but the quick answers, which touch nothing of others: buffers and L1.

@@ -97,7 +97,6 @@ void set_up(Cpu& cpu) {
     if (!virt::enable(cpu.host_save_area, cpu.host_vmcb))
         refuse_to_start(
             "VMXON or EFER.SVME failed: the firmware has not switched on VT-x or AMD-V on every CPU");
-    harden_this_cpu();
 }
 
 } // namespace hv
