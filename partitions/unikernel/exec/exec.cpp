@@ -187,8 +187,8 @@ Identity identity_for(const Process& process, const fs::Node& file) {
         if ((file.mode & (fs::mode::set_group | 010)) == (fs::mode::set_group | 010))
             who.effective_group = file.group;
     }
-    who.saved_user = who.effective_user;
-    who.saved_group = who.effective_group;
+    who.saved_user = who.file_user = who.effective_user;
+    who.saved_group = who.file_group = who.effective_group;
     identity.secure = who.effective_user != who.real_user || who.effective_group != who.real_group;
     return identity;
 }
@@ -274,6 +274,7 @@ Status execute(Process& process, Thread& thread, Ref<fs::Node> file, std::string
     process.context.credentials = identity.who;
     process.files.close_marked();
     signal::reset_for_exec(thread);
+    process.keep_capabilities = false;
     const bool secure = identity.secure;
     process.executable = main.file;
     process.dumpable = !secure;

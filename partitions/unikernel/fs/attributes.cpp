@@ -18,7 +18,7 @@ Timestamp now() {
 }
 
 bool owns(const Credentials& who, const Node& node) {
-    return who.privileged() || who.effective_user == node.user;
+    return who.owns_every_file() || who.file_user == node.user;
 }
 
 Status may_change(Node& node) {
@@ -85,8 +85,8 @@ VolumeFigures figures(Node& node) {
 Status check_access(Context& context, Node& node, unsigned wanted, bool effective) {
     Credentials who = context.credentials;
     if (!effective) {
-        who.effective_user = who.real_user;
-        who.effective_group = who.real_group;
+        who.file_user = who.real_user;
+        who.file_group = who.real_group;
     }
     const bool changes = (wanted & want::write) != 0 && (node.is_regular() || node.is_directory());
     if (changes && node.volume->read_only())
@@ -115,7 +115,8 @@ Status change_mode(Context& context, Node& node, std::uint32_t file_mode) {
         return base::Failure{Errno::opnotsupp};
     CAISSON_TRY(may_change(node));
     file_mode &= mode::permissions;
-    const bool foreign_group = !context.credentials.privileged() && !context.credentials.in_group(node.group);
+    const bool foreign_group =
+        !context.credentials.owns_every_file() && !context.credentials.in_group(node.group);
     if (foreign_group)
         file_mode &= ~mode::set_group;
     node.mode = node.type() | file_mode;
@@ -125,8 +126,9 @@ Status change_mode(Context& context, Node& node, std::uint32_t file_mode) {
 
 Status change_owner(Context& context, Node& node, std::uint32_t user, std::uint32_t group) {
     const Credentials& who = context.credentials;
-    const bool user_free = user == keep_owner || who.privileged() || (user == node.user && owns(who, node));
-    const bool group_free = group == keep_owner || who.privileged() ||
+    const bool user_free =
+        user == keep_owner || who.owns_every_file() || (user == node.user && owns(who, node));
+    const bool group_free = group == keep_owner || who.owns_every_file() ||
                             (owns(who, node) && (group == node.group || who.in_group(group)));
     if (!user_free || !group_free)
         return base::Failure{Errno::perm};
@@ -166,7 +168,7 @@ Status change_times(Context& context, Node& node, NewTime accessed, NewTime modi
 }
 
 std::uint32_t privileges_lost_by_writing(const Node& node, const Credentials& who) {
-    if (who.privileged())
+    if (who.owns_every_file())
         return 0;
     const std::uint32_t group = (node.mode & 010) != 0 ? mode::set_group : 0;
     return node.mode & (mode::set_user | group);

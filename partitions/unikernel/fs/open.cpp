@@ -35,7 +35,7 @@ Status may_open(const Context& context, const Node& node, std::uint32_t flags) {
     const bool changes_volume = (wanted & want::write) != 0 && node.is_regular();
     if (changes_volume && node.volume->read_only())
         return base::Failure{Errno::rofs};
-    const bool foreign = !context.credentials.privileged() && context.credentials.effective_user != node.user;
+    const bool foreign = !context.credentials.owns_every_file() && context.credentials.file_user != node.user;
     if ((flags & open_flag::no_atime) != 0 && foreign)
         return base::Failure{Errno::perm};
     return base::success;

@@ -28,8 +28,8 @@ Status may_change(const Context& context, const Node& directory) {
 Status may_remove(const Context& context, const Node& directory, const Node& node) {
     CAISSON_TRY(may_change(context, directory));
     const Credentials& who = context.credentials;
-    const bool guarded = (directory.mode & mode::sticky) != 0 && !who.privileged();
-    if (guarded && who.effective_user != node.user && who.effective_user != directory.user)
+    const bool guarded = (directory.mode & mode::sticky) != 0 && !who.owns_every_file();
+    if (guarded && who.file_user != node.user && who.file_user != directory.user)
         return base::Failure{Errno::perm};
     return base::success;
 }
@@ -51,7 +51,7 @@ bool is_above(const Node& upper, Node& node) {
 
 // May this file be given another name? One's own, or one that could be copied as well (protected_hardlinks).
 bool may_link(const Credentials& who, const Node& node) {
-    if (who.privileged() || who.effective_user == node.user)
+    if (who.owns_every_file() || who.file_user == node.user)
         return true;
     const bool privileged_file =
         (node.mode & mode::set_user) != 0 || (node.mode & (mode::set_group | 010)) == (mode::set_group | 010);
@@ -75,7 +75,7 @@ Result<Ref<Node>> create_node(Context& context, const Place& place, std::uint32_
     Node& directory = *place.directory;
     CAISSON_TRY(may_change(context, directory));
     const Credentials& who = context.credentials;
-    std::uint32_t group = who.effective_group;
+    std::uint32_t group = who.file_group;
     const bool is_directory = (file_mode & mode::type_mask) == mode::directory;
     if ((file_mode & mode::type_mask) != mode::symlink)
         file_mode &= ~(context.umask & 0777);
@@ -83,10 +83,10 @@ Result<Ref<Node>> create_node(Context& context, const Place& place, std::uint32_
         group = directory.group;
         if (is_directory)
             file_mode |= mode::set_group;
-        else if (!who.privileged() && !who.in_group(group) && (file_mode & 010) != 0)
+        else if (!who.owns_every_file() && !who.in_group(group) && (file_mode & 010) != 0)
             file_mode &= ~mode::set_group;
     }
-    Ref<Node> node = CAISSON_TRY(directory.volume->make_node(file_mode, who.effective_user, group));
+    Ref<Node> node = CAISSON_TRY(directory.volume->make_node(file_mode, who.file_user, group));
     node->special_device = device;
     if ((file_mode & mode::type_mask) != mode::symlink)
         CAISSON_TRY(directory.volume->add_name(directory, place.name, *node));
@@ -114,7 +114,7 @@ Status make_node(Context& context, Node& start, std::string_view path, std::uint
     const bool is_device = type == mode::character || type == mode::block;
     Walk walk{context};
     const Place place = CAISSON_TRY(free_place(walk, start, path, false));
-    if (is_device && !context.credentials.privileged())
+    if (is_device && !context.credentials.owns_every_file())
         return base::Failure{Errno::perm};
     (void)CAISSON_TRY(
         create_node(context, place, type | (file_mode & mode::permissions), is_device ? device : 0));

@@ -35,8 +35,8 @@ public:
     }
     void run_as(std::uint32_t user, std::uint32_t group) {
         Credentials who;
-        who.real_user = who.effective_user = who.saved_user = user;
-        who.real_group = who.effective_group = who.saved_group = group;
+        who.real_user = who.effective_user = who.saved_user = who.file_user = user;
+        who.real_group = who.effective_group = who.saved_group = who.file_group = group;
         auto made = tree.context(who, "/");
         context = std::move(made).value();
         host::state().process = {&files, &context, nullptr};

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 
 namespace uk::fs::test {
 namespace {
@@ -215,7 +216,10 @@ TEST_F(TreeTest, GroupsAndSetIdBits) {
     ASSERT_EQ(code(change_mode(t.context, *t.node("/g"), 02775)), 0);
     t.run_as(1000, 1000);
     EXPECT_EQ(t.put("/g/x", "x"), -acces);
-    ASSERT_TRUE(t.context.credentials.groups.push_back(50));
+    t.context.credentials.groups = GroupList::make(3);
+    ASSERT_TRUE(t.context.credentials.groups);
+    std::ranges::copy(std::array{90u, 50u, 7u}, t.context.credentials.groups->ids().begin());
+    t.context.credentials.groups->sort();
     EXPECT_EQ(t.put("/g/x", "x"), 1);
     EXPECT_EQ(t.node("/g/x")->group, 50u);
     EXPECT_EQ(mkdir("/g/d"), 0);

@@ -5,12 +5,14 @@
 // Values are those of the Linux x86-64 user ABI, so that handlers pass them through unchanged.
 #pragma once
 
-#include "hypervisor/base/fixed_vector.hpp"
 #include "partitions/unikernel/base/errno.hpp"
+#include "partitions/unikernel/fs/groups.hpp"
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string_view>
+#include <utility>
 
 namespace uk::fs {
 
@@ -92,9 +94,15 @@ inline constexpr std::uint32_t out_normal = 0x100;
 struct Credentials {
     std::uint32_t real_user = 0, effective_user = 0, saved_user = 0;
     std::uint32_t real_group = 0, effective_group = 0, saved_group = 0;
-    base::FixedVector<std::uint32_t, 32> groups; // supplementary
+    std::uint32_t file_user = 0,
+                  file_group = 0; // for files: the effective ones, until setfsuid(2) says otherwise
+    Ref<GroupList> groups;        // supplementary; nothing: none
 
     [[nodiscard]] bool privileged() const { return effective_user == 0; }
+    [[nodiscard]] bool owns_every_file() const { return file_user == 0; }
+    [[nodiscard]] std::span<const std::uint32_t> group_list() const {
+        return groups ? std::as_const(*groups).ids() : std::span<const std::uint32_t>{};
+    }
     [[nodiscard]] bool in_group(std::uint32_t group) const;
 };
 

@@ -110,7 +110,7 @@ Status Walk::step(std::string_view name, bool is_last, LastLink last) {
     }
     // Nobody is led astray by a stranger's link in a directory where everybody may make one (protected_symlinks).
     const bool shared_place = (here_->mode & (mode::sticky | 0002)) == (mode::sticky | 0002);
-    const bool strangers = node->user != context_.credentials.effective_user && node->user != here_->user;
+    const bool strangers = node->user != context_.credentials.file_user && node->user != here_->user;
     if (is_last && shared_place && strangers)
         return base::Failure{Errno::acces};
     const bool direct = node->synthetic.entry != 0 && node->target.empty();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// partitions/unikernel/machine/random.cpp - see random.hpp. The ciphers are libsodium's portable code.
+// partitions/unikernel/machine/random.cpp - see random.hpp. The ciphers are libsodium's.
 // Spec: RFC 8439 (ChaCha20), RFC 7693 (BLAKE2b).
 #include "partitions/unikernel/machine/random.hpp"
 
@@ -7,6 +7,7 @@
 #include "hypervisor/base/fail.hpp"
 #include "partitions/abi/hypercall.h"
 #include "partitions/unikernel/machine/console.hpp"
+#include "partitions/unikernel/machine/stubs.hpp"
 
 #include <sodium/crypto_generichash_blake2b.h>
 
@@ -15,6 +16,7 @@
 #include <cstring>
 
 extern "C" {
+#include "crypto_stream/chacha20/dolbeau/chacha20_dolbeau-ssse3.h"
 #include "crypto_stream/chacha20/ref/chacha20_ref.h"
 }
 
@@ -23,11 +25,12 @@ namespace uk::machine {
 namespace {
 
 using Key = std::array<unsigned char, 32>;
-constexpr std::size_t block_bytes = 512; // of keystream at once: the next key and output
+constexpr std::size_t block_bytes = 64;
 constexpr unsigned hardware_words = 8, tries = 10;
-constexpr std::uint32_t rdrand_feature = 1u << 30, rdseed_feature = 1u << 18;
+constexpr std::uint32_t rdrand_feature = 1u << 30, rdseed_feature = 1u << 18, ssse3_feature = 1u << 9;
 
 Key key{};
+bool vectors = false;
 
 struct Seeds {
     std::array<std::byte, 64> boot{};
@@ -56,9 +59,26 @@ unsigned gather_hardware(Seeds& seeds) {
     return words;
 }
 
-void keystream(std::span<unsigned char> out) {
-    static constexpr std::array<unsigned char, 8> nonce{}; // every key is used once
-    (void)crypto_stream_chacha20_ref_implementation.stream(out.data(), out.size(), nonce.data(), key.data());
+// ChaCha20 from block `first` of that key on. A stream's key is used once, so its nonce is zero.
+void keystream(std::span<unsigned char> out, const Key& from, std::uint64_t first) {
+    static constexpr std::array<unsigned char, 8> nonce{};
+    std::memset(out.data(), 0, out.size());
+    if (!vectors) {
+        (void)crypto_stream_chacha20_ref_implementation.stream_xor_ic(out.data(), out.data(), out.size(),
+                                                                      nonce.data(), first, from.data());
+        return;
+    }
+    // The program's registers; the upper halves that AVX adds are left alone by SSE instructions.
+    alignas(16) std::array<std::byte, 256> programs;
+    save_sse(programs.data());
+    (void)crypto_stream_chacha20_dolbeau_ssse3_implementation.stream_xor_ic(
+        out.data(), out.data(), out.size(), nonce.data(), first, from.data());
+    load_sse(programs.data());
+}
+
+void wipe(std::span<unsigned char> bytes) {
+    std::memset(bytes.data(), 0, bytes.size());
+    asm volatile("" ::"r"(bytes.data()) : "memory"); // SAFETY: nothing; the compiler may not leave it out
 }
 
 } // namespace
@@ -76,18 +96,41 @@ void set_up_random(std::span<const std::byte> boot_seed) {
     (void)crypto_generichash_blake2b(key.data(), key.size(), reinterpret_cast<const unsigned char*>(&seeds),
                                      sizeof(seeds), nullptr, 0);
     std::memset(&seeds, 0, sizeof(seeds));
+    vectors = (cpu::cpuid(1).ecx & ssse3_feature) != 0;
+}
+
+RandomStream::RandomStream() {
+    begin();
+}
+
+RandomStream::~RandomStream() {
+    wipe(key_);
+}
+
+void RandomStream::begin() {
+    std::array<unsigned char, 64> block; // the generator's next key, then this stream's
+    keystream(block, key, 0);
+    std::copy_n(block.begin(), key.size(), key.begin());
+    std::copy_n(block.begin() + key.size(), key_.size(), key_.begin());
+    wipe(block);
+    blocks_ = 0;
+    spent_ = false;
+}
+
+void RandomStream::read(std::span<std::byte> out) {
+    if (spent_)
+        begin();
+    if (blocks_ == 0 && out.size() <= key_.size()) {
+        std::memcpy(out.data(), key_.data(), out.size());
+        spent_ = true;
+        return;
+    }
+    keystream({reinterpret_cast<unsigned char*>(out.data()), out.size()}, key_, blocks_);
+    blocks_ += (out.size() + block_bytes - 1) / block_bytes;
 }
 
 void random_bytes(std::span<std::byte> out) {
-    std::array<unsigned char, block_bytes> block{};
-    do {
-        const std::size_t part = std::min(out.size(), block.size() - key.size());
-        keystream(std::span{block}.first(key.size() + part));
-        std::copy_n(block.begin(), key.size(), key.begin());
-        std::memcpy(out.data(), block.data() + key.size(), part);
-        out = out.subspan(part);
-    } while (!out.empty());
-    std::memset(block.data(), 0, block.size());
+    RandomStream{}.read(out);
 }
 
 std::uint64_t random_word() {

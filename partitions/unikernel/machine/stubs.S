@@ -245,6 +245,19 @@ user_clear_bytes_failed:
     movq %rcx, %rax
     ret
 
+// void save_sse(std::byte area[256]), void load_sse(const std::byte area[256]): XMM0-15.
+.globl save_sse, load_sse
+save_sse:
+.irp number, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+    movups %xmm\number, \number * 16(%rdi)
+.endr
+    ret
+load_sse:
+.irp number, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+    movups \number * 16(%rdi), %xmm\number
+.endr
+    ret
+
 // ssize_t user_string(char* to, const char* from, size_t bytes) -> length without NUL; -1 fault, -2 no NUL in
 // `bytes`.
 .globl user_string, user_string_load, user_string_load_end, user_string_failed

@@ -28,6 +28,9 @@ void vector_save_xsave(std::byte* area);
 long vector_restore_xsave(const std::byte* area); // 0, or 1: the area is not sound
 void vector_save_fxsave(std::byte* area);
 long vector_restore_fxsave(const std::byte* area);
+// XMM0-15, 256 bytes: around kernel code that uses SSE instructions.
+void save_sse(std::byte* area);
+void load_sse(const std::byte* area);
 
 // Addresses in code, for the fault handler.
 extern const char user_copy_words[], user_copy_words_failed[], user_copy_bytes[], user_copy_bytes_failed[];

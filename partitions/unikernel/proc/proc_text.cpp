@@ -136,10 +136,10 @@ void put_status(const Process& process, const Thread& thread, TextSink& out) {
     line("PPid:", static_cast<unsigned>(process.parent));
     out << "TracerPid:\t0\nUid:\t" << std::uint64_t{who.real_user} << '\t'
         << std::uint64_t{who.effective_user} << '\t' << std::uint64_t{who.saved_user} << '\t'
-        << std::uint64_t{who.effective_user} << "\nGid:\t" << std::uint64_t{who.real_group} << '\t'
+        << std::uint64_t{who.file_user} << "\nGid:\t" << std::uint64_t{who.real_group} << '\t'
         << std::uint64_t{who.effective_group} << '\t' << std::uint64_t{who.saved_group} << '\t'
-        << std::uint64_t{who.effective_group} << "\nFDSize:\t64\nGroups:\t";
-    for (const std::uint32_t group : who.groups)
+        << std::uint64_t{who.file_group} << "\nFDSize:\t64\nGroups:\t";
+    for (const std::uint32_t group : who.group_list())
         out << std::uint64_t{group} << ' ';
     out << '\n';
     put_field(out, "VmPeak:\t", process.space->ranges().total() / kib);

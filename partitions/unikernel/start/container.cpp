@@ -68,11 +68,16 @@ std::string_view reason_of(Errno error) {
 
 fs::Credentials credentials_of(const Startup& startup) {
     fs::Credentials who;
-    who.real_user = who.effective_user = who.saved_user = startup.header().user_id;
-    who.real_group = who.effective_group = who.saved_group = startup.header().group_id;
+    who.real_user = who.effective_user = who.saved_user = who.file_user = startup.header().user_id;
+    who.real_group = who.effective_group = who.saved_group = who.file_group = startup.header().group_id;
+    if (startup.header().group_count == 0)
+        return who;
+    who.groups = fs::GroupList::make(startup.header().group_count);
+    if (!who.groups)
+        base::fail("out of memory at start", "", 0);
     for (unsigned i = 0; i < startup.header().group_count; ++i)
-        if (!who.groups.push_back(startup.group(i)))
-            base::fail("startup record: too many groups", "", 0);
+        who.groups->ids()[i] = startup.group(i);
+    who.groups->sort();
     return who;
 }
 

@@ -5,6 +5,8 @@
 #include "partitions/unikernel/syscalls/syscalls.hpp"
 #include "partitions/unikernel/task/process.hpp"
 
+#include <utility>
+
 namespace uk {
 
 namespace {
@@ -12,7 +14,7 @@ namespace {
 constexpr std::uint32_t unchanged = ~std::uint32_t{0};
 
 struct Triple {
-    std::uint32_t &real, &effective, &saved;
+    std::uint32_t &real, &effective, &saved, &file;
     [[nodiscard]] bool holds(std::uint32_t id) const { return id == real || id == effective || id == saved; }
 };
 
@@ -20,22 +22,22 @@ fs::Credentials& mine() {
     return current_process().context.credentials;
 }
 Triple users() {
-    return {mine().real_user, mine().effective_user, mine().saved_user};
+    return {mine().real_user, mine().effective_user, mine().saved_user, mine().file_user};
 }
 Triple groups() {
-    return {mine().real_group, mine().effective_group, mine().saved_group};
+    return {mine().real_group, mine().effective_group, mine().saved_group, mine().file_group};
 }
 
 SyscallResult set_one(Triple ids, std::uint32_t id) {
     if (id == unchanged)
         return base::Failure{Errno::inval};
     if (mine().privileged()) {
-        ids.real = ids.effective = ids.saved = id;
+        ids.real = ids.effective = ids.saved = ids.file = id;
         return 0;
     }
     if (id != ids.real && id != ids.saved)
         return base::Failure{Errno::perm};
-    ids.effective = id;
+    ids.effective = ids.file = id;
     return 0;
 }
 
@@ -51,6 +53,7 @@ SyscallResult set_two(Triple ids, std::uint32_t real, std::uint32_t effective) {
         ids.effective = effective;
     if (real != unchanged || (effective != unchanged && effective != old_real))
         ids.saved = ids.effective;
+    ids.file = ids.effective;
     return 0;
 }
 
@@ -65,6 +68,7 @@ SyscallResult set_three(Triple ids, std::uint32_t real, std::uint32_t effective,
         ids.effective = effective;
     if (saved != unchanged)
         ids.saved = saved;
+    ids.file = ids.effective;
     return 0;
 }
 
@@ -114,36 +118,47 @@ SyscallResult sys_getresgid(const Arguments& arguments) {
     return get_three(groups(), arguments);
 }
 
-// Files are checked against the effective identity; these two can only name what it already is.
-SyscallResult sys_setfsuid(const Arguments&) {
-    return users().effective;
+namespace {
+
+// Gives what it was, whether or not it may change: -1 asks.
+SyscallResult set_for_files(Triple ids, std::uint32_t id) {
+    const std::uint32_t old = ids.file;
+    if (id != unchanged && (mine().privileged() || ids.holds(id)))
+        ids.file = id;
+    return old;
 }
-SyscallResult sys_setfsgid(const Arguments&) {
-    return groups().effective;
+
+} // namespace
+
+SyscallResult sys_setfsuid(const Arguments& arguments) {
+    return set_for_files(users(), arguments.word(0));
+}
+SyscallResult sys_setfsgid(const Arguments& arguments) {
+    return set_for_files(groups(), arguments.word(0));
 }
 
 SyscallResult sys_getgroups(const Arguments& arguments) {
-    const auto& list = mine().groups;
+    const auto list = mine().group_list();
     const int room = arguments.integer(0);
     if (room < 0 || (room != 0 && static_cast<std::size_t>(room) < list.size()))
         return base::Failure{Errno::inval};
     if (room != 0)
-        CAISSON_TRY(mm::copy_out(arguments.pointer(1), list.begin(), list.size() * sizeof(std::uint32_t)));
+        CAISSON_TRY(mm::copy_out(arguments.pointer(1), list.data(), list.size_bytes()));
     return list.size();
 }
 
 SyscallResult sys_setgroups(const Arguments& arguments) {
     if (!mine().privileged())
         return base::Failure{Errno::perm};
-    decltype(fs::Credentials::groups) list;
-    const int count = arguments.integer(0);
-    if (count < 0 || static_cast<std::size_t>(count) > list.capacity())
+    const std::uint32_t count = arguments.word(0);
+    if (count > fs::GroupList::groups_max)
         return base::Failure{Errno::inval};
-    for (int i = 0; i < count; ++i) {
-        const auto at = mm::UserAddress{arguments[1] + static_cast<std::uint64_t>(i) * sizeof(std::uint32_t)};
-        (void)list.push_back(CAISSON_TRY(mm::read_user<std::uint32_t>(at)));
-    }
-    mine().groups = list;
+    Ref<fs::GroupList> list = fs::GroupList::make(count);
+    if (!list)
+        return base::Failure{Errno::nomem};
+    CAISSON_TRY(mm::copy_in(list->ids().data(), arguments.pointer(1), list->ids().size_bytes()));
+    list->sort();
+    mine().groups = std::move(list);
     return 0;
 }
 

@@ -38,8 +38,8 @@ SyscallResult access_at(int directory, mm::UserAddress path, std::uint32_t wante
     fs::Context seen_as = context();
     const bool effective = (flags & fs::at::effective_access) != 0;
     if (!effective) {
-        seen_as.credentials.effective_user = seen_as.credentials.real_user;
-        seen_as.credentials.effective_group = seen_as.credentials.real_group;
+        seen_as.credentials.file_user = seen_as.credentials.real_user;
+        seen_as.credentials.file_group = seen_as.credentials.real_group;
     }
     UserPath text;
     CAISSON_TRY(text.read(path));

@@ -31,12 +31,32 @@ SyscallResult sys_arch_prctl(const Arguments& arguments) {
     }
 }
 
+namespace {
+
+constexpr std::uint64_t last_capability = 40;
+
+// Nothing is inheritable, so nothing can be raised.
+SyscallResult ambient_capabilities(const Arguments& arguments) {
+    constexpr std::uint64_t is_set = 1, raise = 2, lower = 3, clear_all = 4;
+    const std::uint64_t what = arguments[1], capability = arguments[2];
+    if (arguments[3] != 0 || arguments[4] != 0)
+        return base::Failure{Errno::inval};
+    if (what == clear_all)
+        return capability == 0 ? SyscallResult{0} : SyscallResult{base::Failure{Errno::inval}};
+    if ((what != is_set && what != raise && what != lower) || capability > last_capability)
+        return base::Failure{Errno::inval};
+    return what == raise ? SyscallResult{base::Failure{Errno::perm}} : SyscallResult{0};
+}
+
+} // namespace
+
 SyscallResult sys_prctl(const Arguments& arguments) {
     constexpr int set_death_signal = 1, get_death_signal = 2, get_dumpable = 3, set_dumpable = 4,
-                  get_keep_caps = 7, set_name = 15, get_name = 16, capability_bound_read = 23,
-                  set_timer_slack = 29, get_timer_slack = 30, set_no_new_privileges = 38,
-                  get_no_new_privileges = 39;
-    constexpr std::uint64_t timer_slack_ns = 50'000, last_capability = 40;
+                  get_keep_caps = 7, set_keep_caps = 8, set_name = 15, get_name = 16,
+                  capability_bound_read = 23, capability_bound_drop = 24, get_secure_bits = 27,
+                  set_secure_bits = 28, capability_ambient = 47, set_timer_slack = 29, get_timer_slack = 30,
+                  set_no_new_privileges = 38, get_no_new_privileges = 39;
+    constexpr std::uint64_t timer_slack_ns = 50'000;
     Thread& thread = current();
     Process& process = *thread.process;
     switch (arguments.integer(0)) {
@@ -66,10 +86,27 @@ SyscallResult sys_prctl(const Arguments& arguments) {
         process.dumpable = arguments[1] != 0;
         return 0;
     case get_keep_caps:
+        return process.keep_capabilities ? 1 : 0;
+    case set_keep_caps:
+        if (arguments[1] > 1)
+            return base::Failure{Errno::inval};
+        process.keep_capabilities = arguments[1] != 0;
         return 0;
     case capability_bound_read:
         return arguments[1] <= last_capability ? SyscallResult{1}
                                                : SyscallResult{base::Failure{Errno::inval}};
+    case capability_bound_drop: // root cannot give up single capabilities here (identity.cpp)
+        return base::Failure{arguments[1] <= last_capability || !process.context.credentials.privileged()
+                                 ? Errno::perm
+                                 : Errno::inval};
+    case get_secure_bits:
+        return 0;
+    case set_secure_bits:
+        return arguments[1] == 0 && process.context.credentials.privileged()
+                   ? SyscallResult{0}
+                   : SyscallResult{base::Failure{Errno::perm}};
+    case capability_ambient:
+        return ambient_capabilities(arguments);
     case set_timer_slack:
         return 0;
     case get_timer_slack:

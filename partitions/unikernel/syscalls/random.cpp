@@ -19,11 +19,12 @@ SyscallResult sys_getrandom(const Arguments& arguments) {
         return base::Failure{Errno::inval};
     constexpr std::uint64_t piece_bytes = 256 * 1024;
     const std::uint64_t wanted = std::min<std::uint64_t>(arguments[1], 33'554'431);
-    std::array<std::byte, 256> buffer{};
+    std::array<std::byte, 1024> buffer;
+    machine::RandomStream stream;
     std::uint64_t done = 0;
     while (done < wanted) {
         const auto part = std::min<std::uint64_t>(wanted - done, buffer.size());
-        machine::random_bytes(std::span{buffer}.first(part));
+        stream.read(std::span{buffer}.first(part));
         const Status copied = mm::copy_out(mm::UserAddress{arguments[0] + done}, buffer.data(), part);
         if (!copied.ok())
             return done > 0 ? SyscallResult{done} : SyscallResult{base::Failure{copied.error()}};

@@ -102,6 +102,7 @@ struct Process : signal::GroupState {
     WaitQueue on_thread_end;
     bool dumpable = true;
     bool no_new_privileges = false;
+    bool keep_capabilities = false; // prctl; until exec
     std::uint32_t personality = 0;
     std::uint64_t dead_threads_ns = 0; // cpu time of threads that have ended
 };

@@ -71,7 +71,7 @@ bool all_zero(std::span<const std::byte> bytes) {
 } // namespace
 
 bool Credentials::in_group(std::uint32_t group) const {
-    return group == effective_group || std::find(groups.begin(), groups.end(), group) != groups.end();
+    return group == file_group || (groups && groups->contains(group));
 }
 
 void retain(Node& node) {
@@ -89,12 +89,12 @@ void release(Node& node) {
 }
 
 bool permits(const Node& node, const Credentials& who, unsigned wanted) {
-    if (who.privileged()) {
+    if (who.owns_every_file()) {
         const bool no_execute_bit = (node.mode & 0111) == 0 && !node.is_directory();
         return (wanted & want::execute) == 0 || !no_execute_bit;
     }
     unsigned shift = 0;
-    if (who.effective_user == node.user)
+    if (who.file_user == node.user)
         shift = 6;
     else if (who.in_group(node.group))
         shift = 3;
