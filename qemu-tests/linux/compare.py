@@ -256,7 +256,7 @@ def main():
     except (cases.CaseError, images.ImageError, machine.MachineError, OSError) as error:
         complaints = [str(error)]
     for complaint in complaints:
-        print(f"FAILED: {complaint}")
+        print(f"FAILED: {complaint[:400]}")
     if complaints:
         print(f"files: {directory}")
         return run_case.FAILED

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sending, delivering and timers on a process of the host: user memory is a map of bytes, the clock is the test's, threads are woken by name.
+#include "partitions/unikernel/fs/host_seam.hpp"
 #include "partitions/unikernel/machine/cpu.hpp"
 #include "partitions/unikernel/mm/user.hpp"
 #include "partitions/unikernel/sched/scheduler.hpp"
@@ -18,7 +19,7 @@
 
 namespace {
 
-constexpr std::uint64_t stack_top = 0x10000, code = 0x401000, handler = 0x402000, restorer = 0x403000;
+constexpr std::uint64_t stack_top = 0x10000, program = 0x401000, handler = 0x402000, restorer = 0x403000;
 
 // What the seams below stand for.
 struct Machine {
@@ -39,9 +40,11 @@ struct Machine {
                     first = timer;
             if (first == nullptr) {
                 clock = end;
+                uk::fs::host::state().now = static_cast<std::int64_t>(clock);
                 return;
             }
             clock = std::max(clock, first->at);
+            uk::fs::host::state().now = static_cast<std::int64_t>(clock);
             uk::sched::disarm(*first);
             first->fire(*first);
         }
@@ -62,9 +65,6 @@ Thread& current() {
 }
 std::uint64_t monotonic_ns() {
     return it->clock;
-}
-std::uint64_t realtime_ns() {
-    return it->clock + 5'000'000'000;
 }
 Deadline deadline_after(std::uint64_t duration) {
     return duration == never ? never : it->clock + duration;
@@ -101,6 +101,7 @@ Status copy_in(void* to, UserAddress from, std::size_t bytes) {
     return base::success;
 }
 AddressSpace::~AddressSpace() = default;
+void share_kernel_half(std::uint64_t*) {}
 } // namespace mm
 
 namespace sched {
@@ -160,7 +161,7 @@ struct Delivery : testing::Test {
         process.threads = &first;
         process.thread_count = 2;
         machine.running = &first;
-        frame.rip = code;
+        frame.rip = program;
         frame.rsp = stack_top;
         machine.live.fill(std::byte{0});
     }
@@ -216,7 +217,7 @@ TEST_F(Delivery, RunsAHandlerAndComesBack) {
     EXPECT_EQ(written().mask, bit(hup));
     frame.rbx = 0;
     come_back();
-    EXPECT_EQ(frame.rip, code);
+    EXPECT_EQ(frame.rip, program);
     EXPECT_EQ(frame.rsp, stack_top);
     EXPECT_EQ(frame.rbx, 77u);
     EXPECT_EQ(first.blocked, bit(hup));
@@ -282,7 +283,7 @@ TEST_F(Delivery, ActsByDefault) {
 TEST_F(Delivery, EndsByEverySignalThatMeansACrash) {
     for (const int number : {segv, bus, fpe, ill, trap, signal::abort, sys, term}) {
         Information information = sent(number, 1);
-        information.address = number == bus ? code : 0x1234;
+        information.address = number == bus ? program : 0x1234;
         try {
             die(frame, information);
         } catch (const Ended& ended) {
@@ -332,7 +333,7 @@ TEST_F(Delivery, NeverReturnsBeyondTheCanonicalHalf) {
     EXPECT_EQ(written().registers.rip, 0x8000000000000000u);
     // A handler there: SIGSEGV in its place; SIGSEGV's own handler there: the end.
     frame = {};
-    frame.rip = code, frame.rsp = stack_top;
+    frame.rip = program, frame.rsp = stack_top;
     first.blocked = 0;
     set_action(process, usr1, {0x8000000000000000, action_flag::restorer, restorer, 0});
     kill(usr1);
@@ -354,7 +355,7 @@ TEST_F(Delivery, RestoresAMaskThatACallSetForItsTime) {
     TrapFrame before = frame;
     leave();
     EXPECT_EQ(first.blocked, bit(usr1));
-    EXPECT_EQ(frame.rip, code - 2);
+    EXPECT_EQ(frame.rip, program - 2);
     EXPECT_EQ(frame.rax, 130u);
     frame = before;
     first.blocked = 0;

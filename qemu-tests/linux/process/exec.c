@@ -7,7 +7,7 @@ int main(int c, char** v) {
     if (c > 1 && !strcmp(v[1], "child")) {
         printf("argc %d", c);
         for (int i = 0; i < c && i < 6; i++)
-            printf(" [%s]", v[i]);
+            printf(" [%.20s] %zu", v[i], strlen(v[i]));
         puts("");
         for (char** e = environ; *e; e++)
             if (strncmp(*e, "PATH", 4) && strncmp(*e, "HO", 2))
