@@ -31,6 +31,7 @@ struct Machine {
     std::vector<uk::sched::Timer*> armed;
     uk::machine::Features features;
     std::array<std::byte, 512> initial{}, live{};
+    bool unsound = false; // XRSTOR faults
 
     void advance(std::uint64_t ns) {
         for (const std::uint64_t end = clock + ns;;) {
@@ -77,8 +78,11 @@ const Features& features() {
 void save_vectors(std::byte* area) {
     std::memcpy(area, it->live.data(), it->live.size());
 }
-void restore_vectors(const std::byte* area) {
+bool restore_vectors(const std::byte* area) {
+    if (it->unsound)
+        return false;
     std::memcpy(it->live.data(), area, it->live.size());
+    return true;
 }
 const std::byte* initial_vectors() {
     return it->initial.data();
@@ -102,6 +106,8 @@ Status copy_in(void* to, UserAddress from, std::size_t bytes) {
 }
 AddressSpace::~AddressSpace() = default;
 void share_kernel_half(std::uint64_t*) {}
+void retain(AddressSpace&) {}
+void release(AddressSpace&) {}
 } // namespace mm
 
 namespace sched {
@@ -145,6 +151,7 @@ using namespace uk::signal;
 
 struct Delivery : testing::Test {
     Machine machine;
+    mm::AddressSpace space;
     Process process;
     alignas(64) std::array<std::byte, 512> first_vectors{}, second_vectors{};
     Thread first, second;
@@ -158,6 +165,7 @@ struct Delivery : testing::Test {
         first.vector_state = first_vectors.data();
         second.vector_state = second_vectors.data();
         first.next_in_process = &second;
+        process.space = Ref<mm::AddressSpace>{&space};
         process.threads = &first;
         process.thread_count = 2;
         machine.running = &first;
@@ -246,6 +254,15 @@ TEST_F(Delivery, KeepsTheVectorsOfTheProgram) {
     EXPECT_FALSE(restore_from_frame(again));
     again.rsp = 64;
     EXPECT_FALSE(restore_from_frame(again));
+}
+
+TEST_F(Delivery, RefusesVectorsThatTheCpuRefuses) {
+    handle(usr1);
+    kill(usr1);
+    leave();
+    machine.unsound = true;
+    frame.rsp += 8;
+    EXPECT_FALSE(restore_from_frame(frame));
 }
 
 TEST_F(Delivery, ReadsAnExtendedAreaWhole) {
