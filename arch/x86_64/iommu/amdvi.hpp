@@ -16,7 +16,7 @@ public:
     // A device table with four words for each of 65,536 requesters.
     static constexpr std::uint64_t words_per_device = 4,
                                    table_frames = 65536 * words_per_device * 8 / base::page_size,
-                                   register_bytes = 0x4000;
+                                   register_bytes = acpi::unit_bytes(acpi::RemappingKind::amdvi);
 
     explicit Unit(Registers registers) : registers_(registers) {}
 

@@ -13,8 +13,8 @@ namespace iommu::vtd {
 
 template <typename Registers> class Unit {
 public:
-    static constexpr std::uint64_t table_frames = 2,
-                                   register_bytes = base::page_size; // root table, interrupt table
+    static constexpr std::uint64_t table_frames = 2, // root table, interrupt table
+        register_bytes = acpi::unit_bytes(acpi::RemappingKind::vtd);
 
     explicit Unit(Registers registers) : registers_(registers) {}
 

@@ -216,6 +216,9 @@ TEST(Remapping, IvrsRefused) {
     EXPECT_FALSE(ivrs(ivhd(0x10, 24, {72, 0, 0, 0}), r)) << "a cut entry";
     EXPECT_FALSE(ivrs(ivhd(0x10, 24, {240, 0, 0, 0}), r)) << "a cut named device";
     EXPECT_FALSE(ivrs(bytes(47, {}), r));
+    Table off = ivhd(0x10, 24, {});
+    off[48 + 9] = std::byte{0x10};
+    EXPECT_FALSE(ivrs(off, r)) << "base off 16 KiB";
 }
 
 TEST(Remapping, AnIoApicWithTwoRequestersHasNoneThatIsKnown) {

@@ -113,7 +113,7 @@ Status add_cpu(Tables& out, std::uint32_t apic_id, std::uint32_t flags) {
 
 Status read_madt_entry(Bytes entry, Tables& out) {
     constexpr std::uint8_t no_local_apic = 0xFF;
-    constexpr std::uint32_t no_x2apic = 0xFFFFFFFF;
+    constexpr std::uint32_t no_x2apic = 0xFFFFFFFF, io_apic_alignment = 64; // registers in one page
     const auto need = [&](std::size_t bytes) { return require(entry.size() >= bytes, Error::bad_table); };
     const auto byte = [&](std::size_t offset) { return at<std::uint8_t>(entry, offset); };
     const auto word = [&](std::size_t offset) { return at<std::uint32_t>(entry, offset); };
@@ -126,6 +126,7 @@ Status read_madt_entry(Bytes entry, Tables& out) {
         return word(4) == no_x2apic ? base::success : add_cpu(out, word(4), word(8));
     case madt::type_io_apic:
         CAISSON_TRY(need(12));
+        CAISSON_TRY(require(word(4) % io_apic_alignment == 0, Error::bad_table));
         return require(out.io_apics.push_back({word(4), word(8), byte(2)}), Error::too_many_io_apics);
     default:
         return base::success;
@@ -140,7 +141,7 @@ Status read_madt(Bytes table, Tables& out) {
 }
 
 Status add_unit(std::uint64_t base, Remapping& out) {
-    CAISSON_TRY(require(base != 0 && base % base::page_size == 0, Error::bad_remapping));
+    CAISSON_TRY(require(base != 0 && base % unit_bytes(out.kind) == 0, Error::bad_remapping));
     const bool known = std::ranges::find(out.units, base) != out.units.end();
     return require(known || out.units.push_back(base), Error::too_many_units);
 }
@@ -254,7 +255,10 @@ std::optional<Fadt> read_fadt(Bytes table) {
 
 std::uint64_t read_hpet(Bytes table) {
     constexpr std::size_t base_address = 40, bytes_needed = 56;
-    return table.size() < bytes_needed ? 0 : register_in(table, base_address, memory_space);
+    constexpr std::uint64_t alignment = 1024; // all registers in one page
+    const std::uint64_t base =
+        table.size() < bytes_needed ? 0 : register_in(table, base_address, memory_space);
+    return base % alignment == 0 ? base : 0;
 }
 
 // The first entry of segment 0 that begins with its bus 0.

@@ -57,6 +57,11 @@ struct SleepType { // SLP_TYP values of \_S5_
 
 enum class RemappingKind : std::uint8_t { none, vtd, amdvi };
 
+// Bytes of a unit's registers, and their alignment.
+constexpr std::uint64_t unit_bytes(RemappingKind kind) {
+    return kind == RemappingKind::amdvi ? 0x4000 : 0x1000;
+}
+
 // The requester ID (bus, device, function) under which an I/O APIC sends its interrupts.
 struct IoApicSource {
     std::uint8_t io_apic = 0; // its ID as in the MADT
@@ -67,7 +72,7 @@ struct Remapping {
     RemappingKind kind = RemappingKind::none;
     bool switched_off = false;                         // by firmware: a DMAR whose units all lie at address 0
     bool x2apic_opt_out = false;                       // firmware asks that x2APIC mode be left alone
-    base::FixedVector<std::uint64_t, max_units> units; // register bases, page aligned, each once
+    base::FixedVector<std::uint64_t, max_units> units; // register bases, aligned to unit_bytes(), each once
     // Each I/O APIC once: one that firmware gives two requesters has none that is known.
     base::FixedVector<IoApicSource, max_io_apics> io_apics;
 };

@@ -211,6 +211,7 @@ TEST(AcpiTables, MadtRefused) {
         {0, 7, 0, 0, 1, 0, 0}, // too short for its type
         {9, 12, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0},
         {1, 8, 0, 0, 0, 0, 0, 0},
+        {1, 12, 3, 0, 0x20, 0, 0xC0, 0xFE, 0, 0, 0, 0}, // not aligned
     };
     for (const auto& entry : bad) {
         Image broken = image;
@@ -330,7 +331,7 @@ TEST(AcpiTables, CutAndEmptyThings) {
     poke(table(image, "FACP"), 172 + 4, std::uint64_t{0});
     poke(table(image, "FACP"), 89, std::uint8_t{0}); // PM1b of no length
     poke(table(image, "FACP"), 68, std::uint32_t{0x700});
-    poke(table(image, "HPET"), 44, std::uint64_t{0});
+    poke(table(image, "HPET"), 44, std::uint64_t{0xFED00200}); // across two pages, perhaps
     poke(table(image, "DSDT"), 0, acpi::signature("XXXX"));
     image.repair();
     const Parsed parsed = parse(image);

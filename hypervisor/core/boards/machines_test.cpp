@@ -76,7 +76,7 @@ TEST(Machines, NoDevicesLieOverEachOther) {
         for (const acpi::IoApic& io_apic : tables->io_apics)
             devices.push_back({io_apic.address, io_apic.gsi_base == 0 ? 4096u : 64u});
         for (const std::uint64_t unit : tables->remapping.units)
-            devices.push_back({unit, 4096});
+            devices.push_back({unit, acpi::unit_bytes(tables->remapping.kind)});
         plan::Machine described;
         described.map = &nothing;
         described.devices = devices;

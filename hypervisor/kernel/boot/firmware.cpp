@@ -7,6 +7,7 @@
 #include "drivers/clock/clock.hpp"
 #include "drivers/clock/measure.hpp"
 #include "drivers/power/power.hpp"
+#include "drivers/watchdog/i6300esb.hpp"
 #include "hypervisor/kernel/dma/start.hpp"
 #include "hypervisor/kernel/memory/address_space.hpp"
 #include "hypervisor/kernel/memory/early_map.hpp"
@@ -77,21 +78,31 @@ void mask_interrupt_controllers() {
     }
 }
 
-// Everything whose registers are used sooner or later. What an I/O APIC or a unit has behind its first page is no device's
-// that is used. Firmware's second I/O APIC may share a page with the first of its bridge: 64 bytes each.
+// Everything whose registers are used sooner or later: whole pages of what is mapped later, 64 bytes of an I/O APIC that is
+// only masked (those of two bridges have been seen in one page).
 void list_devices() {
     constexpr std::uint64_t io_apic_bytes = 64;
     const Machine& m = machine();
     const auto add = [](std::uint64_t base, std::uint64_t bytes) {
         base::expects(found().devices.push_back({base, bytes}), "devices: room for every table's");
     };
-    add(apic::register_page().value(), base::page_size);
+    const auto add_page = [&add](std::uint64_t base) {
+        add(base::round_down(base, base::page_size), base::page_size);
+    };
+    add_page(apic::register_page().value());
     if (m.acpi.hpet != 0)
-        add(m.acpi.hpet, base::page_size);
+        add_page(m.acpi.hpet);
     for (const acpi::IoApic& controller : m.acpi.io_apics)
-        add(controller.address, controller.gsi_base == 0 ? base::page_size : io_apic_bytes);
+        if (controller.gsi_base == 0)
+            add_page(controller.address);
+        else
+            add(controller.address, io_apic_bytes);
     for (const std::uint64_t unit : m.acpi.remapping.units)
-        add(unit, base::page_size);
+        add(unit, acpi::unit_bytes(m.acpi.remapping.kind));
+    drivers::PciConfiguration pci{ports};
+    if (m.plan->header().on_panic == plan::OnPanic::reboot)
+        if (const auto watchdog = drivers::I6300esb::find(pci))
+            add_page(watchdog->registers);
 }
 
 // Boards have been seen whose ECAM is said to reach over the local APIC: such a one is not used.
@@ -164,8 +175,11 @@ void read_tables() {
     if (const auto parsed = acpi::parse(early_memory(), rsdp, m.acpi); !parsed.ok())
         refuse_to_start("firmware: ", acpi::describe(parsed.error()));
     apic::adopt();
-    if (m.acpi.remapping.x2apic_opt_out)
+    if (m.acpi.remapping.x2apic_opt_out) {
         apic::leave_x2apic_alone();
+        console::log("firmware asks that x2APIC be left alone (DMAR): each access of a guest to its local "
+                     "APIC is an exit");
+    }
     list_devices();
     if (const auto good = plan::check_devices(described_hardware()); !good.ok())
         refuse(good.error());

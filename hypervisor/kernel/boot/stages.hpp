@@ -20,7 +20,7 @@ struct Found {
     loader::BootRecord boot;
     memory::Runs map; // usable memory
     // Registers that the hypervisor may use, checked (plan::check_devices).
-    base::FixedVector<memory::Run, acpi::max_io_apics + acpi::max_units + 3> devices;
+    base::FixedVector<memory::Run, acpi::max_io_apics + acpi::max_units + 4> devices;
     crypto::Sha256Engine hash_engine = crypto::Sha256Engine::portable;
     std::optional<bundle::HeaderBuffer> header;
     std::optional<bundle::Contents> contents;

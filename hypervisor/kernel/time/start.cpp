@@ -15,6 +15,11 @@ namespace {
 constexpr std::string_view needed =
     "the plan needs time interrupts (a watchdog or a delay before restarts), and this machine";
 
+// The page that these registers lie in (plan::check_devices: nothing else does).
+base::Status<paging::Error> add_page(AddressSpace& space, std::uint64_t registers) {
+    return space.add_device(base::PhysAddr{base::round_down(registers, base::page_size)}, base::page_size);
+}
+
 } // namespace
 
 base::Status<paging::Error> start(AddressSpace& space) {
@@ -38,20 +43,18 @@ base::Status<paging::Error> start(AddressSpace& space) {
     if (const auto reachable = mapped ? hpet().pin() : std::nullopt) {
         source.pin = *reachable;
         hpet().start(source.pin);
-        CAISSON_TRY(space.add_device(base::PhysAddr{source.hpet_page}, base::page_size));
+        CAISSON_TRY(add_page(space, source.hpet_page));
     } else {
         source.hpet_page = 0;
         if (!Pit{ports}.counts())
             refuse_to_start(needed, " has neither an HPET that reaches an I/O APIC nor a PIT that counts");
     }
     source.io_apic_page = io_apic->address;
-    CAISSON_TRY(space.add_device(base::PhysAddr{source.io_apic_page}, base::page_size));
+    CAISSON_TRY(add_page(space, source.io_apic_page));
     if (m.plan->header().on_panic == plan::OnPanic::reboot)
         source.watchdog = drivers::I6300esb::find(pci);
-    if (source.watchdog && early_mapped(source.watchdog->registers, base::page_size)) {
-        const base::PhysAddr page{base::round_down(source.watchdog->registers, base::page_size)};
-        CAISSON_TRY(space.add_device(page, base::page_size));
-    }
+    if (source.watchdog && early_mapped(source.watchdog->registers, base::page_size))
+        CAISSON_TRY(add_page(space, source.watchdog->registers));
     return base::success;
 }
 
