@@ -63,9 +63,13 @@ Status AddressSpace::create() {
 }
 
 void AddressSpace::clear() {
-    drop_pages(0, user_end);
+    for (const Vma& vma : ranges_)
+        drop_pages(vma.start, vma.end);
+    // Every table lies on the way to a range; what lies below a range is gone by its turn.
+    for (const Vma& vma : ranges_)
+        table_.free_tables({vma.start, vma.end},
+                           {0, vma.next != nullptr ? vma.next->start : ~std::uint64_t{0}});
     ranges_.clear();
-    table_.free_tables(0, user_end + base::page_size);
     if (active == this)
         forget_user_translations();
     mmap_top = break_start = break_end = stack_top = vdso = 0;
@@ -101,7 +105,7 @@ void AddressSpace::drop_pages(std::uint64_t start, std::uint64_t end) {
 void AddressSpace::free_tables_around(std::uint64_t start, std::uint64_t end) {
     const VmaTree::Gap gap = ranges_.gap_around(start, end);
     const std::uint64_t before = table_.tables();
-    table_.free_tables(gap.start, gap.end);
+    table_.free_tables({start, end}, {gap.start, gap.end});
     // The CPU may remember tables too, not only translations.
     if (table_.tables() != before && active == this)
         forget_user_translations();

@@ -2,6 +2,8 @@
 // partitions/unikernel/mm/page_table.cpp - see page_table.hpp.
 #include "partitions/unikernel/mm/page_table.hpp"
 
+#include "hypervisor/base/fail.hpp"
+
 namespace uk::mm {
 
 namespace {
@@ -24,7 +26,7 @@ std::uint64_t* table_of(std::uint64_t entry) {
 PageTable::~PageTable() {
     if (root_.value() == 0)
         return;
-    free_tables(0, user_half_end);
+    base::expects(tables_ == 0, "PageTable: tables are left");
     release_frame(root_);
 }
 
@@ -70,17 +72,17 @@ PageTable::Entry* PageTable::make(std::uint64_t virt) {
 }
 
 // Depth: the three levels above the last.
-void PageTable::free_below(std::uint64_t* table, unsigned shift, std::uint64_t base, std::uint64_t start,
-                           std::uint64_t end) {
+void PageTable::free_below(std::uint64_t* table, unsigned shift, std::uint64_t base, const Span& visited,
+                           const Span& empty) {
     const std::uint64_t span = std::uint64_t{1} << shift;
-    const std::uint64_t first = start > base ? (start - base) >> shift : 0;
-    for (std::uint64_t i = first; i < 512 && base + i * span < end; ++i) {
+    const std::uint64_t first = visited.start > base ? (visited.start - base) >> shift : 0;
+    for (std::uint64_t i = first; i < 512 && base + i * span < visited.end; ++i) {
         if (table[i] == 0)
             continue;
         const std::uint64_t from = base + i * span;
         if (shift > leaf_shift + level_bits)
-            free_below(table_of(table[i]), shift - level_bits, from, start, end);
-        if (from < start || from + span > end)
+            free_below(table_of(table[i]), shift - level_bits, from, visited, empty);
+        if (from < empty.start || from + span > empty.end)
             continue;
         release_frame(PhysAddr{table[i] & address});
         table[i] = 0;
@@ -88,8 +90,9 @@ void PageTable::free_below(std::uint64_t* table, unsigned shift, std::uint64_t b
     }
 }
 
-void PageTable::free_tables(std::uint64_t start, std::uint64_t end) {
-    free_below(table_at(root_), top_shift, 0, start, std::min(end, user_half_end));
+void PageTable::free_tables(Span visited, Span empty) {
+    visited.end = std::min(visited.end, user_half_end);
+    free_below(table_at(root_), top_shift, 0, visited, empty);
 }
 
 } // namespace uk::mm

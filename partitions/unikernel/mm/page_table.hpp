@@ -56,8 +56,11 @@ public:
         }
     }
 
-    // Frees the tables that cover nothing outside [start, end); their entries are empty.
-    void free_tables(std::uint64_t start, std::uint64_t end);
+    struct Span {
+        std::uint64_t start, end;
+    };
+    // Frees the tables on the way to `visited` that cover nothing outside `empty`, where no entry holds a page.
+    void free_tables(Span visited, Span empty);
 
 private:
     struct Position {
@@ -65,8 +68,8 @@ private:
         std::uint64_t end; // of what the table, or the hole, covers
     };
     [[nodiscard]] Position locate(std::uint64_t virt) const;
-    void free_below(std::uint64_t* table, unsigned shift, std::uint64_t base, std::uint64_t start,
-                    std::uint64_t end);
+    void free_below(std::uint64_t* table, unsigned shift, std::uint64_t base, const Span& visited,
+                    const Span& empty);
 
     PhysAddr root_;
     std::uint64_t tables_ = 0;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// partitions/unikernel/sched/timer.cpp - the list of timers and the local APIC's one-shot timer (x2APIC
+// partitions/unikernel/sched/timer.cpp - the timers and the local APIC's one-shot timer (x2APIC
 // registers).
 //
 // The current-count register (MSR 839h) is never read: it stops QEMU under -icount.
@@ -26,7 +26,7 @@ constexpr std::uint64_t count_max = 0xFFFFFFFF;
 
 constexpr std::uint64_t probe_count = 100'000;
 
-Timer* first = nullptr;
+TimerHeap timers;
 Deadline programmed = never;
 std::uint64_t count_multiplier = 0; // timer counts << 32 for a nanosecond
 volatile bool probe_done = false;
@@ -55,41 +55,28 @@ void acknowledge_timer() {
 }
 
 void disarm(Timer& timer) {
-    if (!timer.armed)
-        return;
-    for (Timer** link = &first; *link != nullptr; link = &(*link)->next)
-        if (*link == &timer) {
-            *link = timer.next;
-            break;
-        }
-    timer.armed = false;
+    timers.remove(timer);
 }
 
 void arm(Timer& timer, Deadline at) {
-    disarm(timer);
+    timers.remove(timer);
     timer.at = at;
-    if (at == never)
-        return;
-    Timer** link = &first;
-    while (*link != nullptr && (*link)->at <= at)
-        link = &(*link)->next;
-    timer.next = *link;
-    *link = &timer;
-    timer.armed = true;
+    if (at != never)
+        timers.add(timer, at);
 }
 
 void run_due_timers() {
     // Due now, once: a periodic timer that is due again at once must not keep the kernel here.
     const std::uint64_t now = monotonic_ns();
-    while (first != nullptr && first->at <= now) {
-        Timer& due = *first;
+    while (timers.first() != nullptr && timers.first()->at <= now) {
+        Timer& due = *timers.first();
         disarm(due);
         due.fire(due);
     }
 }
 
 void program_timer(Deadline slice_end) {
-    const Deadline next = std::min(slice_end, first != nullptr ? first->at : never);
+    const Deadline next = std::min(slice_end, timers.first() != nullptr ? timers.first()->at : never);
     if (next == programmed)
         return;
     programmed = next;

@@ -2,22 +2,9 @@
 // partitions/unikernel/sched/timer.hpp - things that happen at a point of the monotonic clock; tickless.
 #pragma once
 
-#include "partitions/unikernel/machine/clock.hpp"
+#include "partitions/unikernel/sched/timer_heap.hpp"
 
 namespace uk::sched {
-
-// Embedded in what waits for it; `fire` runs once, with interrupts off, when the time has come.
-struct Timer {
-    using Fire = void (*)(Timer& timer);
-    explicit Timer(Fire function) : fire(function) {}
-    Timer(const Timer&) = delete;
-    Timer& operator=(const Timer&) = delete;
-
-    Fire fire;
-    Deadline at = never;
-    Timer* next = nullptr;
-    bool armed = false;
-};
 
 void arm(Timer& timer, Deadline at); // also moves an armed one; `never` only disarms
 void disarm(Timer& timer);
