@@ -25,6 +25,7 @@ int verify(const Options& options, Report& report);
 int init(const Options& options, Report& report);
 int cache_ls(const Options& options, Report& report);
 int cache_prune(const Options& options, Report& report);
+int console(const Options& options, Report& report);
 int keygen(const Options& options, Report& report);
 int image_create(const Options& options, Report& report);
 int image_ls(const Options& options, Report& report);

@@ -42,8 +42,8 @@ class Test:
         self.failed |= not good
 
     def run(self, *arguments, **keywords):
-        return subprocess.run([self.tool, *arguments], stdin=subprocess.DEVNULL, capture_output="stdout" not in keywords,
-                              check=False, **keywords)
+        keywords = {"stdin": subprocess.DEVNULL, "capture_output": "stdout" not in keywords, "check": False, **keywords}
+        return subprocess.run([self.tool, *arguments], **keywords)
 
     def fails(self, what, result, code=6, text="E0602"):
         errors = (result.stderr or b"").decode()
@@ -77,6 +77,26 @@ def slow_reader(test, options):
     test.expect(f"{options.bytes} bytes through a slow reader are whole", bytes(got) == expected(options.bytes),
                 f"{len(got)} bytes; {errors[-300:]!r}")
     test.expect("and the status is the program's", status == 42, f"{status}: {errors[-300:]!r}")
+
+
+def recorded_line(test):
+    """`console` says of a recording what `run` said; of one with a frame cut out the same, and which is missing."""
+    test.run("build", "--progress", "none", "-q", "-o", "x.bundle", check=True)
+    seen = test.run("run", "--progress", "none", "x.bundle", "--log", "line.bin")
+    again = test.run("console", "line.bin", "--bundle", "x.bundle")
+    test.expect("console equals run", (seen.returncode, seen.stdout, seen.stderr) == (again.returncode, again.stdout, again.stderr),
+                again.stderr[-300:])
+    with open("line.bin", "rb") as file:
+        frames = file.read().split(b"\x1e")
+    output = [i for i, frame in enumerate(frames) if frame.startswith(b"o")]
+    cut = frames.pop(output[len(output) // 2])
+    number = cut.split(b"\x1f")[1].decode()
+    with open("lost.bin", "wb") as file:
+        file.write(b"\x1e".join(frames))
+    lost = test.run("console", "lost.bin", "--bundle", "x.bundle")
+    test.expect("a lost frame is named, the rest is there", lost.returncode == 125 and
+                f"lost frame {number}" in lost.stderr.decode() and 0 < len(seen.stdout) - len(lost.stdout) < 2000,
+                lost.stderr[-300:])
 
 
 def full_places(test):
@@ -138,6 +158,7 @@ def main():
         with open("appliance.yaml", "w", encoding="utf-8") as file:
             file.write(MANIFEST)
         slow_reader(test, options)
+        recorded_line(test)
         full_places(test)
         full_disk(test, folder)
     return 1 if test.failed else 0

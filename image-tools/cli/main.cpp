@@ -46,12 +46,13 @@ constexpr auto commands = std::to_array<Entry>({{"check", cli::check},
                                                 {"prove", cli::prove},
                                                 {"explain", cli::explain},
                                                 {"init", cli::init},
+                                                {"console", cli::console},
                                                 {"cache ls", cli::cache_ls},
                                                 {"cache prune", cli::cache_prune},
                                                 {"version", cli::version}});
 constexpr auto words = std::to_array<std::string_view>(
     {"check", "plan", "build", "run", "inspect", "verify", "keygen", "image", "attack", "audit", "bench",
-     "prove", "explain", "completion", "init", "cache", "version", "help"});
+     "prove", "explain", "completion", "init", "cache", "console", "version", "help"});
 constexpr auto reserved = std::to_array<std::string_view>(
     {"profile", "lock",   "diff",  "doctor", "test",     "policy",  "report", "sbom",   "scan",
      "sign",    "flash",  "ps",    "logs",   "stop",     "restart", "exec",   "attach", "device",
@@ -109,6 +110,7 @@ public:
         attack_command();
         audit_commands();
         cache_commands();
+        console_command();
         app_.add_subcommand("version", "Version, build id, what is installed")
             ->add_flag("--tcb", options.tcb, "lines of trusted code");
         CLI::App* bench =
@@ -179,6 +181,20 @@ private:
                 command->footer([this, name] { return cli::common_help(app_, name); });
             describe(*command, name + " ");
         }
+    }
+
+    void console_command() {
+        CLI::App* console =
+            app_.add_subcommand("console", "Show a real machine's serial line, or a recording of one");
+        console->add_option("LINE", options.file, "the device, or a file that run --log wrote")->required();
+        console->add_option("--bundle", options.bundle, "what the machine runs")
+            ->option_text("BUNDLE")
+            ->required();
+        word_option(*console, "--prefix", options.prefix, whens, "prefix lines with the partition's name");
+        console->add_flag("--raw", options.raw, "let escape sequences of consoles through");
+        console->add_option("--audit", options.audit, "write the audit log, a line of JSON a record");
+        console->add_option("--exit-code-from", options.exit_code_from, "give that partition's status")
+            ->option_text("NAME");
     }
 
     void cache_commands() {

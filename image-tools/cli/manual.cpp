@@ -24,6 +24,7 @@ constexpr auto examples = std::to_array<Example>({
     {"verify", "caisson verify --key keys/release.pub gateway.bundle"},
     {"keygen", "caisson keygen -o keys/release"},
     {"init", "caisson init --from oci:./web"},
+    {"console", "caisson console /dev/ttyUSB0 --bundle gateway.bundle"},
     {"cache ls", "caisson cache ls"},
     {"cache prune", "caisson cache prune --max-size 1GiB"},
     {"image create", "caisson image create --from root --entrypoint /bin/app oci:image"},

@@ -44,6 +44,8 @@ struct Options {
     std::string cpu = "max,+svm";
     std::string log;
     std::string audit; // --audit FILE
+    // console
+    std::string bundle;
     // cache prune
     std::string max_size;
     std::string exit_code_from;

@@ -67,6 +67,10 @@ diagnostic::Diagnostic failed(const Session& session, const std::string& errors,
     return out;
 }
 
+std::string of_qemu(int status) {
+    return status == no_status ? "" : " (QEMU status " + std::to_string(status) + ")";
+}
+
 // Why the machine itself failed; nothing: it did not.
 std::optional<diagnostic::Diagnostic> machine_failure(const Session& session, int status,
                                                       const std::string& errors) {
@@ -82,16 +86,13 @@ std::optional<diagnostic::Diagnostic> machine_failure(const Session& session, in
         return failed(session, errors, "E0902", "the hypervisor gave up",
                       "this is a bug in Caisson: please report it with --log FILE");
     if (!session.seen_frame())
-        return failed(session, errors, "E0901",
-                      "the machine said nothing before it ended (QEMU status " + std::to_string(status) +
-                          ")");
+        return failed(session, errors, "E0901", "the machine said nothing before it ended" + of_qemu(status));
     if (!session.faults().empty())
         return failed(session, errors, "E0903", session.faults().front());
     for (const PartitionResult& partition : session.partitions())
         if (partition.final() == nullptr)
             return failed(session, errors, "E0901",
-                          "there is no record of how '" + partition.name + "' ended (QEMU status " +
-                              std::to_string(status) + ")");
+                          "there is no record of how '" + partition.name + "' ended" + of_qemu(status));
     return std::nullopt;
 }
 

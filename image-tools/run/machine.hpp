@@ -36,6 +36,9 @@ struct Outcome {
 // Runs until the machine ends, a signal arrives or the time is over; `session` holds what was said.
 Outcome boot(const Qemu& qemu, const RunOptions& options, Session& session);
 
+// QEMU's status where there was no QEMU.
+inline constexpr int no_status = -1;
+
 // The verdict on a finished session; separate so that it can be tested without a machine.
 Outcome judge(const Session& session, const RunOptions& options, int qemu_status, std::string qemu_errors);
 

@@ -30,7 +30,7 @@ public:
 
     [[nodiscard]] std::uint64_t left() const { return size_ - done_; }
     [[nodiscard]] std::uint64_t done() const { return done_; }
-    // Only so many bytes for now: a long call goes in pieces. False: that is all of it.
+    // Only so many bytes at once: a long call goes in pieces. False: that is all of it.
     bool start_piece(std::uint64_t bytes) {
         size_ = bytes < whole_ - done_ ? done_ + bytes : whole_;
         return size_ < whole_;
@@ -61,7 +61,7 @@ public:
 
     [[nodiscard]] std::uint64_t left() const { return size_ - done_; }
     [[nodiscard]] std::uint64_t done() const { return done_; }
-    // Only so many bytes for now: a long call goes in pieces. False: that is all of it.
+    // Only so many bytes at once: a long call goes in pieces. False: that is all of it.
     bool start_piece(std::uint64_t bytes) {
         size_ = bytes < whole_ - done_ ? done_ + bytes : whole_;
         return size_ < whole_;
