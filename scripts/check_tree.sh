@@ -8,7 +8,7 @@ complain() { echo "$1"; bad=1; }
 
 while IFS= read -r -d '' file; do
     case $file in
-        LICENSE | NOTICE | .clang-format | .gitignore | *.json | */corpus/* | */golden/* | *.bin | *.key | *.pub) continue ;;
+        LICENSE | NOTICE | .clang-format | .gitignore | *.json | */corpus/* | */golden/* | *.bin | *.dmar | *.key | *.pub) continue ;;
         *.md) continue ;;
     esac
     # A generated or data file that cannot carry a comment is listed above; everything else says its licence.
