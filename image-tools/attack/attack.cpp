@@ -74,7 +74,7 @@ manifest::Manifest with_adversary(manifest::Manifest manifest, const std::filesy
     manifest::Partition hostile =
         partition(hostile_name, hostile_cpus, command_line(options), adversary, spot);
     hostile.restart = manifest::Restart::on_failure;
-    hostile.restart_delay_ms = 0; // a life a few cases: the back-off is not what is tried
+    hostile.restart_delay_ms = 0; // a generation runs a few cases: the back-off is not what is tried
     manifest.partitions.push_back(std::move(hostile));
     manifest.partitions.push_back(partition(witness_name, witness_cpus, "witness", adversary, spot));
     if (manifest.machine.cpus > 0)

@@ -120,7 +120,7 @@ TEST(Judge, AMissingAuditRecordFails) {
     Line line;
     line.table();
     line.says("attack try 0\nattack saw 0 #GP");
-    line.audit("refused", "msr", 2); // another life's
+    line.audit("refused", "msr", 2); // another generation's
     EXPECT_EQ(verdict_of(line.items(), "tsc"), "FAILED: #GP; no audit record 'refused msr'");
 }
 

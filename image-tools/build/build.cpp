@@ -112,7 +112,7 @@ std::size_t section_count(const Prepared& prepared) {
     return count;
 }
 
-// Flattens the images of all partitions, each image once. In a bundle, roots lie one behind the other in the order
+// Flattens the images of all partitions, each image once. In a bundle, roots lie one after the other in the order
 // of the partitions; room is left for the second copy of an image that two have.
 void flatten(const manifest::Manifest& manifest, Prepared& prepared, const RootTarget& target,
              const Observer& observer) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// image-tools/bundle/sections.hpp - writes a bundle: sections one behind the other, their hashes, the signed
+// image-tools/bundle/sections.hpp - writes a bundle: sections one after the other, their hashes, the signed
 // header.
 //
 // Streaming: a section's content is read once, in 1 MiB pieces; one that lies in the bundle already is only hashed.

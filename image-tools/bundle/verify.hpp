@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// image-tools/bundle/verify.hpp - reads a bundle with the loader's own code (hypervisor/core/bundle).
+// image-tools/bundle/verify.hpp - reads a bundle with the loader's own code
+// (hypervisor/core/bundle).
 //
-// Trust: the file is hostile until verified. Errors: E0401 (not a bundle), E0501 (does not verify; exit 5).
+// Trust:      the file is hostile until verified.
+// Errors:     E0401 (not a bundle), E0501 (does not verify; exit 5).
 #pragma once
 
 #include "hypervisor/core/bundle/verify.hpp"

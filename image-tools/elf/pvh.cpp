@@ -91,7 +91,7 @@ base::Status<Error> add_segment(PvhKernel& kernel, const bytes::Source& file, co
     return base::success;
 }
 
-// One note at `at` (inside `notes`); advances `at` behind it.
+// One note at `at` (inside `notes`); advances `at` past it.
 base::Status<Error> read_note(const bytes::Source& notes, std::uint64_t alignment, std::uint64_t& at,
                               std::optional<std::uint64_t>& entry) {
     const auto header = notes.load<NoteHeader>(at);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // image-tools/elf/pvh.hpp - reads a PVH kernel: what to load where, and the 32-bit entry point.
 //
-// Pure. Trust: the file is somebody's kernel; verified, but its author is as untrusted as a guest.
-// Invariants: every segment lies inside the file and below 4 GiB, segments are sorted by physical address and
-// do not
-//             overlap; the entry point lies inside a segment.
-// Spec: System V ABI "Program Loading"; Xen "x86/HVM direct boot ABI (PVH)".
+// Pure.
+// Trust:      the file is somebody's kernel; verified, but its author is as untrusted as a guest.
+// Invariants: every segment lies inside the file and below 4 GiB, segments are sorted by physical
+//             address and do not overlap; the entry point lies inside a segment.
+// Spec:       System V ABI "Program Loading"; Xen "x86/HVM direct boot ABI (PVH)".
 #pragma once
 
 #include "hypervisor/base/fixed_vector.hpp"

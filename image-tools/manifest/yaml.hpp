@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// image-tools/manifest/yaml.hpp - the strict YAML that manifests are written in, as a tree with places.
+// image-tools/manifest/yaml.hpp - the strict YAML that manifests are written in, as a tree with
+// places.
 //
 // Trust:      the text is untrusted: size, depth and encoding are checked here, syntax by libfyaml.
-// Invariants: one document, not empty, no tags, anchors, aliases or merge keys, keys are scalars and unique
-// in their map.
-//             Whatever is refused is a diagnostic::Failure (exit 3) with the place, the line and a caret.
+// Invariants: one document, not empty, no tags, anchors, aliases or merge keys, keys are scalars
+//             and unique in their map. Whatever is refused is a diagnostic::Failure (exit 3) with
+//             the place, the line and a caret.
 #pragma once
 
 #include "image-tools/diagnostic/diagnostic.hpp"

@@ -2,7 +2,7 @@
 // image-tools/oci/decoder.hpp - a blob's bytes, decompressed as they are read: plain, gzip (ISA-L), zstd.
 //
 // gzip of several members (pigz, eStargz) and zstd of several frames with skippable ones (zstd:chunked) are
-// one stream. A stream that ends early, has a wrong checksum or anything behind its end is damaged.
+// one stream. A stream that ends early, has a wrong checksum or anything after its end is damaged.
 // Spec: RFC 1951, RFC 1952, RFC 8878.
 #pragma once
 

@@ -272,7 +272,7 @@ void ImageLoader::load_docker_archive(Image& image) const {
     if (!text) {
         throw diagnostic::fail(Fault::blob, what + " is missing from the archive");
     }
-    // Docker names the config by its digest, with or without ".json" behind it.
+    // Docker names the config by its digest, with or without ".json" after it.
     std::string hex = chosen.config.substr(chosen.config.rfind('/') + 1);
     hex = hex.ends_with(".json") ? hex.substr(0, hex.size() - 5) : hex;
     const files::Digest digest = files::sha256(*text);

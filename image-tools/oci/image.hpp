@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// image-tools/oci/image.hpp - one image of a layout or archive: index, platform, manifest, config, layers.
+// image-tools/oci/image.hpp - one image of a layout or archive: index, platform, manifest, config,
+// layers.
 //
-// Trust:      every byte is hostile. Nothing is parsed before its size and digest were checked; a layer's
-// blob is
-//             checked when it is opened and its diff_id when its last byte has been read.
-// Invariants: an Image exists only if index, manifest and config are well formed and agree on the layers.
-// Errors:     diagnostic::Failure, E0401-E0419; the message names the image, the layer (number and digest), the
-// entry. Spec:       OCI image specification 1.1; Docker image manifest v2 schema 2; docker-archive as
-// written by
-//             `docker save` and skopeo.
+// Trust:      every byte is hostile. Nothing is parsed before its size and digest were checked; a
+//             layer's blob is checked when it is opened and its diff_id when its last byte has been
+//             read.
+// Invariants: an Image exists only if index, manifest and config are well formed and agree on the
+//             layers.
+// Errors:     diagnostic::Failure, E0401-E0419; the message names the image, the layer (number and
+//             digest), the entry.
+// Spec:       OCI image specification 1.1; Docker image manifest v2 schema 2; docker-archive as
+//             written by `docker save` and skopeo.
 #pragma once
 
 #include "image-tools/diagnostic/diagnostic.hpp"

@@ -2,9 +2,10 @@
 // image-tools/oci/reference.hpp - where an image is:  oci:DIR[:TAG]  oci-archive:FILE[:TAG]
 // docker-archive:FILE[:TAG]
 //
-// The path ends at the first colon after the transport, as in skopeo; a docker-archive's tag is a whole name
-// ("docker.io/library/redis:7", or "redis:7").
-// Trust: text written by the user.   Spec: containers-transports(5).
+// The path ends at the first colon after the transport, as in skopeo; a docker-archive's tag is a
+// whole name ("docker.io/library/redis:7", or "redis:7").
+// Trust:      text written by the user.
+// Spec:       containers-transports(5).
 #pragma once
 
 #include <filesystem>

@@ -38,7 +38,7 @@ std::optional<std::int64_t> number(const Block& block, Field field) {
     }
     for (; at < bytes.size(); ++at) {
         if (bytes[at] == 0) {
-            break; // behind a NUL anything may be left over
+            break; // after a NUL anything may be left over
         }
         if (bytes[at] != ' ') {
             return std::nullopt;

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// image-tools/oci/tar_reader.hpp - a strict reader of tar streams: ustar, PAX, GNU long names, all sparse
-// forms.
+// image-tools/oci/tar_reader.hpp - a strict reader of tar streams: ustar, PAX, GNU long names, all
+// sparse forms.
 //
-// Trust:      every byte is hostile. Where two readers could disagree about a header (a number out of range,
-// a size on
-//             an entry without data, bytes behind the end mark), the archive is refused, never interpreted.
-// Invariants: what next() returns is within the limits; the data of an entry is exactly its stored size.
-//             Path checks (".." and the like) are the caller's.
-// Why not libarchive: docs/adr/0003-own-tar-reader.md.   Spec: POSIX.1-2017 pax, "ustar" and "pax Interchange
-// Format"; GNU tar manual, "Basic Tar Format" and "Storing Sparse Files".
+// Trust:      every byte is hostile. Where two readers could disagree about a header (a number out
+//             of range, a size on an entry without data, bytes after the end mark), the archive is
+//             refused, never interpreted.
+// Invariants: what next() returns is within the limits; the data of an entry is exactly its stored
+//             size. Path checks (".." and the like) are the caller's. Why not libarchive:
+//             docs/adr/0003-own-tar-reader.md.
+// Spec:       POSIX.1-2017 pax, "ustar" and "pax Interchange Format"; GNU tar manual, "Basic Tar
+//             Format" and "Storing Sparse Files".
 #pragma once
 
 #include "image-tools/oci/limits.hpp"

@@ -45,7 +45,7 @@ constexpr std::size_t rsdp_offset = 0, xsdt_offset = 64, xsdt_entries = 2, fadt_
 constexpr std::size_t dsdt_offset = 448, madt_offset = 512;
 constexpr std::size_t xsdt_bytes = sizeof(Header) + xsdt_entries * sizeof(std::uint64_t);
 constexpr std::size_t x2apic_entry_bytes = 16;
-// Fields that only a table of ours has.
+// Fields that only these tables have.
 constexpr std::size_t fadt_boot_flags = 109, fadt_minor_version = 131, fadt_hypervisor_vendor = 268,
                       fadt_bytes_v6 = 276;
 constexpr std::size_t madt_local_apic = 36;

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // image-tools/plan/guest_tables.hpp - the ACPI tables a partition finds: RSDP, XSDT, MADT (x2APIC
-// entries), a hardware-reduced FADT and an empty DSDT, within one page (docs/hypervisor.md rule 25).
+// entries), a hardware-reduced FADT and an empty DSDT, within one page (docs/hypervisor.md rule
+// 25).
 //
-// Pure. Spec: ACPI 6.5 5.2.5-5.2.12, 4.1 "Hardware-Reduced ACPI".
+// Pure.
+// Spec:       ACPI 6.5 5.2.5-5.2.12, 4.1 "Hardware-Reduced ACPI".
 #pragma once
 
 #include "hypervisor/base/address.hpp"

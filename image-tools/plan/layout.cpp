@@ -102,7 +102,7 @@ Status check_memory(const PartitionRequest& request, std::uint32_t index) {
     if (request.memory_bytes > max_memory || request.module_bytes > CAISSON_GPA_RAM_LOW_END)
         return failure(RequestError::memory_too_large, index, request.memory_bytes, max_memory);
     const std::uint64_t smallest = smallest_memory(request.payload, request.kernel.end, request.module_bytes);
-    // The module must fit below 4 GiB behind the kernel, however much memory there is above.
+    // The module must fit below 4 GiB after the kernel, however much memory there is above.
     if (low_memory(request.memory_bytes) < smallest)
         return failure(RequestError::memory_too_small, index, smallest, request.memory_bytes);
     return base::success;

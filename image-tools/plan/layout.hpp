@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // image-tools/plan/layout.hpp - from what the manifest asks for to the plan's binary table.
 //
-// Pure. Trust: numbers come from a manifest. Whatever layout() accepts, parse() accepts.
+// Pure.
+// Trust:      numbers come from a manifest. Whatever layout() accepts, parse() accepts.
 #pragma once
 
 #include "hypervisor/core/plan/format.hpp"

@@ -98,7 +98,7 @@ std::optional<std::string> msr_map_problem(std::span<const std::uint8_t, msr_map
 }
 
 std::optional<std::string> port_map_problem(std::span<const std::uint8_t, port_map_bytes> map) {
-    // One more than 65,536: an access of four bytes at port FFFFh looks at three bits behind.
+    // One more than 65,536: an access of four bytes at port FFFFh looks at the three bits after it.
     for (std::size_t port = 0; port < 65536 + 3; ++port)
         if ((map[port / 8] >> port % 8 & 1) == 0)
             return "port " + hex(port) + " does not exit; every port must";

@@ -63,7 +63,7 @@ private:
     struct Raw {
         erofs::ExtendedInode inode{};
         std::uint64_t bytes = 0;  // of the inode
-        std::uint64_t xattrs = 0; // behind it
+        std::uint64_t xattrs = 0; // after it
         erofs::Layout layout = erofs::Layout::flat_plain;
     };
 

@@ -82,7 +82,7 @@ struct Place {
     std::uint32_t number = 0; // i_ino
     std::uint32_t blocks = 0; // whole blocks of a directory or a very long link target
     std::uint32_t first_block = 0;
-    std::uint32_t tail = 0; // bytes behind the inode: end of a directory, link target
+    std::uint32_t tail = 0; // bytes after the inode: end of a directory, link target
     bool extended = false;
     Layout layout = Layout::flat_plain;
 
@@ -211,7 +211,7 @@ private:
         metadata_begin_ = next * block_size;
     }
 
-    // Bump allocation in two regions: the rest of block 0, then the blocks behind everything else.
+    // Bump allocation in two regions: the rest of block 0, then the blocks after everything else.
     void plan_metadata() {
         std::uint64_t low = first_slot;
         std::uint64_t high = metadata_begin_;
@@ -381,8 +381,8 @@ private:
     const ErofsOptions& options_;
     std::vector<Place> places_;        // by InodeId
     std::vector<InodeId> order_;       // as numbered
-    std::uint64_t blocks_begin_ = 0;   // first block behind the contents
-    std::uint64_t metadata_begin_ = 0; // offset behind the directory blocks
+    std::uint64_t blocks_begin_ = 0;   // first block after the contents
+    std::uint64_t metadata_begin_ = 0; // offset after the directory blocks
     std::uint64_t end_ = 0;
     bool chunked_ = false;
     std::vector<std::uint8_t> block_zero_;

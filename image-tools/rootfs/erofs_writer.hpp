@@ -2,7 +2,7 @@
 // image-tools/rootfs/erofs_writer.hpp - a tree and its spool become an EROFS image: uncompressed, made to be
 // mapped.
 //
-// Layout of the file: block 0 has the superblock and, behind it, the first inodes (a small image needs no
+// Layout of the file: block 0 has the superblock and, after it, the first inodes (a small image needs no
 // other metadata block); then the contents of regular files, each on its own blocks, the last zero padded,
 // so that every page of a file can be mapped where it lies; then full directory blocks; then the other
 // inodes with their extended attributes, chunk maps, link targets and directory ends.

@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // image-tools/rootfs/layers.hpp - applies an image's layers, lowest first, to a tree.
 //
-// Trust:      every entry is hostile. A path is a list of names below the root: ".." is refused, links in it
-// are
-//             followed inside the tree only, so no entry can name anything outside the image.
-// Rules:      a whiteout removes what *lower* layers put there, wherever it stands among its layer's
-// entries; an
-//             entry replaces what has its name, a directory over a directory only its metadata; a hard link
-// names
-//             an inode that is there; a missing parent is made, 0755 and 0:0.
+// Trust:      every entry is hostile. A path is a list of names below the root: ".." is refused,
+//             links in it are followed inside the tree only, so no entry can name anything outside
+//             the image. Rules: a whiteout removes what *lower* layers put there, wherever it
+//             stands among its layer's entries; an entry replaces what has its name, a directory
+//             over a directory only its metadata; a hard link names an inode that is there; a
+//             missing parent is made, 0755 and 0:0.
 // Spec:       OCI image specification, "Image Layer Filesystem Changeset".
 #pragma once
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// image-tools/rootfs/root_image.hpp - an image's layers flattened and written as one EROFS root image.
+// image-tools/rootfs/root_image.hpp - an image's layers flattened and written as one EROFS root
+// image.
 //
-// The output file is the spool: contents are decompressed once, straight to their final place, metadata
-// follows them. The same image, epoch and limits give the same bytes. Trust: layers are hostile (see
-// layers.hpp). No byte of them reaches any file but the output.
+// The output file is the spool: contents are decompressed once, straight to their final place,
+// metadata follows them. The same image, epoch and limits give the same bytes.
+// Trust:      layers are hostile (see layers.hpp). No byte of them reaches any file but the output.
 #pragma once
 
 #include "image-tools/diagnostic/diagnostic.hpp"

@@ -32,11 +32,11 @@ public:
 
     // The blocks of a file that is gone.
     void release(const Inode& inode);
-    // Squeezes released blocks out and renumbers the tree's. Returns the block behind the last one.
+    // Squeezes released blocks out and renumbers the tree's. Returns the block after the last one.
     std::uint32_t compact(Tree& tree);
 
     std::size_t read(std::uint64_t offset, std::span<std::uint8_t> to) const; // flushed bytes
-    void write(std::uint64_t offset, std::span<const std::uint8_t> data);     // behind or before the data
+    void write(std::uint64_t offset, std::span<const std::uint8_t> data);     // after or before the data
     void resize(std::uint64_t bytes);
 
 private:

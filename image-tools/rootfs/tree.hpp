@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // image-tools/rootfs/tree.hpp - a Linux file tree in memory: what an image's layers amount to.
 //
-// Only metadata lives here; file contents lie in a Spool at the places the inodes name. Nothing is ever
-// created on the host's file system, so no path of an image can leave it. Invariants: every directory but the
-// root has exactly one entry naming it; links counts the entries of any other
-//             inode; an inode without entries is gone and its data is free.
+// Only metadata lives here; file contents lie in a Spool at the places the inodes name. Nothing is
+// ever created on the host's file system, so no path of an image can leave it.
+// Invariants: every directory but the root has exactly one entry naming it; links counts the
+//             entries of any other inode; an inode without entries is gone and its data is free.
 #pragma once
 
 #include <compare>

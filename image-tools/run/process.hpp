@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // image-tools/run/process.hpp - a child process with piped output, and the signals that end a run.
 //
-// Invariants: the child is in a process group of its own (Ctrl-C reaches only the tool, which decides), dies
-// with the tool,
-//             and is reaped before a Process is gone.
+// Invariants: the child is in a process group of its own (Ctrl-C reaches only the tool, which
+//             decides), dies with the tool, and is reaped before a Process is gone.
 #pragma once
 
 #include <chrono>

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // hypervisor/core/acpi/tables.hpp - the machine's ACPI tables, as far as the hypervisor uses them.
 //
-// Pure. Trust: firmware bytes are untrusted: every length is checked before use, 0 is refused, every checksum
-// is verified, lists are bounded. What does not parse is an error or is left out, never guessed. A table of remapping
-// units that is there but does not parse is an error, never "no such unit": what follows from that answer is that devices
-// may reach memory.
-// Spec: ACPI 6.5: 5.2.5 RSDP, 5.2.7-8 RSDT/XSDT, 5.2.9 FADT, 5.2.12 MADT; PCI Firmware 3.3 section 4.1.2 MCFG; IA-PC HPET 1.0a; DMAR: Intel VT-d 4.1 chapter 8
-// "BIOS Considerations"; IVRS: AMD I/O Virtualization Technology 3.08 chapter 5 "I/O Virtualization ACPI Table".
+// Pure.
+// Trust:      firmware bytes are untrusted: every length is checked before use, 0 is refused, every
+//             checksum is verified, lists are bounded. What does not parse is an error or is left
+//             out, never guessed. A table of remapping units that is there but does not parse is an
+//             error, never "no such unit": what follows from that answer is that devices may reach
+//             memory.
+// Spec:       ACPI 6.5: 5.2.5 RSDP, 5.2.7-8 RSDT/XSDT, 5.2.9 FADT, 5.2.12 MADT; PCI Firmware 3.3
+//             section 4.1.2 MCFG; IA-PC HPET 1.0a; DMAR: Intel VT-d 4.1 chapter 8 "BIOS
+//             Considerations"; IVRS: AMD I/O Virtualization Technology 3.08 chapter 5 "I/O
+//             Virtualization ACPI Table".
 #pragma once
 
 #include "hypervisor/base/fixed_vector.hpp"

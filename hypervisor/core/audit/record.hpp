@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // hypervisor/core/audit/record.hpp - records inside frames: key=value pairs.
 //
-// Pure: the writer; the readers are image-tools/channel/record_reader.hpp. Values may come from guests (names of what they did,
-// their own audit text): any byte that is not printable ASCII, and space, '%' and '=', is written as %XX, so
-// a value can neither end its pair nor start another. Spec: partitions/abi/console.h.
+// Pure: the writer; the readers are image-tools/channel/record_reader.hpp. Values may come from
+// guests (names of what they did, their own audit text): any byte that is not printable ASCII, and
+// space, '%' and '=', is written as %XX, so a value can neither end its pair nor start another.
+// Spec:       partitions/abi/console.h.
 #pragma once
 
 #include "hypervisor/base/text.hpp"

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// hypervisor/core/bundle/header_buffer.hpp - a private copy of a bundle's header, with room before it for the
-// signature's domain, so that what is verified is what is read and the signed message is one run of bytes.
+// hypervisor/core/bundle/header_buffer.hpp - a private copy of a bundle's header, with room before
+// it for the signature's domain, so that what is verified is what is read and the signed message is
+// one run of bytes.
 //
-// Pure. Trust: the copy holds unverified bytes until verify_signature() has returned a signer.
+// Pure.
+// Trust:      the copy holds unverified bytes until verify_signature() has returned a signer.
 #pragma once
 
 #include "hypervisor/core/bundle/format.hpp"

@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 // hypervisor/core/bundle/verify.hpp - the loader's and the tool's one way to trust a bundle.
 //
-//   HeaderBuffer buffer;                                        // private memory
-//   TRY(buffer.load(file));                                     // sizes and magic only
-//   Signer signer = TRY(verify_signature(buffer, keys, engine)); // then the signature, and only then
-//   Contents contents = TRY(Contents::parse(buffer, engine));    // what the header says
-//   TRY(verify_leaf_lists(contents, leaves, engine));           // `leaves`: private copy of the leaves section
-//   TRY(verify_section(contents, leaves, i, bytes, engine));    // any CPU, any section; or leaf by leaf
-//   for (i = 0; i < contents.gap_count(); ++i)
-//       TRY(verify_gap(contents, i, file));
+// HeaderBuffer buffer;                                        // private memory
+// TRY(buffer.load(file));                                     // sizes and magic only
+// Signer signer = TRY(verify_signature(buffer, keys, engine)); // then the signature, and only then
+// Contents contents = TRY(Contents::parse(buffer, engine));    // what the header says
+// TRY(verify_leaf_lists(contents, leaves, engine));           // `leaves`: private copy of the leaves section
+// TRY(verify_section(contents, leaves, i, bytes, engine));    // any CPU, any section; or leaf by leaf
+// for (i = 0; i < contents.gap_count(); ++i)
+// TRY(verify_gap(contents, i, file));
 //
-// Pure. Trust: every byte is hostile until the step that covers it has succeeded. Invariants: no section is
-// looked at before the signature holds; offsets are ascending, inside the file and never overlap; every byte
-// of the file is covered by the signature, a leaf hash or a gap check.
+// Pure.
+// Trust:      every byte is hostile until the step that covers it has succeeded.
+// Invariants: no section is looked at before the signature holds; offsets are ascending, inside the
+//             file and never overlap; every byte of the file is covered by the signature, a leaf
+//             hash or a gap check.
 #pragma once
 
 #include "hypervisor/core/bundle/hash.hpp"

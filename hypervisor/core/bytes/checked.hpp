@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// hypervisor/core/bytes/checked.hpp - arithmetic on untrusted numbers: a result or nothing, never a wrap.
+// hypervisor/core/bytes/checked.hpp - arithmetic on untrusted numbers: a result or nothing, never a
+// wrap.
 //
-// Pure. Trust: every argument may come from a guest, firmware or an unverified bundle.
+// Pure.
+// Trust:      every argument may come from a guest, firmware or an unverified bundle.
 #pragma once
 
 #include <cstddef>

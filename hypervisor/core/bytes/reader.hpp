@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // hypervisor/core/bytes/reader.hpp - plain copies of structures in and out of bytes.
 //
-// Pure. Trust: the bytes are hostile. Invariants: never reads outside the span it was given. Values are copied, so alignment does not matter.
-// Little-endian machine.
+// Pure.
+// Trust:      the bytes are hostile.
+// Invariants: never reads outside the span it was given. Values are copied, so alignment does not
+//             matter. Little-endian machine.
 #pragma once
 
 #include "hypervisor/core/bytes/checked.hpp"

@@ -4,8 +4,9 @@
 // A Source is a size and a way to see a piece of it: a span on the host, a short window over physical memory
 // in the hypervisor. Whoever hashes or parses a section asks for pieces, so one code serves both.
 //
-// Pure. Invariants: a view never reaches outside [0, size()); a view is valid until the next view of the same
-// source.
+// Pure.
+// Invariants: a view never reaches outside [0, size()); a view is valid until the next view of the
+//             same source.
 #pragma once
 
 #include "hypervisor/core/bytes/checked.hpp"

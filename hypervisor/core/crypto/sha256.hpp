@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // hypervisor/core/crypto/sha256.hpp - SHA-256 with two engines behind one interface.
 //
-// Pure. The portable engine is libsodium's code; the other is our compression routine for the SHA extensions
-// (sha256_ni.S), which uses XMM registers: in the hypervisor it runs only on a CPU on which no guest runs
-// yet; what is no whole block goes through libsodium's all the same. The caller says which engine: whoever may execute
-// CPUID decides. Spec: FIPS 180-4 "SHA-256"; Intel SDM vol. 2 SHA256RNDS2, SHA256MSG1, SHA256MSG2.
+// Pure. The portable engine is libsodium's code; the other is our compression routine for the SHA
+// extensions (sha256_ni.S), which uses XMM registers: in the hypervisor it runs only on a CPU on
+// which no guest runs yet; what is no whole block goes through libsodium's all the same. The caller
+// says which engine: whoever may execute CPUID decides.
+// Spec:       FIPS 180-4 "SHA-256"; Intel SDM vol. 2 SHA256RNDS2, SHA256MSG1, SHA256MSG2.
 #pragma once
 
 #include <sodium/crypto_hash_sha256.h>

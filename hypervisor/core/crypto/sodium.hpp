@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// hypervisor/core/crypto/sodium.hpp - libsodium's BLAKE2b, Ed25519 verification and X25519 behind spans.
+// hypervisor/core/crypto/sodium.hpp - libsodium's BLAKE2b, Ed25519 verification and X25519 behind
+// spans.
 //
-// Pure. Spec: RFC 7693 (BLAKE2b); RFC 8032, section 5.1.7 (Ed25519); RFC 7748, sections 5 and 6.1 (X25519).
+// Pure.
+// Spec:       RFC 7693 (BLAKE2b); RFC 8032, section 5.1.7 (Ed25519); RFC 7748, sections 5 and 6.1
+//             (X25519).
 #pragma once
 
 #include <array>

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// hypervisor/core/memory/runs.hpp - sets of page frames, and the firmware's memory map as one of them.
+// hypervisor/core/memory/runs.hpp - sets of page frames, and the firmware's memory map as one of
+// them.
 //
-// Pure. Trust: entries come from firmware or a boot loader and may be unsorted, overlapping, empty or absurd.
-// Invariants: runs are ascending, disjoint, page aligned, below address_limit, never empty and never touch;
-//             of the firmware's map only what some entry calls usable and no entry calls anything else is in the set
-//             (usable memory is rounded inwards to pages, everything else outwards; holes are in no set).
-// Spec: ACPI "System Address Map Interfaces"; Multiboot2 "Memory map"; UEFI "GetMemoryMap()".
+// Pure.
+// Trust:      entries come from firmware or a boot loader and may be unsorted, overlapping, empty
+//             or absurd.
+// Invariants: runs are ascending, disjoint, page aligned, below address_limit, never empty and
+//             never touch; of the firmware's map only what some entry calls usable and no entry
+//             calls anything else is in the set (usable memory is rounded inwards to pages,
+//             everything else outwards; holes are in no set).
+// Spec:       ACPI "System Address Map Interfaces"; Multiboot2 "Memory map"; UEFI "GetMemoryMap()".
 #pragma once
 
 #include "hypervisor/base/fixed_vector.hpp"

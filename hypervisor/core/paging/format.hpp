@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// hypervisor/core/paging/format.hpp - entry layouts of the table kinds: nested (AMD), extended (Intel), host.
+// hypervisor/core/paging/format.hpp - entry layouts of the table kinds: nested (AMD), extended
+// (Intel), host.
 //
-// Pure. Spec: AMD APM vol. 2 5.3, 5.6, 15.25.5 (the nested walk is a user access: U must be 1); Intel SDM
-// vol. 3 28.3.2.
+// Pure.
+// Spec:       AMD APM vol. 2 5.3, 5.6, 15.25.5 (the nested walk is a user access: U must be 1);
+//             Intel SDM vol. 3 28.3.2.
 #pragma once
 
 #include "hypervisor/base/address.hpp"

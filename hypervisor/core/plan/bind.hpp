@@ -1,14 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// hypervisor/core/plan/bind.hpp - the one function that chooses frames and CPUs, and the one that checks the choice.
+// hypervisor/core/plan/bind.hpp - the one function that chooses frames and CPUs, and the one that
+// checks the choice.
 //
-// Pure and deterministic: the same inputs give the same plan in the hypervisor, in `caisson plan` and in tests.
-// Trust:      the plan is verified; map and CPU list come from firmware and are only believed as far as they go.
-// Invariants: I1 no frame has two owners        I2 memory that is not usable is never used
-//             I3 nothing below 1 MiB, of the reserved ranges or of the bundle becomes RAM of a partition
-//             I4 two SMT siblings never belong to different partitions, but where both are marked smt: shared
-//             I5 a plan that does not fit is refused, naming what is missing; nothing is half bound
-//             I6 the pool is one piece below Machine::pool_end; no device's registers lie in memory or over another's
-// Rules: docs/architecture.md "Plan and binding".
+// Pure and deterministic: the same inputs give the same plan in the hypervisor, in `caisson plan`
+// and in tests.
+// Trust:      the plan is verified; map and CPU list come from firmware and are only believed as
+//             far as they go.
+// Invariants: I1  no frame has two owners
+//             I2  memory that is not usable is never used
+//             I3  nothing below 1 MiB, of the reserved ranges or of the bundle becomes RAM of a
+//                 partition
+//             I4  two SMT siblings never belong to different partitions, but where both are marked
+//                 smt: shared
+//             I5  a plan that does not fit is refused, naming what is missing; nothing is half
+//                 bound
+//             I6  the pool is one piece below Machine::pool_end; no device's registers lie in
+//                 memory or over another's Rules: docs/architecture.md "Plan and binding".
 #pragma once
 
 #include "hypervisor/core/plan/bound_plan.hpp"

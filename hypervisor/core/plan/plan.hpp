@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // hypervisor/core/plan/plan.hpp - the plan, read from its table.
 //
-// Pure. Trust: the table is verified before it means anything, and checked here as if it were not.
-// Invariants: everything in a Plan is in range: names, counts, regions (ascending, RAM from 0 on over the boot area), CPU
-//             sets disjoint, loads inside one RAM region each, reserved fields zero, no byte of the table unaccounted for.
+// Pure.
+// Trust:      the table is verified before it means anything, and checked here as if it were not.
+// Invariants: everything in a Plan is in range: names, counts, regions (ascending, RAM from 0 on
+//             over the boot area), CPU sets disjoint, loads inside one RAM region each, reserved
+//             fields zero, no byte of the table unaccounted for.
 #pragma once
 
 #include "hypervisor/core/plan/format.hpp"

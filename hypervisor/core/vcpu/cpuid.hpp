@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // hypervisor/core/vcpu/cpuid.hpp - what CPUID tells a partition: deny by default, bit by bit.
 //
-// Pure. The table is built once a partition from the machine's own leaves; an exit is an index and a copy.
-// Bits that follow guest state (OSXSAVE, OSPKE, XSAVE sizes, APIC ID, topology) are filled in at the exit.
-// Trust:      the leaves come from the processor; leaf and subleaf numbers from the guest (any value gives an
-// answer). Invariants: I1  a bit that no mask names reads 0; a leaf outside the table reads all zero
-//             I2  never offered: VMX, SVM, LA57, WAITPKG, MONITOR, SGX, PT, PMU, IBS, SEV, TDX, MTRR, MCA,
-//             XSS states,
-//                 PCONFIG, ENQCMD, TSC_ADJUST, speculation-control MSRs
+// Pure. The table is built once a partition from the machine's own leaves; an exit is an index and
+// a copy. Bits that follow guest state (OSXSAVE, OSPKE, XSAVE sizes, APIC ID, topology) are filled
+// in at the exit.
+// Trust:      the leaves come from the processor; leaf and subleaf numbers from the guest (any
+//             value gives an answer).
+// Invariants: I1  a bit that no mask names reads 0; a leaf outside the table reads all zero
+//             I2  never offered: VMX, SVM, LA57, WAITPKG, MONITOR, SGX, PT, PMU, IBS, SEV, TDX,
+//                 MTRR, MCA, XSS states, PCONFIG, ENQCMD, TSC_ADJUST, speculation-control MSRs
 // Spec:       Intel SDM vol. 2 "CPUID"; AMD APM vol. 3 appendix E; docs/hypervisor.md rule 17.
 #pragma once
 

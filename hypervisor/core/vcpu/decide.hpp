@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// hypervisor/core/vcpu/decide.hpp - every exit of a partition becomes one Exit, every answer one Action.
+// hypervisor/core/vcpu/decide.hpp - every exit of a partition becomes one Exit, every answer one
+// Action.
 //
-// Pure. The vendor layer turns a VMCB or VMCS into an Exit, calls decide(), and carries out the Action; it
-// holds no policy. CPUID and simple hypercalls have inline short cuts (answer_cpuid, quick_hypercall). Trust:
-// everything in Exit and Registers is the guest's or what the processor reported about it. Invariants: I1
-// decide() counts every refusal before it returns
-//             I2  an Action that reaches memory names a range inside one RAM region of the partition
+// Pure. The vendor layer turns a VMCB or VMCS into an Exit, calls decide(), and carries out the
+// Action; it holds no policy. CPUID and simple hypercalls have inline short cuts (answer_cpuid,
+// quick_hypercall).
+// Trust:      everything in Exit and Registers is the guest's or what the processor reported about
+//             it.
+// Invariants: I1  decide() counts every refusal before it returns
+//             I2  an Action that reaches memory names a range inside one RAM region of the
+//                 partition
 // Spec:       docs/hypervisor.md rules 8, 12-20.
 #pragma once
 

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // hypervisor/core/vcpu/msr.hpp - which MSRs a partition reaches, and how.
 //
-// Pure. Three classes: passed through (the bitmap lets the guest at the register), mediated (an exit, decided
-// here), everything else refused with #GP and counted. Trust:      index and value are the guest's.
-// Invariants: I1  no register that delivers SMI, NMI or INIT, writes memory by physical address, or reaches
-// another
-//                 CPU is passed through (docs/hypervisor.md rules 8, 17, 20)
+// Pure. Three classes: passed through (the bitmap lets the guest at the register), mediated (an
+// exit, decided here), everything else refused with #GP and counted.
+// Trust:      index and value are the guest's.
+// Invariants: I1  no register that delivers SMI, NMI or INIT, writes memory by physical address, or
+//                 reaches another CPU is passed through (docs/hypervisor.md rules 8, 17, 20)
 //             I2  EFER.SVME is never visible and never cleared by a guest
-// Spec:       AMD APM vol. 2 15.11 (MSRPM), 16.11 (x2APIC); Intel SDM vol. 3 24.6.9 (MSR bitmaps), 10.12
-// (x2APIC).
+// Spec:       AMD APM vol. 2 15.11 (MSRPM), 16.11 (x2APIC); Intel SDM vol. 3 24.6.9 (MSR bitmaps),
+//             10.12 (x2APIC).
 #pragma once
 
 #include "hypervisor/core/vcpu/cpuid.hpp"

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// hypervisor/core/vcpu/port.hpp - I/O ports of a partition: a 16550 for kernels of one's own, the rest
-// floats.
+// hypervisor/core/vcpu/port.hpp - I/O ports of a partition: a 16550 for kernels of one's own, the
+// rest floats.
 //
-// Pure. Every port exits; nothing is passed through. A port that is not granted reads all ones and ignores
-// writes, as an empty bus does, and is counted. Trust:      port, width and value are the guest's. Spec:
-// National Semiconductor PC16550D data sheet; docs/hypervisor.md rules 16, 18.
+// Pure. Every port exits; nothing is passed through. A port that is not granted reads all ones and
+// ignores writes, as an empty bus does, and is counted.
+// Trust:      port, width and value are the guest's.
+// Spec:       National Semiconductor PC16550D data sheet; docs/hypervisor.md rules 16, 18.
 #pragma once
 
 #include <array>

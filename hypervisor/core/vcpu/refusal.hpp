@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// hypervisor/core/vcpu/refusal.hpp - what is refused, what the guest then sees, and how refusals are counted.
+// hypervisor/core/vcpu/refusal.hpp - what is refused, what the guest then sees, and how refusals
+// are counted.
 //
-// Pure. One table (`responses`) says what each kind of refusal does; decide() obeys it, docs/abi.md prints
-// it. Invariants: I1  every refusal is counted before the guest runs again
-//             I2  a kind is reported at its 1st, 10th, 100th ... time, so a flood costs at most 20 records
+// Pure. One table (`responses`) says what each kind of refusal does; decide() obeys it, docs/abi.md
+// prints it.
+// Invariants: I1  every refusal is counted before the guest runs again
+//             I2  a kind is reported at its 1st, 10th, 100th ... time, so a flood costs at most 20
+//                 records
 #pragma once
 
 #include <array>

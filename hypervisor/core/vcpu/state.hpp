@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // hypervisor/core/vcpu/state.hpp - a virtual CPU's registers, and the states it can start in.
 //
-// Pure. Trust: nothing here is a guest's; the entry point comes from a verified ELF, the vector from a
-// mediated ICR. Spec: Xen "PVH boot ABI" (docs/misc/pvh.pandoc) for the entry state; AMD APM vol. 2 14.1.3
-// and Intel SDM vol. 3
-//       "MP initialization" for start-up IPIs; AMD APM vol. 2 15.5 for the segment attribute layout.
+// Pure.
+// Trust:      nothing here is a guest's; the entry point comes from a verified ELF, the vector from
+//             a mediated ICR.
+// Spec:       Xen "PVH boot ABI" (docs/misc/pvh.pandoc) for the entry state; AMD APM vol. 2 14.1.3
+//             and Intel SDM vol. 3 "MP initialization" for start-up IPIs; AMD APM vol. 2 15.5 for
+//             the segment attribute layout.
 #pragma once
 
 #include "hypervisor/base/address.hpp"

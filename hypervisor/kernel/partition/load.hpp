@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // hypervisor/kernel/partition/load.hpp - filling a partition's memory from the verified bundle.
 //
-// Runs on the CPU of its vCPU 0, through windows. Invariants: nothing but bytes that are verified, zeros and the live
-// fields of the boot page are written; everything that a former generation or firmware left is gone first.
+// Runs on the CPU of its vCPU 0, through windows.
+// Invariants: nothing but bytes that are verified, zeros and the live fields of the boot page are
+//             written; everything that a former generation or firmware left is gone first.
 #pragma once
 
 #include "hypervisor/kernel/machine.hpp"

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// partitions/adversary/runtime/guest.hpp - what a test guest is written with: console and exit by hypercall,
-// faults that can be expected, a timer, a second CPU. A guest defines guest_main(). Spec: partitions/abi
-// (hypercalls, boot page); AMD APM vol. 2 "Exceptions and Interrupts", "x2APIC".
+// partitions/adversary/runtime/guest.hpp - what a test guest is written with: console and exit by
+// hypercall, faults that can be expected, a timer, a second CPU. A guest defines guest_main().
+// Spec: partitions/abi (hypercalls, boot page); AMD APM vol. 2 "Exceptions and Interrupts",
+// "x2APIC".
 #pragma once
 
 #include "arch/x86_64/cpu/ports.hpp"

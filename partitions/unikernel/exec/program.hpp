@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// partitions/unikernel/exec/program.hpp - reads a program file: an ELF executable, or a script with its
-// interpreter.
+// partitions/unikernel/exec/program.hpp - reads a program file: an ELF executable, or a script with
+// its interpreter.
 //
-// Pure. Trust: the file is the container's, so anyone's.
-// Invariants: every segment lies below user_end after any allowed load bias, ends after it starts, is
-// congruent to its
-//             file offset modulo the page size; segments are in ascending order and share no page.
-// Spec: System V ABI "Program Loading", "Program Interpreter"; gABI PT_GNU_STACK.
+// Pure.
+// Trust:      the file is the container's, so anyone's.
+// Invariants: every segment lies below user_end after any allowed load bias, ends after it starts,
+//             is congruent to its file offset modulo the page size; segments are in ascending order
+//             and share no page.
+// Spec:       System V ABI "Program Loading", "Program Interpreter"; gABI PT_GNU_STACK.
 #pragma once
 
 #include "hypervisor/base/fixed_vector.hpp"

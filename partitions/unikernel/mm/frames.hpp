@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// partitions/unikernel/mm/frames.hpp - page frames of the partition's RAM, each with a count of its users.
+// partitions/unikernel/mm/frames.hpp - page frames of the partition's RAM, each with a count of its
+// users.
 //
-// Invariants: I1  a frame with count 0 is free; a free frame is in no page table and held by no object
-//             I2  counts exist for RAM only: frames of the root image are neither counted nor ever freed
-// One CPU, kernel not pre-empted: no lock. The unikernel links frames.cpp, hosted tests host_memory.cpp.
+// Invariants: I1  a frame with count 0 is free; a free frame is in no page table and held by no
+//                 object
+//             I2  counts exist for RAM only: frames of the root image are neither counted nor ever
+//                 freed One CPU, kernel not pre-empted: no lock. The unikernel links frames.cpp,
+//                 hosted tests host_memory.cpp.
 #pragma once
 
 #include "hypervisor/base/address.hpp"

@@ -3,9 +3,10 @@
 //
 // Trust:      addresses and lengths come from the program and may be anything.
 // Invariants: I1  no byte at or above user_end is touched
-//             I2  a page that cannot be made present gives EFAULT; what was copied before stays copied
-//             I3  SMAP is off only inside the copy instructions
-// Copies may fault pages in; they never sleep.
+//             I2  a page that cannot be made present gives EFAULT; what was copied before stays
+//                 copied
+//             I3  SMAP is off only inside the copy instructions Copies may fault pages in; they
+//                 never sleep.
 #pragma once
 
 #include "hypervisor/base/address.hpp"

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// partitions/unikernel/proc/cpu_text.cpp - see cpu_text.hpp. Spec: CPUID, AMD APM vol. 3 appendix E.
+// partitions/unikernel/proc/cpu_text.cpp - see cpu_text.hpp. Spec: CPUID, AMD APM vol. 3 appendix
+// E.
 #include "partitions/unikernel/proc/cpu_text.hpp"
 
 #include "arch/x86_64/cpu/instructions.hpp"

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// partitions/unikernel/signal/frame_layout.hpp - what a signal handler finds on its stack, byte for byte, and
-// where.
+// partitions/unikernel/signal/frame_layout.hpp - what a signal handler finds on its stack, byte for
+// byte, and where.
 //
-// Pure. Spec: Linux x86-64 user ABI as laid down in the uapi headers asm/sigcontext.h, asm/ucontext.h,
-// asm/siginfo.h.
+// Pure.
+// Spec:       Linux x86-64 user ABI as laid down in the uapi headers asm/sigcontext.h,
+//             asm/ucontext.h, asm/siginfo.h.
 #pragma once
 
 #include "partitions/unikernel/base/errno.hpp"

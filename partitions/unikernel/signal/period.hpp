@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// partitions/unikernel/signal/period.hpp - a periodic timer whose signal waits: periods that passed are counted, not queued.
-// Pure. All times are nanoseconds of the timer's own clock. Spec: POSIX.1-2017 timer_getoverrun().
+// partitions/unikernel/signal/period.hpp - a periodic timer whose signal waits: periods that passed
+// are counted, not queued. Pure. All times are nanoseconds of the timer's own clock. Spec:
+// POSIX.1-2017 timer_getoverrun().
 #pragma once
 
 #include <cstdint>

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// partitions/unikernel/start/startup.hpp - reads the startup record (partitions/abi/boot_page.h) with every
-// offset checked.
+// partitions/unikernel/start/startup.hpp - reads the startup record (partitions/abi/boot_page.h)
+// with every offset checked.
 //
-// Pure. Trust: written by the image tool and verified with the bundle; in direct mode whatever was given to
-// QEMU.
+// Pure.
+// Trust:      written by the image tool and verified with the bundle; in direct mode whatever was
+//             given to QEMU.
 // Invariants: every string that a Startup gives ends with NUL inside the record.
 #pragma once
 

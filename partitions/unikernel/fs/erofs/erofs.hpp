@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // partitions/unikernel/fs/erofs/erofs.hpp - reader of an uncompressed EROFS image in memory.
 //
-// Pure. Trust: the image was hashed before the partition ran, but its maker is not trusted: every offset is
-// checked against the image, every loop is bounded, a broken image gives Errno::io and nothing worse. Spec:
-// Linux Documentation/filesystems/erofs.rst ("On-disk details"); the format structures of
-// fs/erofs/erofs_fs.h.
+// Pure.
+// Trust:      the image was hashed before the partition ran, but its maker is not trusted: every
+//             offset is checked against the image, every loop is bounded, a broken image gives
+//             Errno::io and nothing worse.
+// Spec:       Linux Documentation/filesystems/erofs.rst ("On-disk details"); the format structures
+//             of fs/erofs/erofs_fs.h.
 #pragma once
 
 #include "partitions/unikernel/fs/types.hpp"
