@@ -14,12 +14,12 @@ import sys
 
 # name: (what it is, limit or None, what the same costs elsewhere on the same emulated machine)
 FIGURES = {
-    "exit_cpuid": ("CPUID in a partition, there and back", 120, "KVM 2,381; Xen 2,498; without a hypervisor 9"),
-    "exit_hypercall": ("an empty hypercall, there and back", 120, "KVM 2,504; Xen 2,614"),
+    "exit_cpuid": ("CPUID in a partition, there and back", 100, "KVM 2,381; Xen 2,498; without a hypervisor 9"),
+    "exit_hypercall": ("an empty hypercall, there and back", 100, "KVM 2,504; Xen 2,614"),
     "steady_state_exits_svm": ("exits of a partition that computes, 50 million instructions", 0, ""),
     "interrupt_latency_idle": ("a partition's timer due to its handler, at most, by its own instructions; beside one that rests", 21, ""),
     "interrupt_latency_flood": ("the same beside one that does nothing but leave guest mode", 21, ""),
-    "exit_hypercall_vmx": ("an empty hypercall on Intel VT-x (Bochs), there and back", 120, ""),
+    "exit_hypercall_vmx": ("an empty hypercall on Intel VT-x (Bochs), there and back", 112, ""),
     "steady_state_exits_vmx": ("exits of a partition that computes, on Intel VT-x", 0, ""),
     "interrupt_latency_idle_vmx": ("`interrupt_latency_idle` on Intel VT-x", 49, ""),
     "interrupt_latency_flood_vmx": ("`interrupt_latency_flood` on Intel VT-x", 49, ""),

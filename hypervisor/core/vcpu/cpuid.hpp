@@ -75,17 +75,20 @@ inline void put_leaf(Registers& registers, const CpuidLeaf& leaf) {
     registers.rcx = leaf.ecx;
     registers.rdx = leaf.edx;
 }
-// Answers the CPUID that `registers` asks for; the caller skips the instruction. `guest_state()` gives a CpuidState, and is
-// only asked where the answer depends on it.
-template <typename GuestState>
-[[gnu::always_inline]] inline void answer_cpuid(const CpuidTable& table, Registers& registers,
-                                                GuestState guest_state) {
+// Answers the CPUID that `registers` asks for where that is a copy, as for most leaves; the caller skips the instruction.
+// False: nothing has changed, answer_cpuid() knows more.
+[[gnu::always_inline]] inline bool copy_cpuid(const CpuidTable& table, Registers& registers) {
     const auto leaf = static_cast<std::uint32_t>(registers.rax);
-    if (leaf < cpuid_leaves && (cpuid_dynamic >> leaf & 1) == 0) [[likely]]
-        put_leaf(registers, table.basic.data()[leaf]);
-    else
-        put_leaf(registers,
-                 lookup_cpuid(table, leaf, static_cast<std::uint32_t>(registers.rcx), guest_state()));
+    if (leaf >= cpuid_leaves || (cpuid_dynamic >> leaf & 1) != 0) [[unlikely]]
+        return false;
+    put_leaf(registers, table.basic.data()[leaf]);
+    return true;
+}
+// Answers any.
+inline void answer_cpuid(const CpuidTable& table, Registers& registers, CpuidState state) {
+    if (!copy_cpuid(table, registers))
+        put_leaf(registers, lookup_cpuid(table, static_cast<std::uint32_t>(registers.rax),
+                                         static_cast<std::uint32_t>(registers.rcx), state));
 }
 
 // What hangs on a bit of the table: the timer's third mode, IA32_TSC_AUX (RDTSCP or RDPID).

@@ -214,7 +214,7 @@ TEST(Cpuid, ShortCutAgrees) {
                 registers.rax = 0xAAAAAAAA00000000 | (base + number);
                 registers.rcx = 0xBBBBBBBB00000000 | subleaf;
                 registers.rsi = 77;
-                vcpu::answer_cpuid(*table, registers, [&] { return state; });
+                vcpu::answer_cpuid(*table, registers, state);
                 const CpuidLeaf answer = vcpu::lookup_cpuid(*table, base + number, subleaf, state);
                 EXPECT_EQ(registers.rax, answer.eax);
                 EXPECT_EQ(registers.rbx, answer.ebx);

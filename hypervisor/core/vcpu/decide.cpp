@@ -190,9 +190,8 @@ Action on_control_register(Vcpu& vcpu, const Exit& exit) {
 Action dispatch(Vcpu& vcpu, const Exit& exit) {
     switch (exit.kind) {
     case ExitKind::cpuid:
-        answer_cpuid(vcpu.policy->cpuid, vcpu.registers, [&] {
-            return CpuidState{vcpu.index, static_cast<std::uint32_t>(exit.cr4), vcpu.xcr0};
-        });
+        answer_cpuid(vcpu.policy->cpuid, vcpu.registers,
+                     {vcpu.index, static_cast<std::uint32_t>(exit.cr4), vcpu.xcr0});
         return done();
     case ExitKind::hypercall:
         return on_hypercall(vcpu, exit);

@@ -289,12 +289,9 @@ bool nothing_requested(const Vcpu& vcpu) {
     return vcpu.cpu->requests.load(std::memory_order_acquire) == 0;
 }
 
-// The exits that a busy guest makes most: true when done. Inlined into the exit functions, which then need no stack frame.
+// The exits that a busy guest makes most: true when done. Calls nothing, so that the exit functions need no stack frame.
 template <typename Exit> [[gnu::always_inline]] inline bool quick(Vcpu& vcpu, const Exit& exit) {
-    if (exit.is_cpuid()) {
-        vcpu::answer_cpuid(vcpu.core.policy->cpuid, vcpu.core.registers, [&] {
-            return vcpu::CpuidState{vcpu.core.index, static_cast<std::uint32_t>(exit.cr4()), vcpu.core.xcr0};
-        });
+    if (exit.is_cpuid() && vcpu::copy_cpuid(vcpu.core.policy->cpuid, vcpu.core.registers)) {
         exit.advance(vcpu::ExitKind::cpuid);
         return true;
     }
@@ -303,6 +300,14 @@ template <typename Exit> [[gnu::always_inline]] inline bool quick(Vcpu& vcpu, co
         return true;
     }
     return false;
+}
+
+// CPUID whose answer follows guest state.
+template <typename Exit> [[gnu::noinline]] bool look_up_cpuid(Vcpu& vcpu, Exit exit) {
+    vcpu::answer_cpuid(vcpu.core.policy->cpuid, vcpu.core.registers,
+                       {vcpu.core.index, static_cast<std::uint32_t>(exit.cr4()), vcpu.core.xcr0});
+    exit.advance(vcpu::ExitKind::cpuid);
+    return nothing_requested(vcpu);
 }
 
 // Everything else.
@@ -384,10 +389,12 @@ extern "C" bool svm::svm_exit(void* context) {
     svm::Vmcb& vmcb = *vcpu.guest.block;
     ++vcpu.core.counters.exits;
     hv::arm_interrupt_intercept(vmcb);
-    if ((vmcb.exit_int_info & svm::event_valid) == 0 && hv::quick(vcpu, hv::SvmExit{vmcb, vcpu.guest}))
-        [[likely]]
+    const hv::SvmExit exit{vmcb, vcpu.guest};
+    if ((vmcb.exit_int_info & svm::event_valid) != 0) [[unlikely]]
+        return hv::handle(vcpu);
+    if (hv::quick(vcpu, exit)) [[likely]]
         return hv::nothing_requested(vcpu);
-    return hv::handle(vcpu);
+    return exit.is_cpuid() ? hv::look_up_cpuid(vcpu, exit) : hv::handle(vcpu);
 }
 
 // One exit. NMIs are open but for those that ended the guest; the stub looks at the requests last of all.
@@ -396,5 +403,8 @@ extern "C" bool vmx::vmx_exit(void* context) {
     ++vcpu.core.counters.exits;
     const std::uint32_t reason = vmx::Current{}.read(vmx::field::exit_reason);
     hv::arm_interrupt_intercept(reason);
-    return hv::quick(vcpu, hv::VmxExit{reason}) || hv::handle(vcpu);
+    const hv::VmxExit exit{reason};
+    if (hv::quick(vcpu, exit)) [[likely]]
+        return true;
+    return exit.is_cpuid() ? hv::look_up_cpuid(vcpu, exit) : hv::handle(vcpu);
 }
