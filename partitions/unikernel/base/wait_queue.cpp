@@ -38,14 +38,25 @@ void WaitQueue::remove(Waiter& waiter) {
         first_ = waiter.next_;
 }
 
-unsigned WaitQueue::wake(unsigned count) {
-    unsigned woken = 0;
-    for (; woken < count && first_ != nullptr; ++woken) {
-        Waiter& waiter = *first_;
-        remove(waiter);
-        waiter.notify_(waiter);
+WaitQueue::~WaitQueue() {
+    while (first_ != nullptr)
+        remove(*first_);
+}
+
+void WaitQueue::wake(std::uint32_t events) {
+    if (first_ == nullptr)
+        return;
+    // Each of those here now once: notify may let others in, behind the last.
+    Waiter* const last = first_->previous_;
+    for (Waiter* waiter = first_; waiter != nullptr;) {
+        Waiter* const next = waiter == last ? nullptr : waiter->next_;
+        if ((waiter->events & events) != 0) {
+            if (waiter->stay_ == Waiter::Stay::until_woken)
+                remove(*waiter);
+            waiter->notify_(*waiter, events);
+        }
+        waiter = next;
     }
-    return woken;
 }
 
 } // namespace uk

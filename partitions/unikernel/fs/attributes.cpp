@@ -184,6 +184,7 @@ Status truncate(Context& context, Node& node, std::uint64_t size) {
     if (node.synthetic.entry != 0)
         return base::Failure{Errno::inval};
     CAISSON_TRY(node.volume->prepare_change(node));
+    CAISSON_TRY(check_new_size(size));
     node.mode &= ~privileges_lost_by_writing(node, context.credentials);
     return resize_node(node, size);
 }
@@ -193,14 +194,15 @@ Status allocate_range(File& file, std::uint32_t flags, std::uint64_t offset, std
     constexpr std::uint64_t largest = (std::uint64_t{1} << 63) - 1;
     if (!file.writable)
         return base::Failure{Errno::badf};
-    if (file.kind != FileKind::regular)
-        return base::Failure{file.kind == FileKind::pipe ? Errno::spipe : Errno::nodev};
+    if (!file.is(regular_file))
+        return base::Failure{file.is(pipe_file) ? Errno::spipe : Errno::nodev};
     if (bytes == 0 || bytes > largest || offset > largest)
         return base::Failure{Errno::inval};
     if (bytes > largest - offset)
         return base::Failure{Errno::fbig};
     Node& node = *file.node;
     const bool grow = (flags & keep_size) == 0 && offset + bytes > node.size;
+    CAISSON_TRY(check_new_size(offset + bytes));
     switch (flags) {
     case 0:
     case keep_size: {

@@ -275,7 +275,7 @@ private:
         const int wrote_code = host_code(wrote);
         Origin from{std::as_bytes(std::span{text})};
         const auto ours = write_file(file, from);
-        const bool path_only = file.kind == FileKind::path_only;
+        const bool path_only = file.is(path_file);
         if (!path_only && (wrote_code != code(ours) || (ours.ok() && static_cast<long>(*ours) != wrote)))
             return "write: host " + std::to_string(wrote_code) + ", ours " + std::to_string(code(ours)) +
                    "\n";

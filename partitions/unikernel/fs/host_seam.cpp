@@ -117,8 +117,12 @@ void random(std::span<std::byte> out) {
     }
 }
 
-void wake(WaitPoint& point) {
-    ++point.generation;
+std::uint64_t file_size_limit() {
+    return host::state().file_size_limit;
+}
+
+void signal_file_size() {
+    ++host::state().file_size_signals;
 }
 
 void forget_mapped_pages(Node&, std::uint64_t first, std::uint64_t end, bool) {

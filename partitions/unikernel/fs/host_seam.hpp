@@ -25,6 +25,8 @@ struct State {
     std::uint64_t heap_objects = 0;     // in use
     std::int64_t allocations_left = -1; // of heap and frames together; -1: no end
     std::uint64_t forgotten_pages = 0;
+    std::uint64_t file_size_limit = ~std::uint64_t{0};
+    unsigned file_size_signals = 0;
 };
 
 [[nodiscard]] State& state();

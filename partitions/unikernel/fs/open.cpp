@@ -50,7 +50,7 @@ Result<Ref<File>> open_fifo(Ref<Node> node, std::uint32_t flags) {
     if (writes_only && (flags & open_flag::non_block) != 0 && node->pipe->readers == 0)
         return base::Failure{Errno::nxio};
     Pipe& pipe = *node->pipe;
-    Ref<File> file = CAISSON_TRY(make_file(std::move(node), FileKind::pipe, flags));
+    Ref<File> file = CAISSON_TRY(make_file(std::move(node), pipe_file, flags));
     // Remembers how often the other end had been opened: see fifo_waits_for_peer.
     file->position = file->readable ? pipe.writer_opens : pipe.reader_opens;
     pipe.open_end(file->readable, file->writable);
@@ -59,18 +59,17 @@ Result<Ref<File>> open_fifo(Ref<Node> node, std::uint32_t flags) {
 
 Result<Ref<File>> open_node(Context& context, Ref<Node> node, std::uint32_t flags, bool created) {
     if ((flags & open_flag::path) != 0)
-        return make_file(std::move(node), FileKind::path_only,
-                         flags & (open_flag::path | open_flag::directory));
+        return make_file(std::move(node), path_file, flags & (open_flag::path | open_flag::directory));
     if (!created)
         CAISSON_TRY(may_open(context, *node, flags));
-    const std::uint32_t kept = flags & ~creation_flags;
+    const std::uint32_t kept = (flags & ~creation_flags) | open_flag::large_file;
     switch (node->type()) {
     case mode::directory:
-        return make_file(std::move(node), FileKind::directory, kept);
+        return make_file(std::move(node), directory_file, kept);
     case mode::character:
         return open_device(std::move(node), kept);
     case mode::fifo:
-        return node->console ? make_file(std::move(node), FileKind::console, kept)
+        return node->console ? make_file(std::move(node), console_file, kept)
                              : open_fifo(std::move(node), kept);
     case mode::regular:
         break;
@@ -78,8 +77,8 @@ Result<Ref<File>> open_node(Context& context, Ref<Node> node, std::uint32_t flag
         return base::Failure{Errno::nxio};
     }
     if (node->synthetic.entry != 0)
-        return make_file(std::move(node), FileKind::synthetic, kept);
-    Ref<File> file = CAISSON_TRY(make_file(node, FileKind::regular, kept));
+        return make_file(std::move(node), synthetic_file, kept);
+    Ref<File> file = CAISSON_TRY(make_file(node, regular_file, kept));
     if ((flags & open_flag::truncate) != 0 && !created) {
         node->mode &= ~privileges_lost_by_writing(*node, context.credentials);
         CAISSON_TRY(resize_node(*node, 0));
@@ -122,8 +121,7 @@ Result<Ref<File>> open(Context& context, Node& start, std::string_view path, std
 }
 
 bool fifo_waits_for_peer(const File& file) {
-    if (file.kind != FileKind::pipe || file.node->volume->kind() == VolumeKind::anonymous ||
-        file.non_blocking())
+    if (!file.is(pipe_file) || file.node->volume->kind() == VolumeKind::anonymous || file.non_blocking())
         return false;
     if (file.readable && file.writable)
         return false;

@@ -64,18 +64,13 @@ enum class ProcText : std::uint8_t {
     version, // of the system
 };
 
-// What several callers may wait for. `generation` counts wakes: edge-triggered epoll compares it.
-struct WaitPoint {
-    WaitQueue queue;
-    std::uint32_t generation = 0;
-};
-
 namespace seam {
 
 void random(std::span<std::byte> out);
 
-// Everybody who waits on `point` looks again.
-void wake(WaitPoint& point);
+// RLIMIT_FSIZE of who writes, and the signal for going beyond it.
+[[nodiscard]] std::uint64_t file_size_limit();
+void signal_file_size();
 
 // Pages [first, end) of the file lie elsewhere now (copied up) or are gone (it became shorter): mm::forget_pages.
 void forget_mapped_pages(Node& node, std::uint64_t first, std::uint64_t end, bool copies_too);

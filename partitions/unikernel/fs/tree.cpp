@@ -181,7 +181,7 @@ Status Tree::open_standard(FileTable& table) {
     for (int i = 0; i < 2; ++i) {
         Ref<Node> node = CAISSON_TRY(make_anonymous(mode::fifo | 0600));
         node->console = true;
-        Ref<File> output = CAISSON_TRY(make_file(std::move(node), FileKind::console, open_flag::write_only));
+        Ref<File> output = CAISSON_TRY(make_file(std::move(node), console_file, open_flag::write_only));
         (void)CAISSON_TRY(table.add(std::move(output), false));
     }
     return base::success;

@@ -33,6 +33,20 @@ Status copy_out(UserAddress to, const void* from, std::size_t bytes) {
     return base::success;
 }
 
+std::size_t copy_in_some(void* to, UserAddress from, std::size_t bytes) {
+    if (from.value() >= user_end)
+        return 0;
+    bytes = std::min<std::uint64_t>(bytes, user_end - from.value());
+    return bytes - user_copy(to, user_pointer(from), bytes);
+}
+
+std::size_t copy_out_some(UserAddress to, const void* from, std::size_t bytes) {
+    if (to.value() >= user_end)
+        return 0;
+    bytes = std::min<std::uint64_t>(bytes, user_end - to.value());
+    return bytes - user_copy(user_pointer(to), from, bytes);
+}
+
 Status clear_out(UserAddress to, std::size_t bytes) {
     if (!in_user_half(to, bytes) || user_clear(user_pointer(to), bytes) != 0)
         return base::Failure{Errno::fault};

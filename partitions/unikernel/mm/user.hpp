@@ -25,6 +25,9 @@ inline constexpr std::uint64_t user_end = 0x7ffffffff000; // first address a pro
 
 [[nodiscard]] Status copy_in(void* to, UserAddress from, std::size_t bytes);
 [[nodiscard]] Status copy_out(UserAddress to, const void* from, std::size_t bytes);
+// As many bytes as can be copied, from the first on.
+[[nodiscard]] std::size_t copy_in_some(void* to, UserAddress from, std::size_t bytes);
+[[nodiscard]] std::size_t copy_out_some(UserAddress to, const void* from, std::size_t bytes);
 [[nodiscard]] Status clear_out(UserAddress to, std::size_t bytes);
 // A string with its NUL into `to`; gives its length. ENAMETOOLONG when no NUL comes within to.size().
 [[nodiscard]] Result<std::size_t> copy_string(std::span<char> to, UserAddress from);

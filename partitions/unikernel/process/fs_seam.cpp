@@ -4,6 +4,7 @@
 #include "partitions/unikernel/fs/overlay/node.hpp"
 #include "partitions/unikernel/fs/seam.hpp"
 #include "partitions/unikernel/machine/random.hpp"
+#include "partitions/unikernel/signal/signals.hpp"
 #include "partitions/unikernel/task/identity.hpp"
 #include "partitions/unikernel/task/process.hpp"
 
@@ -13,9 +14,15 @@ void random(std::span<std::byte> out) {
     machine::random_bytes(out);
 }
 
-void wake(WaitPoint& point) {
-    ++point.generation;
-    point.queue.wake_all();
+std::uint64_t file_size_limit() {
+    return current().process->limits[static_cast<unsigned>(Resource::file_size)].soft;
+}
+
+void signal_file_size() {
+    signal::Information information{};
+    information.number = signal::file_size;
+    information.code = signal::code::kernel;
+    signal::send_to_thread(current(), information);
 }
 
 void forget_mapped_pages(Node& node, std::uint64_t first, std::uint64_t end, bool copies_too) {

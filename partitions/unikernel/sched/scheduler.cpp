@@ -204,9 +204,9 @@ void end_current() {
     base::fail("a dead thread ran", __builtin_FILE(), __builtin_LINE());
 }
 
-ThreadWaiter::ThreadWaiter() : Waiter(&end_sleep), thread_(running) {}
+ThreadWaiter::ThreadWaiter() : Waiter(&end_sleep, Stay::until_woken), thread_(running) {}
 
-void ThreadWaiter::end_sleep(Waiter& waiter) {
+void ThreadWaiter::end_sleep(Waiter& waiter, std::uint32_t) {
     auto& mine = static_cast<ThreadWaiter&>(waiter);
     mine.woken_ = true;
     mine.thread_->woken = true;

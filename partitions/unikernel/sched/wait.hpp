@@ -28,7 +28,7 @@ public:
     [[nodiscard]] bool woken() const { return woken_; }
 
 private:
-    static void end_sleep(Waiter& waiter);
+    static void end_sleep(Waiter& waiter, std::uint32_t events);
     Thread* thread_;
     bool woken_ = false;
 };

@@ -126,7 +126,7 @@ SyscallResult set_lock(File& file, mm::UserAddress address, bool wait) {
         if (locked.error() != Errno::again || !wait)
             return base::Failure{locked.error()};
         fs::LockSet* set = CAISSON_TRY(fs::locks_of(*file.node));
-        CAISSON_TRY(sched::wait(set->changed.queue, never));
+        CAISSON_TRY(sched::wait(set->changed, never));
     }
 }
 
@@ -147,7 +147,7 @@ SyscallResult duplicate_from(Ref<File> file, std::uint64_t lowest, bool close_on
 namespace command {
 constexpr int duplicate = 0, get_descriptor = 1, set_descriptor = 2, get_status = 3, set_status = 4,
               get_range = 5, set_range = 6, set_range_wait = 7, set_owner = 8, get_owner = 9,
-              duplicate_close_on_exec = 1030, set_pipe_size = 1031, get_pipe_size = 1032;
+              duplicate_close_on_exec = 1030;
 }
 
 } // namespace
@@ -157,7 +157,7 @@ SyscallResult sys_fcntl(const Arguments& arguments) {
     Ref<File> file = CAISSON_TRY(table().get(descriptor));
     const int operation = arguments.integer(1);
     const bool for_paths = operation <= command::get_status || operation == command::duplicate_close_on_exec;
-    if (file->kind == fs::FileKind::path_only && !for_paths)
+    if (file->is(fs::path_file) && !for_paths)
         return base::Failure{Errno::badf};
     switch (operation) {
     case command::duplicate:
@@ -169,8 +169,7 @@ SyscallResult sys_fcntl(const Arguments& arguments) {
         CAISSON_TRY(table().set_close_on_exec(descriptor, (arguments[2] & 1) != 0));
         return 0ul;
     case command::get_status:
-        return std::uint64_t{file->flags |
-                             (file->kind == fs::FileKind::path_only ? 0 : fs::open_flag::large_file)};
+        return std::uint64_t{file->flags};
     case command::set_status:
         return set_flags(*file, arguments.word(2));
     case command::get_range:
@@ -181,13 +180,13 @@ SyscallResult sys_fcntl(const Arguments& arguments) {
     case command::set_owner: // signals for input are never sent: nothing here is a terminal or socket
     case command::get_owner:
         return 0ul;
-    case command::get_pipe_size:
-    case command::set_pipe_size:
-        if (file->kind != fs::FileKind::pipe)
-            return base::Failure{Errno::badf};
-        if (operation == command::set_pipe_size && arguments[2] > fs::Pipe::capacity)
-            return base::Failure{Errno::perm};
-        return fs::Pipe::capacity;
+    case fs::control::get_pipe_size:
+    case fs::control::set_pipe_size: {
+        const auto size = fs::control_file(*file, static_cast<std::uint32_t>(operation), arguments.word(2));
+        if (!size.ok() && size.error() == Errno::notty)
+            return base::Failure{Errno::badf}; // not a pipe
+        return size;
+    }
     default:
         return base::Failure{Errno::inval};
     }
@@ -216,17 +215,17 @@ SyscallResult sys_flock(const Arguments& arguments) {
         if (locked.error() != Errno::again || (arguments.word(1) & non_block) != 0)
             return base::Failure{locked.error()};
         fs::LockSet* set = CAISSON_TRY(fs::locks_of(*file->node));
-        CAISSON_TRY(sched::wait(set->changed.queue, never));
+        CAISSON_TRY(sched::wait(set->changed, never));
     }
 }
 
 SyscallResult sys_ioctl(const Arguments& arguments) {
-    constexpr std::uint32_t bytes_to_read = 0x541B, non_block = 0x5421, no_close_on_exec = 0x5450,
-                            close_on_exec = 0x5451;
+    constexpr std::uint32_t bytes_to_read = fs::control::bytes_waiting, non_block = 0x5421,
+                            no_close_on_exec = 0x5450, close_on_exec = 0x5451;
     const Ref<File> file = CAISSON_TRY(files::usable(arguments.integer(0)));
     switch (arguments.word(1)) {
     case bytes_to_read: {
-        const std::uint64_t bytes = CAISSON_TRY(fs::bytes_waiting(*file));
+        const std::uint64_t bytes = CAISSON_TRY(fs::control_file(*file, bytes_to_read, 0));
         CAISSON_TRY(mm::write_user(arguments.pointer(2),
                                    static_cast<std::int32_t>(std::min<std::uint64_t>(bytes, INT32_MAX))));
         return 0ul;

@@ -73,19 +73,36 @@ SyscallResult sys_pwritev(const Arguments& arguments) {
     return fs::write_file_at(*file, arguments[3], from);
 }
 
+namespace {
+namespace rw_flag { // RWF_...
+constexpr std::uint32_t high_priority = 1, data_sync = 2, sync = 4, no_wait = 8, append = 16;
+constexpr std::uint32_t promises = high_priority | data_sync | sync;
+} // namespace rw_flag
+} // namespace
+
 // preadv2 and pwritev2: offset -1 is the file's position; flags that promise nothing here are taken.
 SyscallResult sys_preadv2(const Arguments& arguments) {
-    constexpr std::uint32_t high_priority = 1, data_sync = 2, sync = 4;
-    if ((arguments.word(5) & ~(high_priority | data_sync | sync)) != 0)
+    if ((arguments.word(5) & ~(rw_flag::promises | rw_flag::no_wait)) != 0)
         return base::Failure{Errno::opnotsupp};
     return arguments[3] == ~std::uint64_t{0} ? sys_readv(arguments) : sys_preadv(arguments);
 }
 
 SyscallResult sys_pwritev2(const Arguments& arguments) {
-    constexpr std::uint32_t high_priority = 1, data_sync = 2, sync = 4;
-    if ((arguments.word(5) & ~(high_priority | data_sync | sync)) != 0)
+    if ((arguments.word(5) & ~(rw_flag::promises | rw_flag::append)) != 0)
         return base::Failure{Errno::opnotsupp};
-    return arguments[3] == ~std::uint64_t{0} ? sys_writev(arguments) : sys_pwritev(arguments);
+    if ((arguments.word(5) & rw_flag::append) == 0)
+        return arguments[3] == ~std::uint64_t{0} ? sys_writev(arguments) : sys_pwritev(arguments);
+    const Ref<File> file = CAISSON_TRY(files::usable(arguments.integer(0)));
+    if (!file->is(fs::regular_file))
+        return sys_writev(arguments);
+    files::UserBuffers buffers;
+    CAISSON_TRY(buffers.read_vector(arguments.pointer(1), arguments[2]));
+    fs::Origin from = buffers.origin();
+    const std::uint64_t end = file->node->size;
+    const std::uint64_t done = CAISSON_TRY(fs::write_file_at(*file, end, from));
+    if (arguments[3] == ~std::uint64_t{0})
+        file->position = end + done;
+    return done;
 }
 
 SyscallResult sys_lseek(const Arguments& arguments) {
@@ -149,7 +166,7 @@ SyscallResult sys_sendfile(const Arguments& arguments) {
     const Ref<File> from = CAISSON_TRY(files::usable(arguments.integer(1)));
     if (!to->writable || !from->readable)
         return base::Failure{Errno::badf};
-    if (from->kind != fs::FileKind::regular || (to->flags & fs::open_flag::append) != 0)
+    if (!from->is(fs::regular_file) || (to->flags & fs::open_flag::append) != 0)
         return base::Failure{Errno::inval};
     std::uint64_t offset = CAISSON_TRY(offset_or_position(arguments.pointer(2), *from));
     const std::uint64_t bytes = std::min(arguments[3], files::most_bytes);
@@ -165,13 +182,15 @@ SyscallResult sys_copy_file_range(const Arguments& arguments) {
         return base::Failure{Errno::inval};
     if (from->node->is_directory() || to->node->is_directory())
         return base::Failure{Errno::isdir};
-    if (from->kind != fs::FileKind::regular || to->kind != fs::FileKind::regular)
+    if (!from->is(fs::regular_file) || !to->is(fs::regular_file))
         return base::Failure{Errno::inval};
     if (!from->readable || !to->writable || (to->flags & fs::open_flag::append) != 0)
         return base::Failure{Errno::badf};
     std::uint64_t from_offset = CAISSON_TRY(offset_or_position(arguments.pointer(1), *from));
     std::uint64_t to_offset = CAISSON_TRY(offset_or_position(arguments.pointer(3), *to));
     const std::uint64_t bytes = std::min(arguments[4], files::most_bytes);
+    if (from_offset >= from->node->size)
+        return 0ul; // nothing to copy
     const bool overlap =
         from->node == to->node && from_offset < to_offset + bytes && to_offset < from_offset + bytes;
     if (overlap)
@@ -184,8 +203,10 @@ SyscallResult sys_copy_file_range(const Arguments& arguments) {
 
 SyscallResult sys_ftruncate(const Arguments& arguments) {
     const Ref<File> file = CAISSON_TRY(files::usable(arguments.integer(0)));
-    if (static_cast<std::int64_t>(arguments[1]) < 0 || !file->writable || file->kind != fs::FileKind::regular)
+    if (static_cast<std::int64_t>(arguments[1]) < 0 || !file->writable || !file->is(fs::regular_file))
         return base::Failure{Errno::inval};
+    CAISSON_TRY(fs::check_new_size(arguments[1]));
+    file->node->mode &= ~fs::privileges_lost_by_writing(*file->node, files::context().credentials);
     CAISSON_TRY(fs::resize_node(*file->node, arguments[1]));
     return 0ul;
 }
@@ -199,7 +220,7 @@ SyscallResult sys_fallocate(const Arguments& arguments) {
 // Memory is as durable as it gets here: the contents live as long as the partition.
 SyscallResult sys_fsync(const Arguments& arguments) {
     const Ref<File> file = CAISSON_TRY(files::usable(arguments.integer(0)));
-    const bool has_contents = file->kind == fs::FileKind::regular || file->kind == fs::FileKind::directory;
+    const bool has_contents = file->is(fs::regular_file) || file->is(fs::directory_file);
     if (!has_contents)
         return base::Failure{Errno::inval};
     return 0ul;
@@ -220,14 +241,18 @@ SyscallResult sys_syncfs(const Arguments& arguments) {
 
 SyscallResult sys_sync_file_range(const Arguments& arguments) {
     const Ref<File> file = CAISSON_TRY(files::usable(arguments.integer(0)));
-    if (file->kind == fs::FileKind::pipe)
+    const auto first = static_cast<std::int64_t>(arguments[1]),
+               bytes = static_cast<std::int64_t>(arguments[2]);
+    if ((arguments.word(3) & ~7u) != 0 || first < 0 || bytes < 0 || first > INT64_MAX - bytes)
+        return base::Failure{Errno::inval};
+    if (file->operations->positions != fs::Positions::kept)
         return base::Failure{Errno::spipe};
     return 0ul;
 }
 
 SyscallResult sys_fadvise64(const Arguments& arguments) {
     const Ref<File> file = CAISSON_TRY(files::usable(arguments.integer(0)));
-    if (file->kind == fs::FileKind::pipe || file->kind == fs::FileKind::console)
+    if (file->is(fs::pipe_file) || file->is(fs::console_file))
         return base::Failure{Errno::spipe};
     if (arguments.word(3) > 5)
         return base::Failure{Errno::inval};
@@ -236,7 +261,7 @@ SyscallResult sys_fadvise64(const Arguments& arguments) {
 
 SyscallResult sys_readahead(const Arguments& arguments) {
     const Ref<File> file = CAISSON_TRY(files::usable(arguments.integer(0)));
-    if (file->kind != fs::FileKind::regular)
+    if (!file->is(fs::regular_file))
         return base::Failure{Errno::inval};
     return 0ul;
 }

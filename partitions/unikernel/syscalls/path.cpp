@@ -25,7 +25,7 @@ SyscallResult open_at(int directory, mm::UserAddress path, std::uint32_t flags, 
     Ref<File> file =
         CAISSON_TRY(fs::open(context(), *start, text.view(), flags, mode & fs::mode::permissions));
     while (fs::fifo_waits_for_peer(*file))
-        CAISSON_TRY(sched::wait(file->node->pipe->changed.queue, never));
+        CAISSON_TRY(sched::wait(file->node->pipe->changed, never));
     const bool close_on_exec = (flags & fs::open_flag::close_on_exec) != 0;
     return static_cast<std::uint64_t>(CAISSON_TRY(files::table().add(std::move(file), close_on_exec)));
 }

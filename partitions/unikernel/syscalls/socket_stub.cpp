@@ -14,6 +14,22 @@ namespace {
 
 constexpr std::uint16_t family_unix = 1;
 
+// A socket that is connected to nothing.
+Result<std::uint64_t> read_socket(File&, std::uint64_t, fs::Destination&) {
+    return base::Failure{Errno::notconn};
+}
+
+Result<std::uint64_t> write_socket(File&, std::uint64_t, fs::Origin&) {
+    return base::Failure{Errno::notconn};
+}
+
+std::uint32_t socket_readiness(File&) {
+    return fs::ready::out | fs::ready::out_normal | fs::ready::hang_up;
+}
+
+const fs::FileOperations socket_file{
+    .read = read_socket, .write = write_socket, .readiness = socket_readiness};
+
 // A descriptor that socket() made. ENOTSOCK for others.
 Result<Ref<File>> socket_of(int descriptor) {
     Ref<File> file = CAISSON_TRY(files::usable(descriptor));
@@ -36,9 +52,8 @@ SyscallResult sys_socket(const Arguments& arguments) {
         return base::Failure{Errno::protonosupport};
     Ref<fs::Node> node = CAISSON_TRY(fs::Tree::current().make_anonymous(fs::mode::socket | 0777));
     node->target = "socket:[0]";
-    Ref<File> file =
-        CAISSON_TRY(fs::make_file(std::move(node), fs::FileKind::socket,
-                                  (flags & fs::open_flag::non_block) | fs::open_flag::read_write));
+    Ref<File> file = CAISSON_TRY(fs::make_file(
+        std::move(node), socket_file, (flags & fs::open_flag::non_block) | fs::open_flag::read_write));
     const bool close_on_exec = (flags & fs::open_flag::close_on_exec) != 0;
     return static_cast<std::uint64_t>(CAISSON_TRY(files::table().add(std::move(file), close_on_exec)));
 }

@@ -61,12 +61,14 @@ Status UserBuffers::read_vector(mm::UserAddress vector, std::uint64_t count) {
     return base::success;
 }
 
-template <typename Copy> Status UserBuffers::each(std::uint64_t offset, std::uint64_t bytes, Copy copy) {
+template <typename Copy>
+std::uint64_t UserBuffers::each(std::uint64_t offset, std::uint64_t bytes, Copy copy) {
     if (offset < segment_start_) {
         index_ = 0;
         segment_start_ = 0;
     }
-    for (std::uint64_t done = 0; done < bytes;) {
+    std::uint64_t done = 0;
+    while (done < bytes) {
         const Segment& segment = segments_[index_];
         const std::uint64_t within = offset + done - segment_start_;
         if (within >= segment.bytes) {
@@ -77,30 +79,32 @@ template <typename Copy> Status UserBuffers::each(std::uint64_t offset, std::uin
         const std::uint64_t part = std::min(bytes - done, segment.bytes - within);
         std::uint64_t address = 0;
         if (__builtin_add_overflow(segment.base, within, &address))
-            return base::Failure{Errno::fault};
-        CAISSON_TRY(copy(mm::UserAddress{address}, done, part));
-        done += part;
+            return done;
+        const std::uint64_t copied = copy(mm::UserAddress{address}, done, part);
+        done += copied;
+        if (copied < part)
+            return done;
     }
-    return base::success;
+    return done;
 }
 
-Status UserBuffers::put(void* self, std::uint64_t offset, std::span<const std::byte> bytes) {
+std::uint64_t UserBuffers::put(void* self, std::uint64_t offset, std::span<const std::byte> bytes) {
     return static_cast<UserBuffers*>(self)->each(
         offset, bytes.size(), [bytes](mm::UserAddress to, std::uint64_t done, std::uint64_t part) {
-            return mm::copy_out(to, bytes.data() + done, part);
+            return mm::copy_out_some(to, bytes.data() + done, part);
         });
 }
 
-Status UserBuffers::take(void* self, std::uint64_t offset, std::span<std::byte> bytes) {
+std::uint64_t UserBuffers::take(void* self, std::uint64_t offset, std::span<std::byte> bytes) {
     return static_cast<UserBuffers*>(self)->each(
         offset, bytes.size(), [bytes](mm::UserAddress from, std::uint64_t done, std::uint64_t part) {
-            return mm::copy_in(bytes.data() + done, from, part);
+            return mm::copy_in_some(bytes.data() + done, from, part);
         });
 }
 
 Result<Ref<fs::File>> usable(int descriptor) {
     Ref<fs::File> file = CAISSON_TRY(table().get(descriptor));
-    if (file->kind == fs::FileKind::path_only)
+    if (file->is(fs::path_file))
         return base::Failure{Errno::badf};
     return file;
 }
@@ -161,25 +165,25 @@ void send_broken_pipe() {
 } // namespace
 
 SyscallResult write_whole(fs::File& file, fs::Origin& from) {
-    const std::uint64_t before = from.done();
+    std::uint64_t done = 0;
     for (;;) {
         const bool more_pieces = goes_in_pieces(file) && from.start_piece(piece_bytes);
         const SyscallResult result = wait_while_again(file, [&] { return fs::write_file(file, from); });
-        const std::uint64_t done = from.done() - before;
         if (!result.ok()) {
             if (result.error() == Errno::pipe)
                 send_broken_pipe();
             return done > 0 ? SyscallResult{done} : result;
         }
+        done += *result;
         // A blocking write to a pipe goes on until everything is in it.
         if (more_pieces && *result == piece_bytes) {
             sched::preemption_point();
             continue;
         }
         const bool more =
-            file.kind == fs::FileKind::pipe && !file.non_blocking() && from.left() > 0 && *result > 0;
+            file.is(fs::pipe_file) && !file.non_blocking() && from.left() > 0 && *result > 0;
         if (!more)
-            return done > 0 ? done : *result;
+            return done;
     }
 }
 

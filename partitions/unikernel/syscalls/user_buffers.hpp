@@ -54,9 +54,11 @@ public:
     [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
 
 private:
-    template <typename Copy> [[nodiscard]] Status each(std::uint64_t offset, std::uint64_t bytes, Copy copy);
-    [[nodiscard]] static Status put(void* self, std::uint64_t offset, std::span<const std::byte> bytes);
-    [[nodiscard]] static Status take(void* self, std::uint64_t offset, std::span<std::byte> bytes);
+    template <typename Copy>
+    [[nodiscard]] std::uint64_t each(std::uint64_t offset, std::uint64_t bytes, Copy copy);
+    [[nodiscard]] static std::uint64_t put(void* self, std::uint64_t offset,
+                                           std::span<const std::byte> bytes);
+    [[nodiscard]] static std::uint64_t take(void* self, std::uint64_t offset, std::span<std::byte> bytes);
 
     std::array<Segment, 8> few_{};
     Segment* many_ = nullptr;
@@ -84,10 +86,10 @@ private:
 template <typename Attempt> [[nodiscard]] SyscallResult wait_while_again(fs::File& file, Attempt attempt) {
     for (;;) {
         const SyscallResult result = attempt();
-        fs::WaitPoint* point = fs::wait_point(file);
-        if (result.ok() || result.error() != Errno::again || file.non_blocking() || point == nullptr)
+        WaitQueue* queue = fs::wait_queue(file);
+        if (result.ok() || result.error() != Errno::again || file.non_blocking() || queue == nullptr)
             return result;
-        CAISSON_TRY(sched::wait(point->queue, never));
+        CAISSON_TRY(sched::wait(*queue, never));
     }
 }
 

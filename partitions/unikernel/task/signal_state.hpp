@@ -14,7 +14,7 @@ inline constexpr int count = 64;
 inline constexpr int hup = 1, interrupt = 2, quit = 3, ill = 4, trap = 5, abort = 6, bus = 7, fpe = 8,
                      kill = 9, usr1 = 10, segv = 11, usr2 = 12, pipe = 13, alarm = 14, term = 15, child = 17,
                      cont = 18, stop = 19, tstp = 20, ttin = 21, ttou = 22, urg = 23, xcpu = 24,
-                     virtual_alarm = 26, profile = 27, winch = 28, sys = 31;
+                     file_size = 25, virtual_alarm = 26, profile = 27, winch = 28, sys = 31;
 
 // Bit n - 1 stands for signal n.
 using Set = std::uint64_t;

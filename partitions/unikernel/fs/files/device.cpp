@@ -9,6 +9,29 @@
 
 namespace uk::fs {
 
+namespace {
+
+Result<std::uint64_t> read_device(File& file, std::uint64_t, Destination& to);
+Result<std::uint64_t> write_device(File& file, std::uint64_t, Origin& from);
+Result<std::uint64_t> write_console(File&, std::uint64_t, Origin& from);
+
+Result<bool> map_device(const File& file, bool, bool) {
+    if (file.node->special_device != device::zero)
+        return base::Failure{Errno::nodev};
+    return true;
+}
+
+std::uint32_t console_readiness(File& file) {
+    return file.writable ? ready::out | ready::out_normal : 0;
+}
+
+const FileOperations device_file{
+    .read = read_device, .write = write_device, .map = map_device, .positions = Positions::ignored};
+
+} // namespace
+
+const FileOperations console_file{.write = write_console, .readiness = console_readiness};
+
 Result<Ref<File>> open_device(Ref<Node> node, std::uint32_t flags) {
     switch (node->special_device) {
     case device::null:
@@ -17,61 +40,68 @@ Result<Ref<File>> open_device(Ref<Node> node, std::uint32_t flags) {
     case device::random:
     case device::urandom:
     case device::console:
-        return make_file(std::move(node), FileKind::device, flags);
+        return make_file(std::move(node), device_file, flags);
     default:
         return base::Failure{Errno::nxio};
     }
 }
 
-Result<std::uint64_t> read_device(File& file, Destination& to) {
+namespace {
+
+Result<std::uint64_t> read_device(File& file, std::uint64_t, Destination& to) {
     const std::uint64_t before = to.done();
+    Status copied = base::success;
     switch (file.node->special_device) {
     case device::zero:
     case device::full:
-        CAISSON_TRY(to.put_zeros(to.left()));
+        copied = to.put_zeros(to.left());
         break;
     case device::random:
     case device::urandom:
-        while (to.left() > 0) {
+        while (copied.ok() && to.left() > 0) {
             std::array<std::byte, 256> bytes;
             const std::span part{bytes.data(), std::min<std::uint64_t>(bytes.size(), to.left())};
             seam::random(part);
-            CAISSON_TRY(to.put(part));
+            copied = to.put(part);
         }
         break;
     default: // null and console: the end at once
         break;
     }
+    if (!copied.ok() && to.done() == before)
+        return base::Failure{copied.error()};
     return to.done() - before;
 }
 
-Result<std::uint64_t> write_device(File& file, Origin& from) {
+Result<std::uint64_t> write_device(File& file, std::uint64_t offset, Origin& from) {
     const std::uint64_t bytes = from.left();
     switch (file.node->special_device) {
     case device::full:
         return base::Failure{Errno::nospc};
     case device::console:
-        return write_console(from);
+        return write_console(file, offset, from);
     default:
         from.skip(bytes);
         return bytes;
     }
 }
 
-Result<std::uint64_t> write_console(Origin& from) {
+Result<std::uint64_t> write_console(File&, std::uint64_t, Origin& from) {
     const std::uint64_t before = from.done();
     while (from.left() > 0) {
         std::array<std::byte, 1024> bytes; // what one console frame holds
         const std::span part{bytes.data(), std::min<std::uint64_t>(bytes.size(), from.left())};
+        const std::uint64_t start = from.done();
         const Status taken = from.take(part);
-        if (!taken.ok()) {
-            if (from.done() > before)
-                break;
+        console_write(part.first(from.done() - start));
+        if (!taken.ok() && from.done() == before)
             return base::Failure{taken.error()};
-        }
-        console_write(part);
+        if (!taken.ok())
+            break;
     }
     return from.done() - before;
 }
+
+} // namespace
 
 } // namespace uk::fs

@@ -19,9 +19,5 @@ inline constexpr std::uint64_t console = make_device(5, 1);
 
 // nxio: no such device.
 [[nodiscard]] Result<Ref<File>> open_device(Ref<Node> node, std::uint32_t flags);
-[[nodiscard]] Result<std::uint64_t> read_device(File& file, Destination& to);
-[[nodiscard]] Result<std::uint64_t> write_device(File& file, Origin& from);
-// Everything that `from` holds to the console.
-[[nodiscard]] Result<std::uint64_t> write_console(Origin& from);
 
 } // namespace uk::fs

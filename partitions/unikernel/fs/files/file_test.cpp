@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // partitions/unikernel/fs/files/file_test.cpp - descriptors, positions, pipes, event counters, locks and epoll.
 #include "partitions/unikernel/fs/files/epoll.hpp"
+#include "partitions/unikernel/fs/files/eventfd.hpp"
 #include "partitions/unikernel/fs/files/locks.hpp"
 #include "partitions/unikernel/fs/files/pipe.hpp"
 #include "partitions/unikernel/fs/test_tree.hpp"
@@ -21,22 +22,14 @@ struct FileTest : testing::Test {
         t.run_as(0, 0);
     }
     // Both ends of a pipe.
-    std::pair<int, int> make_pipe() {
-        const Ref<Node> node = t.tree.make_anonymous(mode::fifo | 0600).value();
-        node->pipe = mm::make<Pipe>();
-        Ref<File> reader = make_file(node, FileKind::pipe, open_flag::read_only).value();
-        node->pipe->open_end(true, false);
-        Ref<File> writer = make_file(node, FileKind::pipe, open_flag::write_only).value();
-        node->pipe->open_end(false, true);
-        const int first = t.files.add(reader, false).value();
-        return {first, t.files.add(writer, false).value()};
+    std::pair<int, int> make_pipe(std::uint32_t pipe_flags = open_flag::non_block) {
+        PipeEnds ends = fs::make_pipe(t.tree.make_anonymous(mode::fifo | 0600).value(), pipe_flags).value();
+        const int first = t.files.add(std::move(ends.reader), false).value();
+        return {first, t.files.add(std::move(ends.writer), false).value()};
     }
     int make_event(std::uint64_t value) {
-        Ref<File> file =
-            make_file(t.tree.make_anonymous(0600).value(), FileKind::event, open_flag::read_write).value();
-        file->event = mm::make<EventCounter>();
-        file->event->value = value;
-        return t.files.add(file, false).value();
+        Ref<File> file = make_eventfd(t.tree.make_anonymous(0600).value(), value, false, 0).value();
+        return t.files.add(std::move(file), false).value();
     }
     TestTree t;
 };
@@ -96,14 +89,14 @@ TEST_F(FileTest, HolesAreFoundAndCostNothing) {
     EXPECT_EQ(code(allocate_range(t.file(descriptor), 3, 0, 1ull << 40)), 0);
     EXPECT_EQ(code(seek_file(t.file(descriptor), 1ll << 39, 0)), 0);
     EXPECT_EQ(t.read(descriptor, 1), std::string(1, '\0'));
-    EXPECT_EQ(code(allocate_range(t.file(descriptor), 0, 0, 1ull << 50)), 28);
+    EXPECT_EQ(code(allocate_range(t.file(descriptor), 0, 0, 1ull << 43)), 28);
 }
 
 TEST_F(FileTest, PipesCarryBytesAndEnd) {
     const auto [reader, writer] = make_pipe();
     EXPECT_EQ(t.read(reader, 1), "error 11");
     EXPECT_EQ(t.write(writer, "hello"), 5);
-    EXPECT_EQ(bytes_waiting(t.file(reader)).value(), 5u);
+    EXPECT_EQ(control_file(t.file(reader), control::bytes_waiting, 0).value(), 5u);
     EXPECT_EQ(t.read(reader, 3), "hel");
     EXPECT_EQ(readiness(t.file(reader)) & ready::in, ready::in);
     EXPECT_EQ(readiness(t.file(writer)) & ready::out, ready::out);
@@ -117,7 +110,7 @@ TEST_F(FileTest, PipesCarryBytesAndEnd) {
         ASSERT_EQ(wrote, 3000);
         sent += std::string(3000, static_cast<char>('a' + sent.size() % 26));
     }
-    EXPECT_GT(sent.size(), 55000u);
+    EXPECT_EQ(sent.size(), 16u * 3000 + 2); // one page each
     EXPECT_EQ(readiness(t.file(writer)) & ready::out, 0u);
     std::string got;
     while (got.size() < sent.size())
@@ -188,35 +181,201 @@ TEST_F(FileTest, WholeFileLocksBelongToDescriptions) {
     EXPECT_EQ(code(lock_file(t.file(two), 2)), 0);
 }
 
-TEST_F(FileTest, EpollReportsLevelsEdgesAndOneShots) {
-    Ref<File> set =
-        make_file(t.tree.make_anonymous(0600).value(), FileKind::epoll, open_flag::read_write).value();
-    set->epoll = mm::make<EpollSet>();
+TEST_F(FileTest, EventCountersEndBelowTheLastNumber) {
+    const int event = make_event(0);
+    const std::string most("\xFE\xFF\xFF\xFF\xFF\xFF\xFF\xFF", 8), one("\1\0\0\0\0\0\0\0", 8);
+    EXPECT_EQ(t.write(event, std::string(9, '\0')), -inval);
+    EXPECT_EQ(t.write(event, most), 8);
+    EXPECT_EQ(readiness(t.file(event)) & ready::out, 0u);
+    EXPECT_EQ(t.write(event, one), -again);
+    EXPECT_EQ(t.read(event, 8), most);
+}
+
+TEST_F(FileTest, PipePagesAreThoseOfLinux) {
+    const auto [reader, writer] = make_pipe();
+    // A write of a page and a byte fills a page and begins one; the next byte joins that one.
+    EXPECT_EQ(t.write(writer, std::string(4097, 'a')), 4097);
+    EXPECT_EQ(t.write(writer, "b"), 1);
+    for (int i = 0; i < 14; ++i)
+        EXPECT_EQ(t.write(writer, std::string(4096, 'c')), 4096);
+    EXPECT_EQ(readiness(t.file(writer)) & ready::out, 0u);
+    EXPECT_EQ(t.write(writer, std::string(4096, 'd')), -again);
+    EXPECT_EQ(t.read(reader, 4095).size(), 4095u);
+    EXPECT_EQ(readiness(t.file(writer)) & ready::out, 0u); // no page is free yet
+    EXPECT_EQ(t.read(reader, 1), "a");
+    EXPECT_EQ(readiness(t.file(writer)) & ready::out, ready::out);
+}
+
+TEST_F(FileTest, PipesChangeTheirSize) {
+    const auto [reader, writer] = make_pipe();
+    const auto size = [&](std::uint64_t bytes) {
+        const auto got = control_file(t.file(writer), control::set_pipe_size, bytes);
+        return got.ok() ? static_cast<std::int64_t>(*got) : -static_cast<std::int64_t>(got.error());
+    };
+    constexpr int busy = 16;
+    EXPECT_EQ(control_file(t.file(reader), control::get_pipe_size, 0).value(), 65536u);
+    EXPECT_EQ(size(1), 4096);
+    EXPECT_EQ(t.write(writer, std::string(9000, 'x')), 4096);
+    EXPECT_EQ(size(65537), 131072);
+    std::string sent(4096, 'x');
+    for (int i = 0; i < 31; ++i) {
+        const std::string more(4096, static_cast<char>('a' + i % 26));
+        EXPECT_EQ(t.write(writer, more), 4096);
+        sent += more;
+    }
+    EXPECT_EQ(t.write(writer, std::string(4096, 'y')), -again);
+    EXPECT_EQ(size(65536), -busy);
+    EXPECT_EQ(size(1 << 21), -perm);
+    EXPECT_EQ(size(1 << 20), 1 << 20);
+    EXPECT_EQ(t.read(reader), sent);
+    EXPECT_EQ(size(65536), 65536);
+    EXPECT_EQ(t.write(writer, "end"), 3);
+    EXPECT_EQ(t.read(reader), "end");
+}
+
+TEST_F(FileTest, PacketsAreReadOneByOne) {
+    const auto [reader, writer] = make_pipe(open_flag::non_block | open_flag::direct);
+    EXPECT_EQ(t.write(writer, "one"), 3);
+    EXPECT_EQ(t.write(writer, "two"), 3);
+    EXPECT_EQ(t.read(reader), "one");
+    EXPECT_EQ(t.read(reader, 1), "t"); // the rest of a packet is lost
+    EXPECT_EQ(t.read(reader), "error 11");
+}
+
+TEST_F(FileTest, ABadPageEndsATransferWhereItIs) {
+    const auto some = [](void* most, std::uint64_t offset, std::span<const std::byte> bytes) {
+        const std::uint64_t room = *static_cast<std::uint64_t*>(most);
+        return offset >= room ? 0 : std::min<std::uint64_t>(bytes.size(), room - offset);
+    };
+    const int file = t.open("/f", read_write_create);
+    EXPECT_EQ(t.write(file, std::string(10000, 'x')), 10000);
+    std::uint64_t good = 5000;
+    Destination to{some, &good, 10000};
+    EXPECT_EQ(read_file_at(t.file(file), 0, to).value(), 5000u);
+    good = 0;
+    Destination nowhere{some, &good, 10000};
+    EXPECT_EQ(code(read_file_at(t.file(file), 0, nowhere)), 14);
+    // A pipe gives whole pages: what did not arrive stays in it.
+    const auto [reader, writer] = make_pipe();
+    EXPECT_EQ(t.write(writer, std::string(8192, 'p')), 8192);
+    good = 6000;
+    Destination part{some, &good, 8192};
+    EXPECT_EQ(read_file(t.file(reader), part).value(), 4096u);
+    EXPECT_EQ(t.read(reader).size(), 4096u);
+}
+
+TEST_F(FileTest, TheFileSizeLimitCutsAndThenRefuses) {
+    constexpr int fbig = 27;
+    const int file = t.open("/f", read_write_create);
+    host::state().file_size_limit = 1000;
+    host::state().file_size_signals = 0;
+    EXPECT_EQ(t.write(file, std::string(4000, 'x')), 1000);
+    EXPECT_EQ(t.write(file, "x"), -fbig);
+    EXPECT_EQ(host::state().file_size_signals, 1u);
+    EXPECT_EQ(code(allocate_range(t.file(file), 0, 0, 2000)), fbig);
+    EXPECT_EQ(code(truncate(t.context, *t.file(file).node, 2000)), fbig);
+    host::state().file_size_limit = ~std::uint64_t{0};
+    EXPECT_EQ(t.write(file, "x"), 1);
+}
+
+struct EpollTest : FileTest {
+    EpollTest() : set(make()) {}
+    Ref<File> make() { return make_epoll(t.tree.make_anonymous(0600).value()).value(); }
+    std::size_t ready_now() { return collect(*set, reports); }
+    int add(File& outer, File& file, std::uint32_t events = ready::in, std::uint64_t data = 0) {
+        return code(add_watch(outer, file, 0, events, data));
+    }
+    Ref<File> set;
+    std::array<Report, 4> reports{};
+};
+
+TEST_F(EpollTest, LevelsEdgesAndOneShots) {
     const auto [reader, writer] = make_pipe();
     File& end = t.file(reader);
-    std::array<Report, 4> reports{};
-    EXPECT_EQ(code(add_watch(*set->epoll, end, reader, ready::in, 7)), 0);
-    EXPECT_EQ(code(add_watch(*set->epoll, end, reader, ready::in, 7)), exist);
-    EXPECT_EQ(code(add_watch(*set->epoll, *set, 9, ready::in, 7)), inval);
-    EXPECT_EQ(code(add_watch(*set->epoll, t.file(t.open("/f", read_write_create)), 9, ready::in, 7)), perm);
-    EXPECT_EQ(collect(*set->epoll, reports), 0u);
+    EXPECT_EQ(code(add_watch(*set, end, reader, ready::in, 7)), 0);
+    EXPECT_EQ(code(add_watch(*set, end, reader, ready::in, 7)), exist);
+    EXPECT_EQ(code(add_watch(*set, t.file(t.open("/f", read_write_create)), 9, ready::in, 7)), perm);
+    EXPECT_EQ(ready_now(), 0u);
     EXPECT_EQ(t.write(writer, "xy"), 2);
-    EXPECT_EQ(collect(*set->epoll, reports), 1u);
+    EXPECT_EQ(ready_now(), 1u);
     EXPECT_EQ(reports[0].data, 7u);
-    EXPECT_EQ(collect(*set->epoll, reports), 1u); // level: still there
-    EXPECT_EQ(code(change_watch(*set->epoll, end, reader, ready::in | epoll_flag::edge, 8)), 0);
-    EXPECT_EQ(collect(*set->epoll, reports), 1u);
-    EXPECT_EQ(collect(*set->epoll, reports), 0u); // edge: reported once
-    EXPECT_FALSE(has_ready(*set->epoll));
+    EXPECT_EQ(ready_now(), 1u); // level: still there
+    EXPECT_EQ(code(change_watch(*set, end, reader, ready::in | epoll_flag::edge, 8)), 0);
+    EXPECT_EQ(ready_now(), 1u);
+    EXPECT_EQ(ready_now(), 0u); // edge: reported once
+    EXPECT_EQ(readiness(*set), 0u);
     EXPECT_EQ(t.write(writer, "z"), 1);
-    EXPECT_EQ(collect(*set->epoll, reports), 1u);
-    EXPECT_EQ(code(change_watch(*set->epoll, end, reader, ready::in | epoll_flag::one_shot, 9)), 0);
-    EXPECT_EQ(collect(*set->epoll, reports), 1u);
+    EXPECT_EQ(ready_now(), 1u);
+    EXPECT_EQ(t.read(reader, 1), "x");
+    EXPECT_EQ(ready_now(), 0u); // what was read is no event of a reader
+    EXPECT_EQ(code(change_watch(*set, end, reader, ready::in | epoll_flag::one_shot, 9)), 0);
+    EXPECT_EQ(ready_now(), 1u);
     EXPECT_EQ(t.write(writer, "z"), 1);
-    EXPECT_EQ(collect(*set->epoll, reports), 0u);
-    EXPECT_EQ(code(remove_watch(*set->epoll, end, writer)), noent);
+    EXPECT_EQ(ready_now(), 0u);
+    EXPECT_EQ(code(remove_watch(*set, end, writer)), noent);
     EXPECT_EQ(code(t.files.close(reader)), 0); // the last close ends the watch
-    EXPECT_EQ(set->epoll->watches, nullptr);
+    EXPECT_EQ(readiness(*set), 0u);
+}
+
+TEST_F(EpollTest, ManyLevelsTakeTurns) {
+    std::array<int, 6> events{};
+    for (std::uint64_t i = 0; i < events.size(); ++i) {
+        events[i] = make_event(1);
+        EXPECT_EQ(add(*set, t.file(events[i]), ready::in, i), 0);
+    }
+    EXPECT_EQ(ready_now(), 4u);
+    EXPECT_EQ(reports[0].data, 0u);
+    EXPECT_EQ(reports[3].data, 3u);
+    EXPECT_EQ(ready_now(), 4u);
+    EXPECT_EQ(reports[0].data, 4u);
+    EXPECT_EQ(reports[2].data, 0u);
+    (void)t.read(events[5], 8);
+    EXPECT_EQ(ready_now(), 4u); // not the one that is no longer ready
+    for (const Report& report : reports)
+        EXPECT_NE(report.data, 5u);
+}
+
+TEST_F(EpollTest, SetsNestAndCirclesAreRefused) {
+    constexpr int loop = 40;
+    std::array<Ref<File>, 6> sets{set, make(), make(), make(), make(), make()};
+    EXPECT_EQ(add(*sets[1], *sets[0]), 0);
+    EXPECT_EQ(add(*sets[0], *sets[1]), loop);
+    EXPECT_EQ(add(*sets[0], *sets[0]), inval);
+    EXPECT_EQ(add(*sets[2], *sets[1]), 0);
+    EXPECT_EQ(add(*sets[0], *sets[2]), loop);
+    EXPECT_EQ(add(*sets[3], *sets[2]), 0);
+    EXPECT_EQ(add(*sets[4], *sets[3]), 0);
+    EXPECT_EQ(add(*sets[5], *sets[4]), loop); // five in a row
+    const int event = make_event(0);
+    EXPECT_EQ(add(*sets[0], t.file(event)), 0);
+    EXPECT_EQ(readiness(*sets[4]), 0u);
+    EXPECT_EQ(t.write(event, std::string("\1\0\0\0\0\0\0\0", 8)), 8);
+    EXPECT_EQ(collect(*sets[4], reports), 1u);
+    (void)t.read(event, 8);
+    EXPECT_EQ(collect(*sets[4], reports), 0u);
+}
+
+TEST_F(EpollTest, WatchesOutliveNeitherSetNorFile) {
+    {
+        const Ref<File> other = make();
+        const int event = make_event(1);
+        EXPECT_EQ(add(*other, t.file(event)), 0);
+        EXPECT_EQ(add(*set, t.file(event)), 0);
+        EXPECT_EQ(add(*set, *other), 0);
+        EXPECT_EQ(ready_now(), 2u);
+        EXPECT_EQ(code(t.files.close(event)), 0);
+        EXPECT_EQ(ready_now(), 0u);
+    }
+    EXPECT_EQ(readiness(*set), 0u);
+}
+
+TEST_F(EpollTest, ExclusiveWatchesFollowLinuxsRules) {
+    const int event = make_event(0);
+    File& file = t.file(event);
+    EXPECT_EQ(add(*set, file, ready::in | epoll_flag::exclusive | epoll_flag::one_shot), inval);
+    EXPECT_EQ(add(*set, *make(), ready::in | epoll_flag::exclusive), inval);
+    EXPECT_EQ(add(*set, file, ready::in | epoll_flag::exclusive), 0);
+    EXPECT_EQ(code(change_watch(*set, file, 0, ready::in, 0)), inval);
 }
 
 } // namespace

@@ -73,7 +73,7 @@ Status unlock_range(Node& node, std::uint64_t first, std::uint64_t last, const F
             mm::destroy(&lock);
         }
     }
-    seam::wake(node.locks->changed);
+    node.locks->changed.wake_all();
     return base::success;
 }
 
@@ -122,7 +122,7 @@ Status lock_file(File& file, std::uint8_t lock) {
     else if (file.lock == 2)
         set.exclusive_flock = false;
     if (file.lock != 0)
-        seam::wake(set.changed);
+        set.changed.wake_all();
     file.lock = 0;
     if (lock == 0)
         return base::success;

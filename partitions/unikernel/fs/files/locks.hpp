@@ -29,7 +29,7 @@ struct LockSet {
     RangeLock* ranges = nullptr;
     unsigned shared_flocks = 0;
     bool exclusive_flock = false;
-    WaitPoint changed;
+    WaitQueue changed;
 };
 
 // The node's locks, made when first needed.

@@ -14,8 +14,10 @@ Status Destination::put(std::span<const std::byte> bytes) {
     base::expects(bytes.size() <= left(), "Destination: more bytes than wanted");
     if (bytes.empty())
         return base::success;
-    CAISSON_TRY(put_(context_, done_, bytes));
-    done_ += bytes.size();
+    const std::uint64_t arrived = put_(context_, done_, bytes);
+    done_ += arrived;
+    if (arrived < bytes.size())
+        return base::Failure{Errno::fault};
     return base::success;
 }
 
@@ -32,8 +34,10 @@ Status Origin::take(std::span<std::byte> bytes) {
     base::expects(bytes.size() <= left(), "Origin: more bytes than there are");
     if (bytes.empty())
         return base::success;
-    CAISSON_TRY(take_(context_, done_, bytes));
-    done_ += bytes.size();
+    const std::uint64_t came = take_(context_, done_, bytes);
+    done_ += came;
+    if (came < bytes.size())
+        return base::Failure{Errno::fault};
     return base::success;
 }
 

@@ -8,6 +8,7 @@
 
 #include "partitions/unikernel/fs/types.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <span>
 
@@ -17,14 +18,14 @@ extern const std::byte zero_page[page_bytes];
 
 class Destination {
 public:
-    // Copies `bytes` to the destination's byte `offset`.
-    using Put = Status (*)(void* context, std::uint64_t offset, std::span<const std::byte> bytes);
+    // Copies `bytes` to the destination's byte `offset`; gives how many arrived: fewer at a bad page.
+    using Put = std::uint64_t (*)(void* context, std::uint64_t offset, std::span<const std::byte> bytes);
     Destination(Put copy, void* context, std::uint64_t size)
         : put_(copy), context_(context), whole_(size), size_(size) {}
     explicit Destination(std::span<std::byte> memory)
-        : put_([](void* to, std::uint64_t offset, std::span<const std::byte> bytes) -> Status {
+        : put_([](void* to, std::uint64_t offset, std::span<const std::byte> bytes) -> std::uint64_t {
               std::memcpy(static_cast<std::byte*>(to) + offset, bytes.data(), bytes.size());
-              return base::success;
+              return bytes.size();
           }),
           context_(memory.data()), whole_(memory.size()), size_(memory.size()) {}
 
@@ -35,9 +36,10 @@ public:
         size_ = bytes < whole_ - done_ ? done_ + bytes : whole_;
         return size_ < whole_;
     }
-    // At most left() bytes.
+    // At most left() bytes. fault: done() tells how many arrived.
     [[nodiscard]] Status put(std::span<const std::byte> bytes);
     [[nodiscard]] Status put_zeros(std::uint64_t bytes);
+    void back_to(std::uint64_t done) { done_ = done; } // what was put behind it does not count
 
 private:
     Put put_;
@@ -49,13 +51,13 @@ private:
 
 class Origin {
 public:
-    using Take = Status (*)(void* context, std::uint64_t offset, std::span<std::byte> bytes);
+    using Take = std::uint64_t (*)(void* context, std::uint64_t offset, std::span<std::byte> bytes);
     Origin(Take copy, void* context, std::uint64_t size)
         : take_(copy), context_(context), whole_(size), size_(size) {}
     explicit Origin(std::span<const std::byte> memory)
-        : take_([](void* from, std::uint64_t offset, std::span<std::byte> bytes) -> Status {
+        : take_([](void* from, std::uint64_t offset, std::span<std::byte> bytes) -> std::uint64_t {
               std::memcpy(bytes.data(), static_cast<const std::byte*>(from) + offset, bytes.size());
-              return base::success;
+              return bytes.size();
           }),
           context_(const_cast<std::byte*>(memory.data())), whole_(memory.size()), size_(memory.size()) {}
 
@@ -66,8 +68,13 @@ public:
         size_ = bytes < whole_ - done_ ? done_ + bytes : whole_;
         return size_ < whole_;
     }
-    // At most left() bytes.
+    // At most left() bytes. fault: done() tells how many came.
     [[nodiscard]] Status take(std::span<std::byte> bytes);
+    void back_to(std::uint64_t done) { done_ = done; }
+    void limit(std::uint64_t bytes) { // no more than so many
+        whole_ = bytes < whole_ - done_ ? done_ + bytes : whole_;
+        size_ = std::min(size_, whole_);
+    }
     void skip(std::uint64_t bytes) { done_ += bytes; }
 
 private:

@@ -14,8 +14,6 @@ namespace uk::fs {
 
 namespace {
 
-constexpr std::uint64_t largest_file = (std::uint64_t{1} << 63) - 1;
-
 std::uint64_t pages_of(std::uint64_t bytes) {
     return bytes / page_bytes + (bytes % page_bytes != 0 ? 1 : 0);
 }

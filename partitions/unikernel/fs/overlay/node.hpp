@@ -27,6 +27,8 @@ class Destination;
 class Origin;
 struct LockSet;
 
+// As ext4 with blocks of 4 KiB.
+inline constexpr std::uint64_t largest_file = 0xFFF'FFFF'F000;
 inline constexpr std::uint64_t no_lower = ~std::uint64_t{0};
 
 // What an entry of /proc or /sys is: an index into the table of synthetic.cpp, of a process, thread or

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+// partitions/unikernel/fs/files/regular.cpp - regular files, directories, and files opened only for their path.
+#include "partitions/unikernel/fs/files/regular.hpp"
+
+#include "partitions/unikernel/fs/operations.hpp"
+#include "partitions/unikernel/fs/overlay/volume.hpp"
+
+#include <algorithm>
+
+namespace uk::fs {
+
+namespace {
+
+Result<std::uint64_t> read_regular(File& file, std::uint64_t offset, Destination& to) {
+    return read_node(*file.node, offset, to);
+}
+
+Result<std::uint64_t> write_regular(File& file, std::uint64_t offset, Origin& from) {
+    if (from.left() == 0)
+        return std::uint64_t{0};
+    const std::uint64_t limit = std::min(seam::file_size_limit(), largest_file);
+    if (offset >= limit)
+        CAISSON_TRY(check_new_size(offset + 1));
+    from.limit(limit - offset);
+    if ((file.node->mode & (mode::set_user | mode::set_group)) != 0) {
+        const Credentials* who = seam::credentials_of(seam::current_process());
+        file.node->mode &= ~(who != nullptr ? privileges_lost_by_writing(*file.node, *who) : 0);
+    }
+    return write_node(*file.node, offset, from);
+}
+
+Result<bool> map_regular(const File&, bool, bool) {
+    return false;
+}
+
+Result<std::uint64_t> control_regular(File& file, std::uint32_t request, std::uint64_t) {
+    if (request == control::bytes_waiting)
+        return file.node->size - std::min(file.node->size, file.position);
+    return base::Failure{Errno::notty};
+}
+
+Result<std::uint64_t> read_directory(File&, std::uint64_t, Destination&) {
+    return base::Failure{Errno::isdir};
+}
+
+std::uint32_t invalid(File&) {
+    return ready::invalid;
+}
+
+// SEEK_DATA and SEEK_HOLE: bytes from the image count as data.
+Result<std::uint64_t> seek_extent(const Node& node, std::uint64_t offset, bool data) {
+    if (offset >= node.size)
+        return base::Failure{Errno::nxio};
+    const std::uint64_t lower_end =
+        std::min((node.lower_size + page_bytes - 1) / page_bytes * page_bytes, node.size);
+    std::uint64_t here = offset;
+    if (data) {
+        if (here < lower_end)
+            return here;
+        const std::uint64_t page = node.pages.next(here / page_bytes);
+        if (page == PageMap::none || page * page_bytes >= node.size)
+            return base::Failure{Errno::nxio};
+        return std::max(here, page * page_bytes);
+    }
+    here = std::max(here, lower_end);
+    while (here < node.size && node.pages.find(here / page_bytes) != nullptr)
+        here = (here / page_bytes + 1) * page_bytes;
+    return std::min(here, node.size);
+}
+
+} // namespace
+
+const FileOperations regular_file{.read = read_regular,
+                                  .write = write_regular,
+                                  .map = map_regular,
+                                  .control = control_regular,
+                                  .positions = Positions::kept};
+const FileOperations directory_file{.read = read_directory, .positions = Positions::kept};
+const FileOperations path_file{.readiness = invalid};
+
+Status check_new_size(std::uint64_t end) {
+    if (end > seam::file_size_limit()) {
+        seam::signal_file_size();
+        return base::Failure{Errno::fbig};
+    }
+    return end > largest_file ? Status{base::Failure{Errno::fbig}} : base::success;
+}
+
+Result<std::uint64_t> seek_position(File& file, std::int64_t offset, int whence) {
+    constexpr int set = 0, current = 1, end = 2, data = 3, hole = 4;
+    const bool sized = file.is(regular_file);
+    std::int64_t base_position = 0;
+    switch (whence) {
+    case set:
+        break;
+    case current:
+        base_position = static_cast<std::int64_t>(file.position);
+        break;
+    case end:
+        if (!sized)
+            return base::Failure{Errno::inval};
+        base_position = static_cast<std::int64_t>(file.node->size);
+        break;
+    case data:
+    case hole: {
+        if (!sized || offset < 0)
+            return base::Failure{sized ? Errno::nxio : Errno::inval};
+        file.position =
+            CAISSON_TRY(seek_extent(*file.node, static_cast<std::uint64_t>(offset), whence == data));
+        return file.position;
+    }
+    default:
+        return base::Failure{Errno::inval};
+    }
+    std::int64_t position = 0;
+    if (__builtin_add_overflow(base_position, offset, &position))
+        return base::Failure{Errno::overflow};
+    if (position < 0 || (sized && static_cast<std::uint64_t>(position) > largest_file))
+        return base::Failure{Errno::inval};
+    file.position = static_cast<std::uint64_t>(position);
+    return file.position;
+}
+
+Status list(File& directory, Emit emit, void* context) {
+    Node& node = *directory.node;
+    if (!directory.is(directory_file))
+        return base::Failure{Errno::notdir};
+    if (node.links == 0)
+        return base::Failure{Errno::noent};
+    if (directory.position == 0) {
+        if (!emit(context, {node.number, 1, mode::directory, "."}))
+            return base::success;
+        directory.position = 1;
+    }
+    if (directory.position == 1) {
+        if (!emit(context, {parent_of(node).number, 2, mode::directory, ".."}))
+            return base::success;
+        directory.position = 2;
+    }
+    for (;;) {
+        const auto found = CAISSON_TRY(node.volume->name_at(node, directory.position - 2));
+        if (!found || !emit(context, {found->number, found->next + 2, found->type, found->name}))
+            return base::success;
+        directory.position = found->next + 2;
+    }
+}
+
+} // namespace uk::fs
