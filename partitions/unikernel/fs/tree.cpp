@@ -95,7 +95,7 @@ Status Tree::start(const TreeOptions& options) {
     Ref<Node> device_root = CAISSON_TRY(devices->make_root(0755));
     CAISSON_TRY(mount("/dev", *devices, std::move(device_root)));
     CAISSON_TRY(populate_devices());
-    return mount_tmpfs("/dev/shm", 01777, std::min(shared_memory_limit, seam::memory_bytes() / 4));
+    return mount_tmpfs("/dev/shm", 01777, shared_memory_limit);
 }
 
 Status Tree::mount(std::string_view path, Volume& volume, Ref<Node> root) {

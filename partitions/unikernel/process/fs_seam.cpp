@@ -22,7 +22,7 @@ void signal_file_size() {
     signal::Information information{};
     information.number = signal::file_size;
     information.code = signal::code::kernel;
-    signal::send_to_thread(current(), information);
+    (void)signal::send_to_thread(current(), information);
 }
 
 void forget_mapped_pages(Node& node, std::uint64_t first, std::uint64_t end, bool copies_too) {

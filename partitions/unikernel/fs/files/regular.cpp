@@ -11,7 +11,20 @@ namespace uk::fs {
 
 namespace {
 
+// As Linux's `relatime`: a read shows where the last one was before the last change, or a day ago. Files of the
+// image that nothing changed keep the image's time.
+void note_access(File& file) {
+    constexpr Timestamp day = Timestamp{86'400} * 1'000'000'000;
+    Node& node = *file.node;
+    if (!node.pinned || (file.flags & open_flag::no_atime) != 0 || node.volume->read_only())
+        return;
+    const auto present = static_cast<Timestamp>(realtime_ns());
+    if (node.accessed <= node.modified || node.accessed <= node.changed || present - node.accessed >= day)
+        node.accessed = present;
+}
+
 Result<std::uint64_t> read_regular(File& file, std::uint64_t offset, Destination& to) {
+    note_access(file);
     return read_node(*file.node, offset, to);
 }
 
