@@ -130,7 +130,7 @@ namespace {
 constexpr std::uint64_t piece_bytes = 256 * 1024;
 
 bool goes_in_pieces(const fs::File& file) {
-    return file.kind == fs::FileKind::regular || file.kind == fs::FileKind::device;
+    return file.is(fs::regular_file) || file.operations->positions == fs::Positions::ignored;
 }
 
 } // namespace
