@@ -35,6 +35,7 @@ enum class Weakness : std::uint32_t {
     code_on_stack,  // the hypervisor's stacks are executable
     unmarked_jump,  // the hypervisor jumps to an instruction that no indirect jump may reach
     keep_boot,      // boot's code stays mapped, what it wrote stays writable
+    skewed_tsc,     // every CPU but the boot CPU says a TSC that is 10 ms ahead
 };
 
 #if CAISSON_WEAK

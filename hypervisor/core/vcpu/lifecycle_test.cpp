@@ -102,6 +102,11 @@ TEST(RateLimiter, BudgetAnInterval) {
     EXPECT_EQ(limiter.take(5999, 60), 40u);
     EXPECT_EQ(limiter.take(5999, 1), 0u);
     EXPECT_EQ(limiter.take(6000, 1000), 100u);
+    vcpu::RateLimiter without_clock{10, 0};
+    std::uint64_t granted = 0;
+    for (std::uint64_t now = 1000; now < 2000; ++now)
+        granted += without_clock.take(now, 1);
+    EXPECT_EQ(granted, 10u);
     vcpu::RateLimiter closed;
     EXPECT_EQ(closed.take(1, 1), 0u);
 }

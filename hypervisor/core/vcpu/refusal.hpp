@@ -124,13 +124,13 @@ private:
     std::uint32_t repeats_ = 0;
 };
 
-// At most `budget` units in each interval of `interval` TSC ticks.
+// At most `budget` units in each interval of `interval` TSC ticks; in all where that is 0.
 struct RateLimiter {
     std::uint64_t budget = 0, interval = 0, start = 0, used = 0;
 
     // How many of `wanted` units may be used at TSC `now`.
     [[nodiscard]] constexpr std::uint64_t take(std::uint64_t now, std::uint64_t wanted) {
-        if (now - start >= interval) {
+        if (interval != 0 && now - start >= interval) {
             start = now;
             used = 0;
         }

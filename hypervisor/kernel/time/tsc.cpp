@@ -4,6 +4,7 @@
 #include "arch/x86_64/cpu/instructions.hpp"
 #include "arch/x86_64/cpu/registers.hpp"
 #include "drivers/clock/offset.hpp"
+#include "hypervisor/base/weakness.hpp"
 #include "hypervisor/kernel/machine.hpp"
 #include "hypervisor/kernel/panic/panic.hpp"
 
@@ -62,11 +63,12 @@ void compare(const Cpu& other) {
 }
 
 void answer() {
+    const std::uint64_t skew = base::weak(base::Weakness::skewed_tsc) ? machine().times.tsc_hz / 100 : 0;
     for (auto asked = Question::none; asked != Question::done;) {
         asked = question.load(std::memory_order_acquire);
         if (asked == Question::time)
-            reply.store(cpu::ordered_rdtsc(), std::memory_order_relaxed);
-        else if (asked == Question::adjust)
+            reply.store(cpu::ordered_rdtsc() + skew, std::memory_order_relaxed);
+        else if (asked == Question::adjust && skew == 0)
             cpu::wrmsr(cpu::msr::tsc_adjust,
                        cpu::rdmsr(cpu::msr::tsc_adjust) + amount.load(std::memory_order_relaxed));
         if (asked != Question::none)
