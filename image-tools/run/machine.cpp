@@ -79,6 +79,12 @@ std::optional<diagnostic::Diagnostic> machine_failure(const Session& session, in
                       "QEMU stopped with \"Bad icount read\": it cannot run this under --icount",
                       "a guest read its timer's current count; run without --icount");
     const std::string reason = session.end() ? session.end()->reason : std::string();
+    // The hypervisor's last line says what it refused: the bundle, or the machine it was started on.
+    const bool of_bundle = session.log().empty() || session.log().back().starts_with("bundle refused");
+    if ((reason == "refused" || status == status_refused) && !of_bundle)
+        return failed(session, errors, "E0902",
+                      "the hypervisor cannot run on this machine: " + session.log().back(),
+                      "under QEMU leave out --cpu: the default, max,+svm, has all that is needed");
     if (reason == "refused" || status == status_refused)
         return failed(session, errors, "E0501", "the loader refused the bundle",
                       "caisson verify says more; bundle and loader ELF must be of one build");

@@ -112,6 +112,11 @@ TEST(Judge, MachineFailures) {
                    "E0904");
     expect_failure(judged({"a"}, Line().end("panic"), 37), "E0902");
     expect_failure(judged({"a"}, Line().end("refused"), 35), "E0501");
+    const auto log = [](std::string_view text) {
+        return Line().frame(audit::FrameType::log, audit::hypervisor_id, text);
+    };
+    expect_failure(judged({"a"}, log("bundle refused: unknown key").end("refused"), 35), "E0501");
+    expect_failure(judged({"a"}, log("this CPU has no nested paging").end("refused"), 35), "E0902");
     expect_failure(judged({"a"}, Line().exit("a", 0).raw("x").end("all-stopped")), "E0903");
     expect_failure(judged({"a"}, Line().exit("nobody", 0).exit("a", 0).end("all-stopped")), "E0903");
     expect_failure(judged({"a"}, Line().output(7, "x").exit("a", 0).end("all-stopped")), "E0903");
