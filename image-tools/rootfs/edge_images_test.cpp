@@ -215,7 +215,7 @@ TEST_F(EdgeImages, HostileImagesAreRefusedPrecisely) {
         {"bad-digest", "E0407 exit 5", "the blob's digest does not match its content | expected sha256:"},
         {"bad-truncated", "E0407 exit 5",
          "the blob has the wrong size, so it is truncated or altered | expected"},
-        {"bad-missing-blob", "E0407 exit 5", "the blob is missing"},
+        {"bad-missing-blob", "E0420 exit 4", "the blob is missing"},
         {"bad-diffid", "E0408 exit 5",
          "is not the one its config names (diff_id) | expected sha256:0000000000"},
     };
