@@ -24,6 +24,8 @@ enum class Weakness : std::uint32_t {
     any_efer,       // what EFER may not hold is swallowed instead of refused
     survive_fault,  // a triple fault becomes #UD
     unframed,       // nothing in console output is escaped
+    any_stream,     // console output to streams that there are none of
+    endless_notes,  // no budget for audit notes
     noisy_exits,    // every exit but the quickest kicks every CPU
     keep_memory,    // memory is not scrubbed between two lives
     keep_registers, // vector state, debug registers, CR2 neither

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* partitions/abi/boot_page.h - what a partition finds at start. Version 1.1, little-endian, no pointers.
+/* partitions/abi/boot_page.h - what a partition finds at start. Version 1.2, little-endian, no pointers.
  *
  * Every payload is a PVH ELF: 32-bit entry, EBX = GPA of hvm_start_info (Xen public header "start_info.h", version 1).
  * Modules: [0] = the boot page and, directly behind it, the startup record (unikernel payloads), or the manifest's

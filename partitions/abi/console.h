@@ -31,7 +31,7 @@
  *        port, hypercall, loop, cpuid, invalid, ...)
  *   'e'  the machine's end: all partitions are done. Keys: reason=all-stopped|panic|refused action=poweroff|reboot|halt
  *   'b'  boot figures, once, before the first partition runs. Keys: entry=TSC verified=TSC ready=TSC memory_hypervisor=BYTES
- *        memory_bundle=BYTES memory_partitions=BYTES cpus=N abi=1.1 build=ID */
+ *        memory_bundle=BYTES memory_partitions=BYTES cpus=N abi=1.2 build=ID */
 #ifndef CAISSON_ABI_CONSOLE_H
 #define CAISSON_ABI_CONSOLE_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* partitions/abi/hypercall.h - how a partition calls the hypervisor. Version 1.1.
+/* partitions/abi/hypercall.h - how a partition calls the hypervisor. Version 1.2.
  *
  * Instruction: VMMCALL on AMD, VMCALL on Intel; the boot page says which. Only at CPL 0: elsewhere #UD, counted.
  * Registers:   RAX = number; arguments RDI, RSI, RDX, R10. Result in RAX; a negative value is -CAISSON_ERROR_...
@@ -9,7 +9,7 @@
 #ifndef CAISSON_ABI_HYPERCALL_H
 #define CAISSON_ABI_HYPERCALL_H
 
-#define CAISSON_ABI_VERSION 0x00010001u /* major << 16 | minor */
+#define CAISSON_ABI_VERSION 0x00010002u /* major << 16 | minor */
 
 /* CPUID leaf 0x40000100: EAX = highest leaf of this range, EBX ECX EDX = "Caisson hv\0\0" (12 bytes).
  * Leaf 0x40000101: EAX = CAISSON_ABI_VERSION. */
@@ -26,6 +26,7 @@ enum caisson_call {
     CAISSON_CALL_ENTROPY = 5,       /* -> 0; RDI RSI RDX R10 = 32 fresh random bytes */
     CAISSON_CALL_COUNTER = 6,       /* RDI = enum caisson_counter -> value (of this partition, this call not counted) */
     CAISSON_CALL_AUDIT = 7,         /* RDI = GPA, RSI = bytes (<= 256) of text -> 0; becomes an audit record, rate-limited */
+    CAISSON_CALL_CONSOLE_WRITE_STREAM = 8, /* RDI = GPA, RSI = bytes (<= 4096), RDX = enum caisson_stream -> bytes taken */
     /* 16-31 are reserved for partitions that manage others (list, stop, start, reload). */
 };
 
@@ -33,6 +34,11 @@ enum caisson_exit_kind {
     CAISSON_EXIT_NORMAL = 0, /* the container's main process ended with this status */
     CAISSON_EXIT_SIGNAL = 1, /* it was killed by a signal: status = 128 + signal */
     CAISSON_EXIT_FAULT = 2,  /* the payload's kernel gave up */
+};
+
+enum caisson_stream {
+    CAISSON_STREAM_OUTPUT = 1, /* standard output; also what CONSOLE_WRITE, CONSOLE_PUT and the UART write to */
+    CAISSON_STREAM_ERRORS = 2, /* standard error */
 };
 
 enum caisson_clock {

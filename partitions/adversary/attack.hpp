@@ -97,6 +97,7 @@ std::span<const Case> debug_cases();
 std::span<const Case> time_cases();
 std::span<const Case> console_cases();
 std::span<const Case> flood_cases();
+std::span<const Case> line_cases();
 std::span<const Case> boot_cases();
 
 void look_at_memory(); // at the start of a life: is it as it must be? (class boot)

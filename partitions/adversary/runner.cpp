@@ -18,7 +18,7 @@ struct Class {
     std::string_view name;
     std::span<const Case> (*cases)();
 };
-constexpr std::array<Class, 14> classes{{{"memory", memory_cases},
+constexpr std::array<Class, 15> classes{{{"memory", memory_cases},
                                          {"cacheability", cacheability_cases},
                                          {"ports", port_cases},
                                          {"msrs", msr_cases},
@@ -31,6 +31,7 @@ constexpr std::array<Class, 14> classes{{{"memory", memory_cases},
                                          {"time", time_cases},
                                          {"console", console_cases},
                                          {"floods", flood_cases},
+                                         {"line", line_cases},
                                          {"boot", boot_cases}}};
 
 constexpr std::array<std::string_view, 10> verdict_names{

@@ -112,6 +112,7 @@ def view(line, names):
 
 # What only QEMU has; a case that uses it needs no entry in platforms.toml.
 QEMU_ALONE = {"monitor": "Bochs takes no commands from outside while it runs", "icount": "Bochs has no virtual time by instructions to set",
+              "serial_rate": "Bochs keeps the UART to its baud rate by itself",
               "qemu": "needs a device or option of QEMU's"}
 
 

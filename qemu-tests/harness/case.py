@@ -13,7 +13,7 @@ KNOWN = {
     "bundle": {"of": str, "unsigned": bool, "flip": list, "truncate": int, "append": str},
     "boot": {"path": str, "cpu": str, "cpus": int, "memory": str, "icount": bool, "qemu": list, "elf": str,
              "module": str, "cmdline": str, "direct": str, "loader": str, "weakness": str, "stage": str,
-             "monitor": list, "models": dict},
+             "monitor": list, "models": dict, "serial_rate": int},
     "expect": {"qemu_status": int, "log": list, "no_log": list, "text": list, "end": dict, "boot": dict, "audit": list,
                "no_audit": list, "partitions": dict, "command": dict},
     "command": {"run": list, "environment": dict},

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Starts QEMU on what a case names and collects what it says."""
 import dataclasses
+import fcntl
 import os
 import re
 import shutil
@@ -109,7 +110,25 @@ def play_monitor(steps, socket_path, serial_file, process):
                 return
 
 
-def run(arguments, time_limit, directory, monitor=()):
+def pump(source, sink, rate):
+    """What comes from `source` to the file `sink`, from the hypervisor's first frame on `rate` bytes a second: a real line."""
+    began, sent = None, 0
+    while True:
+        room = 4096 if began is None else min(256, int((time.monotonic() - began) * rate) - sent)
+        if room < 1:
+            time.sleep(0.002)
+            continue
+        data = os.read(source, room)
+        if not data:
+            return
+        sink.write(data)
+        if began is not None:
+            sent += len(data)
+        elif b"\x1e" in data:
+            began = time.monotonic()
+
+
+def run(arguments, time_limit, directory, monitor=(), serial_rate=None):
     """Runs to the end or to the limit; serial output and complaints go to files beside the case's other results."""
     serial_file, error_file = os.path.join(directory, "serial"), os.path.join(directory, "qemu.stderr")
     if monitor:
@@ -118,10 +137,22 @@ def run(arguments, time_limit, directory, monitor=()):
         socket_path = os.path.join(place.name, "socket")
         arguments = arguments + ["-monitor", f"unix:{socket_path},server=on,wait=off"]
     with open(serial_file, "wb") as serial, open(error_file, "wb") as errors:
-        process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=serial, stderr=errors, start_new_session=True)
+        if serial_rate:
+            # QEMU's UART is busy while the pipe is full.
+            source, throttled = os.pipe()
+            fcntl.fcntl(throttled, fcntl.F_SETPIPE_SZ, 4096)
+        process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=throttled if serial_rate else serial, stderr=errors,
+                                   start_new_session=True)
+        if serial_rate:
+            os.close(throttled)
+            pumping = threading.Thread(target=pump, args=(source, serial, serial_rate), daemon=True)
+            pumping.start()
         if monitor:
             threading.Thread(target=play_monitor, args=(monitor, socket_path, serial_file, process), daemon=True).start()
         timed_out = patience.wait(process, time_limit)
         status = process.returncode
+        if serial_rate:
+            pumping.join()
+            os.close(source)
     with open(serial_file, "rb") as serial, open(error_file, "rb") as errors:
         return Run(status, serial.read(), errors.read(), timed_out, time_limit)

@@ -29,7 +29,8 @@ def boot_on(platform, boot, kernel, module, time_limit, directory):
     """Boots what a case built on one platform, to the end or the limit."""
     if platform in bochs.MODELS:
         return bochs.run(platform, boot, kernel, module, time_limit, directory)
-    return machine.run(machine.command_line(boot, kernel, module, directory), time_limit, directory, boot.get("monitor", []))
+    return machine.run(machine.command_line(boot, kernel, module, directory), time_limit, directory, boot.get("monitor", []),
+                       boot.get("serial_rate"))
 
 
 def consoles_of(line, run):

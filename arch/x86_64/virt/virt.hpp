@@ -86,6 +86,11 @@ struct Guest {
 inline void take_pending_interrupts() {
     features.vmx ? vmx::vmx_take_interrupts() : svm::take_pending_interrupts();
 }
+// Lets a pending NMI in; on VMX nothing holds it back.
+inline void take_pending_nmi() {
+    if (!features.vmx)
+        svm::take_pending_nmi();
+}
 // Sleeps until an NMI arrives. VMX: unless bit 0 of `requests` is set.
 inline void idle_until_kick(const std::atomic<std::uint32_t>& requests) {
     features.vmx ? vmx::vmx_idle(&requests) : svm::idle_until_kick();

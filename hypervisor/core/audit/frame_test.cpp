@@ -67,23 +67,66 @@ TEST(Frame, LargestNumbersFitAndPiecesMakeTheWhole) {
     EXPECT_DEATH(encoder.begin(largest, 0, std::string(CAISSON_FRAME_MAX + 1, 'x')), "too long");
 }
 
-TEST(Ring, WrapsDropsAndKeepsOrder) {
-    auto ring = std::make_unique<audit::ConsoleRing<8>>();
-    EXPECT_TRUE(ring->empty());
-    EXPECT_EQ(ring->push(std::string{"abcdef"}), 6u);
-    EXPECT_EQ(ring->room(), 2u);
-    ring->consume(4);
-    EXPECT_EQ(ring->push(std::string{"ghijklm"}), 6u);
+TEST(Ring, WrapsDropsAndKeepsOrderAndStreams) {
+    using audit::Stream;
+    auto ring = std::make_unique<audit::ConsoleRing<16>>();
+    const auto take = [&](std::size_t most) {
+        Stream stream{};
+        std::string out(most, '\0');
+        out.resize(ring->take(stream, out, 16));
+        return (stream == Stream::errors ? "2:" : "1:") + out;
+    };
+    EXPECT_EQ(ring->push(Stream::output, std::string{"abcdef"}), 6u);
+    EXPECT_TRUE(ring->empty());                                   // not offered yet
+    EXPECT_EQ(ring->push(Stream::output, std::string{"gh"}), 2u); // the same record
+    ring->offer();
+    EXPECT_EQ(ring->push(Stream::errors, std::string{"ijklm"}), 4u); // full: 2 + 8 + 2 + 4
+    EXPECT_EQ(ring->push(Stream::errors, std::string{"m"}), 0u);
     ring->drop(1);
     EXPECT_EQ(ring->dropped(), 1u);
-    std::string out;
-    while (!ring->empty()) {
-        const auto run = ring->peek();
-        out.append(run.data(), run.size());
-        ring->consume(run.size());
+    EXPECT_EQ(take(3), "1:abc");
+    EXPECT_EQ(ring->push(Stream::errors, std::string{"nopqrs"}), 5u);
+    ring->offer();
+    EXPECT_EQ(take(100), "1:defgh"); // a stream at a time
+    EXPECT_EQ(take(100), "2:ijklnopqr");
+    EXPECT_TRUE(ring->empty());
+    EXPECT_EQ(ring->push(Stream::output, std::string(20, 'x')), 14u);
+    ring->offer();
+    ring->discard();
+    EXPECT_EQ(ring->dropped(), 1u + 16u);
+    EXPECT_EQ(take(100).substr(2), "");
+}
+
+TEST(Ring, AnyPatternComesOutAsItWentIn) {
+    using audit::Stream;
+    for (unsigned seed = 1; seed < 200; ++seed) {
+        auto ring = std::make_unique<audit::ConsoleRing<64>>();
+        std::string in[2], out[2];
+        std::uint32_t random = seed;
+        const auto next = [&](std::uint32_t most) {
+            return (random = random * 1664525 + 1013904223) >> 8 & most;
+        };
+        for (unsigned step = 0; step < 2000; ++step) {
+            const Stream stream = next(3) == 0 ? Stream::errors : Stream::output;
+            std::string text(next(31), static_cast<char>('a' + step % 26));
+            in[static_cast<int>(stream)] += text.substr(0, ring->push(stream, text));
+            if (next(1) != 0)
+                ring->offer();
+            std::string got(next(31), '\0');
+            Stream of{};
+            got.resize(ring->take(of, got, 1 + next(3)));
+            out[static_cast<int>(of)] += got;
+        }
+        ring->offer();
+        while (!ring->empty()) {
+            std::string got(64, '\0');
+            Stream of{};
+            got.resize(ring->take(of, got, 4));
+            out[static_cast<int>(of)] += got;
+        }
+        EXPECT_EQ(out[0], in[0]) << seed;
+        EXPECT_EQ(out[1], in[1]) << seed;
     }
-    EXPECT_EQ(out, "efghijkl");
-    EXPECT_EQ(ring->room(), 8u);
 }
 
 } // namespace

@@ -61,11 +61,12 @@ void Log::begin(const Key* first_key) {
         key_ = *first_key;
 }
 
-Record* Log::open(std::string_view event, std::uint64_t time) {
+Record* Log::open(std::string_view event, std::uint64_t time, Account account) {
     const std::uint64_t head = head_.load(std::memory_order_relaxed);
     if (!begun_)
         return nullptr;
-    if (head - tail_.load(std::memory_order_acquire) == slots) {
+    const std::size_t most = account == Account::guest ? slots_for_guests : slots;
+    if (head - tail_.load(std::memory_order_acquire) >= most) {
         ++lost_;
         return nullptr;
     }

@@ -44,18 +44,22 @@ struct Seal {
 // Key 0 from what both sides know: the hypervisor has it from its secret, the operator from the private key.
 [[nodiscard]] Key first_key(const Key& shared, const Key& sealed, const Key& operator_key);
 
-// Appending never waits: when every slot holds an unsent record the new one is dropped and counted, and the next that
-// fits says how many were lost so far, inside the chain.
+// On whose account a record is: what a guest caused may not fill the log.
+enum class Account : std::uint8_t { hypervisor, guest };
+
+// Appending never waits: when every slot of an account holds an unsent record the new one is dropped and counted, and the
+// next that fits says how many were lost so far, inside the chain.
 class Log {
 public:
-    static constexpr std::size_t slots = 64;
+    static constexpr std::size_t slots = 64, slots_for_guests = 40;
 
     // From here on there is a log; without a key it is chained but not MACed.
     void begin(const Key* first_key);
 
     // Producers, one at a time: the slot of the next record with event, seq and time in it, or null (dropped, or not
     // begun); then commit() what was opened.
-    [[nodiscard]] Record* open(std::string_view event, std::uint64_t time);
+    [[nodiscard]] Record* open(std::string_view event, std::uint64_t time,
+                               Account account = Account::hypervisor);
     void commit();
 
     // Consumers, one at a time.

@@ -46,6 +46,15 @@ Action on_hypercall(Vcpu& vcpu, const Exit& exit) {
         return answer(CAISSON_ABI_VERSION);
     case CAISSON_CALL_CONSOLE_WRITE:
         return range(ActionKind::console_range, console_write_max);
+    case CAISSON_CALL_CONSOLE_WRITE_STREAM: {
+        const std::uint64_t stream = vcpu.registers.rdx;
+        if (stream != CAISSON_STREAM_OUTPUT && stream != CAISSON_STREAM_ERRORS &&
+            !base::weak(base::Weakness::any_stream))
+            return bad_argument();
+        Action action = range(ActionKind::console_range, console_write_max);
+        action.errors_stream = stream == CAISSON_STREAM_ERRORS;
+        return action;
+    }
     case CAISSON_CALL_CONSOLE_PUT:
         if (second == 0 || second > console_put_max)
             return bad_argument();

@@ -133,7 +133,8 @@ struct Action {
     bool report = false;          // `refusal` is due for an audit record now
     bool report_bus_lock = false; // so is a bus lock that came with the exit
     Refusal refusal = Refusal::none;
-    bool from_uart = false; // console_bytes of a port write: RAX stays as it is
+    bool from_uart = false;     // console_bytes of a port write: RAX stays as it is
+    bool errors_stream = false; // console_range: to stream 2
     bool has_error_code = false;
     std::uint8_t vector = 0;
     std::uint8_t status = 0;
@@ -170,7 +171,8 @@ inline bool quick_hypercall(Vcpu& vcpu, std::uint8_t cpl) {
     }
     constexpr auto kind = static_cast<std::size_t>(Refusal::hypercall_number);
     Counters& counters = vcpu.counters;
-    if (number > CAISSON_CALL_AUDIT && counters.by_kind[kind] + 1 < counters.next_report[kind]) {
+    if (number > CAISSON_CALL_CONSOLE_WRITE_STREAM &&
+        counters.by_kind[kind] + 1 < counters.next_report[kind]) {
         ++counters.refusals;
         ++counters.by_kind[kind];
         vcpu.registers.rax = hypercall_error(CAISSON_ERROR_UNKNOWN);

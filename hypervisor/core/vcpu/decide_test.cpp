@@ -125,6 +125,17 @@ TEST_F(Decide, HypercallsThatAct) {
     expect_done(write, ActionKind::console_range);
     EXPECT_EQ(write.gpa, 4 * mib - 4096);
     EXPECT_EQ(write.count, 4096u);
+    for (const std::uint64_t stream : {1, 2}) {
+        cpu.registers.rdx = stream;
+        const Action streamed = hypercall(CAISSON_CALL_CONSOLE_WRITE_STREAM, 4 * mib - 4096, 4096);
+        expect_done(streamed, ActionKind::console_range);
+        EXPECT_EQ(streamed.errors_stream, stream == 2);
+    }
+    for (const std::uint64_t stream : {std::uint64_t{0}, std::uint64_t{3}, std::uint64_t{1} << 32 | 1}) {
+        cpu.registers.rdx = stream;
+        EXPECT_EQ(hypercall(CAISSON_CALL_CONSOLE_WRITE_STREAM, 4 * mib - 4096, 4096).refusal,
+                  vcpu::Refusal::hypercall_argument);
+    }
     expect_done(hypercall(CAISSON_CALL_AUDIT, 8 * mib, 256), ActionKind::audit_range);
     const Action end = hypercall(CAISSON_CALL_EXIT, 255, CAISSON_EXIT_SIGNAL);
     EXPECT_EQ(end.kind, ActionKind::finish);
@@ -145,6 +156,7 @@ TEST_F(Decide, HypercallArguments) {
                                      {CAISSON_CALL_CONSOLE_WRITE, ~0ull, 1},
                                      {CAISSON_CALL_CONSOLE_WRITE, ~0ull - 1, 4096},
                                      {CAISSON_CALL_CONSOLE_WRITE, 4096, ~0ull},
+                                     {CAISSON_CALL_CONSOLE_WRITE_STREAM, 0, 16}, // no stream
                                      {CAISSON_CALL_CONSOLE_PUT, 0, 0},
                                      {CAISSON_CALL_CONSOLE_PUT, 0, 9},
                                      {CAISSON_CALL_EXIT, 256, 0},
@@ -159,7 +171,7 @@ TEST_F(Decide, HypercallArguments) {
         EXPECT_TRUE(action.advance);
         EXPECT_EQ(static_cast<std::int64_t>(cpu.registers.rax), -CAISSON_ERROR_ARGUMENT);
     }
-    for (std::uint64_t number : {8ull, 16ull, 17ull, 31ull, ~0ull, 1ull << 32}) {
+    for (std::uint64_t number : {9ull, 16ull, 17ull, 31ull, ~0ull, 1ull << 32}) {
         expect_refused(hypercall(number), Refusal::hypercall_number, ActionKind::resume);
         EXPECT_EQ(static_cast<std::int64_t>(cpu.registers.rax), -CAISSON_ERROR_UNKNOWN);
     }
@@ -191,7 +203,8 @@ TEST_F(Decide, QuickHypercallAgrees) {
         EXPECT_EQ(cpu.counters.refusals, static_cast<std::uint64_t>(i));
     }
     EXPECT_EQ(reported, 3);
-    for (std::uint64_t number = CAISSON_CALL_CONSOLE_WRITE; number <= CAISSON_CALL_AUDIT; ++number) {
+    for (std::uint64_t number = CAISSON_CALL_CONSOLE_WRITE; number <= CAISSON_CALL_CONSOLE_WRITE_STREAM;
+         ++number) {
         cpu.registers.rax = number;
         EXPECT_FALSE(vcpu::quick_hypercall(cpu, 0));
     }

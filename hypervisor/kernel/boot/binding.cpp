@@ -26,7 +26,7 @@ constexpr std::uint64_t own_table_frames = 24;
 // Stacks and their table, window tables, Cpu, host save area, host VMCB.
 constexpr std::uint64_t cpu_frames = stack_pages + 1 + window_count + frames_for<Cpu>() + 2;
 // Notes a vCPU may write to the audit log in a second.
-constexpr std::uint64_t notes_a_second = 10;
+constexpr std::uint64_t notes_a_second = 10, note_bytes_a_second = 4096; // a vCPU, a partition
 
 constinit base::FixedVector<plan::Cpu, acpi::max_cpus> cpu_list;
 constinit base::FixedVector<plan::SectionExtent, bundle::max_sections> section_list;
@@ -108,6 +108,7 @@ Vcpu& make_vcpu(Partition& partition, std::uint32_t index) {
     vcpu.core.policy = &partition.policy;
     vcpu.core.index = index;
     vcpu.audit_rate = vcpu::RateLimiter{notes_a_second, m.times.tsc_hz};
+    vcpu.partition->note_bytes = vcpu::RateLimiter{note_bytes_a_second, m.times.tsc_hz};
     for (std::uint32_t rank = 0; rank < m.bound.cpus.size(); ++rank)
         if (m.bound.cpus[rank].partition == partition.index && m.bound.cpus[rank].vcpu == index) {
             vcpu.cpu = m.cpus[rank];

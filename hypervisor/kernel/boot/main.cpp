@@ -126,6 +126,7 @@ void meet(Cpu& cpu) {
         record.add("result", "verified").add("sections", found().contents->section_count());
     });
     record_boot();
+    console::serve();
     alarm::begin();
 }
 

@@ -59,6 +59,7 @@ struct Partition {
     std::uint64_t started_tsc = 0;
     alarm::Timed timed;
     console::Outlet output;
+    vcpu::RateLimiter note_bytes; // under output.producing
 
     [[nodiscard]] Vcpu& primary() { return *vcpus[0]; }
     [[nodiscard]] bool has_console() const { return (plan.flags & plan::flag_console_serial) != 0; }

@@ -114,6 +114,7 @@ void report_end(Partition& partition, bool last) {
     fill(text);
     console::exit_record(partition.output, text.view());
     console::audit_event("ended", fill);
+    console::serve();
 }
 
 // Memory as it must be, vCPU 0 ready to enter.
@@ -128,6 +129,7 @@ void begin_generation(Partition& partition) {
     console::audit_event(partition.policy.generation == 1 ? "start" : "restart", [&](audit::Record& record) {
         record.add("partition", partition.name).add("generation", partition.policy.generation);
     });
+    console::serve();
     start_vcpu(partition.primary(), vcpu::pvh_entry(partition.plan.entry, CAISSON_GPA_START_INFO));
 }
 

@@ -33,6 +33,8 @@ using vcpu::ActionKind;
 constexpr std::uint8_t status_stopped = 137;
 // A partial line is held back until so many bytes are there, so that a byte-wise console does not cost a frame a byte.
 constexpr std::size_t partial_line = 128;
+// What a note costs beside its text: frame, sequence, name, hash and MAC.
+constexpr std::uint64_t note_head = 256;
 
 std::span<const char> text_of(std::span<const std::byte> bytes) {
     return {static_cast<const char*>(static_cast<const void*>(bytes.data())), bytes.size()};
@@ -48,32 +50,31 @@ std::uint64_t put_bytes(Partition& partition, const Action& action) {
     std::size_t taken = 0;
     {
         const Locked producing{partition.output.producing};
-        taken = partition.output.ring.push(text);
+        taken = partition.output.ring.push(audit::Stream::output, text);
         if (action.from_uart)
             partition.output.ring.drop(text.size() - taken);
+        const bool line_end = std::memchr(bytes.data(), '\n', action.count) != nullptr;
+        if (line_end || taken == 0 || partition.output.ring.held() >= partial_line)
+            console::offer(partition.output);
     }
-    const bool line_end = std::memchr(bytes.data(), '\n', action.count) != nullptr;
-    if (line_end || console_ring_bytes - partition.output.ring.room() >= partial_line)
-        console::flush(partition.output);
     return taken;
 }
 
 std::uint64_t put_range(Partition& partition, const Action& action) {
     if (!partition.has_console())
         return action.count;
+    const audit::Stream stream = action.errors_stream ? audit::Stream::errors : audit::Stream::output;
     std::uint64_t taken = 0;
-    {
-        const Locked producing{partition.output.producing};
-        (void)each_guest_piece(
-            WindowSide::source, partition.index, base::GuestPhysAddr{action.gpa}, action.count, false,
-            [&](std::span<std::byte> piece) { taken += partition.output.ring.push(text_of(piece)); });
-    }
-    console::flush(partition.output);
+    const Locked producing{partition.output.producing};
+    (void)each_guest_piece(
+        WindowSide::source, partition.index, base::GuestPhysAddr{action.gpa}, action.count, false,
+        [&](std::span<std::byte> piece) { taken += partition.output.ring.push(stream, text_of(piece)); });
+    console::offer(partition.output);
     return taken;
 }
 
 void report(const Vcpu& vcpu, const vcpu::Exit& exit, const Action& action, std::string_view event) {
-    console::audit_event(event, [&](audit::Record& record) {
+    const auto fill = [&](audit::Record& record) {
         const vcpu::Counters& counters = vcpu.core.counters;
         record.add("partition", vcpu.partition->name)
             .add("generation", vcpu.partition->policy.generation)
@@ -94,11 +95,23 @@ void report(const Vcpu& vcpu, const vcpu::Exit& exit, const Action& action, std:
             if (dump.failed_check != nullptr)
                 record.add("check", dump.failed_check);
         }
-    });
+    };
+    // The end of a life is the hypervisor's to tell; what leads to it, as often as a guest likes, is the guest's.
+    const bool stop = action.kind == ActionKind::stop;
+    console::audit_event(event, fill, stop ? audit::Account::hypervisor : audit::Account::guest);
+}
+
+// A note: so many a second and CPU, and so many bytes a second and partition.
+bool may_note(Vcpu& vcpu, std::uint64_t bytes) {
+    if (base::weak(base::Weakness::endless_notes))
+        return true;
+    const std::uint64_t now = cpu::rdtsc();
+    const Locked held{vcpu.partition->output.producing};
+    return vcpu.audit_rate.take(now, 1) != 0 && vcpu.partition->note_bytes.take(now, bytes) == bytes;
 }
 
 std::uint64_t put_note(Vcpu& vcpu, const vcpu::Exit& exit, const Action& action) {
-    if (vcpu.audit_rate.take(cpu::rdtsc(), 1) == 0) {
+    if (!may_note(vcpu, note_head + action.count)) {
         if (vcpu.core.counters.refuse(vcpu::Refusal::hypercall_rate))
             report(vcpu, exit, {.refusal = vcpu::Refusal::hypercall_rate}, "refused");
         return vcpu::hypercall_error(CAISSON_ERROR_RATE);
@@ -110,11 +123,12 @@ std::uint64_t put_note(Vcpu& vcpu, const vcpu::Exit& exit, const Action& action)
                                std::memcpy(text.data() + size, piece.data(), piece.size());
                                size += piece.size();
                            });
-    console::audit_event("note", [&](audit::Record& record) {
+    const auto fill = [&](audit::Record& record) {
         record.add("partition", vcpu.partition->name)
             .add("generation", vcpu.partition->policy.generation)
             .add("text", std::string_view{text.data(), size});
-    });
+    };
+    console::audit_event("note", fill, audit::Account::guest);
     return 0;
 }
 
@@ -320,6 +334,10 @@ template <typename Exit> [[gnu::noinline]] bool look_up_cpuid(Vcpu& vcpu, Exit e
             request(*cpu, request_look);
     const vcpu::Action action = vcpu::decide(vcpu.core, exit);
     const bool stay = carry_out(vcpu, exit, action);
+    if (console::something_waits()) {
+        console::visit(vcpu.partition->output);
+        alarm::line_waits();
+    }
     before_entry();
     return stay && nothing_requested(vcpu);
 }

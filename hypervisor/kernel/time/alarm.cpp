@@ -2,7 +2,7 @@
 #include "hypervisor/kernel/time/alarm.hpp"
 
 #include "hypervisor/base/weakness.hpp"
-#include "hypervisor/kernel/console/ticket_lock.hpp"
+#include "hypervisor/kernel/console/console.hpp"
 #include "hypervisor/kernel/machine.hpp"
 #include "hypervisor/kernel/memory/window.hpp"
 #include "hypervisor/kernel/time/sleep.hpp"
@@ -25,6 +25,9 @@ constinit base::FixedVector<Timed*, plan::max_partitions> all;
 constinit TicketLock lock; // of the alarm's registers and `armed`
 constinit std::atomic<bool> armed{false};
 constinit std::atomic<std::uint64_t> feed_at{0};
+constinit std::atomic<std::uint64_t> line_at{0}; // the next visit to the line
+constinit std::atomic<Cpu*> drainer{nullptr};    // the first CPU without a partition
+constinit std::atomic<bool> draining{false};     // it is awake
 
 std::uint64_t ticks(std::uint64_t milliseconds) {
     return milliseconds * (machine().times.tsc_hz / 1000);
@@ -34,6 +37,8 @@ std::uint64_t ticks(std::uint64_t milliseconds) {
 void set() {
     const Locked held{lock};
     std::uint64_t next = feed_at.load(std::memory_order_acquire);
+    if (const std::uint64_t at = line_at.load(std::memory_order_acquire); at != 0 && (next == 0 || at < next))
+        next = at;
     for (const Timed* timed : all)
         for (const auto* due : {&timed->beat_due, &timed->resume_at})
             if (const std::uint64_t at = due->load(std::memory_order_acquire);
@@ -46,6 +51,14 @@ void set() {
     else if (armed)
         source.hpet_page != 0 ? hpet().cancel() : Pit{ports}.cancel();
     armed = next != 0;
+}
+
+constexpr std::uint64_t line_load_ms = 2; // 16 bytes at 115200 baud take 1.4
+
+void visit_line(std::uint64_t now) {
+    console::visit_in_passing();
+    const bool more = console::something_waits() && drainer.load(std::memory_order_acquire) == nullptr;
+    line_at.store(more ? now + ticks(line_load_ms) : 0, std::memory_order_release);
 }
 
 std::uint64_t heartbeat(const Timed& timed) {
@@ -111,6 +124,33 @@ void wait(Timed& timed, std::uint64_t milliseconds) {
     sleep_until(*timed.cpu, [&timed] { return timed.resume_at.load(std::memory_order_acquire) == 0; });
 }
 
+void line_waits() {
+    if (!console::something_waits())
+        return;
+    if (Cpu* const idle = drainer.load(std::memory_order_acquire); idle != nullptr) {
+        if (!draining.exchange(true, std::memory_order_acq_rel))
+            request(*idle, request_look);
+        return;
+    }
+    std::uint64_t none = 0;
+    if (source.io_apic_page != 0 && line_at.compare_exchange_strong(none, cpu::rdtsc() + ticks(line_load_ms)))
+        set();
+}
+
+void drain_line(Cpu& cpu) {
+    Cpu* none = nullptr;
+    if (drainer.load(std::memory_order_acquire) != &cpu && !drainer.compare_exchange_strong(none, &cpu))
+        return;
+    do {
+        draining.store(true, std::memory_order_release);
+        while (console::something_waits() && cpu.requests.load(std::memory_order_acquire) == 0) {
+            console::serve();
+            virt::take_pending_nmi();
+        }
+        draining.store(false, std::memory_order_seq_cst);
+    } while (console::something_waits() && cpu.requests.load(std::memory_order_acquire) == 0);
+}
+
 bool is_here() {
     return &this_cpu() == source.cpu;
 }
@@ -129,6 +169,8 @@ void look() {
         if (beat != 0 && beat <= now)
             check_heartbeat(*timed, beat, now);
     }
+    if (const std::uint64_t at = line_at.load(std::memory_order_acquire); at != 0 && at <= now)
+        visit_line(now);
     if (const std::uint64_t feed = feed_at.load(std::memory_order_acquire); feed != 0 && feed <= now) {
         drivers::I6300esb::feed(registers(source.watchdog->registers));
         feed_at.store(now + ticks(feed_ms), std::memory_order_release);

@@ -40,6 +40,12 @@ void begin();
 // The machine ends in order.
 void stop_watchdog();
 
+// Bytes wait for the serial line, after an exit that sent what it could: wakes the idle CPU that drains it, else sees to it
+// that time goes on with it.
+void line_waits();
+// An idle CPU, until it is asked for something: sends what waits for the line.
+void drain_line(Cpu& cpu);
+
 // This CPU was interrupted by an NMI (request_look): does what is due.
 void look();
 // Whether this is the time CPU, where an NMI without any other request is the alarm's.

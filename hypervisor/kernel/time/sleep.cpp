@@ -7,6 +7,7 @@ namespace hv {
 
 void park(Cpu& cpu) {
     for (;;) {
+        alarm::drain_line(cpu);
         sleep_until(cpu, [&cpu] { return cpu.requests.load(std::memory_order_acquire) != 0; });
         alarm::look();
         const std::uint32_t requests = take_requests(cpu);

@@ -15,7 +15,7 @@ inline constexpr cpu::Ports ports{};
 struct Source {
     Cpu* cpu = nullptr;             // that is interrupted
     std::uint64_t hpet_page = 0;    // 0: the PIT
-    std::uint64_t io_apic_page = 0; // 0: nobody needs time
+    std::uint64_t io_apic_page = 0; // 0: there is none
     std::uint64_t redirection = 0;  // of the pin, in the I/O APIC
     unsigned pin = 0;
     std::optional<drivers::I6300esb> watchdog;

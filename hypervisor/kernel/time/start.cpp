@@ -27,16 +27,19 @@ base::Status<paging::Error> start(AddressSpace& space) {
     Pit{ports}.cancel();
     source.pin = Pit::pin;
     drivers::PciConfiguration pci{ports};
-    if (!m.plan->needs_time())
+    // Only the serial line wants it: then it waits for an idle CPU or the next exit, no reason to refuse the machine.
+    const auto without = [&m](auto why) -> base::Status<paging::Error> {
+        if (m.plan->needs_time())
+            refuse_to_start(needed, why);
         return base::success;
+    };
     const auto* const io_apic = std::ranges::find(m.acpi.io_apics, 0u, &acpi::IoApic::gsi_base);
     if (io_apic == m.acpi.io_apics.end() || !early_mapped(io_apic->address, base::page_size))
-        refuse_to_start(needed, " has no I/O APIC");
-    source.cpu = m.cpus[m.bound.time_cpu()];
-    const auto route = dma::nmi_redirection(io_apic->id, source.cpu->apic_id);
+        return without(" has no I/O APIC");
+    Cpu* const cpu = m.cpus[m.bound.time_cpu()];
+    const auto route = dma::nmi_redirection(io_apic->id, cpu->apic_id);
     if (!route)
-        refuse_to_start(
-            needed, "'s IOMMU would block them: its firmware's DMAR or IVRS does not list their I/O APIC");
+        return without("'s IOMMU would block them: its firmware's DMAR or IVRS does not list their I/O APIC");
     source.redirection = *route;
     source.hpet_page = m.acpi.hpet;
     const bool mapped = source.hpet_page != 0 && early_mapped(source.hpet_page, base::page_size);
@@ -47,8 +50,9 @@ base::Status<paging::Error> start(AddressSpace& space) {
     } else {
         source.hpet_page = 0;
         if (!Pit{ports}.counts())
-            refuse_to_start(needed, " has neither an HPET that reaches an I/O APIC nor a PIT that counts");
+            return without(" has neither an HPET that reaches an I/O APIC nor a PIT that counts");
     }
+    source.cpu = cpu;
     source.io_apic_page = io_apic->address;
     CAISSON_TRY(add_page(space, source.io_apic_page));
     if (m.plan->header().on_panic == plan::OnPanic::reboot)
