@@ -180,8 +180,7 @@ SyscallResult write_whole(fs::File& file, fs::Origin& from) {
             sched::preemption_point();
             continue;
         }
-        const bool more =
-            file.is(fs::pipe_file) && !file.non_blocking() && from.left() > 0 && *result > 0;
+        const bool more = file.is(fs::pipe_file) && !file.non_blocking() && from.left() > 0 && *result > 0;
         if (!more)
             return done;
     }
