@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "drivers/clock/clock.hpp"
+#include "drivers/clock/cmos.hpp"
 
 #include <gtest/gtest.h>
 

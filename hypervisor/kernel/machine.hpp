@@ -6,7 +6,6 @@
 #include "hypervisor/base/constant.hpp"
 #include "hypervisor/core/acpi/tables.hpp"
 #include "hypervisor/core/plan/bound_plan.hpp"
-#include "hypervisor/core/plan/plan.hpp"
 #include "hypervisor/core/vcpu/hardening.hpp"
 
 namespace hv {
@@ -34,8 +33,9 @@ struct Machine {
     vcpu::Hardening hardening;
     std::uint64_t bundle = 0, bundle_bytes = 0;       // where it lies
     base::FixedVector<Extent, max_sections> sections; // of the bundle, verified
-    std::array<std::byte, table_room> table;          // a private copy, verified, which `plan` reads
-    std::optional<plan::Plan> plan;
+    std::array<std::byte, table_room> table;          // the plan's, a private copy, verified
+    std::uint64_t table_bytes = 0;                    // 0: no plan yet
+    plan::Header plan;
     plan::BoundPlan bound;
     Times times;
     base::PhysAddr io_permissions, msr_permissions; // the same for all partitions

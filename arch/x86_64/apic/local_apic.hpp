@@ -38,17 +38,10 @@ enum class Register : std::uint32_t {
     divide = 0x3e,
 };
 
-// Finds out in which mode firmware left this CPU's APIC. The register page of xAPIC mode is used at its physical address.
-void adopt();
+// How this machine's registers are reached, found by start.cpp: by MSR, or on a page.
+extern bool x2;
+extern base::VirtAddr page;
 
-[[nodiscard]] bool x2apic_offered();
-// Firmware asks that x2APIC mode be left alone: it is not offered where firmware did not use it itself. After adopt().
-void leave_x2apic_alone();
-// The page of the xAPIC registers by MSR 1B.
-[[nodiscard]] base::PhysAddr register_page();
-
-// Switches this CPU's APIC on: x2APIC where the CPU offers it; then as reset().
-void enable();
 inline constexpr std::uint32_t spurious_vector = 0xff;
 // As for a guest's (next) start: every LVT entry masked, priority 0, the timer stopped, software-enabled. What is requested
 // or in service already stays so.
@@ -64,14 +57,5 @@ void write(Register reg, std::uint32_t value);
 // Interrupt commands; `fixed` takes a vector, `startup` a page number below 1 MiB.
 inline constexpr std::uint32_t fixed = 0x4000, nmi = 0x4400, init = 0x4500, startup = 0x4600;
 void send(std::uint32_t apic_id, std::uint32_t command);
-
-// A periodic tick that nobody takes (GIF is 0); reset() ends it. While CPUs start it keeps an emulator's time slices
-// short: under -icount QEMU charges the whole rest of a slice for an INIT.
-void tick(std::uint32_t counts);
-
-// Lets the timer, divided by 1 and masked, count down from its largest value; how far it has come; and stops it. Before
-// enable(): QEMU cannot read the count by MSR under -icount, the register page is fine.
-void start_timer();
-[[nodiscard]] std::uint32_t timer_counts();
 
 } // namespace apic

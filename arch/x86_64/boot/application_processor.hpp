@@ -6,7 +6,7 @@
 // Spec: AMD APM vol. 2 15.27.8, 16.5 "Interprocessor Interrupts"; Intel SDM vol. 3 "MP initialization".
 #pragma once
 
-#include "arch/x86_64/apic/local_apic.hpp"
+#include "arch/x86_64/apic/start.hpp"
 #include "arch/x86_64/cpu/instructions.hpp"
 #include "arch/x86_64/cpu/raw.hpp"
 

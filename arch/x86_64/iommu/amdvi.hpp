@@ -7,18 +7,18 @@
 //             Logging", 3.4 "IOMMU MMIO Registers".
 #pragma once
 
-#include "arch/x86_64/iommu/iommu.hpp"
+#include "arch/x86_64/iommu/amdvi_faults.hpp"
 
 namespace iommu::amdvi {
 
-template <typename Registers> class Unit {
+template <typename Registers> class Unit : public Faults<Registers> {
 public:
     // A device table with four words for each of 65,536 requesters.
     static constexpr std::uint64_t words_per_device = 4,
                                    table_frames = 65536 * words_per_device * 8 / base::page_size,
                                    register_bytes = acpi::unit_bytes(acpi::RemappingKind::amdvi);
 
-    explicit Unit(Registers registers) : registers_(registers) {}
+    explicit Unit(Registers registers) : Faults<Registers>(registers) {}
 
     // Nobody reaches memory, and of interrupts only the I/O APICs' NMIs pass.
     static void fill(const Frames& frames, std::span<const acpi::IoApicSource> io_apics, std::uint32_t) {
@@ -48,33 +48,14 @@ public:
         return invalidate(frames) ? nullptr : "it does not run its commands";
     }
 
-    // The next refused access, if there is one; its place in the log is free again.
-    [[nodiscard]] std::optional<Fault> next_fault(const Frames& frames) const {
-        constexpr std::uint64_t overflow = 1, log_bytes = base::page_size;
-        const bool lost = (registers_.read64(status_offset) & overflow) != 0;
-        const std::uint64_t head = registers_.read64(event_head_offset) % log_bytes;
-        if (head == registers_.read64(event_tail_offset) % log_bytes)
-            return std::nullopt;
-        const std::uint64_t first = frames.log[head / 8];
-        const Fault fault{static_cast<std::uint16_t>(first), static_cast<std::uint8_t>(first >> 60),
-                          (first >> 53 & 1) != 0, lost, frames.log[head / 8 + 1]};
-        registers_.write64(event_head_offset, (head + 16) % log_bytes);
-        if (lost) { // a log that overflowed has stopped and is started anew
-            registers_.write64(control_offset, enable | run_commands);
-            registers_.write64(status_offset, overflow);
-            registers_.write64(control_offset, enable | log_events | run_commands);
-        }
-        return fault;
-    }
-
 private:
     static constexpr std::uint32_t device_table_offset = 0, commands_offset = 8, events_offset = 0x10,
-                                   control_offset = 0x18, exclusion_offset = 0x20, features_offset = 0x30,
-                                   command_head_offset = 0x2000, command_tail_offset = 0x2008,
-                                   event_head_offset = 0x2010, event_tail_offset = 0x2018,
-                                   status_offset = 0x2020;
-    static constexpr std::uint64_t enable = 1, log_events = 1u << 2, run_commands = 1u << 12,
-                                   has_invalidate_all = 1u << 6;
+                                   exclusion_offset = 0x20, features_offset = 0x30,
+                                   command_head_offset = 0x2000, command_tail_offset = 0x2008;
+    static constexpr std::uint64_t has_invalidate_all = 1u << 6;
+    using Base = Faults<Registers>;
+    using Base::registers_, Base::control_offset, Base::event_head_offset, Base::event_tail_offset,
+        Base::enable, Base::log_events, Base::run_commands;
 
     // Everything cached of the former table is dropped, the end awaited.
     [[nodiscard]] bool invalidate(const Frames& frames) const {
@@ -89,8 +70,6 @@ private:
                 return true;
         return false;
     }
-
-    Registers registers_;
 };
 
 } // namespace iommu::amdvi

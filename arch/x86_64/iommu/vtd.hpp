@@ -7,16 +7,16 @@
 //             "Interrupt Remapping Table Entry".
 #pragma once
 
-#include "arch/x86_64/iommu/iommu.hpp"
+#include "arch/x86_64/iommu/vtd_faults.hpp"
 
 namespace iommu::vtd {
 
-template <typename Registers> class Unit {
+template <typename Registers> class Unit : public Faults<Registers> {
 public:
     static constexpr std::uint64_t table_frames = 2, // root table, interrupt table
         register_bytes = acpi::unit_bytes(acpi::RemappingKind::vtd);
 
-    explicit Unit(Registers registers) : registers_(registers) {}
+    explicit Unit(Registers registers) : Faults<Registers>(registers) {}
 
     // Entry n of the interrupt table: an NMI of the nth I/O APIC's to one CPU. The root table stays empty.
     static void fill(const Frames& frames, std::span<const acpi::IoApicSource> io_apics,
@@ -40,7 +40,7 @@ public:
         const std::uint64_t capability = registers_.read64(capability_offset);
         if ((registers_.read64(extended_offset) & has_queue) == 0)
             return "it has no queued invalidation";
-        if (fault_record(capability, fault_records(capability)) > base::page_size)
+        if (Base::fault_record(capability, Base::fault_records(capability)) > base::page_size)
             return "its fault records lie beyond its first page";
         const bool remaps = remaps_interrupts();
         const std::uint64_t entries = physical(frames.table[words_a_frame]);
@@ -55,32 +55,13 @@ public:
         return set_up ? nullptr : "it does not obey its command register";
     }
 
-    // The next refused access, if there is one; its record is free again.
-    [[nodiscard]] std::optional<Fault> next_fault(const Frames&) const {
-        constexpr std::uint32_t overflow = 1, pending = 2;
-        const std::uint32_t status = registers_.read32(fault_status_offset);
-        if ((status & (overflow | pending)) == 0)
-            return std::nullopt;
-        registers_.write32(fault_status_offset, overflow);
-        const std::uint64_t capability = registers_.read64(capability_offset);
-        for (unsigned i = 0; i < fault_records(capability); ++i) {
-            const std::uint32_t at = fault_record(capability, i);
-            const std::uint64_t high = registers_.read64(at + 8);
-            if ((high >> 63) == 0)
-                continue;
-            const Fault fault{static_cast<std::uint16_t>(high), static_cast<std::uint8_t>(high >> 32),
-                              (high >> 62 & 1) == 0, (status & overflow) != 0, registers_.read64(at)};
-            registers_.write32(at + 12, std::uint32_t{1} << 31); // write one to clear
-            return fault;
-        }
-        return std::nullopt;
-    }
-
 private:
-    static constexpr std::uint32_t capability_offset = 8, extended_offset = 0x10, command_offset = 0x18,
-                                   status_offset = 0x1c, root_offset = 0x20, fault_status_offset = 0x34,
-                                   fault_control_offset = 0x38, queue_tail_offset = 0x88, queue_offset = 0x90,
-                                   interrupts_offset = 0xb8;
+    using Base = Faults<Registers>;
+    using Base::capability_offset, Base::registers_;
+
+    static constexpr std::uint32_t extended_offset = 0x10, command_offset = 0x18, status_offset = 0x1c,
+                                   root_offset = 0x20, fault_control_offset = 0x38, queue_tail_offset = 0x88,
+                                   queue_offset = 0x90, interrupts_offset = 0xb8;
     static constexpr std::uint64_t has_queue = 1u << 1, has_interrupts = 1u << 3,
                                    has_extended_interrupts = 1u << 4, needs_write_flush = 1u << 4,
                                    entries_256 = 7, extended_mode = 1u << 11;
@@ -91,13 +72,6 @@ private:
                                    fault_interrupt_masked = 1u << 31;
     static constexpr std::uint32_t lasting =
         ~(set_root | set_fault_log | write_buffer_flush | set_interrupts);
-
-    static constexpr unsigned fault_records(std::uint64_t capability) {
-        return static_cast<unsigned>(capability >> 40 & 0xff) + 1;
-    }
-    static constexpr std::uint32_t fault_record(std::uint64_t capability, unsigned index) {
-        return static_cast<std::uint32_t>(capability >> 24 & 0x3ff) * 16 + index * 16;
-    }
 
     // Writes the command register and waits until the status register shows `answer` in that bit.
     [[nodiscard]] bool command(std::uint32_t bit, std::uint32_t answer, bool on = true) const {
@@ -138,8 +112,6 @@ private:
                 return true;
         return false;
     }
-
-    Registers registers_;
 };
 
 } // namespace iommu::vtd

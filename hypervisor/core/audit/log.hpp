@@ -19,7 +19,7 @@
 #pragma once
 
 #include "hypervisor/core/audit/record.hpp"
-#include "hypervisor/core/crypto/sha256.hpp"
+#include "hypervisor/core/crypto/portable_sha256.hpp"
 #include "hypervisor/core/crypto/sodium.hpp"
 
 #include <atomic>

@@ -8,7 +8,7 @@
 // Spec:       FIPS 180-4 "SHA-256"; Intel SDM vol. 2 SHA256RNDS2, SHA256MSG1, SHA256MSG2.
 #pragma once
 
-#include <sodium/crypto_hash_sha256.h>
+#include "hypervisor/core/crypto/portable_sha256.hpp"
 
 #include <array>
 #include <cstddef>
@@ -16,8 +16,6 @@
 #include <span>
 
 namespace crypto {
-
-using Digest256 = std::array<std::uint8_t, 32>;
 
 enum class Sha256Engine : std::uint8_t {
     portable,

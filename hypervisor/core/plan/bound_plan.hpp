@@ -7,7 +7,6 @@
 #include "hypervisor/base/fixed_vector.hpp"
 #include "hypervisor/core/memory/frame_pool.hpp"
 #include "hypervisor/core/plan/format.hpp"
-#include "hypervisor/core/plan/issue.hpp"
 
 namespace plan {
 

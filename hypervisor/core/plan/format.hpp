@@ -19,6 +19,7 @@ inline constexpr std::uint32_t format_version = 2;
 inline constexpr std::uint32_t max_partitions = 64;
 inline constexpr std::uint32_t max_cpus = 64;   // ranks in one plan
 inline constexpr std::uint32_t max_regions = 3; // RAM below and above 4 GiB, root image
+inline constexpr std::uint32_t no_index = 0xFFFFFFFF; // no partition, no section
 inline constexpr std::uint32_t max_loads = 24;
 inline constexpr std::uint32_t no_section = 0xFFFFFFFF;
 inline constexpr std::uint64_t gpa_limit = std::uint64_t{1} << 40;

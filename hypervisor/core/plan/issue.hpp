@@ -3,6 +3,7 @@
 #pragma once
 
 #include "hypervisor/base/result.hpp"
+#include "hypervisor/core/plan/format.hpp"
 
 #include <array>
 #include <cstdint>
@@ -86,7 +87,6 @@ static_assert(descriptions.size() == static_cast<std::size_t>(Error::check_pool)
     return descriptions[static_cast<std::size_t>(error)];
 }
 
-inline constexpr std::uint32_t no_index = 0xFFFFFFFF;
 
 struct Issue {
     Error error;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "hypervisor/kernel/boot/stages.hpp"
 
-#include "arch/x86_64/apic/local_apic.hpp"
+#include "arch/x86_64/apic/start.hpp"
 #include "arch/x86_64/cpu/guarded.hpp"
 #include "arch/x86_64/cpu/instructions.hpp"
 #include "arch/x86_64/virt/choose.hpp"
@@ -83,7 +83,7 @@ base::PhysAddr second_stage(std::uint32_t partition) {
                                  ram ? paging::read_write_execute : paging::read_execute));
     }
     if (base::weak(base::Weakness::extra_page))
-        expect_tables(tables.map(m.plan->partition(partition).regions[0].bytes,
+        expect_tables(tables.map(found().plan->partition(partition).regions[0].bytes,
                                  base::PhysAddr{image_extent().base}, base::page_size, paging::read_only));
     return tables.root();
 }
@@ -138,13 +138,13 @@ void fill_policy(Partition& partition) {
 
 void make_partitions() {
     Machine& m = machine_in_making();
-    for (std::uint32_t index = 0; index < m.plan->partition_count(); ++index) {
+    for (std::uint32_t index = 0; index < found().plan->partition_count(); ++index) {
         Partition& partition = make_in<Partition>(m.bound.pool);
         partition.index = index;
-        partition.name = m.plan->partition_name(index);
-        partition.plan = m.plan->partition(index);
+        partition.name = found().plan->partition_name(index);
+        partition.plan = found().plan->partition(index);
         for (std::uint32_t i = 0; i < partition.plan.load_count; ++i)
-            (void)partition.loads.push_back(m.plan->load(partition.plan.first_load + i));
+            (void)partition.loads.push_back(found().plan->load(partition.plan.first_load + i));
         fill_policy(partition);
         partition.second_stage.adopt(second_stage(index));
         for (std::uint32_t i = 0; i < partition.plan.cpu_count; ++i)
@@ -182,8 +182,8 @@ void refuse(const plan::Issue& issue) {
     const Machine& m = machine();
     LogLine line;
     line << "this machine cannot run the plan: " << plan::describe(issue.error);
-    if (m.plan && issue.partition < m.plan->partition_count())
-        line << ", partition '" << m.plan->partition_name(issue.partition) << '\'';
+    if (found().plan && issue.partition < found().plan->partition_count())
+        line << ", partition '" << found().plan->partition_name(issue.partition) << '\'';
     if (issue.error == plan::Error::device_in_memory || issue.error == plan::Error::device_overlap)
         line << " (at " << base::hex(issue.needed) << ')';
     else if (issue.needed != 0 || issue.available != 0)
@@ -224,9 +224,9 @@ void refuse_other_kind(const Cpu& cpu) {
 void bind_plan() {
     Machine& m = machine_in_making();
     const plan::Machine described = described_machine();
-    if (const auto bound = plan::bind(*m.plan, described, options(), m.bound); !bound.ok())
+    if (const auto bound = plan::bind(*found().plan, described, options(), m.bound); !bound.ok())
         refuse(bound.error());
-    if (const auto good = plan::check(*m.plan, described, options(), m.bound); !good.ok())
+    if (const auto good = plan::check(*found().plan, described, options(), m.bound); !good.ok())
         refuse(good.error());
 }
 
@@ -240,7 +240,7 @@ base::PhysAddr build_everything() {
         expect_tables(space.add_cpu(m.bound.pool, *cpu));
     if (!apic::x2apic_offered())
         expect_tables(space.add_device(apic::register_page(), base::page_size));
-    expect_tables(alarm::start(space));
+    expect_tables(alarm::start(space, found().plan->needs_time()));
     dma::deny_everything(m.bound.pool, m.cpus[m.bound.time_cpu()]->apic_id);
     expect_tables(dma::map_registers(space));
     make_permission_maps();

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "hypervisor/kernel/boot/stages.hpp"
 
-#include "arch/x86_64/apic/local_apic.hpp"
+#include "arch/x86_64/apic/start.hpp"
 #include "arch/x86_64/cpu/instructions.hpp"
 #include "arch/x86_64/cpu/ports.hpp"
 #include "drivers/clock/clock.hpp"
+#include "drivers/clock/cmos.hpp"
 #include "drivers/clock/measure.hpp"
 #include "drivers/power/power.hpp"
 #include "drivers/watchdog/i6300esb.hpp"
@@ -100,7 +101,7 @@ void list_devices() {
     for (const std::uint64_t unit : m.acpi.remapping.units)
         add(unit, acpi::unit_bytes(m.acpi.remapping.kind));
     drivers::PciConfiguration pci{ports};
-    if (m.plan->header().on_panic == plan::OnPanic::reboot)
+    if (m.plan.on_panic == plan::OnPanic::reboot)
         if (const auto watchdog = drivers::I6300esb::find(pci))
             add_page(watchdog->registers);
 }

@@ -5,7 +5,7 @@
 // plan verified, plan bound, everything allocated, the other CPUs started. Stage two runs on every CPU in the
 // hypervisor's own tables: payloads hashed, all CPUs meet, leave_boot() takes this code away and partitions run.
 // Invariants: no partition runs before every CPU's share is verified; one bad leaf refuses the whole bundle.
-#include "arch/x86_64/apic/local_apic.hpp"
+#include "arch/x86_64/apic/start.hpp"
 #include "arch/x86_64/boot/application_processor.hpp"
 #include "arch/x86_64/cpu/instructions.hpp"
 #include "arch/x86_64/virt/choose.hpp"
@@ -53,7 +53,7 @@ base::PhysAddr trampoline_page() {
 void open_audit_log() {
     Machine& m = machine_in_making();
     const bundle::Header& header = found().contents->header();
-    const audit::Key& operator_key = m.plan->header().audit_key;
+    const audit::Key& operator_key = found().plan->header().audit_key;
     std::optional<audit::Seal> seal;
     if (operator_key != audit::Key{}) {
         audit::Key secret{};
@@ -77,7 +77,7 @@ void open_audit_log() {
             .add("security_version", header.security_version)
             .add_bytes("bundle", header.bundle_id)
             .add("build", CAISSON_BUILD_ID)
-            .add("partitions", m.plan->partition_count())
+            .add("partitions", found().plan->partition_count())
             .add("tsc_hz", m.times.tsc_hz)
             .add("wall_ns", m.times.wall_ns)
             .add("wall_tsc", m.times.wall_tsc)

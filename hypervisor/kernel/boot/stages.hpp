@@ -24,6 +24,7 @@ struct Found {
     crypto::Sha256Engine hash_engine = crypto::Sha256Engine::portable;
     std::optional<bundle::HeaderBuffer> header;
     std::optional<bundle::Contents> contents;
+    std::optional<plan::Plan> plan;
     std::span<const std::byte> leaves; // of the bundle, a private copy
 };
 [[nodiscard]] Found& found();

@@ -89,7 +89,9 @@ void verify_header_and_plan() {
     auto plan = plan::Plan::parse(table);
     if (!plan.ok())
         refuse_to_start("bundle refused: its plan: ", plan::describe(plan.error().error));
-    m.plan.emplace(plan.value());
+    found().plan.emplace(plan.value());
+    m.plan = plan->header();
+    m.table_bytes = table.size();
 }
 
 bundle::Status verify_share(const Cpu& cpu) {

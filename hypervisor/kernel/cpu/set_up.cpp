@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // hypervisor/kernel/cpu/set_up.cpp - a CPU as the hypervisor wants it, once.
-#include "arch/x86_64/apic/local_apic.hpp"
+#include "arch/x86_64/apic/start.hpp"
 #include "arch/x86_64/cpu/instructions.hpp"
 #include "arch/x86_64/cpu/raw.hpp"
 #include "arch/x86_64/virt/choose.hpp"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "hypervisor/kernel/dma/dma.hpp"
 
+#include "arch/x86_64/iommu/amdvi_faults.hpp"
+#include "arch/x86_64/iommu/vtd_faults.hpp"
 #include "hypervisor/kernel/console/console.hpp"
 #include "hypervisor/kernel/dma/units.hpp"
 
@@ -12,6 +14,9 @@ CAISSON_CONSTANT_AFTER_BOOT constinit std::array<iommu::Frames, decltype(acpi::R
     frames{};
 
 namespace {
+
+using VtdFaults = iommu::vtd::Faults<cpu::Registers>;
+using AmdviFaults = iommu::amdvi::Faults<cpu::Registers>;
 
 constinit std::atomic_flag reading = ATOMIC_FLAG_INIT;
 
@@ -33,7 +38,8 @@ void report_faults() {
         return;
     for (std::size_t unit = 0; unit < unit_count(); ++unit)
         for (unsigned i = 0; i < most; ++i)
-            if (const auto fault = with_unit(unit, [&](auto it) { return it.next_fault(frames[unit]); }))
+            if (const auto fault = with_unit<VtdFaults, AmdviFaults>(
+                    unit, [&](auto it) { return it.next_fault(frames[unit]); }))
                 report(*fault);
             else
                 break;

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "hypervisor/kernel/dma/start.hpp"
 
-#include "arch/x86_64/apic/local_apic.hpp"
+#include "arch/x86_64/apic/start.hpp"
+#include "arch/x86_64/iommu/amdvi.hpp"
+#include "arch/x86_64/iommu/vtd.hpp"
 #include "drivers/pci/pci.hpp"
 #include "hypervisor/base/weakness.hpp"
 #include "hypervisor/kernel/dma/units.hpp"
@@ -11,15 +13,18 @@
 namespace hv::dma {
 namespace {
 
+using VtdUnit = iommu::vtd::Unit<cpu::Registers>;
+using AmdviUnit = iommu::amdvi::Unit<cpu::Registers>;
+
 constexpr std::uint64_t frames_a_unit = 2 + 3; // queue and log; tables above its registers, at most
 
 constinit unsigned masters_found = 0;
 
 std::uint64_t register_bytes() {
-    return with_unit(0, [](auto unit) { return unit.register_bytes; });
+    return with_unit<VtdUnit, AmdviUnit>(0, [](auto unit) { return unit.register_bytes; });
 }
 std::uint64_t table_frames() {
-    return with_unit(0, [](auto unit) { return unit.table_frames; });
+    return with_unit<VtdUnit, AmdviUnit>(0, [](auto unit) { return unit.table_frames; });
 }
 bool reachable(std::size_t unit) {
     return early_mapped(remapping().units[unit], register_bytes());
@@ -40,7 +45,8 @@ iommu::Words take_words(memory::FramePool& pool, std::uint64_t count) {
 }
 
 const char* deny(std::size_t unit) {
-    return reachable(unit) ? with_unit(unit, [&](auto it) { return it.deny_everything(frames[unit]); })
+    return reachable(unit) ? with_unit<VtdUnit, AmdviUnit>(
+                                 unit, [&](auto it) { return it.deny_everything(frames[unit]); })
                            : "its registers are out of reach";
 }
 
@@ -76,7 +82,8 @@ void deny_everything(memory::FramePool& pool, std::uint32_t nmi_apic_id) {
     const bool wide = apic::x2apic_offered() && able(&VtdUnit::can_be_wide) == unit_count();
     for (std::size_t unit = 0; unit < unit_count(); ++unit)
         frames[unit] = {table, take_words(pool, 1), take_words(pool, 1), wide};
-    with_unit(0, [&](auto it) { it.fill(frames[0], remapping().io_apics.view(), nmi_apic_id); });
+    with_unit<VtdUnit, AmdviUnit>(
+        0, [&](auto it) { it.fill(frames[0], remapping().io_apics.view(), nmi_apic_id); });
     cpu::wbinvd(); // not every unit snoops
     for (std::size_t unit = 0; unit < unit_count(); ++unit)
         if (const char* problem = deny(unit))

@@ -65,8 +65,7 @@ void begin_panic() {
 
 void end_in_panic(std::string_view line) {
     console::log(line);
-    const plan::OnPanic wish =
-        machine().plan.has_value() ? machine().plan->header().on_panic : plan::OnPanic::halt;
+    const plan::OnPanic wish = machine().table_bytes != 0 ? machine().plan.on_panic : plan::OnPanic::halt;
     if (wish == plan::OnPanic::reboot)
         end("panic", plan::AllStopped::reboot, 0, line);
     // QEMU ends by its exit device; a real machine that is to halt stays where somebody can read the line.
@@ -77,7 +76,7 @@ void end_in_panic(std::string_view line) {
 void end_in_order() {
     stop_other_cpus();
     alarm::stop_watchdog();
-    end("all-stopped", machine().plan->header().on_all_stopped, CAISSON_DEBUG_EXIT_ALL_STOPPED, {});
+    end("all-stopped", machine().plan.on_all_stopped, CAISSON_DEBUG_EXIT_ALL_STOPPED, {});
 }
 
 void refuse_with(std::string_view line) {

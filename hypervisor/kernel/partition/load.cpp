@@ -26,7 +26,7 @@ bool copy_to_guest(const Partition& partition, const plan::Load& load) {
         });
     };
     if (load.section == plan::no_section)
-        return copy(bytes::Source{machine().plan->table()});
+        return copy(bytes::Source{std::span{machine().table}.first(machine().table_bytes)});
     const SectionView view{load.section};
     return copy(view.source());
 }

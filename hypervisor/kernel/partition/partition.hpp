@@ -8,7 +8,7 @@
 #include "arch/x86_64/virt/virt.hpp"
 #include "hypervisor/base/fixed_vector.hpp"
 #include "hypervisor/core/audit/ring.hpp"
-#include "hypervisor/core/plan/plan.hpp"
+#include "hypervisor/core/plan/format.hpp"
 #include "hypervisor/core/vcpu/decide.hpp"
 #include "hypervisor/core/vcpu/lifecycle.hpp"
 #include "hypervisor/kernel/console/console.hpp"

@@ -12,7 +12,7 @@
 namespace hv::alarm {
 namespace {
 
-constexpr std::string_view needed =
+constexpr std::string_view time_needed =
     "the plan needs time interrupts (a watchdog or a delay before restarts), and this machine";
 
 // The page that these registers lie in (plan::check_devices: nothing else does).
@@ -22,15 +22,15 @@ base::Status<paging::Error> add_page(AddressSpace& space, std::uint64_t register
 
 } // namespace
 
-base::Status<paging::Error> start(AddressSpace& space) {
+base::Status<paging::Error> start(AddressSpace& space, bool needed) {
     const Machine& m = machine();
     Pit{ports}.cancel();
     source.pin = Pit::pin;
     drivers::PciConfiguration pci{ports};
     // Only the serial line wants it: then it waits for an idle CPU or the next exit, no reason to refuse the machine.
-    const auto without = [&m](auto why) -> base::Status<paging::Error> {
-        if (m.plan->needs_time())
-            refuse_to_start(needed, why);
+    const auto without = [needed](auto why) -> base::Status<paging::Error> {
+        if (needed)
+            refuse_to_start(time_needed, why);
         return base::success;
     };
     const auto* const io_apic = std::ranges::find(m.acpi.io_apics, 0u, &acpi::IoApic::gsi_base);
@@ -55,7 +55,7 @@ base::Status<paging::Error> start(AddressSpace& space) {
     source.cpu = cpu;
     source.io_apic_page = io_apic->address;
     CAISSON_TRY(add_page(space, source.io_apic_page));
-    if (m.plan->header().on_panic == plan::OnPanic::reboot)
+    if (m.plan.on_panic == plan::OnPanic::reboot)
         source.watchdog = drivers::I6300esb::find(pci);
     if (source.watchdog && early_mapped(source.watchdog->registers, base::page_size))
         CAISSON_TRY(add_page(space, source.watchdog->registers));

@@ -8,6 +8,6 @@ namespace hv::alarm {
 
 // Boot CPU, in the early tables, plan bound: finds and starts the devices and maps their registers.
 // Refuses a machine that lacks a time source the plan needs.
-[[nodiscard]] base::Status<paging::Error> start(AddressSpace& space);
+[[nodiscard]] base::Status<paging::Error> start(AddressSpace& space, bool needed);
 
 } // namespace hv::alarm
