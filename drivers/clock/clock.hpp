@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// drivers/clock/clock.hpp - HPET, PM timer and PIT: counters of known frequency (drivers/clock/measure.hpp), and one
+// drivers/clock/clock.hpp - HPET and PIT: counters of known frequency (drivers/clock/measure.hpp), and one
 // interrupt after a while by comparator 0 of the HPET or channel 0 of the PIT.
 //
 // Both interrupts may come early (a longer wait than the hardware counts, the HPET's wrap); whoever is woken looks at the TSC.
-// Spec: IA-PC HPET 1.0a sections 2.3, 2.3.4, 2.3.8 and 2.3.9; ACPI 6.5 section 4.8.2.1 "Power Management Timer"; Intel 8254
+// Spec: IA-PC HPET 1.0a sections 2.3, 2.3.4, 2.3.8 and 2.3.9; Intel 8254
 // mode 0 and counter latch; Intel 82093AA section
 // 3.2.4.
 #pragma once
@@ -62,21 +62,6 @@ private:
                                    only_32_bits = 1u << 8;
 
     Registers registers_;
-};
-
-template <PortIo Io> class PmTimer {
-public:
-    constexpr PmTimer(Io io, std::uint16_t port, bool has_32_bits)
-        : io_(io), port_(port), mask_(has_32_bits ? UINT32_MAX : 0xffffff) {}
-
-    [[nodiscard]] std::uint32_t read() const { return io_.in32(port_) & mask_; }
-    [[nodiscard]] std::uint32_t mask() const { return mask_; }
-    [[nodiscard]] static constexpr std::uint64_t femtoseconds() { return 279'365'115; } // 3.579545 MHz
-
-private:
-    [[no_unique_address]] mutable Io io_;
-    std::uint16_t port_;
-    std::uint32_t mask_;
 };
 
 template <PortIo Io> class Pit {

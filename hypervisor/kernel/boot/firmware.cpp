@@ -7,6 +7,7 @@
 #include "drivers/clock/clock.hpp"
 #include "drivers/clock/cmos.hpp"
 #include "drivers/clock/measure.hpp"
+#include "drivers/clock/pm_timer.hpp"
 #include "drivers/power/power.hpp"
 #include "drivers/watchdog/i6300esb.hpp"
 #include "hypervisor/kernel/dma/start.hpp"

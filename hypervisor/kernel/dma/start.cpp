@@ -4,7 +4,7 @@
 #include "arch/x86_64/apic/start.hpp"
 #include "arch/x86_64/iommu/amdvi.hpp"
 #include "arch/x86_64/iommu/vtd.hpp"
-#include "drivers/pci/pci.hpp"
+#include "drivers/pci/bus_masters.hpp"
 #include "hypervisor/base/weakness.hpp"
 #include "hypervisor/kernel/dma/units.hpp"
 #include "hypervisor/kernel/memory/early_map.hpp"
@@ -55,7 +55,8 @@ const char* deny(std::size_t unit) {
 void bus_masters_off() {
     if (base::weak(base::Weakness::bus_masters_on) || base::weak(base::Weakness::dma_open))
         return;
-    masters_found = drivers::PciConfiguration{cpu::Ports{}}.bus_masters_off();
+    drivers::PciConfiguration pci{cpu::Ports{}};
+    masters_found = drivers::bus_masters_off(pci);
 }
 
 void virtual_functions_off(const acpi::Ecam& ecam) {
