@@ -16,14 +16,6 @@ template <PortIo Io> class Power {
 public:
     explicit constexpr Power(Io io) : io_(io) {}
 
-    [[nodiscard]] bool is_qemu() {
-        io_.out16(fw_cfg_selector, 0);
-        for (const char expected : {'Q', 'E', 'M', 'U'})
-            if (io_.in8(fw_cfg_data) != static_cast<std::uint8_t>(expected))
-                return false;
-        return true;
-    }
-
     // Ends the emulator with status 2 * value + 1 where its exit device is configured; returns where it is
     // not.
     void debug_exit(std::uint16_t port, std::uint32_t value) { io_.out32(port, value); }
@@ -43,7 +35,7 @@ public:
     }
 
 private:
-    static constexpr std::uint16_t fw_cfg_selector = 0x510, fw_cfg_data = 0x511, reset_control = 0xcf9;
+    static constexpr std::uint16_t reset_control = 0xcf9;
     static constexpr std::uint32_t sleep_type_mask = 7u << 10, sleep_enable = 1u << 13;
 
     [[no_unique_address]] Io io_;

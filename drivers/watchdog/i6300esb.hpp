@@ -15,19 +15,6 @@ struct I6300esb {
     PciFunction at;
     std::uint64_t registers; // physical
 
-    // On the root bus; with its registers where firmware put them.
-    template <PortIo Io> [[nodiscard]] static std::optional<I6300esb> find(PciConfiguration<Io>& pci) {
-        constexpr std::uint32_t identity = 0x25ab8086, memory_kind = 0xf;
-        for (PciFunction at = 0; at < 32 * 8; at = static_cast<PciFunction>(at + 8)) {
-            if (pci.read(at, 0) != identity)
-                continue;
-            const std::uint32_t base = pci.read(at, 0x10);
-            if ((base & memory_kind) != 0 || base == 0)
-                return std::nullopt;
-            return I6300esb{at, base};
-        }
-        return std::nullopt;
-    }
     // Runs from here on: twice `milliseconds` (at most 1,000,000) after the last feeding the machine is reset.
     template <PortIo Io, typename Registers>
     void start(PciConfiguration<Io>& pci, const Registers& mapped, std::uint32_t milliseconds) const {

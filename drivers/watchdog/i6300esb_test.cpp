@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "drivers/watchdog/i6300esb.hpp"
+#include "drivers/watchdog/find.hpp"
 
 #include <gtest/gtest.h>
 
@@ -45,17 +45,17 @@ struct FakeRegisters {
 TEST(I6300esb, FoundWhereItIs) {
     Machine machine;
     drivers::PciConfiguration pci{FakePorts{&machine}};
-    const auto found = drivers::I6300esb::find(pci);
+    const auto found = drivers::find_i6300esb(pci);
     ASSERT_TRUE(found.has_value());
     EXPECT_EQ(found->at, 5 << 3);
     EXPECT_EQ(found->registers, 0xfebf1000u);
     for (const std::uint32_t base :
          {0u, 0xc001u, 0xfebf100cu}) { // firmware gave it nothing, ports, a 64-bit place
         machine.words[0x10] = base;
-        EXPECT_FALSE(drivers::I6300esb::find(pci).has_value());
+        EXPECT_FALSE(drivers::find_i6300esb(pci).has_value());
     }
     machine.words[0] = 0x29228086;
-    EXPECT_FALSE(drivers::I6300esb::find(pci).has_value());
+    EXPECT_FALSE(drivers::find_i6300esb(pci).has_value());
 }
 
 TEST(I6300esb, EveryTimerWriteIsUnlockedAndEnablingIsLast) {

@@ -8,8 +8,8 @@
 #include "drivers/clock/cmos.hpp"
 #include "drivers/clock/measure.hpp"
 #include "drivers/clock/pm_timer.hpp"
-#include "drivers/power/power.hpp"
-#include "drivers/watchdog/i6300esb.hpp"
+#include "drivers/power/fw_cfg.hpp"
+#include "drivers/watchdog/find.hpp"
 #include "hypervisor/kernel/dma/start.hpp"
 #include "hypervisor/kernel/memory/address_space.hpp"
 #include "hypervisor/kernel/memory/early_map.hpp"
@@ -103,7 +103,7 @@ void list_devices() {
         add(unit, acpi::unit_bytes(m.acpi.remapping.kind));
     drivers::PciConfiguration pci{ports};
     if (m.plan.on_panic == plan::OnPanic::reboot)
-        if (const auto watchdog = drivers::I6300esb::find(pci))
+        if (const auto watchdog = drivers::find_i6300esb(pci))
             add_page(watchdog->registers);
 }
 
@@ -159,7 +159,7 @@ void take_over(std::uint32_t protocol, std::uint32_t information) {
     Machine& m = machine_in_making();
     m.times.entry_tsc = boot_entry_tsc;
     console::start();
-    m.is_qemu = drivers::Power{ports}.is_qemu();
+    m.is_qemu = drivers::is_qemu(ports);
     if (const auto read = read_boot_record(protocol, information); !read.ok())
         refuse_to_start("boot: ", loader::describe(read.error()));
     if (const auto made = memory::normalize(found().boot.memory.view(), found().map); !made.ok())

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "hypervisor/kernel/time/start.hpp"
 
+#include "drivers/watchdog/find.hpp"
 #include "hypervisor/kernel/cpu/cpu.hpp"
 #include "hypervisor/kernel/dma/start.hpp"
 #include "hypervisor/kernel/memory/early_map.hpp"
@@ -56,7 +57,7 @@ base::Status<paging::Error> start(AddressSpace& space, bool needed) {
     source.io_apic_page = io_apic->address;
     CAISSON_TRY(add_page(space, source.io_apic_page));
     if (m.plan.on_panic == plan::OnPanic::reboot)
-        source.watchdog = drivers::I6300esb::find(pci);
+        source.watchdog = drivers::find_i6300esb(pci);
     if (source.watchdog && early_mapped(source.watchdog->registers, base::page_size))
         CAISSON_TRY(add_page(space, source.watchdog->registers));
     return base::success;
