@@ -87,7 +87,6 @@ static_assert(descriptions.size() == static_cast<std::size_t>(Error::check_pool)
     return descriptions[static_cast<std::size_t>(error)];
 }
 
-
 struct Issue {
     Error error;
     std::uint32_t partition = no_index; // index in the plan
