@@ -138,6 +138,15 @@ long_entry:
     movl %edi, %edi
     movl %esi, %esi
     movq $boot_stack_top, %rsp
+    /* QEMU, loading the image again at a reset, leaves a segment without bytes in the file as it was. */
+    movq %rdi, %rbp
+    movl $image_constant_start, %edi
+    movl $image_data_start, %ecx
+    subl %edi, %ecx
+    shrl $3, %ecx
+    xorl %eax, %eax
+    rep stosq
+    movq %rbp, %rdi
     /* The stack guard's value: hardware randomness where there is any, the clock in any case. */
     movl $1, %eax
     cpuid
