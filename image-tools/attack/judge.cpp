@@ -63,7 +63,7 @@ void Judge::blame(const std::string& what) {
 
 run::Listener Judge::listener() {
     run::Listener out;
-    out.output = [this](std::size_t partition, std::string_view bytes) {
+    out.output = [this](std::size_t partition, std::string_view bytes, unsigned) {
         look_for_faults();
         if (partition == hostile_) {
             const std::uint64_t life = session_->partitions()[hostile_].endings.size() + 1;

@@ -103,7 +103,7 @@ private:
         size_machine(runnable);
         std::string output;
         run::Listener listener;
-        listener.output = [&](std::size_t partition, std::string_view bytes) {
+        listener.output = [&](std::size_t partition, std::string_view bytes, unsigned) {
             if (partition == 0)
                 output += bytes;
         };

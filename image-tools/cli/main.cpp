@@ -250,6 +250,7 @@ private:
                         "a manifest (- reads stdin) or a bundle (default: ./appliance.yaml)");
         word_option(*run, "--prefix", options.prefix, whens, "prefix lines with the partition's name");
         run->add_flag("--raw", options.raw, "let escape sequences of consoles through");
+        run->add_flag("--merge", options.merge, "standard error of the programs to standard output too");
         run->add_flag("--icount", options.icount, "count instructions as time: every run the same");
         run->add_option("--cpu", options.cpu, "QEMU's CPU model")->capture_default_str();
         run->add_option("--elf", options.elf, "the loader ELF of a bundle (default: beside it)");

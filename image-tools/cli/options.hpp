@@ -40,6 +40,7 @@ struct Options {
     // run
     When prefix = When::automatic;
     bool raw = false;
+    bool merge = false;
     bool icount = false;
     std::string cpu = "max,+svm";
     std::string log;

@@ -49,6 +49,7 @@ run::ConsoleOptions console_options(const Options& options, const Report& report
         options.prefix == When::always || (options.prefix == When::automatic && (partitions > 1 || terminal));
     out.colour = report.json() ? report.colour_on_stderr() : report.colour_on_stdout();
     out.raw = options.raw;
+    out.merge = options.merge;
     return out;
 }
 
@@ -95,7 +96,9 @@ Viewer::~Viewer() = default;
 run::Listener Viewer::listener() {
     const bool say_hypervisor = options_.verbose || (shown_.prefix && !options_.quiet);
     run::Listener out;
-    out.output = [this](std::size_t partition, std::string_view bytes) { console_.write(partition, bytes); };
+    out.output = [this](std::size_t partition, std::string_view bytes, unsigned stream) {
+        console_.write(partition, bytes, stream);
+    };
     if (say_hypervisor)
         out.log = [this](std::string_view line) { console_.hypervisor_line(line); };
     out.audit = [this, say_hypervisor](std::string_view record) {

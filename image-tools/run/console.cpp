@@ -26,7 +26,7 @@ std::size_t cut(std::string_view text) {
 } // namespace
 
 Console::Console(Sink out, Sink errors, const std::vector<std::string>& names, ConsoleOptions options)
-    : out_(std::move(out)), errors_(std::move(errors)), names_(names), streams_(names.size()),
+    : out_(std::move(out)), errors_(std::move(errors)), names_(names), streams_(2 * names.size()),
       options_(options) {
     for (const std::string& name : names)
         width_ = std::max(width_, name.size());
@@ -49,20 +49,23 @@ void Console::line(const Sink& to, std::string_view name, std::size_t colour, st
     to(out);
 }
 
-void Console::write(std::size_t partition, std::string_view bytes) {
+void Console::write(std::size_t partition, std::string_view bytes, unsigned stream) {
+    const std::size_t index = 2 * partition + (stream == 2 ? 1 : 0);
     if (options_.raw)
-        show(partition, bytes, false);
+        show(index, bytes, false);
     else
-        show(partition, streams_[partition].neutral.feed(bytes), false);
+        show(index, streams_[index].neutral.feed(bytes), false);
 }
 
 // `last`: the line without an end is shown too.
-void Console::show(std::size_t partition, std::string_view text, bool last) {
+void Console::show(std::size_t index, std::string_view text, bool last) {
+    const std::size_t partition = index / 2;
+    const Sink& to = options_.merge || index % 2 == 0 ? out_ : errors_;
     if (!options_.prefix) {
-        out_(text);
+        to(text);
         return;
     }
-    std::string& pending = streams_[partition].pending;
+    std::string& pending = streams_[index].pending;
     pending += text;
     std::size_t start = 0;
     for (;;) {
@@ -75,7 +78,7 @@ void Console::show(std::size_t partition, std::string_view text, bool last) {
         std::string_view shown = rest.substr(0, length);
         if (shown.ends_with('\r'))
             shown.remove_suffix(1);
-        line(out_, names_[partition], partition, shown);
+        line(to, names_[partition], partition, shown);
         start += length + (length == end ? 1 : 0);
     }
     pending.erase(0, start);

@@ -156,6 +156,21 @@ TEST(Console, PrefixesWholeLines) {
     EXPECT_EQ(console_text({false, false, true}, {{0, "\033[1m"}}), "\033[1m");
 }
 
+TEST(Console, StreamsGoTheirOwnWays) {
+    const auto shown = [](bool merge) {
+        std::string out, errors;
+        run::Console console([&](std::string_view text) { out += text; },
+                             [&](std::string_view text) { errors += text; }, {"web"}, {.merge = merge});
+        console.write(0, "to o", 1);
+        console.write(0, "to errors\nrest", 2);
+        console.write(0, "utput\n", 1);
+        console.flush();
+        return out + "--\n" + errors;
+    };
+    EXPECT_EQ(shown(false), "web | to output\n--\nweb | to errors\nweb | rest\n");
+    EXPECT_EQ(shown(true), "web | to errors\nweb | to output\nweb | rest\n--\n");
+}
+
 TEST(Console, AGuestCannotDrawOverOtherLines) {
     EXPECT_EQ(console_text({true, false, false}, {{0, "good\rbad"}, {0, "\r"}, {0, "\n"}}),
               "web    | good^Mbad\n");

@@ -69,7 +69,7 @@ void Session::frame() {
         }
         partitions_[header.partition].output_bytes += payload.size();
         if (listener_.output)
-            listener_.output(header.partition, payload);
+            listener_.output(header.partition, payload, header.type == audit::FrameType::errors ? 2 : 1);
         break;
     case audit::FrameType::log:
         keep(log_, payload);

@@ -57,7 +57,8 @@ struct MachineEnd {
 
 // Who wants to see things as they come. Any may be empty.
 struct Listener {
-    std::function<void(std::size_t partition, std::string_view bytes)> output;
+    // `stream`: 1 standard output, 2 standard error.
+    std::function<void(std::size_t partition, std::string_view bytes, unsigned stream)> output;
     std::function<void(std::string_view line)> log;
     std::function<void(std::string_view record)> audit;
 };

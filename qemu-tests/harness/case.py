@@ -20,7 +20,7 @@ KNOWN = {
     "expect.command": {"status": int, "stdout": str, "stderr": str, "stdout_contains": list, "stderr_contains": list,
                        "golden": str},
 }
-PARTITION_CHECKS = {"output": str, "contains": list, "lacks": list, "generations": int, "same_as_chroot": str,
+PARTITION_CHECKS = {"output": str, "errors": str, "contains": list, "lacks": list, "generations": int, "same_as_chroot": str,
                     "outlives": str}
 END_KEYS = ["status", "reason", "detail", "exits", "refusals", "dropped", "started", "first_output", "ended", "last"]
 LABELS = {"quick", "full", "nightly", "boot", "isolation", "chroot", "trust", "grub", "cli", "figures", "abi"}

@@ -34,6 +34,8 @@ def check_partition(line, name, checks, chroot):
     text = output.decode("utf-8", "surrogateescape")
     if "output" in checks and text != checks["output"]:
         complaints.append(f"partition {name}: printed {text!r}, expected {checks['output']!r}")
+    if "errors" in checks and (errors := line.error_output(name).decode("utf-8", "surrogateescape")) != checks["errors"]:
+        complaints.append(f"partition {name}: wrote {errors!r} to standard error, expected {checks['errors']!r}")
     complaints += in_order(f"partition {name}", checks.get("contains", []), text)
     complaints += [f"partition {name}: printed {bad!r}" for bad in checks.get("lacks", []) if bad in text]
     if "same_as_chroot" in checks:

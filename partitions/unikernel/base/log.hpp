@@ -8,8 +8,8 @@
 
 namespace uk {
 
-// Bytes of the program to the console; all are taken.
-void console_write(std::span<const std::byte> bytes);
+// Bytes to a stream of the console, 1 (standard output) or 2 (standard error); all are taken.
+void console_write(std::span<const std::byte> bytes, unsigned stream);
 
 // One line of the kernel's own, printed as "[caisson] text\n". Only for real events; past a budget of lines
 // it is silent, so that a program cannot flood the console through it.

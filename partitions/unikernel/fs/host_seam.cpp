@@ -39,8 +39,9 @@ State& state() {
 
 } // namespace fs::host
 
-void console_write(std::span<const std::byte> bytes) {
-    fs::host::state().console.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+void console_write(std::span<const std::byte> bytes, unsigned stream) {
+    std::string& console = stream == 2 ? fs::host::state().errors : fs::host::state().console;
+    console.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
 }
 
 void log(std::string_view) {}

@@ -20,7 +20,7 @@ struct Process {
 struct State {
     Process process;
     Timestamp now = 1'700'000'000'000'000'000;
-    std::string console;
+    std::string console, errors;        // by stream
     std::uint64_t frames = 0;           // in use
     std::uint64_t heap_objects = 0;     // in use
     std::int64_t allocations_left = -1; // of heap and frames together; -1: no end

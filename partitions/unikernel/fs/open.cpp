@@ -69,8 +69,8 @@ Result<Ref<File>> open_node(Context& context, Ref<Node> node, std::uint32_t flag
     case mode::character:
         return open_device(std::move(node), kept);
     case mode::fifo:
-        return node->console ? make_file(std::move(node), console_file, kept)
-                             : open_fifo(std::move(node), kept);
+        return node->console != 0 ? make_file(std::move(node), console_file, kept)
+                                  : open_fifo(std::move(node), kept);
     case mode::regular:
         break;
     default: // a socket or a block device: nothing is behind it

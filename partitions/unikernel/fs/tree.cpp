@@ -178,9 +178,9 @@ Status Tree::open_standard(FileTable& table) {
     Context context = privileged_context(root_);
     Ref<File> input = CAISSON_TRY(open(context, *root_, "/dev/null", open_flag::read_only, 0));
     (void)CAISSON_TRY(table.add(std::move(input), false));
-    for (int i = 0; i < 2; ++i) {
+    for (const unsigned stream : {1u, 2u}) {
         Ref<Node> node = CAISSON_TRY(make_anonymous(mode::fifo | 0600));
-        node->console = true;
+        node->console = stream;
         Ref<File> output = CAISSON_TRY(make_file(std::move(node), console_file, open_flag::write_only));
         (void)CAISSON_TRY(table.add(std::move(output), false));
     }

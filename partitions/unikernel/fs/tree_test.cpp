@@ -249,7 +249,8 @@ TEST_F(TreeTest, DevicesAndStandardStreams) {
     EXPECT_EQ(t.write(1, "out "), 4);
     EXPECT_EQ(t.write(2, "err"), 3);
     EXPECT_EQ(t.put("/dev/stdout", "more"), 4);
-    EXPECT_EQ(host::state().console, "out errmore");
+    EXPECT_EQ(host::state().console, "out more");
+    EXPECT_EQ(host::state().errors, "err");
     host::state().console.clear();
     const int zero = t.open("/dev/zero", open_flag::read_only);
     EXPECT_EQ(t.read(zero, 5000), std::string(5000, '\0'));

@@ -39,13 +39,14 @@ void direct_put(std::byte value) {
     cpu::Ports::out8(uart, static_cast<std::uint8_t>(value));
 }
 
-void hypervisor_write(std::span<const std::byte> bytes) {
+void hypervisor_write(std::span<const std::byte> bytes, unsigned stream) {
     std::copy(bytes.begin(), bytes.end(), bounce.begin());
     const std::uint64_t address = reinterpret_cast<std::uint64_t>(bounce.data()) - machine::kernel_base;
     std::uint64_t done = 0;
     for (unsigned tries = 0; done < bytes.size() && tries < console_tries; ++tries) {
-        const long taken =
-            machine::hypercall(CAISSON_CALL_CONSOLE_WRITE, {address + done, bytes.size() - done, 0, 0}).value;
+        const long taken = machine::hypercall(CAISSON_CALL_CONSOLE_WRITE_STREAM,
+                                              {address + done, bytes.size() - done, stream, 0})
+                               .value;
         if (taken > 0)
             done += std::min<std::uint64_t>(static_cast<std::uint64_t>(taken), bytes.size() - done);
         else
@@ -55,7 +56,7 @@ void hypervisor_write(std::span<const std::byte> bytes) {
 
 } // namespace
 
-void console_write(std::span<const std::byte> bytes) {
+void console_write(std::span<const std::byte> bytes, unsigned stream) {
     if (way == Way::direct) {
         for (const std::byte value : bytes)
             direct_put(value);
@@ -63,7 +64,7 @@ void console_write(std::span<const std::byte> bytes) {
     }
     while (way != Way::none && !bytes.empty()) {
         const std::size_t part = std::min(bytes.size(), bounce.size());
-        hypervisor_write(bytes.first(part));
+        hypervisor_write(bytes.first(part), stream);
         bytes = bytes.subspan(part);
     }
 }
@@ -74,7 +75,7 @@ void log(std::string_view text) {
     --log_budget;
     base::Text<400> line;
     line << "[caisson] " << text.substr(0, 380) << '\n';
-    console_write(std::as_bytes(std::span{line.view()}));
+    console_write(std::as_bytes(std::span{line.view()}), CAISSON_STREAM_ERRORS);
 }
 
 void audit(std::string_view text) {
@@ -125,7 +126,7 @@ void end_partition(unsigned status, unsigned kind) {
     if (way == Way::direct) {
         base::Text<64> line;
         line << "caisson-direct: status=" << status << '\n';
-        console_write(std::as_bytes(std::span{line.view()}));
+        console_write(std::as_bytes(std::span{line.view()}), CAISSON_STREAM_OUTPUT);
         cpu::Ports::out32(CAISSON_DEBUG_EXIT_PORT, status);
     } else if (way != Way::none) {
         (void)hypercall(CAISSON_CALL_EXIT, {status, kind, 0, 0});
@@ -150,7 +151,7 @@ void fail(const char* what, const char* file, unsigned line) {
         if (file[0] != '\0')
             text << " (" << file << ':' << line << ')';
         text << '\n';
-        uk::console_write(std::as_bytes(std::span{text.view()}));
+        uk::console_write(std::as_bytes(std::span{text.view()}), CAISSON_STREAM_ERRORS);
     }
     uk::machine::end_partition(uk::machine::failure_status, CAISSON_EXIT_FAULT);
 }

@@ -86,14 +86,16 @@ Result<std::uint64_t> write_device(File& file, std::uint64_t offset, Origin& fro
     }
 }
 
-Result<std::uint64_t> write_console(File&, std::uint64_t, Origin& from) {
+// To the stream that the file is, as standard output or standard error; /dev/console is the former.
+Result<std::uint64_t> write_console(File& file, std::uint64_t, Origin& from) {
+    const unsigned stream = file.node->console != 0 ? file.node->console : 1;
     const std::uint64_t before = from.done();
     while (from.left() > 0) {
         std::array<std::byte, 1024> bytes; // what one console frame holds
         const std::span part{bytes.data(), std::min<std::uint64_t>(bytes.size(), from.left())};
         const std::uint64_t start = from.done();
         const Status taken = from.take(part);
-        console_write(part.first(from.done() - start));
+        console_write(part.first(from.done() - start), stream);
         if (!taken.ok() && from.done() == before)
             return base::Failure{taken.error()};
         if (!taken.ok())

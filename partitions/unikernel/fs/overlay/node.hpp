@@ -49,7 +49,7 @@ struct Node {
     bool pinned = false;       // holds a reference to itself while it has a name
     bool lower_opaque = false; // the lower file's contents (or names) no longer show
     bool owns_target = false;
-    bool console = false; // the console as stdout and stderr
+    unsigned console = 0; // the console as stdout and stderr: its stream, 1 or 2
     Volume* volume = nullptr;
     Node* parent = nullptr;  // referenced
     Node* mounted = nullptr; // root of the volume mounted here, referenced
