@@ -85,6 +85,8 @@ void DirectoryEntries::remove(DirectoryEntry& entry) {
     }
     (entry.previous == nullptr ? first_ : entry.previous->next) = entry.next;
     (entry.next == nullptr ? last_ : entry.next->previous) = entry.previous;
+    if (found_ == &entry)
+        found_ = entry.previous;
     Node* node = entry.node;
     mm::free(&entry);
     if (node != nullptr)
@@ -101,9 +103,15 @@ void DirectoryEntries::replace(DirectoryEntry& entry, Node* node) {
 }
 
 DirectoryEntry* DirectoryEntries::after(std::uint64_t serial) const {
-    DirectoryEntry* entry = first_;
+    if (serial == 0)
+        return first_;
+    DirectoryEntry* entry = found_ != nullptr ? found_ : first_;
     while (entry != nullptr && entry->serial <= serial)
         entry = entry->next;
+    while (entry != nullptr && entry->previous != nullptr && entry->previous->serial > serial)
+        entry = entry->previous;
+    if (entry != nullptr)
+        found_ = entry;
     return entry;
 }
 

@@ -52,6 +52,7 @@ private:
     DirectoryEntry* root_ = nullptr;
     DirectoryEntry* first_ = nullptr;
     DirectoryEntry* last_ = nullptr;
+    mutable DirectoryEntry* found_ = nullptr; // by after(): a listing goes on from here
     std::uint64_t next_serial_ = 1;
 };
 
