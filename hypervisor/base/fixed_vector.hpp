@@ -21,7 +21,7 @@ public:
     // Inserts before `index` (<= size). False, and nothing changed, when full.
     [[nodiscard]] constexpr bool insert(std::size_t index, const T& item) {
         expects(index <= size_, "FixedVector: insert past the end");
-        if (size_ == Capacity)
+        if (size_ >= Capacity) // not ==: from this g++ 13 and later learn that the copy stays inside
             return false;
         std::copy_backward(begin() + index, end(), end() + 1);
         items_[index] = item;
