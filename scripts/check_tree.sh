@@ -37,6 +37,7 @@ done
 # README.md and docs/architecture.md name folders and files of this tree; what they name is there, unless the line says
 # (later). Names in the listing stand below the first of their line: "core/ ... acpi/" is hypervisor/core/acpi.
 named() { # FILE: every path with a slash, in code marks or in a listing
+    # shellcheck disable=SC2016 # backticks of Markdown
     sed -n '/(later)/!p' "$1" | grep -oE '(\]\(|`)[A-Za-z0-9_.]+(/[A-Za-z0-9_.]+)+/?[)`]' | tr -d '`()]' | sort -u
 }
 for page in README.md docs/architecture.md; do
@@ -45,6 +46,7 @@ for page in README.md docs/architecture.md; do
     done < <(named "$page")
 done
 listing() { # the tree of docs/architecture.md as paths
+    # shellcheck disable=SC2016 # backticks of Markdown
     sed -n '/^## 4\. Folders/,/^May include/p' docs/architecture.md | sed -n '/^```$/,/^```$/p' | sed '1d;$d;/(later)/d' | awk '
         /^[a-z-]+\// { top = $1; $1 = ""; inner = top; print top }
         /^  [a-z0-9_]+\// { inner = top $1; print inner; $1 = "" }

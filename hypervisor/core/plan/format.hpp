@@ -17,8 +17,8 @@ namespace plan {
 inline constexpr std::uint32_t magic = 0x4E4C5043; // "CPLN"
 inline constexpr std::uint32_t format_version = 2;
 inline constexpr std::uint32_t max_partitions = 64;
-inline constexpr std::uint32_t max_cpus = 64;   // ranks in one plan
-inline constexpr std::uint32_t max_regions = 3; // RAM below and above 4 GiB, root image
+inline constexpr std::uint32_t max_cpus = 64;         // ranks in one plan
+inline constexpr std::uint32_t max_regions = 3;       // RAM below and above 4 GiB, root image
 inline constexpr std::uint32_t no_index = 0xFFFFFFFF; // no partition, no section
 inline constexpr std::uint32_t max_loads = 24;
 inline constexpr std::uint32_t no_section = 0xFFFFFFFF;
