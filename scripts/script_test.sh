@@ -111,6 +111,8 @@ reset; run --format json plan
 check "common options before a command go on to the build" called "^cmake"
 reset; run --format
 check "an option that lacks its value is a usage error" is 2
+reset; run --print-qemu
+check "CI asks for the QEMU" says "qemu-system-x86_64"
 reset; run -q
 check "an option without a command is a usage error" is 2
 reset; run -q demo
