@@ -62,7 +62,8 @@ void Console::show(std::size_t index, std::string_view text, bool last) {
     const std::size_t partition = index / 2;
     const Sink& to = options_.merge || index % 2 == 0 ? out_ : errors_;
     if (!options_.prefix) {
-        to(text);
+        if (!text.empty())
+            to(text);
         return;
     }
     std::string& pending = streams_[index].pending;
