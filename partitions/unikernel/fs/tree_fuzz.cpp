@@ -61,11 +61,11 @@ void run(test::TestTree& t, const Operation& operation) {
         (void)t.files.close(argument % 24);
         break;
     case 9:
-        if (const Ref<Node> node = t.node(first))
+        if (const uk::Ref<Node> node = t.node(first))
             (void)truncate(t.context, *node, operation.second * 300u);
         break;
     case 10:
-        if (const Ref<Node> node = t.node(first)) {
+        if (const uk::Ref<Node> node = t.node(first)) {
             (void)change_mode(t.context, *node, argument * 2u);
             (void)change_owner(t.context, *node, operation.second % 3 * 1000, keep_owner);
         }
@@ -74,7 +74,7 @@ void run(test::TestTree& t, const Operation& operation) {
         (void)t.names(first);
         break;
     case 12:
-        if (const Ref<Node> node = t.node(first, false)) {
+        if (const uk::Ref<Node> node = t.node(first, false)) {
             TextSink text;
             (void)read_link(t.context, *node, text);
             describe(*node, t.tree.root(), text);
