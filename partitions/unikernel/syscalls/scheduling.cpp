@@ -129,10 +129,10 @@ template <typename Each> Status each_of(std::uint32_t kind, std::uint32_t id, Ea
         return base::Failure{Errno::inval};
     bool found = false;
     for (Thread* thread = process.threads; thread != nullptr; thread = thread->next_in_process) {
-        const auto named =
-            static_cast<std::uint32_t>(kind == one     ? thread->id
-                                       : kind == group ? process.group
-                                                       : process.context.credentials.real_user);
+        const auto named = kind == one ? static_cast<std::uint32_t>(thread->id)
+                           : kind == group
+                               ? static_cast<std::uint32_t>(process.group)
+                               : static_cast<std::uint32_t>(process.context.credentials.real_user);
         const bool mine = id == 0 && (kind != one || thread == &current());
         if (!mine && named != id)
             continue;

@@ -13,9 +13,19 @@ namespace uk {
 namespace {
 
 namespace clock_id {
-constexpr int realtime = 0, monotonic = 1, process_cpu = 2, thread_cpu = 3, monotonic_raw = 4,
-              realtime_coarse = 5, monotonic_coarse = 6, boot = 7, realtime_alarm = 8, boot_alarm = 9,
-              tai = 11;
+enum : int {
+    realtime = 0,
+    monotonic = 1,
+    process_cpu = 2,
+    thread_cpu = 3,
+    monotonic_raw = 4,
+    realtime_coarse = 5,
+    monotonic_coarse = 6,
+    boot = 7,
+    realtime_alarm = 8,
+    boot_alarm = 9,
+    tai = 11
+};
 }
 // CPU clocks of a given process or thread: ~id << 3 | bits.
 constexpr int cpu_clock_thread_bit = 4, cpu_clock_kind_mask = 3;
