@@ -26,7 +26,7 @@ enum class Weakness : std::uint32_t {
     unframed,       // nothing in console output is escaped
     any_stream,     // console output to streams that there are none of
     endless_notes,  // no budget for audit notes
-    noisy_exits,    // every exit but the quickest kicks every CPU
+    noisy_exits,    // every exit but the quickest and a kick kicks every CPU
     keep_memory,    // memory is not scrubbed between two lives
     keep_registers, // vector state, debug registers, CR2 neither
     keep_requests,  // the local APIC is not emptied

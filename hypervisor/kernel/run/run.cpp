@@ -329,7 +329,8 @@ template <typename Exit> [[gnu::noinline]] bool look_up_cpuid(Vcpu& vcpu, Exit e
     // Whatever becomes of the guest: a kick counts, and the next one must get through.
     vcpu.guest.take_nmi();
     const vcpu::Exit exit = vcpu.guest.decode();
-    if (base::weak(base::Weakness::noisy_exits))
+    // Not for a kick itself: kicks that kick would leave no guest a turn.
+    if (base::weak(base::Weakness::noisy_exits) && exit.kind != vcpu::ExitKind::host_event)
         for (Cpu* cpu : machine().cpus)
             request(*cpu, request_look);
     const vcpu::Action action = vcpu::decide(vcpu.core, exit);
