@@ -116,4 +116,11 @@ template <typename Cpuid> std::optional<Rates> stated_rates(Cpuid cpuid) {
     return plausible(std::uint64_t{said.eax} * 1000, std::uint64_t{said.ebx} * 1000);
 }
 
+// Whether two accounts of the same TSC are within 1 % of each other: no measurement that measure() takes is off by more.
+constexpr bool agree(const Rates& one, const Rates& other) {
+    const std::uint64_t difference =
+        one.tsc_hz > other.tsc_hz ? one.tsc_hz - other.tsc_hz : other.tsc_hz - one.tsc_hz;
+    return difference <= one.tsc_hz / 100;
+}
+
 } // namespace drivers

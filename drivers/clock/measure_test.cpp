@@ -150,4 +150,14 @@ TEST(StatedRates, TheCrystalThenTheHypervisorBelow) {
     EXPECT_FALSE(drivers::stated_rates(guest));
 }
 
+TEST(Rates, AgreeWithinOnePercent) {
+    const drivers::Rates stated{1'500'000'000, 24'000'000, 0};
+    EXPECT_TRUE(drivers::agree(stated, {1'515'000'000, 0, 100}));
+    EXPECT_TRUE(drivers::agree(stated, {1'485'000'000, 0, 100}));
+    EXPECT_FALSE(drivers::agree(stated, {1'515'000'001, 0, 100}));
+    EXPECT_FALSE(drivers::agree(stated, {1'484'999'999, 0, 100}));
+    EXPECT_FALSE(drivers::agree(stated, {50'000'000, 0, 100}))
+        << "an emulator that shows another processor's leaf";
+}
+
 } // namespace

@@ -130,13 +130,11 @@ struct Measured {
 };
 
 // By the first clock that runs.
-Measured measured_rates() {
+Measured by_a_clock() {
     const acpi::Tables& tables = machine().acpi;
     const auto by = [](const auto& counter) {
         return drivers::measure(counter, cpu::rdtsc, apic::start_timer, apic::timer_counts);
     };
-    if (const auto stated = drivers::stated_rates(cpu::cpuid))
-        return {stated, "CPUID"};
     if (tables.hpet != 0 && early_mapped(tables.hpet, base::page_size)) {
         const drivers::Hpet hpet{cpu::Registers{base::VirtAddr{tables.hpet}}};
         hpet.run();
@@ -150,6 +148,19 @@ Measured measured_rates() {
     drivers::Pit pit{ports};
     pit.run();
     return {by(pit), "the PIT"};
+}
+
+// What CPUID says is exact where it is true; a clock, where one runs, tells whether it is.
+Measured measured_rates() {
+    const auto stated = drivers::stated_rates(cpu::cpuid);
+    const Measured measured = by_a_clock();
+    if (!stated || (measured.rates && !drivers::agree(*stated, *measured.rates))) {
+        if (stated)
+            console::log("CPUID says that the TSC counts ", stated->tsc_hz, " Hz, which ", measured.by,
+                         " does not confirm: measured instead");
+        return measured;
+    }
+    return {stated, "CPUID"};
 }
 
 } // namespace
