@@ -10,6 +10,7 @@
 #include "drivers/clock/pm_timer.hpp"
 #include "drivers/power/fw_cfg.hpp"
 #include "drivers/watchdog/find.hpp"
+#include "hypervisor/base/text.hpp"
 #include "hypervisor/kernel/dma/start.hpp"
 #include "hypervisor/kernel/memory/address_space.hpp"
 #include "hypervisor/kernel/memory/early_map.hpp"
@@ -155,9 +156,12 @@ Measured measured_rates() {
     const auto stated = drivers::stated_rates(cpu::cpuid);
     const Measured measured = by_a_clock();
     if (!stated || (measured.rates && !drivers::agree(*stated, *measured.rates))) {
-        if (stated)
-            console::log("CPUID says that the TSC counts ", stated->tsc_hz, " Hz, which ", measured.by,
-                         " does not confirm: measured instead");
+        if (stated) {
+            base::Text<128> line;
+            line << "CPUID says that the TSC counts " << stated->tsc_hz << " Hz, which " << measured.by
+                 << " does not confirm: measured instead";
+            console::log(line.view());
+        }
         return measured;
     }
     return {stated, "CPUID"};
