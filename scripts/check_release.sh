@@ -22,8 +22,12 @@ clean() {
 trap clean EXIT
 
 if [ ! -d "$root" ]; then
-    # shellcheck disable=SC2016 # apt's own format
-    archive=$(apt-get indextargets --format '$(REPO_URI) $(COMPONENT)' 'Created-By: Packages' | awk '$2 == "main" { print $1; exit }')
+    # shellcheck disable=SC1091
+    own=$(. /etc/os-release && echo "$VERSION_CODENAME")
+    # The archive of this system's own release has the other one beside it. shellcheck: apt's own format.
+    # shellcheck disable=SC2016
+    archive=$(apt-get indextargets --format '$(REPO_URI) $(CODENAME) $(COMPONENT)' 'Created-By: Packages' |
+        awk -v c="$own" '$2 == c && $3 == "main" { print $1; exit }')
     packages=()
     if [ "$what" != --demo ]; then
         mapfile -t packages < <(awk '$1 == "build" { print "--include=" $2 }' "$here/packaging/packages.txt")
