@@ -51,7 +51,7 @@ enum class Account : std::uint8_t { hypervisor, guest };
 // next that fits says how many were lost so far, inside the chain.
 class Log {
 public:
-    static constexpr std::size_t slots = 64, slots_for_guests = 40;
+    static constexpr std::size_t slots = 128, slots_for_guests = 104;
 
     // From here on there is a log; without a key it is chained but not MACed.
     void begin(const Key* first_key);

@@ -171,11 +171,11 @@ TEST(Log, OverflowKeepsTheOldestAndSaysHowManyWereLost) {
     EXPECT_FALSE(append(*log, "note", "dropped"));
     for (std::size_t i = 1; i < audit::Log::slots; ++i)
         EXPECT_TRUE(take(*log).starts_with("event=note seq=" + std::to_string(i) + " time=1234 value=kept"));
-    EXPECT_TRUE(take(*log).starts_with("event=note seq=64 time=1234 overflow=2 value=again"));
+    EXPECT_TRUE(take(*log).starts_with("event=note seq=128 time=1234 overflow=2 value=again"));
     EXPECT_TRUE(append(*log, "note", "more"));
     EXPECT_TRUE(append(*log, "note", "more"));
-    EXPECT_TRUE(take(*log).starts_with("event=note seq=65 time=1234 overflow=3 value=more"));
-    EXPECT_TRUE(take(*log).starts_with("event=note seq=66 time=1234 value=more"));
+    EXPECT_TRUE(take(*log).starts_with("event=note seq=129 time=1234 overflow=3 value=more"));
+    EXPECT_TRUE(take(*log).starts_with("event=note seq=130 time=1234 value=more"));
 }
 
 TEST(Log, ARecordTooLongKeepsItsHash) {
