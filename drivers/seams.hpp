@@ -18,6 +18,15 @@ concept PortIo = requires(T io, std::uint16_t port, std::uint8_t b, std::uint16_
     io.out32(port, d);
 };
 
+// Ports and registers in memory, by their address.
+template <typename T>
+concept PortAndMemoryIo = PortIo<T> && requires(T io, std::uint64_t at, std::uint8_t b, std::uint32_t d) {
+    { io.load8(at) } -> std::same_as<std::uint8_t>;
+    { io.load32(at) } -> std::same_as<std::uint32_t>;
+    io.store8(at, b);
+    io.store32(at, d);
+};
+
 template <typename T>
 concept Mmio = requires(const T registers, std::uint32_t offset, std::uint32_t d, std::uint64_t q) {
     { registers.read32(offset) } -> std::same_as<std::uint32_t>;

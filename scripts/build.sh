@@ -5,8 +5,10 @@
 : "${here:?}" "${jobs:?}"
 tool=$here/build/release/bin/caisson
 
-configure_and_build() { # PRESET
-    local preset=$1 size again=''
+configure_and_build() { # PRESET [TARGET]...
+    local preset=$1 size again='' targets=()
+    shift
+    [ $# -eq 0 ] || targets=(--target "$@")
     [ -f "$here/build/$preset/build.ninja" ] && again=1
     phase configure
     # CMake's download step asks apt where this system's archive is; that needs lists, though only when a source is missing.
@@ -16,7 +18,7 @@ configure_and_build() { # PRESET
         fail 70 "configuring failed (preset $preset)" "the whole output is in $logs/configure-$preset.log"
     if [ -n "$again" ]; then same_phase; else done_phase "preset $preset"; fi
     phase build
-    logged "build-$preset" cmake --build "$here/build/$preset" -j "$jobs" ||
+    logged "build-$preset" cmake --build "$here/build/$preset" -j "$jobs" ${targets[@]+"${targets[@]}"} ||
         fail 70 "the build failed (preset $preset)" "the whole output is in $logs/build-$preset.log"
     if [ -n "$again" ] && grep -q '^ninja: no work to do' "$logs/build-$preset.log"; then
         same_phase

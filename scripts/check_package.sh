@@ -18,13 +18,15 @@ clean() {
 trap clean EXIT
 
 (cd "$build" && cpack -B "$work/deb" >"$work/cpack.log" 2>&1) || { cat "$work/cpack.log"; exit 1; }
-package=$(echo "$work"/deb/*.deb)
+package=$(echo "$work"/deb/caisson_*.deb)
 dpkg-deb --info "$package" | sed -n 's/^ \(Package\|Version\|Depends\|Recommends\|Installed-Size\):/\1:/p'
-dpkg-deb --contents "$package" | awk '{ print $6 }' | grep -qx ./usr/lib/caisson/caisson.elf || { echo "no caisson.elf"; exit 1; }
+dpkg-deb --contents "$package" | awk '{ print $6 }' | grep -cx ./usr/lib/caisson/caisson.elf >/dev/null || { echo "no caisson.elf"; exit 1; }
+debug=$(echo "$work"/deb/caisson-dbg_*.deb)
+dpkg-deb --contents "$debug" | awk '{ print $6 }' | grep -cx ./usr/lib/debug/usr/lib/caisson/caisson.elf.debug >/dev/null || { echo "no symbols"; exit 1; }
 
 # shellcheck disable=SC2016 # apt's own format
 archive=$(apt-get indextargets --format '$(REPO_URI) $(CODENAME) $(COMPONENT)' 'Created-By: Packages' |
-    awk -v c="$codename" '$2 == c && $3 == "main" { print $1; exit }')
+    awk -v c="$codename" '$2 == c && $3 == "main" && !found++ { print $1 }')
 also=()
 # An unpacked QEMU is lent to the bare system, with everything it needs; else the system's own is installed there.
 [ "$qemu" = /usr/bin/qemu-system-x86_64 ] && also=(--include=qemu-system-x86)

@@ -27,7 +27,7 @@ if [ ! -d "$root" ]; then
     # The archive of this system's own release has the other one beside it. shellcheck: apt's own format.
     # shellcheck disable=SC2016
     archive=$(apt-get indextargets --format '$(REPO_URI) $(CODENAME) $(COMPONENT)' 'Created-By: Packages' |
-        awk -v c="$own" '$2 == c && $3 == "main" { print $1; exit }')
+        awk -v c="$own" '$2 == c && $3 == "main" && !found++ { print $1 }')
     packages=()
     if [ "$what" != --demo ]; then
         mapfile -t packages < <(awk '$1 == "build" { print "--include=" $2 }' "$here/packaging/packages.txt")

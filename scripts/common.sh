@@ -102,7 +102,7 @@ logged() {
 show_failure() { # LOG
     if grep -q '^FAILED: ' "$1"; then
         echo "--- the first failure in $1:"
-        sed -n '/^FAILED: /,$p' "$1" | grep -v '^\[' | head -n 40
+        sed -n '/^FAILED: /,$p' "$1" | grep -v '^\[' | sed -n 1,40p
     else
         echo "--- the end of $1:"
         tail -n 40 "$1"

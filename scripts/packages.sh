@@ -126,7 +126,7 @@ unpack_peer_kernel() {
     local package
     compgen -G "$cache/peers/boot/vmlinuz-*-cloud-amd64" >/dev/null && return 0
     update_lists
-    package=$(apt-cache depends "$(package_set peer)" 2>/dev/null | awk '/Depends: linux-image-[0-9]/ { print $2; exit }')
+    package=$(apt-cache depends "$(package_set peer)" 2>/dev/null | awk '/Depends: linux-image-[0-9]/ && !found++ { print $2 }')
     [ -n "$package" ] || return 0 # not this distribution's name for it
     unpack_packages "$cache/peers" "$package"
 }
@@ -141,5 +141,61 @@ unpack_packages() {
         fail 6 "could not download $*" "check the network; or put the .deb files into $cache/debs"
     for package in "$@"; do
         for deb in "$cache/debs/${package}"_*.deb; do dpkg-deb -x "$deb" "$into"; done
+    done
+}
+
+# What unpack_roots and unpack_trees have unpacked in this run.
+unpacked=()
+
+# unpack_roots SET...: a tree in the cache for every package of these sets, with all it depends on as if nothing were installed;
+# texts for people are left out. A package that this distribution does not have has no tree, and what needs it is skipped.
+unpack_roots() {
+    local package into name version deb missing=()
+    # shellcheck disable=SC1090
+    into=$cache/roots/$(. "$os_release" && echo "${VERSION_CODENAME:-none}")
+    for package in $(package_set "$@"); do [ -d "$into/$package" ] || missing+=("$package"); done
+    [ ${#missing[@]} -gt 0 ] || return 0
+    update_lists
+    # With usr-is-merged in the set apt does not choose usrmerge, which brings all of perl.
+    local bare=(-y -q -o Dir::State::status=/dev/null -o Debug::NoLocking=1 install usr-is-merged)
+    for package in "${missing[@]}"; do
+        apt-get -s "${bare[@]}" "$package" >"$cache/apt/simulated" 2>/dev/null || continue
+        retry logged apt-download apt-get --download-only "${bare[@]}" "$package" ||
+            fail 6 "could not download $package and what it depends on" "check the network"
+        rm -rf "$into/$package.new"
+        mkdir -p "$into/$package.new"
+        while read -r name version; do
+            deb=$(find "$cache/apt/cache/archives" -name "${name}_${version//:/%3a}_*.deb" -print -quit)
+            dpkg-deb --fsys-tarfile "$deb" | tar -C "$into/$package.new" -xp --exclude=./usr/share/{doc,man,locale,info,lintian}/\*
+        done < <(sed -n 's/^Inst \([^ ]*\) (\([^ ]*\) .*/\1 \2/p' "$cache/apt/simulated")
+        mv "$into/$package.new" "$into/$package"
+        unpacked+=("$package")
+    done
+}
+
+# unpack_trees NAME...: the trees that test images are made of: each set tree-NAME with all that its packages need, unpacked into the
+# cache without their scripts being run, and what no program reads taken out. Where that fails, for want of a network say, the tests skip.
+unpack_trees() {
+    local name packages archive into
+    archive=$(apt-get indextargets --format '$(REPO_URI) $(CODENAME) $(COMPONENT)' 'Created-By: Packages' |
+        awk '$3 == "main" && $2 !~ /-/ && !found++ { print $1, $2 }')
+    for name in "$@"; do
+        packages=$(package_set "tree-$name" | paste -s -d ,) into=$cache/trees/$name
+        [ "$(cat "$into.packages" 2>/dev/null)" = "$packages" ] && continue
+        rm -rf "$into" "$into.new"
+        mkdir -p "$cache/trees"
+        retry logged tree mmdebstrap -q --variant=extract --include="$packages" --skip=cleanup/reproducible \
+            --aptopt='APT::Install-Recommends "false"' "${archive#* }" "$into.new" "deb ${archive% *} ${archive#* } main" || continue
+        rm -rf "$into.new/dev" # an image's /dev is its kernel's
+        rm -rf "$into.new"/usr/share/{doc,man,info,locale,lintian,i18n,gdb,gcc} "$into.new"/var/{cache,lib/dpkg,lib/apt} "$into.new/boot"
+        find "$into.new" \( -name '*.a' ! -name 'lib[cm]*.a' -o -name 'lib[atlu]*san.so*' -o -name 'libLLVM*' -o -name 'libz3*' -o -name '*llvmjit*' \) -delete
+        printf 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534::/:/bin/false\npostgres:x:101:102::/var/lib/postgresql:/bin/sh\n%s\n' \
+            'app:x:1000:1000::/home/app:/bin/sh' >"$into.new/etc/passwd"
+        printf 'root:x:0:\nnogroup:x:65534:\npostgres:x:102:\napp:x:1000:\n' >"$into.new/etc/group"
+        [ -e "$into.new/usr/bin/awk" ] || ln -s mawk "$into.new/usr/bin/awk"
+        mkdir -p "$into.new"/{home/app,root,dev,proc,sys,tmp,run}
+        mv "$into.new" "$into"
+        printf %s "$packages" >"$into.packages"
+        unpacked+=("the tree of $name")
     done
 }

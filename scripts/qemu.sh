@@ -10,7 +10,7 @@ qemu_wanted=8.2
 
 qemu_version() { "$1" --version 2>/dev/null | sed -n '1s/.*version \([0-9]*\.[0-9]*\).*/\1/p'; }
 
-new_enough() { [ -n "$1" ] && [ "$(printf '%s\n%s\n' "$qemu_wanted" "$1" | sort -V | head -n 1)" = "$qemu_wanted" ]; }
+new_enough() { [ -n "$1" ] && [ "$(printf '%s\n%s\n' "$qemu_wanted" "$1" | sort -V | sed -n 1p)" = "$qemu_wanted" ]; }
 
 ensure_qemu() {
     local version
@@ -56,11 +56,11 @@ unpack_qemu() { # CODENAME HOME
     local work=$home.unpacking
     update_lists
     archive=$(apt-get indextargets --format '$(REPO_URI) $(CODENAME) $(COMPONENT)' 'Created-By: Packages' |
-        awk -v c="$codename" '$2 == c && $3 == "main" { print $1; exit }')
+        awk -v c="$codename" '$2 == c && $3 == "main" && !found++ { print $1 }')
     [ -n "$archive" ] || fail 7 "the system's apt sources do not name the archive of $codename" "see /etc/apt/sources.list"
     # The main archive's key signs its backports as well.
     keyring=$(apt-get indextargets --format '$(CODENAME) $(SIGNED_BY)' 'Created-By: Packages' |
-        awk -v c="$codename" '$1 == c && $2 ~ /^\// { print $2; exit }')
+        awk -v c="$codename" '$1 == c && $2 ~ /^\// && !found++ { print $2 }')
     rm -rf "$work"
     mkdir -p "$work/lists/partial" "$work/cache/archives/partial" "$work/state" "$work/root"
     for deb in "$codename" "$codename-backports"; do

@@ -5,7 +5,7 @@
 // bits of an event to inject, reading a field that nobody wrote. Objections are collected in `complaints`.
 #pragma once
 
-#include "arch/x86_64/vmx/controls.hpp"
+#include "arch/x86_64/vmx/capabilities.hpp"
 #include "arch/x86_64/vmx/vmcs.hpp"
 
 #include <cstdint>
@@ -54,6 +54,7 @@ public:
     // What the CPU does: read-only fields too.
     template <typename F> void cpu_sets(F, typename F::Value value) { fields_[F::encoding] = value; }
 
+    [[nodiscard]] std::uint64_t raw(std::uint32_t encoding) const { return fields_.at(encoding); }
     [[nodiscard]] bool written(std::uint32_t encoding) const { return fields_.count(encoding) != 0; }
     [[nodiscard]] const std::vector<std::string>& complaints() const { return complaints_; }
 

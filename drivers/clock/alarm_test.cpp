@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "drivers/clock/clock.hpp"
+#include "drivers/clock/counters.hpp"
 
 #include <gtest/gtest.h>
 
@@ -29,7 +29,7 @@ struct FakeDevice {
     }
     void write64(std::uint32_t, std::uint64_t) const {}
 };
-using Alarm = drivers::Hpet<FakeDevice>;
+using Alarm = drivers::HpetCounter<FakeDevice>;
 
 FakeDevice::State hpet_state() {
     FakeDevice::State state;

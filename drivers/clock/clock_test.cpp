@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "drivers/clock/clock.hpp"
 #include "drivers/clock/cmos.hpp"
+#include "drivers/clock/counters.hpp"
 
 #include <gtest/gtest.h>
 
@@ -41,7 +41,7 @@ TEST(Cmos, NeverSettlingGivesNothing) {
 TEST(Pit, AChannelThatStandsStillDoesNotCount) {
     std::array<std::uint8_t, 128> cmos{};
     std::uint8_t index = 0;
-    EXPECT_FALSE((drivers::Pit{FakePorts{&cmos, &index}}.counts()));
+    EXPECT_FALSE((drivers::PitCounter{FakePorts{&cmos, &index}}.counts()));
 }
 
 TEST(Date, CountsLeapYears) {

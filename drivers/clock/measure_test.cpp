@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "drivers/clock/clock.hpp"
+#include "drivers/clock/counters.hpp"
 #include "drivers/clock/measure.hpp"
 
 #include <gtest/gtest.h>

@@ -8,7 +8,7 @@
 // Interpretation", 9.3.3 "SR-IOV Extended Capability"; PCI-to-PCI Bridge 1.2 section 3.2.
 #pragma once
 
-#include "drivers/pci/pci.hpp"
+#include "drivers/pci/configuration.hpp"
 
 namespace drivers {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "drivers/watchdog/find.hpp"
+#include "drivers/watchdog/start.hpp"
 
 #include <gtest/gtest.h>
 
@@ -62,7 +62,7 @@ TEST(I6300esb, EveryTimerWriteIsUnlockedAndEnablingIsLast) {
     Machine machine;
     drivers::PciConfiguration pci{FakePorts{&machine}};
     const drivers::I6300esb watchdog{5 << 3, 0xfebf1000};
-    watchdog.start(pci, FakeRegisters{&machine}, 5000);
+    drivers::start(watchdog, pci, FakeRegisters{&machine}, 5000);
     EXPECT_EQ(machine.said,
               (std::vector<std::string>{"pci16 4=2", "pci16 96=3", "mmio16 12=128", "mmio16 12=134",
                                         "mmio32 0=5000", "mmio16 12=128", "mmio16 12=134", "mmio32 4=5000",

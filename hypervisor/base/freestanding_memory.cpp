@@ -89,7 +89,8 @@ std::uintptr_t __stack_chk_guard = 0x595e9fbd94fda766;
 
 namespace std {
 void __glibcxx_assert_fail(const char* file, int line, const char*, const char* condition) noexcept {
-    base::fail(condition, file, static_cast<unsigned>(line));
+    base::fail(condition != nullptr ? condition : "a check of the C++ library", file,
+               static_cast<unsigned>(line));
 }
 // What g++ 13 and later let a noexcept library function call.
 void terminate() noexcept {

@@ -5,13 +5,16 @@
 // counter, through keyed BLAKE2b. Without hardware randomness the seed is weak and boot says so.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
 
 namespace hv {
 
-// Once, on the boot CPU. False: no hardware source.
-bool gather_entropy();
+// Gathered once, by the boot CPU.
+extern std::array<std::uint64_t, 8> entropy_key;
+// One word of the hardware's; false where it has none.
+[[nodiscard]] bool random_word(std::uint64_t& word);
 // Any CPU; at most 64 bytes.
 void fill_random(std::span<std::uint8_t> out);
 

@@ -4,8 +4,8 @@
 #pragma once
 
 #include "hypervisor/base/constant.hpp"
-#include "hypervisor/core/acpi/tables.hpp"
-#include "hypervisor/core/plan/bound_plan.hpp"
+#include "hypervisor/core/acpi/kept.hpp"
+#include "hypervisor/core/plan/pieces.hpp"
 #include "hypervisor/core/vcpu/hardening.hpp"
 
 namespace hv {
@@ -28,15 +28,18 @@ struct Extent {
 };
 
 struct Machine {
-    acpi::Tables acpi;
+    acpi::Fadt fadt;
+    std::optional<acpi::SleepType> soft_off; // found by a bounded search (acpi::soft_off_in)
+    acpi::RemappingKind remapping = acpi::RemappingKind::none;
+    acpi::Units units; // of remapping
     bool is_qemu = false;
     vcpu::Hardening hardening;
-    std::uint64_t bundle = 0, bundle_bytes = 0;       // where it lies
-    base::FixedVector<Extent, max_sections> sections; // of the bundle, verified
-    std::array<std::byte, table_room> table;          // the plan's, a private copy, verified
-    std::uint64_t table_bytes = 0;                    // 0: no plan yet
-    plan::Header plan;
-    plan::BoundPlan bound;
+    std::uint64_t bundle = 0, bundle_bytes = 0;          // where it lies
+    base::FixedVector<Extent, max_sections> sections;    // of the bundle, verified
+    std::array<std::byte, table_room> table;             // the plan's, a private copy, verified
+    std::uint64_t table_bytes = 0;                       // 0: no plan yet
+    plan::MachineBehaviour behaviour{.retained_log = 0}; // the plan's; no constant but 0 lies in these pages
+    plan::Pieces pieces;                                 // of the partitions' memory
     Times times;
     base::PhysAddr io_permissions, msr_permissions; // the same for all partitions
     base::FixedVector<Cpu*, plan::max_cpus> cpus;   // by rank

@@ -73,10 +73,18 @@ manifest::Manifest with_adversary(manifest::Manifest manifest, const std::filesy
                 .help("choose another name");
     manifest::Partition hostile =
         partition(hostile_name, hostile_cpus, command_line(options), adversary, spot);
-    hostile.restart = manifest::Restart::on_failure;
-    hostile.restart_delay_ms = 0; // a generation runs a few cases: the back-off is not what is tried
+    hostile.behaviour.restart = plan::Restart::on_failure;
+    hostile.behaviour.restart_delay_ms =
+        0; // a generation runs a few cases: the back-off is not what is tried
     manifest.partitions.push_back(std::move(hostile));
     manifest.partitions.push_back(partition(witness_name, witness_cpus, "witness", adversary, spot));
+    // A wire to a partition of the appliance's own, and one that goes one way only, to the witness.
+    const auto name = [&spot](std::string_view text) {
+        return manifest::Located<std::string>{std::string(text), spot};
+    };
+    manifest.network.allow.push_back(
+        {name(hostile_name), name(manifest.partitions.front().name), false, false, spot});
+    manifest.network.allow.push_back({name(hostile_name), name(witness_name), true, true, spot});
     if (manifest.machine.cpus > 0)
         manifest.machine.cpus += hostile_cpus + witness_cpus;
     if (manifest.machine.memory > 0)
@@ -99,6 +107,7 @@ Result run(const manifest::Manifest& user, const Options& options) {
     build::BuildOptions build;
     build.bundle = work.path() / "attack.bundle";
     build.observer = options.observer;
+    build.images = options.images;
     const build::BuildResult built = build::build(manifest, library, build);
 
     const bundle::FileSource source(built.bundle);

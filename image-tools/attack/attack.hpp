@@ -25,6 +25,7 @@ struct Options {
     std::chrono::milliseconds time_out{300'000};
     std::filesystem::path log; // raw serial bytes; empty: not kept
     build::Observer observer;
+    registry::ImagesOptions images{};
 };
 
 struct Result {

@@ -63,9 +63,10 @@ void Judge::blame(const std::string& what) {
 
 run::Listener Judge::listener() {
     run::Listener out;
-    out.output = [this](std::size_t partition, std::string_view bytes, unsigned) {
-        look_for_faults();
+    out.output = [this](std::size_t partition, std::string_view bytes, unsigned stream) {
+        look_for_false_ends();
         if (partition == hostile_) {
+            look_for_crossing(bytes, stream);
             const std::uint64_t life = session_->partitions()[hostile_].endings.size() + 1;
             each_line(hostile_rest_, bytes, [&](std::string_view line) { hostile_line(line, life); });
         } else if (partition == witness_) {
@@ -75,26 +76,37 @@ run::Listener Judge::listener() {
         }
     };
     out.log = [this](std::string_view line) {
-        look_for_faults();
+        look_for_false_ends();
         if (line.find(forgery) != std::string_view::npos)
             blame("the hypervisor's log says what was forged");
     };
     out.audit = [this](std::string_view record) {
-        look_for_faults();
+        look_for_false_ends();
         audit_record(record);
     };
+    out.fault = [this](std::string_view what) { blame("the serial line is broken: " + std::string(what)); };
     return out;
 }
 
-void Judge::look_for_faults() {
-    for (; faults_seen_ < session_->faults().size(); ++faults_seen_)
-        blame("the serial line is broken: " + session_->faults()[faults_seen_]);
+void Judge::look_for_false_ends() {
     // The witness runs as long as the machine does, which ends when it is enough.
     const bool witness_ended = !session_->partitions()[witness_].endings.empty();
     if ((witness_ended || session_->end()) && !false_end_seen_) {
         false_end_seen_ = true;
         blame(witness_ended ? "a record says that the witness ended"
                             : "a record says that the machine ended");
+    }
+}
+
+// The class `line` fills one stream with a letter that it never writes to the other.
+void Judge::look_for_crossing(std::string_view bytes, unsigned stream) {
+    constexpr unsigned enough = 16;
+    for (const char c : bytes) {
+        crossed_ = c == (stream == 1 ? 'e' : 'o') ? crossed_ + 1 : c == '\n' ? crossed_ : 0;
+        if (crossed_ < enough)
+            continue;
+        crossed_ = 0; // the next case, whose first letters may follow without a break, is to be blamed too
+        blame("what was written to one stream came on the other");
     }
 }
 
@@ -207,7 +219,7 @@ void Judge::finish(Case& one) {
 }
 
 std::vector<Item> Judge::items(const std::string& failure) {
-    look_for_faults();
+    look_for_false_ends();
     if (!failure.empty())
         blame(failure);
     std::vector<Item> out;
@@ -229,7 +241,7 @@ std::vector<Item> Judge::items(const std::string& failure) {
 }
 
 Item Judge::random_item(const std::string& failure, std::uint64_t seed, std::uint64_t wanted) {
-    look_for_faults();
+    look_for_false_ends();
     if (!failure.empty())
         blame(failure);
     Item item{"seed-" + std::to_string(seed), "random", vendor_, {}, "contained", "none"};

@@ -65,7 +65,8 @@ private:
     void hostile_line(std::string_view line, std::uint64_t life);
     void witness_line(std::string_view line);
     void audit_record(std::string_view record);
-    void look_for_faults();
+    void look_for_false_ends();
+    void look_for_crossing(std::string_view bytes, unsigned stream);
     void blame(const std::string& what);
     void finish(Case& one);
 
@@ -80,7 +81,7 @@ private:
     std::map<std::uint64_t, std::uint64_t> steps_; // by life
     // life -> detail -> event
     std::map<std::uint64_t, std::map<std::string, std::string, std::less<>>> audit_;
-    std::size_t faults_seen_ = 0;
+    unsigned crossed_ = 0; // letters of the other stream, one after the other
     bool false_end_seen_ = false;
     std::uint64_t reports_ = 0, latest_ = 0, reports_at_end_ = 0;
     bool end_seen_ = false;

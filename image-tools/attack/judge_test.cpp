@@ -214,6 +214,23 @@ TEST(Judge, WhatIsForgedAndBelievedFails) {
               "passed:");
 }
 
+// A session keeps the texts of the first faults only.
+TEST(Judge, ACaseIsBlamedHoweverManyFaultsCameBefore) {
+    Line line;
+    line.table();
+    line.says("attack try 0");
+    for (int i = 0; i < 50; ++i) {
+        line.raw("x");
+        line.says("noise");
+    }
+    line.says("attack saw 0 #GP");
+    line.witness();
+    line.says("attack try 2");
+    line.raw("x");
+    line.says("attack saw 2 contained");
+    EXPECT_EQ(verdict_of(line.items(), "prefix").substr(0, 7), "FAILED:");
+}
+
 TEST(Judge, TheRandomGuestNeedsItsStepsAndAQuietWitness) {
     Line line;
     line.says("random steps=600");
@@ -249,7 +266,7 @@ TEST(WithAdversary, AddsTwoPartitionsAndAKeyOfItsOwn) {
     const auto out = attack::with_adversary(user, "/lib/adversary.elf", "/tmp/key", options);
     ASSERT_EQ(out.partitions.size(), 3u);
     EXPECT_EQ(out.partitions[1].command_line, "attack msrs,ports");
-    EXPECT_EQ(out.partitions[1].restart, manifest::Restart::on_failure);
+    EXPECT_EQ(out.partitions[1].behaviour.restart, plan::Restart::on_failure);
     EXPECT_EQ(out.partitions[2].command_line, "witness");
     EXPECT_EQ(out.machine.cpus, 4u);
     EXPECT_EQ(out.machine.memory, std::uint64_t{96} << 20);

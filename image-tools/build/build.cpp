@@ -2,14 +2,19 @@
 // image-tools/build/build.cpp - from a manifest to a signed bundle and its loader ELF.
 #include "image-tools/build/build.hpp"
 
+#include "image-tools/build/kept_build.hpp"
+#include "image-tools/build/media.hpp"
 #include "image-tools/build/meta.hpp"
+#include "image-tools/build/roots.hpp"
+#include "image-tools/build/stopwatch.hpp"
+#include "image-tools/bundle/verify.hpp"
 #include "image-tools/manifest/values.hpp"
 #include "image-tools/oci/failure.hpp"
 #include "image-tools/oci/reference.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
-#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <map>
@@ -22,23 +27,6 @@ namespace {
 constexpr std::uint64_t largest_kernel = std::uint64_t{1} << 30;
 constexpr std::uint64_t largest_module = std::uint64_t{1} << 31;
 
-std::uint64_t page_up(std::uint64_t value) {
-    return (value + 4095) / 4096 * 4096;
-}
-
-class Stopwatch {
-public:
-    [[nodiscard]] double lap() {
-        const auto now = std::chrono::steady_clock::now();
-        const std::chrono::duration<double> passed = now - start_;
-        start_ = now;
-        return passed.count();
-    }
-
-private:
-    std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
-};
-
 std::string counted(std::uint64_t count, const char* one, const char* many) {
     return std::to_string(count) + " " + (count == 1 ? one : many);
 }
@@ -48,10 +36,13 @@ void done(const Observer& observer, std::string_view name, const std::string& de
         observer.step(name, detail, seconds);
 }
 
-void open_image(const manifest::Manifest& manifest, PreparedPartition& out) {
+void open_image(const manifest::Manifest& manifest, registry::Images& images, PreparedPartition& out) {
     const auto& image = *out.partition->image;
     try {
-        out.image = oci::Image::open(oci::parse_reference(image.value).resolved_from(manifest.directory));
+        std::vector<std::string> notes;
+        out.image = images.open_pinned(oci::parse_reference(image.value), manifest.directory, notes);
+        for (const std::string& note : notes)
+            out.notes.push_back("'" + out.partition->name + "': " + note);
     } catch (diagnostic::Failure& failure) {
         throw failure.at_if_nowhere(manifest.source.place(image.spot));
     }
@@ -67,12 +58,14 @@ void note_what_is_ignored(PreparedPartition& item) {
             out += (out.empty() ? "" : ", ") + oci::printable(word);
         return out;
     };
+    for (const std::string& note : item.image->notes())
+        item.notes.push_back(who + note);
     if (!config.exposed_ports.empty())
         item.notes.push_back(who + "the image's EXPOSE (" + listed(config.exposed_ports) +
                              ") has no effect: there is no network yet");
     if (!config.volumes.empty())
         item.notes.push_back(who + "the image's VOLUME (" + listed(config.volumes) +
-                             ") has no effect: nothing outlives the partition");
+                             ") is a directory of the root: nothing outlives the partition");
     if (config.health_check)
         item.notes.push_back(
             who + "the image's HEALTHCHECK has no effect; watchdog: notices a partition that hangs");
@@ -100,65 +93,10 @@ void read_own_kernel(const manifest::Manifest& manifest, PreparedPartition& out)
     } catch (diagnostic::Failure& failure) {
         throw failure.at_if_nowhere(manifest.source.place(kernel.spot));
     }
+    if (out.partition->stop_signal)
+        out.content.stop_signal = manifest::signal_number(out.partition->stop_signal->value).value();
     if (out.partition->module)
         out.content.module_bytes = open_module(manifest, *out.partition).size;
-}
-
-std::size_t section_count(const Prepared& prepared) {
-    std::size_t count = 3; // leaves, table, meta
-    count += prepared.unikernel.empty() ? 0 : 1;
-    for (const PreparedPartition& item : prepared.partitions)
-        count += item.image || !item.partition->module ? 1 : 2;
-    return count;
-}
-
-// Flattens the images of all partitions, each image once. In a bundle, roots lie one after the other in the order
-// of the partitions; room is left for the second copy of an image that two have.
-void flatten(const manifest::Manifest& manifest, Prepared& prepared, const RootTarget& target,
-             const Observer& observer) {
-    Stopwatch watch;
-    std::map<files::Digest, std::shared_ptr<const rootfs::RootImage>> roots;
-    rootfs::BuildOptions options;
-    options.epoch = source_date_epoch();
-    options.progress = observer.progress;
-    std::uint64_t files = 0, whiteouts = 0, bytes = 0;
-    files::AtomicFile* const* const into = std::get_if<files::AtomicFile*>(&target);
-    std::uint64_t offset =
-        page_up(bundle::first_section_offset(section_count(prepared)) + prepared.unikernel.size());
-    for (PreparedPartition& item : prepared.partitions) {
-        if (!item.image)
-            continue;
-        auto& root = roots[item.image->manifest_digest()];
-        if (!root) {
-            try {
-                root = std::make_shared<rootfs::RootImage>(
-                    into != nullptr
-                        ? rootfs::RootImage::build(*item.image, (*into)->handle(), (*into)->name(), offset,
-                                                   options)
-                        : rootfs::RootImage::build(*item.image,
-                                                   std::get<std::filesystem::path>(target) /
-                                                       ("root-" + std::to_string(roots.size()) + ".erofs"),
-                                                   options));
-            } catch (diagnostic::Failure& failure) {
-                throw failure.at_if_nowhere(manifest.source.place(item.partition->image->spot));
-            }
-            files += root->statistics().inodes;
-            whiteouts += root->statistics().whiteouts;
-            bytes += root->size();
-        }
-        offset += root->size();
-        item.root = root;
-        item.content.root_bytes = root->size();
-        item.startup = resolve_startup(manifest, *item.partition, item.image->config(), *root);
-        item.content.startup = encode(*item.startup, item.partition->name);
-        if (const std::string problem = start_problem(*item.startup, *root); !problem.empty())
-            item.warnings.push_back("'" + item.partition->name + "': " + problem);
-    }
-    if (!roots.empty())
-        done(observer, "flatten",
-             counted(files, "file", "files") + ", " + counted(whiteouts, "whiteout", "whiteouts") + ", " +
-                 manifest::size_text(bytes) + " of root images",
-             watch.lap());
 }
 
 } // namespace
@@ -186,11 +124,17 @@ WorkFolder::WorkFolder(const std::filesystem::path& parent) {
     scratch_.emplace(path_);
 }
 
-Prepared prepare(const manifest::Manifest& manifest, const bundle::Library& library, const RootTarget& target,
-                 const Observer& observer) {
+namespace {
+
+// Images opened and verified, kernels read.
+Prepared open_all(const manifest::Manifest& manifest, const bundle::Library& library,
+                  const registry::ImagesOptions& images_options, const Observer& observer) {
     Stopwatch watch;
     Prepared prepared;
     PartitionContent unikernel;
+    registry::ImagesOptions how = images_options;
+    how.progress = observer.progress;
+    registry::Images source(std::move(how));
     std::uint64_t images = 0;
     for (const manifest::Partition& partition : manifest.partitions) {
         PreparedPartition item;
@@ -199,10 +143,9 @@ Prepared prepare(const manifest::Manifest& manifest, const bundle::Library& libr
         if (partition.kernel) {
             read_own_kernel(manifest, item);
         } else {
-            open_image(manifest, item);
+            open_image(manifest, source, item);
             note_what_is_ignored(item);
             ++images;
-            item.content.root_bytes = 4096;
         }
         prepared.partitions.push_back(std::move(item));
     }
@@ -215,10 +158,19 @@ Prepared prepare(const manifest::Manifest& manifest, const bundle::Library& libr
     }
     done(observer, "resolve",
          counted(images, "image", "images") + ", " +
-             counted(manifest.partitions.size(), "partition", "partitions"),
+             counted(manifest.partitions.size(), "partition", "partitions") +
+             (source.fetched_bytes() > 0 ? ", " + manifest::size_text(source.fetched_bytes()) + " fetched"
+                                         : ""),
          watch.lap());
-    if (!std::holds_alternative<std::monostate>(target))
-        flatten(manifest, prepared, target, observer);
+    return prepared;
+}
+
+} // namespace
+
+Prepared prepare(const manifest::Manifest& manifest, const bundle::Library& library,
+                 const registry::ImagesOptions& images, const RootTarget& target, const Observer& observer) {
+    Prepared prepared = open_all(manifest, library, images, observer);
+    add_roots(manifest, prepared, target, observer);
     return prepared;
 }
 
@@ -242,15 +194,26 @@ BundleContent bundle_content(const manifest::Manifest& manifest, Prepared& prepa
     std::uint32_t unikernel = plan::no_section;
     if (!prepared.unikernel.empty())
         unikernel = add(section(SectionType::kernel, bundle::no_partition, "unikernel", prepared.unikernel));
-    // Roots next: flatten() has written them where they come to lie.
+    // Roots next: add_roots() has written them where they come to lie, each once. One that several have is nobody's own.
+    std::map<files::Digest, std::uint32_t> roots;
     for (std::uint32_t i = 0; i < prepared.partitions.size(); ++i) {
         PreparedPartition& item = prepared.partitions[i];
         item.content.kernel_section = unikernel;
-        if (item.root)
-            item.content.root_section = add(bundle::section_of_file(
-                SectionType::root, i, item.partition->name.substr(0, 26) + ".root", item.root->content()));
-        else if (item.image) // only checked: any number will do
-            item.content.root_section = bundle::first_input_section;
+        if (!item.image)
+            continue;
+        const auto [known, first] = roots.try_emplace(item.image->manifest_digest(), 0);
+        if (first) {
+            bundle::SectionInput root{SectionType::root,
+                                      users_of(prepared, item) > 1 ? bundle::no_partition : i,
+                                      item.partition->name.substr(0, 26) + ".root",
+                                      {},
+                                      std::nullopt,
+                                      item.content.root_bytes};
+            if (item.root)
+                root.file = item.root->content();
+            known->second = add(std::move(root));
+        }
+        item.content.root_section = known->second;
     }
     std::vector<PartitionContent> contents;
     for (std::uint32_t i = 0; i < prepared.partitions.size(); ++i) {
@@ -302,6 +265,97 @@ bundle::KeyTable trusted_keys(const manifest::Manifest& manifest, const bundle::
     return table;
 }
 
+std::optional<disk::Signer> secure_boot_signer(const manifest::Manifest& manifest) {
+    const auto& wanted = manifest.signing.secure_boot;
+    if (!wanted)
+        return std::nullopt;
+    try {
+        return disk::Signer::load(manifest.resolve(wanted->key.value),
+                                  manifest.resolve(wanted->certificate.value));
+    } catch (diagnostic::Failure& failure) {
+        throw failure.at_if_nowhere(manifest.source.place(wanted->key.spot));
+    }
+}
+
+namespace {
+
+// All that bundle and loader are made of: equal hashes, equal files.
+std::string inputs_hash(const bundle::BundleInfo& info, const Prepared& prepared,
+                        const BundleContent& content, const bundle::PublicKey& key,
+                        const std::string& loader) {
+    files::Sha256 hash;
+    const auto add = [&hash](const std::string& word) {
+        hash.update(files::bytes_of(std::to_string(word.size()) + ":" + word));
+    };
+    for (const std::string& word :
+         {bundle::build_id(), info.name, info.version, std::to_string(info.security_version),
+          std::to_string(info.build_epoch), files::hex(key), files::sha256(std::string_view(loader)).hex()})
+        add(word);
+    for (const PreparedPartition& item : prepared.partitions)
+        add(item.root_key);
+    for (const bundle::SectionInput& section : content.sections) {
+        add(std::to_string(static_cast<std::uint32_t>(section.type)));
+        add(std::to_string(section.partition));
+        add(section.name);
+        add(std::to_string(section.size));
+        if (section.type != bundle::SectionType::root) // those are named by their keys
+            add(section.file ? section.file->digest().hex()
+                             : files::sha256(std::string_view(section.bytes)).hex());
+    }
+    return hash.finish().hex();
+}
+
+void take_messages(const Prepared& prepared, BuildResult& result) {
+    for (const PreparedPartition& item : prepared.partitions) {
+        result.warnings.insert(result.warnings.end(), item.warnings.begin(), item.warnings.end());
+        result.notes.insert(result.notes.end(), item.notes.begin(), item.notes.end());
+    }
+}
+
+std::string plan_detail(const Prepared& prepared, const BundleContent& content) {
+    return counted(prepared.partitions.size(), "partition", "partitions") + ", " +
+           manifest::size_text(content.table.size()) + " table";
+}
+
+// Whether the files are what this build would write; then the result is filled in from them.
+bool is_unchanged(const manifest::Manifest& manifest, Prepared prepared, const BuildOptions& options,
+                  const bundle::BundleInfo& info, const std::string& loader, BuildResult& result) {
+    auto kept = KeptBuild::of(result.bundle, result.elf);
+    if (!kept || !options.media.empty())
+        return false;
+    Stopwatch watch;
+    try {
+        add_roots(manifest, prepared, std::monostate{}, {});
+    } catch (const RootsAreNotKnown&) {
+        return false;
+    }
+    const double roots_known = watch.lap();
+    const BundleContent content = bundle_content(manifest, prepared);
+    if (kept->inputs != inputs_hash(info, prepared, content, result.key, loader))
+        return false;
+    const bundle::FileSource file(result.bundle);
+    const bundle::BundleSummary summary = bundle::summarize(file.source(), result.bundle.string());
+    result.unchanged = true;
+    result.written = {summary.header.total_size, summary.header.bundle_id, summary.shapes()};
+    take_messages(prepared, result);
+    if (options.digests && kept->bundle_sha256.empty()) {
+        kept->bundle_sha256 = files::digest_of(result.bundle).hex();
+        kept->elf_sha256 = files::digest_of(result.elf).hex();
+        kept->keep(result.bundle, result.elf);
+    }
+    result.bundle_sha256 = kept->bundle_sha256;
+    result.elf_sha256 = kept->elf_sha256;
+    if (std::any_of(prepared.partitions.begin(), prepared.partitions.end(),
+                    [](const PreparedPartition& item) { return item.image.has_value(); }))
+        done(options.observer, "flatten", "known from before", roots_known);
+    done(options.observer, "plan", plan_detail(prepared, content), watch.lap());
+    done(options.observer, "bundle", manifest::size_text(result.written.total_size) + ", unchanged",
+         watch.lap());
+    return true;
+}
+
+} // namespace
+
 BuildResult build(const manifest::Manifest& manifest, const bundle::Library& library,
                   const BuildOptions& options) {
     BuildResult result;
@@ -317,31 +371,46 @@ BuildResult build(const manifest::Manifest& manifest, const bundle::Library& lib
     result.development = key.is_development();
     bundle::set_keys(loader, trusted_keys(manifest, key));
 
+    const std::optional<disk::Signer> signer =
+        options.media.empty() ? std::nullopt : secure_boot_signer(manifest);
+
     files::AtomicFile bundle_file(result.bundle);
-    Prepared prepared = prepare(manifest, library, &bundle_file, options.observer);
-    for (const PreparedPartition& item : prepared.partitions) {
-        result.warnings.insert(result.warnings.end(), item.warnings.begin(), item.warnings.end());
-        result.notes.insert(result.notes.end(), item.notes.begin(), item.notes.end());
-    }
-
-    Stopwatch watch;
-    const auto [sections, table] = bundle_content(manifest, prepared);
-    std::uint64_t total_size = 0;
-    const std::vector<bundle::SectionShape> shapes = bundle::layout_sections(sections, total_size);
-    if (total_size <= bundle::max_total_size) // else write_bundle says so
-        if (const AssumedMachine machine = assume_machine(table, shapes, total_size); !machine.bound)
-            throw diagnostic::Failure(diagnose(manifest, machine.issue));
-    const std::string size_text = manifest::size_text(table.size()) + " table";
-    done(options.observer, "plan",
-         counted(prepared.partitions.size(), "partition", "partitions") + ", " + size_text, watch.lap());
-
-    files::AtomicFile elf_file(result.elf);
+    Prepared prepared = open_all(manifest, library, options.images, options.observer);
     const bundle::BundleInfo info{manifest.name, manifest.version, manifest.security_version,
                                   static_cast<std::uint64_t>(source_date_epoch().value_or(0))};
-    result.written = bundle::write_bundle(bundle_file, info, sections, key, options.observer.progress);
+    if (is_unchanged(manifest, prepared, options, info, loader, result))
+        return result;
+    add_roots(manifest, prepared, &bundle_file, options.observer);
+    take_messages(prepared, result);
+
+    Stopwatch watch;
+    const BundleContent content = bundle_content(manifest, prepared);
+    std::uint64_t total_size = 0;
+    const std::vector<bundle::SectionShape> shapes = bundle::layout_sections(content.sections, total_size);
+    if (total_size <= bundle::max_total_size) // else write_bundle says so
+        if (const AssumedMachine machine = assume_machine(content.table, shapes, total_size); !machine.bound)
+            throw diagnostic::Failure(diagnose(manifest, machine.issue));
+    done(options.observer, "plan", plan_detail(prepared, content), watch.lap());
+
+    files::AtomicFile elf_file(result.elf);
+    result.written =
+        bundle::write_bundle(bundle_file, info, content.sections, key, options.observer.progress);
     elf_file.write(files::bytes_of(loader));
     elf_file.commit(0644);
     bundle_file.commit(0644);
+    if (options.digests) {
+        result.bundle_sha256 = files::digest_of(result.bundle).hex();
+        result.elf_sha256 = files::digest_of(result.elf).hex();
+    }
+    KeptBuild{inputs_hash(info, prepared, content, result.key, loader),
+              state_of(result.bundle).value_or(FileState{}), state_of(result.elf).value_or(FileState{}),
+              result.bundle_sha256, result.elf_sha256}
+        .keep(result.bundle, result.elf);
+    for (const std::filesystem::path& medium : options.media) {
+        write_medium(medium, {manifest.name, result.bundle, result.written.id, signer ? &*signer : nullptr,
+                              source_date_epoch().value_or(0), loader, library});
+        result.media.push_back(medium);
+    }
     done(options.observer, "bundle",
          manifest::size_text(result.written.total_size) + ", signed " + bundle::fingerprint(result.key) +
              " version " + std::to_string(manifest.security_version),

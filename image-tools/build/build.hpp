@@ -12,6 +12,7 @@
 #include "image-tools/bundle/sections.hpp"
 #include "image-tools/manifest/manifest.hpp"
 #include "image-tools/oci/image.hpp"
+#include "image-tools/registry/images.hpp"
 #include "image-tools/rootfs/root_image.hpp"
 
 #include <filesystem>
@@ -36,7 +37,8 @@ struct Observer {
 struct PreparedPartition {
     const manifest::Partition* partition = nullptr;
     std::optional<oci::Image> image;
-    std::shared_ptr<const rootfs::RootImage> root; // nothing when only checked
+    std::shared_ptr<const rootfs::RootImage> root; // its own, or that of all with this image
+    std::string root_key;                          // what the root is made of (root_facts.hpp)
     std::optional<Startup> startup;
     std::string kernel;                // of `kernel:` partitions: the ELF
     std::vector<std::string> warnings; // it will not do what was meant
@@ -49,13 +51,16 @@ struct Prepared {
     std::string unikernel; // the ELF; empty: no partition needs it
 };
 
-// Where root images go: nowhere (only checked, their sizes count as one page), each into a file of a folder, or
-// all to their places in a bundle.
-using RootTarget = std::variant<std::monostate, std::filesystem::path, files::AtomicFile*>;
+// Where root images go: nowhere (what is known of them must do), each into a file of a folder, when it is asked for or at
+// once, or all to their places in a bundle.
+struct WhenAsked {
+    std::filesystem::path folder;
+};
+using RootTarget = std::variant<std::monostate, WhenAsked, std::filesystem::path, files::AtomicFile*>;
 
-// Images opened and verified, kernels read, images flattened.
-Prepared prepare(const manifest::Manifest& manifest, const bundle::Library& library, const RootTarget& target,
-                 const Observer& observer);
+// Images opened (brought from their registries first) and verified, kernels read, images flattened as the target says.
+Prepared prepare(const manifest::Manifest& manifest, const bundle::Library& library,
+                 const registry::ImagesOptions& images, const RootTarget& target, const Observer& observer);
 
 struct BundleContent {
     std::vector<bundle::SectionInput> sections; // all but the leaves, in the bundle's order
@@ -67,17 +72,23 @@ BundleContent bundle_content(const manifest::Manifest& manifest, Prepared& prepa
 
 struct BuildOptions {
     std::filesystem::path bundle;
-    std::filesystem::path elf; // empty: beside the bundle, NAME.elf
+    std::filesystem::path elf;                // empty: beside the bundle, NAME.elf
+    std::vector<std::filesystem::path> media; // made of both (media.hpp)
     Observer observer;
+    registry::ImagesOptions images{}; // how registries are used, and what is pinned
+    bool digests = false;             // the result has the files' SHA-256
 };
 
 struct BuildResult {
     std::filesystem::path bundle;
     std::filesystem::path elf;
     bundle::WrittenBundle written;
+    std::vector<std::filesystem::path> media;
     bundle::PublicKey key{};
     bool development = false;
     bool development_key_made = false;
+    bool unchanged = false;                // nothing was written: the files are what they would be
+    std::string bundle_sha256, elf_sha256; // of the files, where asked for
     std::vector<std::string> warnings, notes;
 };
 
@@ -87,8 +98,8 @@ BuildResult build(const manifest::Manifest& manifest, const bundle::Library& lib
 // The one PVH module with which QEMU alone starts the unikernel for that partition
 // (partitions/abi/boot_page.h, "Straight under QEMU").
 void write_direct_module(const manifest::Manifest& manifest, const std::string& partition,
-                         const bundle::Library& library, const std::filesystem::path& output,
-                         const Observer& observer);
+                         const bundle::Library& library, const registry::ImagesOptions& images,
+                         const std::filesystem::path& output, const Observer& observer);
 
 // The signing key of the manifest, or the user's development key.
 bundle::SigningKey signing_key(const manifest::Manifest& manifest, bool& made);

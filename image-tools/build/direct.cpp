@@ -27,15 +27,15 @@ void append_file(files::AtomicFile& out, const files::FileRange& file) {
 } // namespace
 
 void write_direct_module(const manifest::Manifest& manifest, const std::string& partition,
-                         const bundle::Library& library, const std::filesystem::path& output,
-                         const Observer& observer) {
+                         const bundle::Library& library, const registry::ImagesOptions& images,
+                         const std::filesystem::path& output, const Observer& observer) {
     manifest::Manifest one = manifest;
     std::erase_if(one.partitions, [&](const manifest::Partition& item) { return item.name != partition; });
     if (one.partitions.empty() || !one.partitions.front().image)
         throw diagnostic::fail("E0103", "the manifest has no partition '" + partition + "' with an image");
     const std::filesystem::path parent = output.parent_path().empty() ? "." : output.parent_path();
     const WorkFolder work(parent);
-    const Prepared prepared = prepare(one, library, work.path(), observer);
+    const Prepared prepared = prepare(one, library, images, work.path(), observer);
     const PreparedPartition& item = prepared.partitions.front();
 
     caisson_boot_page boot{};

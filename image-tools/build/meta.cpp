@@ -26,8 +26,10 @@ std::string meta_text(const manifest::Manifest& manifest, const Prepared& prepar
             entry["kernel"] = {{"file", item.partition->kernel->value},
                                {"digest", files::sha256(std::string_view(item.kernel)).text()}};
         }
-        if (item.startup)
+        if (item.startup) {
             entry["command"] = item.startup->arguments;
+            entry["pids"] = item.startup->pids;
+        }
         items.push_back(std::move(entry));
     }
     const ordered_json meta{{"schema", "caisson.meta/1"},  {"name", manifest.name},

@@ -23,30 +23,6 @@ constexpr std::uint64_t largest_assumed = std::uint64_t{512} << 30;
 constexpr plan::Options assumed_needs{
     .frames_fixed = 256, .frames_per_cpu = 16, .frames_per_partition = 8, .frames_per_vcpu = 8};
 
-plan::Restart restart_of(manifest::Restart restart) {
-    switch (restart) {
-    case manifest::Restart::no:
-        return plan::Restart::no;
-    case manifest::Restart::always:
-        return plan::Restart::always;
-    case manifest::Restart::on_failure:
-        return plan::Restart::on_failure;
-    }
-    return plan::Restart::no;
-}
-
-plan::AllStopped end_of(manifest::AllStopped end) {
-    switch (end) {
-    case manifest::AllStopped::poweroff:
-        return plan::AllStopped::poweroff;
-    case manifest::AllStopped::reboot:
-        return plan::AllStopped::reboot;
-    case manifest::AllStopped::halt:
-        return plan::AllStopped::halt;
-    }
-    return plan::AllStopped::poweroff;
-}
-
 std::string mebibytes(std::uint64_t bytes) {
     return std::to_string((bytes + mebibyte - 1) / mebibyte) + "MiB";
 }
@@ -135,7 +111,8 @@ diagnostic::Diagnostic diagnose(const manifest::Manifest& manifest, const plan::
     case RequestError::root_misaligned:
     case RequestError::command_line_too_long:
     case RequestError::startup_too_long:
-    case RequestError::too_many_loads: {
+    case RequestError::too_many_loads:
+    case RequestError::too_many_wires: {
         std::string message = who + ": " + plan::describe(issue.error);
         if (issue.available != 0)
             message +=
@@ -172,6 +149,24 @@ void read_kernel(const std::string& elf, const std::string& name, PartitionConte
     content.kernel = *kernel;
 }
 
+std::vector<plan::WireRequest> wires_of(const manifest::Manifest& manifest) {
+    const auto place = [&manifest](const std::string& name) {
+        const auto found = std::ranges::find(manifest.partitions, name, &manifest::Partition::name);
+        return static_cast<std::uint32_t>(found - manifest.partitions.begin());
+    };
+    std::vector<plan::WireRequest> out;
+    for (const manifest::NetworkRule& rule : manifest.network.allow) {
+        const plan::WireRequest wish{place(rule.from.value), place(rule.to.value), rule.one_way};
+        const bool there = std::ranges::any_of(out, [&wish](const plan::WireRequest& other) {
+            return (other.from == wish.from && other.to == wish.to) ||
+                   (other.from == wish.to && other.to == wish.from);
+        });
+        if (!there)
+            out.push_back(wish);
+    }
+    return out;
+}
+
 std::vector<std::byte> make_table(const manifest::Manifest& manifest,
                                   const std::vector<PartitionContent>& contents,
                                   const std::array<std::uint8_t, 32>& audit_key) {
@@ -192,23 +187,19 @@ std::vector<std::byte> make_table(const manifest::Manifest& manifest,
         request.module_section = content.module_section;
         request.command_line = source.command_line;
         request.startup = std::as_bytes(std::span(content.startup));
-        request.restart = restart_of(source.restart);
-        request.restart_max = source.restart_max;
-        request.restart_delay_ms = source.restart_delay_ms;
-        request.watchdog_ms = source.watchdog_ms;
-        request.console_serial = source.console_serial;
-        request.smt_shared = source.smt_shared;
-        request.no_store_bypass = source.no_store_bypass;
+        request.behaviour = source.behaviour;
+        request.behaviour.stop_signal = content.stop_signal;
         partitions.push_back(request);
     }
     plan::Request request;
     request.name = manifest.name;
-    request.on_all_stopped = end_of(manifest.machine.on_all_stopped);
-    request.on_panic = static_cast<plan::OnPanic>(manifest.machine.on_panic);
+    request.behaviour = manifest.machine.behaviour;
     request.machine_cpus = manifest.machine.cpus;
     request.machine_memory = manifest.machine.memory;
     request.audit_key = audit_key;
     request.partitions = partitions;
+    const std::vector<plan::WireRequest> wires = wires_of(manifest);
+    request.wires = wires;
     const auto table = plan::layout(request);
     if (!table)
         throw diagnostic::Failure(diagnose(manifest, table.error()));

@@ -12,6 +12,7 @@
 #include "image-tools/bundle/sections.hpp"
 #include "image-tools/elf/pvh.hpp"
 #include "image-tools/manifest/manifest.hpp"
+#include "image-tools/plan/layout.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -31,7 +32,11 @@ struct PartitionContent {
     std::uint32_t root_section = plan::no_section;
     std::uint32_t module_section = plan::no_section;
     std::vector<std::uint8_t> startup;
+    std::uint32_t stop_signal = 15; // SIGTERM
 };
+
+// One for each pair of partitions that a rule of the manifest names.
+std::vector<plan::WireRequest> wires_of(const manifest::Manifest& manifest);
 
 // The plan's table. Throws E0311-E0319 (exit 3) with the place in the manifest.
 std::vector<std::byte> make_table(const manifest::Manifest& manifest,

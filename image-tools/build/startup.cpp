@@ -2,15 +2,13 @@
 // image-tools/build/startup.cpp - what a container starts as.
 #include "image-tools/build/startup.hpp"
 
+#include "image-tools/build/root_facts.hpp"
+#include "image-tools/build/system_calls.hpp"
 #include "image-tools/manifest/values.hpp"
 #include "image-tools/oci/failure.hpp"
-#include "image-tools/rootfs/root_image.hpp"
-#include "image-tools/rootfs/tree.hpp"
 #include "partitions/abi/boot_page.h"
-#include "partitions/formats/elf.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cstring>
 #include <optional>
 
@@ -46,35 +44,35 @@ std::string value_of(const std::vector<std::string>& environment, std::string_vi
     return {};
 }
 
-bool may_execute(const rootfs::Inode& inode, const Startup& startup) {
-    if (!inode.is_regular())
+bool may_execute(const Program& program, const Startup& startup) {
+    if (!program.is_file())
         return false;
     if (startup.user == 0)
-        return (inode.mode & 0111) != 0;
-    if (inode.uid == startup.user)
-        return (inode.mode & 0100) != 0;
-    const bool member = inode.gid == startup.group || std::find(startup.groups.begin(), startup.groups.end(),
-                                                                inode.gid) != startup.groups.end();
-    return (inode.mode & (member ? 0010 : 0001)) != 0;
+        return (program.mode & 0111) != 0;
+    if (program.user == startup.user)
+        return (program.mode & 0100) != 0;
+    const bool member =
+        program.group == startup.group ||
+        std::find(startup.groups.begin(), startup.groups.end(), program.group) != startup.groups.end();
+    return (program.mode & (member ? 0010 : 0001)) != 0;
 }
 
-// The inode that exec would find for `program`.
-std::optional<rootfs::InodeId> find_program(const Startup& startup, const rootfs::Tree& tree,
-                                            const std::string& program) {
+// What exec would find for `program`.
+std::optional<Program> find_program(const Startup& startup, RootFacts& root, const std::string& program) {
     if (program.find('/') != std::string::npos) {
         const bool absolute = program.front() == '/';
-        return tree.lookup(absolute ? program : startup.working_directory + "/" + program);
+        return root.program(absolute ? program : startup.working_directory + "/" + program);
     }
     const std::string path = value_of(startup.environment, "PATH");
-    std::optional<rootfs::InodeId> not_executable;
+    std::optional<Program> not_executable;
     for (std::size_t at = 0; at <= path.size();) {
         const std::size_t end = std::min(path.find(':', at), path.size());
         const std::string directory = end == at ? startup.working_directory : path.substr(at, end - at);
-        const auto found = tree.lookup(directory + "/" + program);
-        if (found && may_execute(tree.inode(*found), startup))
+        auto found = root.program(directory + "/" + program);
+        if (found && may_execute(*found, startup))
             return found;
-        if (found && tree.inode(*found).is_regular())
-            not_executable = found;
+        if (found && found->is_file())
+            not_executable = std::move(found);
         at = end + 1;
     }
     return not_executable;
@@ -82,67 +80,6 @@ std::optional<rootfs::InodeId> find_program(const Startup& startup, const rootfs
 
 std::string in_quotes(const std::string& text) {
     return "'" + text + "'";
-}
-
-// What the beginning of an executable file says.
-struct Head {
-    enum class Kind { elf, script, other_machine, neither };
-    Kind kind = Kind::neither;
-    std::string interpreter; // of a script, or the loader of a dynamic program; empty: none
-};
-
-template <typename T>
-bool load(const rootfs::RootImage& root, rootfs::InodeId inode, std::uint64_t offset, T& to) {
-    std::array<std::uint8_t, sizeof(T)> bytes{};
-    if (root.read(inode, offset, bytes) != bytes.size())
-        return false;
-    std::memcpy(&to, bytes.data(), bytes.size());
-    return true;
-}
-
-std::string elf_interpreter(const rootfs::RootImage& root, rootfs::InodeId inode,
-                            const elf::Header64& header) {
-    constexpr std::uint32_t segment_interpreter = 3; // PT_INTERP
-    constexpr std::uint64_t longest_path = 4096;
-    for (std::uint16_t i = 0; i < header.program_header_count; ++i) {
-        elf::ProgramHeader64 segment{};
-        const std::uint64_t at = header.program_header_offset + std::uint64_t{i} * sizeof segment;
-        if (at < header.program_header_offset || !load(root, inode, at, segment))
-            return {};
-        if (segment.type != segment_interpreter || segment.file_size > longest_path)
-            continue;
-        std::vector<std::uint8_t> text(static_cast<std::size_t>(segment.file_size));
-        const std::size_t got = root.read(inode, segment.offset, text);
-        const auto end = std::find(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(got), 0);
-        return {text.begin(), end};
-    }
-    return {};
-}
-
-// "#! /bin/sh -e" -> "/bin/sh".
-std::string script_interpreter(std::string_view head) {
-    std::string_view line =
-        head.substr(2, head.find('\n') == std::string_view::npos ? head.size() : head.find('\n') - 2);
-    line.remove_prefix(std::min(line.find_first_not_of(" \t"), line.size()));
-    return std::string(line.substr(0, line.find_first_of(" \t")));
-}
-
-Head read_head(const rootfs::RootImage& root, rootfs::InodeId inode) {
-    constexpr std::size_t longest_line = 256; // of an interpreter, as Linux reads it
-    std::array<std::uint8_t, longest_line> start{};
-    const std::size_t got = root.read(inode, 0, start);
-    const std::string_view text(static_cast<const char*>(static_cast<const void*>(start.data())), got);
-    if (text.starts_with("#!"))
-        return {Head::Kind::script, script_interpreter(text)};
-    elf::Header64 header{};
-    if (got < sizeof header)
-        return {};
-    std::memcpy(&header, start.data(), sizeof header);
-    if (header.identification.magic != elf::magic)
-        return {};
-    if (header.identification.file_class != elf::class_64 || header.machine != elf::machine_x86_64)
-        return {Head::Kind::other_machine, {}};
-    return {Head::Kind::elf, elf_interpreter(root, inode, header)};
 }
 
 // Appends `value` at a multiple of its size and gives its offset.
@@ -211,7 +148,7 @@ std::vector<std::string> environment(const manifest::Partition& partition, const
 }
 
 Startup resolve_startup(const manifest::Manifest& manifest, const manifest::Partition& partition,
-                        const oci::ImageConfig& config, const rootfs::RootImage& root) {
+                        const oci::ImageConfig& config, RootFacts& root) {
     Startup out;
     out.arguments = command(partition, config);
     if (out.arguments.empty() || out.arguments.front().empty())
@@ -220,15 +157,12 @@ Startup resolve_startup(const manifest::Manifest& manifest, const manifest::Part
             .help("add for example: entrypoint: [/bin/app]");
     rootfs::User user;
     const std::string specification = partition.user ? partition.user->value : config.user;
-    if (!specification.empty()) {
-        try {
-            user = rootfs::resolve_user(root, specification);
-        } catch (diagnostic::Failure& failure) {
-            throw failure.at_if_nowhere(
-                manifest.source.place(partition.user ? partition.user->spot : partition.image->spot));
-        }
-    } else {
-        user = rootfs::resolve_user(root, "0");
+    try {
+        user = rootfs::resolve_user(root.image_name(), specification.empty() ? "0" : specification,
+                                    root.text(RootFacts::Text::passwd), root.text(RootFacts::Text::group));
+    } catch (diagnostic::Failure& failure) {
+        throw failure.at_if_nowhere(
+            manifest.source.place(partition.user ? partition.user->spot : partition.image->spot));
     }
     out.user = user.uid;
     out.group = user.gid;
@@ -242,56 +176,74 @@ Startup resolve_startup(const manifest::Manifest& manifest, const manifest::Part
             config.working_dir.front() == '/' ? config.working_dir : "/" + config.working_dir;
     const std::string signal = partition.stop_signal ? partition.stop_signal->value : config.stop_signal;
     out.stop_signal = manifest::signal_number(signal).value_or(default_stop_signal);
-    out.stop_timeout_ms = partition.stop_timeout_ms.value_or(out.stop_timeout_ms);
+    out.stop_timeout_ms = partition.behaviour.stop_timeout_ms;
     out.tmpfs = partition.tmpfs;
     out.read_only = partition.read_only;
+    out.processes = partition.processes;
+    out.pids = partition.processes.most(partition.memory);
+    out.filter = filter_of(manifest, partition);
+    out.record_calls = partition.record_calls;
     out.writable_limit = partition.read_only ? 0 : partition.writable_limit.of(partition.memory);
     return out;
 }
 
-std::string start_problem(const Startup& startup, const rootfs::RootImage& root) {
+std::string start_problem(const Startup& startup, RootFacts& root) {
     constexpr int most_interpreters = 4; // as Linux follows them
-    const rootfs::Tree& tree = root.tree();
     std::string program = startup.arguments.front();
-    auto found = find_program(startup, tree, program);
+    auto found = find_program(startup, root, program);
     if (!found)
         return in_quotes(program) + " is not in the image; it will end with status 127";
     for (int i = 0; i <= most_interpreters; ++i) {
-        if (!may_execute(tree.inode(*found), startup))
+        if (!may_execute(*found, startup))
             return in_quotes(program) + " is not executable; it will end with status 126";
-        const Head head = read_head(root, *found);
-        if (head.kind == Head::Kind::neither)
+        if (found->kind == Program::Kind::neither)
             return in_quotes(program) +
                    " is neither an ELF program nor a script; it will end with status 126";
-        if (head.kind == Head::Kind::other_machine)
+        if (found->kind == Program::Kind::other_machine)
             return in_quotes(program) + " is not an x86-64 program; it will end with status 126";
-        if (head.interpreter.empty())
+        const std::string interpreter = found->interpreter;
+        if (interpreter.empty())
             return {};
-        const bool script = head.kind == Head::Kind::script;
-        const auto next = tree.lookup(head.interpreter);
-        if (!next || !tree.inode(*next).is_regular())
+        const bool script = found->kind == Program::Kind::script;
+        found = root.program(interpreter);
+        if (!found || !found->is_file())
             return in_quotes(program) + " needs " + (script ? "the interpreter " : "the ELF loader ") +
-                   oci::printable(head.interpreter) + ", which is not in the image" +
-                   (head.interpreter.ends_with('\r')
-                        ? " (its first line ends in CR LF: save it with LF alone)"
-                        : "") +
+                   oci::printable(interpreter) + ", which is not in the image" +
+                   (interpreter.ends_with('\r') ? " (its first line ends in CR LF: save it with LF alone)"
+                                                : "") +
                    "; it will end with status 127";
         if (!script)
             return {};
-        program = head.interpreter;
-        found = next;
+        program = interpreter;
     }
     return in_quotes(startup.arguments.front()) +
            " goes through too many interpreters; it will end with status 126";
+}
+
+// init_program.S
+extern "C" const std::uint8_t caisson_init_begin[], caisson_init_end[];
+
+std::span<const std::uint8_t> init_program() {
+    return {caisson_init_begin, caisson_init_end};
 }
 
 std::vector<std::uint8_t> encode(const Startup& startup, const std::string& partition) {
     Record record;
     caisson_startup head{};
     head.magic = CAISSON_STARTUP_MAGIC;
-    head.flags = startup.read_only ? CAISSON_STARTUP_READ_ONLY : 0;
-    head.argc = static_cast<std::uint32_t>(startup.arguments.size());
-    head.argv = record.strings(startup.arguments);
+    head.flags = (startup.read_only ? CAISSON_STARTUP_READ_ONLY : 0) |
+                 (startup.processes.no_new_privileges ? CAISSON_STARTUP_NO_NEW_PRIVILEGES : 0) |
+                 (startup.record_calls ? CAISSON_STARTUP_RECORD_CALLS : 0);
+    std::vector<std::string> arguments = startup.arguments;
+    if (startup.processes.init) {
+        arguments.insert(arguments.begin(), "/dev/init");
+        head.init_bytes = static_cast<std::uint32_t>(init_program().size());
+        head.init = record.array(std::vector(init_program().begin(), init_program().end()));
+    }
+    head.argc = static_cast<std::uint32_t>(arguments.size());
+    head.argv = record.strings(arguments);
+    head.capabilities = startup.processes.capabilities;
+    head.pids = startup.pids;
     head.envc = static_cast<std::uint32_t>(startup.environment.size());
     head.envp = record.strings(startup.environment);
     head.working_dir = record.string(startup.working_directory);
@@ -308,12 +260,15 @@ std::vector<std::uint8_t> encode(const Startup& startup, const std::string& part
     head.tmpfs_count = static_cast<std::uint32_t>(mounts.size());
     head.tmpfs = record.array(mounts);
     head.writable_limit = startup.writable_limit;
+    head.filter_count = static_cast<std::uint32_t>(startup.filter.size());
+    head.filter = record.array(startup.filter);
     std::vector<std::uint8_t> bytes = record.finish(head);
     if (bytes.size() > CAISSON_STARTUP_MAX)
         throw diagnostic::fail("E0802", "arguments and environment of '" + partition + "' take " +
                                             std::to_string(bytes.size()) + " bytes; there is room for " +
                                             std::to_string(CAISSON_STARTUP_MAX))
-            .help("shorten env or args");
+            .help("shorten env or args, or read them from a file: a program that is started later has "
+                  "Linux's limits");
     return bytes;
 }
 

@@ -10,14 +10,13 @@
 #include "image-tools/rootfs/user.hpp"
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
-namespace rootfs {
-class RootImage;
-}
-
 namespace build {
+
+class RootFacts;
 
 struct Startup {
     std::vector<std::string> arguments;   // arguments[0] as Docker would pass it
@@ -32,6 +31,10 @@ struct Startup {
     std::vector<manifest::Tmpfs> tmpfs;
     std::uint64_t writable_limit = 0;
     bool read_only = false;
+    manifest::Processes processes;
+    std::uint32_t pids = 0;            // the most processes and threads
+    std::vector<std::uint64_t> filter; // its policy of system calls; empty: none
+    bool record_calls = false;         // the filter denies nothing, what it says is recorded
 };
 
 // The command of image and manifest together. `entrypoint` replaces ENTRYPOINT and clears Cmd, `args`
@@ -44,10 +47,13 @@ std::vector<std::string> environment(const manifest::Partition& partition, const
 
 // Throws with the manifest's place: E0414 nothing to run, E0416 unknown user.
 Startup resolve_startup(const manifest::Manifest& manifest, const manifest::Partition& partition,
-                        const oci::ImageConfig& config, const rootfs::RootImage& root);
+                        const oci::ImageConfig& config, RootFacts& root);
 
 // What the unikernel will report when it starts this (status 126 or 127), as text; empty: it will start.
-std::string start_problem(const Startup& startup, const rootfs::RootImage& root);
+std::string start_problem(const Startup& startup, RootFacts& root);
+
+// The program of partitions/init, which `init: true` puts in front.
+std::span<const std::uint8_t> init_program();
 
 // The record's bytes. Throws E0802 when it is larger than CAISSON_STARTUP_MAX.
 std::vector<std::uint8_t> encode(const Startup& startup, const std::string& partition);

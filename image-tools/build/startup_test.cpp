@@ -75,11 +75,17 @@ TEST(Startup, RecordHoldsEverything) {
     startup.tmpfs = {{"/run", 8 << 20, 0755, {}}};
     startup.writable_limit = 1234;
     startup.read_only = true;
+    startup.processes.no_new_privileges = true;
+    startup.processes.capabilities = 0x123456789A;
+    startup.pids = 77;
     const std::vector<std::uint8_t> bytes = build::encode(startup, "web");
     const auto head = at<caisson_startup>(bytes, 0);
     EXPECT_EQ(head.magic, CAISSON_STARTUP_MAGIC);
     EXPECT_EQ(head.total_bytes, bytes.size());
-    EXPECT_EQ(head.flags, CAISSON_STARTUP_READ_ONLY);
+    EXPECT_EQ(head.flags, CAISSON_STARTUP_READ_ONLY | CAISSON_STARTUP_NO_NEW_PRIVILEGES);
+    EXPECT_EQ(head.capabilities, 0x123456789Au);
+    EXPECT_EQ(head.pids, 77u);
+    EXPECT_EQ(head.init_bytes, 0u);
     ASSERT_EQ(head.argc, 3u);
     EXPECT_EQ(text(bytes, at<std::uint32_t>(bytes, head.argv)), "/bin/x");
     EXPECT_EQ(text(bytes, at<std::uint32_t>(bytes, head.argv + 4)), "");
@@ -93,6 +99,20 @@ TEST(Startup, RecordHoldsEverything) {
     EXPECT_EQ(text(bytes, mount.path), "/run");
     EXPECT_EQ(mount.size, 8u << 20);
     EXPECT_EQ(mount.mode, 0755u);
+}
+
+TEST(Startup, InitIsAProgramBeforeTheWords) {
+    build::Startup startup;
+    startup.arguments = {"/bin/x", "y"};
+    startup.processes.init = true;
+    const std::vector<std::uint8_t> bytes = build::encode(startup, "web");
+    const auto head = at<caisson_startup>(bytes, 0);
+    ASSERT_EQ(head.argc, 3u);
+    EXPECT_EQ(text(bytes, at<std::uint32_t>(bytes, head.argv)), "/dev/init");
+    EXPECT_EQ(text(bytes, at<std::uint32_t>(bytes, head.argv + 4)), "/bin/x");
+    ASSERT_LE(std::uint64_t{head.init} + head.init_bytes, bytes.size());
+    ASSERT_GT(head.init_bytes, SELFMAG);
+    EXPECT_EQ(std::memcmp(bytes.data() + head.init, ELFMAG, SELFMAG), 0);
 }
 
 TEST(Startup, TooLargeIsALimit) {

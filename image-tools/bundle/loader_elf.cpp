@@ -60,6 +60,21 @@ std::optional<Range> find_section(const std::string& elf, std::string_view name)
     return std::nullopt;
 }
 
+// Of what has no section table any more (loadable_part): the one place that looks like a table of keys.
+std::optional<Range> find_keys(const std::string& elf) {
+    const std::string_view magic(key_table_magic.data(), key_table_magic.size());
+    std::optional<Range> out;
+    for (std::size_t at = elf.find(magic); at != std::string::npos; at = elf.find(magic, at + 1)) {
+        const auto table = load<KeyTable>(elf, at);
+        if (!table || table->count != key_slots || table->entsize != sizeof(KeySlot))
+            continue;
+        if (out)
+            return std::nullopt; // which one the hypervisor reads cannot be said
+        out = Range{at, sizeof(KeyTable)};
+    }
+    return out;
+}
+
 Range key_range(const std::string& elf) {
     refuse_weakened(elf);
     const auto range = find_section(elf, key_section);
@@ -84,7 +99,7 @@ Library Library::find() {
     const std::filesystem::path folder = own_folder();
     // Installed as bin/caisson; in a build tree as image-tools/cli/caisson.
     const std::filesystem::path build = folder / ".." / "..";
-    return Library({folder / ".." / "lib" / "caisson", build / "hypervisor" / "kernel",
+    return Library({folder / ".." / "lib" / "caisson", build / "hypervisor" / "kernel", build / "loader",
                     build / "partitions" / "unikernel" / "start", build / "partitions" / "adversary", folder,
                     build / "qemu-tests"});
 }
@@ -127,6 +142,16 @@ std::string build_id() {
     return CAISSON_BUILD_ID;
 }
 
+std::string build_id_of(const std::string& elf) {
+    constexpr std::string_view mark = "CAISSON-BUILD-ID:";
+    const std::size_t at = elf.find(mark);
+    const std::size_t end = at == std::string::npos ? at : elf.find('\0', at);
+    if (end == std::string::npos || end - at > 128)
+        environment_failure("E0706", "the loader does not say which build it is",
+                            "install caisson again: it is not this tool's");
+    return elf.substr(at + mark.size(), end - at - mark.size());
+}
+
 bool carries(const std::string& elf, const std::string& id) {
     return elf.find(id + '\0') != std::string::npos;
 }
@@ -138,6 +163,15 @@ void set_keys(std::string& elf, const KeyTable& keys) {
 
 KeyTable keys_of(const std::string& elf) {
     return *load<KeyTable>(elf, key_range(elf).offset);
+}
+
+KeyTable keys_of_loadable_part(const std::string& part) {
+    refuse_weakened(part);
+    const auto range = find_keys(part);
+    if (!range)
+        environment_failure("E0706", "the loader in it has no key slot, or several",
+                            "build it again: it is not what caisson build writes");
+    return *load<KeyTable>(part, range->offset);
 }
 
 std::string loadable_part(std::string elf) {

@@ -33,6 +33,8 @@ inline constexpr std::uint64_t largest_elf = 64 << 20;
 
 // This tool's own.
 std::string build_id();
+// The one that a loader ELF carries. Throws E0706 where it carries none.
+std::string build_id_of(const std::string& elf);
 
 // Whether an ELF holds that id (as the end of a string: its code or "CAISSON-BUILD-ID:...").
 bool carries(const std::string& elf, const std::string& id);
@@ -48,6 +50,7 @@ KeyTable keys_of(const std::string& elf);
 // The ELF up to the last byte that is loaded: without symbols and debug information, which nobody reads at boot.
 // As it was when it is not an ELF64.
 std::string loadable_part(std::string elf);
+KeyTable keys_of_loadable_part(const std::string& part);
 
 // An empty table, as compiled.
 KeyTable empty_keys();

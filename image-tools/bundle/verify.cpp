@@ -9,10 +9,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <fcntl.h>
 #include <fstream>
-#include <sys/stat.h>
-#include <unistd.h>
+#include <utility>
 
 namespace bundle {
 namespace {
@@ -120,35 +118,18 @@ template <std::size_t Size> std::string text(const std::array<char, Size>& field
 
 } // namespace
 
-FileSource::FileSource(const std::filesystem::path& file) : window_(window_size) {
-    descriptor_ = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
-    struct stat status {};
-    if (descriptor_ < 0 || ::fstat(descriptor_, &status) != 0 || !S_ISREG(status.st_mode)) {
-        const int error = descriptor_ < 0 ? errno : EINVAL;
-        if (descriptor_ >= 0)
-            ::close(descriptor_);
-        throw diagnostic::fail("E0601", "cannot read " + file.string() + ": " + std::strerror(error));
-    }
-    size_ = static_cast<std::uint64_t>(status.st_size);
-}
+FileSource::FileSource(files::FileRange range) : range_(std::move(range)), window_(window_size) {}
 
-FileSource::~FileSource() {
-    ::close(descriptor_);
+FileSource::FileSource(const std::filesystem::path& file) : window_(window_size) {
+    const auto range = files::FileRange::open(file);
+    if (!range)
+        throw diagnostic::fail_system("E0601", "cannot read " + file.string(), ENOENT);
+    range_ = *range;
 }
 
 std::span<const std::byte> FileSource::operator()(std::uint64_t offset, std::size_t length) const {
     const std::size_t wanted = std::min(length, window_.size());
-    std::size_t filled = 0;
-    while (filled < wanted) {
-        const ssize_t got = ::pread(descriptor_, window_.data() + filled, wanted - filled,
-                                    static_cast<off_t>(offset + filled));
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0)
-            break;
-        filled += static_cast<std::size_t>(got);
-    }
-    return {window_.data(), filled};
+    return std::as_bytes(std::span(window_).first(range_.read(offset, std::span(window_).first(wanted))));
 }
 
 std::string BundleSummary::name() const {
@@ -209,6 +190,10 @@ KeyTable keys_for(const std::filesystem::path& bundle_file,
                 .help("name the public key with --key FILE, or a loader with --elf FILE");
         return keys_of(files::read_file(file, largest_elf));
     }
+    return keys_of_files(key_files);
+}
+
+KeyTable keys_of_files(const std::vector<std::filesystem::path>& key_files) {
     if (key_files.size() > key_slots)
         throw diagnostic::fail("E0104", "more than 4 keys");
     KeyTable keys = empty_keys();

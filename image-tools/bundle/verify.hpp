@@ -11,6 +11,7 @@
 #include "image-tools/bundle/sections.hpp"
 #include "image-tools/bundle/signing_key.hpp"
 #include "image-tools/diagnostic/diagnostic.hpp"
+#include "image-tools/files/range.hpp"
 
 #include <cstdint>
 #include <filesystem>
@@ -25,16 +26,15 @@ namespace bundle {
 class FileSource {
 public:
     explicit FileSource(const std::filesystem::path& file); // throws E0601
+    explicit FileSource(files::FileRange range);
     FileSource(const FileSource&) = delete;
     FileSource& operator=(const FileSource&) = delete;
-    ~FileSource();
-    [[nodiscard]] bytes::Source source() const { return {*this, size_}; }
+    [[nodiscard]] bytes::Source source() const { return {*this, range_.size}; }
     std::span<const std::byte> operator()(std::uint64_t offset, std::size_t length) const;
 
 private:
-    int descriptor_ = -1;
-    std::uint64_t size_ = 0;
-    mutable std::vector<std::byte> window_;
+    files::FileRange range_;
+    mutable std::vector<std::uint8_t> window_;
 };
 
 struct SectionSummary {
@@ -73,6 +73,9 @@ BundleSummary summarize(const bytes::Source& file, const std::string& name);
 KeyTable keys_for(const std::filesystem::path& bundle_file,
                   const std::vector<std::filesystem::path>& key_files,
                   const std::optional<std::filesystem::path>& elf);
+
+// Keys for verifying what stands beside no ELF: those of `--key` files.
+KeyTable keys_of_files(const std::vector<std::filesystem::path>& key_files);
 
 // Whether the file begins as a bundle does.
 bool is_bundle(const std::filesystem::path& file);

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// image-tools/cli/appliance_run.hpp - what `run` and `bench` boot.
+// image-tools/cli/appliance_run.hpp - what `run`, `prove` and others boot.
 #pragma once
 
 #include "image-tools/cli/cache.hpp"
-#include "image-tools/cli/options.hpp"
-#include "image-tools/cli/report.hpp"
+#include "image-tools/cli/command.hpp"
 
 #include <cstdint>
 #include <filesystem>
@@ -21,13 +20,33 @@ struct Runnable {
     std::uint32_t cpus = 0;
     std::uint64_t memory = 0;
     bool hardware_watchdog = false;    // the plan asks for one
+    bool serial_stop = false;          // the plan lets the serial line ask for the end
     std::optional<CacheFolder> held{}; // what was built for this run
 };
 
+// FILE and --elf, of commands that start from a manifest or a bundle.
+struct ApplianceOptions {
+    std::string file;
+    std::string elf;
+
+    void declare(Command& command);
+};
+
 // The bundle FILE names; a manifest is built into the cache first.
-Runnable runnable(const Options& options, Report& report);
+// `record_calls`: its containers without their policy of system calls, which are noted instead; E0101 for a bundle, which
+// says itself what its policy is.
+Runnable runnable(const ApplianceOptions& options, const Common& common, Report& report,
+                  bool record_calls = false);
 
 // Fills partitions, cpus, memory and hardware_watchdog from the bundle. Throws E0419, E0311.
 void size_machine(Runnable& runnable);
+
+// The CPU model and what is handed to QEMU as it is.
+struct QemuOptions {
+    std::string cpu = "max,+svm";
+    std::vector<std::string> arguments;
+
+    void declare(Command& command);
+};
 
 } // namespace cli

@@ -3,11 +3,11 @@
 #include "image-tools/cli/cache.hpp"
 
 #include "image-tools/files/atomic_file.hpp"
+#include "image-tools/files/cache_place.hpp"
 #include "image-tools/files/digest.hpp"
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdlib>
 #include <fcntl.h>
 #include <numeric>
 #include <sys/file.h>
@@ -23,12 +23,8 @@ constexpr const char* place_file = "manifest-path";
 constexpr std::uint64_t longest_place = 8192;
 
 fs::path cache_root() {
-    if (const char* chosen = std::getenv("CAISSON_CACHE"); chosen != nullptr && chosen[0] != '\0')
-        return fs::path(chosen) / "run";
-    if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache != nullptr && cache[0] == '/')
-        return fs::path(cache) / "caisson" / "run";
-    if (const char* home = std::getenv("HOME"); home != nullptr && home[0] == '/')
-        return fs::path(home) / ".cache" / "caisson" / "run";
+    if (const auto place = files::cache_place("run"))
+        return *place;
     throw diagnostic::fail("E0701", "neither CAISSON_CACHE, XDG_CACHE_HOME nor HOME says where to build")
         .help("set HOME, or build with: caisson build -o FILE, and run that");
 }

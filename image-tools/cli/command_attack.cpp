@@ -3,6 +3,7 @@
 #include "image-tools/attack/attack.hpp"
 
 #include "image-tools/attack/junit.hpp"
+#include "image-tools/cli/appliance_run.hpp"
 #include "image-tools/cli/commands.hpp"
 #include "image-tools/files/atomic_file.hpp"
 
@@ -12,6 +13,30 @@
 
 namespace cli {
 namespace {
+
+struct AttackOptions {
+    std::string file;
+    std::vector<std::string> classes;
+    std::optional<std::uint64_t> seed;
+    std::uint64_t steps = 10'000;
+    QemuOptions qemu;
+    std::string log, junit, replay;
+    std::vector<std::string> replay_partitions;
+
+    void declare(Command& command) {
+        declare_manifest_file(command, file);
+        command.option("--class", classes, value::list, "only these classes of attacks (memory,ports,...)",
+                       ',');
+        command.option("--seed", seed, value::number, "a guest of random instructions and requests instead");
+        command.option("--steps", steps, value::number, "how many random steps");
+        qemu.declare(command);
+        command.option("--log", log, value::file, "keep the raw serial line");
+        command.option("--junit", junit, value::file, "also write the results as JUnit's XML");
+        command.option("--replay", replay, value::log, "judge a serial line recorded elsewhere");
+        command.option("--replay-partitions", replay_partitions, value::list,
+                       "the partitions of that appliance, in the manifest's order", ',');
+    }
+};
 
 Json items_json(const std::vector<attack::Item>& items) {
     Json out = Json::array();
@@ -46,28 +71,24 @@ void print_table(const attack::Result& result, bool verbose, const Report& repor
         report.line(fmt::format("{:<14} {:>6} {:>7}", name, sum.cases, sum.passed));
 }
 
-} // namespace
-
-int attack(const Options& options, Report& report) {
+int attack(const AttackOptions& options, const Common& common, Report& report) {
     attack::Options wanted;
     wanted.classes = options.classes;
     wanted.seed = options.seed;
     wanted.steps = options.steps;
-    wanted.cpu = options.cpu;
-    wanted.qemu_arguments = options.qemu_arguments;
+    wanted.cpu = options.qemu.cpu;
+    wanted.qemu_arguments = options.qemu.arguments;
     wanted.log = options.log;
-    if (options.time_out)
-        wanted.time_out = *options.time_out;
+    if (common.time_out)
+        wanted.time_out = *common.time_out;
     attack::Result result;
     if (!options.replay.empty()) {
         result = attack::replay(options.replay, options.replay_partitions, wanted);
     } else {
-        const manifest::Manifest manifest = manifest::load(manifest_file(options));
+        const manifest::Manifest manifest = manifest::load(manifest_file(options.file, common));
         report.steps(step_count(manifest, true));
-        wanted.observer = {report.progress(),
-                           [&report](std::string_view name, const std::string& detail, double seconds) {
-                               report.step(name, detail, seconds);
-                           }};
+        wanted.observer = observer(report);
+        wanted.images = image_options(common, manifest.source.file());
         result = attack::run(manifest, wanted);
     }
     if (!options.junit.empty()) {
@@ -77,7 +98,7 @@ int attack(const Options& options, Report& report) {
         file.write(bytes);
         file.commit(0644);
     }
-    print_table(result, options.verbose, report);
+    print_table(result, common.verbose, report);
     const auto failed = std::count_if(result.items.begin(), result.items.end(),
                                       [](const attack::Item& item) { return !item.passed; });
     if (options.seed)
@@ -89,6 +110,15 @@ int attack(const Options& options, Report& report) {
         result.latest));
     report.data({{"schema", "caisson.attack/1"}, {"items", items_json(result.items)}});
     return failed == 0 && !result.items.empty() ? 0 : 1;
+}
+
+} // namespace
+
+void declare_attack(Command& root) {
+    root.add<AttackOptions>(
+        "attack", "Hostile guests beside the appliance under QEMU: is all refused?",
+        "caisson attack --class memory,ports --junit attack.xml",
+        [](Command& command, AttackOptions& options) { options.declare(command); }, attack);
 }
 
 } // namespace cli

@@ -2,11 +2,13 @@
 // image-tools/cli/command_audit.cpp - audit show, audit verify: the log that `run --audit` wrote.
 //
 // Trust: the file may be anything; what is shown of it cannot drive the terminal.
+#include "hypervisor/core/audit/seal.hpp"
 #include "image-tools/bundle/audit_key.hpp"
 #include "image-tools/cli/commands.hpp"
 #include "image-tools/diagnostic/neutral.hpp"
 #include "image-tools/files/atomic_file.hpp"
 #include "image-tools/journal/verifier.hpp"
+#include "image-tools/journal/vmx_entry.hpp"
 
 #include <algorithm>
 #include <array>
@@ -34,6 +36,8 @@ std::string details(const journal::Record& record) {
     for (const auto& [key, value] : record.pairs)
         if (key != "partition")
             out += (out.empty() ? "" : " ") + key + "=" + value;
+    if (const auto state = vmx_entry::parse(record.value("vmcs")))
+        out += fmt::format(" (VM entry refused: {})", vmx_entry::failed_check(*state));
     return out;
 }
 
@@ -79,7 +83,7 @@ std::string finding_text(const journal::Finding& finding) {
     return fmt::format("record {} (line {}) {}", finding.record, finding.line, finding.what);
 }
 
-void say_boot(const journal::Boot& boot, const Options& options, const Report& report) {
+void say_boot(const journal::Boot& boot, bool with_key, const Report& report) {
     report.line(fmt::format("{} {}  bundle {}  boot {}", diagnostic::neutral(boot.name),
                             diagnostic::neutral(boot.version), boot.bundle.substr(0, 16), boot.nonce));
     report.line(fmt::format("  {} records, first {}, last {}, closed: {}", boot.records,
@@ -89,15 +93,22 @@ void say_boot(const journal::Boot& boot, const Options& options, const Report& r
             fmt::format("  {} records found no room when they were made and were not kept", boot.lost));
     if (boot.anchored)
         report.line("  anchored: every MAC fits the key");
-    else if (boot.sealed && options.audit_key.empty())
+    else if (boot.sealed && !with_key)
         report.line("  unanchored: its MACs were not checked; give the operator's private key with --key");
     else
         report.line("  unanchored: without an audit key, whoever can write the file could have made it");
 }
 
-} // namespace
+struct ShowOptions {
+    std::string file;
+};
 
-int audit_show(const Options& options, Report& report) {
+struct VerifyOptions {
+    std::string file;
+    std::string key;
+};
+
+int show(const ShowOptions& options, const Common&, Report& report) {
     const std::string text = files::read_file(options.file, largest_log);
     using Row = std::array<std::string, 5>;
     std::vector<Row> rows{{"SEQ", "TIME", "KIND", "PARTITION", "DETAIL"}};
@@ -131,8 +142,8 @@ int audit_show(const Options& options, Report& report) {
     return 0;
 }
 
-int audit_verify(const Options& options, Report& report) {
-    journal::Verifier verifier(unseal_with(options.audit_key));
+int verify(const VerifyOptions& options, const Common&, Report& report) {
+    journal::Verifier verifier(unseal_with(options.key));
     const std::string text = files::read_file(options.file, largest_log);
     each_line(text, [&](std::string_view line) { verifier.line(line); });
     verifier.end();
@@ -166,7 +177,7 @@ int audit_verify(const Options& options, Report& report) {
                  {"items", items}});
     if (intact) {
         for (const journal::Boot& boot : verifier.boots())
-            say_boot(boot, options, report);
+            say_boot(boot, !options.key.empty(), report);
         report.line(anchored ? "intact, anchored" : "intact, unanchored");
         return 0;
     }
@@ -179,7 +190,7 @@ int audit_verify(const Options& options, Report& report) {
     };
     if (verifier.other_key())
         return refuse(
-            diagnostic::fail("E0506", options.file + " is sealed to another key than " + options.audit_key)
+            diagnostic::fail("E0506", options.file + " is sealed to another key than " + options.key)
                 .notes(std::move(notes))
                 .help("the plan names the operator's key (caisson plan); without --key only the chain is "
                       "checked"));
@@ -192,6 +203,27 @@ int audit_verify(const Options& options, Report& report) {
             .help(only_cut
                       ? "what is there is as it was written; docs/audit.md says what a missing end can mean"
                       : "the first place named is where the file stops being what the hypervisor wrote"));
+}
+
+} // namespace
+
+void declare_audit_commands(Command& root) {
+    Command audit = root.group("audit", "Look at and verify audit logs (run --audit FILE)");
+    audit.add<ShowOptions>(
+        "show", "A table of the records (without verifying them)", "caisson audit show run.jsonl",
+        [](Command& command, ShowOptions& options) {
+            command.argument(options.file, value::log, "the log", Command::Must::yes);
+        },
+        show);
+    audit.add<VerifyOptions>(
+        "verify", "Find any record changed, removed or moved (exit 5)",
+        "caisson audit verify --key audit.key run.jsonl",
+        [](Command& command, VerifyOptions& options) {
+            command.argument(options.file, value::log, "the log", Command::Must::yes);
+            command.option("--key", options.key, value::file,
+                           "the operator's private key: check the MACs, accept no log without them");
+        },
+        verify);
 }
 
 } // namespace cli

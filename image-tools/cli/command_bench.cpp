@@ -37,11 +37,16 @@ struct Boot {
     int exit_code = 125;
 };
 
+struct BenchOptions {
+    std::string cpu = "max,+svm";
+};
+
 class Bench {
 public:
-    Bench(const Options& options, Report& report)
-        : options_(options), report_(report), library_(bundle::Library::find()), qemu_(run::find_qemu()),
-          work_(std::filesystem::temp_directory_path()), exitbench_(library_.file("bench/exitbench.elf")) {
+    Bench(const BenchOptions& options, const Common& common, Report& report)
+        : options_(options), common_(common), report_(report), library_(bundle::Library::find()),
+          qemu_(run::find_qemu()), work_(std::filesystem::temp_directory_path()),
+          exitbench_(library_.file("bench/exitbench.elf")) {
         make_image("hello", 0);
         make_image("filled", filler_bytes);
     }
@@ -116,7 +121,7 @@ private:
                     runnable.memory,
                     true,
                     {}};
-        run.time_out = options_.time_out.value_or(std::chrono::minutes(5));
+        run.time_out = common_.time_out.value_or(std::chrono::minutes(5));
         run.enough = enough;
         out.exit_code = run::boot(qemu_, run, out.session).exit_code;
         out.output = std::move(output);
@@ -257,7 +262,7 @@ private:
     // System calls and faults of a program in a container: lines "@@ CALL name instructions" of bench/calls. The CPU does not offer
     // ERMS and FSRM, for QEMU counts every byte of REP MOVSB, and Linux beside it (linux_figures.py) would copy with that.
     void calls() {
-        constexpr std::uint64_t memory = std::uint64_t{96} << 20, big_file = std::uint64_t{4} << 20;
+        constexpr std::uint64_t memory = std::uint64_t{192} << 20, big_file = std::uint64_t{4} << 20;
         const std::filesystem::path root = work_.path() / "calls.root";
         for (const char* folder : {"bin", "etc", "tmp", "a/b/c/d/e"})
             std::filesystem::create_directories(root / folder);
@@ -282,7 +287,8 @@ private:
             failed("calls");
     }
 
-    const Options& options_;
+    const BenchOptions& options_;
+    const Common& common_;
     Report& report_;
     bundle::Library library_;
     run::Qemu qemu_;
@@ -297,16 +303,25 @@ Json number(double value) {
     return static_cast<double>(whole) == value ? Json(whole) : Json(value);
 }
 
-} // namespace
-
-int bench(const Options& options, Report& report) {
-    Bench bench(options, report);
+int bench(const BenchOptions& options, const Common& common, Report& report) {
+    Bench bench(options, common, report);
     bench.run_all();
     Json items = Json::array();
     for (const Figure& figure : bench.figures())
         items.push_back({{"name", figure.name}, {"value", number(figure.value)}, {"unit", figure.unit}});
     report.data({{"schema", "caisson.bench/1"}, {"items", items}});
     return 0;
+}
+
+} // namespace
+
+void declare_bench(Command& root) {
+    root.add<BenchOptions>(
+        "bench", "Deterministic figures under QEMU's instruction counter", "caisson bench --format json",
+        [](Command& command, BenchOptions& options) {
+            command.option("--cpu", options.cpu, value::model, "QEMU's CPU model");
+        },
+        bench);
 }
 
 } // namespace cli

@@ -5,9 +5,14 @@
 #include "image-tools/bundle/verify.hpp"
 #include "image-tools/cli/commands.hpp"
 #include "image-tools/cli/plan_text.hpp"
+#include "image-tools/disk/authenticode.hpp"
+#include "image-tools/disk/medium.hpp"
+#include "image-tools/disk/pe.hpp"
 #include "image-tools/files/atomic_file.hpp"
 #include "image-tools/manifest/values.hpp"
 
+#include <array>
+#include <cerrno>
 #include <fmt/format.h>
 
 namespace cli {
@@ -15,18 +20,58 @@ namespace {
 
 using manifest::size_text;
 
-std::filesystem::path bundle_file(const Options& options) {
-    if (options.file.empty())
-        throw diagnostic::fail("E0101", "name the bundle: caisson " + options.command + " FILE");
-    return options.file;
-}
+enum class Purpose : std::uint8_t { bundle, audit };
+constexpr std::array<std::pair<const char*, Purpose>, 2> purposes{
+    {{"bundle", Purpose::bundle}, {"audit", Purpose::audit}}};
 
-bundle::KeyTable keys(const Options& options) {
-    std::vector<std::filesystem::path> files(options.keys.begin(), options.keys.end());
+struct VerifyOptions {
+    std::string file;
+    std::vector<std::string> keys;
+    std::string elf;
+    std::string certificate;
+};
+
+struct InspectOptions {
+    std::string file;
+};
+
+struct KeygenOptions {
+    Purpose purpose = Purpose::bundle;
+};
+
+bundle::KeyTable keys(const VerifyOptions& options, const std::optional<std::string>& loader) {
+    const std::vector<std::filesystem::path> files(options.keys.begin(), options.keys.end());
     std::optional<std::filesystem::path> elf;
     if (!options.elf.empty())
         elf = options.elf;
-    return bundle::keys_for(bundle_file(options), files, elf);
+    if (loader && !elf)
+        return files.empty() ? bundle::keys_of_loadable_part(*loader) : bundle::keys_of_files(files);
+    return bundle::keys_for(options.file, files, elf);
+}
+
+// The application of a disk, a CD or a file: who signed it for Secure Boot, and the loader in it.
+struct Application {
+    std::string loader;
+    std::optional<disk::SignedBy> signed_by;
+};
+
+std::optional<Application> application_of(const std::optional<disk::Medium>& medium,
+                                          const VerifyOptions& options, Report& report) {
+    if (!medium && !options.certificate.empty())
+        throw diagnostic::fail("E0101", "--certificate: a bundle has no signature for Secure Boot")
+            .help("verify the .efi, .img or .iso");
+    if (!medium)
+        return std::nullopt;
+    const std::string bytes = disk::read_application(*medium);
+    Application out{std::string(*disk::section_of(bytes, ".caisson")),
+                    disk::check_signature(bytes, options.certificate, options.file)};
+    if (!out.signed_by)
+        report.line("-- not signed for Secure Boot: firmware that enforces it refuses this application");
+    else
+        report.line(fmt::format(
+            "OK Secure Boot: signed by {} ({}){}", out.signed_by->subject, out.signed_by->certificate.brief(),
+            options.certificate.empty() ? "; compare with what your firmware has in db" : ""));
+    return out;
 }
 
 Json section_json(const bundle::SectionSummary& section) {
@@ -75,26 +120,35 @@ std::vector<PlanSource> sources_of(const Json& meta) {
         const auto found = at.is_object() ? at.find(key) : at.end();
         return found != at.end() && found->is_string() ? found->get<std::string>() : std::string("-");
     };
+    const auto number = [](const Json& at, const char* key) {
+        const auto found = at.find(key);
+        return found != at.end() && found->is_number_unsigned() ? found->get<std::uint32_t>() : 0;
+    };
     if (!meta.is_object() || !meta.contains("partitions") || !meta["partitions"].is_array())
         return out;
     for (const Json& item : meta["partitions"]) {
         const bool image = item.is_object() && item.contains("image");
         const bool kernel = item.is_object() && item.contains("kernel");
         const Json source = image ? item["image"] : kernel ? item["kernel"] : Json();
-        out.push_back({text(source, image ? "reference" : "file"), text(source, "digest").substr(0, 19)});
+        out.push_back({text(source, image ? "reference" : "file"), text(source, "digest").substr(0, 19),
+                       item.is_object() ? number(item, "pids") : 0});
     }
     return out;
 }
 
-} // namespace
-
-int verify(const Options& options, Report& report) {
-    const std::filesystem::path file = bundle_file(options);
-    const bundle::FileSource source(file);
-    if (!bundle::is_bundle(file))
+int verify(const VerifyOptions& options, const Common&, Report& report) {
+    const std::filesystem::path file = options.file;
+    const auto range = files::FileRange::open(file);
+    if (!range)
+        throw diagnostic::fail_system("E0601", "cannot read " + file.string(), ENOENT);
+    const std::optional<disk::Medium> medium = disk::open_medium(*range);
+    const bundle::FileSource source(medium ? medium->bundle : *range);
+    if (!medium && !bundle::is_bundle(file))
         throw diagnostic::fail("E0419", file.string() + " is not a bundle")
             .help("a bundle is made by: caisson build");
-    const bundle::KeyTable table = keys(options);
+    const std::optional<Application> application = application_of(medium, options, report);
+    const bundle::KeyTable table =
+        keys(options, application ? std::optional(application->loader) : std::nullopt);
     const bundle::Verified verified = bundle::verify(source.source(), table, file.string());
     const bundle::BundleSummary& summary = verified.summary;
     report.line(fmt::format("OK signature {}{}  security version {} (floor {})",
@@ -107,8 +161,14 @@ int verify(const Options& options, Report& report) {
                             size_text(summary.header.total_size)));
     report.line("This says who made the bundle. The loader ELF itself is protected by the platform's Secure "
                 "Boot, or by nobody.");
+    Json secure_boot;
+    if (application && application->signed_by)
+        secure_boot = {{"subject", application->signed_by->subject},
+                       {"certificate", application->signed_by->certificate.text()},
+                       {"expected", !options.certificate.empty()}};
     report.data({{"schema", "caisson.verify/1"},
                  {"verified", true},
+                 {"secureBoot", secure_boot},
                  {"bundle", header_json(summary)},
                  {"key", bundle::fingerprint(verified.key)},
                  {"developmentKey", verified.signer.development},
@@ -116,8 +176,8 @@ int verify(const Options& options, Report& report) {
     return 0;
 }
 
-int inspect(const Options& options, Report& report) {
-    const std::filesystem::path file = bundle_file(options);
+int inspect(const InspectOptions& options, const Common& common, Report& report) {
+    const std::filesystem::path file = options.file;
     const bundle::FileSource source(file);
     const bundle::BundleSummary summary = bundle::summarize(source.source(), file.string());
     const Json meta = meta_of(summary);
@@ -137,7 +197,7 @@ int inspect(const Options& options, Report& report) {
                                 section.name, section.offset, size_text(section.size),
                                 files::hex(std::span(section.root_hash).first(8))));
     report.line("");
-    report.line(plan_text(view, options.verbose));
+    report.line(plan_text(view, common.verbose));
     report.data(
         {{"schema", "caisson.inspect/1"},
          {"verified", false},
@@ -149,20 +209,16 @@ int inspect(const Options& options, Report& report) {
     return 0;
 }
 
-int keygen(const Options& options, Report& report) {
-    if (options.output.empty())
+int keygen(const KeygenOptions& options, const Common& common, Report& report) {
+    if (common.outputs.empty())
         throw diagnostic::fail("E0101", "name the key: caisson keygen -o NAME")
             .help("it makes NAME.key and NAME.pub");
-    if (options.purpose != "bundle" && options.purpose != "audit")
-        throw diagnostic::fail("E0101",
-                               "a key's purpose can be 'bundle' or 'audit', not '" + options.purpose + "'")
-            .help("bundle: signs what may boot; audit: the audit log is sealed to it");
-    std::filesystem::path base = options.output;
+    std::filesystem::path base = common.output();
     if (base.extension() == ".key")
         base.replace_extension();
     const std::string private_file = base.string() + ".key", public_file = base.string() + ".pub";
     std::string fingerprint;
-    if (options.purpose == "audit") {
+    if (options.purpose == Purpose::audit) {
         const bundle::AuditKey key = bundle::AuditKey::generate();
         key.save(private_file, public_file);
         fingerprint = bundle::audit_fingerprint(key.public_key());
@@ -176,9 +232,42 @@ int keygen(const Options& options, Report& report) {
     report.data({{"schema", "caisson.keygen/1"},
                  {"private", private_file},
                  {"public", public_file},
-                 {"purpose", options.purpose},
+                 {"purpose", purposes[static_cast<std::size_t>(options.purpose)].first},
                  {"fingerprint", fingerprint}});
     return 0;
+}
+
+} // namespace
+
+void declare_bundle_commands(Command& root) {
+    root.add<VerifyOptions>(
+        "verify", "Check signatures and every byte of a bundle, or of the .efi, .img or .iso that holds it",
+        "caisson verify --key keys/release.pub gateway.bundle",
+        [](Command& command, VerifyOptions& options) {
+            command.argument(options.file, value::bundle, "the bundle, or a .efi, .img or .iso",
+                             Command::Must::yes);
+            command.option(
+                "--key", options.keys, value::file,
+                "a trusted public key (default: those in the ELF beside it, or in the application)");
+            command.option("--elf", options.elf, value::file, "the loader ELF whose keys are trusted");
+            command.option("--certificate", options.certificate, value::file,
+                           "the certificate in PEM that must have signed the application for Secure Boot");
+        },
+        verify);
+    root.add<InspectOptions>(
+        "inspect", "Show what a bundle holds (without verifying it)",
+        "caisson inspect gateway.bundle --format json",
+        [](Command& command, InspectOptions& options) {
+            command.argument(options.file, value::bundle, "the bundle", Command::Must::yes);
+        },
+        inspect);
+    root.add<KeygenOptions>(
+        "keygen", "Make a key pair: -o NAME gives NAME.key and NAME.pub", "caisson keygen -o keys/release",
+        [](Command& command, KeygenOptions& options) {
+            command.choice("--purpose", options.purpose, purposes,
+                           "bundle: signs bundles (default); audit: audit logs are sealed to it");
+        },
+        keygen);
 }
 
 } // namespace cli

@@ -21,27 +21,46 @@ Json list(const std::vector<CacheEntry>& entries, const Report& report) {
     return items;
 }
 
-} // namespace
-
-int cache_ls(const Options&, Report& report) {
+int ls(const Common&, Report& report) {
     report.data({{"schema", "caisson.cache/1"}, {"items", list(cache_entries(), report)}});
     return 0;
 }
 
-int cache_prune(const Options& options, Report& report) {
-    std::uint64_t limit = default_cache_limit;
-    if (options.max_size == "0") {
-        limit = 0;
-    } else if (!options.max_size.empty()) {
-        const auto size = manifest::parse_size(options.max_size);
-        if (const auto* error = std::get_if<manifest::ValueError>(&size))
-            throw diagnostic::fail("E0101", "--max-size: " + error->message).help(error->help);
-        limit = std::get<std::uint64_t>(size);
-    }
+struct PruneOptions {
+    std::string max_size;
+};
+
+int prune(const PruneOptions& options, const Common&, Report& report) {
+    const std::uint64_t limit = size_limit(options.max_size, default_cache_limit);
     const std::vector<CacheEntry> removed = prune_cache(limit);
     report.data({{"schema", "caisson.cache-prune/1"}, {"limit", limit}, {"items", list(removed, report)}});
     report.note(removed.empty() ? "nothing to remove" : fmt::format("{} removed", removed.size()));
     return 0;
+}
+
+} // namespace
+
+std::uint64_t size_limit(const std::string& text, std::uint64_t usual) {
+    if (text.empty())
+        return usual;
+    if (text == "0")
+        return 0; // Elsewhere a size of nothing is a mistake.
+    const auto size = manifest::parse_size(text);
+    if (const auto* error = std::get_if<manifest::ValueError>(&size))
+        throw diagnostic::fail("E0101", "--max-size: " + error->message).help(error->help);
+    return std::get<std::uint64_t>(size);
+}
+
+void declare_cache_commands(Command& root) {
+    Command cache = root.group("cache", "The bundles that run keeps");
+    cache.add("ls", "What is kept, the longest unused first", "caisson cache ls", ls);
+    cache.add<PruneOptions>(
+        "prune", "Remove the longest unused", "caisson cache prune --max-size 1GiB",
+        [](Command& command, PruneOptions& options) {
+            command.option("--max-size", options.max_size, value::size,
+                           "what may stay (default: 2GiB; 0: nothing)");
+        },
+        prune);
 }
 
 } // namespace cli

@@ -60,7 +60,7 @@ private:
 };
 
 // Until the machine's end, the recording's end, a signal or the time-out; 0, or the exit code that stopped it.
-int follow(const LineSource& line, const Options& options, run::Session& session,
+int follow(const LineSource& line, const Common& common, run::Session& session,
            const std::vector<run::Outlet*>& outlets) {
     const run::SignalWatch signals;
     const auto start = std::chrono::steady_clock::now();
@@ -68,12 +68,12 @@ int follow(const LineSource& line, const Options& options, run::Session& session
     bool end = false;
     while (!end && !session.end()) {
         int left = -1;
-        if (options.time_out) {
+        if (common.time_out) {
             const auto passed = std::chrono::duration_cast<std::chrono::milliseconds>(
                 std::chrono::steady_clock::now() - start);
-            if (passed >= *options.time_out)
+            if (passed >= *common.time_out)
                 return static_cast<int>(diagnostic::ExitCode::time_out);
-            left = static_cast<int>((*options.time_out - passed).count()) + 1;
+            left = static_cast<int>((*common.time_out - passed).count()) + 1;
         }
         std::array<pollfd, 2> on{{{signals.descriptor(), POLLIN, 0}, {line.descriptor(), POLLIN, 0}}};
         if (::poll(on.data(), on.size(), left) < 0)
@@ -89,21 +89,24 @@ int follow(const LineSource& line, const Options& options, run::Session& session
     return 0;
 }
 
-} // namespace
+struct ConsoleCommandOptions {
+    std::string line, bundle;
+    ViewOptions view;
+};
 
-int console(const Options& options, Report& report) {
+int console(const ConsoleCommandOptions& options, const Common& common, Report& report) {
     Runnable appliance;
     appliance.bundle = options.bundle;
     size_machine(appliance);
-    const LineSource line(options.file);
-    Viewer viewer(options, report, appliance.partitions);
+    const LineSource line(options.line);
+    Viewer viewer(options.view, common, report, appliance.partitions);
     run::Session session(appliance.partitions, viewer.listener());
     const auto began = std::chrono::steady_clock::now();
     run::Outcome outcome;
-    outcome.exit_code = follow(line, options, session, viewer.outlets());
+    outcome.exit_code = follow(line, common, session, viewer.outlets());
     if (outcome.exit_code == 0) {
         run::RunOptions judged;
-        judged.exit_code_from = options.exit_code_from;
+        judged.exit_code_from = options.view.exit_code_from;
         outcome = run::judge(session, judged, run::no_status, {});
     }
     viewer.finish(session, outcome);
@@ -111,6 +114,22 @@ int console(const Options& options, Report& report) {
         report.note("note: " + fault);
     report.data(run_json({session, outcome, appliance.bundle, std::chrono::steady_clock::now() - began}));
     return outcome.exit_code;
+}
+
+} // namespace
+
+void declare_console(Command& root) {
+    root.add<ConsoleCommandOptions>(
+        "console", "Show a real machine's serial line, or a recording of one",
+        "caisson console /dev/ttyUSB0 --bundle gateway.bundle",
+        [](Command& command, ConsoleCommandOptions& options) {
+            command.argument(options.line, value::line, "the device, or a file that run --log wrote",
+                             Command::Must::yes);
+            command.option("--bundle", options.bundle, value::bundle, "what the machine runs");
+            command.required("--bundle");
+            options.view.declare(command);
+        },
+        console);
 }
 
 } // namespace cli

@@ -31,26 +31,39 @@ const CodeEntry* find(std::string_view word) {
     return found == diagnostic::code_table.end() ? nullptr : &*found;
 }
 
-} // namespace
+struct ExplainOptions {
+    std::string code;
+};
 
-int explain(const Options& options, Report& report) {
+int explain(const ExplainOptions& options, const Common&, Report& report) {
     Json items = Json::array();
-    if (options.file.empty()) {
+    if (options.code.empty()) {
         for (const CodeEntry& entry : diagnostic::code_table) {
             report.line(
                 fmt::format("{}  exit {:<3}  {}", entry.name, static_cast<int>(entry.exit), entry.title));
             items.push_back(to_json(entry));
         }
-    } else if (const CodeEntry* entry = find(options.file)) {
+    } else if (const CodeEntry* entry = find(options.code)) {
         report.line(fmt::format("{}: {} (exit {})\n\n{}", entry->name, entry->title,
                                 static_cast<int>(entry->exit), entry->explanation));
         items.push_back(to_json(*entry));
     } else {
-        throw diagnostic::fail("E0101", "there is no error code '" + options.file + "'")
+        throw diagnostic::fail("E0101", "there is no error code '" + options.code + "'")
             .help("caisson explain lists them all");
     }
     report.data({{"schema", "caisson.explain/1"}, {"items", items}});
     return 0;
+}
+
+} // namespace
+
+void declare_explain(Command& root) {
+    root.add<ExplainOptions>(
+        "explain", "What an error code means, and what to do", "caisson explain E0407",
+        [](Command& command, ExplainOptions& options) {
+            command.argument(options.code, value::code, "for example E0407; without it all are listed");
+        },
+        explain);
 }
 
 } // namespace cli

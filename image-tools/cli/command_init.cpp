@@ -5,6 +5,7 @@
 #include "image-tools/manifest/manifest.hpp"
 #include "image-tools/oci/image.hpp"
 #include "image-tools/oci/reference.hpp"
+#include "image-tools/registry/images.hpp"
 
 #include <algorithm>
 #include <cctype>
@@ -38,16 +39,20 @@ std::uint64_t memory_for(const oci::Image& image) {
     return power;
 }
 
-} // namespace
+struct InitOptions {
+    std::string from;
+};
 
-int init(const Options& options, Report& report) {
+int init(const InitOptions& options, const Common& common, Report& report) {
     const std::string image_text = options.from.empty() ? "oci:./image" : options.from;
     const oci::Reference reference = oci::parse_reference(image_text);
     std::string name = "app";
     std::uint64_t memory = 64;
     std::string command;
     if (!options.from.empty()) {
-        const oci::Image image = oci::Image::open(reference);
+        registry::ImagesOptions images = image_options(common);
+        images.progress = report.progress();
+        const oci::Image image = registry::Images(images).open(reference);
         name = name_for(reference);
         memory = memory_for(image);
         if (image.config().entrypoint.empty() && image.config().cmd.empty())
@@ -66,7 +71,7 @@ int init(const Options& options, Report& report) {
                     "    memory: {2}MiB\n"
                     "{4}",
                     name, image_text, memory, memory * 2 + 128, command);
-    const std::string file = options.output.empty() ? "appliance.yaml" : options.output;
+    const std::string file = common.outputs.empty() ? "appliance.yaml" : common.output();
     static_cast<void>(manifest::parse(file, text, {})); // what is written can be read
     if (!files::write_new_file(file, text, 0644))
         throw diagnostic::fail("E0602", file + " exists already and is not overwritten")
@@ -76,6 +81,18 @@ int init(const Options& options, Report& report) {
                                      : "now: caisson check, then: caisson run");
     report.data({{"schema", "caisson.init/1"}, {"file", file}, {"partition", name}});
     return 0;
+}
+
+} // namespace
+
+void declare_init(Command& root) {
+    root.add<InitOptions>(
+        "init", "Write a manifest that boots, to begin with", "caisson init --from oci:./web",
+        [](Command& command, InitOptions& options) {
+            command.option("--from", options.from, value::image,
+                           "the image it runs, looked into for its name and size");
+        },
+        init);
 }
 
 } // namespace cli

@@ -3,6 +3,7 @@
 #include "hypervisor/core/plan/bound_plan.hpp"
 #include "hypervisor/core/plan/plan.hpp"
 #include "image-tools/build/build.hpp"
+#include "image-tools/build/media.hpp"
 #include "image-tools/bundle/verify.hpp"
 #include "image-tools/cli/commands.hpp"
 #include "image-tools/cli/plan_text.hpp"
@@ -17,30 +18,41 @@
 namespace cli {
 namespace {
 
-build::Observer observer(Report& report) {
-    return {report.progress(), [&report](std::string_view name, const std::string& detail, double seconds) {
-                report.step(name, detail, seconds);
-            }};
-}
+struct ManifestOptions {
+    std::string file;
+};
 
-std::filesystem::path bundle_path(const Options& options, const manifest::Manifest& manifest) {
-    return options.output.empty() ? std::filesystem::path(manifest.name + ".bundle")
-                                  : std::filesystem::path(options.output);
-}
+struct BuildOptions {
+    std::string file;
+    bool twice = false;
+    std::string direct;
+};
 
-// What `sha256sum` says of the file.
-std::string file_digest(const std::filesystem::path& file) {
-    const auto range = files::FileRange::open(file);
-    if (!range)
-        throw diagnostic::fail("E0601", "cannot read " + file.string());
-    std::vector<std::uint8_t> buffer(std::size_t{1} << 20);
-    files::Sha256 hash;
-    std::uint64_t at = 0;
-    while (const std::size_t got = range->read(at, buffer)) {
-        hash.update(std::span(buffer).first(got));
-        at += got;
+// What -o names: at most one bundle, any number of media. Media alone: the bundle they are made of is not kept.
+struct Outputs {
+    std::optional<std::filesystem::path> bundle;
+    std::vector<std::filesystem::path> media;
+};
+
+Outputs outputs_of(const Common& common, const manifest::Manifest& manifest) {
+    Outputs out;
+    for (const std::string& name : common.outputs) {
+        if (build::is_medium(name)) {
+            out.media.emplace_back(name);
+            continue;
+        }
+        if (out.bundle)
+            throw diagnostic::fail("E0101", "-o names two bundles, " + out.bundle->string() + " and " + name)
+                .help("further files are NAME.efi, NAME.img and NAME.iso");
+        out.bundle = name;
     }
-    return hash.finish().hex();
+    if (!out.bundle && out.media.empty())
+        out.bundle = manifest.name + ".bundle";
+    return out;
+}
+
+std::filesystem::path folder_of(const std::filesystem::path& file) {
+    return file.has_parent_path() ? file.parent_path() : std::filesystem::path(".");
 }
 
 Json to_json(const build::BuildResult& result) {
@@ -49,13 +61,20 @@ Json to_json(const build::BuildResult& result) {
         sections.push_back({{"type", bundle::type_name(static_cast<bundle::SectionType>(section.type))},
                             {"offset", section.offset},
                             {"size", section.size}});
+    Json media = Json::array();
+    for (const std::filesystem::path& medium : result.media)
+        media.push_back({{"file", medium.string()},
+                         {"size", std::filesystem::file_size(medium)},
+                         {"sha256", files::digest_of(medium).hex()}});
     return {{"schema", "caisson.build/1"},
+            {"media", media},
             {"bundle", result.bundle.string()},
             {"elf", result.elf.string()},
             {"size", result.written.total_size},
             {"id", files::hex(result.written.id)},
-            {"sha256", file_digest(result.bundle)},
-            {"elfSha256", file_digest(result.elf)},
+            {"sha256", result.bundle_sha256},
+            {"elfSha256", result.elf_sha256},
+            {"unchanged", result.unchanged},
             {"key", bundle::fingerprint(result.key)},
             {"developmentKey", result.development},
             {"warnings", result.warnings},
@@ -70,51 +89,31 @@ bool same_file(const std::filesystem::path& one, const std::filesystem::path& ot
 
 // Builds again into a folder of its own and compares.
 int compare_with_second_build(const manifest::Manifest& manifest, const bundle::Library& library,
-                              const build::BuildResult& first, Report& report) {
-    const std::filesystem::path parent = first.bundle.parent_path();
-    const build::WorkFolder work(parent.empty() ? std::filesystem::path(".") : parent);
+                              const registry::ImagesOptions& images, const build::BuildResult& first,
+                              Report& report) {
+    const build::WorkFolder work(folder_of(first.bundle));
     build::BuildOptions options;
     options.bundle = work.path() / "second.bundle";
+    options.images = images;
+    for (const std::filesystem::path& medium : first.media)
+        options.media.push_back(work.path() /
+                                (std::to_string(options.media.size()) + medium.extension().string()));
     const build::BuildResult second = build::build(manifest, library, options);
-    const bool equal = same_file(first.bundle, second.bundle) && same_file(first.elf, second.elf);
+    bool equal = same_file(first.bundle, second.bundle) && same_file(first.elf, second.elf);
+    for (std::size_t i = 0; i < first.media.size(); ++i)
+        equal = equal && same_file(first.media[i], second.media[i]);
     report.line(equal ? "built twice: identical" : "built twice: the results differ");
     report.data(
         {{"schema", "caisson.build-check/1"}, {"identical", equal}, {"id", files::hex(first.written.id)}});
     return static_cast<int>(equal ? diagnostic::ExitCode::done : diagnostic::ExitCode::answer_is_no);
 }
 
-} // namespace
-
-unsigned step_count(const manifest::Manifest& manifest, bool with_bundle) {
-    const bool images =
-        std::any_of(manifest.partitions.begin(), manifest.partitions.end(),
-                    [](const manifest::Partition& partition) { return partition.image.has_value(); });
-    return (images ? 2u : 1u) + (with_bundle ? 2u : 0u);
-}
-
-std::filesystem::path manifest_file(const Options& options) {
-    if (!options.file.empty())
-        return options.file;
-    for (const char* candidate : {"appliance.yaml", "examples/demo/appliance.yaml"})
-        if (std::filesystem::exists(candidate))
-            return candidate;
-    throw diagnostic::fail("E0300", "there is no manifest: ./appliance.yaml does not exist")
-        .help("name one (caisson " + options.command +
-              " FILE), or start from examples/hello/appliance.yaml; docs/manifest.md describes it");
-}
-
-void say_warnings(const build::BuildResult& result, Report& report) {
-    for (const std::string& warning : result.warnings)
-        report.warning(warning);
-    for (const std::string& note : result.notes)
-        report.note("note: " + note);
-}
-
-int check(const Options& options, Report& report) {
-    const manifest::Manifest manifest = manifest::load(manifest_file(options));
+int check(const ManifestOptions& options, const Common& common, Report& report) {
+    const manifest::Manifest manifest = manifest::load(manifest_file(options.file, common));
     const build::WorkFolder work(std::filesystem::temp_directory_path());
     build::Prepared prepared =
-        build::prepare(manifest, bundle::Library::find(), work.path(), {report.progress(), {}});
+        build::prepare(manifest, bundle::Library::find(), image_options(common, manifest.source.file()),
+                       build::WhenAsked{work.path()}, {report.progress(), {}});
     const auto [sections, table] = build::bundle_content(manifest, prepared);
     bool made = false;
     if (manifest.signing.key)
@@ -153,12 +152,13 @@ int check(const Options& options, Report& report) {
     return 0;
 }
 
-int plan(const Options& options, Report& report) {
-    const manifest::Manifest manifest = manifest::load(manifest_file(options));
+int plan(const ManifestOptions& options, const Common& common, Report& report) {
+    const manifest::Manifest manifest = manifest::load(manifest_file(options.file, common));
     const build::WorkFolder work(std::filesystem::temp_directory_path());
     report.steps(step_count(manifest, false));
     build::Prepared prepared =
-        build::prepare(manifest, bundle::Library::find(), work.path(), observer(report));
+        build::prepare(manifest, bundle::Library::find(), image_options(common, manifest.source.file()),
+                       build::WhenAsked{work.path()}, observer(report));
     const auto [sections, table] = build::bundle_content(manifest, prepared);
     for (const build::PreparedPartition& item : prepared.partitions)
         for (const std::string& warning : item.warnings)
@@ -168,31 +168,40 @@ int plan(const Options& options, Report& report) {
     view.sections = bundle::layout_sections(sections, view.bundle_bytes);
     for (const build::PreparedPartition& item : prepared.partitions)
         view.sources.push_back({item.image ? item.partition->image->value : item.partition->kernel->value,
-                                item.image ? item.image->manifest_digest().brief() : std::string("-")});
+                                item.image ? item.image->manifest_digest().brief() : std::string("-"),
+                                item.startup ? item.startup->pids : 0});
     view.machine = build::assume_machine(table, view.sections, view.bundle_bytes);
     report.data(plan_json(view));
     if (!report.json())
-        report.line(plan_text(view, options.verbose));
+        report.line(plan_text(view, common.verbose));
     if (!view.machine.bound)
         throw diagnostic::Failure(build::diagnose(manifest, view.machine.issue));
     return 0;
 }
 
-int build(const Options& options, Report& report) {
-    const manifest::Manifest manifest = manifest::load(manifest_file(options));
+int build(const BuildOptions& options, const Common& common, Report& report) {
+    const manifest::Manifest manifest = manifest::load(manifest_file(options.file, common));
     const bundle::Library library = bundle::Library::find();
+    const registry::ImagesOptions images = image_options(common, manifest.source.file());
     if (!options.direct.empty()) {
-        const std::string output = options.output.empty() ? options.direct + ".module" : options.output;
+        const std::string output = common.outputs.empty() ? options.direct + ".module" : common.output();
         report.steps(2);
-        build::write_direct_module(manifest, options.direct, library, output, observer(report));
+        build::write_direct_module(manifest, options.direct, library, images, output, observer(report));
         report.line(output);
         report.data({{"schema", "caisson.build/1"}, {"module", output}});
         return 0;
     }
     report.steps(step_count(manifest, true));
     build::BuildOptions build_options;
-    build_options.bundle = bundle_path(options, manifest);
+    const Outputs outputs = outputs_of(common, manifest);
+    std::optional<build::WorkFolder> work;
+    if (!outputs.bundle)
+        work.emplace(folder_of(outputs.media.front()));
+    build_options.bundle = outputs.bundle ? *outputs.bundle : work->path() / (manifest.name + ".bundle");
+    build_options.media = outputs.media;
     build_options.observer = observer(report);
+    build_options.images = images;
+    build_options.digests = outputs.bundle.has_value() || report.json();
     const build::BuildResult result = build::build(manifest, library, build_options);
     say_warnings(result, report);
     if (result.development)
@@ -200,17 +209,93 @@ int build(const Options& options, Report& report) {
             (result.development_key_made ? "made a development key: " : "signed with the development key: ") +
             bundle::development_key_path().string() +
             "; name a key with signing.key for anything that matters");
-    if (options.build_twice)
-        return compare_with_second_build(manifest, library, result, report);
-    report.line(fmt::format("{}  {}  bundle id {}...", result.bundle.string(),
-                            manifest::size_text(result.written.total_size),
-                            files::hex(std::span(result.written.id).first(8))));
-    report.line("  file sha256:" + file_digest(result.bundle));
-    report.line(fmt::format("{}  loader with the key {}{}", result.elf.string(),
-                            bundle::fingerprint(result.key), result.development ? " (DEVELOPMENT KEY)" : ""));
-    report.line("  file sha256:" + file_digest(result.elf));
-    report.data(to_json(result));
+    if (options.twice)
+        return compare_with_second_build(manifest, library, images, result, report);
+    const auto say = [&report](const std::filesystem::path& file, const std::string& what,
+                               const std::string& digest) {
+        report.line(file.string() + "  " + what);
+        report.line("  file sha256:" + digest);
+    };
+    const std::string id = "bundle id " + files::hex(std::span(result.written.id).first(8)) + "...";
+    const std::string key = "loader with the key " + bundle::fingerprint(result.key) +
+                            (result.development ? " (DEVELOPMENT KEY)" : "");
+    if (outputs.bundle) {
+        say(result.bundle, manifest::size_text(result.written.total_size) + "  " + id, result.bundle_sha256);
+        say(result.elf, key, result.elf_sha256);
+    }
+    for (const std::filesystem::path& medium : result.media)
+        say(medium, manifest::size_text(std::filesystem::file_size(medium)) + "  " + id + "  " + key,
+            files::digest_of(medium).hex());
+    if (report.json())
+        report.data(to_json(result));
     return 0;
+}
+
+} // namespace
+
+unsigned step_count(const manifest::Manifest& manifest, bool with_bundle) {
+    const bool images =
+        std::any_of(manifest.partitions.begin(), manifest.partitions.end(),
+                    [](const manifest::Partition& partition) { return partition.image.has_value(); });
+    return (images ? 2u : 1u) + (with_bundle ? 2u : 0u);
+}
+
+void declare_manifest_file(Command& command, std::string& file) {
+    command.argument(file, value::file, "the manifest (- reads stdin; default: ./appliance.yaml)");
+}
+
+std::filesystem::path manifest_file(const std::string& file, const Common& common) {
+    if (!file.empty())
+        return file;
+    for (const char* candidate : {"appliance.yaml", "examples/demo/appliance.yaml"})
+        if (std::filesystem::exists(candidate))
+            return candidate;
+    throw diagnostic::fail("E0300", "there is no manifest: ./appliance.yaml does not exist")
+        .help("name one (caisson " + common.command +
+              " FILE), or start from examples/hello/appliance.yaml; docs/manifest.md describes it");
+}
+
+registry::ImagesOptions image_options(const Common& common, const std::filesystem::path& manifest) {
+    registry::ImagesOptions out;
+    out.offline = common.offline;
+    out.locked = common.locked;
+    out.time_out = common.time_out;
+    if (!manifest.empty() && manifest != "-")
+        out.lock = registry::LockFile::load(registry::LockFile::beside(manifest));
+    return out;
+}
+
+void say_warnings(const build::BuildResult& result, Report& report) {
+    for (const std::string& warning : result.warnings)
+        report.warning(warning);
+    for (const std::string& note : result.notes)
+        report.note("note: " + note);
+}
+
+build::Observer observer(Report& report) {
+    return {report.progress(), [&report](std::string_view name, const std::string& detail, double seconds) {
+                report.step(name, detail, seconds);
+            }};
+}
+
+void declare_manifest_commands(Command& root) {
+    const auto only_file = [](Command& command, ManifestOptions& options) {
+        declare_manifest_file(command, options.file);
+    };
+    root.add<ManifestOptions>("check", "Is the manifest good, and are its images there?",
+                              "caisson check gateway/appliance.yaml", only_file, check);
+    root.add<ManifestOptions>("plan", "Who owns what: CPUs, memory, layouts", "caisson plan -v", only_file,
+                              plan);
+    root.add<BuildOptions>(
+        "build", "Make the signed bundle and its loader ELF", "caisson build -o gateway.bundle",
+        [](Command& command, BuildOptions& options) {
+            declare_manifest_file(command, options.file);
+            command.flag("--check", options.twice, "build twice and compare (exit 1 when they differ)");
+            command.option(
+                "--direct", options.direct, value::partition,
+                "write only the module with which QEMU starts that partition's unikernel by itself");
+        },
+        build);
 }
 
 } // namespace cli

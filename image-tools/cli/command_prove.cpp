@@ -20,11 +20,17 @@ constexpr std::chrono::milliseconds default_time_out{120'000};
 constexpr std::chrono::milliseconds between_looks{20};
 constexpr unsigned most_looks = 40;
 
+struct ProveOptions {
+    ApplianceOptions appliance;
+    QemuOptions qemu;
+    bool live = false;
+};
+
 class Prover {
 public:
-    Prover(const Options& options, Report& report)
-        : options_(options), appliance_(runnable(options, report)), file_(appliance_.bundle),
-          summary_(bundle::summarize(file_.source(), appliance_.bundle.string())) {
+    Prover(const ProveOptions& options, const Common& common, Report& report)
+        : options_(options), common_(common), appliance_(runnable(options.appliance, common, report)),
+          file_(appliance_.bundle), summary_(bundle::summarize(file_.source(), appliance_.bundle.string())) {
         size_machine(appliance_);
         const auto loader = prove::read_loader(files::read_file(appliance_.elf, bundle::largest_elf));
         if (!loader)
@@ -40,13 +46,13 @@ public:
         const run::Qemu qemu = run::find_qemu();
         const build::WorkFolder folder(std::filesystem::temp_directory_path());
         run::RunOptions run_options;
-        run_options.qemu = {appliance_.elf,         appliance_.bundle, options_.cpu,
+        run_options.qemu = {appliance_.elf,         appliance_.bundle, options_.qemu.cpu,
                             appliance_.cpus,        appliance_.memory, false,
-                            options_.qemu_arguments};
+                            options_.qemu.arguments};
         run_options.qemu.debug_exit = false;
         for (std::string& argument : prove::Qmp::arguments(folder.path()))
             run_options.qemu.extra.push_back(std::move(argument));
-        run_options.time_out = options_.time_out.value_or(default_time_out);
+        run_options.time_out = common_.time_out.value_or(default_time_out);
         bool looked = false;
         run_options.enough = [&](const run::Session& session) {
             if (looked || (session.end() && !session.boot()))
@@ -162,7 +168,8 @@ private:
         intend(board_);
     }
 
-    const Options& options_;
+    const ProveOptions& options_;
+    const Common& common_;
     Runnable appliance_;
     bundle::FileSource file_;
     bundle::BundleSummary summary_;
@@ -172,10 +179,8 @@ private:
     std::vector<prove::Item> items_;
 };
 
-} // namespace
-
-int prove(const Options& options, Report& report) {
-    Prover prover(options, report);
+int prove(const ProveOptions& options, const Common& common, Report& report) {
+    Prover prover(options, common, report);
     prover.plan();
     if (options.live)
         prover.live();
@@ -190,6 +195,20 @@ int prove(const Options& options, Report& report) {
     report.data({{"schema", "caisson.prove/1"}, {"items", items}});
     return static_cast<int>(passed == prover.items().size() ? diagnostic::ExitCode::done
                                                             : diagnostic::ExitCode::answer_is_no);
+}
+
+} // namespace
+
+void declare_prove(Command& root) {
+    root.add<ProveOptions>(
+        "prove", "Does the plan, and with --live the machine, keep its promises?", "caisson prove --live",
+        [](Command& command, ProveOptions& options) {
+            options.appliance.declare(command);
+            command.flag("--live", options.live,
+                         "boot under QEMU and compare the running machine, page for page");
+            options.qemu.declare(command);
+        },
+        prove);
 }
 
 } // namespace cli

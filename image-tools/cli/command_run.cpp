@@ -10,17 +10,35 @@
 #include "image-tools/cli/commands.hpp"
 #include "image-tools/cli/run_report.hpp"
 #include "image-tools/cli/viewer.hpp"
+#include "image-tools/files/atomic_file.hpp"
 #include "image-tools/files/digest.hpp"
+#include "image-tools/journal/line.hpp"
+#include "image-tools/policy/recorded.hpp"
 
 #include <algorithm>
 #include <chrono>
+#include <fmt/format.h>
 
 namespace cli {
 
-Runnable runnable(const Options& options, Report& report) {
+void ApplianceOptions::declare(Command& command) {
+    command.argument(file, value::file, "a manifest (- reads stdin) or a bundle (default: ./appliance.yaml)");
+    command.option("--elf", elf, value::file, "the loader ELF of a bundle (default: beside it)");
+}
+
+void QemuOptions::declare(Command& command) {
+    command.option("--cpu", cpu, value::model, "QEMU's CPU model");
+    command.option("--qemu-arg", arguments, value::argument, "a further argument for QEMU (repeat)");
+}
+
+Runnable runnable(const ApplianceOptions& options, const Common& common, Report& report, bool record_calls) {
     Runnable out;
     const bool from_stdin = options.file == "-";
     if (!options.file.empty() && !from_stdin && bundle::is_bundle(options.file)) {
+        if (record_calls)
+            throw diagnostic::fail("E0101",
+                                   "--record-syscalls needs a manifest: a bundle's policy is signed with it")
+                .help("name the appliance.yaml that the bundle was built from");
         out.bundle = options.file;
         out.elf = options.elf.empty() ? std::filesystem::path(out.bundle).replace_extension(".elf")
                                       : std::filesystem::path(options.elf);
@@ -30,15 +48,18 @@ Runnable runnable(const Options& options, Report& report) {
         (void)bundle::keys_of(files::read_file(out.elf, bundle::largest_elf));
         return out;
     }
-    const std::filesystem::path file = manifest_file(options);
-    const manifest::Manifest manifest = manifest::load(file);
+    const std::filesystem::path file = manifest_file(options.file, common);
+    manifest::Manifest manifest = manifest::load(file);
+    manifest.machine.behaviour.set(plan::flag_serial_stop, true); // a signal to the tool reaches the programs
+    for (manifest::Partition& partition : manifest.partitions)
+        partition.record_calls = record_calls && partition.image.has_value();
     out.held.emplace(from_stdin ? std::string(manifest.source.text())
                                 : std::filesystem::absolute(file).lexically_normal().string());
     report.steps(step_count(manifest, true));
     build::BuildOptions build;
     build.bundle = out.held->path() / (manifest.name + ".bundle");
-    build.observer = {report.progress(), [&report](std::string_view name, const std::string& detail,
-                                                   double seconds) { report.step(name, detail, seconds); }};
+    build.observer = observer(report);
+    build.images = image_options(common, manifest.source.file());
     const build::BuildResult result = build::build(manifest, bundle::Library::find(), build);
     say_warnings(result, report);
     out.bundle = result.bundle;
@@ -56,7 +77,8 @@ void size_machine(Runnable& runnable) {
                                runnable.bundle.string() + ": " + ::plan::describe(plan.error().error));
     for (std::uint32_t i = 0; i < plan->partition_count(); ++i)
         runnable.partitions.emplace_back(plan->partition_name(i));
-    runnable.hardware_watchdog = plan->header().on_panic == ::plan::OnPanic::reboot;
+    runnable.serial_stop = plan->header().behaviour.has(::plan::flag_serial_stop);
+    runnable.hardware_watchdog = plan->header().behaviour.on_panic == ::plan::OnPanic::reboot;
     const build::AssumedMachine machine =
         build::assume_machine(summary.table, summary.shapes(), summary.header.total_size);
     if (!machine.bound)
@@ -67,26 +89,51 @@ void size_machine(Runnable& runnable) {
     runnable.memory = machine.memory;
 }
 
-int run(const Options& options, Report& report) {
-    const run::Qemu qemu = run::find_qemu();
-    Runnable appliance = runnable(options, report);
-    size_machine(appliance);
-    if (!options.exit_code_from.empty() && std::find(appliance.partitions.begin(), appliance.partitions.end(),
-                                                     options.exit_code_from) == appliance.partitions.end())
-        throw diagnostic::fail("E0103", "there is no partition '" + options.exit_code_from + "'");
+namespace {
 
-    Viewer viewer(options, report, appliance.partitions);
+struct RunCommandOptions {
+    ApplianceOptions appliance;
+    ViewOptions view;
+    QemuOptions qemu;
+    bool icount = false;
+    std::string log, junit, record_calls;
+};
+
+// What was called, by all containers together, as a profile.
+void write_profile(const std::string& file, const run::Session& session, Report& report) {
+    policy::Recorded recorded;
+    for (const std::string& payload : session.audit())
+        if (const auto record = journal::from_payload(payload); record && record->event == "note")
+            recorded.take(record->value("text"));
+    files::AtomicFile out{std::filesystem::path(file)};
+    out.write(files::bytes_of(recorded.json()));
+    out.commit();
+    report.note(fmt::format("{}: {} system calls", file, recorded.size()));
+}
+
+int run(const RunCommandOptions& options, const Common& common, Report& report) {
+    const run::Qemu qemu = run::find_qemu();
+    Runnable appliance = runnable(options.appliance, common, report, !options.record_calls.empty());
+    size_machine(appliance);
+    const std::string& status_of = options.view.exit_code_from;
+    if (!status_of.empty() &&
+        std::ranges::find(appliance.partitions, status_of) == appliance.partitions.end())
+        throw diagnostic::fail("E0103", "there is no partition '" + status_of + "'");
+
+    Viewer viewer(options.view, common, report, appliance.partitions);
     run::Session session(appliance.partitions, viewer.listener());
     run::RunOptions run_options;
-    run_options.qemu = {appliance.elf,    appliance.bundle, options.cpu,           appliance.cpus,
-                        appliance.memory, options.icount,   options.qemu_arguments};
+    run_options.qemu = {appliance.elf,    appliance.bundle, options.qemu.cpu,      appliance.cpus,
+                        appliance.memory, options.icount,   options.qemu.arguments};
     if (appliance.hardware_watchdog)
         run_options.qemu.extra.insert(run_options.qemu.extra.begin(),
                                       {"-device", "i6300esb", "-action", "watchdog=reset"});
-    run_options.time_out = options.time_out;
+    run_options.time_out = common.time_out;
     run_options.log = options.log;
-    run_options.exit_code_from = options.exit_code_from;
+    run_options.exit_code_from = status_of;
     run_options.outlets = viewer.outlets();
+    run_options.serial_stop = appliance.serial_stop;
+    run_options.asked_to_end = [&viewer] { viewer.say_stopping(); };
     const auto began = std::chrono::steady_clock::now();
     const run::Outcome outcome = run::boot(qemu, run_options, session);
     const RunFacts facts{session, outcome, appliance.bundle, std::chrono::steady_clock::now() - began};
@@ -94,7 +141,30 @@ int run(const Options& options, Report& report) {
     report.data(run_json(facts));
     if (!options.junit.empty())
         write_junit(options.junit, facts);
+    if (!options.record_calls.empty())
+        write_profile(options.record_calls, session, report);
     return outcome.exit_code;
+}
+
+} // namespace
+
+void declare_run(Command& root) {
+    root.add<RunCommandOptions>(
+        "run", "Boot under QEMU; the exit code is the partition's",
+        "caisson run --timeout 2m --audit run.jsonl",
+        [](Command& command, RunCommandOptions& options) {
+            options.appliance.declare(command);
+            options.view.declare(command);
+            command.flag("--merge", options.view.merge,
+                         "standard error of the programs to standard output too");
+            options.qemu.declare(command);
+            command.flag("--icount", options.icount, "count instructions as time: every run the same");
+            command.option("--log", options.log, value::file, "keep the raw serial line");
+            command.option("--record-syscalls", options.record_calls, value::file,
+                           "write a profile of the system calls that were made (security.syscalls)");
+            command.option("--junit", options.junit, value::file, "also write the results as JUnit's XML");
+        },
+        run);
 }
 
 } // namespace cli

@@ -24,9 +24,11 @@ int say_lines_of_code(const bundle::Library& library, Report& report) {
     return 0;
 }
 
-} // namespace
+struct VersionOptions {
+    bool tcb = false;
+};
 
-int version(const Options& options, Report& report) {
+int version(const VersionOptions& options, const Common&, Report& report) {
     const bundle::Library library = bundle::Library::find();
     if (options.tcb)
         return say_lines_of_code(library, report);
@@ -48,6 +50,17 @@ int version(const Options& options, Report& report) {
                  {"build", bundle::build_id()},
                  {"items", items}});
     return 0;
+}
+
+} // namespace
+
+void declare_version(Command& root) {
+    root.add<VersionOptions>(
+        "version", "Version, build id, what is installed", "caisson version --tcb",
+        [](Command& command, VersionOptions& options) {
+            command.flag("--tcb", options.tcb, "lines of trusted code");
+        },
+        version);
 }
 
 } // namespace cli

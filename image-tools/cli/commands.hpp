@@ -1,45 +1,61 @@
 // SPDX-License-Identifier: Apache-2.0
-// image-tools/cli/commands.hpp - one function a command; each returns the exit code or throws diagnostic::Failure.
+// image-tools/cli/commands.hpp - all commands, in the order of help, and what several of them share.
 #pragma once
 
-#include "image-tools/cli/options.hpp"
-#include "image-tools/cli/report.hpp"
+#include "image-tools/cli/command.hpp"
 
+#include <cstdint>
 #include <filesystem>
+#include <string>
 
 namespace manifest {
 struct Manifest;
 }
+namespace registry {
+struct ImagesOptions;
+}
 namespace build {
 struct BuildResult;
-}
+struct Observer;
+} // namespace build
 
 namespace cli {
 
-int check(const Options& options, Report& report);
-int plan(const Options& options, Report& report);
-int build(const Options& options, Report& report);
-int run(const Options& options, Report& report);
-int inspect(const Options& options, Report& report);
-int verify(const Options& options, Report& report);
-int init(const Options& options, Report& report);
-int cache_ls(const Options& options, Report& report);
-int cache_prune(const Options& options, Report& report);
-int console(const Options& options, Report& report);
-int keygen(const Options& options, Report& report);
-int image_create(const Options& options, Report& report);
-int image_ls(const Options& options, Report& report);
-int image_inspect(const Options& options, Report& report);
-int attack(const Options& options, Report& report);
-int audit_show(const Options& options, Report& report);
-int audit_verify(const Options& options, Report& report);
-int prove(const Options& options, Report& report);
-int bench(const Options& options, Report& report);
-int explain(const Options& options, Report& report);
-int version(const Options& options, Report& report);
+void declare_manifest_commands(Command& root); // check, plan, build
+void declare_run(Command& root);
+void declare_bundle_commands(Command& root); // verify, inspect, keygen
+void declare_image_commands(Command& root);
+void declare_pull_commands(Command& image); // image pull, gc
+// What is in the cache; with a name only that. The exit code.
+int list_cached(const std::string& name, Report& report);
+void declare_attack(Command& root);
+void declare_attest_commands(Command& root); // pcrs, attest replay
+void declare_audit_commands(Command& root);
+void declare_flash(Command& root);
+void declare_init(Command& root);
+void declare_lock(Command& root);
+void declare_cache_commands(Command& root);
+void declare_console(Command& root);
+void declare_profile_commands(Command& root);
+void declare_version(Command& root);
+void declare_bench(Command& root);
+void declare_prove(Command& root);
+void declare_explain(Command& root);
+void declare_help_commands(Command& root); // help, completion
 
+// The argument FILE of commands that start from a manifest.
+void declare_manifest_file(Command& command, std::string& file);
 // The manifest that FILE means: itself, or ./appliance.yaml, or the checkout's demo. Throws E0300 when there is none.
-std::filesystem::path manifest_file(const Options& options);
+std::filesystem::path manifest_file(const std::string& file, const Common& common);
+
+// What --max-size says, in bytes: `usual` where it was not given, and 0 is allowed. Throws E0101 for what is no size.
+std::uint64_t size_limit(const std::string& text, std::uint64_t usual);
+
+// How a command gets at images: --offline, --locked, --timeout, and the lock file beside that manifest (empty: none).
+registry::ImagesOptions image_options(const Common& common, const std::filesystem::path& manifest = {});
+
+// Steps of a build, told as they end.
+build::Observer observer(Report& report);
 
 // Warnings and notes of a build, on stderr.
 void say_warnings(const build::BuildResult& result, Report& report);

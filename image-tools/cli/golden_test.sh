@@ -59,7 +59,7 @@ golden not-yet-command sbom
 golden unknown-option run --exit-code-form web
 
 manifest 'image: "nginx:1.27", memory: 96MiB'
-golden registry check
+golden registry check --offline
 
 manifest 'image: "oci:./web", memory: 96MiB, ports: ["8080:80"]'
 golden ports check
@@ -92,6 +92,25 @@ manifest 'image: "oci:./nothing", memory: 96MiB'
 golden no-image check
 printf 'apiVersion: caisson/v1\nname: test\npartitions:\n  web: {memory: 1}\n' | golden stdin check -
 
+golden help help verify
+golden help-two-words help image ls
+golden usage verify
+# Every command's page has what its values are and an example; every code is explained.
+commands=$("$tool" help --man | sed -n 's/^\.BR caisson\\-\(.*\) (1).*/\1/p' | tr -d '\\' | tr '-' ' ')
+[ "$(printf '%s\n' "$commands" | wc -l)" -ge 22 ] || { echo "golden_test: commands are missing: $commands"; failed=1; }
+printf '%s\n' "$commands" >"$work/commands"
+while read -r command; do
+    # shellcheck disable=SC2086 # "image create" is two words
+    page=$("$tool" help $command)
+    case $page in
+    *' TEXT'* | *' UINT'*) echo "golden_test: help $command has values of no kind"; failed=1 ;;
+    *Example:*) ;;
+    *) echo "golden_test: help $command has no example"; failed=1 ;;
+    esac
+done <"$work/commands"
+for code in $("$tool" explain | cut -d ' ' -f 1); do
+    [ "$("$tool" explain "$code" | sed 1,2d | wc -c)" -gt 20 ] || { echo "golden_test: $code is not explained"; failed=1; }
+done
 golden explain explain E0407
 golden explain-unknown explain E9999
 

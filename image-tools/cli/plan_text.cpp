@@ -7,6 +7,7 @@
 #include "image-tools/bundle/audit_key.hpp"
 #include "image-tools/manifest/values.hpp"
 #include "image-tools/plan/boot_area.hpp"
+#include "image-tools/plan/words.hpp"
 
 #include <algorithm>
 #include <array>
@@ -18,7 +19,7 @@ namespace {
 using manifest::size_text;
 constexpr std::uint64_t page = 4096;
 
-using Row = std::array<std::string, 7>;
+using Row = std::array<std::string, 8>;
 
 std::string table_text(const std::vector<Row>& rows) {
     Row::size_type columns = rows.front().size();
@@ -50,16 +51,8 @@ std::string cpus_text(const PlanView& view, std::uint32_t partition, const ::pla
     return out;
 }
 
-std::string_view restart_text(::plan::Restart restart) {
-    switch (restart) {
-    case ::plan::Restart::no:
-        return "no";
-    case ::plan::Restart::always:
-        return "always";
-    case ::plan::Restart::on_failure:
-        return "on-failure";
-    }
-    return "?";
+std::string_view restart_text(const ::plan::Behaviour& behaviour) {
+    return ::plan::restart_words[static_cast<std::size_t>(behaviour.restart)];
 }
 
 std::string_view kind_text(::plan::RegionKind kind) {
@@ -75,10 +68,36 @@ std::string addresses(const PlanView& view, const ::plan::Plan& plan) {
             out += fmt::format("  {:<12} {:<4} {:#014x} {:>10}", plan.partition_name(i),
                                kind_text(region.kind), region.gpa, size_text(region.bytes));
             if (view.machine.bound)
-                if (const auto host = view.machine.bound->host_address(i, region.gpa))
-                    out += fmt::format("  at {:#x}", *host);
+                if (const auto host = view.machine.bound->host_memory(i, base::GuestPhysAddr{region.gpa}))
+                    out += fmt::format("  at {:#x}", host->address.value());
             out += "\n";
         }
+    }
+    return out;
+}
+
+// "\nwire db-web: 2 lanes of 260 KiB" and so on, in the plan's order.
+std::string wires(const ::plan::Plan& plan) {
+    std::string out;
+    for (std::uint32_t i = 0; i < plan.wire_count(); ++i) {
+        const ::plan::Wire wire = plan.wire(i);
+        const bool one_way = wire.lanes() == 1;
+        out += fmt::format("\n{} {} {}: {} of {}", plan.partition_name(wire.partitions[0]),
+                           one_way ? "->" : "<->", plan.partition_name(wire.partitions[1]),
+                           one_way ? "one lane" : "two lanes", size_text(wire.lane_bytes));
+    }
+    return out;
+}
+
+Json wires_json(const ::plan::Plan& plan) {
+    Json out = Json::array();
+    for (std::uint32_t i = 0; i < plan.wire_count(); ++i) {
+        const ::plan::Wire wire = plan.wire(i);
+        out.push_back({{"from", plan.partition_name(wire.partitions[0])},
+                       {"to", plan.partition_name(wire.partitions[1])},
+                       {"oneWay", wire.lanes() == 1},
+                       {"laneBytes", wire.lane_bytes},
+                       {"addresses", wire.gpa}});
     }
     return out;
 }
@@ -101,7 +120,7 @@ std::string audit_key_text(const ::plan::Plan& plan) {
 std::string flagged(const ::plan::Plan& plan, std::uint32_t flag, std::string_view what) {
     std::string names;
     for (std::uint32_t i = 0; i < plan.partition_count(); ++i)
-        if ((plan.partition(i).flags & flag) != 0)
+        if (plan.partition(i).behaviour.has(flag))
             names += fmt::format("{}{}", names.empty() ? "" : ", ", plan.partition_name(i));
     return names.empty() ? names : fmt::format("\n{}: {}", names, what);
 }
@@ -112,17 +131,19 @@ std::string plan_text(const PlanView& view, bool with_addresses) {
     const auto plan = ::plan::Plan::parse(view.table);
     if (!plan)
         return "";
-    std::vector<Row> rows{{"PARTITION", "IMAGE", "DIGEST", "CPUS", "MEMORY", "ROOT(EROFS)", "RESTART"}};
+    std::vector<Row> rows{
+        {"PARTITION", "IMAGE", "DIGEST", "CPUS", "MEMORY", "ROOT(EROFS)", "PIDS", "RESTART"}};
     std::uint64_t memory = 0;
     for (std::uint32_t i = 0; i < plan->partition_count(); ++i) {
         const ::plan::Partition entry = plan->partition(i);
         memory += entry.memory_bytes;
         const bool named = i < view.sources.size();
         const std::uint64_t root = root_bytes(entry);
+        const std::uint32_t pids = named ? view.sources[i].pids : 0;
         rows.push_back({std::string(plan->partition_name(i)), named ? view.sources[i].name : "-",
                         named ? view.sources[i].digest : "-", cpus_text(view, i, entry),
                         size_text(entry.memory_bytes), root == 0 ? "-" : size_text(root),
-                        std::string(restart_text(entry.restart))});
+                        pids == 0 ? "-" : std::to_string(pids), std::string(restart_text(entry.behaviour))});
     }
     std::string out = table_text(rows);
     out += fmt::format("partitions {} of {}; bundle {}", size_text(memory), size_text(view.machine.memory),
@@ -137,10 +158,13 @@ std::string plan_text(const PlanView& view, bool with_addresses) {
                            owner == ::plan::no_index ? "of no partition"
                                                      : "of " + std::string(plan->partition_name(owner)));
     }
+    if (plan->header().behaviour.has(::plan::flag_serial_stop))
+        out += "\nends when the serial line asks for it";
     if (const std::string key = audit_key_text(*plan); !key.empty())
         out += "\naudit log sealed to " + key;
     out += flagged(*plan, ::plan::flag_smt_shared, "may share a core's siblings (smt: shared)");
     out += flagged(*plan, ::plan::flag_no_store_bypass, "without store bypass");
+    out += wires(*plan);
     if (with_addresses)
         out += addresses(view, *plan);
     while (out.ends_with('\n'))
@@ -160,8 +184,8 @@ Json plan_json(const PlanView& view) {
             const ::plan::Region& region = entry.regions[r];
             Json item{{"kind", kind_text(region.kind)}, {"address", region.gpa}, {"bytes", region.bytes}};
             if (view.machine.bound)
-                if (const auto host = view.machine.bound->host_address(i, region.gpa))
-                    item["host"] = *host;
+                if (const auto host = view.machine.bound->host_memory(i, base::GuestPhysAddr{region.gpa}))
+                    item["host"] = host->address.value();
             regions.push_back(std::move(item));
         }
         Json item{{"name", std::string(plan->partition_name(i))},
@@ -170,16 +194,23 @@ Json plan_json(const PlanView& view) {
                   {"cpuSet", entry.cpu_set},
                   {"memory", entry.memory_bytes},
                   {"root", root_bytes(entry)},
-                  {"restart", restart_text(entry.restart)},
-                  {"smt", (entry.flags & ::plan::flag_smt_shared) != 0 ? "shared" : "exclusive"},
-                  {"storeBypass", (entry.flags & ::plan::flag_no_store_bypass) != 0 ? "disabled" : "allowed"},
-                  {"restartDelayMs", entry.restart_delay_ms},
-                  {"watchdogMs", entry.watchdog_ms},
+                  {"restart", restart_text(entry.behaviour)},
+                  {"smt", ::plan::smt_words[entry.behaviour.has(::plan::flag_smt_shared) ? 1 : 0]},
+                  {"storeBypass",
+                   ::plan::store_bypass_words[entry.behaviour.has(::plan::flag_no_store_bypass) ? 1 : 0]},
+                  {"restartDelayMs", entry.behaviour.restart_delay_ms},
+                  {"restartBackOff", !entry.behaviour.has(::plan::flag_same_delay)},
+                  {"watchdogMs", entry.behaviour.watchdog_ms},
+                  {"outputRate", entry.behaviour.output_rate},
+                  {"noteRate", entry.behaviour.note_rate},
+                  {"stopSignal", entry.behaviour.stop_signal},
+                  {"stopTimeoutMs", entry.behaviour.stop_timeout_ms},
                   {"commandLine", ::plan::command_line_of(*plan, i)},
                   {"regions", regions}};
         if (i < view.sources.size()) {
             item["source"] = view.sources[i].name;
             item["digest"] = view.sources[i].digest;
+            item["pids"] = view.sources[i].pids;
         }
         items.push_back(std::move(item));
     }
@@ -192,7 +223,14 @@ Json plan_json(const PlanView& view) {
               {"timeCpu",
                view.machine.bound && plan->needs_time() ? Json(view.machine.bound->time_cpu()) : Json()}}},
             {"bundle", view.bundle_bytes},
+            {"requireConsole", plan->header().behaviour.has(::plan::flag_require_console)},
+            {"tpm", plan->header().behaviour.has(::plan::flag_require_tpm) ? "required"
+                    : plan->header().behaviour.has(::plan::flag_leave_tpm) ? "off"
+                                                                           : "used"},
+            {"retainedLog", plan->header().behaviour.retained_log},
+            {"serialStop", plan->header().behaviour.has(::plan::flag_serial_stop)},
             {"auditKey", audit_key_text(*plan).empty() ? Json() : Json(audit_key_text(*plan))},
+            {"wires", wires_json(*plan)},
             {"items", items}};
 }
 

@@ -13,6 +13,7 @@ namespace cli {
 struct PlanSource {
     std::string name;   // image reference or kernel file
     std::string digest; // shortened
+    std::uint32_t pids; // the most processes and threads; 0: not known
 };
 
 struct PlanView {

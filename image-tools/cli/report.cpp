@@ -43,7 +43,7 @@ void finish_output() {
         output_failed();
 }
 
-Report::Report(const Options& options)
+Report::Report(const Common& options)
     : options_(options), colour_errors_(use_colour(options.colour, 2)),
       colour_output_(use_colour(options.colour, 1)) {
     const bool terminal = has_terminal(2);
@@ -58,6 +58,10 @@ void Report::line(std::string_view text) const {
         return;
     put(stdout, text);
     put(stdout, "\n");
+}
+
+void Report::text(std::string_view text) const {
+    put(stdout, text);
 }
 
 void Report::data(const Json& value) const {
@@ -106,12 +110,14 @@ diagnostic::Progress Report::progress() {
     if (!live_)
         return {};
     return [this](std::string_view phase, std::uint64_t done, std::uint64_t total) {
-        const int percent = total == 0 ? 0 : static_cast<int>(done * 100 / total);
-        if (percent == last_percent_)
+        constexpr std::uint64_t mebibyte = 1 << 20;
+        const int shown = static_cast<int>(total == 0 ? done / mebibyte : done * 100 / total);
+        if (shown == last_percent_)
             return;
-        last_percent_ = percent;
+        last_percent_ = shown;
         live_shown_ = true;
-        put(stderr, fmt::format("\r[{}/{}] {:<9} {:3d} %", step_ + 1, total_, phase, percent));
+        put(stderr, fmt::format("\r[{}/{}] {:<9} {:3d} {}", step_ + 1, total_, phase, shown,
+                                total == 0 ? "MiB" : "%"));
         std::fflush(stderr);
     };
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "image-tools/cli/options.hpp"
+#include "image-tools/diagnostic/diagnostic.hpp"
 
 #include <nlohmann/json.hpp>
 #include <string>
@@ -14,7 +15,7 @@ using Json = nlohmann::ordered_json;
 
 class Report {
 public:
-    explicit Report(const Options& options);
+    explicit Report(const Common& options);
 
     [[nodiscard]] bool json() const { return options_.format == Format::json; }
     [[nodiscard]] bool colour_on_stderr() const { return colour_errors_; }
@@ -22,6 +23,7 @@ public:
 
     void line(std::string_view text) const;    // stdout, text format only
     void data(const Json& value) const;        // stdout, JSON format only
+    void text(std::string_view text) const;    // stdout, as it is, in every format
     void note(std::string_view text) const;    // stderr, unless --quiet
     void warning(std::string_view text) const; // stderr
     void failure(const diagnostic::Diagnostic& diagnostic) const;
@@ -35,7 +37,7 @@ public:
 private:
     void clear_live() const;
 
-    const Options& options_;
+    const Common& options_;
     bool colour_errors_ = false;
     bool colour_output_ = false;
     bool live_ = false;

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <utility>
 
@@ -22,7 +23,8 @@ void say_partitions(const run::Session& session, const Report& report) {
     for (const run::PartitionResult& partition : partitions) {
         if (partitions.size() == 1 && partition.state() == "stopped" && partition.restarts() == 0)
             continue;
-        std::string text = fmt::format("'{}' {}", partition.name, partition.state());
+        const std::string_view still = partition.final() == nullptr ? "still " : "";
+        std::string text = fmt::format("'{}' {}{}", partition.name, still, partition.state());
         if (!partition.endings.empty()) {
             const run::Ending& ending = partition.endings.back();
             text += fmt::format("{}, status {} ({}{})", partition.final() != nullptr ? "" : ", before that",
@@ -42,7 +44,16 @@ bool worth_saying(std::string_view payload) {
     return std::ranges::find(quiet, event) == quiet.end();
 }
 
-run::ConsoleOptions console_options(const Options& options, const Report& report, std::size_t partitions) {
+// Two descriptors of one open terminal, file or pipe.
+bool same_file(int one, int other) {
+    struct stat first {
+    }, second{};
+    return ::fstat(one, &first) == 0 && ::fstat(other, &second) == 0 && first.st_dev == second.st_dev &&
+           first.st_ino == second.st_ino;
+}
+
+run::ConsoleOptions console_options(const ViewOptions& options, const Report& report,
+                                    std::size_t partitions) {
     run::ConsoleOptions out;
     const bool terminal = !report.json() && ::isatty(1) == 1;
     out.prefix =
@@ -83,8 +94,17 @@ private:
     std::unique_ptr<std::FILE, Close> file_;
 };
 
-Viewer::Viewer(const Options& options, const Report& report, const std::vector<std::string>& partitions)
-    : options_(options), report_(report), shown_(console_options(options, report, partitions.size())),
+void ViewOptions::declare(Command& command) {
+    command.choice("--prefix", prefix, when_words, "prefix lines with the partition's name");
+    command.flag("--raw", raw, "let escape sequences of consoles through");
+    command.option("--audit", audit, value::file, "write the audit log, a line of JSON a record");
+    command.option("--exit-code-from", exit_code_from, value::partition, "give that partition's status");
+}
+
+Viewer::Viewer(const ViewOptions& options, const Common& common, const Report& report,
+               const std::vector<std::string>& partitions)
+    : common_(common), report_(report), shown_(console_options(options, report, partitions.size())),
+      errors_(same_file(1, 2) ? output_ : own_errors_),
       console_([this](std::string_view text) { (report_.json() ? errors_ : output_).write(text); },
                [this](std::string_view text) { errors_.write(text); }, partitions, shown_) {
     if (!options.audit.empty())
@@ -94,7 +114,7 @@ Viewer::Viewer(const Options& options, const Report& report, const std::vector<s
 Viewer::~Viewer() = default;
 
 run::Listener Viewer::listener() {
-    const bool say_hypervisor = options_.verbose || (shown_.prefix && !options_.quiet);
+    const bool say_hypervisor = common_.verbose || (shown_.prefix && !common_.quiet);
     run::Listener out;
     out.output = [this](std::size_t partition, std::string_view bytes, unsigned stream) {
         console_.write(partition, bytes, stream);
@@ -104,10 +124,15 @@ run::Listener Viewer::listener() {
     out.audit = [this, say_hypervisor](std::string_view record) {
         if (audit_)
             audit_->write(record);
-        if (options_.verbose || (say_hypervisor && worth_saying(record)))
+        if (common_.verbose || (say_hypervisor && worth_saying(record)))
             console_.hypervisor_line("audit " + std::string(record.substr(0, record.find(" hash="))));
     };
     return out;
+}
+
+void Viewer::say_stopping() {
+    if (!common_.quiet)
+        errors_.write("stopping: each partition gets its stop signal; interrupt again to end at once\n");
 }
 
 void Viewer::finish(const run::Session& session, const run::Outcome& outcome) {
@@ -116,7 +141,7 @@ void Viewer::finish(const run::Session& session, const run::Outcome& outcome) {
     errors_.finish();
     if (outcome.failure)
         report_.failure(*outcome.failure);
-    if (!options_.quiet && session.boot()) // else none was ever started
+    if (!common_.quiet && session.boot()) // else none was ever started
         say_partitions(session, report_);
 }
 

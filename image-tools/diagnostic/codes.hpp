@@ -72,13 +72,13 @@ inline constexpr auto code_table = std::to_array<CodeEntry>({
     {"E0314", ExitCode::manifest, "a partition holds too much", "Its command line or module does not fit."},
 
     {"E0401", ExitCode::input, "not a reference to an image",
-     "An image is written oci:DIR[:TAG], oci-archive:FILE[:TAG] or docker-archive:FILE[:TAG]. Registries are "
-     "not read "
-     "yet: copy with skopeo."},
+     "An image is written docker://NAME[:TAG] or NAME[:TAG] in a registry, oci:DIR[:TAG], "
+     "oci-archive:FILE[:TAG] or "
+     "docker-archive:FILE[:TAG] on this machine."},
     {"E0402", ExitCode::io, "there is no such image",
-     "The folder or archive that the reference names does not exist or is no image at all. Paths are "
-     "relative to the "
-     "manifest's folder."},
+     "The folder or archive that the reference names does not exist or is no image at all, or the registry "
+     "has no such "
+     "repository. Paths are relative to the manifest's folder."},
     {"E0403", ExitCode::input, "no such tag",
      "The image is there, the tag is not, or several are and none is named. The note lists those there are."},
     {"E0404", ExitCode::input, "an image for another machine", "Caisson runs images for linux/amd64."},
@@ -120,11 +120,26 @@ inline constexpr auto code_table = std::to_array<CodeEntry>({
      "Its name is not one that a layer can remove."},
     {"E0422", ExitCode::input, "an entry cannot be placed",
      "For example a file below what is a file already."},
+    {"E0423", ExitCode::input, "a file about registries or images is malformed",
+     "registries.conf, docker's config.json or appliance.lock is not what it should be; the message has the "
+     "file and the "
+     "place."},
+    {"E0424", ExitCode::input, "not a disk, CD or application of caisson's",
+     "It begins as a .img, .iso or .efi does, but is not as caisson build wrote it; the message has the "
+     "place. Build or copy "
+     "it again."},
+    {"E0430", ExitCode::input, "not a profile of system calls",
+     "security.syscalls names default, strict, or a file of JSON as docker run --security-opt seccomp=FILE "
+     "takes it. The "
+     "message has the line or the field. What asks another program (SCMP_ACT_NOTIFY, SCMP_ACT_TRACE) is "
+     "refused: nobody "
+     "could answer in a partition."},
 
     {"E0501", ExitCode::trust, "the bundle does not verify",
      "Its signature, a hash or a length is wrong. Do not use it; build or copy it again."},
     {"E0502", ExitCode::trust, "not an Ed25519 key", "caisson keygen makes one."},
-    {"E0503", ExitCode::trust, "a private key that others can read", "chmod 600 FILE"},
+    {"E0503", ExitCode::trust, "a private key that others can read",
+     "Whoever reads it can sign in your name. Make it yours alone: chmod 600 FILE."},
     {"E0504", ExitCode::trust, "no key to verify with",
      "Name a public key with --key, or the loader with --elf."},
     {"E0505", ExitCode::trust, "the audit log is not what was written",
@@ -133,6 +148,19 @@ inline constexpr auto code_table = std::to_array<CodeEntry>({
      "caisson keygen --purpose audit makes one."},
     {"E0507", ExitCode::trust, "a test's weakened hypervisor",
      "It is for the project's own tests. Never boot it."},
+    {"E0508", ExitCode::trust, "a registry is not trusted",
+     "Its certificate is not signed by an authority that this machine knows, or is another host's. Put the "
+     "authority's "
+     "certificate into /etc/containers/certs.d/HOST/ca.crt, or name a file of them by SSL_CERT_FILE."},
+    {"E0509", ExitCode::trust, "an image is not what the lock file pins",
+     "With --locked every image must be in appliance.lock and be exactly that. caisson lock writes it anew."},
+    {"E0510", ExitCode::trust, "credentials would be shown",
+     "A registry wants credentials sent to an address that is not https. They are not sent."},
+    {"E0511", ExitCode::trust, "not a certificate for Secure Boot, or not this key's",
+     "signing.secureBoot names an RSA key and the X.509 certificate of that key, both in PEM."},
+    {"E0512", ExitCode::trust, "firmware with Secure Boot would refuse this application",
+     "It is not signed, was changed since, or is signed by another certificate than the one named by "
+     "--certificate."},
 
     {"E0601", ExitCode::io, "a file cannot be read", "It does not exist, is not a file, or may not be read."},
     {"E0602", ExitCode::io, "a file cannot be written",
@@ -140,6 +168,27 @@ inline constexpr auto code_table = std::to_array<CodeEntry>({
      "the name."},
     {"E0603", ExitCode::io, "the system refused",
      "A call to the operating system failed; the message has its reason."},
+    {"E0604", ExitCode::io, "a registry cannot be reached",
+     "The network, a name, a proxy or the registry itself does not work; the message has the reason. What "
+     "has arrived is "
+     "kept: the next attempt goes on from there."},
+    {"E0605", ExitCode::io, "a registry refuses",
+     "It wants a login, or the one it got may not read this. Logins are those of docker login and podman "
+     "login: "
+     "REGISTRY_AUTH_FILE, DOCKER_CONFIG/config.json or ~/.docker/config.json, and the credential helpers "
+     "named there."},
+    {"E0606", ExitCode::io, "a registry's answer is of no use",
+     "It failed again and again, wants to be asked less often, or does not keep to the distribution "
+     "specification."},
+    {"E0607", ExitCode::io, "not in the cache, and --offline is given",
+     "caisson image pull brings an image while there is a network; caisson image ls lists what is there."},
+
+    {"E0608", ExitCode::io, "not a disk that is written to",
+     "flash writes to a whole disk that nothing uses: no partition of one, nothing mounted, no swap, no part "
+     "of a "
+     "RAID or volume group. A regular file does as well."},
+    {"E0609", ExitCode::io, "the disk does not hold what was written",
+     "What was read back differs. The stick or its reader is broken, or its size is a lie; use another."},
 
     {"E0701", ExitCode::environment, "no home directory",
      "Set HOME, or the variable that the message names."},
@@ -152,15 +201,28 @@ inline constexpr auto code_table = std::to_array<CodeEntry>({
     {"E0705", ExitCode::environment, "a part of Caisson is of another build",
      "Tool and ELFs belong together."},
     {"E0706", ExitCode::environment, "a loader without room for keys", "Install Caisson again."},
+    {"E0707", ExitCode::environment, "a credential helper does not work",
+     "docker's config.json names it; it is not installed, does not answer in time or not as it should."},
 
     {"E0801", ExitCode::limit, "a file is too large", "The message has the limit."},
     {"E0802", ExitCode::limit, "arguments and environment are too large", "Shorten env or args."},
     {"E0803", ExitCode::limit, "the bundle is too large", "A bundle has at most 1.9 GiB and 256 sections."},
+    {"E0804", ExitCode::limit, "the bundle is too large for a single UEFI file",
+     "A .efi holds a bundle of at most 64 MiB, for firmware reads all of it before anything can be said; a "
+     ".img has no such limit."},
+    {"E0805", ExitCode::limit, "a profile is too long",
+     "A filter of system calls has at most 4096 instructions. Join rules of one action, or leave conditions "
+     "out."},
+    {"E0806", ExitCode::limit, "the disk is too small", "The message has both sizes."},
 
     {"E0901", ExitCode::run_failed, "no record of how a partition ended",
      "The machine stopped before the hypervisor said how. A missing record is never taken for success."},
     {"E0902", ExitCode::run_failed, "the hypervisor gave up",
-     "A bug in Caisson: please report it with --log FILE."},
+     "A check of the hypervisor's own failed, or the machine reported an error that cannot be worked on "
+     "with; the "
+     "[caisson] line before says which. onPanic decides what the machine does then. Where it is not the "
+     "hardware, "
+     "please report it with the file of --log FILE."},
     {"E0903", ExitCode::run_failed, "the serial line is broken", "Bytes of it were lost or damaged."},
     {"E0904", ExitCode::run_failed, "QEMU cannot run this under --icount", "Run without --icount."},
     {"E0905", ExitCode::time_out, "it took longer than --timeout", "Raise --timeout, or leave it out."},

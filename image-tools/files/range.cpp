@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <vector>
 
 namespace files {
 
@@ -71,6 +72,25 @@ std::size_t FileRange::read(std::uint64_t at, std::span<std::uint8_t> to) const 
         done += static_cast<std::size_t>(got);
     }
     return done;
+}
+
+Digest FileRange::digest() const {
+    std::vector<std::uint8_t> buffer(std::size_t{128} << 10);
+    Sha256 hash;
+    for (std::uint64_t at = 0; at < size;) {
+        const std::size_t got = read(at, buffer);
+        hash.update(std::span(buffer).first(got));
+        at += got;
+    }
+    return hash.finish();
+}
+
+Digest digest_of(const std::filesystem::path& file) {
+    const auto range = FileRange::open(file);
+    if (!range) {
+        throw diagnostic::fail("E0601", "cannot read " + file.string());
+    }
+    return range->digest();
 }
 
 void write_all(int descriptor, std::span<const std::uint8_t> data, const std::string& name) {

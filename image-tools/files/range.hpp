@@ -5,6 +5,8 @@
 // mixed in.
 #pragma once
 
+#include "image-tools/files/digest.hpp"
+
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -39,7 +41,11 @@ struct FileRange {
 
     // Reads at `at` of the range; short only at its end. A file that shrank is E0601.
     std::size_t read(std::uint64_t at, std::span<std::uint8_t> to) const;
+    [[nodiscard]] Digest digest() const; // of all its bytes
 };
+
+// What `sha256sum` says of the file. Throws E0601.
+Digest digest_of(const std::filesystem::path& file);
 
 void write_all(int descriptor, std::span<const std::uint8_t> data, const std::string& name);
 

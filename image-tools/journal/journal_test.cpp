@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // image-tools/journal/journal_test.cpp - a log of 1,000 records by the hypervisor's own code, and everything that can be done to
 // one record of it.
-#include "hypervisor/core/audit/log.hpp"
+#include "hypervisor/core/audit/seal.hpp"
+#include "hypervisor/core/crypto/curves.hpp"
 #include "image-tools/journal/verifier.hpp"
 
 #include <gtest/gtest.h>

@@ -20,7 +20,9 @@ constexpr auto kinds = std::to_array<Kind>({{"boot", "configuration"},
                                             {"refused", "refusal"},
                                             {"dma_refused", "refusal"},
                                             {"stopped", "fault"},
+                                            {"quarantined", "fault"},
                                             {"machine_check", "fault"},
+                                            {"platform_nmi", "fault"},
                                             {"closed", "close"}});
 constexpr std::array<std::string_view, 6> own{"event", "seq", "time", "kind", "hash", "mac"};
 

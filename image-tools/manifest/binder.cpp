@@ -11,13 +11,13 @@
 namespace manifest {
 namespace {
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
     return "'" + std::string(text) + "'";
 }
 
 std::string did_you_mean(std::string_view word, std::span<const std::string_view> candidates) {
     const auto near = diagnostic::suggest(word, candidates);
-    return near ? "did you mean " + quoted(*near) + "?" : std::string{};
+    return near ? "did you mean " + in_quotes(*near) + "?" : std::string{};
 }
 
 std::string joined(std::span<const std::string_view> words) {
@@ -45,7 +45,7 @@ void Binder::bind(const Entry& entry, std::string_view what, std::span<const Key
     if (known != keys.end())
         return known->bind(entry.value);
     if (std::find(reserved.begin(), reserved.end(), entry.key) != reserved.end())
-        not_yet(entry.spot, quoted(entry.key));
+        not_yet(entry.spot, in_quotes(entry.key));
     std::vector<std::string_view> names;
     for (const Key& key : keys)
         names.push_back(key.name);
@@ -54,7 +54,7 @@ void Binder::bind(const Entry& entry, std::string_view what, std::span<const Key
     if (help.empty())
         help = std::string(what) + " has the keys " + joined(std::span(names).first(keys.size())) +
                "; keys of your own start with x-";
-    source_.fail(entry.spot, "E0302", "unknown key " + quoted(entry.key) + " in " + std::string(what),
+    source_.fail(entry.spot, "E0302", "unknown key " + in_quotes(entry.key) + " in " + std::string(what),
                  std::move(help));
 }
 
@@ -81,16 +81,16 @@ void Binder::throw_failures() const {
 
 std::string Binder::text(const Node& node, std::string_view what) const {
     if (node.kind != Node::Kind::scalar)
-        wrong(node, quoted(what) + " must be a word, not " + std::string(kind_name(node)));
+        wrong(node, in_quotes(what) + " must be a word, not " + std::string(kind_name(node)));
     if (node.text.find('\0') != std::string::npos)
-        wrong(node, quoted(what) + " must not contain a NUL");
+        wrong(node, in_quotes(what) + " must not contain a NUL");
     return node.text;
 }
 
 std::string Binder::non_empty(const Node& node, std::string_view what) const {
     std::string value = text(node, what);
     if (value.empty())
-        wrong(node, quoted(what) + " must not be empty");
+        wrong(node, in_quotes(what) + " must not be empty");
     return value;
 }
 
@@ -100,7 +100,7 @@ bool Binder::boolean(const Node& node, std::string_view what) const {
         return true;
     if (node.plain && value == "false")
         return false;
-    wrong(node, quoted(what) + " must be true or false");
+    wrong(node, in_quotes(what) + " must be true or false");
 }
 
 std::uint64_t Binder::number(const Node& node, std::string_view what, std::uint64_t low,
@@ -111,7 +111,7 @@ std::uint64_t Binder::number(const Node& node, std::string_view what, std::uint6
     const auto value = parse_number(given);
     const auto* number = std::get_if<std::uint64_t>(&value);
     if (number == nullptr || *number < low || *number > high)
-        wrong(node, quoted(what) + " " + range + ", not " + quoted(given));
+        wrong(node, in_quotes(what) + " " + range + ", not " + in_quotes(given));
     return *number;
 }
 
@@ -121,13 +121,21 @@ std::uint64_t Binder::size(const Node& node, std::string_view what) const {
 
 std::vector<std::string> Binder::list(const Node& node, std::string_view what) const {
     if (node.kind == Node::Kind::scalar)
-        wrong(node, quoted(what) + " must be a list", "there is no shell: write [" + node.text + "]");
+        wrong(node, in_quotes(what) + " must be a list", "there is no shell: write [" + node.text + "]");
     if (node.kind != Node::Kind::sequence)
-        wrong(node, quoted(what) + " must be a list, not " + std::string(kind_name(node)));
+        wrong(node, in_quotes(what) + " must be a list, not " + std::string(kind_name(node)));
     std::vector<std::string> out;
     for (const Node& item : node.items)
         out.push_back(text(item, what));
     return out;
+}
+
+std::uint32_t Binder::duration_ms(const Node& node, std::string_view what, plan::Bounds bounds) const {
+    const std::uint32_t value = take(node, parse_duration_ms(text(node, what)));
+    if (!bounds.hold(value))
+        wrong(node, in_quotes(what) + " is from " + duration_text(bounds.least) + " to " +
+                        duration_text(bounds.most) + ", not " + in_quotes(text(node, what)));
+    return value;
 }
 
 std::size_t Binder::word(const Node& node, std::string_view what, std::span<const std::string_view> words,
@@ -138,11 +146,11 @@ std::size_t Binder::word(const Node& node, std::string_view what, std::span<cons
         std::string help = did_you_mean(value, words);
         if (help.empty())
             help = "it can be: " + joined(words.first(first_reserved));
-        wrong(node, quoted(what) + " cannot be " + quoted(value), std::move(help));
+        wrong(node, in_quotes(what) + " cannot be " + in_quotes(value), std::move(help));
     }
     const auto index = static_cast<std::size_t>(found - words.begin());
     if (index >= first_reserved)
-        not_yet(node.spot, quoted(std::string(what) + ": " + value));
+        not_yet(node.spot, in_quotes(std::string(what) + ": " + value));
     return index;
 }
 

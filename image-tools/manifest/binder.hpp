@@ -4,6 +4,7 @@
 // Internal to image-tools/manifest.
 #pragma once
 
+#include "hypervisor/core/plan/behaviour_rules.hpp"
 #include "image-tools/manifest/values.hpp"
 #include "image-tools/manifest/yaml.hpp"
 
@@ -47,6 +48,13 @@ public:
     // Index of the word among `words`; those from `first_reserved` on are known, not yet supported.
     [[nodiscard]] std::size_t word(const Node& node, std::string_view what,
                                    std::span<const std::string_view> words, std::size_t first_reserved) const;
+    // The enumerator whose word it is; `words` are in the order of the enumerators, the first of which is 0.
+    template <typename Enum>
+    Enum choice(const Node& node, std::string_view what, std::span<const std::string_view> words) const {
+        return static_cast<Enum>(word(node, what, words, words.size()));
+    }
+    [[nodiscard]] std::uint32_t duration_ms(const Node& node, std::string_view what,
+                                            plan::Bounds bounds) const;
 
     // The value, or the error at the node.
     template <typename T> T take(const Node& node, Value<T> value) const {

@@ -2,7 +2,10 @@
 // image-tools/manifest/manifest.cpp - the keys of manifest v1: which there are, and what each may hold.
 #include "image-tools/manifest/manifest.hpp"
 
+#include "hypervisor/core/plan/format.hpp"
 #include "image-tools/manifest/binder.hpp"
+#include "image-tools/manifest/network.hpp"
+#include "image-tools/plan/words.hpp"
 
 #include <algorithm>
 #include <array>
@@ -17,15 +20,13 @@ namespace {
 
 using Words = std::span<const std::string_view>;
 
-constexpr std::uint64_t max_partitions = 64; // hypervisor/core/plan/format.hpp
-constexpr std::uint64_t max_cpus = 64;
 constexpr std::uint64_t smallest_memory = 64 * 1024;
-constexpr std::uint32_t max_restart_delay_ms = 60'000, min_watchdog_ms = 100, max_watchdog_ms = 3'600'000;
 
-constexpr std::array<std::string_view, 3> appliance_reserved{"network", "policy", "tests"};
-constexpr std::array<std::string_view, 14> partition_reserved{
-    "rights", "health", "ports",    "volumes",    "secrets", "security", "tenant",
-    "labels", "cache",  "schedule", "containers", "devices", "share",    "init"};
+constexpr std::array<std::string_view, 2> appliance_reserved{"policy", "tests"};
+constexpr std::array<std::string_view, 12> partition_reserved{"rights",   "health",     "ports",   "volumes",
+                                                              "secrets",  "tenant",     "labels",  "cache",
+                                                              "schedule", "containers", "devices", "share"};
+constexpr std::array<std::string_view, 2> security_reserved{"exec", "allowExec"};
 
 class Reader {
 public:
@@ -44,6 +45,7 @@ public:
             Key{"machine", [&](const Node& node) { machine(node); }},
             Key{"signing", [&](const Node& node) { signing(node); }},
             Key{"partitions", [&](const Node& node) { partitions(node); }},
+            Key{"network", [&](const Node& node) { manifest_.network = read_network(binder_, node); }},
         };
         // apiVersion first: a file of another version should not be told about unknown keys.
         if (root.kind == Node::Kind::mapping)
@@ -100,15 +102,14 @@ private:
 
     void machine(const Node& node) const {
         static constexpr std::array<std::string_view, 1> boards{"qemu-q35"};
-        static constexpr std::array<std::string_view, 3> ends{"poweroff", "reboot", "halt"};
-        static constexpr std::array<std::string_view, 3> panics{"halt", "reboot", "poweroff"};
         Machine& machine = manifest_.machine;
         const std::array keys{
             Key{"board",
                 [&](const Node& value) { machine.board = boards[binder_.word(value, "board", boards, 1)]; }},
             Key{"cpus",
                 [&](const Node& value) {
-                    machine.cpus = static_cast<std::uint32_t>(binder_.number(value, "cpus", 1, max_cpus));
+                    machine.cpus =
+                        static_cast<std::uint32_t>(binder_.number(value, "cpus", 1, plan::max_cpus));
                     machine.cpus_spot = value.spot;
                 }},
             Key{"memory",
@@ -118,13 +119,38 @@ private:
                 }},
             Key{"onAllStopped",
                 [&](const Node& value) {
-                    machine.on_all_stopped =
-                        static_cast<AllStopped>(binder_.word(value, "onAllStopped", ends, ends.size()));
+                    machine.behaviour.on_all_stopped =
+                        binder_.choice<plan::AllStopped>(value, "onAllStopped", plan::all_stopped_words);
+                }},
+            Key{"serialStop",
+                [&](const Node& value) {
+                    machine.behaviour.set(plan::flag_serial_stop, binder_.boolean(value, "serialStop"));
+                }},
+            Key{"requireConsole",
+                [&](const Node& value) {
+                    machine.behaviour.set(plan::flag_require_console,
+                                          binder_.boolean(value, "requireConsole"));
+                }},
+            Key{"tpm",
+                [&](const Node& value) {
+                    static constexpr std::array<std::string_view, 3> words{"used", "required", "off"};
+                    const std::size_t word = binder_.word(value, "tpm", words, words.size());
+                    machine.behaviour.set(plan::flag_require_tpm, word == 1);
+                    machine.behaviour.set(plan::flag_leave_tpm, word == 2);
+                }},
+            Key{"retainedLog",
+                [&](const Node& value) {
+                    constexpr plan::Bounds bounds = plan::retained_log_bounds;
+                    const std::uint64_t bytes = binder_.size(value, "retainedLog");
+                    if (bytes < bounds.least || bytes > bounds.most || bytes % bounds.least != 0)
+                        binder_.wrong(value, "'retainedLog' is a multiple of " + size_text(bounds.least) +
+                                                 " up to " + size_text(bounds.most));
+                    machine.behaviour.retained_log = static_cast<std::uint32_t>(bytes);
                 }},
             Key{"onPanic",
                 [&](const Node& value) {
-                    machine.on_panic =
-                        static_cast<OnPanic>(binder_.word(value, "onPanic", panics, panics.size()));
+                    machine.behaviour.on_panic =
+                        binder_.choice<plan::OnPanic>(value, "onPanic", plan::on_panic_words);
                 }},
         };
         binder_.map(node, "'machine'", keys, {});
@@ -150,15 +176,32 @@ private:
                     signing.audit_key =
                         Located<std::string>{binder_.non_empty(value, "auditKey"), value.spot};
                 }},
+            Key{"secureBoot", [&](const Node& value) { signing.secure_boot = secure_boot(value); }},
         };
         binder_.map(node, "'signing'", keys, {});
+    }
+
+    [[nodiscard]] SecureBoot secure_boot(const Node& node) const {
+        SecureBoot out;
+        const auto file = [this](Located<std::string>& to, const char* name) {
+            return [this, &to, name](const Node& value) {
+                to = Located<std::string>{binder_.non_empty(value, name), value.spot};
+            };
+        };
+        const std::array keys{Key{"key", file(out.key, "key")},
+                              Key{"certificate", file(out.certificate, "certificate")}};
+        binder_.map(node, "'secureBoot'", keys, {});
+        if (out.key.value.empty() || out.certificate.value.empty())
+            binder_.wrong(node, "'secureBoot' needs a key and its certificate",
+                          "secureBoot: {key: db.key, certificate: db.pem}");
+        return out;
     }
 
     void partitions(const Node& node) const {
         if (node.kind != Node::Kind::mapping)
             binder_.wrong(node, "'partitions' must be a map of names, not " + std::string(kind_name(node)));
-        if (node.entries.size() > max_partitions)
-            binder_.wrong(node, "more than " + std::to_string(max_partitions) + " partitions");
+        if (node.entries.size() > plan::max_partitions)
+            binder_.wrong(node, "more than " + std::to_string(plan::max_partitions) + " partitions");
         if (node.entries.empty())
             binder_.wrong(node, "'partitions' holds no partition",
                           "add one, for example: web: {image: \"oci:./web\", memory: 64MiB}");
@@ -180,10 +223,12 @@ private:
 
     [[nodiscard]] Environment environment(const Node& node) const;
     [[nodiscard]] std::vector<Tmpfs> tmpfs(const Node& node) const;
-    void restart(const Node& node, Partition& out) const;
+    void restart(const Node& node, plan::Behaviour& out) const;
     [[nodiscard]] WritableLimit writable_limit(const Node& node) const;
     [[nodiscard]] std::string absolute(const Node& node, std::string_view what) const;
     [[nodiscard]] std::string hostname(const Node& node) const;
+    void security(const Node& node, Partition& out) const;
+    void capabilities(const Node& node, std::uint64_t& set) const;
     [[nodiscard]] std::vector<Key> process_keys(Partition& out) const;
     [[nodiscard]] std::vector<Key> machine_keys(Partition& out) const;
 
@@ -273,18 +318,18 @@ std::vector<Tmpfs> Reader::tmpfs(const Node& node) const {
     return out;
 }
 
-void Reader::restart(const Node& node, Partition& out) const {
-    static constexpr std::array<std::string_view, 3> words{"no", "always", "on-failure"};
+void Reader::restart(const Node& node, plan::Behaviour& out) const {
     const std::string value = binder_.text(node, "restart");
     if (constexpr std::string_view counted = "on-failure:"; value.starts_with(counted)) {
         const auto count = binder_.take(node, parse_number(value.substr(counted.size())));
-        if (count == 0 || count > 1000000)
-            binder_.wrong(node, "'restart: on-failure:N' takes N from 1 to 1000000");
-        out.restart = Restart::on_failure;
+        if (count > UINT32_MAX || !plan::restart_max_bounds.hold(static_cast<std::uint32_t>(count)))
+            binder_.wrong(node, "'restart: on-failure:N' takes N from 1 to " +
+                                    std::to_string(plan::restart_max_bounds.most));
+        out.restart = plan::Restart::on_failure;
         out.restart_max = static_cast<std::uint32_t>(count);
         return;
     }
-    out.restart = static_cast<Restart>(binder_.word(node, "restart", words, words.size()));
+    out.restart = binder_.choice<plan::Restart>(node, "restart", plan::restart_words);
 }
 
 WritableLimit Reader::writable_limit(const Node& node) const {
@@ -302,6 +347,50 @@ WritableLimit Reader::writable_limit(const Node& node) const {
         binder_.wrong(node, "'writableLimit' must be from 1 % to 90 %");
     limit.percent = static_cast<std::uint32_t>(percent);
     return limit;
+}
+
+// Docker's --cap-add and --cap-drop: ALL is all of them; what is added by name stays where ALL is dropped, and the other way round.
+void Reader::capabilities(const Node& node, std::uint64_t& set) const {
+    constexpr std::uint64_t every = (std::uint64_t{1} << (last_capability + 1)) - 1;
+    struct Change {
+        std::uint64_t named = 0;
+        bool all = false;
+    } add, drop;
+    const auto change = [this](std::string_view key, Change& into) {
+        return Key{key, [this, key, &into](const Node& list) {
+                       const std::vector<std::string> names = binder_.list(list, key);
+                       for (std::size_t i = 0; i < names.size(); ++i) {
+                           const auto number = capability_number(names[i]);
+                           if (names[i] == "ALL")
+                               into.all = true;
+                           else if (number)
+                               into.named |= std::uint64_t{1} << *number;
+                           else
+                               binder_.wrong(list.items[i], "'" + names[i] + "' is not a capability",
+                                             "write for example NET_RAW, or ALL");
+                       }
+                   }};
+    };
+    const std::array keys{change("add", add), change("drop", drop)};
+    binder_.map(node, "'capabilities'", keys, {});
+    if (const std::uint64_t both = add.named & drop.named; both != 0 || (add.all && drop.all))
+        binder_.wrong(node, "'capabilities' adds and drops " + (both != 0 ? capability_names(both) : "ALL"));
+    set = ((add.all ? every : drop.all ? 0 : set) | add.named) & ~drop.named;
+}
+
+void Reader::security(const Node& node, Partition& out) const {
+    const std::array keys{
+        Key{"capabilities", [&](const Node& value) { capabilities(value, out.processes.capabilities); }},
+        Key{"noNewPrivileges",
+            [&](const Node& value) {
+                out.processes.no_new_privileges = binder_.boolean(value, "noNewPrivileges");
+            }},
+        Key{"syscalls",
+            [&](const Node& value) {
+                out.system_calls = Located<std::string>{binder_.non_empty(value, "syscalls"), value.spot};
+            }},
+    };
+    binder_.map(node, "'security'", keys, security_reserved);
 }
 
 // What the container's process gets.
@@ -325,30 +414,38 @@ std::vector<Key> Reader::process_keys(Partition& out) const {
                 out.user = Located<std::string>{binder_.non_empty(node, "user"), node.spot};
             }},
         Key{"hostname", [this, &out](const Node& node) { out.hostname = hostname(node); }},
-        Key{"stopSignal",
-            [this, &out](const Node& node) {
-                const std::string text = binder_.text(node, "stopSignal");
-                if (!signal_number(text))
-                    binder_.wrong(node, "'" + text + "' is not a signal", "write for example SIGTERM or 15");
-                out.stop_signal = Located<std::string>{text, node.spot};
-            }},
-        Key{"stopTimeout",
-            [this, &out](const Node& node) {
-                out.stop_timeout_ms =
-                    binder_.take(node, parse_duration_ms(binder_.text(node, "stopTimeout")));
-            }},
         Key{"readOnly",
             [this, &out](const Node& node) { out.read_only = binder_.boolean(node, "readOnly"); }},
         Key{"writableLimit", [this, &out](const Node& node) { out.writable_limit = writable_limit(node); }},
         Key{"tmpfs", [this, &out](const Node& node) { out.tmpfs = tmpfs(node); }},
+        Key{"unpackLimit",
+            [this, &out](const Node& node) { out.unpack_limit = binder_.size(node, "unpackLimit"); }},
+        Key{"init", [this, &out](const Node& node) { out.processes.init = binder_.boolean(node, "init"); }},
+        Key{"pids",
+            [this, &out](const Node& node) {
+                out.processes.pids =
+                    static_cast<std::uint32_t>(binder_.number(node, "pids", 1, Processes::most_pids));
+            }},
+        Key{"security", [this, &out](const Node& node) { security(node, out); }},
     };
 }
 
 // What the partition itself gets.
 std::vector<Key> Reader::machine_keys(Partition& out) const {
     static constexpr std::array<std::string_view, 3> payloads{"auto", "unikernel", "linux"};
-    static constexpr std::array<std::string_view, 2> consoles{"serial", "none"},
-        smt_words{"exclusive", "shared"}, bypass_words{"allowed", "disabled"};
+    plan::Behaviour& behaviour = out.behaviour;
+    const auto rate = [this](const Node& node, std::string_view key, plan::Bounds bounds) {
+        const std::uint64_t bytes = binder_.size(node, key);
+        if (bytes < bounds.least || bytes > bounds.most)
+            binder_.wrong(node, "'" + std::string(key) + "' is from " + size_text(bounds.least) + " to " +
+                                    size_text(bounds.most) + " a second");
+        return static_cast<std::uint32_t>(bytes);
+    };
+    const auto flag = [this, &behaviour](std::string_view key, std::uint32_t bit, Words words) {
+        return Key{key, [this, &behaviour, key, bit, words](const Node& node) {
+                       behaviour.set(bit, binder_.word(node, key, words, words.size()) == 1);
+                   }};
+    };
     const auto file = [this](std::string_view key, std::optional<Located<std::string>>& into) {
         return Key{key, [this, key, &into](const Node& node) {
                        into = Located<std::string>{binder_.non_empty(node, key), node.spot};
@@ -368,7 +465,7 @@ std::vector<Key> Reader::machine_keys(Partition& out) const {
             [this](const Node& node) { static_cast<void>(binder_.word(node, "payload", payloads, 2)); }},
         Key{"cpus",
             [this, &out](const Node& node) {
-                out.cpus = static_cast<std::uint32_t>(binder_.number(node, "cpus", 1, max_cpus));
+                out.cpus = static_cast<std::uint32_t>(binder_.number(node, "cpus", 1, plan::max_cpus));
                 out.cpus_spot = node.spot;
             }},
         Key{"cpuset",
@@ -382,33 +479,43 @@ std::vector<Key> Reader::machine_keys(Partition& out) const {
                 if (out.memory % smallest_memory != 0)
                     binder_.wrong(node, "'memory' must be a multiple of 64 KiB");
             }},
-        Key{"restart", [this, &out](const Node& node) { restart(node, out); }},
+        Key{"restart", [this, &behaviour](const Node& node) { restart(node, behaviour); }},
         Key{"restartDelay",
+            [this, &behaviour](const Node& node) {
+                behaviour.restart_delay_ms =
+                    binder_.duration_ms(node, "restartDelay", plan::restart_delay_ms_bounds);
+            }},
+        Key{"restartBackOff",
+            [this, &behaviour](const Node& node) {
+                behaviour.set(plan::flag_same_delay, !binder_.boolean(node, "restartBackOff"));
+            }},
+        Key{"stopSignal",
             [this, &out](const Node& node) {
-                out.restart_delay_ms =
-                    binder_.take(node, parse_duration_ms(binder_.text(node, "restartDelay")));
-                if (out.restart_delay_ms > max_restart_delay_ms)
-                    binder_.wrong(node, "'restartDelay' is at most 1m: later delays double up to that");
+                const std::string text = binder_.text(node, "stopSignal");
+                if (!signal_number(text))
+                    binder_.wrong(node, "'" + text + "' is not a signal", "write for example SIGTERM or 15");
+                out.stop_signal = Located<std::string>{text, node.spot};
+            }},
+        Key{"stopTimeout",
+            [this, &behaviour](const Node& node) {
+                behaviour.stop_timeout_ms =
+                    binder_.duration_ms(node, "stopTimeout", plan::stop_timeout_ms_bounds);
+            }},
+        Key{"outputRate",
+            [rate, &behaviour](const Node& node) {
+                behaviour.output_rate = rate(node, "outputRate", plan::output_rate_bounds);
+            }},
+        Key{"noteRate",
+            [rate, &behaviour](const Node& node) {
+                behaviour.note_rate = rate(node, "noteRate", plan::note_rate_bounds);
             }},
         Key{"watchdog",
-            [this, &out](const Node& node) {
-                out.watchdog_ms = binder_.take(node, parse_duration_ms(binder_.text(node, "watchdog")));
-                if (out.watchdog_ms < min_watchdog_ms || out.watchdog_ms > max_watchdog_ms)
-                    binder_.wrong(node, "'watchdog' is from 100ms to 60m", "write for example 5s");
+            [this, &behaviour](const Node& node) {
+                behaviour.watchdog_ms = binder_.duration_ms(node, "watchdog", plan::watchdog_ms_bounds);
             }},
-        Key{"console",
-            [this, &out](const Node& node) {
-                out.console_serial = binder_.word(node, "console", consoles, consoles.size()) == 0;
-            }},
-        Key{"smt",
-            [this, &out](const Node& node) {
-                out.smt_shared = binder_.word(node, "smt", smt_words, smt_words.size()) == 1;
-            }},
-        Key{"storeBypass",
-            [this, &out](const Node& node) {
-                out.no_store_bypass =
-                    binder_.word(node, "storeBypass", bypass_words, bypass_words.size()) == 1;
-            }},
+        flag("console", plan::flag_console_serial, plan::console_words),
+        flag("smt", plan::flag_smt_shared, plan::smt_words),
+        flag("storeBypass", plan::flag_no_store_bypass, plan::store_bypass_words),
     };
 }
 
@@ -441,9 +548,9 @@ void Reader::check(const Partition& partition, const Node& node) const {
     if (partition.memory == 0)
         source.fail(partition.spot, "E0310", who + " has no 'memory'", "add for example: memory: 64MiB");
     static constexpr std::array<std::string_view, 2> kernel_only{"cmdline", "module"};
-    static constexpr std::array<std::string_view, 12> image_only{
-        "payload",  "entrypoint", "args",     "env",           "workingDir", "user",
-        "hostname", "stopSignal", "readOnly", "writableLimit", "tmpfs",      "stopTimeout"};
+    static constexpr std::array<std::string_view, 14> image_only{
+        "payload",  "entrypoint",    "args",  "env",         "workingDir", "user", "hostname",
+        "readOnly", "writableLimit", "tmpfs", "unpackLimit", "init",       "pids", "security"};
     for (const Entry& entry : node.entries) {
         const auto among = [&](Words words) {
             return std::find(words.begin(), words.end(), entry.key) != words.end();
@@ -471,6 +578,7 @@ void Reader::check(const Partition& partition, const Node& node) const {
 
 // What partitions mean together. Errors: overlapping CPU sets.
 void Reader::together() const {
+    check_rules(binder_, manifest_);
     for (std::size_t i = 0; i < manifest_.partitions.size(); ++i)
         for (std::size_t j = 0; j < i; ++j) {
             const Partition& one = manifest_.partitions[i];
@@ -487,6 +595,14 @@ void Reader::together() const {
 }
 
 } // namespace
+
+std::uint32_t Processes::most(std::uint64_t memory) const {
+    constexpr std::uint64_t bytes_a_task = 128 * 1024;
+    if (pids)
+        return *pids;
+    return static_cast<std::uint32_t>(
+        std::clamp<std::uint64_t>(memory / bytes_a_task, least_pids, most_pids));
+}
 
 Manifest parse(std::string file, std::string text, std::filesystem::path directory) {
     if (text.starts_with("\xEF\xBB\xBF"))

@@ -5,6 +5,7 @@
 // and can still point at the line, through `source` and the spots kept here. Described in docs/manifest.md.
 #pragma once
 
+#include "hypervisor/core/plan/behaviour.hpp"
 #include "image-tools/manifest/yaml.hpp"
 
 #include <cstdint>
@@ -20,10 +21,6 @@ template <typename T> struct Located {
     T value;
     Spot spot;
 };
-
-enum class Restart { no, always, on_failure };
-enum class AllStopped { poweroff, reboot, halt };
-enum class OnPanic { halt, reboot, poweroff };
 
 using Environment = std::vector<std::pair<std::string, std::string>>;
 
@@ -41,6 +38,19 @@ struct WritableLimit {
     [[nodiscard]] std::uint64_t of(std::uint64_t memory) const {
         return bytes > 0 ? bytes : memory / 100 * percent;
     }
+};
+
+// What the container's processes may do, and how many there may be.
+struct Processes {
+    std::uint64_t capabilities = default_capabilities; // bit N: capability N
+    bool no_new_privileges = false;
+    bool init = false;                 // the unikernel's own reaper is PID 1
+    std::optional<std::uint32_t> pids; // left out: by the memory
+    // 512 a 64 MiB; the kernel has stacks for no more than `most_pids`.
+    [[nodiscard]] std::uint32_t most(std::uint64_t memory) const;
+
+    static constexpr std::uint64_t default_capabilities = 0xA80425FB; // Docker's
+    static constexpr std::uint32_t least_pids = 64, most_pids = 4000;
 };
 
 struct Partition {
@@ -61,18 +71,16 @@ struct Partition {
     std::optional<Located<std::string>> working_directory;
     std::optional<Located<std::string>> user;
     std::optional<std::string> hostname;
-    std::optional<Located<std::string>> stop_signal;
-    std::optional<std::uint32_t> stop_timeout_ms;
+    std::optional<Located<std::string>> stop_signal; // left out: the image's
     bool read_only = false;
     WritableLimit writable_limit;
     std::vector<Tmpfs> tmpfs;
-    Restart restart = Restart::no;
-    std::uint32_t restart_max = 0; // on_failure: 0 = without limit
-    std::uint32_t restart_delay_ms = 100;
-    std::uint32_t watchdog_ms = 0; // 0: none
-    bool console_serial = true;
-    bool smt_shared = false;
-    bool no_store_bypass = false;
+    std::uint64_t unpack_limit = 0; // what the image may unpack to, whatever its ratio; 0: oci::Limits decide
+    Processes processes;
+    std::optional<Located<std::string>>
+        system_calls;          // default, strict, or a file of JSON; left out: all it has
+    bool record_calls = false; // no key: run --record-syscalls, instead of a policy
+    plan::Behaviour behaviour;
 };
 
 struct Machine {
@@ -81,14 +89,30 @@ struct Machine {
     std::uint64_t memory = 0; // 0: not said
     Spot cpus_spot;
     Spot memory_spot;
-    AllStopped on_all_stopped = AllStopped::poweroff;
-    OnPanic on_panic = OnPanic::halt;
+    plan::MachineBehaviour behaviour;
+};
+
+// An RSA key and its certificate, for firmware with Secure Boot.
+struct SecureBoot {
+    Located<std::string> key, certificate;
 };
 
 struct Signing {
     std::optional<Located<std::string>> key;
     std::vector<Located<std::string>> trusted;
     std::optional<Located<std::string>> audit_key; // the operator's, of the audit log
+    std::optional<SecureBoot> secure_boot;         // signs UEFI applications
+};
+
+// Who may talk to whom. Every name is a partition's; a pair has either rules of one way or rules of both.
+struct NetworkRule {
+    Located<std::string> from, to;
+    bool one_way = false;       // nothing flows back
+    bool leak_accepted = false; // but through others
+    Spot spot;
+};
+struct Network {
+    std::vector<NetworkRule> allow;
 };
 
 struct Manifest {
@@ -100,6 +124,7 @@ struct Manifest {
     Machine machine;
     Signing signing;
     std::vector<Partition> partitions; // in the order of the file
+    Network network;
 
     // `path` as the manifest means it.
     [[nodiscard]] std::filesystem::path resolve(const std::string& path) const { return directory / path; }

@@ -77,6 +77,10 @@ TEST(Manifest, SchemaAndBinderKnowTheSameKeys) {
               keys_said(head + "machine: {" + unknown + "}\n" + small));
     EXPECT_EQ(keys_of(schema.at("properties").at("signing")),
               keys_said(head + "signing: {" + unknown + "}\n" + small));
+    const nlohmann::json& network = schema.at("properties").at("network");
+    EXPECT_EQ(keys_of(network), keys_said(head + "network: {" + unknown + "}\n" + small));
+    EXPECT_EQ(keys_of(network.at("properties").at("allow").at("items")),
+              keys_said(head + "network: {allow: [{" + unknown + "}]}\n" + small));
     const nlohmann::json& partition = schema.at("$defs").at("partition");
     EXPECT_EQ(keys_of(partition), keys_said(with(unknown)));
     EXPECT_EQ(keys_of(partition.at("properties").at("tmpfs").at("items")),
@@ -108,7 +112,8 @@ name: gateway
 version: 1.4.0
 securityVersion: 4
 machine: {board: qemu-q35, cpus: 4, memory: 2GiB, onAllStopped: halt, onPanic: reboot}
-signing: {key: keys/release.key, trusted: [keys/other.pub], auditKey: keys/audit.pub}
+signing: {key: keys/release.key, trusted: [keys/other.pub], auditKey: keys/audit.pub,
+  secureBoot: {key: keys/db.key, certificate: keys/db.pem}}
 x-owner: line 3
 partitions:
   web:
@@ -126,6 +131,7 @@ partitions:
     stopTimeout: 10s
     readOnly: false
     writableLimit: 10%
+    unpackLimit: 40GiB
     tmpfs: [{path: /run, size: 8MiB, mode: "0755"}]
     restart: on-failure:5
     restartDelay: 250ms
@@ -140,9 +146,11 @@ partitions:
     EXPECT_EQ(m.version, "1.4.0");
     EXPECT_EQ(m.security_version, 4u);
     EXPECT_EQ(m.machine.memory, 2ull << 30);
-    EXPECT_EQ(m.machine.on_all_stopped, manifest::AllStopped::halt);
+    EXPECT_EQ(m.machine.behaviour.on_all_stopped, plan::AllStopped::halt);
     EXPECT_EQ(m.signing.key->value, "keys/release.key");
     EXPECT_EQ(m.signing.audit_key->value, "keys/audit.pub");
+    EXPECT_EQ(m.signing.secure_boot->key.value, "keys/db.key");
+    EXPECT_EQ(m.signing.secure_boot->certificate.value, "keys/db.pem");
     EXPECT_EQ(m.resolve("x").string(), "/dir/x");
     EXPECT_EQ(m.resolve("/abs/x").string(), "/abs/x");
     ASSERT_EQ(m.partitions.size(), 2u);
@@ -152,22 +160,47 @@ partitions:
     EXPECT_EQ(web.args->value, (std::vector<std::string>{"-g", "daemon off;"}));
     EXPECT_EQ(web.environment, (manifest::Environment{{"MODE", "prod"}, {"EMPTY", ""}}));
     EXPECT_EQ(web.tmpfs[0].mode, 0755u);
-    EXPECT_EQ(web.restart, manifest::Restart::on_failure);
-    EXPECT_EQ(web.restart_max, 5u);
-    EXPECT_EQ(web.restart_delay_ms, 250u);
-    EXPECT_EQ(web.watchdog_ms, 5000u);
-    EXPECT_EQ(m.machine.on_panic, manifest::OnPanic::reboot);
-    EXPECT_FALSE(web.console_serial);
-    EXPECT_TRUE(web.smt_shared);
-    EXPECT_TRUE(web.no_store_bypass);
-    EXPECT_FALSE(m.partitions[1].smt_shared || m.partitions[1].no_store_bypass);
-    EXPECT_EQ(web.stop_timeout_ms, 10000u);
+    EXPECT_EQ(web.behaviour.restart, plan::Restart::on_failure);
+    EXPECT_EQ(web.behaviour.restart_max, 5u);
+    EXPECT_EQ(web.behaviour.restart_delay_ms, 250u);
+    EXPECT_EQ(web.behaviour.watchdog_ms, 5000u);
+    EXPECT_EQ(m.machine.behaviour.on_panic, plan::OnPanic::reboot);
+    EXPECT_EQ(web.behaviour.flags, plan::flag_smt_shared | plan::flag_no_store_bypass);
+    EXPECT_EQ(m.partitions[1].behaviour.flags, plan::flag_console_serial);
+    EXPECT_EQ(web.behaviour.stop_timeout_ms, 10000u);
     EXPECT_EQ(web.writable_limit.percent, 10u);
+    EXPECT_EQ(web.unpack_limit, std::uint64_t{40} << 30);
     EXPECT_EQ(m.partitions[1].cpu_set, 0xCu);
     EXPECT_EQ(m.partitions[1].cpus, 2u);
-    EXPECT_EQ(m.partitions[1].restart, manifest::Restart::always);
-    EXPECT_EQ(m.partitions[1].restart_delay_ms, 100u);
-    EXPECT_EQ(m.partitions[1].watchdog_ms, 0u);
+    EXPECT_EQ(m.partitions[1].behaviour.restart, plan::Restart::always);
+    EXPECT_EQ(m.partitions[1].behaviour.restart_delay_ms, 100u);
+    EXPECT_EQ(m.partitions[1].behaviour.watchdog_ms, 0u);
+}
+
+TEST(Manifest, CapabilitiesAsDockerAddsAndDropsThem) {
+    const auto set = [](const char* changes) {
+        return parse(with("security: {capabilities: " + std::string(changes) + "}"))
+            .partitions[0]
+            .processes.capabilities;
+    };
+    constexpr std::uint64_t docker = 0xA80425FB, every = (std::uint64_t{1} << 41) - 1;
+    EXPECT_EQ(parse(with("init: true")).partitions[0].processes.capabilities, docker);
+    EXPECT_EQ(set("{add: [SYS_ADMIN, cap_chown]}"), docker | 1 << 21);
+    EXPECT_EQ(set("{drop: [NET_RAW, SYS_TIME]}"), docker & ~(1ull << 13));
+    EXPECT_EQ(set("{drop: [ALL], add: [KILL]}"), 1u << 5);
+    EXPECT_EQ(set("{add: [ALL], drop: [KILL]}"), every & ~(1ull << 5));
+    EXPECT_EQ(set("{drop: [ALL]}"), 0u);
+}
+
+TEST(Manifest, ProcessesByMemory) {
+    const auto most = [](const char* line) {
+        const Manifest m = parse(with(line));
+        return m.partitions[0].processes.most(64 << 20);
+    };
+    EXPECT_EQ(most("init: true"), 512u);
+    EXPECT_EQ(most("pids: 7"), 7u);
+    EXPECT_EQ(manifest::Processes{}.most(1 << 20), 64u);
+    EXPECT_EQ(manifest::Processes{}.most(std::uint64_t{64} << 30), 4000u);
 }
 
 TEST(Manifest, EnvironmentAsList) {
@@ -183,13 +216,73 @@ TEST(Manifest, UnknownKeysComeWithASuggestion) {
 }
 
 TEST(Manifest, ReservedKeysAreKnownNotYetSupported) {
-    for (const char* line : {"ports: [\"8080:80/tcp\"]", "health: {}", "volumes: []", "secrets: []",
-                             "rights: []", "security: {}", "tenant: it", "labels: {}", "cache: {ways: 4}",
-                             "schedule: {}", "containers: []", "devices: []", "payload: linux"})
+    for (const char* line :
+         {"ports: [\"8080:80/tcp\"]", "health: {}", "volumes: []", "secrets: []", "rights: []",
+          "security: {exec: [x]}", "tenant: it", "labels: {}", "cache: {ways: 4}", "schedule: {}",
+          "containers: []", "devices: []", "payload: linux"})
         expect_refused(with(line), "E0308", 7, "known, not yet supported");
-    expect_refused(head + "network: {}\n" + small, "E0308", 3, "'network'");
+    expect_refused(head + "network: {uplink: {device: auto}}\n" + small, "E0308", 3, "'uplink'");
+    expect_refused(head + "network: {subnet: 10.0.0.0/24}\n" + small, "E0308", 3, "'subnet'");
+    for (const char* key : {"ports: [80/tcp]", "cidr: [10.0.0.0/8]", "rate: 10Mbit"})
+        expect_refused(head + "network: {allow: [{from: web, to: db, " + key + "}]}\n" + small, "E0308", 3,
+                       "known, not yet supported");
     expect_refused(head + "policy: []\n" + small, "E0308", 3, "'policy'");
     expect_refused(head + "tests: []\n" + small, "E0308", 3, "'tests'");
+}
+
+// Three kernels, and rules from line 9 on.
+std::string with_rules(const std::string& rules) {
+    return head +
+           "partitions:\n  a: {kernel: a.elf, memory: 4MiB}\n  b: {kernel: b.elf, memory: 4MiB}\n"
+           "  c: {kernel: c.elf, memory: 4MiB}\nnetwork:\n  allow:\n" +
+           rules;
+}
+
+TEST(Manifest, RulesNameTwoPartitions) {
+    const Manifest m = parse(with_rules("  - {from: a, to: b}\n  - {from: b, to: c, oneWay: true}\n"));
+    ASSERT_EQ(m.network.allow.size(), 2u);
+    EXPECT_EQ(m.network.allow[0].from.value, "a");
+    EXPECT_EQ(m.network.allow[0].to.value, "b");
+    EXPECT_FALSE(m.network.allow[0].one_way);
+    EXPECT_TRUE(m.network.allow[1].one_way);
+    EXPECT_EQ(m.network.allow[1].to.spot.line, 10u);
+    expect_refused(with_rules("  - {from: a}\n"), "E0309", 9, "a rule needs 'from' and 'to'");
+    expect_refused(with_rules("  - {from: a, too: b}\n"), "E0302", 9, "did you mean 'to'?");
+    expect_refused(with_rules("  - {from: a, to: d}\n"), "E0309", 9, "there is no partition 'd'");
+    expect_refused(with_rules("  - {from: a, to: a}\n"), "E0309", 9, "'a' reaches itself without a rule");
+    expect_refused(with_rules("  - {from: a, to: outside}\n"), "E0308", 9, "the outside in a rule");
+    expect_refused(with_rules("  {from: a, to: b}\n"), "E0309", 9, "'allow' must be a list");
+    expect_refused(head + "network: {allow: [{from: web, to: web}]}\n" + small, "E0308", 3,
+                   "a rule for a partition with an image");
+}
+
+TEST(Manifest, OneWayIsKept) {
+    expect_refused(with_rules("  - {from: a, to: b}\n  - {from: b, to: a, oneWay: true}\n"), "E0309", 9,
+                   "go one way and not one way");
+    expect_refused(with_rules("  - {from: a, to: b, oneWay: true}\n  - {from: b, to: a, oneWay: true}\n"),
+                   "E0309", 9, "go one way and not one way");
+    const std::string round = "  - {from: b, to: c}\n  - {from: c, to: a}\n";
+    expect_refused(with_rules("  - {from: a, to: b, oneWay: true}\n" + round), "E0309", 9,
+                   "'b' reaches 'a' through others");
+    EXPECT_EQ(parse(with_rules("  - {from: a, to: b, oneWay: true, leak: accepted}\n" + round))
+                  .network.allow.size(),
+              3u);
+    expect_refused(with_rules("  - {from: a, to: b, oneWay: true, leak: refused}\n" + round), "E0309", 9,
+                   "leak");
+    // A chain of one-way rules leads nowhere back.
+    EXPECT_EQ(parse(with_rules("  - {from: a, to: b, oneWay: true}\n  - {from: b, to: c, oneWay: true}\n"))
+                  .network.allow.size(),
+              2u);
+}
+
+TEST(Manifest, APolicyOfSystemCallsIsAWordOrAFile) {
+    const Manifest m = parse(with("security: {syscalls: policy/web.json}"));
+    EXPECT_EQ(m.partitions[0].system_calls->value, "policy/web.json");
+    EXPECT_EQ(m.partitions[0].system_calls->spot.line, 7u);
+    expect_refused(with("security: {syscalls: \"\"}"), "E0309", 7, "syscalls");
+    expect_refused(with("security: {syscal: strict}"), "E0302", 7, "did you mean 'syscalls'?");
+    expect_refused(head + "partitions: {a: {kernel: k, memory: 1MiB, security: {syscalls: strict}}}\n",
+                   "E0309", 3, "security");
 }
 
 TEST(Manifest, SizesShowBothReadings) {
@@ -209,14 +302,29 @@ TEST(Manifest, WrongValuesAreRefusedWhereTheyStand) {
     expect_refused(with("workingDir: srv"), "E0309", 7, "write /srv");
     expect_refused(with("stopSignal: SIGNOPE"), "E0309", 7, "not a signal");
     expect_refused(with("stopTimeout: 10"), "E0309", 7, "not a duration");
+    expect_refused(with("outputRate: 512KiBs"), "E0309", 7, "512KiBs");
+    expect_refused(with("outputRate: 2GiB"), "E0309", 7, "from 1 KiB to 1 GiB a second");
+    expect_refused(with("noteRate: 2MiB"), "E0309", 7, "to 1 MiB a second");
+    expect_refused(with("stopTimeout: 61m"), "E0309", 7, "to 60m");
+    expect_refused(head + "machine: {serialStop: 1}\n" + small, "E0309", 3, "true or false");
+    expect_refused(head + "machine: {tpm: require}\n" + small, "E0309", 3, "did you mean 'required'?");
+    for (const char* bytes : {"6KiB", "2MiB", "1KiB"})
+        expect_refused(head + "machine: {retainedLog: " + bytes + "}\n" + small, "E0309", 3,
+                       "a multiple of 4 KiB up to 1 MiB");
     expect_refused(with("readOnly: yes"), "E0309", 7, "true or false");
+    expect_refused(with("init: 1"), "E0309", 7, "true or false");
+    expect_refused(with("pids: 0"), "E0309", 7, "from 1 to 4000");
+    expect_refused(with("security: {capabilities: {add: [NET_RAWW]}}"), "E0309", 7,
+                   "write for example NET_RAW");
+    expect_refused(with("security: {capabilities: {add: [KILL], drop: [CAP_KILL]}}"), "E0309", 7, "KILL");
+    expect_refused(with("security: {capabilities: {keep: [KILL]}}"), "E0302", 7, "'keep'");
     expect_refused(with("restart: allways"), "E0309", 7, "did you mean 'always'?");
     expect_refused(with("restart: on-failure:0"), "E0309", 7, "from 1");
-    expect_refused(with("restartDelay: 61s"), "E0309", 7, "at most 1m");
+    expect_refused(with("restartDelay: 61s"), "E0309", 7, "from 0s to 1m");
     expect_refused(with("watchdog: 99ms"), "E0309", 7, "from 100ms to 60m");
     expect_refused(with("watchdog: 61m"), "E0309", 7, "from 100ms to 60m");
     expect_refused(head + "machine: {onPanic: stop}\n" + small, "E0309", 3, "onPanic");
-    expect_refused(with("console: vga"), "E0309", 7, "serial, none");
+    expect_refused(with("console: vga"), "E0309", 7, "none, serial");
     expect_refused(with("smt: yes"), "E0309", 7, "exclusive, shared");
     expect_refused(with("storeBypass: none"), "E0309", 7, "allowed, disabled");
     expect_refused(with("writableLimit: 95%"), "E0309", 7, "90 %");

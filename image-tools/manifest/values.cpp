@@ -208,6 +208,82 @@ std::optional<std::uint32_t> signal_number(std::string_view text) {
     return std::nullopt;
 }
 
+namespace {
+
+// In the order of their numbers.
+constexpr std::array<std::string_view, last_capability + 1> capability_list{"CHOWN",
+                                                                            "DAC_OVERRIDE",
+                                                                            "DAC_READ_SEARCH",
+                                                                            "FOWNER",
+                                                                            "FSETID",
+                                                                            "KILL",
+                                                                            "SETGID",
+                                                                            "SETUID",
+                                                                            "SETPCAP",
+                                                                            "LINUX_IMMUTABLE",
+                                                                            "NET_BIND_SERVICE",
+                                                                            "NET_BROADCAST",
+                                                                            "NET_ADMIN",
+                                                                            "NET_RAW",
+                                                                            "IPC_LOCK",
+                                                                            "IPC_OWNER",
+                                                                            "SYS_MODULE",
+                                                                            "SYS_RAWIO",
+                                                                            "SYS_CHROOT",
+                                                                            "SYS_PTRACE",
+                                                                            "SYS_PACCT",
+                                                                            "SYS_ADMIN",
+                                                                            "SYS_BOOT",
+                                                                            "SYS_NICE",
+                                                                            "SYS_RESOURCE",
+                                                                            "SYS_TIME",
+                                                                            "SYS_TTY_CONFIG",
+                                                                            "MKNOD",
+                                                                            "LEASE",
+                                                                            "AUDIT_WRITE",
+                                                                            "AUDIT_CONTROL",
+                                                                            "SETFCAP",
+                                                                            "MAC_OVERRIDE",
+                                                                            "MAC_ADMIN",
+                                                                            "SYSLOG",
+                                                                            "WAKE_ALARM",
+                                                                            "BLOCK_SUSPEND",
+                                                                            "AUDIT_READ",
+                                                                            "PERFMON",
+                                                                            "BPF",
+                                                                            "CHECKPOINT_RESTORE"};
+
+} // namespace
+
+std::optional<std::uint32_t> capability_number(std::string_view text) {
+    std::string upper(text);
+    std::transform(upper.begin(), upper.end(), upper.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+    std::string_view word = upper;
+    if (word.starts_with("CAP_"))
+        word.remove_prefix(4);
+    const auto found = std::find(capability_list.begin(), capability_list.end(), word);
+    if (found == capability_list.end())
+        return std::nullopt;
+    return static_cast<std::uint32_t>(found - capability_list.begin());
+}
+
+std::string capability_names(std::uint64_t set) {
+    std::string out;
+    for (std::size_t i = 0; i < capability_list.size(); ++i)
+        if ((set >> i & 1) != 0)
+            out += (out.empty() ? "" : " ") + std::string(capability_list[i]);
+    return out;
+}
+
+std::string duration_text(std::uint32_t milliseconds) {
+    if (milliseconds != 0 && milliseconds % 60'000 == 0)
+        return std::to_string(milliseconds / 60'000) + "m";
+    if (milliseconds % 1000 == 0)
+        return std::to_string(milliseconds / 1000) + "s";
+    return std::to_string(milliseconds) + "ms";
+}
+
 std::string size_text(std::uint64_t bytes) {
     const auto scaled = [&](std::uint64_t unit, const char* name) {
         std::array<char, 32> buffer{};

@@ -2,6 +2,7 @@
 #include "image-tools/oci/create.hpp"
 
 #include "image-tools/files/range.hpp"
+#include "image-tools/files/zeros.hpp"
 #include "image-tools/oci/decoder.hpp"
 #include "image-tools/oci/failure.hpp"
 #include "image-tools/oci/layer_writer.hpp"
@@ -176,15 +177,61 @@ private:
             throw diagnostic::fail(Fault::source, full.string() + " vanished while it was read");
         }
         entry.size = file->size;
+        entry.extents = extents_of(*file);
+        entry.sparse = entry.size != 0 && (entry.extents.size() != 1 || entry.extents[0].bytes != entry.size);
         writer_.begin(entry);
-        std::vector<std::uint8_t> buffer(std::size_t{128} << 10);
-        std::uint64_t at = 0;
-        while (const std::size_t got = file->read(at, buffer)) {
-            writer_.data(std::span(buffer).first(got));
-            at += got;
+        for (const TarExtent& extent : entry.extents) {
+            std::vector<std::uint8_t> buffer(unit);
+            for (std::uint64_t done = 0; done < extent.bytes;) {
+                const auto wanted = std::min<std::uint64_t>(unit, extent.bytes - done);
+                const std::size_t got = file->read(extent.offset + done,
+                                                   std::span(buffer).first(static_cast<std::size_t>(wanted)));
+                writer_.data(std::span(buffer).first(got));
+                done += got;
+            }
         }
         writer_.end_entry();
     }
+
+    // What is left without the units of 64 KiB that are zero, by content: the same wherever the file lies. A unit
+    // that is not is mostly told by its first block; holes of the file system are not read.
+    static std::vector<TarExtent> extents_of(const files::FileRange& file) {
+        constexpr std::size_t block = 4096;
+        std::vector<TarExtent> extents;
+        std::vector<std::uint8_t> buffer(unit);
+        std::uint64_t data = 0; // of the file system: where the next is
+        for (std::uint64_t at = 0; at < file.size; at += unit) {
+            const std::uint64_t bytes = std::min<std::uint64_t>(unit, file.size - at);
+            if (data < at + bytes && data <= at) {
+                const off_t next = ::lseek(file.file->get(), static_cast<off_t>(at), SEEK_DATA);
+                data = next >= 0 ? static_cast<std::uint64_t>(next) : errno == ENXIO ? file.size : at;
+            }
+            const auto zero = [&](std::size_t first, std::size_t count) {
+                const auto part = std::span(buffer).first(count);
+                file.read(at + first, part);
+                return files::all_zero(part);
+            };
+            const std::size_t head = std::min<std::size_t>(block, static_cast<std::size_t>(bytes));
+            // The file's end belongs to a hole before it and is none of its own.
+            const bool may_be =
+                bytes == unit ||
+                (at != 0 && (extents.empty() || extents.back().offset + extents.back().bytes != at));
+            const bool hole =
+                may_be &&
+                (data >= at + bytes || (zero(0, head) && zero(head, static_cast<std::size_t>(bytes) - head)));
+            if (hole) {
+                continue;
+            }
+            if (!extents.empty() && extents.back().offset + extents.back().bytes == at) {
+                extents.back().bytes += bytes;
+            } else {
+                extents.push_back({at, bytes});
+            }
+        }
+        return extents;
+    }
+
+    static constexpr std::size_t unit = std::size_t{64} << 10;
 
     const CreateOptions& options_;
     TarWriter& writer_;
@@ -201,10 +248,15 @@ std::uint64_t copy_tar(const CreateOptions& options, LayerWriter& layer) {
     std::uint64_t entries = 0;
     try {
         Decoder decoder(*archive, Decoder::detect(*archive));
+        std::uint64_t packed = 0;
         TarReader reader(
             [&] {
                 const auto run = decoder.next();
                 layer.write(run);
+                packed += run.size();
+                if (options.progress) {
+                    options.progress("pack", packed, 0);
+                }
                 return run;
             },
             Limits{});
@@ -324,7 +376,14 @@ CreatedImage create_image(const CreateOptions& options) {
     try {
         LayerWriter writer(unnamed, options.compress);
         if (from_directory) {
-            TarWriter tar([&writer](std::span<const std::uint8_t> data) { writer.write(data); });
+            std::uint64_t packed = 0;
+            TarWriter tar([&](std::span<const std::uint8_t> data) {
+                writer.write(data);
+                packed += data.size();
+                if (options.progress) {
+                    options.progress("pack", packed, 0);
+                }
+            });
             created.entries = DirectoryReader(options, tar).write();
             tar.finish();
         } else {

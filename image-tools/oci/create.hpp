@@ -4,10 +4,11 @@
 //
 // Deterministic: entries sorted by name, one time stamp, owners 0:0 (unless kept), no host names: the same
 // tree gives the same bytes wherever it lies. The root directory itself is 0755. index.json is replaced last
-// and at once; an existing layout gets the tag added (or moved), anything else that exists is refused
+// and at once; runs of zeros of 64 KiB and more (rootfs/holes.hpp says which) are sparse; an existing layout gets the tag added (or moved), anything else that exists is refused
 // (E0417).
 #pragma once
 
+#include "image-tools/diagnostic/diagnostic.hpp"
 #include "image-tools/files/digest.hpp"
 #include "image-tools/oci/reference.hpp"
 
@@ -34,7 +35,8 @@ struct CreateOptions {
     std::string architecture = "amd64";
     std::int64_t epoch = 0; // SOURCE_DATE_EPOCH: every mtime and the image's creation time
     bool keep_owner = false;
-    bool compress = true; // gzip; else a plain tar layer
+    bool compress = true;          // gzip; else a plain tar layer
+    diagnostic::Progress progress; // phase "pack": bytes of the tar, holes left out
 };
 
 struct CreatedImage {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "image-tools/oci/image.hpp"
 
+#include "image-tools/oci/decoder.hpp"
 #include "image-tools/oci/failure.hpp"
 #include "image-tools/oci/image_loader.hpp"
 #include "image-tools/oci/layer_stream.hpp"
@@ -14,13 +15,6 @@ namespace oci {
 
 namespace {
 
-constexpr const char* tag_annotation = "org.opencontainers.image.ref.name";
-
-std::string tag_of(const Descriptor& descriptor) {
-    const auto found = descriptor.annotations.find(tag_annotation);
-    return found == descriptor.annotations.end() ? "" : found->second;
-}
-
 std::string joined(const std::vector<std::string>& list) {
     std::string text;
     for (const std::string& item : list) {
@@ -29,87 +23,40 @@ std::string joined(const std::vector<std::string>& list) {
     return text.empty() ? "none" : text;
 }
 
-// "redis:7", "library/redis:7" and "docker.io/library/redis:7" are one name; without a tag it is "latest".
-std::string full_docker_name(std::string name) {
-    const auto slash = name.rfind('/');
-    if (name.find(':', slash == std::string::npos ? 0 : slash) == std::string::npos &&
-        name.find('@') == std::string::npos) {
-        name += ":latest";
-    }
-    const auto first = name.find('/');
-    const std::string host = name.substr(0, first);
-    const bool has_host =
-        first != std::string::npos && (host.find_first_of(".:") != std::string::npos || host == "localhost");
-    if (!has_host) {
-        name = (first == std::string::npos ? "docker.io/library/" : "docker.io/") + name;
-    }
-    return name;
+// What stands beside images without being one: attestations of build tools, signatures, other artifacts.
+bool is_beside(const Descriptor& descriptor) {
+    return descriptor.annotations.contains("vnd.docker.reference.type") ||
+           !descriptor.artifact_type.empty() ||
+           (descriptor.platform && descriptor.platform->normal().os == "unknown");
 }
 
-// Attestations that build tools put beside the platforms are no platform.
-bool is_platform(const Platform& platform) {
-    return !platform.os.empty() && platform.os != "unknown";
-}
-
-// One tag on manifests of different platforms stands for an index of them.
-bool one_per_platform(const std::vector<const Descriptor*>& found) {
+// Manifests of different platforms under the same names, or under none, stand for an index of them.
+bool one_per_platform(const std::vector<StoredImage>& found) {
     std::set<Platform> platforms;
-    for (const Descriptor* item : found) {
-        const bool counts =
-            item->platform && !tag_of(*item).empty() && tag_of(*item) == tag_of(*found.front());
-        if (!counts || !platforms.insert(*item->platform).second) {
+    for (const StoredImage& item : found) {
+        if (!item.descriptor.platform || item.names != found.front().names ||
+            !platforms.insert(item.descriptor.platform->normal()).second) {
             return false;
         }
     }
     return !found.empty();
 }
 
-struct DockerImage {
-    std::string config;
-    std::vector<std::string> tags;
-    std::vector<std::string> layers;
-};
-
-std::vector<DockerImage> docker_images(const Store& store, const std::string& name, const Limits& limits) {
-    const std::string what = name + ": manifest.json";
-    const auto text = store.read("manifest.json", limits.json_bytes, what);
-    if (!text) {
-        throw diagnostic::fail(Fault::not_there, name + " is not a docker-archive: it has no manifest.json")
-            .help("an archive of an OCI layout is written oci-archive:FILE");
+// "v1, v2 (sha256:...)" of each.
+std::vector<std::string> entries_of(const std::vector<StoredImage>& images) {
+    std::vector<std::string> out;
+    for (const StoredImage& image : images) {
+        out.push_back((image.names.empty() ? "without a name" : joined(image.names)) + " (" +
+                      image.descriptor.digest.text() + ")");
     }
-    const nlohmann::json document = parse_json(*text, what, limits);
-    if (!document.is_array()) {
-        throw diagnostic::fail(Fault::malformed, what + " is not a list");
-    }
-    std::vector<DockerImage> images;
-    for (const nlohmann::json& item : document) {
-        const JsonObject object(item, what + ": image " + std::to_string(images.size()));
-        images.push_back({object.required_text("Config"), object.texts("RepoTags"), object.texts("Layers")});
-    }
-    return images;
+    return out;
 }
 
-const DockerImage& choose_docker_image(const std::vector<DockerImage>& images, const Reference& reference) {
-    std::vector<std::string> tags;
-    for (const DockerImage& image : images) {
-        for (const std::string& tag : image.tags) {
-            tags.push_back(tag);
-            if (!reference.tag.empty() && full_docker_name(tag) == full_docker_name(reference.tag)) {
-                return image;
-            }
-        }
+std::string lower(std::string text) {
+    for (char& c : text) {
+        c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
     }
-    if (reference.tag.empty() && images.size() == 1) {
-        return images.front();
-    }
-    if (reference.tag.empty()) {
-        throw diagnostic::fail(Fault::tag, reference.text() + " holds " + std::to_string(images.size()) +
-                                               " images; say which")
-            .notes({"names there: " + joined(tags)})
-            .help("write docker-archive:" + reference.path + ":NAME");
-    }
-    throw diagnostic::fail(Fault::tag, reference.text() + ": no image of that name in the archive")
-        .notes({"names there: " + joined(tags)});
+    return text;
 }
 
 } // namespace
@@ -118,53 +65,66 @@ std::string Platform::text() const {
     return os + "/" + architecture + (variant.empty() ? "" : "/" + variant);
 }
 
-ImageLoader::ImageLoader(const Reference& reference, const OpenOptions& options)
-    : reference_(reference), options_(options), name_(reference.text()),
-      store_(Store::open(reference, options.limits)) {}
-
-std::vector<Descriptor> ImageLoader::top_index() const {
-    const std::string what = name_ + ": index.json";
-    const auto text = store_->read("index.json", options_.limits.json_bytes, what);
-    if (!text) {
-        throw diagnostic::fail(Fault::not_there, name_ + " is not an OCI layout: it has no index.json")
-            .help("an archive made by docker save is written docker-archive:FILE");
+Platform Platform::normal() const {
+    Platform out{lower(os), lower(architecture), lower(variant)};
+    if (out.architecture == "x86_64" || out.architecture == "x86-64") {
+        out.architecture = "amd64";
+    } else if (out.architecture == "aarch64") {
+        out.architecture = "arm64";
     }
-    return parse_index(*text, what, options_.limits);
+    if (out.architecture == "amd64" && out.variant == "v1") {
+        out.variant.clear();
+    }
+    return out;
 }
 
-Descriptor ImageLoader::choose_tag(const std::vector<Descriptor>& index) {
-    std::vector<const Descriptor*> found;
-    std::vector<std::string> tags;
-    for (const Descriptor& descriptor : index) {
-        const std::string tag = tag_of(descriptor);
-        if (reference_.tag.empty() || tag == reference_.tag) {
-            found.push_back(&descriptor);
-        }
-        if (!tag.empty() && std::find(tags.begin(), tags.end(), tag) == tags.end()) {
-            tags.push_back(tag);
+ImageLoader::ImageLoader(const Reference& reference, std::shared_ptr<const Store> store,
+                         const OpenOptions& options)
+    : reference_(reference), options_(options), name_(reference.text()), store_(std::move(store)) {}
+
+Descriptor ImageLoader::choose_entry() {
+    const std::vector<StoredImage> all = store_->contents();
+    std::vector<StoredImage> found;
+    for (const StoredImage& image : all) {
+        const bool meant = (!reference_.digest || image.descriptor.digest == *reference_.digest) &&
+                           (reference_.tag.empty() || store_->is_called(image, reference_.tag));
+        const bool named = reference_.digest || !reference_.tag.empty();
+        const bool known = std::any_of(found.begin(), found.end(), [&](const StoredImage& other) {
+            return other.descriptor.digest == image.descriptor.digest &&
+                   other.descriptor.platform == image.descriptor.platform;
+        });
+        if (meant && !known && (named || !is_beside(image.descriptor))) {
+            found.push_back(image);
         }
     }
     if (found.size() == 1) {
-        return *found.front();
+        promised_ = found.front().descriptor.platform;
+        return found.front().descriptor;
     }
     if (one_per_platform(found)) {
         std::vector<Descriptor> candidates;
-        for (const Descriptor* item : found) {
-            candidates.push_back(*item);
+        for (const StoredImage& item : found) {
+            candidates.push_back(item.descriptor);
         }
         return choose_platform(candidates);
     }
-    const std::string how = "write " + Reference{reference_.transport, reference_.path, "TAG"}.text();
-    if (found.empty() && index.empty()) {
-        throw diagnostic::fail(Fault::tag, name_ + ": the layout holds no image");
+    if (all.empty()) {
+        throw diagnostic::fail(Fault::tag, name_ + ": it holds no image");
     }
     if (found.empty()) {
-        throw diagnostic::fail(Fault::tag, name_ + ": no such tag").notes({"tags there: " + joined(tags)});
+        throw diagnostic::fail(Fault::tag, name_ + ": no image of that name")
+            .notes({"there: " + joined(entries_of(all))});
     }
+    say_which(found);
+}
+
+void ImageLoader::say_which(const std::vector<StoredImage>& found) const {
+    const Reference by_name{reference_.transport, reference_.path, "NAME"};
     throw diagnostic::fail(Fault::tag, name_ + " holds " + std::to_string(found.size()) + " images" +
-                                           (reference_.tag.empty() ? "" : " with this tag") + "; say which")
-        .notes({"tags there: " + joined(tags)})
-        .help(how);
+                                           (reference_.tag.empty() ? "" : " of this name") + "; say which")
+        .notes({"there: " + joined(entries_of(found))})
+        .help("write " + by_name.text() + " or " +
+              Reference{reference_.transport, reference_.path, {}}.text() + "@sha256:DIGEST");
 }
 
 void ImageLoader::no_platform() const {
@@ -178,33 +138,52 @@ void ImageLoader::no_platform() const {
               options_.platform.architecture + " copy ...");
 }
 
+std::optional<Platform> ImageLoader::platform_of(const Descriptor& candidate) const {
+    if (candidate.platform && !candidate.platform->os.empty()) {
+        return candidate.platform->normal();
+    }
+    if (is_index(candidate.media_type)) {
+        return std::nullopt;
+    }
+    try {
+        const ImageConfig config = config_of(store_->manifest(candidate));
+        return Platform{config.os, config.architecture, config.variant};
+    } catch (const diagnostic::Failure&) {
+        return std::nullopt; // no image, or not here: another entry may be meant
+    }
+}
+
 Descriptor ImageLoader::choose_platform(const std::vector<Descriptor>& candidates) {
     const Descriptor* best = nullptr;
-    const Descriptor* unnamed = nullptr;
-    unsigned unnamed_count = 0;
+    std::string variant;
+    unsigned images = 0;
+    const Descriptor* last = nullptr;
     for (const Descriptor& candidate : candidates) {
-        if (!candidate.platform) {
-            unnamed = &candidate;
-            ++unnamed_count;
+        if (is_beside(candidate)) {
             continue;
         }
-        if (!is_platform(*candidate.platform)) {
+        ++images;
+        last = &candidate;
+        const auto platform = platform_of(candidate);
+        if (!platform) {
             continue;
         }
-        platforms_.push_back(*candidate.platform);
-        const bool fits = candidate.platform->os == options_.platform.os &&
-                          candidate.platform->architecture == options_.platform.architecture;
+        platforms_.push_back(*platform);
+        const bool fits =
+            platform->os == options_.platform.os && platform->architecture == options_.platform.architecture;
         // Without a variant is the plainest (amd64 before amd64/v3).
-        if (fits && (best == nullptr || candidate.platform->variant < best->platform->variant)) {
+        if (fits && (best == nullptr || platform->variant < variant)) {
             best = &candidate;
+            variant = platform->variant;
         }
     }
-    if (best == nullptr && unnamed_count == 1 && platforms_.empty()) {
-        best = unnamed; // the config will tell
+    if (best == nullptr && images == 1 && !last->platform) {
+        best = last; // what it is, its own reading will tell
     }
     if (best == nullptr) {
         no_platform();
     }
+    promised_ = best->platform;
     return *best;
 }
 
@@ -213,25 +192,17 @@ Image ImageLoader::load() {
     image.reference_ = reference_;
     image.name_ = name_;
     image.store_ = store_;
-    if (reference_.transport == Transport::docker_archive) {
-        load_docker_archive(image);
-    } else {
-        Descriptor descriptor = choose_tag(top_index());
-        for (unsigned depth = 0; is_index(descriptor.media_type); ++depth) {
-            if (depth == options_.limits.index_depth) {
-                throw diagnostic::fail(Fault::malformed,
-                                       name_ + ": indexes nested deeper than " + std::to_string(depth));
-            }
-            const std::string what = name_ + ": index " + descriptor.digest.text();
-            const std::string text = store_->verified_text(descriptor, options_.limits.json_bytes, what);
-            descriptor = choose_platform(parse_index(text, what, options_.limits));
+    Descriptor descriptor = choose_entry();
+    image.named_digest_ = descriptor.digest;
+    for (unsigned depth = 0; is_index(descriptor.media_type); ++depth) {
+        if (depth == options_.limits.index_depth) {
+            throw diagnostic::fail(Fault::malformed,
+                                   name_ + ": indexes nested deeper than " + std::to_string(depth));
         }
-        if (!is_manifest(descriptor.media_type)) {
-            throw diagnostic::fail(Fault::media_type, name_ + ": " + printable(descriptor.media_type) +
-                                                          " is not an image manifest or index");
-        }
-        load_manifest(image, descriptor);
+        const std::string what = name_ + ": index " + descriptor.digest.text();
+        descriptor = choose_platform(parse_index(store_->document(descriptor, what), what, options_.limits));
     }
+    load_manifest(image, descriptor);
     check_config(image);
     image.platforms_ = platforms_;
     if (image.platforms_.empty()) {
@@ -240,110 +211,86 @@ Image ImageLoader::load() {
     return image;
 }
 
+ImageConfig ImageLoader::config_of(const Manifest& manifest) const {
+    const std::string what = name_ + ": config " + manifest.config.digest.text();
+    ImageConfig config = parse_config(store_->document(manifest.config, what), what, options_.limits);
+    config.digest = manifest.config.digest;
+    return config;
+}
+
 void ImageLoader::load_manifest(Image& image, const Descriptor& descriptor) const {
-    const Limits& limits = options_.limits;
-    const std::string what = name_ + ": manifest " + descriptor.digest.text();
-    const Manifest manifest =
-        parse_manifest(store_->verified_text(descriptor, limits.json_bytes, what), what, limits);
+    const Manifest manifest = store_->manifest(descriptor);
     image.manifest_digest_ = descriptor.digest;
-    const std::string config_name = name_ + ": config " + manifest.config.digest.text();
-    image.config_ = parse_config(store_->verified_text(manifest.config, limits.json_bytes, config_name),
-                                 config_name, limits);
-    image.config_.digest = manifest.config.digest;
+    image.config_ = config_of(manifest);
+    image.notes_ = store_->notes(descriptor);
+    if (!is_image_config(manifest.config.media_type)) {
+        image.notes_.push_back("its config is typed " + printable(manifest.config.media_type) +
+                               "; by its content it is an image's");
+    }
     if (image.config_.diff_ids.size() != manifest.layers.size()) {
         throw diagnostic::fail(Fault::malformed,
                                name_ + ": the manifest has " + std::to_string(manifest.layers.size()) +
                                    " layers, the config names " +
                                    std::to_string(image.config_.diff_ids.size()) + " (diff_ids)");
     }
+    look_at_layers(image, manifest);
+}
+
+// How a layer is packed its content says, and its diff_id whether that was understood: the media type is often wrong.
+void ImageLoader::look_at_layers(Image& image, const Manifest& manifest) const {
     for (const Descriptor& blob : manifest.layers) {
-        const LayerContext context{name_, image.layers_.size(), manifest.layers.size(), blob.digest.text()};
-        image.layers_.push_back({blob, image.config_.diff_ids[image.layers_.size()],
-                                 layer_compression(blob.media_type, context.text())});
+        const std::size_t index = image.layers_.size();
+        const LayerContext context{name_, index, manifest.layers.size(), blob.digest.text()};
+        const Compression said = layer_compression(blob.media_type, context.text());
+        const auto range = store_->find(blob);
+        if (range && reference_.transport != Transport::docker_archive && Decoder::detect(*range) != said) {
+            image.notes_.push_back(
+                "layer " + std::to_string(index + 1) + " of " + std::to_string(manifest.layers.size()) +
+                " is not packed as its media type " + printable(blob.media_type) + " says");
+        }
+        image.layers_.push_back({blob, image.config_.diff_ids[index]});
     }
 }
 
-void ImageLoader::load_docker_archive(Image& image) const {
-    const Limits& limits = options_.limits;
-    const auto images = docker_images(*store_, name_, limits);
-    const DockerImage& chosen = choose_docker_image(images, reference_);
-    const std::string what = name_ + ": config " + printable(chosen.config);
-    const auto text = store_->read(chosen.config, limits.json_bytes, what);
-    if (!text) {
-        throw diagnostic::fail(Fault::blob, what + " is missing from the archive");
+void ImageLoader::check_config(Image& image) const {
+    ImageConfig& config = image.config_;
+    if (config.os.empty() || config.architecture.empty()) {
+        image.notes_.push_back("its config does not say what machine it is for; it is taken for " +
+                               options_.platform.text());
+        config.os = config.os.empty() ? options_.platform.os : config.os;
+        config.architecture =
+            config.architecture.empty() ? options_.platform.architecture : config.architecture;
     }
-    // Docker names the config by its digest, with or without ".json" after it.
-    std::string hex = chosen.config.substr(chosen.config.rfind('/') + 1);
-    hex = hex.ends_with(".json") ? hex.substr(0, hex.size() - 5) : hex;
-    const files::Digest digest = files::sha256(*text);
-    if (digest.hex() != hex) {
-        throw diagnostic::fail(Fault::digest, what + ": its digest does not match its name")
-            .notes({"found    " + digest.text()})
-            .help("save the image again");
+    if (config.os == options_.platform.os && config.architecture == options_.platform.architecture) {
+        return;
     }
-    image.config_ = parse_config(*text, what, limits);
-    image.config_.digest = digest;
-    image.manifest_digest_ = digest;
-    if (image.config_.diff_ids.size() != chosen.layers.size() || chosen.layers.size() > limits.layers) {
-        throw diagnostic::fail(Fault::malformed,
-                               name_ + ": manifest.json has " + std::to_string(chosen.layers.size()) +
-                                   " layers, the config names " +
-                                   std::to_string(image.config_.diff_ids.size()) + "; at most " +
-                                   std::to_string(limits.layers) + " are accepted");
+    const Platform own{config.os, config.architecture, config.variant};
+    if (promised_ && promised_->normal().architecture == options_.platform.architecture) {
+        throw diagnostic::fail(Fault::platform, name_ + ": the index says " + promised_->normal().text() +
+                                                    ", the image's own config " + own.text())
+            .help("the image was built or tagged wrongly: fetch or build it again");
     }
-    for (const std::string& layer : chosen.layers) {
-        const files::Digest& diff_id = image.config_.diff_ids[image.layers_.size()];
-        const LayerContext context{name_, image.layers_.size(), chosen.layers.size(), diff_id.text()};
-        const auto member = store_->find_linked(layer);
-        if (!member) {
-            throw diagnostic::fail(Fault::blob, context.text() + ": the member " + printable(layer) +
-                                                    " is missing from the archive");
-        }
-        Descriptor blob{layer, diff_id, member->size, {}, {}};
-        image.layers_.push_back({blob, diff_id, Decoder::detect(*member)});
+    ImageLoader described = *this;
+    if (described.platforms_.empty()) {
+        described.platforms_.push_back(own);
     }
-}
-
-void ImageLoader::check_config(const Image& image) const {
-    const ImageConfig& config = image.config_;
-    if (config.os != options_.platform.os || config.architecture != options_.platform.architecture) {
-        ImageLoader described = *this;
-        if (described.platforms_.empty()) {
-            described.platforms_.push_back({config.os, config.architecture, config.variant});
-        }
-        described.no_platform();
-    }
+    described.no_platform();
 }
 
 std::vector<ImageEntry> ImageLoader::list() {
     std::vector<ImageEntry> entries;
-    if (reference_.transport == Transport::docker_archive) {
-        for (const DockerImage& image : docker_images(*store_, name_, options_.limits)) {
-            ImageEntry entry;
-            entry.tag = image.tags.empty() ? "" : joined(image.tags);
-            const std::string what = name_ + ": config " + printable(image.config);
-            if (const auto text = store_->read(image.config, options_.limits.json_bytes, what)) {
-                const ImageConfig config = parse_config(*text, what, options_.limits);
-                entry.descriptor.digest = files::sha256(*text);
-                entry.descriptor.size = text->size();
-                entry.platforms.push_back({config.os, config.architecture, config.variant});
-            }
-            entries.push_back(std::move(entry));
-        }
-        return entries;
-    }
-    for (const Descriptor& descriptor : top_index()) {
-        ImageEntry entry{tag_of(descriptor), descriptor, {}};
-        if (descriptor.platform) {
-            entry.platforms.push_back(*descriptor.platform);
-        } else if (is_index(descriptor.media_type)) {
-            const std::string what = name_ + ": index " + descriptor.digest.text();
-            const std::string text = store_->verified_text(descriptor, options_.limits.json_bytes, what);
+    for (const StoredImage& image : store_->contents()) {
+        ImageEntry entry{image.names.empty() ? "" : joined(image.names), image.descriptor, {}};
+        if (is_index(image.descriptor.media_type)) {
+            const std::string what = name_ + ": index " + image.descriptor.digest.text();
+            const std::string text = store_->document(image.descriptor, what);
             for (const Descriptor& item : parse_index(text, what, options_.limits)) {
-                if (item.platform && is_platform(*item.platform)) {
-                    entry.platforms.push_back(*item.platform);
+                if (const auto platform = is_beside(item) ? std::nullopt : platform_of(item)) {
+                    entry.platforms.push_back(*platform);
                 }
             }
+        } else if (const auto platform = platform_of(image.descriptor)) {
+            entry.platforms.push_back(*platform);
         }
         entries.push_back(std::move(entry));
     }
@@ -351,13 +298,18 @@ std::vector<ImageEntry> ImageLoader::list() {
 }
 
 Image Image::open(const Reference& reference, const OpenOptions& options) {
-    return ImageLoader(reference, options).load();
+    return open(reference, Store::open(reference, options.limits), options);
+}
+
+Image Image::open(const Reference& reference, std::shared_ptr<const Store> store,
+                  const OpenOptions& options) {
+    return ImageLoader(reference, std::move(store), options).load();
 }
 
 std::vector<ImageEntry> list_images(const Reference& reference, const Limits& limits) {
     OpenOptions options;
     options.limits = limits;
-    return ImageLoader(reference, options).list();
+    return ImageLoader(reference, Store::open(reference, limits), options).list();
 }
 
 std::uint64_t Image::packed_bytes() const {
@@ -368,25 +320,27 @@ std::uint64_t Image::packed_bytes() const {
     return sum;
 }
 
-LayerStream Image::open_layer(std::size_t index, const Limits& limits) const {
+files::FileRange Image::checked_blob(std::size_t index) const {
     const Layer& layer = layers_[index];
-    LayerContext context{name_, index, layers_.size(), layer.blob.digest.text()};
-    files::FileRange blob;
-    if (reference_.transport != Transport::docker_archive) {
-        blob = store_->verified(layer.blob, context.text());
-    } else {
-        const auto member = store_->find_linked(layer.blob.media_type);
-        if (!member) {
-            throw diagnostic::fail(Fault::blob, context.text() + ": missing from the archive");
-        }
-        blob = *member;
-        if (layer.compression == Compression::none && digest_of(blob) != layer.diff_id) {
-            throw diagnostic::fail(Fault::diff_id,
-                                   context.text() + ": the layer is not the one its config names (diff_id)")
-                .help("save the image again");
-        }
-    }
-    return LayerStream(std::move(blob), layer.compression, layer.diff_id, std::move(context), limits);
+    return store_->blob(layer.blob,
+                        LayerContext{name_, index, layers_.size(), layer.blob.digest.text()}.text());
+}
+
+void Image::expect_layers() const {
+    for (std::size_t i = 0; i < layers_.size(); ++i)
+        store_->expect(layers_[i].blob,
+                       LayerContext{name_, i, layers_.size(), layers_[i].blob.digest.text()}.text());
+}
+
+LayerStream Image::open_layer(std::size_t index, const Limits& limits, files::FileRange blob) const {
+    const Layer& layer = layers_[index];
+    const Compression compression = Decoder::detect(blob);
+    return LayerStream(std::move(blob), compression, layer.diff_id,
+                       {name_, index, layers_.size(), layer.blob.digest.text()}, limits);
+}
+
+LayerStream Image::open_layer(std::size_t index, const Limits& limits) const {
+    return open_layer(index, limits, checked_blob(index));
 }
 
 } // namespace oci

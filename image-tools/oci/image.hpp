@@ -15,6 +15,7 @@
 
 #include "image-tools/diagnostic/diagnostic.hpp"
 #include "image-tools/files/digest.hpp"
+#include "image-tools/files/range.hpp"
 #include "image-tools/oci/limits.hpp"
 #include "image-tools/oci/reference.hpp"
 
@@ -38,6 +39,8 @@ struct Platform {
     std::string variant;
 
     [[nodiscard]] std::string text() const; // "linux/arm64/v8"
+    // As containerd and Docker understand it: lower case, x86_64 is amd64, aarch64 is arm64.
+    [[nodiscard]] Platform normal() const;
     friend auto operator<=>(const Platform&, const Platform&) = default;
 };
 
@@ -47,6 +50,8 @@ struct Descriptor {
     std::uint64_t size = 0;
     std::optional<Platform> platform;
     std::map<std::string, std::string> annotations;
+    std::vector<std::string> urls{}; // of a foreign layer: where it is, when it is not here
+    std::string artifact_type{};     // not empty: no image
 };
 
 // What the image says about running it. Absent and empty are told apart where Docker does.
@@ -75,7 +80,6 @@ enum class Compression { none, gzip, zstd };
 struct Layer {
     Descriptor blob; // docker-archive: digest is the diff_id, size that of the member
     files::Digest diff_id;
-    Compression compression = Compression::none;
 };
 
 struct OpenOptions {
@@ -86,18 +90,31 @@ struct OpenOptions {
 class Image {
 public:
     static Image open(const Reference& reference, const OpenOptions& options = {});
+    // The same from a store that its owner has opened: a registry's.
+    static Image open(const Reference& reference, std::shared_ptr<const Store> store,
+                      const OpenOptions& options);
 
     [[nodiscard]] const Reference& reference() const { return reference_; }
     [[nodiscard]] const std::string& name() const { return name_; } // for messages: the reference's text
     // docker-archive: there is no manifest, this is the config's digest (Docker's image ID).
     [[nodiscard]] const files::Digest& manifest_digest() const { return manifest_digest_; }
+    // What the reference names: the index, where the manifest was chosen from one.
+    [[nodiscard]] const files::Digest& named_digest() const { return named_digest_; }
     [[nodiscard]] const ImageConfig& config() const { return config_; }
     [[nodiscard]] const std::vector<Layer>& layers() const { return layers_; }
     // Those of the index the manifest was chosen from; only its own if there is none.
     [[nodiscard]] const std::vector<Platform>& platforms() const { return platforms_; }
     [[nodiscard]] std::uint64_t packed_bytes() const; // of all layers
+    // What the image is not quite right in, though it can be read.
+    [[nodiscard]] const std::vector<std::string>& notes() const { return notes_; }
 
-    // Verifies the blob, then gives its tar. Reads are sequential; the last one verifies the diff_id.
+    // A layer's blob, found to be what its descriptor says. On any thread.
+    [[nodiscard]] files::FileRange checked_blob(std::size_t index) const;
+    // For who needs none of their bytes: the layers' blobs are there, or can be had. Throws E0407, E0420.
+    void expect_layers() const;
+    // The tar in a checked blob. Reads are sequential; the last one verifies the diff_id.
+    [[nodiscard]] LayerStream open_layer(std::size_t index, const Limits& limits,
+                                         files::FileRange blob) const;
     [[nodiscard]] LayerStream open_layer(std::size_t index, const Limits& limits) const;
 
 private:
@@ -107,9 +124,11 @@ private:
     Reference reference_;
     std::string name_;
     files::Digest manifest_digest_;
+    files::Digest named_digest_;
     ImageConfig config_;
     std::vector<Layer> layers_;
     std::vector<Platform> platforms_;
+    std::vector<std::string> notes_;
     std::shared_ptr<const Store> store_;
 };
 

@@ -4,6 +4,7 @@
 #include "image-tools/oci/failure.hpp"
 #include "image-tools/oci/image_loader.hpp"
 #include "image-tools/oci/layer_stream.hpp"
+#include "image-tools/oci/tar_reader.hpp"
 
 #include <cstdlib>
 #include <filesystem>
@@ -36,13 +37,30 @@ TEST(Reference, Forms) {
     EXPECT_EQ(parse_reference("docker-archive:/a.tar:docker.io/library/redis:7").tag,
               "docker.io/library/redis:7");
     EXPECT_EQ(parse_reference("oci-archive:a.tar").transport, Transport::archive);
-    EXPECT_NE(refusal([] {
-                  parse_reference("nginx:1.27");
-              }).find("skopeo copy docker://nginx:1.27 oci:nginx:latest"),
+    const Reference bare = parse_reference("nginx:1.27");
+    EXPECT_EQ(bare.transport, Transport::registry);
+    EXPECT_EQ(bare.text(), "docker://nginx:1.27");
+    EXPECT_EQ(bare.resolved_from("/m").path, "nginx");
+    const Reference remote = parse_reference("docker://r.example:5000/a/b:1@" + files::sha256("abc").text());
+    EXPECT_EQ(remote.path, "r.example:5000/a/b");
+    EXPECT_EQ(remote.tag, "1");
+    EXPECT_EQ(remote.digest, files::sha256("abc"));
+    EXPECT_NE(refusal([] { parse_reference("docker://a/b@sha256:0"); }).find("is not a digest"),
               std::string::npos);
-    EXPECT_NE(refusal([] { parse_reference("docker://a/b@sha256:0"); }).find("oci:b:latest"),
-              std::string::npos);
-    for (const char* bad : {"", "oci:", "oci::tag", "oci:dir:"}) {
+    const Reference exact = parse_reference("oci:dir@" + files::sha256("abc").text());
+    EXPECT_EQ(exact.path, "dir");
+    EXPECT_EQ(exact.digest, files::sha256("abc"));
+    EXPECT_EQ(exact.text(), "oci:dir@" + files::sha256("abc").text());
+    for (const auto& [text, help] : std::vector<std::pair<const char*, const char*>>{
+             {"containers-storage:localhost/web:2",
+              "podman save --format oci-archive -o web.tar localhost/web:2"},
+             {"docker-daemon:web:2", "then write docker-archive:web.tar"},
+             {"dir:/tmp/web", "skopeo copy dir:/tmp/web oci:web:latest"},
+             {"/tmp", "caisson image create --from /tmp oci:DIR"}}) {
+        EXPECT_NE(refusal([&] { parse_reference(text); }).find(help), std::string::npos) << text;
+    }
+    for (const char* bad :
+         {"", "docker://", "docker://A", "Nginx", "oci:", "oci::tag", "oci:dir:", "oci:dir@sha256:12"}) {
         EXPECT_EQ(refusal([&] { parse_reference(bad); }).substr(0, 5), "E0401") << bad;
     }
 }
@@ -159,6 +177,46 @@ TEST_F(Layouts, SameTreeSameBytes) {
     EXPECT_EQ(create_image(options_).manifest, first.manifest);
 }
 
+// Whether the host stores the zeros or not.
+TEST_F(Layouts, RunsOfZerosAreSparse) {
+    const std::string contents = "begin" + std::string(300'000, '\0') + "middle" + std::string(200'000, '\0');
+    write("src/stored", contents);
+    write("src/holes", "begin");
+    fs::resize_file(work_ / "src/holes", 300'005);
+    std::ofstream(work_ / "src/holes", std::ios::app) << "middle";
+    fs::resize_file(work_ / "src/holes", contents.size());
+    write("src/small", std::string(65535, '\0'));
+    options_.compress = false;
+    std::uint64_t packed = 0;
+    options_.progress = [&](std::string_view, std::uint64_t done, std::uint64_t) { packed = done; };
+    const CreatedImage created = create_image(options_);
+    EXPECT_LT(created.layer_bytes, 350'000u);
+    EXPECT_EQ(packed, created.layer_bytes);
+    LayerStream stream = Image::open(options_.to).open_layer(0, {});
+    TarReader reader([&] { return stream.next(); }, {});
+    unsigned seen = 0;
+    for (TarEntry entry; reader.next(entry);) {
+        std::string data;
+        for (auto run = reader.read(); !run.empty(); run = reader.read()) {
+            data.append(reinterpret_cast<const char*>(run.data()), run.size());
+        }
+        if (entry.path == "stored" || entry.path == "holes") {
+            ++seen;
+            EXPECT_TRUE(entry.sparse);
+            EXPECT_EQ(entry.size, contents.size());
+            std::string whole(contents.size(), '\0');
+            for (const TarExtent& extent : entry.extents) {
+                whole.replace(extent.offset, extent.bytes, data.substr(0, extent.bytes));
+                data.erase(0, extent.bytes);
+            }
+            EXPECT_TRUE(whole == contents) << entry.path;
+        } else {
+            EXPECT_FALSE(entry.sparse) << entry.path;
+        }
+    }
+    EXPECT_EQ(seen, 2u);
+}
+
 TEST_F(Layouts, TagsAreAddedAndMoved) {
     create_image(options_);
     options_.to.tag = "v2";
@@ -181,9 +239,143 @@ TEST_F(Layouts, OneTagOnSeveralPlatformsIsAnIndex) {
     index["manifests"].push_back(other);
     write("out/index.json", index.dump());
     EXPECT_EQ(Image::open(options_.to).platforms().size(), 2u);
-    index["manifests"].push_back(other);
+    index["manifests"].push_back(other); // the same once more
     write("out/index.json", index.dump());
-    EXPECT_EQ(refusal([&] { Image::open(options_.to); }).substr(0, 5), "E0403");
+    EXPECT_EQ(Image::open(options_.to).platforms().size(), 2u);
+}
+
+TEST_F(Layouts, TheEntryThatIsMeant) {
+    const CreatedImage first = create_image(options_);
+    options_.to.tag = "v2";
+    options_.cmd = {"x"};
+    const CreatedImage second = create_image(options_);
+    std::ifstream in(work_ / "out/index.json");
+    nlohmann::json index = nlohmann::json::parse(in);
+    const Reference all{Transport::layout, options_.to.path, {}};
+    const auto with = [&](auto change) {
+        nlohmann::json changed = index;
+        change(changed["manifests"]);
+        write("out/index.json", changed.dump());
+    };
+    const auto digest_by = [&](Reference reference) { return Image::open(reference).manifest_digest(); };
+    const std::string which = refusal([&] { digest_by(all); });
+    EXPECT_EQ(which.substr(0, 5), "E0403");
+    EXPECT_NE(which.find("@sha256:DIGEST"), std::string::npos) << which;
+    Reference exact = all;
+    exact.digest = second.manifest;
+    EXPECT_EQ(digest_by(exact), second.manifest);
+    // One tag on both, told apart by their whole names.
+    with([](nlohmann::json& list) {
+        for (auto& [entry, name] : std::vector<std::pair<nlohmann::json*, const char*>>{
+                 {&list[0], "docker.io/library/a:latest"}, {&list[1], "docker.io/library/b:latest"}}) {
+            (*entry)["annotations"] = {{"org.opencontainers.image.ref.name", "latest"},
+                                       {"io.containerd.image.name", name}};
+            entry->erase("platform");
+        }
+    });
+    Reference named = all;
+    named.tag = "latest";
+    EXPECT_EQ(refusal([&] { digest_by(named); }).substr(0, 5), "E0403");
+    named.tag = "b";
+    EXPECT_EQ(digest_by(named), second.manifest);
+    // The same image twice, an attestation, a signature: one image.
+    with([](nlohmann::json& list) {
+        list[1] = list[0];
+        nlohmann::json beside = list[0];
+        beside["digest"] = files::sha256("a").text();
+        beside["platform"] = {{"os", "unknown"}, {"architecture", "unknown"}};
+        list.push_back(beside);
+        beside["digest"] = files::sha256("b").text();
+        beside.erase("platform");
+        beside["artifactType"] = "application/x.signature";
+        list.push_back(beside);
+    });
+    EXPECT_EQ(digest_by(all), first.manifest);
+}
+
+// A layout with one image, whose config, manifest and index entry are `change`d.
+class Changed : public Layouts {
+protected:
+    template <typename Change> Reference changed(Change change) {
+        fs::remove_all(work_ / "out");
+        create_image(options_);
+        const auto load = [&](const nlohmann::json& descriptor) {
+            std::ifstream in(work_ / "out/blobs/sha256" / descriptor["digest"].get<std::string>().substr(7));
+            return nlohmann::json::parse(in);
+        };
+        std::ifstream in(work_ / "out/index.json");
+        nlohmann::json index = nlohmann::json::parse(in);
+        nlohmann::json& entry = index["manifests"][0];
+        nlohmann::json manifest = load(entry);
+        nlohmann::json config = load(manifest["config"]);
+        change(config, manifest, entry);
+        const auto store = [&](nlohmann::json& descriptor, const nlohmann::json& document) {
+            const std::string text = document.dump();
+            descriptor["digest"] = files::sha256(text).text();
+            descriptor["size"] = text.size();
+            write(fs::path("out/blobs/sha256") / files::sha256(text).hex(), text);
+        };
+        store(manifest["config"], config);
+        store(entry, manifest);
+        write("out/index.json", index.dump());
+        return options_.to;
+    }
+    using Json = nlohmann::json;
+};
+
+TEST_F(Changed, PlatformsAsPeopleWriteThem) {
+    const auto opened = [&](auto change) { return Image::open(changed(change)).notes().size(); };
+    const auto refused = [&](auto change) { return refusal([&] { Image::open(changed(change)); }); };
+    EXPECT_EQ(opened([](Json& config, Json&, Json&) { config["architecture"] = "x86_64"; }), 0u);
+    EXPECT_EQ(opened([](Json& config, Json&, Json&) { config["os"] = "Linux"; }), 0u);
+    EXPECT_EQ(opened([](Json& config, Json&, Json&) { config["architecture"] = ""; }), 1u);
+    EXPECT_EQ(opened([](Json& config, Json&, Json& entry) {
+                  config.erase("architecture");
+                  config.erase("os");
+                  entry.erase("platform");
+              }),
+              1u);
+    EXPECT_EQ(refused([](Json& config, Json&, Json&) { config["os"] = "windows"; }).substr(0, 5), "E0404");
+    const std::string lie = refused([](Json& config, Json&, Json& entry) {
+        config["architecture"] = "arm64";
+        entry["platform"] = {{"os", "linux"}, {"architecture", "amd64"}};
+    });
+    EXPECT_NE(lie.find("the index says linux/amd64, the image's own config linux/arm64"), std::string::npos)
+        << lie;
+}
+
+TEST_F(Changed, ContentTellsWhereMediaTypesLie) {
+    for (const char* type : {"tar", "tar+gzip", "tar+zstd"}) {
+        const Image image = Image::open(changed([&](Json&, Json& manifest, Json&) {
+            manifest["layers"][0]["mediaType"] = "application/vnd.oci.image.layer.v1." + std::string(type);
+        }));
+        EXPECT_NE(unpacked(image).find("#!hello"), std::string::npos) << type;
+        EXPECT_EQ(image.notes().size(), std::string(type) == "tar+gzip" ? 0u : 1u) << type;
+    }
+    EXPECT_EQ(Image::open(changed([](Json&, Json& manifest, Json&) {
+                  manifest["config"]["mediaType"] = "text/html";
+              }))
+                  .notes()
+                  .size(),
+              1u);
+    EXPECT_EQ(refusal([&] {
+                  Image::open(changed([](Json&, Json& manifest, Json&) {
+                      manifest["config"]["mediaType"] = "application/vnd.oci.empty.v1+json";
+                  }));
+              }).substr(0, 5),
+              "E0406");
+    const Image foreign = Image::open(changed([](Json&, Json& manifest, Json&) {
+        Json& layer = manifest["layers"][0];
+        layer["mediaType"] = "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip";
+        layer["urls"] = {"https://example.invalid/layer"};
+    }));
+    fs::remove(work_ / "out/blobs/sha256" / foreign.layers()[0].blob.digest.hex());
+    try {
+        unpacked(foreign);
+        FAIL() << "accepted";
+    } catch (const diagnostic::Failure& failure) {
+        EXPECT_NE(failure.diagnostic().notes.at(0).find("example.invalid"), std::string::npos);
+    }
 }
 
 TEST_F(Layouts, NothingElseIsOverwritten) {
@@ -244,6 +436,35 @@ TEST_F(Layouts, DockerArchives) {
     }
     EXPECT_EQ(list_images(parse_reference(reference)).at(0).tag, "hello:7");
     EXPECT_EQ(refusal([&] { Image::open(parse_reference(reference + ":other")); }).substr(0, 5), "E0403");
+    // What the image is, nothing outside says.
+    EXPECT_EQ(Image::open(parse_reference(reference)).notes().size(), 1u);
+    // As crane, ko, kaniko and apko name the config, and as jib does; a member twice.
+    for (const std::string& name : {"sha256:" + image.config().digest.hex(), std::string("config.json")}) {
+        fs::copy_file(work_ / "docker" / config, work_ / "docker" / name);
+        write("docker/manifest.json",
+              R"([{"Config":")" + name + R"(","RepoTags":null,"Layers":["old/layer.tar"]}])");
+        ASSERT_EQ(pack(), 0);
+        ASSERT_EQ(std::system(("tar -C " + (work_ / "docker").string() + " -rf " +
+                               (work_ / "d.tar").string() + " ./manifest.json")
+                                  .c_str()),
+                  0);
+        EXPECT_NE(unpacked(Image::open(parse_reference(reference))).find("#!hello"), std::string::npos)
+            << name;
+    }
+    write("docker/manifest.json",
+          R"([{"Config":"config.json","RepoTags":["x:1"],"Layers":["old/layer.tar"]}])");
+    ASSERT_EQ(std::system(("tar -C " + (work_ / "docker").string() + " -rf " + (work_ / "d.tar").string() +
+                           " ./manifest.json")
+                              .c_str()),
+              0);
+    EXPECT_EQ(refusal([&] { Image::open(parse_reference(reference)); }).substr(0, 5), "E0410")
+        << "another one";
+    write("docker/index.json", R"({"schemaVersion":2,"manifests":[]})");
+    ASSERT_EQ(pack(), 0);
+    EXPECT_NE(refusal([&] { Image::open(parse_reference(reference)); }).find("disagree"), std::string::npos);
+    fs::remove(work_ / "docker/index.json");
+    write("docker/manifest.json",
+          R"([{"Config":")" + config + R"(","RepoTags":["hello:7"],"Layers":["old/layer.tar"]}])");
     write("docker/layer.tar", "not the layer");
     ASSERT_EQ(pack(), 0);
     EXPECT_EQ(refusal([&] { unpacked(Image::open(parse_reference(reference))); }).substr(0, 5), "E0408");

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "image-tools/oci/layer_stream.hpp"
 
+#include "image-tools/files/zeros.hpp"
+
 #include <utility>
 
 namespace oci {
@@ -8,7 +10,8 @@ namespace oci {
 LayerStream::LayerStream(files::FileRange blob, Compression compression, const files::Digest& diff_id,
                          LayerContext context, const Limits& limits)
     : decoder_(blob, compression), diff_id_(diff_id), context_(std::move(context)), packed_bytes_(blob.size),
-      most_(limits.unpacked_bytes), free_bytes_(limits.free_bytes), ratio_(limits.ratio) {}
+      most_(limits.unpacked_bytes), most_inflated_(limits.inflated_bytes), free_bytes_(limits.free_bytes),
+      ratio_(limits.ratio) {}
 
 std::span<const std::uint8_t> LayerStream::next() {
     if (ended_) {
@@ -34,17 +37,24 @@ std::span<const std::uint8_t> LayerStream::next() {
         return run;
     }
     unpacked_ += run.size();
-    if (unpacked_ > most_) {
+    counted_ += run.size() - files::zero_bytes(run); // zeros cost nothing: they become holes
+    if (unpacked_ > most_inflated_) {
+        throw diagnostic::fail(Fault::limit, context_.text() + ": the layer unpacks to more than " +
+                                                 std::to_string(most_inflated_ >> 30) +
+                                                 " GiB, zeros included");
+    }
+    if (counted_ > most_) {
         throw diagnostic::fail(Fault::limit, context_.text() +
                                                  ": the image unpacks to more than the limit, " +
                                                  std::to_string(most_ >> 20) + " MiB left for this layer");
     }
-    if (unpacked_ > free_bytes_ && unpacked_ / ratio_ > packed_bytes_) {
+    if (counted_ > free_bytes_ && counted_ / ratio_ > packed_bytes_) {
         throw diagnostic::fail(Fault::limit, context_.text() + ": " + std::to_string(packed_bytes_) +
-                                                 " bytes unpack to more than " + std::to_string(unpacked_) +
-                                                 ", a ratio over " + std::to_string(ratio_) +
-                                                 ": a decompression bomb")
-            .help("if the layer is meant to be like this, store its zeros as holes or leave them out");
+                                                 " bytes unpack to more than " + std::to_string(counted_) +
+                                                 " that are not zero, a ratio over " +
+                                                 std::to_string(ratio_) + ": a decompression bomb")
+            .help("if the layer is meant to be like this, give the partition  unpackLimit: " +
+                  std::to_string((counted_ >> 30) + 16) + "GiB");
     }
     hash_.update(run);
     return run;

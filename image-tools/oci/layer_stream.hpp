@@ -24,6 +24,7 @@ public:
     [[nodiscard]] const LayerContext& context() const { return context_; }
     [[nodiscard]] std::uint64_t packed_read() const { return decoder_.packed_read(); }
     [[nodiscard]] std::uint64_t unpacked() const { return unpacked_; }
+    [[nodiscard]] std::uint64_t counted() const { return counted_; } // towards the limits: not zeros
 
 private:
     Decoder decoder_;
@@ -32,7 +33,9 @@ private:
     LayerContext context_;
     std::uint64_t packed_bytes_;
     std::uint64_t unpacked_ = 0;
+    std::uint64_t counted_ = 0;
     std::uint64_t most_;
+    std::uint64_t most_inflated_;
     std::uint64_t free_bytes_;
     std::uint64_t ratio_;
     bool ended_ = false;

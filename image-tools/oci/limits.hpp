@@ -11,10 +11,12 @@ struct Limits {
     unsigned json_depth = 64;
     unsigned index_depth = 4; // index in index
     std::uint64_t layers = 512;
+    // Unpacked bytes in blocks of 512 that are not all zero:
     std::uint64_t unpacked_bytes = std::uint64_t{16} << 30; // all layers together
     std::uint64_t free_bytes = std::uint64_t{64} << 20;     // a layer up to this size may have any ratio
-    std::uint64_t ratio = 250;         // unpacked : packed, of one layer beyond free_bytes
-    std::uint64_t entries = 2'000'000; // tar entries of all layers
+    std::uint64_t ratio = 250; // unpacked : packed, of one layer beyond free_bytes
+    std::uint64_t inflated_bytes = std::uint64_t{256} << 30; // one layer, zeros included: its time
+    std::uint64_t entries = 2'000'000;                       // tar entries of all layers
     std::uint64_t path_bytes = 4096;
     std::uint64_t name_bytes = 255;
     std::uint64_t depth = 256;                                    // directories above an entry

@@ -17,6 +17,8 @@ constexpr std::array<std::string_view, 2> manifest_types{
     "application/vnd.oci.image.manifest.v1+json", "application/vnd.docker.distribution.manifest.v2+json"};
 constexpr std::array<std::string_view, 2> config_types{"application/vnd.oci.image.config.v1+json",
                                                        "application/vnd.docker.container.image.v1+json"};
+// Registries that did not know better typed configs so (moby#22378); the content tells.
+constexpr std::array<std::string_view, 2> untyped{"application/octet-stream", "text/html"};
 constexpr std::array<std::string_view, 4> layer_types{
     "application/vnd.oci.image.layer.v1.tar", "application/vnd.oci.image.layer.nondistributable.v1.tar",
     "application/vnd.docker.image.rootfs.diff.tar", "application/vnd.docker.image.rootfs.foreign.diff.tar"};
@@ -83,6 +85,9 @@ bool is_index(std::string_view media_type) {
 }
 bool is_manifest(std::string_view media_type) {
     return contains(manifest_types, media_type);
+}
+bool is_image_config(std::string_view media_type) {
+    return contains(config_types, media_type);
 }
 
 Compression layer_compression(std::string_view media_type, const std::string& what) {
@@ -154,6 +159,8 @@ Descriptor parse_descriptor(const JsonObject& object) {
     for (auto& [key, value] : object.pairs("annotations")) {
         descriptor.annotations.emplace(std::move(key), std::move(value));
     }
+    descriptor.urls = object.texts("urls");
+    descriptor.artifact_type = object.text("artifactType").value_or("");
     return descriptor;
 }
 
@@ -180,7 +187,8 @@ Manifest parse_manifest(std::string_view text, const std::string& what, const Li
                                                      (config ? "a list of manifests" : "no config"));
     }
     Manifest manifest{parse_descriptor(*config), {}};
-    if (!contains(config_types, manifest.config.media_type)) {
+    if (!contains(config_types, manifest.config.media_type) &&
+        !contains(untyped, manifest.config.media_type)) {
         throw diagnostic::fail(Fault::media_type, what + " is an artifact of type " +
                                                       printable(manifest.config.media_type) +
                                                       ", not a container image");
@@ -199,9 +207,14 @@ ImageConfig parse_config(std::string_view text, const std::string& what, const L
     const nlohmann::json document = parse_json(text, what, limits);
     const JsonObject object(document, what);
     ImageConfig config;
-    config.architecture = object.required_text("architecture");
-    config.os = object.required_text("os");
-    config.variant = object.text("variant").value_or("");
+    // Some tools leave them out, or say x86_64 (apko): what that means is the loader's to decide.
+    const Platform platform =
+        Platform{object.text("os").value_or(""), object.text("architecture").value_or(""),
+                 object.text("variant").value_or("")}
+            .normal();
+    config.architecture = platform.architecture;
+    config.os = platform.os;
+    config.variant = platform.variant;
     config.created = object.text("created").value_or("");
     config.created_epoch = parse_rfc3339(config.created);
     const auto rootfs = object.object("rootfs");

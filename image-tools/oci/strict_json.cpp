@@ -160,4 +160,12 @@ std::optional<JsonObject> JsonObject::object(const char* key) const {
     return value == nullptr ? std::nullopt : std::optional(JsonObject(*value, what_ + ": " + key));
 }
 
+JsonDocument::JsonDocument(std::string_view text, const std::string& what, const Limits& limits)
+    : value_(std::make_unique<const nlohmann::json>(parse_json(text, what, limits))), what_(what) {}
+JsonDocument::~JsonDocument() = default;
+
+JsonObject JsonDocument::top() const {
+    return JsonObject(*value_, what_);
+}
+
 } // namespace oci

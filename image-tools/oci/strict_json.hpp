@@ -9,6 +9,7 @@
 #include "image-tools/oci/limits.hpp"
 
 #include <cstdint>
+#include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
@@ -41,6 +42,22 @@ private:
     [[noreturn]] void wrong(const char* key, const char* expected) const;
 
     const nlohmann::json* value_; // outlives this
+    std::string what_;
+};
+
+// A document and what it stands on, for those who only read: they do without the library's large header.
+class JsonDocument {
+public:
+    // Throws as parse_json().
+    JsonDocument(std::string_view text, const std::string& what, const Limits& limits);
+    JsonDocument(const JsonDocument&) = delete;
+    JsonDocument& operator=(const JsonDocument&) = delete;
+    ~JsonDocument();
+
+    [[nodiscard]] JsonObject top() const; // valid while this lives; E0405 where it is no object
+
+private:
+    std::unique_ptr<const nlohmann::json> value_;
     std::string what_;
 };
 

@@ -64,6 +64,23 @@ bool is_zero(const Block& block) {
     return std::all_of(block.begin(), block.end(), [](std::uint8_t byte) { return byte == 0; });
 }
 
+bool looks_like_header(const Block& block) {
+    return !is_zero(block) && checksum_matches(block);
+}
+
+std::string prefix_of(const Block& block) {
+    constexpr std::string_view posix{"ustar\0", 6};
+    constexpr std::string_view star{"tar\0", 4};
+    const auto holds = [&block](Field field, std::string_view text) {
+        return std::equal(text.begin(), text.end(),
+                          block.begin() + static_cast<std::ptrdiff_t>(field.offset));
+    };
+    if (!holds(magic, posix)) {
+        return {};
+    }
+    return text(block, holds(star_trailer, star) ? star_prefix : prefix);
+}
+
 std::optional<std::uint64_t> decimal(std::string_view digits) {
     if (digits.empty() || digits.size() > 19) {
         return std::nullopt;

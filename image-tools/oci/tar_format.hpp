@@ -29,10 +29,12 @@ inline constexpr Field mtime{136, 12};
 inline constexpr Field checksum{148, 8};
 inline constexpr std::size_t type_offset = 156;
 inline constexpr Field link{157, 100};
-inline constexpr Field magic{257, 8};
+inline constexpr Field magic{257, 8}; // with the version
 inline constexpr Field device_major{329, 8};
 inline constexpr Field device_minor{337, 8};
 inline constexpr Field prefix{345, 155};
+inline constexpr Field star_prefix{345, 131}; // star keeps times after it
+inline constexpr Field star_trailer{508, 4};
 // GNU: the first four sparse extents (offset and size, 12 bytes each), whether more follow, the file's size.
 inline constexpr std::size_t gnu_sparse_offset = 386;
 inline constexpr std::size_t gnu_sparse_extended = 482;
@@ -44,6 +46,11 @@ std::string text(const Block& block, Field field);
 std::optional<std::int64_t> number(const Block& block, Field field);
 bool checksum_matches(const Block& block);
 bool is_zero(const Block& block);
+// A block that any reader would take for a header.
+bool looks_like_header(const Block& block);
+// What the header's prefix field adds to the name: nothing where the format has none. As Go, GNU tar and libarchive,
+// which look at "ustar" and its NUL alone: a version that is not "00" loses no prefix.
+std::string prefix_of(const Block& block);
 
 // Decimal digits only, no sign, at most 2^63 - 1.
 std::optional<std::uint64_t> decimal(std::string_view digits);

@@ -29,6 +29,7 @@ struct TarReader::Extended {
     std::vector<TarExtent> sparse_map;
     std::optional<std::uint64_t> sparse_offset; // of a pair not yet complete
     bool has_map = false;
+    bool pax = false; // an x header was there
 
     void parse(std::string_view records, const Limits& limits);
     void set(std::string_view key, std::string_view value, const Limits& limits);
@@ -211,41 +212,90 @@ void TarReader::Extended::set_sparse(std::string_view key, std::string_view valu
 
 TarReader::TarReader(Source source, const Limits& limits) : source_(std::move(source)), limits_(limits) {}
 
+bool TarReader::pull() {
+    if (run_.empty()) {
+        run_ = source_();
+    }
+    return !run_.empty();
+}
+
+void TarReader::take(std::size_t bytes) {
+    if (!doubts_.empty()) {
+        watch(run_.first(bytes));
+    }
+    run_ = run_.subspan(bytes);
+    position_ += bytes;
+}
+
+// A header inside what we take for data is one that a reader of other habits would find.
+void TarReader::watch(std::span<const std::uint8_t> bytes) {
+    std::uint64_t at = position_;
+    while (!doubts_.empty()) {
+        const auto first = doubts_.begin();
+        const std::uint64_t wanted = first->first + doubted_bytes_;
+        if (wanted < at) { // stepped over
+            doubts_.erase(first);
+            doubted_bytes_ = 0;
+            continue;
+        }
+        if (wanted - at >= bytes.size()) {
+            return;
+        }
+        bytes = bytes.subspan(static_cast<std::size_t>(wanted - at));
+        const std::size_t part = std::min(doubted_.size() - doubted_bytes_, bytes.size());
+        std::memcpy(doubted_.data() + doubted_bytes_, bytes.data(), part);
+        doubted_bytes_ += part;
+        bytes = bytes.subspan(part);
+        at = wanted + part;
+        if (doubted_bytes_ == doubted_.size()) {
+            if (tar::looks_like_header(doubted_)) {
+                refuse_doubt(first->second);
+            }
+            doubts_.erase(first);
+            doubted_bytes_ = 0;
+        }
+    }
+}
+
+void TarReader::refuse_doubt(const Doubt& doubt) const {
+    damaged(
+        "entry " + printable(doubt.path) +
+        " is no file but names a size: readers that skip so many bytes find other entries than those that "
+        "do not");
+}
+
 void TarReader::read_exactly(std::span<std::uint8_t> to) {
     while (!to.empty()) {
-        if (run_.empty()) {
-            run_ = source_();
-            if (run_.empty()) {
-                damaged("the tar ends in the middle of an entry");
-            }
+        if (!pull()) {
+            damaged("the tar ends in the middle of an entry");
         }
         const std::size_t part = std::min(run_.size(), to.size());
         std::memcpy(to.data(), run_.data(), part);
-        run_ = run_.subspan(part);
+        take(part);
         to = to.subspan(part);
     }
 }
 
 void TarReader::skip(std::uint64_t bytes) {
     while (bytes != 0) {
-        if (run_.empty()) {
-            run_ = source_();
-            if (run_.empty()) {
-                damaged("the tar ends in the middle of an entry");
-            }
+        if (!pull()) {
+            damaged("the tar ends in the middle of an entry");
         }
         const auto part = static_cast<std::size_t>(std::min<std::uint64_t>(run_.size(), bytes));
-        run_ = run_.subspan(part);
+        take(part);
         bytes -= part;
     }
 }
 
 bool TarReader::read_block(Block& block) {
-    if (run_.empty()) {
-        run_ = source_();
-        if (run_.empty()) {
-            return false;
+    if (!pull()) {
+        return false;
+    }
+    if (const auto doubt = doubts_.find(position_); doubt != doubts_.end()) {
+        if (doubt->second.pax_link) {
+            refuse_doubt(doubt->second);
         }
+        doubts_.erase(doubt); // others who look here find what we do
     }
     read_exactly(block);
     return true;
@@ -255,15 +305,12 @@ std::span<const std::uint8_t> TarReader::read() {
     if (data_left_ == 0) {
         return {};
     }
-    if (run_.empty()) {
-        run_ = source_();
-        if (run_.empty()) {
-            damaged("the tar ends in the middle of a file");
-        }
+    if (!pull()) {
+        damaged("the tar ends in the middle of a file");
     }
     const auto part = static_cast<std::size_t>(std::min<std::uint64_t>(run_.size(), data_left_));
     const auto data = run_.first(part);
-    run_ = run_.subspan(part);
+    take(part);
     data_left_ -= part;
     return data;
 }
@@ -272,6 +319,7 @@ std::uint64_t TarReader::step_over() {
     const std::uint64_t bytes =
         data_left_ + padding_ - std::min<std::uint64_t>(run_.size(), data_left_ + padding_);
     skip(data_left_ + padding_ - bytes);
+    position_ += bytes;
     data_left_ = padding_ = 0;
     return bytes;
 }
@@ -286,38 +334,78 @@ std::string TarReader::read_extension(std::uint64_t size, const char* what) {
     return text;
 }
 
+// After the end mark's first block. Go's reader stops at the mark; those that go on (tar -i) must not find
+// anything there.
 void TarReader::read_to_end() {
-    do {
-        if (std::any_of(run_.begin(), run_.end(), [](std::uint8_t byte) { return byte != 0; })) {
-            damaged("there are bytes behind the tar's end mark");
+    Block block;
+    for (bool second = true; pull(); second = false) {
+        if (run_.size() < block.size()) { // at the seam of two runs, or a last piece
+            std::size_t got = 0;
+            for (; got < block.size() && pull(); ++got) {
+                block[got] = run_[0];
+                take(1);
+            }
+            std::fill(block.begin() + static_cast<std::ptrdiff_t>(got), block.end(), std::uint8_t{0});
+        } else {
+            std::memcpy(block.data(), run_.data(), block.size());
+            take(block.size());
         }
-        run_ = source_();
-    } while (!run_.empty());
+        if (second && !tar::is_zero(block)) {
+            damaged("a single block of zeros between entries: readers do not agree whether that is the end");
+        }
+        if (tar::looks_like_header(block)) {
+            damaged("there are entries after the tar's end mark, which only some readers find");
+        }
+    }
+}
+
+// Comments (git archive), times and owners in a global header change nothing for container tools. A name or a size
+// would, for readers that apply it.
+void TarReader::check_global(const Extended& global) const {
+    if (global.used() || !global.attributes.empty() || !global.archive_attributes.empty() || global.has_map ||
+        global.sparse_major) {
+        damaged("a global extended header that names, sizes or marks later entries: some readers apply it, "
+                "container tools do not");
+    }
+}
+
+void TarReader::check_header(const Block& header, const TarEntry& last) const {
+    if (tar::checksum_matches(header)) {
+        return;
+    }
+    if (untaken_ != 0) {
+        damaged("entry " + printable(last.path) +
+                " is no file but names a size, and what follows is no header: " + std::to_string(untaken_) +
+                " bytes of data that Go's reader does not expect there");
+    }
+    damaged("a header's checksum is wrong" +
+            (last.path.empty() ? "" : " (after entry " + printable(last.path) + ")"));
 }
 
 bool TarReader::next(TarEntry& entry) {
-    skip(data_left_ + padding_);
+    skip(data_left_);
+    while (padding_ != 0 && pull()) { // the very last padding may be short
+        const auto part = static_cast<std::size_t>(std::min<std::uint64_t>(run_.size(), padding_));
+        take(part);
+        padding_ -= part;
+    }
     data_left_ = padding_ = 0;
     Extended extended;
     for (;;) {
         Block header;
-        if (!read_block(header)) {
-            if (extended.used()) {
-                damaged("the tar ends behind an extended header");
-            }
+        const bool more = read_block(header);
+        if ((!more || tar::is_zero(header)) && extended.used()) {
+            damaged("the tar ends after an extended header");
+        }
+        if (!more) {
             return false; // no end mark: accepted, as by Go's reader
         }
         if (tar::is_zero(header)) {
-            if (extended.used()) {
-                damaged("the tar ends behind an extended header");
-            }
             read_to_end();
             return false;
         }
-        if (!tar::checksum_matches(header)) {
-            damaged("a header's checksum is wrong" +
-                    (entry.path.empty() ? "" : " (after entry " + printable(entry.path) + ")"));
-        }
+        check_header(header, entry);
+        untaken_ = 0;
         const std::uint8_t type = header[tar::type_offset];
         const std::string name = tar::text(header, tar::name);
         if (type == 'x' || type == 'g' || type == 'L' || type == 'K') {
@@ -325,13 +413,11 @@ bool TarReader::next(TarEntry& entry) {
                 read_extension(field_number(header, tar::size, "size", name), "an extended header");
             if (type == 'x') {
                 extended.parse(text, limits_);
+                extended.pax = true;
             } else if (type == 'g') {
-                // Comments (git archive) are common; anything that would change later entries is not.
                 Extended global;
                 global.parse(text, limits_);
-                if (global.used() || global.uid || global.gid || global.mtime || !global.attributes.empty()) {
-                    damaged("a global extended header that changes later entries");
-                }
+                check_global(global);
             } else {
                 (type == 'L' ? extended.gnu_path : extended.gnu_link) = text.substr(0, text.find('\0'));
             }
@@ -344,16 +430,9 @@ bool TarReader::next(TarEntry& entry) {
 
 void TarReader::finish_entry(const Block& header, const Extended& extended, TarEntry& entry) {
     entry = {};
-    const bool posix = std::memcmp(header.data() + tar::magic.offset,
-                                   "ustar\0"
-                                   "00",
-                                   8) == 0;
     entry.path = tar::text(header, tar::name);
-    if (posix) {
-        const std::string prefix = tar::text(header, tar::prefix);
-        if (!prefix.empty()) {
-            entry.path = prefix + "/" + entry.path;
-        }
+    if (const std::string prefix = tar::prefix_of(header); !prefix.empty()) {
+        entry.path = prefix + "/" + entry.path;
     }
     entry.path = extended.gnu_path.value_or(entry.path);
     entry.path = extended.path.value_or(entry.path);
@@ -372,6 +451,11 @@ void TarReader::finish_entry(const Block& header, const Extended& extended, TarE
         damaged("an entry without a name");
     }
     entry.link = extended.link.value_or(extended.gnu_link.value_or(tar::text(header, tar::link)));
+    read_metadata(header, extended, entry);
+    place_data(header, extended, entry);
+}
+
+void TarReader::read_metadata(const Block& header, const Extended& extended, TarEntry& entry) const {
     entry.mode = static_cast<std::uint16_t>(field_number(header, tar::mode, "mode", entry.path) & 07777);
     entry.uid = owner(extended.uid ? *extended.uid : field_number(header, tar::uid, "uid", entry.path), "uid",
                       entry.path);
@@ -397,15 +481,25 @@ void TarReader::finish_entry(const Block& header, const Extended& extended, TarE
         entry.device_minor =
             owner(field_number(header, tar::device_minor, "device", entry.path), "device", entry.path);
     }
+}
 
+void TarReader::place_data(const Block& header, const Extended& extended, TarEntry& entry) {
+    const std::uint8_t flag = header[tar::type_offset];
     std::uint64_t stored =
         extended.size ? *extended.size : field_number(header, tar::size, "size", entry.path);
+    if (entry.type != TarType::regular && stored != 0) {
+        if (flag == 0) { // by its name only: all readers take the data
+            damaged("entry " + printable(entry.path) + " has data although it is not a file");
+        }
+        untaken_ = stored;
+        const std::uint64_t alternative =
+            position_ + (stored + tar::block_bytes - 1) / tar::block_bytes * tar::block_bytes;
+        doubts_.try_emplace(alternative, Doubt{entry.path, entry.type == TarType::hard_link && extended.pax});
+        return;
+    }
     if (stored > limits_.file_bytes || extended.sparse_size.value_or(0) > limits_.file_bytes) {
         throw TarLimitError("entry " + printable(entry.path) + ": a file above " +
                             std::to_string(limits_.file_bytes >> 30) + " GiB");
-    }
-    if (entry.type != TarType::regular && stored != 0) {
-        damaged("entry " + printable(entry.path) + " has data although it is not a file");
     }
     entry.size = stored;
     data_left_ = stored;

@@ -2,9 +2,11 @@
 // image-tools/oci/tar_reader.hpp - a strict reader of tar streams: ustar, PAX, GNU long names, all
 // sparse forms.
 //
-// Trust:      every byte is hostile. Where two readers could disagree about a header (a number out
-//             of range, a size on an entry without data, bytes after the end mark), the archive is
-//             refused, never interpreted.
+// Trust:      every byte is hostile. What is odd is read as Go's archive/tar and the container tools
+//             on it do: no data after links and directories whatever size they name, nothing after
+//             the end mark, global times and owners not applied. Where another reader would then
+//             find other files (data there after all, headers after the end mark, a number out of
+//             range, a global name), the archive is refused, never interpreted.
 // Invariants: what next() returns is within the limits; the data of an entry is exactly its stored
 //             size. Path checks (".." and the like) are the caller's. Why not libarchive:
 //             docs/adr/0003-own-tar-reader.md.
@@ -77,13 +79,26 @@ public:
 private:
     using Block = std::array<std::uint8_t, 512>;
     struct Extended;
+    // Where a reader that believes the size of an entry without data would look for the next header.
+    struct Doubt {
+        std::string path;
+        bool pax_link; // libarchive is one that does
+    };
 
+    bool pull(); // more of the stream; false at its end
+    void take(std::size_t bytes);
+    void watch(std::span<const std::uint8_t> bytes);
+    [[noreturn]] void refuse_doubt(const Doubt& doubt) const;
     bool read_block(Block& block);
     void read_exactly(std::span<std::uint8_t> to);
     void skip(std::uint64_t bytes);
     std::string read_extension(std::uint64_t size, const char* what);
     void read_to_end();
+    void check_global(const Extended& global) const;
+    void check_header(const Block& header, const TarEntry& last) const;
     void finish_entry(const Block& header, const Extended& extended, TarEntry& entry);
+    void read_metadata(const Block& header, const Extended& extended, TarEntry& entry) const;
+    void place_data(const Block& header, const Extended& extended, TarEntry& entry);
     void read_old_gnu_map(const Block& header, TarEntry& entry, std::uint64_t& stored);
     void read_pax_map(TarEntry& entry);
     void check_extents(const TarEntry& entry, std::uint64_t stored) const;
@@ -93,6 +108,11 @@ private:
     std::span<const std::uint8_t> run_;
     std::uint64_t data_left_ = 0;
     std::uint64_t padding_ = 0;
+    std::uint64_t position_ = 0;            // of run_ in the stream
+    std::uint64_t untaken_ = 0;             // size of the last entry, if it has no data
+    std::map<std::uint64_t, Doubt> doubts_; // by position
+    Block doubted_{};                       // what is there, of the first one
+    std::size_t doubted_bytes_ = 0;
 };
 
 } // namespace oci

@@ -198,9 +198,12 @@ TEST(TarReader, RefusesWhatReadersCouldReadDifferently) {
     const std::string file = header("f", '0', 3) + padded("abc");
     EXPECT_EQ(read_all(file).error, "") << "no end mark is accepted";
     EXPECT_EQ(read_all(file + end_mark + std::string(10240, '\0')).error, "");
-    EXPECT_NE(read_all(file + end_mark + file).error.find("behind the tar's end mark"), std::string::npos);
-    EXPECT_NE(read_all(file.substr(0, 600)).error.find("ends in the middle"), std::string::npos);
-    EXPECT_NE(read_all(header("h", '1', 3) + padded("abc")).error.find("not a file"), std::string::npos);
+    EXPECT_NE(read_all(file + end_mark + file).error.find("after the tar's end mark"), std::string::npos);
+    EXPECT_NE(read_all(file + end_mark.substr(0, 512) + file).error.find("single block of zeros"),
+              std::string::npos);
+    EXPECT_NE(read_all(file.substr(0, 514)).error.find("ends in the middle"), std::string::npos);
+    EXPECT_NE(read_all(header("h", '1', 3) + padded("abc")).error.find("is no file but names a size"),
+              std::string::npos);
     EXPECT_NE(read_all(header("v", 'V', 0)).error.find("of type 'V'"), std::string::npos);
     std::string wrong = file;
     wrong[0] = 'g';
@@ -212,6 +215,96 @@ TEST(TarReader, RefusesWhatReadersCouldReadDifferently) {
     Limits limits;
     limits.extended_header_bytes = 10;
     EXPECT_FALSE(read_all(extended(record("path", "0123456789")), 512, limits).error.empty());
+}
+
+std::string paths_of(const Read& read) {
+    std::string out;
+    for (const TarEntry& entry : read.entries) {
+        out += entry.path + " ";
+    }
+    return out + read.error;
+}
+
+std::string with_prefix(std::string block, const std::string& prefix) {
+    block.replace(345, prefix.size(), prefix);
+    seal(block);
+    return block;
+}
+
+TEST(TarReader, ThePrefixCountsWhateverTheVersionSays) {
+    for (const std::string& version :
+         {std::string("00"), std::string("\0\0", 2), std::string(" \0", 2), std::string("zz")}) {
+        std::string block = header("name", '0', 0);
+        block.replace(263, 2, version);
+        EXPECT_EQ(paths_of(read_all(with_prefix(block, "some/dir"))), "some/dir/name ") << version;
+    }
+    EXPECT_EQ(paths_of(read_all(with_prefix(header("name", '0', 0, "ustar  "), "times"))), "name ") << "GNU";
+    EXPECT_EQ(paths_of(read_all(with_prefix(header("name", '0', 0, std::string(8, char{}).c_str()), "junk"))),
+              "name ")
+        << "v7";
+    std::string star = with_prefix(header("name", '0', 0), "dir");
+    star.replace(345 + 131, 11, "00000000012");
+    star.replace(508, 4, std::string("tar\0", 4));
+    seal(star);
+    EXPECT_EQ(paths_of(read_all(star)), "dir/name ");
+}
+
+TEST(TarReader, NoDataAfterLinksAndDirectoriesWhateverSizeTheyName) {
+    const std::string file = header("f", '0', 3) + padded("abc");
+    for (const char type : {'1', '2', '5'}) {
+        for (const std::size_t size : {5, 4096, 1 << 30}) {
+            const Read read = read_all(header("h", type, size) + file + file + end_mark, 700);
+            EXPECT_EQ(paths_of(read), "h f f ") << type << size;
+            EXPECT_EQ(read.data.back(), "abc");
+        }
+    }
+    // A reader that skips 1024 bytes goes on at the second file: all of them find it there or not at all.
+    EXPECT_EQ(paths_of(read_all(header("d", '5', 1024) + file + file + end_mark)), "d f f ");
+    // One that skips 512 goes on inside the first.
+    const std::string inside = header("hidden", '0', 0);
+    const std::string carrier = header("f", '0', 512) + inside;
+    EXPECT_NE(read_all(header("d", '5', 512) + carrier + end_mark, 300).error.find("find other entries"),
+              std::string::npos);
+    // libarchive does take data of a hard link after PAX records.
+    const std::string link = extended(record("comment", "x")) + header("h", '1', 1024);
+    EXPECT_NE(read_all(link + file + file + end_mark).error.find("find other entries"), std::string::npos);
+    EXPECT_EQ(paths_of(read_all(extended(record("comment", "x")) + header("h", '1', 3) + file + end_mark)),
+              "h f ");
+}
+
+TEST(TarReader, TheEndIsWhereGoSeesIt) {
+    const std::string file = header("f", '0', 3) + padded("abc");
+    std::string junk;
+    for (int i = 0; i < 200; ++i) {
+        junk += "junk";
+    }
+    for (const std::string& end : {std::string(), std::string(512, '\0'), std::string(700, '\0'),
+                                   std::string(10240, '\0'), end_mark + junk}) {
+        EXPECT_EQ(paths_of(read_all(file + end, 333)), "f ") << end.size();
+    }
+    for (const std::size_t bytes : {515, 524, 1023}) { // the last padding is short
+        EXPECT_EQ(paths_of(read_all(file.substr(0, bytes), 333)), "f ") << bytes;
+    }
+    EXPECT_EQ(paths_of(read_all("")), "");
+    EXPECT_NE(read_all(file + end_mark + std::string(512, 'x') + file, 100).error.find("after the tar's end"),
+              std::string::npos);
+}
+
+TEST(TarReader, GlobalTimesAndOwnersAreNotApplied) {
+    const auto global = [](const std::string& records) {
+        return header("g", 'g', records.size()) + padded(records);
+    };
+    const std::string file = header("f", '0', 0);
+    const Read read = read_all(
+        global(record("comment", "0") + record("mtime", "1") + record("uid", "5") + record("gid", "5")) +
+        file);
+    ASSERT_EQ(read.entries.size(), 1u) << read.error;
+    EXPECT_EQ(read.entries[0].mtime, 10);
+    EXPECT_EQ(read.entries[0].uid, 1u);
+    for (const std::string& bad : {record("path", "p"), record("linkpath", "p"), record("size", "1"),
+                                   record("SCHILY.xattr.user.a", "b"), record("GNU.sparse.major", "1")}) {
+        EXPECT_NE(read_all(global(bad) + file).error.find("global"), std::string::npos) << bad;
+    }
 }
 
 TEST(TarFormat, Numbers) {

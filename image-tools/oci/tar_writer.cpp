@@ -56,6 +56,17 @@ std::span<const std::uint8_t> bytes_of(std::string_view text) {
     return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
 }
 
+// What opens the data: the number of extents, offset and length of each, a decimal a line, padded to a block.
+std::string sparse_map(const TarEntry& entry) {
+    const auto line = [](std::uint64_t number) { return std::to_string(number) + "\n"; };
+    std::string map = line(entry.extents.size());
+    for (const TarExtent& extent : entry.extents) {
+        map += line(extent.offset) + line(extent.bytes);
+    }
+    map.resize((map.size() + tar::block_bytes - 1) / tar::block_bytes * tar::block_bytes);
+    return map;
+}
+
 } // namespace
 
 void TarWriter::header(const TarEntry& entry, char type, const std::string& name, const std::string& link,
@@ -88,7 +99,11 @@ void TarWriter::header(const TarEntry& entry, char type, const std::string& name
 
 void TarWriter::begin(const TarEntry& entry) {
     std::string records;
-    if (entry.path.size() > tar::name.bytes) {
+    if (entry.sparse) {
+        records += record("GNU.sparse.major", "1") + record("GNU.sparse.minor", "0") +
+                   record("GNU.sparse.name", entry.path) +
+                   record("GNU.sparse.realsize", std::to_string(entry.size));
+    } else if (entry.path.size() > tar::name.bytes) {
         records += record("path", entry.path);
     }
     if (entry.link.size() > tar::link.bytes) {
@@ -100,8 +115,16 @@ void TarWriter::begin(const TarEntry& entry) {
     if (entry.gid > largest_octal_7) {
         records += record("gid", std::to_string(entry.gid));
     }
-    if (entry.size > largest_octal_11) {
-        records += record("size", std::to_string(entry.size));
+    const std::string map = entry.sparse ? sparse_map(entry) : std::string();
+    std::uint64_t size = entry.type == TarType::regular ? entry.size : 0;
+    if (entry.sparse) {
+        size = map.size();
+        for (const TarExtent& extent : entry.extents) {
+            size += extent.bytes;
+        }
+    }
+    if (size > largest_octal_11) {
+        records += record("size", std::to_string(size));
     }
     if (entry.mtime < 0 || static_cast<std::uint64_t>(entry.mtime) > largest_octal_11) {
         records += record("mtime", std::to_string(entry.mtime));
@@ -117,10 +140,10 @@ void TarWriter::begin(const TarEntry& entry) {
         data(bytes_of(records));
         end_entry();
     }
-    const std::uint64_t size = entry.type == TarType::regular ? entry.size : 0;
     header(entry, type_flag(entry.type), entry.path.substr(0, tar::name.bytes),
            entry.link.substr(0, tar::link.bytes), size);
     written_ = 0;
+    data(bytes_of(map));
 }
 
 void TarWriter::data(std::span<const std::uint8_t> bytes) {

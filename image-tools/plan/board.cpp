@@ -62,6 +62,13 @@ void assumed_cpus(Board board, std::span<Cpu> cpus) {
         cpus[i] = {i, 0, i, 0, i == 0};
 }
 
+std::span<const memory::Run> assumed_devices(Board board) {
+    base::expects(board == Board::qemu_q35, "assumed_devices: board");
+    static constexpr std::array<memory::Run, 3> devices{
+        {{0xFEC00000, base::page_size}, {0xFED00000, base::page_size}, {0xFEE00000, base::page_size}}};
+    return devices;
+}
+
 std::uint64_t assumed_bundle_base(Board board, std::uint64_t memory_bytes, std::uint64_t bundle_bytes) {
     base::expects(board == Board::qemu_q35, "assumed_bundle_base: board");
     const std::uint64_t top = low_ram(memory_bytes) - std::min(low_ram(memory_bytes), firmware_tables);

@@ -27,6 +27,9 @@ enum class Board : std::uint8_t { qemu_q35 };
 // `cpus.size()` single-threaded cores in one package, APIC IDs from 0, the first one the boot CPU.
 void assumed_cpus(Board board, std::span<Cpu> cpus);
 
+// Registers that the hypervisor uses there: local APIC, I/O APIC, HPET.
+[[nodiscard]] std::span<const memory::Run> assumed_devices(Board board);
+
 // Where that board's firmware puts a module of that size when it starts a PVH kernel; 0 when it does not fit.
 [[nodiscard]] std::uint64_t assumed_bundle_base(Board board, std::uint64_t memory_bytes,
                                                 std::uint64_t bundle_bytes);

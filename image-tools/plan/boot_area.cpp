@@ -7,6 +7,7 @@
 #include "image-tools/plan/start_info.hpp"
 #include "partitions/abi/boot_page.h"
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstring>
@@ -41,7 +42,28 @@ pvh::StartInput start_input(const PartitionRequest& request, const Regions& regi
 
 } // namespace
 
-std::vector<BootPiece> boot_area(const PartitionRequest& request, std::uint32_t index) {
+std::vector<caisson_link> links_of(const Request& request, std::span<const Wire> wires, std::uint32_t index) {
+    std::vector<caisson_link> links;
+    for (const Wire& wire : wires) {
+        const std::uint32_t end = wire.end_of(index);
+        if (end > 1)
+            continue;
+        const auto lane = [&](std::uint32_t which) {
+            return which < wire.lanes() ? wire.gpa[end] + which * wire.lane_bytes : 0;
+        };
+        caisson_link link{};
+        link.send_gpa = lane(end);
+        link.receive_gpa = lane(1 - end);
+        link.lane_bytes = static_cast<std::uint32_t>(wire.lane_bytes);
+        const std::string_view peer = request.partitions[wire.partitions[1 - end]].name;
+        std::memcpy(link.peer, peer.data(), std::min(peer.size(), sizeof link.peer - 1));
+        links.push_back(link);
+    }
+    return links;
+}
+
+std::vector<BootPiece> boot_area(const PartitionRequest& request, std::uint32_t index,
+                                 std::span<const caisson_link> links) {
     std::vector<BootPiece> out;
     const auto add = [&out](std::uint64_t gpa, std::span<const std::byte> bytes) {
         while (!bytes.empty() && bytes.back() == std::byte{0})
@@ -73,8 +95,9 @@ std::vector<BootPiece> boot_area(const PartitionRequest& request, std::uint32_t 
     input.memory_bytes = request.memory_bytes;
     input.root = root_of(regions);
     input.startup_bytes = static_cast<std::uint32_t>(request.startup.size());
-    input.watchdog_ms = request.watchdog_ms;
+    input.watchdog_ms = request.behaviour.watchdog_ms;
     input.name = request.name;
+    input.links = links;
     pvh::build_boot_page(boot, input);
     add(CAISSON_GPA_BOOT_PAGE, boot);
     add(CAISSON_GPA_STARTUP, request.startup);

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "image-tools/plan/layout.hpp"
+#include "partitions/abi/boot_page.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -19,8 +20,13 @@ struct BootPiece {
     std::vector<std::byte> bytes; // without zeros at the end; memory is zero where nothing is loaded
 };
 
+// What a partition's boot page says of its ends of these wires.
+[[nodiscard]] std::vector<caisson_link> links_of(const Request& request, std::span<const Wire> wires,
+                                                 std::uint32_t index);
+
 // For a request that layout() has checked; `index` is the partition's place in the plan.
-[[nodiscard]] std::vector<BootPiece> boot_area(const PartitionRequest& request, std::uint32_t index);
+[[nodiscard]] std::vector<BootPiece> boot_area(const PartitionRequest& request, std::uint32_t index,
+                                               std::span<const caisson_link> links = {});
 
 // The command line that a partition of the plan is started with.
 [[nodiscard]] std::string command_line_of(const Plan& plan, std::uint32_t index);

@@ -16,8 +16,9 @@ inline constexpr std::uint64_t min_memory = std::uint64_t{1} << 20;
 inline constexpr std::uint64_t max_memory = std::uint64_t{128} << 30; // stays below CAISSON_GPA_ROOT_HIGH
 inline constexpr std::uint64_t max_root_bytes = std::uint64_t{2} << 30;
 inline constexpr std::uint32_t max_command_line = 1024;
-// What the unikernel itself needs beyond its image before a container can run: tables, stacks, first pages.
-inline constexpr std::uint64_t unikernel_headroom = std::uint64_t{512} << 10;
+// What the unikernel itself needs beyond its image before a container can run: tables, stacks, first pages. A static hello was
+// seen to run with none, in what lies below the image; this is for programs that are not quite as small.
+inline constexpr std::uint64_t unikernel_headroom = std::uint64_t{256} << 10;
 
 using Regions = base::FixedVector<Region, max_regions>;
 

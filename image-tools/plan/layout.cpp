@@ -6,6 +6,7 @@
 
 #include "hypervisor/base/address.hpp"
 #include "hypervisor/core/bytes/reader.hpp"
+#include "hypervisor/core/plan/behaviour_rules.hpp"
 #include "image-tools/plan/boot_area.hpp"
 #include "image-tools/plan/guest_layout.hpp"
 #include "partitions/abi/boot_page.h"
@@ -66,13 +67,6 @@ Status check_cpus(const Request& request) {
     return base::success;
 }
 
-Status check_times(const PartitionRequest& request, std::uint32_t index) {
-    const bool good = request.restart_delay_ms <= max_restart_delay_ms &&
-                      (request.watchdog_ms == 0 ||
-                       (request.watchdog_ms >= min_watchdog_ms && request.watchdog_ms <= max_watchdog_ms));
-    return good ? Status{base::success} : failure(RequestError::bad_value, index);
-}
-
 Status check_names(const Request& request) {
     if (!is_name(request.name))
         return failure(RequestError::bad_name);
@@ -129,6 +123,24 @@ Status check_sections(const PartitionRequest& request, std::uint32_t index) {
     return base::success;
 }
 
+Status check_wires(const Request& request) {
+    if (request.wires.size() > max_wires)
+        return failure(RequestError::too_many_wires, no_index, request.wires.size(), max_wires);
+    std::vector<std::uint32_t> ends(request.partitions.size(), 0);
+    for (std::size_t i = 0; i < request.wires.size(); ++i) {
+        const auto [from, to, one_way] = request.wires[i];
+        if (from >= ends.size() || to >= ends.size() || from == to)
+            return failure(RequestError::bad_value);
+        for (const WireRequest& before : request.wires.first(i))
+            if ((before.from == from && before.to == to) || (before.from == to && before.to == from))
+                return failure(RequestError::bad_value, from);
+        for (const std::uint32_t end : {from, to})
+            if (++ends[end] > max_wires_of_one)
+                return failure(RequestError::too_many_wires, end, ends[end], max_wires_of_one);
+    }
+    return base::success;
+}
+
 Status check(const Request& request) {
     if (request.partitions.empty())
         return failure(RequestError::no_partitions);
@@ -137,18 +149,39 @@ Status check(const Request& request) {
                        max_partitions);
     CAISSON_TRY(check_names(request));
     CAISSON_TRY(check_cpus(request));
+    CAISSON_TRY(check_wires(request));
     std::uint64_t memory = 0;
     for (std::uint32_t i = 0; i < request.partitions.size(); ++i) {
         const PartitionRequest& partition = request.partitions[i];
         CAISSON_TRY(check_kernel(partition, i));
         CAISSON_TRY(check_sections(partition, i));
         CAISSON_TRY(check_memory(partition, i));
-        CAISSON_TRY(check_times(partition, i));
+        if (!::plan::is_valid(partition.behaviour))
+            return failure(RequestError::bad_value, i);
         memory += partition.memory_bytes;
     }
     if (request.machine_memory != 0 && memory > request.machine_memory)
         return failure(RequestError::machine_memory_too_small, no_index, memory, request.machine_memory);
     return base::success;
+}
+
+// The wires' places in both partitions, each partition's one behind the other.
+std::vector<Wire> wires_of(const Request& request) {
+    constexpr std::uint64_t lane_bytes = CAISSON_LANE_HEADER_BYTES + default_ring_bytes;
+    static_assert(max_wires_of_one * 2 * lane_bytes <= CAISSON_GPA_LANES_END - CAISSON_GPA_LANES);
+    std::vector<std::uint64_t> next(request.partitions.size(), CAISSON_GPA_LANES);
+    std::vector<Wire> wires;
+    for (const WireRequest& wish : request.wires) {
+        Wire wire{{wish.from, wish.to},
+                  wish.one_way ? wire_one_way : 0,
+                  0,
+                  lane_bytes,
+                  {next[wish.from], next[wish.to]}};
+        next[wish.from] += wire.bytes();
+        next[wish.to] += wire.bytes();
+        wires.push_back(wire);
+    }
+    return wires;
 }
 
 template <std::size_t Size> void set_name(std::array<char, Size>& field, std::string_view name) {
@@ -161,8 +194,7 @@ Header header_of(const Request& request) {
     header.format = format_version;
     header.partition_count = static_cast<std::uint32_t>(request.partitions.size());
     header.partition_entsize = sizeof(Partition);
-    header.on_all_stopped = request.on_all_stopped;
-    header.on_panic = request.on_panic;
+    header.behaviour = request.behaviour;
     header.machine_cpus = request.machine_cpus;
     header.machine_memory = request.machine_memory;
     header.audit_key = request.audit_key;
@@ -174,14 +206,8 @@ Partition record_of(const PartitionRequest& request) {
     Partition record{};
     set_name(record.name, request.name);
     record.payload = request.payload;
-    record.flags = (request.console_serial ? flag_console_serial : 0) |
-                   (request.smt_shared ? flag_smt_shared : 0) |
-                   (request.no_store_bypass ? flag_no_store_bypass : 0);
     record.cpu_count = cpu_count(request);
-    record.restart = request.restart;
-    record.restart_max = request.restart == Restart::on_failure ? request.restart_max : 0;
-    record.restart_delay_ms = request.restart_delay_ms;
-    record.watchdog_ms = request.watchdog_ms;
+    record.behaviour = request.behaviour;
     record.cpu_set = request.cpu_set;
     record.memory_bytes = request.memory_bytes;
     const Regions regions = guest_regions(request.memory_bytes, request.root_bytes);
@@ -193,8 +219,9 @@ Partition record_of(const PartitionRequest& request) {
 }
 
 // The loads of one partition; bytes of their own are appended to `data`, offsets count from its start.
-std::vector<Load> loads_of(const PartitionRequest& request, std::uint32_t index,
+std::vector<Load> loads_of(const Request& all, std::span<const Wire> wires, std::uint32_t index,
                            std::vector<std::byte>& data) {
+    const PartitionRequest& request = all.partitions[index];
     std::vector<Load> loads;
     for (const elf::Segment& segment : request.kernel.segments)
         if (segment.file_size != 0)
@@ -203,7 +230,7 @@ std::vector<Load> loads_of(const PartitionRequest& request, std::uint32_t index,
     if (request.module_bytes != 0)
         loads.push_back({module_gpa(request.memory_bytes, request.module_bytes), request.module_bytes, 0,
                          request.module_section, 0});
-    for (const BootPiece& piece : boot_area(request, index)) {
+    for (const BootPiece& piece : boot_area(request, index, links_of(all, wires, index))) {
         loads.push_back({piece.gpa, piece.bytes.size(), data.size(), no_section, 0});
         data.insert(data.end(), piece.bytes.begin(), piece.bytes.end());
         data.resize((data.size() + text_alignment - 1) / text_alignment * text_alignment);
@@ -220,11 +247,12 @@ template <typename T> void append(std::vector<std::byte>& out, const T& value) {
 
 base::Result<std::vector<std::byte>, RequestIssue> layout(const Request& request) {
     CAISSON_TRY(check(request));
+    const std::vector<Wire> wires = wires_of(request);
     std::vector<Partition> records;
     std::vector<Load> loads;
     std::vector<std::byte> data;
     for (std::uint32_t i = 0; i < request.partitions.size(); ++i) {
-        const std::vector<Load> own = loads_of(request.partitions[i], i, data);
+        const std::vector<Load> own = loads_of(request, wires, i, data);
         if (own.size() > max_loads)
             return failure(RequestError::too_many_loads, i, own.size(), max_loads);
         records.push_back(record_of(request.partitions[i]));
@@ -234,8 +262,9 @@ base::Result<std::vector<std::byte>, RequestIssue> layout(const Request& request
     }
     Header header = header_of(request);
     header.load_count = static_cast<std::uint32_t>(loads.size());
-    const std::size_t data_at =
-        sizeof(Header) + records.size() * sizeof(Partition) + loads.size() * sizeof(Load);
+    header.wire_count = static_cast<std::uint32_t>(wires.size());
+    const std::size_t data_at = sizeof(Header) + records.size() * sizeof(Partition) +
+                                loads.size() * sizeof(Load) + wires.size() * sizeof(Wire);
     header.total_size = static_cast<std::uint32_t>(data_at + data.size());
     std::vector<std::byte> table;
     append(table, header);
@@ -245,6 +274,8 @@ base::Result<std::vector<std::byte>, RequestIssue> layout(const Request& request
         load.offset += load.section == no_section ? data_at : 0;
         append(table, load);
     }
+    for (const Wire& wire : wires)
+        append(table, wire);
     table.insert(table.end(), data.begin(), data.end());
     return table;
 }

@@ -32,22 +32,24 @@ struct PartitionRequest {
     std::uint32_t module_section = no_section;
     std::string_view command_line;
     std::span<const std::byte> startup; // struct caisson_startup with its strings
-    Restart restart = Restart::no;
-    std::uint32_t restart_max = 0;
-    std::uint32_t restart_delay_ms = 0, watchdog_ms = 0;
-    bool console_serial = true;
-    bool smt_shared = false;
-    bool no_store_bypass = false;
+    Behaviour behaviour{};
 };
+
+// Two partitions of the request, by their places in it.
+struct WireRequest {
+    std::uint32_t from = 0, to = 0;
+    bool one_way = false; // from `from` to `to`
+};
+inline constexpr std::uint64_t default_ring_bytes = 256 * 1024;
 
 struct Request {
     std::string_view name;
-    AllStopped on_all_stopped = AllStopped::poweroff;
-    OnPanic on_panic = OnPanic::halt;
+    MachineBehaviour behaviour{};
     std::uint32_t machine_cpus = 0;   // 0: not said
     std::uint64_t machine_memory = 0; // bytes; 0: not said
     std::array<std::uint8_t, 32> audit_key{};
     std::span<const PartitionRequest> partitions;
+    std::span<const WireRequest> wires;
 };
 
 // The table.

@@ -35,18 +35,18 @@ TEST(Layout, RoundTrip) {
     const std::vector<std::byte> startup(21, std::byte{7});
     wish.partitions[1].command_line = "quiet";
     wish.partitions[1].startup = startup;
-    wish.partitions[1].restart = Restart::on_failure;
-    wish.partitions[1].restart_max = 5;
+    wish.partitions[1].behaviour.restart = Restart::on_failure;
+    wish.partitions[1].behaviour.restart_max = 5;
     wish.partitions[2].cpu_set = 0b1010;
     wish.partitions[2].cpus = 0;
-    wish.partitions[2].console_serial = false;
+    wish.partitions[2].behaviour.set(flag_console_serial, false);
     wish.request.machine_cpus = 8;
-    wish.request.on_all_stopped = AllStopped::halt;
+    wish.request.behaviour.on_all_stopped = AllStopped::halt;
     const auto table = wish.table();
     const auto read = Plan::parse(table);
     ASSERT_TRUE(read.ok()) << describe(read.error().error);
     EXPECT_EQ(read->partition_count(), 3u);
-    EXPECT_EQ(read->header().on_all_stopped, AllStopped::halt);
+    EXPECT_EQ(read->header().behaviour.on_all_stopped, AllStopped::halt);
     EXPECT_EQ(read->partition_name(1), "p1");
     // Kernel segment, ACPI tables, start info, boot page; and for the second its command line and startup record.
     EXPECT_EQ(read->partition(0).load_count, 4u);
@@ -67,10 +67,10 @@ TEST(Layout, RoundTrip) {
     EXPECT_EQ(record.gpa, CAISSON_GPA_STARTUP);
     EXPECT_EQ(record.bytes, 21u);
     EXPECT_EQ(table[record.offset + 20], std::byte{7});
-    EXPECT_EQ(read->partition(1).restart_max, 5u);
+    EXPECT_EQ(read->partition(1).behaviour.restart_max, 5u);
     EXPECT_EQ(read->partition(2).cpu_count, 2u);
-    EXPECT_EQ(read->partition(2).flags, 0u);
-    EXPECT_EQ(read->partition(0).flags, flag_console_serial);
+    EXPECT_EQ(read->partition(2).behaviour.flags, 0u);
+    EXPECT_EQ(read->partition(0).behaviour.flags, flag_console_serial);
     EXPECT_EQ(read->cpus_needed(), 4u);
     EXPECT_EQ(read->partition(0).regions[1].bytes, 3 * mebibyte);
 }

@@ -52,6 +52,8 @@ const char* describe(RequestError error) {
         return "a value is not allowed";
     case RequestError::too_many_loads:
         return "the kernel has too many segments";
+    case RequestError::too_many_wires:
+        return "there are too many wires";
     }
     return "unknown error";
 }

@@ -32,6 +32,7 @@ enum class RequestError : std::uint8_t {
     bad_text,              // a NUL in the command line
     bad_value,             // a field out of its set
     too_many_loads,        // needed, available
+    too_many_wires,        // needed, available; of a partition, or of the whole plan
 };
 
 struct RequestIssue {

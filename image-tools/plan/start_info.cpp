@@ -123,6 +123,9 @@ void build_boot_page(std::span<std::byte, 4096> page, const BootPageInput& input
         field(offsetof(caisson_boot_page, startup_bytes), input.startup_bytes);
     }
     field(offsetof(caisson_boot_page, watchdog_ms), input.watchdog_ms);
+    field(offsetof(caisson_boot_page, link_count), static_cast<std::uint32_t>(input.links.size()));
+    for (std::size_t i = 0; i < input.links.size(); ++i)
+        field(offsetof(caisson_boot_page, links) + i * sizeof(caisson_link), input.links[i]);
     const std::string_view name = input.name.substr(0, sizeof(caisson_boot_page::partition_name) - 1);
     std::ranges::copy(std::as_bytes(std::span{name}),
                       page.begin() + offsetof(caisson_boot_page, partition_name));

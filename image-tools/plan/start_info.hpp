@@ -75,7 +75,8 @@ struct BootPageInput {
     GuestRange root;
     std::uint32_t startup_bytes = 0; // 0: no startup record; else it follows the page
     std::uint32_t watchdog_ms = 0;
-    std::string_view name; // at most 31 bytes are kept
+    std::string_view name;                 // at most 31 bytes are kept
+    std::span<const caisson_link> links{}; // at most CAISSON_LINK_MAX
 };
 // All that is known at build time; the rest is zero.
 void build_boot_page(std::span<std::byte, 4096> page, const BootPageInput& input);

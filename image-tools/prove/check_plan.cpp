@@ -85,6 +85,8 @@ Problem disjoint(const Intended& intended) {
         all.push_back({range, "the hypervisor"});
     for (const Backing& backing : intended.backings)
         all.push_back({backing.frames(), "'" + intended.guests[backing.partition].name + "'"});
+    for (const Lane& lane : intended.lanes)
+        all.push_back({lane.frames(), "a lane of '" + intended.guests[lane.writer].name + "'"});
     std::sort(all.begin(), all.end(),
               [](const Owned& a, const Owned& b) { return a.range.base < b.range.base; });
     for (std::size_t i = 1; i < all.size(); ++i)
@@ -94,9 +96,45 @@ Problem disjoint(const Intended& intended) {
     return std::nullopt;
 }
 
+// A lane has one writer and one other reader, in whole pages of its own, where neither has anything else; a wire has at most
+// one lane each way.
+Problem lanes(const Intended& intended) {
+    std::set<std::pair<std::uint32_t, std::uint32_t>> pairs;
+    std::vector<Backing> seen;
+    for (const Lane& lane : intended.lanes) {
+        if (lane.writer >= intended.guests.size() || lane.reader >= intended.guests.size() ||
+            lane.writer == lane.reader)
+            return "a lane has not two partitions";
+        const std::string who = "the lane from '" + intended.guests[lane.writer].name + "' to '" +
+                                intended.guests[lane.reader].name + "'";
+        if (!pairs.insert({lane.writer, lane.reader}).second)
+            return who + " is there twice";
+        if (lane.frame == 0 || lane.bytes == 0 || (lane.frame | lane.bytes) % page != 0)
+            return who + " has no whole pages of its own";
+        for (const std::uint32_t partition : {lane.writer, lane.reader}) {
+            const Backing here = lane.seen_by(partition);
+            const Range range{here.gpa, here.bytes};
+            const auto meets = [&](const auto& other) { return range.overlaps({other.gpa, other.bytes}); };
+            const auto& regions = intended.guests[partition].regions;
+            if (here.gpa % page != 0 || std::any_of(regions.begin(), regions.end(), meets) ||
+                std::any_of(seen.begin(), seen.end(), [&](const Backing& other) {
+                    return other.partition == partition && meets(other);
+                }))
+                return who + " lies over something else of '" + intended.guests[partition].name + "'";
+            seen.push_back(here);
+        }
+    }
+    return std::nullopt;
+}
+
 // Rule 4: below 1 MiB, what firmware keeps, holes; the bundle but a partition's own root in it.
 Problem given(const Intended& intended) {
-    for (const Backing& backing : intended.backings) {
+    std::vector<Backing> all = intended.backings;
+    for (const Lane& lane : intended.lanes) {
+        all.push_back(lane.seen_by(lane.writer));
+        all.back().root = false;
+    }
+    for (const Backing& backing : all) {
         const Range frames = backing.frames();
         const std::string who = "'" + intended.guests[backing.partition].name + "' is given " + at(frames);
         if (frames.base < low_memory)
@@ -111,24 +149,34 @@ Problem given(const Intended& intended) {
     return std::nullopt;
 }
 
-// A root image belongs to the partition that names it; in the bundle it is exactly its section.
+// A root image belongs to the partition that names it, or to all who do; in the bundle it is exactly its section, and one of
+// them has it there.
 Problem roots(const Intended& intended) {
-    std::set<std::uint32_t> seen;
+    std::set<std::uint32_t> seen, in_bundle;
     for (std::uint32_t i = 0; i < intended.guests.size(); ++i) {
         const Guest& guest = intended.guests[i];
         if (guest.root_section == plan::no_section)
             continue;
-        if (guest.root_section >= intended.sections.size() || !seen.insert(guest.root_section).second)
+        if (guest.root_section >= intended.sections.size())
             return "'" + guest.name + "' names section " + std::to_string(guest.root_section) +
-                   ", which is not there or another's";
+                   ", which is not there";
         const bundle::SectionShape& section = intended.sections[guest.root_section];
-        if (section.type != static_cast<std::uint32_t>(bundle::SectionType::root) || section.partition != i)
+        const bool shared = section.partition == bundle::no_partition;
+        if (!seen.insert(guest.root_section).second && !shared)
+            return "'" + guest.name + "' names section " + std::to_string(guest.root_section) +
+                   ", which is another's";
+        if (section.type != static_cast<std::uint32_t>(bundle::SectionType::root) ||
+            (!shared && section.partition != i))
             return "'" + guest.name + "' names a section that is not its root image";
-        for (const Backing& backing : intended.backings)
-            if (backing.partition == i && backing.root && backing.frames().overlaps(intended.bundle) &&
-                (backing.frame != intended.bundle.base + section.offset || backing.bytes != section.size))
+        for (const Backing& backing : intended.backings) {
+            if (backing.partition != i || !backing.root || !backing.frames().overlaps(intended.bundle))
+                continue;
+            if (backing.frame != intended.bundle.base + section.offset || backing.bytes != section.size)
                 return "'" + guest.name + "' sees " + at(backing.frames()) +
                        " of the bundle, which is not exactly its root image";
+            if (!in_bundle.insert(guest.root_section).second)
+                return "'" + guest.name + "' sees the root image in the bundle that another sees there";
+        }
     }
     return std::nullopt;
 }
@@ -191,6 +239,20 @@ Problem processors(const Intended& intended) {
     return std::nullopt;
 }
 
+// Rule 4: registers lie outside memory, image and bundle, and not over each other.
+Problem devices(const Intended& intended) {
+    std::vector<Range> others = intended.usable;
+    others.insert(others.end(), intended.hypervisor.begin(), intended.hypervisor.end());
+    others.push_back(intended.bundle);
+    for (const Range& device : intended.devices) {
+        for (const Range& other : others)
+            if (device.overlaps(other))
+                return "the device at " + at(device) + " overlaps " + at(other);
+        others.push_back(device);
+    }
+    return std::nullopt;
+}
+
 } // namespace
 
 std::vector<Item> check_plan(const Intended& intended) {
@@ -209,8 +271,14 @@ std::vector<Item> check_plan(const Intended& intended) {
     item("complete", complete(intended),
          size_text(ram) + " of RAM and " + size_text(root) + " of root images, every page backed once");
     item("one-owner", disjoint(intended), "no frame belongs to two partitions, or to one and the hypervisor");
+    item("lanes", lanes(intended),
+         std::to_string(intended.lanes.size()) + " lanes, each with one writer and one reader, apart");
     item("never-given", given(intended), "nothing below 1 MiB, of firmware, in holes or of the bundle");
-    item("roots", roots(intended), "each root image is its partition's own section, read and execute only");
+    item("devices", devices(intended),
+         std::to_string(intended.devices.size()) +
+             " devices' registers, outside memory, image and bundle, apart");
+    item("roots", roots(intended),
+         "each root image is its partition's own section or its own copy, read and execute only");
     item("payloads", payloads(intended), "each starts with its own kernel and modules, in its RAM");
     item("cpus", processors(intended),
          std::to_string(used) + " CPUs for vCPUs, " + std::to_string(intended.processors.size() - used) +

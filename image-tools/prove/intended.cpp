@@ -55,7 +55,7 @@ std::optional<LoaderImage> read_loader(std::span<const char> elf) {
     if (!head || std::memcmp(head->e_ident, ELFMAG, SELFMAG) != 0 || head->e_phentsize != sizeof(Elf64_Phdr))
         return std::nullopt;
     LoaderImage out;
-    std::uint64_t lowest = ~std::uint64_t{0}, highest = 0;
+    std::uint64_t lowest = ~std::uint64_t{0}, highest = 0, shift = 0;
     for (std::uint64_t i = 0; i < head->e_phnum; ++i) {
         const auto segment = load<Elf64_Phdr>(bytes, head->e_phoff + i * sizeof(Elf64_Phdr));
         if (!segment)
@@ -66,6 +66,7 @@ std::optional<LoaderImage> read_loader(std::span<const char> elf) {
         const std::uint64_t end = page_up(segment->p_paddr + segment->p_memsz);
         lowest = std::min(lowest, base);
         highest = std::max(highest, end);
+        shift = segment->p_vaddr - segment->p_paddr;
         constexpr std::uint32_t boot = 0x100000, constant = 0x200000;
         if ((segment->p_flags & boot) != 0)
             out.boot.push_back({base, end - base});
@@ -77,10 +78,12 @@ std::optional<LoaderImage> read_loader(std::span<const char> elf) {
     if (highest == 0)
         return std::nullopt;
     out.all = {lowest, highest - lowest};
+    out.linked = {lowest + shift, highest - lowest};
     return out;
 }
 
-std::optional<std::string> read_table(std::span<const std::byte> table, std::vector<Guest>& guests) {
+std::optional<std::string> read_table(std::span<const std::byte> table, std::vector<Guest>& guests,
+                                      std::vector<Lane>& lanes) {
     const auto header = load<plan::Header>(table, 0);
     if (!header || header->magic != plan::magic || header->format != plan::format_version)
         return "this is not a plan of format " + std::to_string(plan::format_version);
@@ -97,7 +100,7 @@ std::optional<std::string> read_table(std::span<const std::byte> table, std::vec
         guest.memory_bytes = record->memory_bytes;
         guest.regions.assign(record->regions.begin(), record->regions.begin() + record->region_count);
         guest.root_section = record->root_section;
-        guest.shares_cores = (record->flags & plan::flag_smt_shared) != 0;
+        guest.shares_cores = record->behaviour.has(plan::flag_smt_shared);
         const std::uint64_t loads = sizeof(plan::Header) + header->partition_count * sizeof(plan::Partition);
         for (std::uint64_t l = record->first_load; l < std::uint64_t{record->first_load} + record->load_count;
              ++l) {
@@ -108,6 +111,18 @@ std::optional<std::string> read_table(std::span<const std::byte> table, std::vec
         }
         guests.push_back(std::move(guest));
     }
+    const std::uint64_t wires = sizeof(plan::Header) + header->partition_count * sizeof(plan::Partition) +
+                                std::uint64_t{header->load_count} * sizeof(plan::Load);
+    for (std::uint64_t i = 0; i < header->wire_count; ++i) {
+        const auto wire = load<plan::Wire>(table, wires + i * sizeof(plan::Wire));
+        if (!wire || wire->partitions[0] >= guests.size() || wire->partitions[1] >= guests.size())
+            return "wire " + std::to_string(i) + " is not all there";
+        const auto& [first, second] = wire->partitions;
+        lanes.push_back({first, second, wire->gpa[0], wire->gpa[1], 0, wire->lane_bytes});
+        if ((wire->flags & plan::wire_one_way) == 0)
+            lanes.push_back({second, first, wire->gpa[1] + wire->lane_bytes, wire->gpa[0] + wire->lane_bytes,
+                             0, wire->lane_bytes});
+    }
     return std::nullopt;
 }
 
@@ -116,7 +131,7 @@ std::optional<std::string> intend(const std::vector<std::byte>& table,
                                   std::uint64_t bundle_bytes, const LoaderImage& loader, const Board& board,
                                   Intended& out) {
     out = {};
-    if (const auto problem = read_table(table, out.guests))
+    if (const auto problem = read_table(table, out.guests, out.lanes))
         return "the plan's table: " + *problem;
     const auto parsed = plan::Plan::parse(table);
     if (!parsed)
@@ -139,6 +154,7 @@ std::optional<std::string> intend(const std::vector<std::byte>& table,
                               : plan::assumed_bundle_base(plan::Board::qemu_q35, board.memory, bundle_bytes);
     machine.bundle_bytes = bundle_bytes;
     machine.sections = extents;
+    machine.devices = plan::assumed_devices(plan::Board::qemu_q35);
     // What the hypervisor takes lies as high as it may and partitions fill memory from below: its amount moves none of theirs.
     plan::Options options;
     options.huge_pages = board.huge_pages;
@@ -152,15 +168,22 @@ std::optional<std::string> intend(const std::vector<std::byte>& table,
     for (const plan::Piece& piece : bound->pieces)
         out.backings.push_back({piece.partition, piece.gpa, piece.host.base, piece.host.bytes,
                                 piece.kind == plan::RegionKind::root_image});
+    std::size_t lane = 0;
+    for (const memory::Run& run : bound->wires)
+        for (std::uint64_t at = 0; at < run.bytes && lane < out.lanes.size(); at += out.lanes[lane++].bytes)
+            out.lanes[lane].frame = run.base + at;
     for (const plan::BoundCpu& cpu : bound->cpus)
         out.processors.push_back(
             {cpu.apic_id, cpu.partition == plan::no_index ? nobody : cpu.partition, cpu.vcpu, cpu.core});
     out.hypervisor.push_back(loader.all);
     for (const memory::Run& run : bound->pool.runs())
         out.hypervisor.push_back({run.base, run.bytes});
+    out.hypervisor.push_back({bound->retained.base, bound->retained.bytes});
     out.bundle = {machine.bundle_base, bundle_bytes};
     for (const memory::Run& run : map.view())
         out.usable.push_back({run.base, run.bytes});
+    for (const memory::Run& run : machine.devices)
+        out.devices.push_back({run.base, run.bytes});
     out.sections = sections;
     return std::nullopt;
 }

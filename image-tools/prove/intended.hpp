@@ -36,12 +36,25 @@ struct Range {
     [[nodiscard]] bool holds(std::uint64_t address) const { return address - base < bytes; }
 };
 
-// Guest-physical [gpa, gpa + bytes) of a partition lies in [frame, frame + bytes). Always readable and executable.
+// Guest-physical [gpa, gpa + bytes) of a partition lies in [frame, frame + bytes). Always readable.
 struct Backing {
     std::uint32_t partition = 0;
     std::uint64_t gpa = 0, frame = 0, bytes = 0;
     bool root = false; // a root image: never writable
+    bool lane = false; // never executable; `root` where this partition only reads it
     [[nodiscard]] Range frames() const { return {frame, bytes}; }
+};
+
+// Memory with one writer and one reader, which differ.
+struct Lane {
+    std::uint32_t writer = 0, reader = 0;
+    std::uint64_t writer_gpa = 0, reader_gpa = 0, frame = 0, bytes = 0;
+    [[nodiscard]] Range frames() const { return {frame, bytes}; }
+    // As one of its two sees it.
+    [[nodiscard]] Backing seen_by(std::uint32_t partition) const {
+        const bool writes = partition == writer;
+        return {partition, writes ? writer_gpa : reader_gpa, frame, bytes, !writes, true};
+    }
 };
 
 struct Guest {
@@ -65,25 +78,29 @@ struct Processor {
 
 struct Intended {
     std::vector<Guest> guests;
-    std::vector<Backing> backings;
+    std::vector<Backing> backings; // of RAM and root images
+    std::vector<Lane> lanes;
     std::vector<Processor> processors;
     std::vector<Range> hypervisor; // its image and its frames
     Range bundle;
-    std::vector<Range> usable; // memory that may be given to anybody
+    std::vector<Range> usable;  // memory that may be given to anybody
+    std::vector<Range> devices; // registers that the hypervisor uses
     std::vector<bundle::SectionShape> sections;
 };
 
 // The loader's segments, from its ELF.
 struct LoaderImage {
     Range all;
+    Range linked;                  // the same by the addresses at which its code runs
     std::vector<Range> executable; // whole pages, here and below
     std::vector<Range> boot;       // gone once guests run (hypervisor/kernel/link.ld.in says so by flag bits)
     std::vector<Range> constant;   // read-only by then
 };
 std::optional<LoaderImage> read_loader(std::span<const char> elf);
 
-// The table by its format alone; what is wrong with it, or nothing.
-std::optional<std::string> read_table(std::span<const std::byte> table, std::vector<Guest>& guests);
+// The table by its format alone; what is wrong with it, or nothing. Lanes have no frames yet.
+std::optional<std::string> read_table(std::span<const std::byte> table, std::vector<Guest>& guests,
+                                      std::vector<Lane>& lanes);
 
 // A machine of the board with so much memory, and where the bundle lies in it (0: where the board's firmware puts it).
 struct Board {

@@ -35,6 +35,8 @@ std::vector<Range> rest(const Intended& intended) {
     std::vector<Range> taken{intended.bundle};
     for (const Backing& backing : intended.backings)
         taken.push_back(backing.frames());
+    for (const Lane& lane : intended.lanes)
+        taken.push_back(lane.frames());
     std::sort(taken.begin(), taken.end(), [](const Range& a, const Range& b) { return a.base < b.base; });
     std::vector<Range> out;
     for (const Range& usable : intended.usable) {
@@ -96,6 +98,9 @@ std::string whose(const Intended& intended, std::uint64_t frame) {
         return "'" + intended.guests[owner->partition].name + "'s " + (owner->root ? "root image" : "memory");
     if (intended.bundle.holds(frame))
         return "the bundle";
+    for (const Lane& lane : intended.lanes)
+        if (lane.frames().holds(frame))
+            return "a lane of '" + intended.guests[lane.writer].name + "'";
     for (const Range& usable : intended.usable)
         if (usable.holds(frame))
             return !intended.hypervisor.empty() && intended.hypervisor.front().holds(frame)
@@ -115,17 +120,20 @@ public:
         : intended_(intended), real_(real) {
         for (const Backing& backing : intended.backings)
             if (backing.partition == partition)
-                wanted_.push_back(&backing);
+                wanted_.push_back(backing);
+        for (const Lane& lane : intended.lanes)
+            if (lane.writer == partition || lane.reader == partition)
+                wanted_.push_back(lane.seen_by(partition));
         std::sort(wanted_.begin(), wanted_.end(),
-                  [](const Backing* a, const Backing* b) { return a->gpa < b->gpa; });
+                  [](const Backing& a, const Backing& b) { return a.gpa < b.gpa; });
     }
 
     // The first differences, by address.
     std::vector<std::string> differences() {
         std::set<std::uint64_t> cuts;
-        for (const Backing* backing : wanted_) {
-            cuts.insert(backing->gpa);
-            cuts.insert(backing->gpa + backing->bytes);
+        for (const Backing& backing : wanted_) {
+            cuts.insert(backing.gpa);
+            cuts.insert(backing.gpa + backing.bytes);
         }
         for (const Mapping& mapping : real_.mappings) {
             cuts.insert(mapping.address);
@@ -141,9 +149,9 @@ public:
 private:
     std::string difference(std::uint64_t gpa, std::uint64_t bytes) const {
         const Backing* wanted = nullptr;
-        for (const Backing* backing : wanted_)
-            if (gpa - backing->gpa < backing->bytes)
-                wanted = backing;
+        for (const Backing& backing : wanted_)
+            if (gpa - backing.gpa < backing.bytes)
+                wanted = &backing;
         const Mapping* real = nullptr;
         for (const Mapping& mapping : real_.mappings)
             if (gpa - mapping.address < mapping.bytes)
@@ -162,23 +170,25 @@ private:
         if (frame != wanted->frame + (gpa - wanted->gpa))
             return where + ": " + pages_text(bytes) + " lead to frame " + hex(frame) + " (" +
                    whose(intended_, frame) + "), the plan says " + hex(wanted->frame + (gpa - wanted->gpa));
-        if (real->write == wanted->root || !real->execute || !real->user || !real->cached)
+        if (real->write == wanted->root || real->execute == wanted->lane || !real->user || !real->cached)
             return where + ": " + pages_text(bytes) +
                    " with other rights: " + (real->write ? "writable" : "not writable") +
-                   (real->execute ? "" : ", not executable") + (real->user ? "" : ", not reachable") +
-                   (real->cached ? "" : ", uncached");
+                   (real->execute ? ", executable" : ", not executable") +
+                   (real->user ? "" : ", not reachable") + (real->cached ? "" : ", uncached");
         return {};
     }
 
     const Intended& intended_;
     const Walk& real_;
-    std::vector<const Backing*> wanted_;
+    std::vector<Backing> wanted_;
 };
 
 std::uint64_t planned_bytes(const Intended& intended, std::uint32_t partition) {
     std::uint64_t sum = 0;
     for (const Backing& backing : intended.backings)
         sum += backing.partition == partition ? backing.bytes : 0;
+    for (const Lane& lane : intended.lanes)
+        sum += lane.writer == partition || lane.reader == partition ? lane.bytes : 0;
     return sum;
 }
 
@@ -373,7 +383,7 @@ private:
         return sum;
     }
 
-    // From the real tables alone: no frame in two partitions.
+    // From the real tables: no frame in two partitions, but a lane in its two, one of which may write it.
     void shared_frames() {
         struct Seen {
             Range range;
@@ -382,7 +392,8 @@ private:
         std::vector<Seen> all;
         for (const auto& [partition, real] : guest_walks_)
             for (const Mapping& mapping : real.mappings)
-                all.push_back({{mapping.frame, mapping.bytes}, partition});
+                for (const Range& range : without_lanes({mapping.frame, mapping.bytes}))
+                    all.push_back({range, partition});
         std::sort(all.begin(), all.end(),
                   [](const Seen& a, const Seen& b) { return a.range.base < b.range.base; });
         std::string problem;
@@ -391,7 +402,34 @@ private:
                 problem = "frame " + hex(all[i].range.base) + " is mapped twice: for '" +
                           intended_.guests[all[i - 1].partition].name + "' and for '" +
                           intended_.guests[all[i].partition].name + "'";
-        add("shared-frames", problem, "no frame is in two partitions' tables, or twice in one's");
+        for (const auto& [partition, real] : guest_walks_)
+            for (const Mapping& mapping : real.mappings)
+                for (const Lane& lane : intended_.lanes)
+                    if (lane.frames().overlaps({mapping.frame, mapping.bytes}) && partition != lane.writer &&
+                        (partition != lane.reader || mapping.write))
+                        problem = "the lane from '" + intended_.guests[lane.writer].name + "' to '" +
+                                  intended_.guests[lane.reader].name + "' is " +
+                                  (mapping.write ? "written" : "read") + " by '" +
+                                  intended_.guests[partition].name + "'";
+        add("shared-frames", problem,
+            "no frame is in two partitions' tables, or twice in one's, but for " +
+                std::to_string(intended_.lanes.size()) + " lanes with one writer and one reader");
+    }
+
+    // What of a range is no lane's.
+    [[nodiscard]] std::vector<Range> without_lanes(const Range& range) const {
+        if (range.bytes == 0)
+            return {};
+        for (const Lane& lane : intended_.lanes)
+            if (const Range frames = lane.frames(); frames.overlaps(range)) {
+                const std::uint64_t before = frames.base > range.base ? frames.base - range.base : 0;
+                const std::uint64_t behind = range.end() > frames.end() ? range.end() - frames.end() : 0;
+                std::vector<Range> out = without_lanes({range.base, before});
+                for (const Range& piece : without_lanes({range.end() - behind, behind}))
+                    out.push_back(piece);
+                return out;
+            }
+        return {range};
     }
 
     // What a partition sees as its root is what was signed.
@@ -445,7 +483,7 @@ private:
         }
         std::size_t in_host_mode = 0;
         for (const CpuRegisters& cpu : input_.cpus) // a guest cannot have its GDT in memory of no partition
-            if (input_.loader->all.holds(cpu.rip) && is_hypervisor_frame(cpu.gdt_base)) {
+            if (input_.loader->linked.holds(cpu.rip) && is_hypervisor_frame(cpu.gdt_base)) {
                 ++in_host_mode;
                 roots.insert(cpu.cr3);
             }
@@ -531,6 +569,9 @@ private:
             if (backing.frames().overlaps(range))
                 return "'" + intended_.guests[backing.partition].name + "'s " +
                        (backing.root ? "root image" : "memory");
+        for (const Lane& lane : intended_.lanes)
+            if (lane.frames().overlaps(range))
+                return "a lane of '" + intended_.guests[lane.writer].name + "'";
         return intended_.bundle.overlaps(range) ? "the bundle" : "";
     }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // image-tools/prove/prove_test.cpp - every promise broken once: the item that must notice does, by name.
 #include "hypervisor/core/bundle/format.hpp"
+#include "hypervisor/core/plan/header.hpp"
 #include "image-tools/prove/live.hpp"
 #include "image-tools/prove/policy.hpp"
 #include "image-tools/prove/qmp.hpp"
@@ -37,8 +38,11 @@ Intended good_plan() {
                     {0, 0xC0000000, 100 * mebibyte + 16384, 8192, true},
                     {1, 0, 10 * mebibyte, 2 * mebibyte, false}};
     out.processors = {{0, 0, 0, 0}, {1, 1, 0, 1}, {2, 1, 1, 2}, {3, nobody, 0, 3}};
+    out.lanes = {{0, 1, 0xE0000000, 0xE0000000, 60 * mebibyte, 16 * page},
+                 {1, 0, 0xE0010000, 0xE0010000, 60 * mebibyte + 16 * page, 16 * page}};
     out.hypervisor = {{2 * mebibyte, mebibyte}, {20 * mebibyte, mebibyte}};
     out.usable = {{0, 640 * 1024}, {mebibyte, 127 * mebibyte}};
+    out.devices = {{0xFEC00000, page}, {0xFED00000, page}};
     return out;
 }
 
@@ -73,9 +77,42 @@ TEST(Plan, EveryBrokenPromiseIsNamed) {
     EXPECT_EQ(failing([](Intended& i) { i.backings[3].frame = 0; }), "never-given");
     EXPECT_EQ(failing([](Intended& i) { i.backings[3].frame = 127 * mebibyte; }), "never-given");
     EXPECT_EQ(failing([](Intended& i) { i.backings[3].frame = 99 * mebibyte; }), "one-owner never-given");
+    EXPECT_EQ(failing([](Intended& i) { i.lanes[0].frame = 9 * mebibyte; }), "one-owner");
+    EXPECT_EQ(failing([](Intended& i) { i.lanes[1].frame -= page; }), "one-owner");
+    EXPECT_EQ(failing([](Intended& i) { i.lanes[0].frame = 100 * mebibyte; }), "one-owner never-given");
+    EXPECT_EQ(failing([](Intended& i) { i.lanes[0].frame = 0; }), "lanes never-given");
+    EXPECT_EQ(failing([](Intended& i) { i.lanes[0].reader = 0; }), "lanes");
+    EXPECT_EQ(failing([](Intended& i) { i.lanes[1].writer = 0, i.lanes[1].reader = 1; }), "lanes");
+    EXPECT_EQ(failing([](Intended& i) { i.lanes[0].writer_gpa = 0xE0010000 - page; }), "lanes");
+    EXPECT_EQ(failing([](Intended& i) { i.lanes[0].reader_gpa = mebibyte; }), "lanes");
+    EXPECT_EQ(failing([](Intended& i) { i.devices[0].base = 128 * mebibyte - page; }), "devices");
+    EXPECT_EQ(failing([](Intended& i) { i.devices[1].base = i.devices[0].base; }), "devices");
+    EXPECT_EQ(failing([](Intended& i) {
+                  i.usable[1].bytes = 10 * mebibyte;
+                  i.devices[0].base = 100 * mebibyte;
+              }),
+              "never-given devices");
     EXPECT_EQ(failing([](Intended& i) { i.backings[2].frame += page; }), "roots");
     EXPECT_EQ(failing([](Intended& i) { i.sections[2].partition = 1; }), "roots");
     EXPECT_EQ(failing([](Intended& i) { i.sections[3].partition = 0; }), "payloads");
+    // One root image for both: one sees the bundle's, the other a copy of its own.
+    const auto share = [](Intended& i) {
+        i.sections[2].partition = bundle::no_partition;
+        i.guests[1].regions.push_back({0xC0000000, 8192, root_image, 0});
+        i.guests[1].root_section = 2;
+        i.backings.push_back({1, 0xC0000000, 40 * mebibyte, 8192, true});
+    };
+    EXPECT_EQ(failing(share), "");
+    EXPECT_EQ(failing([&](Intended& i) {
+                  share(i);
+                  i.backings.back().frame = i.backings[2].frame;
+              }),
+              "one-owner roots");
+    EXPECT_EQ(failing([&](Intended& i) {
+                  share(i);
+                  i.sections[2].partition = 0;
+              }),
+              "roots");
     EXPECT_EQ(failing([](Intended& i) { i.guests[1].loads[0].section = 9; }), "payloads");
     EXPECT_EQ(failing([](Intended& i) { i.guests[1].loads[0].section = 2; }), "payloads");
     EXPECT_EQ(failing([](Intended& i) { i.guests[0].loads[0].bytes = 4001; }), "payloads");
@@ -158,7 +195,9 @@ Walk real_tables() {
     Walk out;
     out.mappings = {{0, 4 * mebibyte, 2 * mebibyte, true, true, true, true, false},
                     {2 * mebibyte, 8 * mebibyte, 2 * mebibyte, true, true, true, true, false},
-                    {0xC0000000, 100 * mebibyte + 16384, 8192, false, true, true, true, false}};
+                    {0xC0000000, 100 * mebibyte + 16384, 8192, false, true, true, true, false},
+                    {0xE0000000, 60 * mebibyte, 16 * page, true, false, true, true, false},
+                    {0xE0010000, 60 * mebibyte + 16 * page, 16 * page, false, false, true, true, false}};
     return out;
 }
 
@@ -183,11 +222,18 @@ TEST(SecondStage, EqualOrThePageIsNamed) {
         "guest-physical 0x200000: 512 pages lead to frame 0x200000 (the hypervisor's image), the plan says "
         "0x800000");
     EXPECT_EQ(second_stage([](Walk& w) { w.mappings[2].write = true; }),
-              "guest-physical 0xc0000000: 2 pages with other rights: writable");
+              "guest-physical 0xc0000000: 2 pages with other rights: writable, executable");
     EXPECT_EQ(second_stage([](Walk& w) { w.mappings[0].write = false; }),
-              "guest-physical 0x0: 512 pages with other rights: not writable");
+              "guest-physical 0x0: 512 pages with other rights: not writable, executable");
     EXPECT_EQ(second_stage([](Walk& w) { w.mappings[0].cached = false; }),
-              "guest-physical 0x0: 512 pages with other rights: writable, uncached");
+              "guest-physical 0x0: 512 pages with other rights: writable, executable, uncached");
+    EXPECT_EQ(second_stage([](Walk& w) { w.mappings[3].execute = true; }),
+              "guest-physical 0xe0000000: 16 pages with other rights: writable, executable");
+    EXPECT_EQ(second_stage([](Walk& w) { w.mappings[4].write = true; }),
+              "guest-physical 0xe0010000: 16 pages with other rights: writable, not executable");
+    EXPECT_EQ(second_stage([](Walk& w) { w.mappings[4].frame = 60 * mebibyte; }),
+              "guest-physical 0xe0010000: 16 pages lead to frame 0x3c00000 (a lane of 'web'), the plan says "
+              "0x3c10000");
     EXPECT_EQ(second_stage([](Walk& w) { w.problem = "torn"; }), "torn");
 }
 
@@ -264,8 +310,9 @@ TEST(Policy, PortsAndIntercepts) {
 
 TEST(Table, ShortAndForeignOnesAreRefused) {
     std::vector<Guest> guests;
+    std::vector<Lane> lanes;
     std::vector<std::byte> bytes(sizeof(plan::Header) + sizeof(plan::Partition));
-    EXPECT_TRUE(read_table(bytes, guests));
+    EXPECT_TRUE(read_table(bytes, guests, lanes));
     plan::Header header{};
     header.magic = plan::magic;
     header.format = plan::format_version;
@@ -273,12 +320,12 @@ TEST(Table, ShortAndForeignOnesAreRefused) {
     header.partition_count = 1;
     header.partition_entsize = sizeof(plan::Partition);
     std::memcpy(bytes.data(), &header, sizeof header);
-    EXPECT_FALSE(read_table(bytes, guests));
+    EXPECT_FALSE(read_table(bytes, guests, lanes));
     EXPECT_EQ(guests.size(), 1u);
-    EXPECT_TRUE(read_table(std::span(bytes).first(bytes.size() - 1), guests));
+    EXPECT_TRUE(read_table(std::span(bytes).first(bytes.size() - 1), guests, lanes));
     header.partition_count = 2;
     std::memcpy(bytes.data(), &header, sizeof header);
-    EXPECT_TRUE(read_table(bytes, guests));
+    EXPECT_TRUE(read_table(bytes, guests, lanes));
 }
 
 TEST(Registers, OfEveryCpu) {

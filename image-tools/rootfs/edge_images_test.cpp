@@ -127,6 +127,19 @@ TEST_F(EdgeImages, SymlinkThrough) {
               "link->/tmp tmp/ tmp/evil=must land inside the root: /tmp/evil of the image");
 }
 
+// As docker build packs a preallocated file: no bomb, and no blocks. What fsck.erofs 1.5 extracts is not compared: it
+// leaves holes out.
+TEST_F(EdgeImages, RunsOfZeros) {
+    const RootImage root = flatten("edge-zeros");
+    EXPECT_LT(root.size(), 200000u);
+    const std::string image = bytes_of(root.content().name);
+    const test::ErofsReader reader({reinterpret_cast<const std::uint8_t*>(image.data()), image.size()});
+    EXPECT_EQ(reader.nodes().at("lastlog").size, 104857600u);
+    EXPECT_TRUE(reader.contents("lastlog") == std::string(104857600, '\0'));
+    EXPECT_TRUE(reader.contents("end") == "e" + std::string(200000, '\0') + "x");
+    EXPECT_EQ(reader.nodes().at("end").holes, 2u);
+}
+
 TEST_F(EdgeImages, Metadata) {
     const RootImage root = flatten("edge-meta");
     const std::string image = bytes_of(root.content().name);
@@ -192,9 +205,10 @@ TEST_F(EdgeImages, PlatformIsChosenOthersAreListed) {
 
 TEST_F(EdgeImages, TagsAreListedWhenAmbiguous) {
     EXPECT_EQ(tree_of("edge-two-tags:v2"), "v=2");
-    EXPECT_NE(refusal("edge-two-tags").find("holds 2 images; say which | tags there: v1, v2"),
+    EXPECT_NE(refusal("edge-two-tags").find("holds 2 images; say which | there: v1 (sha256:"),
               std::string::npos);
-    EXPECT_NE(refusal("edge-two-tags:v3").find("no such tag | tags there: v1, v2"), std::string::npos);
+    EXPECT_NE(refusal("edge-two-tags:v3").find("no image of that name | there: v1 (sha256:"),
+              std::string::npos);
 }
 
 TEST_F(EdgeImages, HostileImagesAreRefusedPrecisely) {

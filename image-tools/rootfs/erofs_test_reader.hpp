@@ -131,7 +131,12 @@ private:
         }
         if (raw.layout == erofs::Layout::flat_inline) {
             const std::uint64_t tail = size % block;
-            require(!regular, "an inline regular file");
+            if (regular) {
+                require(size < block && (raw.inode.mode & 0111) == 0 &&
+                            text(behind, 4) != "\x7f"
+                                               "ELF",
+                        "an inline program or large file");
+            }
             require(tail != 0 && behind / block == (behind + tail - 1) / block,
                     "an inline tail across blocks");
             return text(raw.inode.place * block, size - tail) + text(behind, tail);

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -27,14 +28,30 @@ std::uint32_t crc32c(std::uint32_t crc, const std::uint8_t* data, std::size_t by
 
 namespace {
 
+std::uint64_t aligned(std::uint64_t value, std::uint64_t to) {
+    return (value + to - 1) / to * to;
+}
+
+} // namespace
+
+std::uint64_t xattr_bytes(const Inode& inode) {
+    if (inode.attributes == nullptr) {
+        return 0;
+    }
+    std::uint64_t bytes = sizeof(erofs::XattrHeader);
+    for (const auto& [name, value] : *inode.attributes) {
+        const auto known = attribute_namespace(name);
+        bytes += aligned(sizeof(erofs::XattrEntry) + name.size() - known->prefix.size() + value.size(), 4);
+    }
+    return bytes;
+}
+
+namespace {
+
 using erofs::Layout;
 
 constexpr std::uint64_t first_slot = erofs::superblock_offset + sizeof(erofs::Superblock);
 constexpr std::uint64_t largest_root_nid = UINT16_MAX;
-
-std::uint64_t aligned(std::uint64_t value, std::uint64_t to) {
-    return (value + to - 1) / to * to;
-}
 
 std::uint32_t encoded_device(const Inode& inode) {
     return (inode.device_minor & 0xff) | inode.device_major << 8 | (inode.device_minor & ~0xffU) << 12;
@@ -58,17 +75,38 @@ std::uint8_t dirent_type(FileType type) {
     return 0;
 }
 
-std::uint64_t xattr_bytes(const Inode& inode) {
-    if (inode.attributes == nullptr) {
-        return 0;
+// A stretch of the file that is written from low to high offsets, in pieces.
+class Window {
+public:
+    Window(Spool& spool, std::uint64_t begin) : spool_(spool), begin_(begin) {}
+
+    // `bytes` zeroed bytes at `offset`, which is not below any asked for before; valid until the next call.
+    std::uint8_t* at(std::uint64_t offset, std::uint64_t bytes) {
+        constexpr std::size_t piece = std::size_t{1} << 20;
+        if (offset + bytes - begin_ > piece) {
+            write_before(offset);
+        }
+        if (offset + bytes - begin_ > bytes_.size()) {
+            bytes_.resize(static_cast<std::size_t>(aligned(offset + bytes - begin_, block_size)));
+        }
+        return bytes_.data() + (offset - begin_);
     }
-    std::uint64_t bytes = sizeof(erofs::XattrHeader);
-    for (const auto& [name, value] : *inode.attributes) {
-        const auto known = attribute_namespace(name);
-        bytes += aligned(sizeof(erofs::XattrEntry) + name.size() - known->prefix.size() + value.size(), 4);
+    void finish() { write_before(begin_ + bytes_.size()); }
+
+private:
+    // All that is whole blocks below `offset`.
+    void write_before(std::uint64_t offset) {
+        const auto done =
+            std::min(bytes_.size(), static_cast<std::size_t>((offset - begin_) / block_size * block_size));
+        spool_.write(begin_, std::span(bytes_).first(done));
+        bytes_.erase(bytes_.begin(), bytes_.begin() + static_cast<std::ptrdiff_t>(done));
+        begin_ += done;
     }
-    return bytes;
-}
+
+    Spool& spool_;
+    std::uint64_t begin_;
+    std::vector<std::uint8_t> bytes_;
+};
 
 struct Name {
     std::string_view name;
@@ -174,6 +212,9 @@ private:
                 place.tail = is_inline ? static_cast<std::uint32_t>(tail) : 0;
                 place.blocks =
                     static_cast<std::uint32_t>(aligned(place.size - place.tail, block_size) / block_size);
+            } else if (inode.inlined) {
+                place.layout = Layout::flat_inline;
+                place.tail = static_cast<std::uint32_t>(inode.size);
             } else if (inode.chunks != nullptr) {
                 place.layout = Layout::chunk_based;
                 place.tail = static_cast<std::uint32_t>(inode.chunks->chunks.size() * 4);
@@ -209,6 +250,8 @@ private:
             next += places_[id].blocks;
         }
         metadata_begin_ = next * block_size;
+        directories_.emplace(spool_, blocks_begin_ * block_size);
+        metadata_.emplace(spool_, metadata_begin_);
     }
 
     // Bump allocation in two regions: the rest of block 0, then the blocks after everything else.
@@ -241,24 +284,24 @@ private:
 
     void write_metadata() {
         block_zero_.assign(block_size, 0);
-        upper_.assign(static_cast<std::size_t>(aligned(end_, block_size) - blocks_begin_ * block_size), 0);
         for (const InodeId id : order_) {
             write_inode(id);
         }
-        spool_.write(blocks_begin_ * block_size, upper_);
+        directories_->finish();
+        metadata_->finish();
     }
 
-    std::uint8_t* at(std::uint64_t offset) {
-        return offset < block_size ? block_zero_.data() + offset
-                                   : upper_.data() + (offset - blocks_begin_ * block_size);
+    // Bytes of the metadata: inodes and what belongs to them are asked for in the order of their places.
+    std::uint8_t* at(std::uint64_t offset, std::uint64_t bytes) {
+        return offset < block_size ? block_zero_.data() + offset : metadata_->at(offset, bytes);
     }
 
     template <typename Structure> void put(std::uint64_t offset, const Structure& value) {
-        std::memcpy(at(offset), &value, sizeof value);
+        std::memcpy(at(offset, sizeof value), &value, sizeof value);
     }
 
     void write_inode(InodeId id) {
-        const Inode& inode = tree_.inode(id);
+        Inode& inode = tree_.inode(id);
         const Place& place = places_[id];
         const std::uint64_t attributes = xattr_bytes(inode);
         const auto format = static_cast<std::uint16_t>(static_cast<unsigned>(place.layout) << 1 |
@@ -292,17 +335,22 @@ private:
         if (inode.is_directory()) {
             write_directory(id, place, tail);
         } else if (inode.type == FileType::symlink) {
-            std::memcpy(at(place.tail != 0 ? tail : place.first_block * block_size), inode.target.data(),
-                        inode.target.size());
+            std::uint8_t* target = place.tail != 0
+                                       ? at(tail, place.tail)
+                                       : directories_->at(place.first_block * block_size, block_size);
+            std::memcpy(target, inode.target.data(), inode.target.size());
+        } else if (inode.inlined) {
+            spool_.small_files().read(inode.inlined_at, {at(tail, place.tail), place.tail});
+            inode.inlined_at = tail;
         } else if (inode.chunks != nullptr) {
-            std::memcpy(at(tail), inode.chunks->chunks.data(), place.tail);
+            std::memcpy(at(tail, place.tail), inode.chunks->chunks.data(), place.tail);
         }
     }
 
     static std::uint32_t place_word(const Inode& inode, const Place& place) {
         switch (inode.type) {
         case FileType::regular:
-            return inode.chunks != nullptr ? inode.chunks->chunk_bits : inode.first_block;
+            return inode.chunks != nullptr ? inode.chunks->chunk_bits : inode.inlined ? 0 : inode.first_block;
         case FileType::directory:
         case FileType::symlink:
             return place.first_block;
@@ -325,8 +373,9 @@ private:
             const std::string_view rest = std::string_view(name).substr(known->prefix.size());
             put(offset, erofs::XattrEntry{static_cast<std::uint8_t>(rest.size()), known->index,
                                           static_cast<std::uint16_t>(value.size())});
-            std::memcpy(at(offset + sizeof(erofs::XattrEntry)), rest.data(), rest.size());
-            std::memcpy(at(offset + sizeof(erofs::XattrEntry) + rest.size()), value.data(), value.size());
+            std::uint8_t* text = at(offset + sizeof(erofs::XattrEntry), rest.size() + value.size());
+            std::memcpy(text, rest.data(), rest.size());
+            std::memcpy(text + rest.size(), value.data(), value.size());
             offset += aligned(sizeof(erofs::XattrEntry) + rest.size() + value.size(), 4);
         }
     }
@@ -336,8 +385,9 @@ private:
         std::uint64_t block = 0;
         for (std::size_t first = 0; first < names.size(); ++block) {
             const std::size_t count = fill_block(names, first).first;
-            const std::uint64_t to = block < place.blocks ? (place.first_block + block) * block_size : tail;
-            std::uint8_t* bytes = at(to);
+            std::uint8_t* bytes = block < place.blocks
+                                      ? directories_->at((place.first_block + block) * block_size, block_size)
+                                      : at(tail, place.tail);
             std::uint64_t name_offset = count * erofs::dirent_bytes;
             for (std::size_t i = 0; i < count; ++i) {
                 const Name& name = names[first + i];
@@ -386,7 +436,8 @@ private:
     std::uint64_t end_ = 0;
     bool chunked_ = false;
     std::vector<std::uint8_t> block_zero_;
-    std::vector<std::uint8_t> upper_; // from blocks_begin_ on
+    std::optional<Window> directories_; // full blocks, of very long link targets too
+    std::optional<Window> metadata_;
 };
 
 } // namespace

@@ -2,9 +2,13 @@
 #include "image-tools/rootfs/layers.hpp"
 
 #include "image-tools/rootfs/attributes.hpp"
+#include "image-tools/rootfs/erofs_writer.hpp"
+#include "image-tools/rootfs/holes.hpp"
 #include "image-tools/rootfs/sparse.hpp"
+#include "partitions/formats/erofs.hpp"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 namespace rootfs {
@@ -18,6 +22,11 @@ constexpr std::string_view aufs_prefix =
 constexpr int most_links_followed = 40;
 constexpr std::uint32_t largest_major = (1U << 12) - 1;
 constexpr std::uint32_t largest_minor = (1U << 20) - 1;
+
+bool fits_beside_inode(const Inode& inode) {
+    return inode.size != 0 && (inode.mode & 0111) == 0 && inode.size < block_size &&
+           sizeof(erofs::ExtendedInode) + xattr_bytes(inode) + inode.size <= block_size;
+}
 
 void split(std::string_view path, std::vector<std::string>& names) {
     while (!path.empty()) {
@@ -71,18 +80,39 @@ LayerApplier::Names LayerApplier::names_of(const std::string& path, diagnostic::
                                       " bytes, at most " + std::to_string(limits_.path_bytes) +
                                       " are accepted");
     }
+    Names parts;
+    split(path, parts);
     Names names;
-    split(path, names);
-    for (const std::string& name : names) {
-        if (name == "..") {
-            refuse(fault, std::string(what) + " " + oci::printable(path) + " leaves the root ('..')");
-        }
+    for (std::string& name : parts) {
         if (name.size() > limits_.name_bytes) {
             refuse(oci::Fault::limit,
                    std::string(what) + " has a name of " + std::to_string(name.size()) + " bytes");
         }
+        if (name != "..") {
+            names.push_back(std::move(name));
+            continue;
+        }
+        if (names.empty()) {
+            refuse(fault, std::string(what) + " " + oci::printable(path) + " leaves the root ('..')");
+        }
+        // "a/../b" is "b", as Go's filepath.Clean has it; through a link the kernel would go elsewhere.
+        if (is_symlink(names)) {
+            refuse(fault, std::string(what) + " " + oci::printable(path) +
+                              " goes back ('..') from the link " + oci::printable(names.back()) +
+                              ": tools do not agree on where that is");
+        }
+        names.pop_back();
     }
     return names;
+}
+
+bool LayerApplier::is_symlink(const Names& names) const {
+    std::string path;
+    for (const std::string& name : names) {
+        path += "/" + name;
+    }
+    const auto found = tree_.lookup(path, false);
+    return found && tree_.inode(*found).type == FileType::symlink;
 }
 
 void LayerApplier::apply_entry(const oci::TarEntry& entry, oci::TarReader& reader) {
@@ -359,20 +389,49 @@ void LayerApplier::store_contents(Inode& inode, const oci::TarEntry& entry, oci:
         store_sparse(inode, entry, reader);
         return;
     }
-    inode.first_block = inode.size == 0 ? 0 : spool_.next_block();
-    for (auto run = reader.read(); !run.empty(); run = reader.read()) {
-        spool_.append(run);
+    if (fits_beside_inode(inode)) {
+        store_small(inode, reader);
+        return;
     }
-    spool_.align();
+    HoleWriter contents(spool_);
+    for (auto run = reader.read(); !run.empty(); run = reader.read()) {
+        contents.write(run);
+    }
+    contents.finish(inode);
+    count_overhead(inode.chunks == nullptr ? 0 : inode.chunks->chunks.size() * sizeof(std::uint32_t));
 }
 
-void LayerApplier::store_sparse(Inode& inode, const oci::TarEntry& entry, oci::TarReader& reader) {
-    const SparsePlan plan = plan_sparse(entry.size, entry.extents);
-    sparse_overhead_ += plan.bytes - std::min(plan.bytes, reader.data_left());
+// Beside its inode a file takes no block of its own. Programs do: their pages are mapped where they lie.
+void LayerApplier::store_small(Inode& inode, oci::TarReader& reader) {
+    constexpr std::array<std::uint8_t, 4> elf_magic{0x7f, 'E', 'L', 'F'};
+    std::array<std::uint8_t, block_size> buffer;
+    std::size_t got = 0;
+    for (auto run = reader.read(); !run.empty(); run = reader.read()) {
+        std::copy(run.begin(), run.end(), buffer.begin() + static_cast<std::ptrdiff_t>(got));
+        got += run.size();
+    }
+    const auto contents = std::span(buffer).first(got);
+    if (got >= elf_magic.size() && std::equal(elf_magic.begin(), elf_magic.end(), contents.begin())) {
+        inode.first_block = spool_.next_block();
+        spool_.append(contents);
+        spool_.align();
+        return;
+    }
+    inode.inlined = true;
+    inode.inlined_at = spool_.small_files().add(contents);
+}
+
+void LayerApplier::count_overhead(std::uint64_t bytes) {
+    sparse_overhead_ += bytes;
     if (sparse_overhead_ > limits_.sparse_overhead) {
         refuse(oci::Fault::limit, "the image's sparse files are too scattered: maps and padding take " +
                                       std::to_string(sparse_overhead_ >> 20) + " MiB");
     }
+}
+
+void LayerApplier::store_sparse(Inode& inode, const oci::TarEntry& entry, oci::TarReader& reader) {
+    const SparsePlan plan = plan_sparse(entry.size, entry.extents);
+    count_overhead(plan.bytes - std::min(plan.bytes, reader.data_left()));
     inode.chunks = std::make_unique<ChunkMap>(chunk_map_for(entry.size, entry.extents, plan.chunk_bits));
     const std::uint64_t chunk_bytes = block_size << inode.chunks->chunk_bits;
     std::span<const std::uint8_t> run;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // image-tools/rootfs/layers.hpp - applies an image's layers, lowest first, to a tree.
 //
-// Trust:      every entry is hostile. A path is a list of names below the root: ".." is refused,
-//             links in it are followed inside the tree only, so no entry can name anything outside
-//             the image. Rules: a whiteout removes what *lower* layers put there, wherever it
+// Trust:      every entry is hostile. A path is a list of names below the root: ".." takes back the
+//             name before it and nothing else, links are followed inside the tree only, so no entry
+//             can name anything outside the image. Rules: a whiteout removes what *lower* layers put there, wherever it
 //             stands among its layer's entries; an entry replaces what has its name, a directory
 //             over a directory only its metadata; a hard link names an inode that is there; a
 //             missing parent is made, 0755 and 0:0.
@@ -39,6 +39,7 @@ private:
 
     void apply_entry(const oci::TarEntry& entry, oci::TarReader& reader);
     [[nodiscard]] Names names_of(const std::string& path, diagnostic::Code fault, const char* what) const;
+    [[nodiscard]] bool is_symlink(const Names& names) const;
     std::optional<InodeId> directory_of(const Names& names, bool create);
     void apply_whiteout(const Names& names);
     void remove_lower(InodeId directory, const std::string& name);
@@ -48,6 +49,8 @@ private:
     void place(const Names& names, InodeId id);
     Inode inode_of(const oci::TarEntry& entry) const;
     void store_contents(Inode& inode, const oci::TarEntry& entry, oci::TarReader& reader);
+    void store_small(Inode& inode, oci::TarReader& reader);
+    void count_overhead(std::uint64_t bytes); // of maps and padding
     void store_sparse(Inode& inode, const oci::TarEntry& entry, oci::TarReader& reader);
     [[noreturn]] void refuse(diagnostic::Code fault, const std::string& cause,
                              const std::string& help = {}) const;

@@ -91,6 +91,20 @@ TEST(Layers, RefusesPathsThatLeaveTheRoot) {
     }
 }
 
+TEST(Layers, DotDotTakesBackTheNameBeforeIt) {
+    const Flattened flat({TarBuilder()
+                              .file("a/../b")
+                              .directory("c/d/../e")
+                              .hard_link("h", "c/none/../../b")
+                              .symlink("l", "c")
+                              .file("l/e/../f")
+                              .done()});
+    EXPECT_EQ(flat.listing(), "b c/ c/e/ c/f h l->c");
+    EXPECT_NE(refusal({TarBuilder().directory("c/d").symlink("l", "c/d").file("l/../x").done()})
+                  .find("goes back ('..') from the link 'l'"),
+              std::string::npos);
+}
+
 TEST(Layers, RefusesWhatCannotBePlaced) {
     EXPECT_NE(refusal({TarBuilder().file("f").file("f/below").done()}).find("E0422"), std::string::npos);
     EXPECT_NE(refusal({TarBuilder().symlink("a", "b").symlink("b", "a").file("a/x").done()})
@@ -208,6 +222,55 @@ TEST(Layers, ScatteredSparseFilesHitALimit) {
     }
     EXPECT_NE(refusal({sparse_tar("1000000000000", map, std::string(20000, 'x'))}).find("too scattered"),
               std::string::npos);
+}
+
+TEST(Layers, SmallFilesLieBesideTheirInodes) {
+    oci::TarEntry script = entry(oci::TarType::regular, "script");
+    script.mode = 0755;
+    const auto blocks = [](TarBuilder& builder) {
+        Flattened flat({builder.done()});
+        const auto image = flat.image();
+        const test::ErofsReader read(image);
+        for (const auto& [path, node] : read.nodes()) {
+            if ((node.mode & 0170000U) == 0100000) {
+                EXPECT_EQ(read.contents(path), std::string(node.size, path[0])) << path;
+            }
+        }
+        return image.size() / block_size;
+    };
+    EXPECT_EQ(blocks(TarBuilder().file("a", "a")), 1u);
+    EXPECT_EQ(blocks(TarBuilder().file("a", std::string(4032, 'a'))), 2u) << "with its inode a block";
+    EXPECT_EQ(blocks(TarBuilder().file("a", std::string(4033, 'a'))), 2u) << "a block of its own";
+    EXPECT_EQ(blocks(TarBuilder().add(script, "s")), 2u) << "executable";
+    oci::TarEntry attributes = entry(oci::TarType::regular, "x");
+    attributes.attributes = {{"user.a", std::string(3000, 'v')}};
+    EXPECT_EQ(blocks(TarBuilder().add(attributes, std::string(2000, 'x'))), 3u);
+    TarBuilder many;
+    for (int i = 0; i < 1000; ++i) {
+        many.file("f" + std::to_string(i), std::string(200, 'f'));
+    }
+    EXPECT_LT(blocks(many), 75u);
+    Flattened elf({TarBuilder()
+                       .file("p", "\x7f"
+                                  "ELF")
+                       .done()});
+    EXPECT_EQ(elf.image().size() / block_size, 2u);
+}
+
+TEST(Layers, ASmallFileGoesAndComes) {
+    Flattened flat({TarBuilder().file("a", "1").file("b", std::string(5000, 'b')).file("c", "3").done(),
+                    TarBuilder()
+                        .file("a", std::string(5000, 'a'))
+                        .file("b", "2")
+                        .file(".wh.c")
+                        .hard_link("h", "b")
+                        .done()});
+    const auto image = flat.image();
+    const test::ErofsReader read(image);
+    EXPECT_EQ(read.contents("a"), std::string(5000, 'a'));
+    EXPECT_EQ(read.contents("b"), "2");
+    EXPECT_EQ(read.contents("h"), "2");
+    EXPECT_EQ(read.nodes().size(), 4u);
 }
 
 TEST(Layers, ASmallImageHasOneBlockOfMetadata) {

@@ -5,14 +5,20 @@
 #include "image-tools/oci/layer_stream.hpp"
 #include "image-tools/rootfs/erofs_writer.hpp"
 #include "image-tools/rootfs/layers.hpp"
+#include "image-tools/rootfs/runtime_files.hpp"
 #include "image-tools/rootfs/spool.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <exception>
 #include <fcntl.h>
+#include <future>
 #include <system_error>
+#include <thread>
 #include <utility>
+#include <vector>
 
 namespace rootfs {
 
@@ -34,6 +40,46 @@ public:
 
 private:
     std::filesystem::path path_;
+};
+
+} // namespace
+
+namespace {
+
+// Checks the layers' blobs in their order on a second thread, while those before them are unpacked. No byte of a blob
+// is looked at before its digest was found right.
+class BlobChecker {
+public:
+    explicit BlobChecker(const oci::Image& image) : checked_(image.layers().size()) {
+        for (auto& blob : checked_) {
+            results_.push_back(blob.get_future());
+        }
+        thread_ = std::thread([this, &image] {
+            for (std::size_t i = 0; i < checked_.size() && !enough_; ++i) {
+                try {
+                    checked_[i].set_value(image.checked_blob(i));
+                } catch (...) {
+                    checked_[i].set_exception(std::current_exception());
+                    return;
+                }
+            }
+        });
+    }
+    BlobChecker(const BlobChecker&) = delete;
+    BlobChecker& operator=(const BlobChecker&) = delete;
+    ~BlobChecker() {
+        enough_ = true;
+        thread_.join();
+    }
+
+    // Once each, in order. Throws what the check did.
+    files::FileRange get(std::size_t index) { return results_[index].get(); }
+
+private:
+    std::vector<std::promise<files::FileRange>> checked_;
+    std::vector<std::future<files::FileRange>> results_;
+    std::atomic<bool> enough_ = false;
+    std::thread thread_;
 };
 
 } // namespace
@@ -68,9 +114,10 @@ RootImage RootImage::build(const oci::Image& image, std::shared_ptr<const files:
 
     LayerApplier applier(*root.tree_, *root.spool_, options.limits, epoch);
     oci::Limits limits = options.limits;
+    BlobChecker blobs(image);
     std::uint64_t packed_before = 0;
     for (std::size_t i = 0; i < image.layers().size(); ++i) {
-        oci::LayerStream stream = image.open_layer(i, limits);
+        oci::LayerStream stream = image.open_layer(i, limits, blobs.get(i));
         const auto next = [&] {
             const auto run = stream.next();
             if (options.progress) {
@@ -80,10 +127,13 @@ RootImage RootImage::build(const oci::Image& image, std::shared_ptr<const files:
         };
         applier.apply(next, stream.context());
         packed_before += image.layers()[i].blob.size;
-        limits.unpacked_bytes -= stream.unpacked();
+        limits.unpacked_bytes -= stream.counted();
         root.statistics_.unpacked_bytes += stream.unpacked();
     }
     root.tree_->on_free({});
+    if (options.runtime_files) {
+        add_runtime_files(*root.tree_, image.config().volumes, epoch, image.name());
+    }
     root.content_.size = write_erofs(*root.tree_, *root.spool_,
                                      {epoch, image.manifest_digest().text() + "\n" + std::to_string(epoch)});
     root.statistics_.layers = image.layers().size();
@@ -99,6 +149,9 @@ std::size_t RootImage::read(InodeId id, std::uint64_t offset, std::span<std::uin
         return 0;
     }
     to = to.first(static_cast<std::size_t>(std::min<std::uint64_t>(to.size(), inode.size - offset)));
+    if (inode.inlined) {
+        return spool_->read(inode.inlined_at + offset, to);
+    }
     if (inode.chunks == nullptr) {
         return spool_->read(inode.first_block * block_size + offset, to);
     }

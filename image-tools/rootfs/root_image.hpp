@@ -25,6 +25,7 @@ class Spool;
 
 struct BuildOptions {
     oci::Limits limits;
+    bool runtime_files = false;        // what a runtime makes in every root (runtime_files.hpp)
     std::optional<std::int64_t> epoch; // SOURCE_DATE_EPOCH; else the image's creation time, else 0
     diagnostic::Progress progress;     // phase "flatten": packed bytes of all layers
 };

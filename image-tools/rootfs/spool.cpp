@@ -97,7 +97,7 @@ void Spool::release(std::uint32_t first, std::uint64_t blocks) {
 }
 
 void Spool::release(const Inode& inode) {
-    if (!inode.is_regular()) {
+    if (!inode.is_regular() || inode.inlined) {
         return;
     }
     if (inode.chunks == nullptr) {
@@ -147,7 +147,7 @@ std::uint32_t Spool::compact(Tree& tree) {
         }
     };
     for (InodeId id = 0; id < tree.inode_limit(); ++id) {
-        if (!tree.exists(id) || !tree.inode(id).is_regular()) {
+        if (!tree.exists(id) || !tree.inode(id).is_regular() || tree.inode(id).inlined) {
             continue;
         }
         Inode& inode = tree.inode(id);

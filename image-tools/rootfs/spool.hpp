@@ -8,6 +8,7 @@
 #pragma once
 
 #include "image-tools/files/range.hpp"
+#include "image-tools/rootfs/small_files.hpp"
 #include "image-tools/rootfs/tree.hpp"
 
 #include <cstdint>
@@ -29,6 +30,7 @@ public:
     void append_zeros(std::uint64_t bytes);
     void align(); // to the next block
     void flush();
+    [[nodiscard]] SmallFiles& small_files() { return small_files_; }
 
     // The blocks of a file that is gone.
     void release(const Inode& inode);
@@ -46,9 +48,10 @@ private:
     std::shared_ptr<const files::FileHandle> file_;
     std::string name_;
     std::uint64_t base_;
-    std::uint64_t end_ = block_size;                            // of what was appended
-    std::uint64_t flushed_ = block_size;                        // of what is in the file
-    std::vector<std::uint8_t> buffer_;                          // [flushed_, end_)
+    std::uint64_t end_ = block_size;     // of what was appended
+    std::uint64_t flushed_ = block_size; // of what is in the file
+    std::vector<std::uint8_t> buffer_;   // [flushed_, end_)
+    SmallFiles small_files_;
     std::vector<std::pair<std::uint32_t, std::uint32_t>> dead_; // first block, blocks
 };
 

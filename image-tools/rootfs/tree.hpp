@@ -36,7 +36,7 @@ using Directory = std::map<std::string, Entry, std::less<>>;
 using Attributes = std::vector<std::pair<std::string, std::string>>; // full name ("user.x") and value, sorted
 
 // Where a regular file's bytes are, in blocks of the spool. Plain: `size` bytes from first_block on, the last
-// block zero padded. Chunked: chunk i of 4096 << chunk_bits bytes lies at chunks[i], or is a hole.
+// block zero padded. Inlined: beside the inode. Chunked: chunk i of 4096 << chunk_bits bytes lies at chunks[i], or is a hole.
 struct ChunkMap {
     static constexpr std::uint32_t hole = UINT32_MAX;
     std::uint8_t chunk_bits = 0;
@@ -53,6 +53,8 @@ struct Inode {
     std::int64_t mtime = 0;
     std::uint64_t size = 0; // regular: bytes, holes included; symlink: length of the target
     std::uint32_t first_block = 0;
+    bool inlined = false;
+    std::uint64_t inlined_at = 0; // in the spool's small files; once the image is written, in the image
     std::uint32_t device_major = 0;
     std::uint32_t device_minor = 0;
     InodeId parent = no_inode;          // of a directory; the root's is itself

@@ -2,7 +2,6 @@
 #include "image-tools/rootfs/user.hpp"
 
 #include "image-tools/oci/failure.hpp"
-#include "image-tools/rootfs/root_image.hpp"
 
 #include <algorithm>
 
@@ -140,14 +139,6 @@ User resolve_user(std::string_view image, std::string_view specification,
         user.gid = checked(image, specification, *group_id);
     }
     return user;
-}
-
-User resolve_user(const RootImage& root, std::string_view specification) {
-    const auto passwd = root.read_file("/etc/passwd");
-    const auto group = root.read_file("/etc/group");
-    return resolve_user(root.image_name(), specification,
-                        passwd ? std::optional<std::string_view>(*passwd) : std::nullopt,
-                        group ? std::optional<std::string_view>(*group) : std::nullopt);
 }
 
 } // namespace rootfs

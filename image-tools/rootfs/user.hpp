@@ -15,8 +15,6 @@
 
 namespace rootfs {
 
-class RootImage;
-
 struct User {
     std::uint32_t uid = 0;
     std::uint32_t gid = 0;
@@ -25,9 +23,8 @@ struct User {
     std::string home = "/";
 };
 
-// Throws E0416 for a name that is not there and a number above 2^31 - 1.
-User resolve_user(const RootImage& root, std::string_view specification);
-// The same on the text of the two files (nothing: file missing); `image` is for messages.
+// From the text of the two files (nothing: file missing); `image` is for messages. Throws E0416 for a name that is not there
+// and a number above 2^31 - 1.
 User resolve_user(std::string_view image, std::string_view specification,
                   std::optional<std::string_view> passwd, std::optional<std::string_view> group);
 

@@ -20,6 +20,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 constexpr std::chrono::milliseconds grace{3000}; // from the last record to the end of the process
+constexpr std::chrono::milliseconds ask_again{250};
 constexpr std::size_t most_errors = 65536;
 constexpr int status_refused = 2 * static_cast<int>(CAISSON_DEBUG_EXIT_REFUSED) + 1;
 constexpr int status_panic = 2 * static_cast<int>(CAISSON_DEBUG_EXIT_PANIC) + 1;
@@ -142,10 +143,12 @@ public:
                 break;
             pause_when_crowded();
             const int signal = wait(signals);
-            if (signal != 0 && stopped_ != 0)
-                return stopped_; // asked for a second time: at once
-            if (signal != 0)
-                stop(128 + signal);
+            if (signal != 0 && (stopped_ != 0 || !options_.serial_stop))
+                stop(stopped_ != 0 ? stopped_ : 128 + signal);
+            else if (signal != 0)
+                ask_to_end(128 + signal);
+            if (asked_ && !session_.stopping() && over(ask_again, *asked_))
+                type_stop();
             if (stopped_ == 0 && over(options_.time_out, start_))
                 stop(static_cast<int>(diagnostic::ExitCode::time_out));
             if (ended_ && Clock::now() - *ended_ > grace)
@@ -163,6 +166,17 @@ private:
     void stop(int exit_code) {
         stopped_ = exit_code;
         process_.kill(SIGKILL);
+    }
+    void ask_to_end(int exit_code) {
+        stopped_ = exit_code;
+        if (options_.asked_to_end)
+            options_.asked_to_end();
+        type_stop();
+    }
+    // Repeated until it was heard: a machine that only starts does not listen yet.
+    void type_stop() {
+        process_.type(CAISSON_STOP_BYTE);
+        asked_ = Clock::now();
     }
 
     // Waits until there is something to do; the signal that came, or 0.
@@ -233,6 +247,8 @@ private:
         };
         if (options_.time_out && stopped_ == 0)
             until(start_ + *options_.time_out);
+        if (asked_ && !session_.stopping())
+            until(*asked_ + ask_again);
         if (ended_ && !gone_)
             until(*ended_ + grace);
         return static_cast<int>(out);
@@ -243,7 +259,7 @@ private:
     const RunOptions& options_;
     Session& session_;
     Clock::time_point start_;
-    std::optional<Clock::time_point> ended_;
+    std::optional<Clock::time_point> ended_, asked_;
     LogFile log_;
     std::string errors_;
     std::vector<std::uint8_t> buffer_;
@@ -279,7 +295,7 @@ Outcome judge(const Session& session, const RunOptions& options, int qemu_status
 Outcome boot(const Qemu& qemu, const RunOptions& options, Session& session) {
     const SignalWatch signals;
     SerialLine line;
-    Process process = Process::start(command_line(qemu, options.qemu), line.writer());
+    Process process = Process::start(command_line(qemu, options.qemu), line.writer(), options.serial_stop);
     Loop loop(process, line, options, session);
     const int stopped = loop.run(signals);
     const bool over = session.end() || (options.enough && options.enough(session));
@@ -290,6 +306,8 @@ Outcome boot(const Qemu& qemu, const RunOptions& options, Session& session) {
     out.exit_code = stopped;
     out.qemu_status = status;
     out.qemu_errors = loop.errors();
+    if (session.end()) // it ended as it was asked to, unless something else ended it
+        out.failure = machine_failure(session, status, out.qemu_errors);
     if (stopped == static_cast<int>(diagnostic::ExitCode::time_out))
         out.failure =
             diagnostic::fail("E0905", "stopped after " + std::to_string(options.time_out->count() / 1000) +

@@ -22,6 +22,8 @@ struct RunOptions {
     std::filesystem::path log;                  // raw serial bytes; empty: not kept
     std::string exit_code_from;                 // a partition's name, or empty
     std::vector<Outlet*> outlets;               // where the session's listener writes to
+    bool serial_stop = false;                   // the plan lets the serial line ask the machine to end
+    std::function<void()> asked_to_end;         // it is being asked now; may be empty
     std::function<bool(const Session&)> enough; // true: end the machine now; may be empty
 };
 
@@ -33,7 +35,8 @@ struct Outcome {
     std::string qemu_errors; // its stderr
 };
 
-// Runs until the machine ends, a signal arrives or the time is over; `session` holds what was said.
+// Runs until the machine ends or the time is over; `session` holds what was said. A signal asks the machine to end where that
+// is possible, a second one ends it at once; the exit code is then 128 + the first.
 Outcome boot(const Qemu& qemu, const RunOptions& options, Session& session);
 
 // QEMU's status where there was no QEMU.

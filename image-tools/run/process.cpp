@@ -45,7 +45,7 @@ void close_pipe(const Pipe& pipe) {
 }
 
 // Between fork and exec: async-signal-safe calls only.
-[[noreturn]] void become(char* const* arguments, int output, int errors, int report, int parent) {
+[[noreturn]] void become(char* const* arguments, int input, int output, int errors, int report, int parent) {
     ::setpgid(0, 0);
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (::getppid() != parent)
@@ -54,9 +54,10 @@ void close_pipe(const Pipe& pipe) {
     ::sigemptyset(&none);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
     ::signal(SIGPIPE, SIG_DFL); // the tool ignores it
-    const int null = ::open("/dev/null", O_RDONLY);
+    if (input < 0)
+        input = ::open("/dev/null", O_RDONLY);
     int error = 0;
-    if (null < 0 || ::dup2(null, 0) < 0 || ::dup2(output, 1) < 0 || ::dup2(errors, 2) < 0)
+    if (input < 0 || ::dup2(input, 0) < 0 || ::dup2(output, 1) < 0 || ::dup2(errors, 2) < 0)
         error = errno;
     else {
         ::execvp(arguments[0], arguments);
@@ -73,18 +74,19 @@ int status_of(int raw) {
 
 } // namespace
 
-Process Process::start(const std::vector<std::string>& arguments, int given) {
+Process Process::start(const std::vector<std::string>& arguments, int given, bool with_input) {
     std::vector<std::string> copy = arguments;
     std::vector<char*> pointers;
     for (std::string& argument : copy)
         pointers.push_back(argument.data());
     pointers.push_back(nullptr);
+    const Pipe input = with_input ? make_pipe() : Pipe{-1, -1};
     const Pipe output = given < 0 ? make_pipe() : Pipe{-1, -1};
     const Pipe errors = make_pipe(), report = make_pipe();
     const int parent = ::getpid();
     const int pid = ::fork();
     if (pid == 0)
-        become(pointers.data(), given < 0 ? output[1] : given, errors[1], report[1], parent);
+        become(pointers.data(), input[0], given < 0 ? output[1] : given, errors[1], report[1], parent);
     ::close(report[1]);
     int error = pid < 0 ? errno : 0;
     if (pid > 0) {
@@ -97,14 +99,19 @@ Process Process::start(const std::vector<std::string>& arguments, int given) {
     if (error != 0) {
         if (pid > 0)
             ::waitpid(pid, nullptr, 0);
+        close_pipe(input);
         close_pipe(output);
         close_pipe(errors);
         throw diagnostic::fail("E0702", "cannot run " + arguments.front() + ": " + std::strerror(error));
     }
+    close_one(input[0]);
+    if (with_input)
+        ::fcntl(input[1], F_SETFL, O_NONBLOCK);
     close_one(output[1]);
     ::close(errors[1]);
     Process process;
     process.pid_ = pid;
+    process.input_ = input[1];
     process.output_ = output[0];
     process.errors_ = errors[0];
     process.ended_ = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
@@ -114,8 +121,9 @@ Process Process::start(const std::vector<std::string>& arguments, int given) {
 }
 
 Process::Process(Process&& other) noexcept
-    : pid_(std::exchange(other.pid_, -1)), output_(std::exchange(other.output_, -1)),
-      errors_(std::exchange(other.errors_, -1)), ended_(std::exchange(other.ended_, -1)) {}
+    : pid_(std::exchange(other.pid_, -1)), input_(std::exchange(other.input_, -1)),
+      output_(std::exchange(other.output_, -1)), errors_(std::exchange(other.errors_, -1)),
+      ended_(std::exchange(other.ended_, -1)) {}
 
 Process::~Process() {
     if (pid_ > 0) {
@@ -123,6 +131,7 @@ Process::~Process() {
         while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
         }
     }
+    close_one(input_);
     close_one(output_);
     close_one(errors_);
     close_one(ended_);
@@ -131,6 +140,13 @@ Process::~Process() {
 void Process::kill(int signal) const {
     if (pid_ > 0)
         ::kill(pid_, signal);
+}
+
+void Process::type(char byte) const {
+    if (input_ < 0)
+        return;
+    const ssize_t ignored = ::write(input_, &byte, 1); // it has gone, or has not read the last one
+    static_cast<void>(ignored);
 }
 
 int Process::wait(std::chrono::milliseconds limit) {
@@ -177,8 +193,12 @@ std::optional<std::string> output_of(const std::vector<std::string>& arguments, 
 SignalWatch::SignalWatch() {
     sigset_t watched;
     ::sigemptyset(&watched);
-    for (int signal : {SIGINT, SIGTERM, SIGHUP})
-        ::sigaddset(&watched, signal);
+    for (int signal : {SIGINT, SIGTERM, SIGHUP}) {
+        struct sigaction action {};
+        ::sigaction(signal, nullptr, &action);
+        if (action.sa_handler != SIG_IGN) // ignored (nohup): stays so
+            ::sigaddset(&watched, signal);
+    }
     ::sigprocmask(SIG_BLOCK, &watched, &before_);
     descriptor_ = ::signalfd(-1, &watched, SFD_CLOEXEC | SFD_NONBLOCK);
     if (descriptor_ < 0)

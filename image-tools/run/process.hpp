@@ -17,8 +17,8 @@ namespace run {
 class Process {
 public:
     // Starts arguments[0], looked up in PATH. Throws diagnostic::Failure E0702 when it cannot be executed.
-    // `output`: what it gets as its stdout; -1: a pipe.
-    static Process start(const std::vector<std::string>& arguments, int output = -1);
+    // `output`: what it gets as its stdout; -1: a pipe. `with_input`: its stdin is a pipe, else empty.
+    static Process start(const std::vector<std::string>& arguments, int output = -1, bool with_input = false);
     Process(Process&& other) noexcept;
     Process& operator=(Process&&) = delete;
     ~Process(); // kills and reaps
@@ -28,12 +28,15 @@ public:
     [[nodiscard]] int ended() const { return ended_; }
     [[nodiscard]] int errors() const { return errors_; }
     void kill(int signal) const;
+    // A byte to its stdin, if there is room for it.
+    void type(char byte) const;
     // The exit status, 128 + n for a signal. `limit`: kill after that long.
     int wait(std::chrono::milliseconds limit);
 
 private:
     Process() = default;
     int pid_ = -1;
+    int input_ = -1;
     int output_ = -1;
     int errors_ = -1;
     int ended_ = -1;
@@ -43,7 +46,7 @@ private:
 std::optional<std::string> output_of(const std::vector<std::string>& arguments, std::size_t limit,
                                      std::chrono::milliseconds time);
 
-// SIGINT, SIGTERM and SIGHUP as a readable file descriptor while it lives.
+// SIGINT, SIGTERM and SIGHUP, except those that are ignored, as a readable file descriptor while it lives.
 class SignalWatch {
 public:
     SignalWatch();

@@ -36,6 +36,9 @@ public:
                          " detail=none exits=0 refusals=0 dropped=0 started=0 first_output=0 ended=0 last=" +
                          (last ? "1" : "0"));
     }
+    Line& audit(std::string_view record) {
+        return frame(audit::FrameType::audit, audit::hypervisor_id, record);
+    }
     Line& end(std::string_view reason) {
         return frame(audit::FrameType::end, audit::hypervisor_id,
                      "reason=" + std::string(reason) + " action=poweroff");
@@ -89,6 +92,56 @@ TEST(Session, StatesAndRestarts) {
         EXPECT_EQ(partitions[i].state(), states[i]) << i;
         EXPECT_EQ(partitions[i].restarts(), restarts[i]) << i;
     }
+}
+
+TEST(Session, AQuarantinedPartitionHasNoOtherEnd) {
+    const std::string record =
+        "event=quarantined seq=1 time=77 partition=a generation=2 status=137 detail=cpu_stuck";
+    Session session({"a", "b"}, {});
+    session.feed(Line().exit("a", 1, false).audit(record).exit("b", 0).bytes());
+    const auto& stuck = session.partitions()[0];
+    EXPECT_EQ(stuck.state(), "quarantined");
+    ASSERT_TRUE(stuck.final());
+    EXPECT_EQ(stuck.final()->generation, 2u);
+    EXPECT_EQ(stuck.final()->detail, "cpu_stuck");
+    EXPECT_EQ(stuck.final()->ended, 77u);
+    EXPECT_EQ(stuck.restarts(), 1u);
+    EXPECT_EQ(judged({"a"}, Line().audit(record).end("all-stopped")).exit_code, 137);
+    for (const std::string_view bad : {"partition=c generation=2 status=137", "partition=a status=137",
+                                       "partition=a generation=2 status=256"}) {
+        Session other({"a"}, {});
+        other.feed(Line().audit("event=quarantined seq=1 time=77 " + std::string(bad)).bytes());
+        EXPECT_EQ(other.partitions()[0].state(), "running") << bad;
+        EXPECT_EQ(other.faults().size(), 1u) << bad;
+    }
+}
+
+TEST(Session, WhatMemoryKeptIsToldAndNeverTaken) {
+    // The machine before: its ring begins in the middle of a frame, and comes in pieces.
+    Line before;
+    before.output(0, "lost with the frame's begin\n").output(1, "two\nlines").exit("a", 3).end("panic");
+    before.frame(audit::FrameType::log, audit::hypervisor_id, "panic: of the machine before\x1B[2J");
+    const std::string ring(before.bytes().begin() + 5, before.bytes().end());
+    Line line;
+    for (std::size_t at = 0; at < ring.size(); at += 7)
+        line.frame(audit::FrameType::kept, audit::hypervisor_id, std::string_view(ring).substr(at, 7));
+    line.exit("a", 0).end("all-stopped");
+    std::vector<std::string> told;
+    Session session({"a"}, {.output = [](auto, auto, auto) { FAIL() << "not this machine's"; },
+                            .log = [&told](std::string_view text) { told.emplace_back(text); },
+                            .audit = {}});
+    session.feed(line.bytes());
+    ASSERT_EQ(told.size(), 5u);
+    EXPECT_EQ(told[0], "before the reset: partition 1: two");
+    EXPECT_EQ(told[1], "before the reset: partition 1: lines");
+    EXPECT_TRUE(told[2].starts_with("before the reset: partition=a generation=1 status=3")) << told[2];
+    EXPECT_EQ(told[3], "before the reset: reason=panic action=poweroff");
+    EXPECT_TRUE(told[4].starts_with("before the reset: panic: of the machine before"));
+    EXPECT_TRUE(session.faults().empty());
+    ASSERT_EQ(session.partitions()[0].endings.size(), 1u);
+    EXPECT_EQ(session.partitions()[0].final()->status, 0u);
+    EXPECT_EQ(session.end()->reason, "all-stopped");
+    EXPECT_TRUE(session.log().empty());
 }
 
 TEST(Judge, SeveralPartitions) {
@@ -213,6 +266,19 @@ TEST(Process, OutputStatusAndMissingPrograms) {
     EXPECT_EQ(slow.wait(std::chrono::milliseconds(50)), 137);
 }
 
+TEST(Process, IsTypedTo) {
+    run::Process cat = run::Process::start({"sh", "-c", "head -c 3"}, -1, true);
+    for (const char byte : {'a', '\x03', 'b'})
+        cat.type(byte);
+    std::array<char, 8> said{};
+    EXPECT_EQ(::read(cat.output(), said.data(), said.size()), 3);
+    EXPECT_EQ(std::string(said.data()), "a\003b");
+    EXPECT_EQ(cat.wait(std::chrono::seconds(10)), 0);
+    run::Process without = run::Process::start({"sh", "-c", "cat; exit 5"}); // its input is empty, and ends
+    without.type('a');
+    EXPECT_EQ(without.wait(std::chrono::seconds(10)), 5);
+}
+
 TEST(Junit, EscapesWhatIsNotItsOwn) {
     const std::vector<run::JunitCase> cases{{"web", ""}, {"db", "status 1 (\"<x>&\"\033)"}};
     EXPECT_EQ(run::junit("caisson.run", 1.5, cases),
@@ -277,6 +343,18 @@ TEST(Outlet, NeverWaitsAndLosesNothing) {
         EXPECT_EQ(failure.diagnostic().message, "cannot write to stdout: No space left on device");
     }
     ::close(full);
+}
+
+TEST(SignalWatch, TakesWhatComesAndLeavesIgnoredSignalsIgnored) {
+    ::signal(SIGHUP, SIG_IGN); // as under nohup
+    {
+        const run::SignalWatch watch;
+        ::raise(SIGHUP);
+        EXPECT_EQ(watch.take(), 0);
+        ::raise(SIGTERM);
+        EXPECT_EQ(watch.take(), SIGTERM);
+    }
+    ::signal(SIGHUP, SIG_DFL);
 }
 
 } // namespace

@@ -49,6 +49,8 @@ void Session::feed(std::span<const std::uint8_t> bytes) {
 }
 
 void Session::fault(std::string text) {
+    if (listener_.fault)
+        listener_.fault(text);
     if (faults_.size() < most_faults)
         faults_.push_back(std::move(text));
 }
@@ -78,11 +80,19 @@ void Session::frame() {
         break;
     case audit::FrameType::audit:
         keep(audit_, payload);
+        if (channel::find(payload, "event") == "quarantined")
+            quarantined(payload);
+        stopping_ = stopping_ || channel::find(payload, "event") == "stop_request";
         if (listener_.audit)
             listener_.audit(payload);
         break;
     case audit::FrameType::exit:
         exit_record(payload);
+        break;
+    case audit::FrameType::kept:
+        for (const char byte : payload)
+            if (kept_.push(static_cast<std::uint8_t>(byte)) == channel::FrameDecoder::Got::frame)
+                kept_frame();
         break;
     case audit::FrameType::end:
         if (const auto record = channel::parse_end(payload))
@@ -102,6 +112,22 @@ void Session::frame() {
     }
 }
 
+// For people only: nothing proves that this machine said it.
+void Session::kept_frame() {
+    const audit::FrameHeader& header = kept_.header();
+    std::string start = "before the reset: ";
+    if (header.type == audit::FrameType::output || header.type == audit::FrameType::errors)
+        start += (header.partition < partitions_.size() ? partitions_[header.partition].name
+                                                        : "partition " + std::to_string(header.partition)) +
+                 ": ";
+    std::string_view rest(kept_.payload().data(), kept_.payload().size());
+    while (!rest.empty() && listener_.log) {
+        const std::size_t end = std::min(rest.find('\n'), rest.size());
+        listener_.log(start + std::string(rest.substr(0, end)));
+        rest.remove_prefix(std::min(end + 1, rest.size()));
+    }
+}
+
 void Session::exit_record(std::string_view payload) {
     const auto record = channel::parse_exit(payload);
     const auto owner =
@@ -117,6 +143,26 @@ void Session::exit_record(std::string_view payload) {
     owner->endings.push_back({record->generation, record->status, std::string(record->reason),
                               std::string(record->detail), record->exits, record->refusals, record->dropped,
                               record->started, record->first_output, record->ended, record->last});
+}
+
+// A partition that could not be stopped has no exit record: it has not ended.
+void Session::quarantined(std::string_view payload) {
+    const auto name = channel::find(payload, "partition");
+    const auto owner = std::ranges::find_if(
+        partitions_, [&](const PartitionResult& partition) { return name && partition.name == *name; });
+    const auto text = [&payload](std::string_view key) { return channel::find(payload, key).value_or(""); };
+    const auto number = [&text](std::string_view key) { return channel::number(text(key)); };
+    const auto generation = number("generation"), status = number("status"), time = number("time");
+    if (owner == partitions_.end() || !generation || !status || *status > 255 || !time) {
+        fault("the record of a partition's quarantine cannot be read");
+        return;
+    }
+    owner->endings.push_back({.generation = *generation,
+                              .status = static_cast<unsigned>(*status),
+                              .reason = "quarantined",
+                              .detail = std::string(text("detail")),
+                              .ended = *time,
+                              .last = true});
 }
 
 } // namespace run

@@ -2,7 +2,8 @@
 // image-tools/run/session.hpp - what one boot said on its serial line: consoles, records, and how each partition ended.
 //
 // Trust:      payloads of 'o' frames are a guest's; the other frames are the hypervisor's, their contents still checked.
-// Invariants: only an 'x' record ends a partition; a missing one is never taken for success.
+// Invariants: only an 'x' record, or the audit record that it is quarantined, ends a partition; a missing one is never taken
+//             for success.
 // Spec:       partitions/abi/console.h.
 #pragma once
 
@@ -38,7 +39,10 @@ struct PartitionResult {
     }
     // As docs/boot-and-trust.md names them, as far as the records tell.
     [[nodiscard]] std::string_view state() const {
-        return final() == nullptr ? "running" : final()->status == 0 ? "stopped" : "failed";
+        return final() == nullptr                 ? "running"
+               : final()->reason == "quarantined" ? "quarantined"
+               : final()->status == 0             ? "stopped"
+                                                  : "failed";
     }
     [[nodiscard]] std::size_t restarts() const { return endings.size() - (final() != nullptr ? 1 : 0); }
 };
@@ -61,6 +65,7 @@ struct Listener {
     std::function<void(std::size_t partition, std::string_view bytes, unsigned stream)> output;
     std::function<void(std::string_view line)> log;
     std::function<void(std::string_view record)> audit;
+    std::function<void(std::string_view what)> fault = {};
 };
 
 class Session {
@@ -73,25 +78,29 @@ public:
     [[nodiscard]] const std::optional<BootFigures>& boot() const { return boot_; }
     [[nodiscard]] const std::vector<std::string>& log() const { return log_; }
     [[nodiscard]] const std::vector<std::string>& audit() const { return audit_; }
-    // What was wrong with the line itself: bytes outside frames, records that cannot be read.
+    // What was wrong with the line itself: bytes outside frames, records that cannot be read. The first ones; a listener hears all.
     [[nodiscard]] const std::vector<std::string>& faults() const { return faults_; }
     [[nodiscard]] bool seen_frame() const { return seen_frame_; }
+    // The machine was asked to end, and has heard it.
+    [[nodiscard]] bool stopping() const { return stopping_; }
     // What came before the first frame, its end: firmware, or a machine that never got so far.
     [[nodiscard]] const std::string& noise() const { return noise_; }
 
 private:
     void frame();
+    void kept_frame();
     void exit_record(std::string_view payload);
+    void quarantined(std::string_view payload);
     void fault(std::string text);
 
-    channel::FrameDecoder decoder_;
+    channel::FrameDecoder decoder_, kept_; // kept_: of what a machine said before it was reset
     Listener listener_;
     std::vector<PartitionResult> partitions_;
     std::optional<MachineEnd> end_;
     std::optional<BootFigures> boot_;
     std::vector<std::string> log_, audit_, faults_;
     std::string noise_;
-    bool seen_frame_ = false;
+    bool seen_frame_ = false, stopping_ = false;
 };
 
 } // namespace run

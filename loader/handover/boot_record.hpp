@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// loader/handover/boot_record.hpp - what the hypervisor learns from whoever started it, by either protocol.
+// loader/handover/boot_record.hpp - what the hypervisor learns from whoever started it, by whichever protocol.
 //
 // Trust:      firmware data. Ranges are checked for wrap-around only; what may be used is decided in core/memory.
 // Invariants: complete when read: nothing of it points into memory that firmware may see reused, but the module.
@@ -16,12 +16,22 @@ struct Range {
     std::uint64_t base = 0, bytes = 0;
 };
 
+// A frame buffer of 32 bits a pixel.
+struct Screen {
+    std::uint64_t base = 0, bytes = 0; // base 0: none
+    std::uint32_t width = 0, height = 0, pixels_a_line = 0;
+    std::uint32_t format = 0; // UEFI 2.10 section 12.9.2: 0 red first, 1 blue first
+};
+
 struct BootRecord {
     base::FixedVector<memory::Range, memory::max_firmware_entries> memory; // as given, not yet orderly
     Range module;                                                          // the bundle
     std::uint64_t rsdp = 0; // physical address, or 0 where the firmware gave a copy
     std::array<std::byte, 36> rsdp_copy{};
     bool rsdp_copied = false;
+    Screen screen;
+    std::uint64_t smbios = 0;         // the entry point structure, or 0
+    std::uint64_t loader_started = 0; // TSC when a loader of ours began, or 0
 };
 
 // An entry of the memory map, in both protocols alike.
@@ -31,7 +41,7 @@ struct MapEntry {
 };
 
 enum class BootError {
-    unknown_protocol, // neither PVH nor Multiboot2 started us
+    unknown_protocol, // nothing that we know started us
     bad_structure,    // a length, count or address of the protocol's structures is wrong
     no_memory_map,
     too_many_entries,
@@ -41,7 +51,7 @@ enum class BootError {
 };
 
 [[nodiscard]] constexpr const char* describe(BootError error) {
-    constexpr std::array texts{"not started by PVH or Multiboot2",
+    constexpr std::array texts{"not started by PVH, Multiboot2 or UEFI",
                                "the boot protocol's structures are damaged",
                                "the firmware gave no memory map",
                                "the memory map has too many entries",
@@ -60,5 +70,10 @@ enum class BootError {
 // Spec: Multiboot2 specification 2.0 section 3.6; the EFI memory map: UEFI 2.10 section 7.2.3.
 [[nodiscard]] base::Status<BootError> read_multiboot2(const bytes::Source& memory, std::uint64_t information,
                                                       BootRecord& record);
+
+// What the UEFI loader of this build left (loader/uefi/handover.hpp): its own values and the firmware's memory map.
+// Spec: UEFI 2.10 section 7.2.3; descriptors have the size that the firmware says.
+[[nodiscard]] base::Status<BootError> read_uefi(const bytes::Source& memory, std::uint64_t handover,
+                                                BootRecord& record);
 
 } // namespace loader

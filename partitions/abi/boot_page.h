@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* partitions/abi/boot_page.h - what a partition finds at start. Version 1.2, little-endian, no pointers.
+/* partitions/abi/boot_page.h - what a partition finds at start. Version 1.3, little-endian, no pointers.
  *
  * Every payload is a PVH ELF: 32-bit entry, EBX = GPA of hvm_start_info (Xen public header "start_info.h", version 1).
  * Modules: [0] = the boot page and, directly behind it, the startup record (unikernel payloads), or the manifest's
@@ -9,6 +9,7 @@
  *   [0, memory)                  RAM, one region per contiguous guest range; below 3 GiB, the rest from 4 GiB up
  *   0xF0000 .. 0x100000          inside that RAM: written by the hypervisor at start; E820 type 2 (reserved)
  *   root image                   read-only, page aligned, at CAISSON_GPA_ROOT (above all RAM below 4 GiB) or higher
+ *   lanes                        in [CAISSON_GPA_LANES, CAISSON_GPA_LANES_END): its ends of wires, see struct caisson_link
  *
  * Straight under QEMU (no hypervisor) the unikernel gets the same page as the first 4 KiB of its one PVH module,
  * startup record and root image behind it in the same module; `root_gpa` is then an offset from the module's start
@@ -24,41 +25,70 @@
 #define CAISSON_GPA_BOOT_END 0x100000u
 
 #define CAISSON_GPA_RAM_LOW_END 0xC0000000ull /* RAM below 4 GiB ends here at most */
-#define CAISSON_GPA_ROOT 0xC0000000ull        /* root image: [here, 0xE0000000) when it fits, else CAISSON_GPA_ROOT_HIGH */
+#define CAISSON_GPA_ROOT                                                                                     \
+    0xC0000000ull /* root image: [here, 0xE0000000) when it fits, else CAISSON_GPA_ROOT_HIGH */
 #define CAISSON_GPA_ROOT_LOW_END 0xE0000000ull
+#define CAISSON_GPA_LANES 0xE0000000ull
+#define CAISSON_GPA_LANES_END 0xF0000000ull
 #define CAISSON_GPA_RAM_HIGH 0x100000000ull
 #define CAISSON_GPA_ROOT_HIGH 0x4000000000ull /* 256 GiB */
 
 #define CAISSON_BOOT_MAGIC 0x50544F4F42534943ull /* "CISBOOTP" */
 
-#define CAISSON_BOOT_DIRECT 1u      /* started by QEMU itself, root_gpa is relative to the module */
-#define CAISSON_BOOT_VMMCALL 2u     /* hypercalls by VMMCALL */
-#define CAISSON_BOOT_VMCALL 4u      /* hypercalls by VMCALL */
-#define CAISSON_BOOT_NO_CONSOLE 8u  /* console: none - output is taken and dropped */
+#define CAISSON_BOOT_DIRECT 1u     /* started by QEMU itself, root_gpa is relative to the module */
+#define CAISSON_BOOT_VMMCALL 2u    /* hypercalls by VMMCALL */
+#define CAISSON_BOOT_VMCALL 4u     /* hypercalls by VMCALL */
+#define CAISSON_BOOT_NO_CONSOLE 8u /* console: none - output is taken and dropped */
+
+/* One end of a wire; its place in the list is the number that hypercalls take. One-way: one of the two addresses is 0. */
+#define CAISSON_LINK_MAX 32u
+#define CAISSON_LANE_HEADER_BYTES 4096u /* then a ring, whose size is a power of two: */
+#define CAISSON_LANE_RING_MIN 0x10000u
+#define CAISSON_LANE_RING_MAX 0x100000u
+struct caisson_link {
+    unsigned long long send_gpa;    /* the lane that this partition writes */
+    unsigned long long receive_gpa; /* the lane that it reads */
+    unsigned int lane_bytes;        /* of each: CAISSON_LANE_HEADER_BYTES and the ring */
+    unsigned int reserved0;
+    char peer[32];                /* the other partition's name, NUL-padded */
+    unsigned char reserved[32];   /* zero */
+};
 
 struct caisson_boot_page {
     unsigned long long magic;
-    unsigned int abi_version;   /* CAISSON_ABI_VERSION */
-    unsigned int flags;         /* CAISSON_BOOT_... */
+    unsigned int abi_version; /* CAISSON_ABI_VERSION */
+    unsigned int flags;       /* CAISSON_BOOT_... */
     unsigned int partition_id;
     unsigned int vcpu_count;
-    unsigned long long generation;       /* 1, 2, ... */
-    unsigned long long tsc_hz;           /* 0: not known, measure or use CPUID 0x15/0x16 */
-    unsigned long long apic_timer_hz;    /* local APIC timer input clock, before the divider; 0: not known */
-    unsigned long long wall_ns;          /* nanoseconds since 1970 UTC when the TSC read wall_tsc; 0: not known */
+    unsigned long long generation;    /* 1, 2, ... */
+    unsigned long long tsc_hz;        /* 0: not known, measure or use CPUID 0x15/0x16 */
+    unsigned long long apic_timer_hz; /* local APIC timer input clock, before the divider; 0: not known */
+    unsigned long long wall_ns; /* nanoseconds since 1970 UTC when the TSC read wall_tsc; 0: not known */
     unsigned long long wall_tsc;
-    unsigned long long memory_bytes;     /* RAM */
-    unsigned long long root_gpa;         /* 0 size: no root image */
+    unsigned long long memory_bytes; /* RAM */
+    unsigned long long root_gpa;     /* 0 size: no root image */
     unsigned long long root_bytes;
-    unsigned int startup_offset;         /* from this page's start; 4096, or 0: no startup record */
+    unsigned int startup_offset; /* from this page's start; 4096, or 0: no startup record */
     unsigned int startup_bytes;
-    unsigned char entropy_seed[64];      /* fresh for each start; all zero in direct mode */
-    char partition_name[32];             /* NUL-padded */
-    unsigned int watchdog_ms;            /* > 0: `heartbeat` must change at least once in so many milliseconds */
+    unsigned char entropy_seed[64]; /* fresh for each start; all zero in direct mode */
+    char partition_name[32];        /* NUL-padded */
+    unsigned int watchdog_ms;       /* > 0: `heartbeat` must change at least once in so many milliseconds */
     unsigned int reserved0;
-    unsigned long long heartbeat;        /* the partition's to write; the hypervisor reads it, no exit; 0 at start */
-    unsigned char reserved[4096 - 208];  /* zero */
+    unsigned long long heartbeat; /* the partition's to write; the hypervisor reads it, no exit; 0 at start */
+    unsigned long long
+        stop_request; /* the hypervisor's to write, while the partition runs: see below; 0 at start */
+    unsigned int link_count;
+    unsigned int reserved1;
+    unsigned char reserved2[16]; /* zero */
+    struct caisson_link links[CAISSON_LINK_MAX];
+    unsigned char reserved[4096 - 240 - CAISSON_LINK_MAX * 88]; /* zero */
 };
+
+/* `stop_request`: not 0 once the machine wants this partition to end. The low byte is the signal that its program expects,
+ * the upper half the milliseconds after which it is stopped if it has not ended (status 137). Written once, in one store. A
+ * kernel looks at it at least four times a second, in a timer that always runs; looking leaves guest mode for nobody. */
+#define CAISSON_STOP_SIGNAL(request) ((request)&0xFFu)
+#define CAISSON_STOP_MS(request) ((request) >> 32)
 
 #define CAISSON_STARTUP_MAGIC 0x31545241545343ull /* "CSTART1" */
 
@@ -67,26 +97,33 @@ struct caisson_boot_page {
 struct caisson_startup {
     unsigned long long magic;
     unsigned int total_bytes;
-    unsigned int flags;            /* CAISSON_STARTUP_... */
-    unsigned int argc, argv;       /* count, offset of the array of string offsets; argv[0] as Docker would pass it */
+    unsigned int flags; /* CAISSON_STARTUP_... */
+    unsigned int argc,
+        argv; /* count, offset of the array of string offsets; argv[0] as Docker would pass it */
     unsigned int envc, envp;
-    unsigned int working_dir;      /* string offset; "/" when the image has none */
-    unsigned int hostname;         /* string offset */
+    unsigned int working_dir; /* string offset; "/" when the image has none */
+    unsigned int hostname;    /* string offset */
     unsigned int user_id, group_id;
-    unsigned int group_count, groups;       /* supplementary: count, offset of unsigned int ids */
-    unsigned int stop_signal;               /* number */
+    unsigned int group_count, groups; /* supplementary: count, offset of unsigned int ids */
+    unsigned int stop_signal;         /* number */
     unsigned int stop_timeout_ms;
-    unsigned int tmpfs_count, tmpfs;        /* count, offset of struct caisson_tmpfs */
-    unsigned long long writable_limit;      /* bytes of overlay, tmpfs not counted */
-    unsigned long long reserved[4];         /* zero */
+    unsigned int tmpfs_count, tmpfs;   /* count, offset of struct caisson_tmpfs */
+    unsigned long long writable_limit; /* bytes of overlay, tmpfs not counted */
+    unsigned long long capabilities;   /* its bounding set: bit N is capability N */
+    unsigned int pids;                 /* the most processes and threads */
+    unsigned int init, init_bytes;     /* offset and size of the program that runs as PID 1; 0: argv itself */
+    unsigned int reserved0;
+    unsigned int filter_count, filter; /* policy of system calls: instructions of classic BPF, offset; 0: none */
 };
 
-#define CAISSON_STARTUP_READ_ONLY 1u /* no writable overlay: EROFS */
+#define CAISSON_STARTUP_READ_ONLY 1u         /* no writable overlay: EROFS */
+#define CAISSON_STARTUP_NO_NEW_PRIVILEGES 2u /* as prctl(PR_SET_NO_NEW_PRIVS) by PID 1 */
+#define CAISSON_STARTUP_RECORD_CALLS 4u      /* SECCOMP_RET_LOG is the record of calls that were made, no denial */
 
 struct caisson_tmpfs {
-    unsigned int path;             /* string offset, absolute */
-    unsigned int mode;             /* 01777 by default */
-    unsigned long long size;       /* bytes */
+    unsigned int path;       /* string offset, absolute */
+    unsigned int mode;       /* 01777 by default */
+    unsigned long long size; /* bytes */
 };
 
 #endif

@@ -22,8 +22,8 @@
  *   'a'  an audit record (partition "hv"):  key=value pairs separated by single spaces; values have no spaces
  *        first keys: event=WORD seq=N time=TSC, `overflow=N` where records were dropped before it; last keys: hash=HEX and,
  *        where the plan has an audit key, mac=HEX (hypervisor/core/audit/chain.hpp). seq counts from 0 without a hole.
- *        Events: boot (always the first), integrity, start, restart, refused, stopped, ended, note, closed (always the
- *        last), ...
+ *        Events: boot (always the first), integrity, start, restart, refused, stopped, quarantined (in place of an 'x'
+ *        record: partition=NAME generation=N status=137 detail=WORD), ended, note, closed (always the last), ...
  *   'x'  the end of a partition's generation. Keys, in this order:
  *        partition=NAME generation=N status=0..255 reason=exit|signal|fault|stopped detail=WORD
  *        exits=N refusals=N dropped=N started=TSC first_output=TSC|0 ended=TSC last=0|1
@@ -31,7 +31,13 @@
  *        port, hypercall, loop, cpuid, invalid, ...)
  *   'e'  the machine's end: all partitions are done. Keys: reason=all-stopped|panic|refused action=poweroff|reboot|halt
  *   'b'  boot figures, once, before the first partition runs. Keys: entry=TSC verified=TSC ready=TSC memory_hypervisor=BYTES
- *        memory_bundle=BYTES memory_partitions=BYTES cpus=N abi=1.2 build=ID */
+ *        memory_bundle=BYTES memory_partitions=BYTES cpus=N abi=1.2 build=ID
+ *   'k'  bytes of the line as memory kept them over a reset: the last frames of the machine before this one, in pieces, the
+ *        first of them probably cut. They prove nothing: whatever wrote to that memory in between can have made them up. */
+/* One byte goes the other way: CAISSON_STOP_BYTE asks the machine to end, where the plan lets it (machine.serialStop). Every
+ * partition gets its stop request (boot_page.h), nothing is restarted any more, and the machine ends as it does when all
+ * partitions have ended. Other bytes mean nothing. After a byte the hypervisor does not listen for 100 ms: whoever asks
+ * repeats the byte until the audit record `stop_request` is there. */
 #ifndef CAISSON_ABI_CONSOLE_H
 #define CAISSON_ABI_CONSOLE_H
 
@@ -41,11 +47,12 @@
 #define CAISSON_FRAME_ESCAPE 0x1D /* GS */
 #define CAISSON_FRAME_FLIP 0x40   /* of the byte after GS */
 #define CAISSON_FRAME_MAX 1024u
+#define CAISSON_STOP_BYTE 0x03 /* ETX, what Ctrl-C types */
 
 /* isa-debug-exit values, written only when QEMU is identified; the process's status is 2 * value + 1. */
 #define CAISSON_DEBUG_EXIT_PORT 0xF4u
-#define CAISSON_DEBUG_EXIT_ALL_STOPPED 0x10u  /* 33 */
-#define CAISSON_DEBUG_EXIT_REFUSED 0x11u      /* 35 */
-#define CAISSON_DEBUG_EXIT_PANIC 0x12u        /* 37 */
+#define CAISSON_DEBUG_EXIT_ALL_STOPPED 0x10u /* 33 */
+#define CAISSON_DEBUG_EXIT_REFUSED 0x11u     /* 35 */
+#define CAISSON_DEBUG_EXIT_PANIC 0x12u       /* 37 */
 
 #endif

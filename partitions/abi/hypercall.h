@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* partitions/abi/hypercall.h - how a partition calls the hypervisor. Version 1.2.
+/* partitions/abi/hypercall.h - how a partition calls the hypervisor. Version 1.3.
  *
  * Instruction: VMMCALL on AMD, VMCALL on Intel; the boot page says which. Only at CPL 0: elsewhere #UD, counted.
  * Registers:   RAX = number; arguments RDI, RSI, RDX, R10. Result in RAX; a negative value is -CAISSON_ERROR_...
@@ -9,7 +9,7 @@
 #ifndef CAISSON_ABI_HYPERCALL_H
 #define CAISSON_ABI_HYPERCALL_H
 
-#define CAISSON_ABI_VERSION 0x00010002u /* major << 16 | minor */
+#define CAISSON_ABI_VERSION 0x00010003u /* major << 16 | minor */
 
 /* CPUID leaf 0x40000100: EAX = highest leaf of this range, EBX ECX EDX = "Caisson hv\0\0" (12 bytes).
  * Leaf 0x40000101: EAX = CAISSON_ABI_VERSION. */
@@ -27,6 +27,9 @@ enum caisson_call {
     CAISSON_CALL_COUNTER = 6,       /* RDI = enum caisson_counter -> value (of this partition, this call not counted) */
     CAISSON_CALL_AUDIT = 7,         /* RDI = GPA, RSI = bytes (<= 256) of text -> 0; becomes an audit record, rate-limited */
     CAISSON_CALL_CONSOLE_WRITE_STREAM = 8, /* RDI = GPA, RSI = bytes (<= 4096), RDX = enum caisson_stream -> bytes taken */
+    CAISSON_CALL_LANE_RING = 9,     /* RDI = number of a link -> 0; one interrupt to the other end, if it listens */
+    CAISSON_CALL_LANE_LISTEN = 10,  /* RDI = link, RSI = vector 32-255 or 0: silent, RDX = a started vCPU -> 0 */
+    CAISSON_CALL_LANE_STATE = 11,   /* RDI = link -> generation of the other end's partition; 0: it does not run now */
     /* 16-31 are reserved for partitions that manage others (list, stop, start, reload). */
 };
 

@@ -99,8 +99,10 @@ std::span<const Case> console_cases();
 std::span<const Case> flood_cases();
 std::span<const Case> line_cases();
 std::span<const Case> boot_cases();
+std::span<const Case> lane_cases();
 
 void look_at_memory(); // at the start of a life: is it as it must be? (class boot)
+void look_at_lanes();  // likewise (class lanes)
 
 // What several classes try.
 bool on_intel();                     // hypercalls by VMCALL

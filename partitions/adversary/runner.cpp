@@ -18,7 +18,7 @@ struct Class {
     std::string_view name;
     std::span<const Case> (*cases)();
 };
-constexpr std::array<Class, 15> classes{{{"memory", memory_cases},
+constexpr std::array<Class, 16> classes{{{"memory", memory_cases},
                                          {"cacheability", cacheability_cases},
                                          {"ports", port_cases},
                                          {"msrs", msr_cases},
@@ -32,7 +32,8 @@ constexpr std::array<Class, 15> classes{{{"memory", memory_cases},
                                          {"console", console_cases},
                                          {"floods", flood_cases},
                                          {"line", line_cases},
-                                         {"boot", boot_cases}}};
+                                         {"boot", boot_cases},
+                                         {"lanes", lane_cases}}};
 
 constexpr std::array<std::string_view, 10> verdict_names{
     "granted", "harmless", "ignored", "error", "#GP", "#UD", "#PF", "exception", "contained", "stopped"};
@@ -156,6 +157,7 @@ std::uint64_t number_in(std::string_view digits) {
 
 void run_cases(std::string_view list) {
     look_at_memory();
+    look_at_lanes();
     const auto life =
         static_cast<std::uint64_t>(guest::call(CAISSON_CALL_COUNTER, CAISSON_COUNTER_GENERATION).value);
     if (life == 1)

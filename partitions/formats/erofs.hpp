@@ -100,7 +100,10 @@ inline constexpr std::uint64_t magic = offsetof(Superblock, magic), checksum = o
                                block_log2 = offsetof(Superblock, block_bits),
                                slots = offsetof(Superblock, extra_slots),
                                root_nid = offsetof(Superblock, root_nid),
-                               inodes = offsetof(Superblock, inodes), blocks = offsetof(Superblock, blocks),
+                               inodes = offsetof(Superblock, inodes),
+                               build_time = offsetof(Superblock, build_time),
+                               build_nanoseconds = offsetof(Superblock, build_time_nanoseconds),
+                               blocks = offsetof(Superblock, blocks),
                                meta_block = offsetof(Superblock, meta_block),
                                attribute_block = offsetof(Superblock, xattr_block),
                                incompatible = offsetof(Superblock, feature_incompat);

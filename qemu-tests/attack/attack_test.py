@@ -40,6 +40,7 @@ machine: {{board: qemu-q35, cpus: 4, memory: 128MiB}}
 partitions:
   attack-hostile: {{kernel: "{adversary}", cmdline: "{hostile}", cpus: 2, memory: 4MiB, restart: on-failure, restartDelay: 0s}}
   attack-witness: {{kernel: "{adversary}", cmdline: "witness", cpus: 1, memory: 4MiB}}
+network: {{allow: [{{from: attack-hostile, to: attack-witness}}]}}
 """
 
 

@@ -18,7 +18,7 @@ mkdir -p "$work" && cd "$work"
 codename=$(. /etc/os-release && echo "$VERSION_CODENAME")
 # shellcheck disable=SC2016 # apt's own format
 archive=$(apt-get indextargets --format '$(REPO_URI) $(CODENAME) $(COMPONENT)' 'Created-By: Packages' |
-    awk -v c="$codename" '$2 == c && $3 == "main" { print $1; exit }')
+    awk -v c="$codename" '$2 == c && $3 == "main" && !found++ { print $1 }')
 layer() { # NAME PACKAGES: resolved and extracted only, no maintainer scripts
     [ -f "$1.tar" ] || mmdebstrap --mode=root --variant=extract --include="$2" --skip=cleanup/reproducible -q \
         --aptopt='APT::Install-Recommends "false"' "$codename" "$1.tar" "deb $archive $codename main"

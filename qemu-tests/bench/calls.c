@@ -2,7 +2,10 @@
 /* qemu-tests/bench/calls.c - instructions of one system call or fault each (the TSC under -icount shift=0), for `caisson bench` and, as
  * the first process of a Linux kernel, for what stands beside it (linux_figures.py). Lines: "@@ CALL name instructions". */
 #include "qemu-tests/linux/check.h"
+#include <net/if.h>
+#include <netinet/in.h>
 #include <sys/mount.h>
+#include <sys/socket.h>
 static inline uint64_t tsc(void) {
     unsigned a, d;
     __asm__ volatile("rdtsc" : "=a"(a), "=d"(d));
@@ -42,6 +45,30 @@ static void* pong(void* x) {
     }
     return 0;
 }
+static void* echo(void* x) {
+    const int s = *(int*)x;
+    static char part[16384];
+    for (ssize_t got; (got = read(s, part, sizeof part)) > 0;)
+        write(s, part, got);
+    return 0;
+}
+/* Two ends of a connection over the loopback, which Linux has switched off at first. */
+static struct sockaddr_in loopback = {.sin_family = AF_INET};
+static int listener(void) {
+    const int s = socket(AF_INET, SOCK_STREAM, 0);
+    struct ifreq lo = {.ifr_name = "lo", .ifr_flags = IFF_UP};
+    ioctl(s, SIOCSIFFLAGS, &lo);
+    loopback.sin_port = htons(7000);
+    loopback.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    bind(s, (struct sockaddr*)&loopback, sizeof loopback);
+    listen(s, 10);
+    return s;
+}
+static void move(int from, int to, char* bytes, size_t count) {
+    write(from, bytes, count);
+    for (size_t got = 0; got < count;)
+        got += read(to, bytes, count - got);
+}
 static void* yl(void* x) {
     while (!stop)
         syscall(SYS_sched_yield);
@@ -73,9 +100,61 @@ static int exec_child(int c, char** v) { // the execve row: argv = name, rounds 
     execv("/proc/self/exe", again);
     return 1;
 }
+/* A child of its own memory, or of ours until it has a program, and its end. */
+static void run_child(int with_program) {
+    int status;
+    char* words[] = {"calls", "end", 0};
+    const int child = with_program ? vfork() : fork();
+    if (child == 0) {
+        if (with_program)
+            execv("/proc/self/exe", words);
+        _exit(0);
+    }
+    waitpid(child, &status, 0);
+}
+static void processes(void) {
+    EACH("fork_exit_wait", 200, run_child(0));
+    EACH("vfork_exec_wait", 200, run_child(1));
+    char x;
+    int there[2], back[2];
+    pipe(there), pipe(back);
+    const int partner = fork();
+    if (partner == 0) {
+        while (read(there[0], &x, 1) == 1 && x == 'x')
+            write(back[1], &x, 1);
+        _exit(0);
+    }
+    ONCE(
+        "process_round", rounds, for (int i = 0; i < rounds; i++) {
+            write(there[1], "x", 1);
+            read(back[0], &x, 1);
+        });
+    write(there[1], "e", 1);
+    waitpid(partner, 0, 0);
+    const size_t pages = 100 << 8; /* 100 MiB */
+    char* m = mmap(0, pages * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    madvise(m, pages * 4096, MADV_NOHUGEPAGE);
+    for (size_t i = 0; i < pages; i++)
+        m[i * 4096] = 1;
+    EACH("spawn_of_100_mib", 100, run_child(1));
+    EACH("fork_of_100_mib", 20, run_child(0));
+    const int sharer = fork();
+    if (sharer == 0) {
+        read(there[0], &x, 1);
+        _exit(0);
+    }
+    ONCE("write_after_fork", 2048, for (size_t i = 0; i < 2048; i++) m[i * 4096] = 2);
+    write(there[1], "e", 1);
+    waitpid(sharer, 0, 0);
+    munmap(m, pages * 4096);
+    for (int i = 0; i < 2; i++)
+        close(there[i]), close(back[i]);
+}
 int main(int c, char** v) {
     if (c == 3)
         return exec_child(c, v);
+    if (c == 2)
+        return 0; /* a child's program */
     if (getpid() == 1 && access("/proc/self", F_OK) != 0) {
         mkdir("/proc", 0555);
         mount("proc", "/proc", "proc", 0, 0);
@@ -153,6 +232,43 @@ int main(int c, char** v) {
             read(b[0], &x, 1);
         });
     pthread_join(t, 0);
+    const int server = listener();
+    for (int kind = 0; kind < 2; kind++) {
+        int v[2];
+        static char much[16384];
+        if (kind) {
+            v[0] = socket(AF_INET, SOCK_STREAM, 0);
+            connect(v[0], (struct sockaddr*)&loopback, sizeof loopback);
+            v[1] = accept(server, 0, 0);
+        } else {
+            socketpair(AF_UNIX, SOCK_STREAM, 0, v);
+        }
+        EACH(kind ? "tcp_1" : "local_1", 3000, move(v[0], v[1], much, 1));
+        EACH(kind ? "tcp_16k" : "local_16k", 500, move(v[0], v[1], much, sizeof much));
+        pthread_create(&t, 0, echo, &v[1]);
+        sleep_ms(2);
+        ONCE(
+            kind ? "tcp_round" : "local_round", rounds, for (int i = 0; i < rounds; i++) {
+                write(v[0], much, 1);
+                read(v[0], much, 1);
+            });
+        ONCE(
+            kind ? "tcp_round_16k" : "local_round_16k", 300, for (int i = 0; i < 300; i++) {
+                write(v[0], much, sizeof much);
+                for (size_t got = 0; got < sizeof much;)
+                    got += read(v[0], much, sizeof much - got);
+            });
+        shutdown(v[0], SHUT_WR);
+        pthread_join(t, 0);
+        close(v[0]);
+        close(v[1]);
+    }
+    EACH("tcp_connect", 300, ({
+             const int c = socket(AF_INET, SOCK_STREAM, 0);
+             connect(c, (struct sockaddr*)&loopback, sizeof loopback);
+             close(accept(server, 0, 0));
+             close(c);
+         }));
     pthread_create(&t, 0, fp, 0);
     sleep_ms(2);
     ONCE(
@@ -208,6 +324,19 @@ int main(int c, char** v) {
     EACH("epoll_0_of_501", 300, epoll_wait(e, &ev, 1, 0));
     EACH("dup_close_501_watched", 300, close(dup(f)));
     EACH("open_close_501_watched", 300, close(open("/etc/data", O_RDONLY)));
+    int many = epoll_create1(0), busy[2] = {-1, -1};
+    for (int i = 0; i <= 1000; i++) { // the last one is busy
+        busy[0] = socket(AF_INET, SOCK_STREAM, 0);
+        connect(busy[0], (struct sockaddr*)&loopback, sizeof loopback);
+        busy[1] = accept(server, 0, 0);
+        epoll_ctl(many, EPOLL_CTL_ADD, busy[1], &ev);
+    }
+    EACH("epoll_busy_of_1001", 1000, ({
+             write(busy[0], "x", 1);
+             epoll_wait(many, &ev, 1, -1);
+             read(busy[1], &x, 1);
+         }));
+    syscall(SYS_close_range, many, ~0u, 0);
     struct timespec z = {0, 0};
     EACH("nanosleep_0", 1000, nanosleep(&z, 0));
     EACH("getrandom_16", 2000, syscall(SYS_getrandom, buf, 16, 0));
@@ -227,6 +356,8 @@ int main(int c, char** v) {
         });
     int d = open("/tmp/dd", O_RDONLY);
     ONCE("getdents_name", n, while (syscall(SYS_getdents64, d, buf, 32768) > 0));
+    syscall(SYS_close_range, 3, ~0u, 0); /* what a program at its start has: a thousand descriptors are another measurement */
+    processes();
     char start[32];
     snprintf(start, sizeof start, "%llu", (unsigned long long)tsc());
     char* again[] = {v[0], "99", start, 0};

@@ -66,7 +66,8 @@ def main():
         built = json.load(file)
     with tempfile.TemporaryDirectory() as work:
         exits = boot(built, work, "exits", {"exits": f'{{kernel: "{build}/qemu-tests/bench/exitbench.elf", memory: 4MiB}}'})
-        values = {"exit_hypercall_vmx": (figure(exits, "exits", "vmcall17"), "instructions"),
+        values = {"exit_cpuid_vmx": (figure(exits, "exits", "cpuid0"), "instructions"),
+                  "exit_hypercall_vmx": (figure(exits, "exits", "vmcall17"), "instructions"),
                   "steady_state_exits_vmx": (figure(exits, "exits", "steady_exits"), "exits")}
         for name, other, ends in (("interrupt_latency_idle_vmx", "rest", 1),
                                   ("interrupt_latency_flood_vmx", f"flood {FLOOD_ROUNDS}", 2)):

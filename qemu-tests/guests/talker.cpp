@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // qemu-tests/guests/talker.cpp - partitions that use the serial line in every way that could hurt a neighbour, and the
-// neighbour: it says how long its own short writes took at most. The command line names the role.
+// neighbour: it says how much longer than alone its own short writes took, and how much later its timer came. The command line names the role.
 #include "partitions/adversary/runtime/guest.hpp"
 
 #include <bit>
@@ -59,18 +59,56 @@ template <void (*Part)()> [[noreturn]] void second() {
         cpu::pause();
 }
 
-void victim(std::uint64_t limit) {
+void nothing() {}
+void end() {
+    spin(1);
+    guest::exit(4);
+}
+
+// What the victim's periodic timer saw: TSC of its last interrupt, the longest time from one to the next.
+volatile std::uint64_t last_tick = 0, longest_period = 0;
+
+struct Worst {
+    std::uint64_t write = 0, period = 0;
+};
+// Writes now and then, beside a timer of a thousand a second.
+Worst write_and_tick() {
     constexpr unsigned calls = 20;
-    std::uint64_t worst = 0;
+    Worst worst;
+    last_tick = 0;
+    longest_period = 0;
     for (unsigned i = 0; i < calls; ++i) {
+        cpu::interrupts_on();
         spin(35);
+        cpu::interrupts_off();
         const std::uint64_t start = cpu::rdtsc();
         guest::call(CAISSON_CALL_CONSOLE_PUT, 0x0A6D6974636976, 7); // "victim\n"
         const std::uint64_t took = cpu::rdtsc() - start;
-        worst = took > worst ? took : worst;
+        worst.write = took > worst.write ? took : worst.write;
     }
-    base::Text<96> text;
-    text << "victim: its writes were " << (worst <= limit ? "short" : "LONG") << ", " << worst << " ticks\n";
+    worst.period = longest_period;
+    return worst;
+}
+
+// While the others are at work, and once more when their time is over.
+void victim(std::uint64_t limit) {
+    guest::interrupt_hook = [](unsigned) {
+        const std::uint64_t now = cpu::rdtsc(), period = last_tick != 0 ? now - last_tick : 0;
+        longest_period = period > longest_period ? period : longest_period;
+        last_tick = now;
+    };
+    constexpr unsigned vector = 0x40;
+    guest::start_timer(vector, static_cast<std::uint32_t>(guest::boot_page().apic_timer_hz / 1000));
+    const Worst beside = write_and_tick();
+    while (on())
+        cpu::pause();
+    spin(4);
+    const Worst alone = write_and_tick();
+    base::Text<256> text;
+    text << "victim: its writes were " << (beside.write <= alone.write + limit ? "short" : "LONG") << ", "
+         << beside.write << " ticks, alone " << alone.write << "\nvictim: its timer was "
+         << (beside.period <= alone.period + limit ? "punctual" : "LATE") << ", " << beside.period
+         << " ticks at most between two, alone " << alone.period << '\n';
     guest::print(text);
 }
 
@@ -108,6 +146,19 @@ void guest_main() {
         guest::start_cpu(1, second<flood>);
         spin(2);
         guest::exit(3);
+    }
+    if (role == "first-ends") { // the other CPU computes on
+        guest::start_cpu(1, second<nothing>);
+        spin(1);
+        guest::exit(3);
+    }
+    if (role == "second-ends") { // this one computes on
+        guest::start_cpu(1, second<end>);
+        second<nothing>();
+    }
+    if (role == "wait") {
+        spin(1);
+        guest::print("wait: it is over\n");
     }
     if (role == "victim")
         victim(number(last));

@@ -14,9 +14,10 @@ STANDARD = {"apiVersion", "name", "version", "securityVersion", "machine", "part
 
 
 def partition_blocks(manifest):
-    """{name: its lines} below `partitions:`, in order."""
+    """{name: its lines} below `partitions:`, in order, up to the next key of the manifest's own."""
     blocks, name = {}, None
-    for line in re.split(r"^partitions:[ ]*$", manifest, maxsplit=1, flags=re.MULTILINE)[1].strip("\n").split("\n"):
+    below = re.split(r"^partitions:[ ]*$", manifest, maxsplit=1, flags=re.MULTILINE)[1]
+    for line in re.split(r"^(?=[A-Za-z-])", below, maxsplit=1, flags=re.MULTILINE)[0].strip("\n").split("\n"):
         match = re.match(r"  ([a-z0-9-]+):", line)
         if match:
             name = match.group(1)

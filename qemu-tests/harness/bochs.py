@@ -8,10 +8,12 @@ import os
 import re
 import shutil
 import subprocess
+import threading
+import tty
 
 import frames
 import patience
-from machine import MachineError, Run
+from machine import MachineError, Run, ask_to_end, stopper
 
 # A case about another CPU names its model in [boot.models].
 MODELS = {"bochs-svm": "ryzen", "bochs-vmx": "corei7_icelake_u"}
@@ -38,7 +40,7 @@ pci: enabled=1, chipset=i440fx
 ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14
 ata0-master: type=cdrom, path="{iso}", status=inserted
 boot: cdrom
-com1: enabled=1, mode=file, dev="{serial}"
+com1: enabled=1, mode={mode}, dev="{device}"
 clock: sync=none, time0={time0}
 log: "{log}"
 panic: action=fatal{report}
@@ -118,6 +120,19 @@ def wait(process, serial_file, limit, enough):
     return allowed.used >= limit
 
 
+def copy_terminal(master, path):
+    """What Bochs writes to its terminal, into a file, until it closes it."""
+    with open(path, "wb", buffering=0) as file:
+        while True:
+            try:
+                data = os.read(master, 65536)
+            except OSError: # EIO: nobody has the other side open
+                return
+            if not data:
+                return
+            file.write(data)
+
+
 def run(platform, boot, loader, bundle, time_limit, directory, enough=None, commands="c\n" * 10_000):
     cpus = boot.get("cpus", 1)
     memory = {"M": 1, "G": 1024}[boot.get("memory", "512M")[-1]] * int(boot.get("memory", "512M")[:-1])
@@ -125,10 +140,15 @@ def run(platform, boot, loader, bundle, time_limit, directory, enough=None, comm
         raise MachineError(f"Bochs has at most {MAX_CPUS} CPUs, this machine {cpus}")
     os.makedirs(directory, exist_ok=True)
     files = {name: os.path.join(directory, name) for name in ("serial", "bochs.log", "bochs.out", "bochsrc", "commands")}
+    mode, device, stop, master = "file", files["serial"], stopper(boot), None
+    if stop: # a line with input is a terminal
+        master, slave = os.openpty()
+        tty.setraw(slave)
+        mode, device = "term", os.ttyname(slave)
     with open(files["bochsrc"], "w", encoding="utf-8") as file:
         file.write(CONFIGURATION.format(
             model=boot.get("models", {}).get(platform, MODELS[platform]), cpus=cpus, ips=IPS, memory=memory, host=min(memory, MAX_HOST_MEMORY), bios=BIOS, vga=VGA,
-            iso=make_iso(loader, bundle, directory), serial=files["serial"], time0=TIME0, log=files["bochs.log"],
+            iso=make_iso(loader, bundle, directory), mode=mode, device=device, time0=TIME0, log=files["bochs.log"],
             report="".join(f", cpu{index:x}=report" for index in range(cpus))))
     # Debian's Bochs holds its debugger: it waits for a command at the start and after every report of a panic.
     with open(files["commands"], "w", encoding="utf-8") as file:
@@ -136,7 +156,16 @@ def run(platform, boot, loader, bundle, time_limit, directory, enough=None, comm
     with open(files["commands"], "rb") as typed, open(files["bochs.out"], "wb") as out:
         process = subprocess.Popen(["bochs", "-q", "-f", files["bochsrc"]], stdin=typed, stdout=out,
                                    stderr=subprocess.STDOUT, start_new_session=True)
+        if stop:
+            reader = threading.Thread(target=copy_terminal, args=(master, files["serial"]), daemon=True)
+            reader.start()
+            threading.Thread(target=ask_to_end, args=(stop, files["serial"], process, lambda byte: os.write(master, byte)),
+                             daemon=True).start()
         timed_out = wait(process, files["serial"], time_limit, enough)
+    if stop:
+        os.close(slave) # held open until now, so that the reader met no end before Bochs began
+        reader.join()
+        os.close(master)
     serial, log = read(files["serial"]), read(files["bochs.log"]).decode("utf-8", "replace")
     complaints = complaints_of(log)
     if not serial and not complaints and not timed_out:

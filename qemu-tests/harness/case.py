@@ -3,8 +3,9 @@
 import re
 import tomllib
 
-IMAGE = {"programs": list, "host": list, "host_trees": list, "busybox": list, "files": dict, "directories": dict,
-         "links": dict, "entrypoint": list, "args": list, "env": dict, "working_dir": str, "user": str}
+IMAGE = {"tree": str, "programs": list, "host": list, "host_trees": list, "busybox": list, "files": dict, "directories": dict,
+         "packages": list, "isolated": bool,
+         "links": dict, "entrypoint": list, "args": list, "env": dict, "working_dir": str, "user": str, "stop_signal": str}
 KNOWN = {
     "": {"description": str, "labels": list, "time_limit": int, "requires": list, "images": dict, "manifest": dict,
          "manifests": dict, "keys": list, "bundle": dict, "boot": dict, "expect": dict, "command": dict,
@@ -12,19 +13,19 @@ KNOWN = {
     "manifest": {"text": str},
     "bundle": {"of": str, "unsigned": bool, "flip": list, "truncate": int, "append": str},
     "boot": {"path": str, "cpu": str, "cpus": int, "memory": str, "icount": bool, "qemu": list, "elf": str,
-             "module": str, "cmdline": str, "direct": str, "loader": str, "weakness": str, "stage": str,
-             "monitor": list, "models": dict, "serial_rate": int},
-    "expect": {"qemu_status": int, "log": list, "no_log": list, "text": list, "end": dict, "boot": dict, "audit": list,
-               "no_audit": list, "partitions": dict, "command": dict},
+             "module": str, "cmdline": str, "direct": str, "loader": str, "weakness": str, "stage": str, "place": int,
+             "monitor": list, "models": dict, "serial_rate": int, "lives": int, "stop_after": str, "stop_times": int},
+    "expect": {"qemu_status": int, "log": list, "no_log": list, "kept": list, "text": list, "end": dict, "boot": dict, "audit": list,
+               "no_audit": list, "partitions": dict, "command": dict, "lives": list},
     "command": {"run": list, "environment": dict},
     "expect.command": {"status": int, "stdout": str, "stderr": str, "stdout_contains": list, "stderr_contains": list,
                        "golden": str},
 }
-PARTITION_CHECKS = {"output": str, "errors": str, "contains": list, "lacks": list, "generations": int, "same_as_chroot": str,
+PARTITION_CHECKS = {"output": str, "errors": str, "contains": list, "lacks": list, "generations": int, "same_as_chroot": str, "same_as_init": str,
                     "outlives": str}
 END_KEYS = ["status", "reason", "detail", "exits", "refusals", "dropped", "started", "first_output", "ended", "last"]
 LABELS = {"quick", "full", "nightly", "boot", "isolation", "chroot", "trust", "grub", "cli", "figures", "abi"}
-PATHS = {"pvh", "grub-bios", "grub-uefi"}
+PATHS = {"pvh", "grub-bios", "grub-uefi", "efi", "img", "img-usb", "img-nvme", "iso"}
 PLATFORMS = ["qemu-svm", "bochs-svm", "bochs-vmx"]
 
 
@@ -59,7 +60,13 @@ def load(path):
             raise CaseError("[[boot.monitor]]: a step has `after` and `command`")
     expect = case.get("expect", {})
     expect_keys("expect.command", expect.get("command", {}), KNOWN["expect.command"])
-    for name, checks in expect.get("partitions", {}).items():
+    lives = expect.get("lives", [])
+    for life in lives:
+        expect_keys("expect.lives", life, {key: kind for key, kind in KNOWN["expect"].items()
+                                           if key in ("log", "no_log", "kept", "end", "boot", "audit", "no_audit", "partitions")})
+    if len(lives) != case.get("boot", {}).get("lives", len(lives)) or (lives and expect.keys() - {"lives", "qemu_status"}):
+        raise CaseError("[[expect.lives]]: as many as boot.lives, and nothing but `qemu_status` is expected beside them")
+    for name, checks in [item for part in [expect, *lives] for item in part.get("partitions", {}).items()]:
         for key, value in checks.items():
             if key in END_KEYS:
                 if not isinstance(value, (int, str)):

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a run said against what its case expects. Every function returns a list of complaints; empty means good."""
+import difflib
+
 from case import END_KEYS, holds
 
 DEFAULT_STATUS = 33  # 2 * CAISSON_DEBUG_EXIT_ALL_STOPPED + 1
@@ -44,6 +46,14 @@ def check_partition(line, name, checks, chroot):
             complaints.append(f"partition {name}: printed\n    {output!r}\n  in the chroot\n    {expected_output!r}")
         if int(ends[-1]["status"]) != expected_status:
             complaints.append(f"partition {name}: status {ends[-1]['status']}, in the chroot {expected_status}")
+    if "same_as_init" in checks:
+        expected_output, expected_status = chroot[checks["same_as_init"]]
+        lines = [data.decode("utf-8", "backslashreplace").split("\n") for data in (expected_output, output)]
+        if lines[0] != lines[1]:
+            differences = "\n    ".join(list(difflib.unified_diff(*lines, "natively", "here", lineterm="", n=1))[:60])
+            complaints.append(f"partition {name}: not as natively:\n    {differences}")
+        if int(ends[-1]["status"]) != expected_status:
+            complaints.append(f"partition {name}: status {ends[-1]['status']}, natively {expected_status}")
     return complaints
 
 
@@ -57,8 +67,22 @@ def outlives(line, name, other):
     return []
 
 
+def check_lives(line, partitions, expect, chroot):
+    """A machine that was reset: what each of its lives said. Only the last one is expected to end its partitions."""
+    lives = line.lives()
+    if len(lives) != len(expect):
+        return [f"the machine lived {len(lives)} times, expected {len(expect)}"]
+    complaints = []
+    for number, (life, wanted) in enumerate(zip(lives, expect), 1):
+        names = partitions if number == len(lives) else list(wanted.get("partitions", {}))
+        complaints += [f"life {number}: {text}" for text in check_machine(life, names, wanted, chroot)]
+    return complaints
+
+
 def check_machine(line, partitions, expect, chroot):
     """The frames of an appliance. partitions: the names that the manifest gives."""
+    if "lives" in expect:
+        return check_lives(line, partitions, expect["lives"], chroot)
     complaints = [f"serial line: {error}" for error in line.errors]
     status = expect.get("qemu_status", DEFAULT_STATUS)
     refused = status != DEFAULT_STATUS
@@ -89,6 +113,8 @@ def check_machine(line, partitions, expect, chroot):
             complaints.append(f"no audit record matches {pattern}")
     for pattern in expect.get("no_audit", []):
         complaints += [f"audit record {record} should not be there" for record in audit if matches(pattern, record)]
+    if "kept" in expect:
+        complaints += in_order("kept over the reset", expect["kept"], line.kept())
     log = line.log()
     complaints += in_order("log", expect.get("log", []), log)
     complaints += [f"log: {bad!r} is there" for bad in expect.get("no_log", []) if bad in log]

@@ -10,7 +10,7 @@ import re
 
 FRAME_START = 0x1E
 FRAME_MAX = 1024
-FRAME = re.compile(rb"\x1e(([orlaxeb])\x1f(0|[1-9]\d*)\x1f(hv|0|[1-9]\d*)\x1f(0|[1-9]\d*)\x1f"
+FRAME = re.compile(rb"\x1e(([orlaxebk])\x1f(0|[1-9]\d*)\x1f(hv|0|[1-9]\d*)\x1f(0|[1-9]\d*)\x1f"
                    rb"((?:[^\x1d-\x1f]|\x1d[\]^_])*))\x1f(\d+)\x1f([0-9a-f]{8})\n", re.DOTALL)
 ESCAPED = re.compile(rb"\x1d(.)", re.DOTALL)
 REQUIRED = {
@@ -65,12 +65,13 @@ class Line:
         self.frames = []
         self.records = []
         self.errors = []
+        self.data, self.starts = data, []  # where machines begin
         self._split(data)
         for frame in self.frames:
             if frame.type in REQUIRED:
                 self._record(frame)
         self._chain()
-        self.names = {r.partition: r.keys["partition"] for r in self.records if r.type == "x" and "partition" in r.keys}
+        self.names = {r.partition: r.keys["partition"] for r in self.records if r.type == "x"}
 
     def _split(self, data):
         at = data.find(bytes([FRAME_START]))
@@ -95,6 +96,8 @@ class Line:
             if number not in (0, expected):  # 0: a machine that begins again
                 self.errors.append(f"frame {number} at {at} stands where frame {expected} should be")
                 return
+            if number == 0:
+                self.starts.append(at)
             expected = number + 1
             payload = ESCAPED.sub(lambda byte: bytes([byte[1][0] ^ 0x40]), payload)
             if len(payload) > FRAME_MAX:
@@ -135,11 +138,22 @@ class Line:
         if not closed and any(f.type == "e" for f in self.frames):
             self.errors.append("the audit log has no closing record")
 
+    def lives(self):
+        """One machine after the other, each as a line of its own: a machine that is reset begins again."""
+        return [Line(self.data[start:end]) for start, end in zip(self.starts, self.starts[1:] + [len(self.data)])]
+
     def of(self, kind):
         return [record for record in self.records if record.type == kind]
 
     def log(self):
         return "".join(f.payload.decode("utf-8", "replace").rstrip("\n") + "\n" for f in self.frames if f.type == "l")
+
+    def kept(self):
+        """What memory kept over a reset of what the machine before said: its logs and records, in order."""
+        data = b"".join(f.payload for f in self.frames if f.type == "k")
+        payloads = [ESCAPED.sub(lambda byte: bytes([byte[1][0] ^ 0x40]), found[6]) for found in FRAME.finditer(data)
+                    if int(found[7]) == len(found[1]) and int(found[8], 16) == crc32c(found[1])]
+        return b"".join(payload.rstrip(b"\n") + b"\n" for payload in payloads).decode("utf-8", "replace")
 
     def name(self, partition):
         return self.names.get(partition, partition)
@@ -162,4 +176,9 @@ class Line:
         return result
 
     def ends(self, name):
-        return [record.keys for record in self.of("x") if record.keys["partition"] == name]
+        """Its end records; one that could not be stopped has an audit record instead."""
+        stuck = {"reason": "quarantined", "last": "1", "exits": "0", "refusals": "0", "dropped": "0", "started": "0",
+                 "first_output": "0"}
+        return [record.keys if record.type == "x" else {**stuck, "ended": record.keys["time"], **record.keys} for record in self.records
+                if record.keys.get("partition") == name and
+                (record.type == "x" or (record.type == "a" and record.keys["event"] == "quarantined"))]

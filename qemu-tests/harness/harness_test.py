@@ -180,6 +180,41 @@ exit {status}
         self.fails("the chain is broken", LOG + three[1] + three[0] + three[2] + rest)
         self.fails("no closing record", LOG + three[0] + three[1] + rest)
 
+    def test_two_lives(self):
+        def second(status):
+            return frame("l", "hv", "again") + frame("o", "0", "hello", number=1) + \
+                frame("x", "0", frames.Line(end(status)).frames[0].payload, number=2) + \
+                frame("e", "hv", "reason=all-stopped action=poweroff", number=3)
+        first = LOG + frame("e", "hv", "reason=panic action=reboot", number=1)
+        case = CASE.split("[expect]")[0] + """
+[[expect.lives]]
+end = { reason = "panic" }
+log = ["up"]
+[[expect.lives]]
+log = ["again"]
+[expect.lives.partitions.web]
+status = 3
+"""
+        result, printed = self.run_with(first + second(3), case=case)
+        self.assertEqual(result, 0, printed)
+        self.fails("lived 1 times, expected 2", second(3), case=case)
+        self.fails("life 1: the machine's end", second(3) + second(3), case=case)
+        self.fails("life 2: partition web: status is 4", first + second(4), case=case)
+
+    def test_what_memory_kept(self):
+        ring = (frame("l", "hv", "of a life that is gone") + frame("e", "hv", "reason=panic", number=1))[7:]
+        told = [frame("k", "hv", ring[at:at + 9]) for at in range(0, len(ring), 9)]
+        case = CASE.replace('log = ["up"]', 'log = ["up"]\nkept = ["reason=panic"]')
+        result, printed = self.run_with(GOOD.replace(LOG, LOG + b"".join(told)), case=case)
+        self.assertEqual(result, 0, printed)
+        self.fails("kept over the reset: 'reason=panic' is not there", GOOD, case=case)
+        self.fails("'gone' is not there", GOOD.replace(LOG, LOG + b"".join(told)), case=case.replace("reason=panic", "gone"))
+
+    def test_quarantine_is_an_end(self):
+        stuck = audit("start partition=web", "quarantined partition=web generation=1 status=137 detail=cpu_stuck", "closed")
+        rest = LOG + b"".join(stuck) + MACHINE_END
+        self.fails("status is 137, expected 3", rest)
+
     def test_byte_outside_frames(self):
         self.fails("stands outside every frame", LOG + b"x" + START + OUTPUT + end() + CLOSED + MACHINE_END)
 
@@ -315,6 +350,11 @@ def small_case(*names, **keys):
 
 
 class BatchTest(unittest.TestCase):
+    def test_what_follows_the_partitions_is_none(self):
+        text = "name: x\npartitions:\n  a: {cpus: 1}\n  b:\n    cpus: 1\nnetwork:\n  allow:\n    - {from: a, to: b}\n"
+        self.assertEqual(list(batch.partition_blocks(text)), ["a", "b"])
+        self.assertEqual(batch.partition_blocks(text)["b"], "  b:\n    cpus: 1")
+
     def pack(self, **selected):
         return batch.pack({name: (case, batch.runs_on(case)) for name, case in selected.items()})
 

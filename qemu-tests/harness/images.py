@@ -2,6 +2,7 @@
 """Trees for test images, their OCI layouts (made by the tool), and the same tree run in a chroot."""
 import json
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -10,7 +11,9 @@ import sys
 import patience
 
 BUSYBOX = ["/bin/busybox", "/usr/bin/busybox"]
-ENTER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "enter_root.py")
+HERE = os.path.dirname(os.path.abspath(__file__))
+ENTER = os.path.join(HERE, "enter_root.py")
+AS_INIT = os.path.join(HERE, "../linux/as_init.py")
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -55,9 +58,27 @@ def add_program(root, program, path):
             put(root, library, source=os.path.realpath(library))
 
 
+def package_tree(package):
+    """The tree with a Debian package and what it depends on, which the root script unpacked into the cache; None: it did not."""
+    cache = os.environ.get("CAISSON_CACHE") or os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "caisson")
+    tree = os.path.join(cache, "roots", platform.freedesktop_os_release().get("VERSION_CODENAME", "none"), package)
+    return tree if os.path.isdir(tree) else None
+
+
+def tree(name):
+    """Where scripts/packages.sh unpacks the Debian packages of the set tree-NAME."""
+    cache = os.environ.get("CAISSON_CACHE") or os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "caisson")
+    return os.path.join(cache, "trees", name)
+
+
 def make_root(spec, root, programs):
     """programs: directories where the build puts test programs."""
-    os.makedirs(root)
+    if "tree" in spec:
+        subprocess.run(["cp", "-a", "--reflink=auto", tree(spec["tree"]), root], check=True)
+    else:
+        os.makedirs(root)
+    for package in spec.get("packages", []):
+        subprocess.run(["cp", "-a", os.path.join(package_tree(package), "."), root], check=True)
     for path, mode in spec.get("directories", {}).items():
         os.makedirs(os.path.join(root, path.lstrip("/")), exist_ok=True)
         os.chmod(os.path.join(root, path.lstrip("/")), mode)
@@ -77,7 +98,8 @@ def make_root(spec, root, programs):
             raise ImageError("busybox-static is not installed")
         put(root, "/bin/busybox", source=busybox)
         for applet in spec["busybox"]:
-            os.symlink("busybox", os.path.join(root, "bin", applet))
+            if not os.path.lexists(os.path.join(root, "bin", applet)):
+                os.symlink("busybox", os.path.join(root, "bin", applet))
     for path, text in spec.get("files", {}).items():
         put(root, path, data=text.encode("utf-8", "surrogateescape"), mode=0o644)
     for path, target in spec.get("links", {}).items():
@@ -95,6 +117,8 @@ def create_arguments(spec, root, layout):
         arguments += [f"--env={key}={value}"]
     if "working_dir" in spec:
         arguments += [f"--workdir={spec['working_dir']}"]
+    if "stop_signal" in spec:
+        arguments += [f"--stop-signal={spec['stop_signal']}"]
     if "user" in spec:
         arguments += [f"--user={spec['user']}"]
     return arguments + [f"oci:{layout}"]
@@ -113,10 +137,26 @@ def run_in_chroot(spec, root, time_limit):
     """-> (all bytes of stdout and stderr in the order written, status) of the image's own entrypoint."""
     arguments = spec.get("entrypoint", []) + spec.get("args", [])
     environment = json.dumps({"PATH": PATH, **spec.get("env", {})})
-    command = can_chroot() + [sys.executable, ENTER, root, spec.get("working_dir", "/"), spec.get("user", "0:0"),
-                              environment] + arguments
+    if spec.get("isolated"):
+        # With its own processes, /proc, devices and loopback, as in a container: for servers.
+        command = ["unshare", "--pid", "--mount", "--net", "--fork", "--kill-child", sys.executable, AS_INIT, root, environment] + arguments
+    else:
+        command = can_chroot() + [sys.executable, ENTER, root, spec.get("working_dir", "/"), spec.get("user", "0:0"),
+                                  environment] + arguments
     try:
         ended = patience.run(command, time_limit, stderr=subprocess.STDOUT)
     except subprocess.TimeoutExpired as late:
         raise ImageError(f"in the chroot the program did not end within {time_limit} s") from late
+    return ended.stdout, ended.returncode if ended.returncode >= 0 else 128 - ended.returncode
+
+
+def run_as_init(spec, root, time_limit):
+    """The same as PID 1 of a pid namespace, with /proc, devices, limits and capabilities of a container. Needs root."""
+    arguments = spec.get("entrypoint", []) + spec.get("args", [])
+    environment = json.dumps({"PATH": PATH, "HOSTNAME": "linux", "HOME": "/root", **spec.get("env", {})})
+    command = ["unshare", "--pid", "--mount", "--net", "--ipc", "--uts", "--fork", "--kill-child", sys.executable, AS_INIT, root, environment]
+    try:
+        ended = patience.run(command + arguments, time_limit, stderr=subprocess.STDOUT)
+    except subprocess.TimeoutExpired as late:
+        raise ImageError(f"natively the program did not end within {time_limit} s") from late
     return ended.stdout, ended.returncode if ended.returncode >= 0 else 128 - ended.returncode

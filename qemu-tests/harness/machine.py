@@ -16,6 +16,11 @@ import patience
 OVMF = [("/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"),
         ("/usr/share/OVMF/OVMF_CODE.fd", "/usr/share/OVMF/OVMF_VARS.fd")]
 OLDEST = (8, 2)
+DRIVE = ["-drive", "if=none,id=disk,format=raw,readonly=on,file=DISK"]
+# How QEMU shows firmware what the tool wrote, by the name of the path.
+MEDIA = {"efi": ["-drive", "format=raw,file=fat:rw:DISK"], "img": ["-drive", "format=raw,file=DISK"], "iso": ["-cdrom", "DISK"],
+         "img-usb": [*DRIVE, "-device", "qemu-xhci", "-device", "usb-storage,drive=disk"],
+         "img-nvme": [*DRIVE, "-device", "nvme,serial=caisson,drive=disk"]}
 
 
 class MachineError(Exception):
@@ -64,6 +69,22 @@ def make_iso(loader, bundle, directory):
     return iso
 
 
+def firmware(directory):
+    """QEMU's arguments for OVMF with variables of its own."""
+    code, variables = find_ovmf()
+    own = os.path.join(directory, "ovmf-vars.fd")
+    shutil.copy(variables, own)
+    return ["-drive", f"if=pflash,format=raw,readonly=on,file={code}", "-drive", f"if=pflash,format=raw,file={own}"]
+
+
+def make_esp(application, directory):
+    """A folder that QEMU shows as a disk, with what firmware starts from a removable one."""
+    tree = os.path.join(directory, "esp")
+    os.makedirs(os.path.join(tree, "EFI/BOOT"))
+    shutil.copy(application, os.path.join(tree, "EFI/BOOT/BOOTX64.EFI"))
+    return tree
+
+
 def command_line(boot, kernel, module, directory):
     """QEMU's arguments for a kernel with one module (PVH) or, through GRUB, the same two files on an ISO."""
     arguments = [find_qemu(), "-accel", "tcg,thread=multi" if boot.get("threads") else "tcg", "-M", "q35", "-cpu", boot.get("cpu", "max,+svm"),
@@ -78,14 +99,15 @@ def command_line(boot, kernel, module, directory):
             arguments += ["-initrd", module]
         if "cmdline" in boot:
             arguments += ["-append", boot["cmdline"]]
+    elif path in MEDIA:
+        disk = make_esp(kernel, directory) if path == "efi" else kernel
+        arguments += [word.replace("DISK", disk) for word in MEDIA[path]] + firmware(directory)
     else:
         arguments += ["-cdrom", make_iso(kernel, module, directory)]
         if path == "grub-uefi":
-            code, variables = find_ovmf()
-            own = os.path.join(directory, "ovmf-vars.fd")
-            shutil.copy(variables, own)
-            arguments += ["-drive", f"if=pflash,format=raw,readonly=on,file={code}",
-                          "-drive", f"if=pflash,format=raw,file={own}"]
+            arguments += firmware(directory)
+    if boot.get("lives", 1) > 1:
+        arguments += ["-action", "reboot=reset"]  # which -no-reboot would end
     return arguments + boot.get("qemu", [])
 
 
@@ -110,6 +132,36 @@ def play_monitor(steps, socket_path, serial_file, process):
                 return
 
 
+STOP_BYTE, HEARD = b"\x03", b"event=stop_request"
+
+
+def stopper(boot):
+    """(text, how often) after which the machine is asked to end, or None."""
+    return (boot["stop_after"].encode(), boot.get("stop_times", 1)) if "stop_after" in boot else None
+
+
+def ask_to_end(when, serial_file, process, type_byte):
+    """Types the stop byte once the text is there, and again until the hypervisor says that it has heard it; ten times at most,
+    for one that must not hear it."""
+    wanted, times = when
+    asked = 0
+    while process.poll() is None and asked < 10:
+        try:
+            with open(serial_file, "rb") as serial:
+                said = serial.read()
+        except FileNotFoundError:
+            said = b""
+        if HEARD in said:
+            return
+        if said.count(wanted) >= times:
+            asked += 1
+            try:
+                type_byte(STOP_BYTE)
+            except OSError:
+                return
+        time.sleep(0.3)
+
+
 def pump(source, sink, rate):
     """What comes from `source` to the file `sink`, from the hypervisor's first frame on `rate` bytes a second: a real line."""
     began, sent = None, 0
@@ -128,7 +180,7 @@ def pump(source, sink, rate):
             began = time.monotonic()
 
 
-def run(arguments, time_limit, directory, monitor=(), serial_rate=None):
+def run(arguments, time_limit, directory, monitor=(), serial_rate=None, stop=None):
     """Runs to the end or to the limit; serial output and complaints go to files beside the case's other results."""
     serial_file, error_file = os.path.join(directory, "serial"), os.path.join(directory, "qemu.stderr")
     if monitor:
@@ -141,7 +193,7 @@ def run(arguments, time_limit, directory, monitor=(), serial_rate=None):
             # QEMU's UART is busy while the pipe is full.
             source, throttled = os.pipe()
             fcntl.fcntl(throttled, fcntl.F_SETPIPE_SZ, 4096)
-        process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=throttled if serial_rate else serial, stderr=errors,
+        process = subprocess.Popen(arguments, stdin=subprocess.PIPE if stop else subprocess.DEVNULL, bufsize=0, stdout=throttled if serial_rate else serial, stderr=errors,
                                    start_new_session=True)
         if serial_rate:
             os.close(throttled)
@@ -149,6 +201,8 @@ def run(arguments, time_limit, directory, monitor=(), serial_rate=None):
             pumping.start()
         if monitor:
             threading.Thread(target=play_monitor, args=(monitor, socket_path, serial_file, process), daemon=True).start()
+        if stop:
+            threading.Thread(target=ask_to_end, args=(stop, serial_file, process, process.stdin.write), daemon=True).start()
         timed_out = patience.wait(process, time_limit)
         status = process.returncode
         if serial_rate:

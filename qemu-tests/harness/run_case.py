@@ -19,6 +19,7 @@ import frames
 import images
 import machine
 import patience
+import place
 import weak
 
 FAILED, SKIPPED = 1, 77
@@ -30,7 +31,7 @@ def boot_on(platform, boot, kernel, module, time_limit, directory):
     if platform in bochs.MODELS:
         return bochs.run(platform, boot, kernel, module, time_limit, directory)
     return machine.run(machine.command_line(boot, kernel, module, directory), time_limit, directory, boot.get("monitor", []),
-                       boot.get("serial_rate"))
+                       boot.get("serial_rate"), machine.stopper(boot))
 
 
 def consoles_of(line, run):
@@ -76,6 +77,12 @@ class Case:
         """Why this case cannot run here, or None."""
         if platform in bochs.MODELS and bochs.missing():
             return bochs.missing()
+        for spec in self.case.get("images", {}).values():
+            for package in spec.get("packages", []):
+                if images.package_tree(package) is None:
+                    return f"needs {package} unpacked into the cache (./caisson selftest does that; see packaging/packages.txt)"
+            if spec.get("isolated") and os.geteuid() != 0:
+                return "needs root, for a pid namespace with its own /proc and devices"
         for need in self.case.get("requires", []):
             if need == "root" and images.can_chroot() is None:
                 return "needs root or user namespaces"
@@ -87,7 +94,9 @@ class Case:
                 return f"needs {need[5:]}"
             if need.startswith("program:") and not any(os.path.exists(os.path.join(d, need[8:])) for d in self.programs):
                 return f"needs the test program {need[8:]} (its compiler is not installed)"
-            if need not in ("root", "grub", "ovmf") and not need.startswith(("file:", "program:")):
+            if need.startswith("tree:") and not os.path.isdir(images.tree(need[5:])):
+                return f"needs the Debian packages tree-{need[5:]} (packaging/packages.txt), which the root script unpacks where there is a network"
+            if need not in ("root", "grub", "ovmf") and not need.startswith(("file:", "program:", "tree:")):
                 raise cases.CaseError(f"requires: '{need}' is not known")
         return None
 
@@ -105,10 +114,10 @@ class Case:
             self.tool(images.create_arguments(spec, root, os.path.join(self.work, "images", name)))
         wanted = self.case.get("expect", {}).get("partitions", {})
         for checks in wanted.values():
-            name = checks.get("same_as_chroot")
-            if name and name not in self.chroot:
-                spec = self.case["images"][name]
-                self.chroot[name] = images.run_in_chroot(spec, os.path.join(self.work, "roots", name), self.limit)
+            for how, run in (("same_as_chroot", images.run_in_chroot), ("same_as_init", images.run_as_init)):
+                name = checks.get(how)
+                if name and name not in self.chroot:
+                    self.chroot[name] = run(self.case["images"][name], os.path.join(self.work, "roots", name), self.limit)
 
     def write_manifest(self, name, text):
         path = os.path.join(self.work, f"{name}.yaml")
@@ -123,8 +132,12 @@ class Case:
     def build_bundle(self, name, text):
         """-> (loader ELF, bundle) of a manifest."""
         bundle = os.path.join(self.work, f"{name}.bundle")
-        self.tool(["build", self.write_manifest(name, text), "-o", bundle])
-        loader = os.path.join(self.work, f"{name}.elf")
+        loader, media = os.path.join(self.work, f"{name}.elf"), []
+        path = self.case.get("boot", {}).get("path")
+        if path in machine.MEDIA:
+            loader = os.path.join(self.work, f"{name}.{path[:3]}")
+            media = ["-o", loader]
+        self.tool(["build", self.write_manifest(name, text), "-o", bundle, *media])
         if not os.path.exists(loader):
             raise cases.CaseError(f"caisson build wrote no loader beside {bundle}")
         return loader, bundle
@@ -200,6 +213,9 @@ class Case:
             _, module = self.build_bundle(how["of"], self.case["manifests"][how["of"]]["text"])
         if how.keys() - {"of"}:
             module = self.tamper(module, how)
+        if "place" in boot:
+            at_link, kernel = kernel, os.path.join(self.work, "placed.elf")
+            place.placed(at_link, boot["place"], kernel)
         if "stage" in boot:
             kernel, module = boot["stage"], self.staged(kernel, module)
         return boot, kernel, module, cases.partition_names(text)

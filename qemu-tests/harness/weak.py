@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Makes the loader with one weakness of hypervisor/base/weakness.hpp: a copy of caisson_weak.elf with its selector set."""
+"""Makes the loader with one weakness of qemu-tests/weak/weaknesses.txt: a copy of caisson_weak.elf with its selector set."""
 import os
-import re
 
-MAGIC = b"CAISSON-WEAK-V1\0"
+MAGIC = b"CAISSON-WEAK-V2\0"
 
 
 class WeaknessError(Exception):
@@ -11,11 +10,9 @@ class WeaknessError(Exception):
 
 
 def weaknesses(source):
-    """name -> number, as the header lists them."""
-    with open(os.path.join(source, "hypervisor/base/weakness.hpp"), encoding="utf-8") as file:
-        body = re.search(r"enum class Weakness[^{]*\{(.*?)\};", re.sub(r"//.*", "", file.read()), re.DOTALL)
-    names = [name.strip() for name in body.group(1).split(",") if name.strip()]
-    return {name: number for number, name in enumerate(names)}
+    """The names that are listed."""
+    with open(os.path.join(source, "qemu-tests/weak/weaknesses.txt"), encoding="utf-8") as file:
+        return [line.split()[0] for line in file if line.strip() and not line.startswith("#")]
 
 
 def weakened(built, weakness, output):
@@ -27,6 +24,6 @@ def weakened(built, weakness, output):
     at = elf.find(MAGIC)
     if at < 0 or elf.find(MAGIC, at + 1) >= 0:
         raise WeaknessError(f"{built['weak']} does not have exactly one selector")
-    elf[at + 16:at + 20] = known[weakness].to_bytes(4, "little")
+    elf[at + 16:at + 48] = weakness.encode().ljust(32, b"\0")
     with open(output, "wb") as file:
         file.write(elf)

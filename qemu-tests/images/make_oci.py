@@ -255,7 +255,8 @@ simple("bad-dotdot", lambda: [layer([file("../../etc/evil", "x")])])
 simple("bad-hardlink-missing", lambda: [layer([hard_link("h", "no/such/target")])])
 simple("bad-hardlink-escape", lambda: [layer([hard_link("h", "../../../etc/passwd")])])
 simple("bad-wh-dotdot", lambda: [layer([folder("a"), file("a/.wh...", "")])])
-simple("bad-bomb", lambda: [layer([file("zero", b"\0" * (256 << 20))])])  # 256 MiB from 256 KiB
+simple("bad-bomb", lambda: [layer([file("bomb", b"bomb" * (64 << 20))])])  # 256 MiB from 256 KiB
+simple("edge-zeros", lambda: [layer([file("lastlog", b"\0" * (100 << 20)), file("end", b"e" + b"\0" * 200000 + b"x")])])
 
 
 def damaged(name, damage):

@@ -107,8 +107,11 @@ def make_root(directory, build):
     """The tree that all programs see."""
     root = os.path.join(directory, "root")
     pattern = "".join(chr(33 + (7 * index + index // 90) % 90) for index in range(128 * 1024))
+    # With what the tool would put into an image that lacks it.
     images.make_root({"busybox": ["sh", "cat"], "directories": {"/tmp": 0o1777, "/dev": 0o755, "/proc": 0o755, "/root": 0o700},
-                      "files": {"/etc/data": pattern[:10_000], "/etc/big": pattern}}, root, [])
+                      "files": {"/etc/data": pattern[:10_000], "/etc/big": pattern, "/etc/hostname": "linux\n",
+                                "/etc/hosts": "127.0.0.1 localhost\n", "/etc/resolv.conf": ""},
+                      "links": {"/etc/mtab": "/proc/mounts"}}, root, [])
     built = os.path.join(build, "qemu-tests/linux")
     for name in sorted(os.listdir(built)):
         if os.path.isfile(os.path.join(built, name)) and os.access(os.path.join(built, name), os.X_OK):
@@ -122,7 +125,7 @@ def run_natively(root, directory, command):
     for _ in range(LATE_RUNS):
         copy = os.path.join(directory, "native")
         subprocess.run(["cp", "-a", root, copy], check=True)
-        process = subprocess.Popen(["unshare", "--pid", "--mount", "--fork", "--kill-child", sys.executable, os.path.join(HERE, "as_init.py"),
+        process = subprocess.Popen(["unshare", "--pid", "--mount", "--net", "--fork", "--kill-child", sys.executable, os.path.join(HERE, "as_init.py"),
                                     copy, environment, *command],
                                    stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         try:

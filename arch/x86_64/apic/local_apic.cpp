@@ -17,8 +17,8 @@ namespace {
 constexpr std::uint32_t masked = 1u << 16;
 constexpr std::uint32_t software_enable = 1u << 8;
 constexpr std::uint32_t delivery_pending = 1u << 12;
-// An IPI that is not accepted within so many reads of the command register never will be.
-constexpr unsigned delivery_reads = 1'000'000;
+// An IPI that is not accepted within so many ticks of the TSC (a fifth of a second at 5 GHz) never will be.
+constexpr std::uint64_t delivery_ticks = std::uint64_t{1} << 30;
 
 std::uint32_t number(Register reg) {
     return static_cast<std::uint32_t>(reg);
@@ -79,7 +79,8 @@ void send(std::uint32_t apic_id, std::uint32_t command) {
                    std::uint64_t{apic_id} << 32 | command);
         return;
     }
-    for (unsigned i = 0; i < delivery_reads && (read(Register::command) & delivery_pending) != 0; ++i)
+    const std::uint64_t since = cpu::rdtsc();
+    while ((read(Register::command) & delivery_pending) != 0 && cpu::rdtsc() - since < delivery_ticks)
         cpu::pause();
     write(Register::command_high, apic_id << 24);
     write(Register::command, command);

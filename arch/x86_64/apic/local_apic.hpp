@@ -54,6 +54,8 @@ void write(Register reg, std::uint32_t value);
 [[nodiscard]] bool try_read(Register reg, std::uint64_t& value);
 [[nodiscard]] bool try_write(Register reg, std::uint32_t value);
 
+// What a pin's LVT entry (local1) is for: NMIs.
+inline constexpr std::uint32_t pin_nmi = 0x400;
 // Interrupt commands; `fixed` takes a vector, `startup` a page number below 1 MiB.
 inline constexpr std::uint32_t fixed = 0x4000, nmi = 0x4400, init = 0x4500, startup = 0x4600;
 void send(std::uint32_t apic_id, std::uint32_t command);

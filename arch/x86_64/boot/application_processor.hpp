@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // arch/x86_64/boot/application_processor.hpp - starting another CPU by INIT and start-up IPIs.
 //
-// The trampoline (entry.S) lies in one page below 1 MiB while CPUs start and is erased afterwards. Uses the early
-// tables, which map that page; the started CPU enters `entry` in the hypervisor's own tables, on its own stack.
+// The trampoline (entry.S) and a root table for it lie in two pages below 1 MiB while CPUs start and are erased afterwards. Uses the early
+// tables, which map them; the started CPU enters `entry` in the hypervisor's own tables, on its own stack.
 // Spec: AMD APM vol. 2 15.27.8, 16.5 "Interprocessor Interrupts"; Intel SDM vol. 3 "MP initialization".
 #pragma once
 
+#include "arch/x86_64/apic/init_delay.hpp"
 #include "arch/x86_64/apic/start.hpp"
 #include "arch/x86_64/cpu/instructions.hpp"
 #include "arch/x86_64/cpu/raw.hpp"
 
+#include <array>
 #include <cstring>
 
 namespace boot {
@@ -25,32 +27,28 @@ struct Start {
 extern "C" {
 extern const char trampoline_start[], trampoline_end[];
 extern Start processor_start; // of the CPU that is being started
+extern const std::array<std::byte, base::page_size> early_pml4;
 // Leaves the early tables for good.
 [[noreturn]] void enter_address_space(void* argument, std::uint64_t stack_top, void (*function)(void*),
                                       std::uint64_t root);
 }
 
-// Milliseconds between INIT and the first start-up IPI. Intel's family 6 and AMD's CPUs from family Fh on need none; of all
-// others it is not known.
-inline unsigned milliseconds_after_init() {
-    constexpr std::uint32_t intel = 0x756e6547, amd = 0x68747541, hygon = 0x6f677948;
-    const std::uint32_t vendor = cpu::cpuid(0).ebx, family = cpu::cpuid(1).eax >> 8 & 15;
-    const bool modern =
-        (vendor == intel && family == 6) || ((vendor == amd || vendor == hygon) && family == 15);
-    return modern ? 0 : 10;
-}
+inline constexpr std::uint64_t trampoline_bytes = 2 * base::page_size;
 
 // Copies the trampoline to `page` (page aligned, below 1 MiB) and sends the IPIs; the new CPU says itself that it is there.
-// `again`: only the start-up IPI, to a CPU that did not come up. `tsc_hz`: to wait by.
+// `again`: only the start-up IPI, to a CPU that did not come up (and may be on its way). `tsc_hz`: to wait by.
 inline void start_processor(base::PhysAddr page, std::uint32_t apic_id, const Start& start, bool again,
                             std::uint64_t tsc_hz) {
     const std::uint64_t size =
         cpu::address_of(*trampoline_end).value() - cpu::address_of(*trampoline_start).value();
-    std::memcpy(cpu::pointer_to<char>(base::VirtAddr{page.value()}), trampoline_start, size);
-    processor_start = start;
     if (!again) {
+        const auto pages = cpu::bytes_at(base::VirtAddr{page.value()}, trampoline_bytes);
+        std::memcpy(pages.data(), trampoline_start, size);
+        std::memcpy(pages.subspan(base::page_size).data(), early_pml4.data(), early_pml4.size());
+        processor_start = start;
         apic::send(apic_id, apic::init);
-        const std::uint64_t ticks = milliseconds_after_init() * (tsc_hz / 1000);
+        const std::uint64_t ticks =
+            milliseconds_after_init(cpu::cpuid(0).ebx, cpu::cpuid(1).eax) * (tsc_hz / 1000);
         for (const std::uint64_t from = cpu::rdtsc(); cpu::rdtsc() - from < ticks;)
             cpu::pause();
     }
@@ -58,7 +56,7 @@ inline void start_processor(base::PhysAddr page, std::uint32_t apic_id, const St
 }
 
 inline void erase_trampoline(base::PhysAddr page) {
-    std::memset(cpu::pointer_to<char>(base::VirtAddr{page.value()}), 0, base::page_size);
+    std::memset(cpu::pointer_to<char>(base::VirtAddr{page.value()}), 0, trampoline_bytes);
 }
 
 } // namespace boot

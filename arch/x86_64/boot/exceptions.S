@@ -68,6 +68,7 @@ general_protection_entry:
 nmi_entry:
     endbr64
     lock orl $1, %gs:16         /* Cpu::requests: request_look */
+    incl %gs:20                 /* Cpu::nmis */
     pushq %rax
     pushq %rcx
     movq 16(%rsp), %rax         /* RIP */

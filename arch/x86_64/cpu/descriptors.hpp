@@ -30,27 +30,15 @@ struct Gdt {
     std::uint64_t data = 0x00cf93000000ffff;
     std::uint64_t task_low = 0, task_high = 0;
 
-    constexpr void set_task(std::uint64_t base) {
-        task_low = (sizeof(TaskState) - 1) | (base & 0xffffff) << 16 | std::uint64_t{0x89} << 40 |
-                   (base >> 24 & 0xff) << 56;
-        task_high = base >> 32;
-    }
     [[nodiscard]] constexpr std::uint64_t task_base() const {
         return (task_low >> 16 & 0xffffff) | (task_low >> 56) << 24 | task_high << 32;
     }
 };
 
-inline constexpr unsigned ist_nmi = 1, ist_double_fault = 2, ist_machine_check = 3;
-inline constexpr unsigned exception_count = 32, vector_count = 256;
+inline constexpr unsigned vector_count = 256;
 
 struct Gate {
     std::uint64_t low = 0, high = 0;
-
-    static constexpr Gate interrupt(std::uint64_t handler, unsigned ist) {
-        return {(handler & 0xffff) | std::uint64_t{code_selector} << 16 | std::uint64_t{ist} << 32 |
-                    std::uint64_t{0x8e} << 40 | (handler >> 16 & 0xffff) << 48,
-                handler >> 32};
-    }
 };
 using Idt = std::array<Gate, vector_count>;
 

@@ -30,14 +30,6 @@ inline std::uint64_t rdtsc() {
     return std::uint64_t{high} << 32 | low;
 }
 
-// Not before what was loaded earlier, and nothing later before it.
-inline std::uint64_t ordered_rdtsc() {
-    asm volatile("lfence" : : : "memory");
-    const std::uint64_t now = rdtsc();
-    asm volatile("lfence" : : : "memory");
-    return now;
-}
-
 inline std::uint64_t rdmsr(std::uint32_t msr) {
     std::uint32_t low = 0, high = 0;
     asm volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(msr) : "memory");
@@ -91,6 +83,10 @@ inline void xsetbv(std::uint32_t index, std::uint64_t value) {
 inline void invlpg(std::uint64_t address) {
     asm volatile("invlpg (%0)" : : "r"(address) : "memory");
 }
+// The line of the cache with that byte is in memory afterwards.
+struct FlushLine {
+    void operator()(const void* byte) const { asm volatile("clflush (%0)" : : "r"(byte) : "memory"); }
+};
 inline void pause() {
     asm volatile("pause" : : : "memory");
 }
@@ -99,12 +95,6 @@ inline void halt() {
 }
 inline void interrupts_off() {
     asm volatile("cli" : : : "memory");
-}
-inline void interrupts_on() {
-    asm volatile("sti" : : : "memory");
-}
-inline void wbinvd() {
-    asm volatile("wbinvd" : : : "memory");
 }
 // Clears CPU buffers where microcode made it do so.
 inline void verw() {
@@ -117,14 +107,8 @@ struct [[gnu::packed]] DescriptorTable {
     std::uint16_t limit;
     std::uint64_t base;
 };
-inline void lgdt(const DescriptorTable& table) {
-    asm volatile("lgdt %0" : : "m"(table) : "memory");
-}
 inline void lidt(const DescriptorTable& table) {
     asm volatile("lidt %0" : : "m"(table) : "memory");
-}
-inline void ltr(std::uint16_t selector) {
-    asm volatile("ltr %0" : : "r"(selector) : "memory");
 }
 
 // RDRAND / RDSEED: false when the hardware had nothing to give this time.

@@ -17,6 +17,14 @@ struct Ports {
 };
 
 // Registers of one device, mapped at `base`.
+// Registers of a device that lie in ports or in memory, there at their physical address: both.
+struct PortsAndMemory : Ports {
+    static std::uint8_t load8(std::uint64_t at) { return mmio_read<std::uint8_t>(base::VirtAddr{at}); }
+    static std::uint32_t load32(std::uint64_t at) { return mmio_read<std::uint32_t>(base::VirtAddr{at}); }
+    static void store8(std::uint64_t at, std::uint8_t value) { mmio_write(base::VirtAddr{at}, value); }
+    static void store32(std::uint64_t at, std::uint32_t value) { mmio_write(base::VirtAddr{at}, value); }
+};
+
 class Registers {
 public:
     explicit Registers(base::VirtAddr base) : base_(base) {}

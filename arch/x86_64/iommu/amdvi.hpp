@@ -8,6 +8,8 @@
 #pragma once
 
 #include "arch/x86_64/iommu/amdvi_faults.hpp"
+#include "arch/x86_64/iommu/answer.hpp"
+#include "hypervisor/core/acpi/tables.hpp"
 
 namespace iommu::amdvi {
 
@@ -65,10 +67,7 @@ private:
         frames.queue[2] = wait | physical(answer);
         frames.queue[3] = done;
         registers_.write64(command_tail_offset, 32);
-        for (unsigned i = 0; i < patience; ++i)
-            if (answer == done)
-                return true;
-        return false;
+        return wait_until([&answer] { return answer == done; });
     }
 };
 

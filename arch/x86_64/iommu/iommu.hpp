@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // arch/x86_64/iommu/iommu.hpp - what the hypervisor gives to and gets from a remapping unit of either vendor.
 //
-// Trust:      a unit's answers are waited for a bounded number of reads; one that does not answer is an error.
 // Registers:  the Mmio seam (drivers/seams.hpp).
 #pragma once
 
 #include "arch/x86_64/cpu/raw.hpp"
-#include "hypervisor/core/acpi/tables.hpp"
+#include "hypervisor/base/address.hpp"
+
+#include <optional>
+#include <span>
 
 namespace iommu {
-
-inline constexpr unsigned patience = 1'000'000;
 
 inline constexpr std::size_t words_a_frame = 512;
 using Words = std::span<volatile std::uint64_t>;

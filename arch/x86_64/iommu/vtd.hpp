@@ -7,7 +7,9 @@
 //             "Interrupt Remapping Table Entry".
 #pragma once
 
+#include "arch/x86_64/iommu/answer.hpp"
 #include "arch/x86_64/iommu/vtd_faults.hpp"
+#include "hypervisor/core/acpi/tables.hpp"
 
 namespace iommu::vtd {
 
@@ -77,10 +79,7 @@ private:
     [[nodiscard]] bool command(std::uint32_t bit, std::uint32_t answer, bool on = true) const {
         const std::uint32_t now = registers_.read32(status_offset) & lasting;
         registers_.write32(command_offset, on ? now | bit : now & ~bit);
-        for (unsigned i = 0; i < patience; ++i)
-            if ((registers_.read32(status_offset) & bit) == answer)
-                return true;
-        return false;
+        return wait_until([=, this] { return (registers_.read32(status_offset) & bit) == answer; });
     }
     [[nodiscard]] bool turn(std::uint32_t bit, bool on) const {
         return ((registers_.read32(status_offset) & bit) != 0) == on || command(bit, on ? bit : 0, on);
@@ -107,10 +106,7 @@ private:
             tail += 2;
         }
         registers_.write64(queue_tail_offset, tail * 8);
-        for (unsigned i = 0; i < patience; ++i)
-            if (answer == done)
-                return true;
-        return false;
+        return wait_until([&answer] { return answer == done; });
     }
 };
 

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "arch/x86_64/svm/exits.hpp"
 
-#include "hypervisor/base/weakness.hpp"
+#if CAISSON_WEAK
+#include "arch/x86_64/svm/weak_intercepts_test.hpp"
+#endif
 
 namespace svm {
 namespace {
@@ -44,7 +46,7 @@ Exit decode(const Vmcb& vmcb) {
         exit.has_error_code = exit.vector == vector_ac;
         exit.error_code = exit.has_error_code ? static_cast<std::uint32_t>(vmcb.exit_info1) : 0;
     } else if (exit.kind == ExitKind::nested_fault) {
-        exit.detail = vmcb.exit_info2;
+        exit.gpa = base::GuestPhysAddr{vmcb.exit_info2};
     } else if (exit.kind == ExitKind::unexpected) {
         exit.detail = vmcb.exit_code;
     }
@@ -69,13 +71,9 @@ bool deliver_again(Vmcb& vmcb) {
 void prepare(Vmcb& vmcb, const vcpu::Controls& controls, const vcpu::InitialState& state) {
     vmcb = {};
     vmcb.intercepts = intercepts;
-    const auto open = [&vmcb](std::uint32_t code) { vmcb.intercepts[code / 32] &= ~bit_of(code); };
-    if (base::weak(base::Weakness::open_counters))
-        open(exit_code::rdpmc);
-    if (base::weak(base::Weakness::open_vmload)) {
-        open(exit_code::vmload);
-        open(exit_code::vmsave);
-    }
+#if CAISSON_WEAK
+    weaken(vmcb.intercepts);
+#endif
     vmcb.iopm_base = controls.io_permissions.value();
     vmcb.msrpm_base = controls.msr_permissions.value();
     vmcb.asid = guest_asid;

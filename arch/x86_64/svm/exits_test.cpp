@@ -28,7 +28,7 @@ TEST(SvmExits, DecodesByCode) {
     EXPECT_EQ(svm::decode(*vmcb(0x51, 7)).error_code, 7u);
     EXPECT_EQ(svm::decode(*vmcb(0x52)).kind, ExitKind::machine_check);
     EXPECT_EQ(svm::decode(*vmcb(0x46)).kind, ExitKind::unexpected);
-    EXPECT_EQ(svm::decode(*vmcb(0x400, 4, 0xdead000)).detail, 0xdead000u);
+    EXPECT_EQ(svm::decode(*vmcb(0x400, 4, 0xdead000)).gpa.value(), 0xdead000u);
 }
 
 // Everything that is intercepted means something to decide(), and the rest of the first six words does not exit.

@@ -2,20 +2,31 @@
 #include "arch/x86_64/virt/choose.hpp"
 
 #include "arch/x86_64/cpu/instructions.hpp"
+#include "arch/x86_64/cpu/raw.hpp"
 #include "arch/x86_64/svm/offered.hpp"
 #include "arch/x86_64/virt/virt.hpp"
 #include "arch/x86_64/vmx/offered.hpp"
+
+#include <memory>
 
 namespace virt {
 
 namespace {
 
-std::string_view probe(Features& found) {
+struct Probed {
+    Features features;
+    vmx::Capabilities capabilities;
+    bool operator==(const Probed&) const = default;
+};
+constinit Probed chosen{};
+
+std::string_view probe(Probed& probed) {
     constexpr std::uint32_t intel = 0x756e6547; // "Genu"
+    Features& found = probed.features;
     if (vmx::offered() || cpu::cpuid(0).ebx == intel) {
         found.vmx = true;
-        const std::string_view missing = vmx::missing(found.capabilities, found.controls);
-        found.huge_pages = (found.capabilities.ept_vpid >> 17 & 1) != 0;
+        const std::string_view missing = vmx::missing(probed.capabilities, found.controls);
+        found.huge_pages = (probed.capabilities.ept_vpid >> 17 & 1) != 0;
         return missing;
     }
     const std::string_view missing = svm::missing();
@@ -27,17 +38,29 @@ std::string_view probe(Features& found) {
 } // namespace
 
 std::string_view choose() {
-    return probe(features);
+    const std::string_view missing = probe(chosen);
+    features = chosen.features;
+    return missing;
 }
 
 bool same_here() {
-    Features own;
-    return probe(own).empty() && own == features;
+    Probed own;
+    return probe(own).empty() && own == chosen;
+}
+
+void make_guest(Guest& guest, base::PhysAddr frame) {
+    if (features.vmx) {
+        vmx::mark(frame, chosen.capabilities);
+        guest.intel.vmcs = frame;
+        return;
+    }
+    guest.amd.vmcb = std::construct_at(cpu::pointer_to<svm::Vmcb>(base::VirtAddr{frame.value()}));
+    guest.amd.has_next_rip = features.next_rip;
 }
 
 bool enable(base::PhysAddr area, base::PhysAddr block) {
     if (features.vmx)
-        return vmx::enable(area, features.capabilities);
+        return vmx::enable(area, chosen.capabilities);
     if (!svm::enable(area))
         return false;
     svm::svm_save_host(block.value());

@@ -13,6 +13,10 @@ namespace virt {
 // Whether the CPU that this runs on is as the boot CPU.
 [[nodiscard]] bool same_here();
 
+struct Guest;
+// `frame`, zeroed, becomes its VMCB or VMCS.
+void make_guest(Guest& guest, base::PhysAddr frame);
+
 // On each CPU: `area` and `block` are frames of its own. False: this CPU is locked otherwise than the first.
 [[nodiscard]] bool enable(base::PhysAddr area, base::PhysAddr block);
 

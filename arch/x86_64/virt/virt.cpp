@@ -3,49 +3,60 @@
 
 #include "arch/x86_64/cpu/instructions.hpp"
 #include "arch/x86_64/cpu/raw.hpp"
-#include "arch/x86_64/vmx/diagnosis.hpp"
+#include "arch/x86_64/cpu/registers.hpp"
 #include "hypervisor/base/constant.hpp"
 
 namespace virt {
 
 CAISSON_CONSTANT_AFTER_BOOT constinit Features features{};
+CAISSON_CONSTANT_AFTER_BOOT constinit base::PhysAddr nmi_tables{};
+
+void breathe() {
+    if (!features.vmx && cpu::read_cr<3>() == nmi_tables.value() &&
+        (cpu::rdmsr(cpu::msr::efer) & vcpu::efer_svme) != 0)
+        svm::take_pending_nmi();
+}
+
+void pause() {
+    cpu::pause();
+    breathe();
+}
 
 void Guest::prepare(const Surroundings& around, const vcpu::Controls& controls,
                     const vcpu::InitialState& state) {
-    const std::uint64_t frame = cpu::address_of(*block).value();
-    svm_entry = {around.registers, frame, around.host_block.value(), around.context};
-    vmx_entry = {around.registers, around.requests, around.context, 0};
-    has_next_rip = features.next_rip;
-    if (features.vmx)
-        vmx::prepare(frame, features.capabilities, features.controls, controls, state);
-    else
-        svm::prepare(*block, controls, state);
+    if (features.vmx) {
+        intel.entry = {around.registers, around.requests, around.context, 0};
+        return vmx::prepare(intel.vmcs, features.controls, controls, state);
+    }
+    amd.entry = {around.registers, cpu::address_of(*amd.vmcb).value(), around.host_block.value(),
+                 around.context};
+    svm::prepare(*amd.vmcb, controls, state);
 }
 
 void Guest::flush() {
     if (features.vmx)
         return vmx::flush_translations();
-    block->tlb_control = svm::flush_all;
+    amd.vmcb->tlb_control = svm::flush_all;
 }
 
 void Guest::advance(vcpu::ExitKind kind) {
     if (!features.vmx)
-        return svm::advance(*block, kind, has_next_rip);
+        return svm::advance(*amd.vmcb, kind, amd.has_next_rip);
     vmx::Current current;
     vmx::advance(current);
 }
 
 bool Guest::deliver_again() {
     vmx::Current current;
-    return features.vmx ? vmx::deliver_again(current) : svm::deliver_again(*block);
+    return features.vmx ? vmx::deliver_again(current) : svm::deliver_again(*amd.vmcb);
 }
 
 void Guest::set(const vcpu::Action& action) {
     if (!features.vmx) {
         if (action.kind == vcpu::ActionKind::set_efer)
-            block->efer = action.value | vcpu::efer_svme;
+            amd.vmcb->efer = action.value | vcpu::efer_svme;
         else
-            block->g_pat = action.value;
+            amd.vmcb->g_pat = action.value;
         return;
     }
     vmx::Current current;
@@ -59,21 +70,20 @@ void Guest::set(const vcpu::Action& action) {
 
 Dump Guest::dump() const {
     if (!features.vmx)
-        return {{block->exit_code, block->exit_info1, block->exit_info2, block->rsp, block->cr0, block->cr2,
-                 block->cr3, block->cr4, block->efer, block->rflags},
-                nullptr};
+        return {{amd.vmcb->exit_code, amd.vmcb->exit_info1, amd.vmcb->exit_info2, amd.vmcb->rsp,
+                 amd.vmcb->cr0, amd.vmcb->cr2, amd.vmcb->cr3, amd.vmcb->cr4, amd.vmcb->efer,
+                 amd.vmcb->rflags},
+                false};
     namespace field = vmx::field;
     const vmx::Current now;
     const std::uint32_t reason = now.read(field::exit_reason);
-    const bool no_entry = refused || (reason & vmx::exit_reason::entry_failed) != 0;
+    const bool no_entry = intel.refused || (reason & vmx::exit_reason::entry_failed) != 0;
     return {{reason, now.read(field::exit_qualification),
              no_entry ? now.read(field::instruction_error) : now.read(field::guest_physical_address),
              now.read(field::guest_rsp), now.read(field::guest_cr0), cpu::read_cr<2>(),
              now.read(field::guest_cr3), now.read(field::guest_cr4), now.read(field::guest_efer),
              now.read(field::guest_rflags)},
-            no_entry ? vmx::failed_check(vmx::guest_state(now), features.capabilities.cr0_fixed0,
-                                         features.capabilities.cr4_fixed0)
-                     : nullptr};
+            no_entry};
 }
 
 } // namespace virt

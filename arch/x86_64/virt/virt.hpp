@@ -19,11 +19,10 @@ namespace virt {
 
 // What of this machine's virtualization others need to know. Written by choose(), constant afterwards.
 struct Features {
-    bool vmx = false;        // Intel VT-x; else AMD-V
-    bool next_rip = false;   // SVM: the CPU says where the next instruction is
-    bool huge_pages = false; // 1 GiB leaves in second-stage tables
-    vmx::Capabilities capabilities;
-    vmx::ControlWords controls{};
+    bool vmx = false;             // Intel VT-x; else AMD-V
+    bool next_rip = false;        // SVM: the CPU says where the next instruction is
+    bool huge_pages = false;      // 1 GiB leaves in second-stage tables
+    vmx::ControlWords controls{}; // VMX
     bool operator==(const Features&) const = default;
 };
 extern Features features;
@@ -31,7 +30,7 @@ extern Features features;
 // The state at the last exit, for the record of an ending.
 struct Dump {
     std::array<std::uint64_t, 10> values;
-    const char* failed_check; // VMX: of an entry that the CPU refused, or nullptr
+    bool no_entry; // VMX: the CPU refused to enter, which vmx::Current::state_text() explains
 };
 
 inline constexpr std::array<std::string_view, 10> dump_names{"code", "info1", "info2", "rsp",  "cr0",
@@ -45,13 +44,23 @@ struct Surroundings {
     void* context; // handed to svm_exit or vmx_exit
 };
 
-// One vCPU as the hardware holds it; touched only by the CPU it is bound to.
+// One vCPU as AMD-V holds it, or as VT-x does.
+struct SvmGuest {
+    svm::Entry entry{};
+    svm::Vmcb* vmcb = nullptr;
+    bool has_next_rip = false;
+};
+struct VmxGuest {
+    vmx::Entry entry{};
+    base::PhysAddr vmcs;
+    bool refused = false; // what run() said last
+};
+
+// One vCPU as the hardware holds it; touched only by the CPU it is bound to. Only the vendor's half is ever used
+// (Features::vmx); make_guest() fills it.
 struct Guest {
-    svm::Entry svm_entry{};
-    vmx::Entry vmx_entry{};
-    svm::Vmcb* block = nullptr; // VMX: the frame of the VMCS
-    bool has_next_rip = false;  // SVM
-    bool refused = false;       // what run() said last
+    SvmGuest amd;
+    VmxGuest intel;
 
     // Ready to be entered in `state`.
     void prepare(const Surroundings& around, const vcpu::Controls& controls, const vcpu::InitialState& state);
@@ -59,21 +68,23 @@ struct Guest {
     void flush();
     // In and out of the guest until the exit handler says to leave. False: the CPU refused to enter.
     [[nodiscard]] bool run(const paging::Flushed&) {
-        refused = !(features.vmx ? vmx::vmx_run(&vmx_entry) : svm::svm_run(&svm_entry));
-        return !refused;
+        if (!features.vmx)
+            return svm::svm_run(&amd.entry);
+        intel.refused = !vmx::vmx_run(&intel.entry);
+        return !intel.refused;
     }
 
     [[nodiscard]] vcpu::Exit decode() const {
-        return features.vmx ? vmx::decode(vmx::Current{}, *vmx_entry.registers) : svm::decode(*block);
+        return features.vmx ? vmx::decode(vmx::Current{}, *intel.entry.registers) : svm::decode(*amd.vmcb);
     }
     // Lets an NMI that ended the guest reach the host's handler.
     void take_nmi() const {
-        if (features.vmx ? vmx::ended_by_nmi(vmx::Current{}) : block->exit_code == svm::exit_code::nmi)
+        if (features.vmx ? vmx::ended_by_nmi(vmx::Current{}) : amd.vmcb->exit_code == svm::exit_code::nmi)
             features.vmx ? vmx::vmx_take_nmi() : svm::take_pending_nmi();
     }
     void advance(vcpu::ExitKind kind);
     void inject(const vcpu::Action& action) {
-        return features.vmx ? vmx::inject(action) : svm::inject(*block, action);
+        return features.vmx ? vmx::inject(action) : svm::inject(*amd.vmcb, action);
     }
     // Delivers again what was being delivered at the exit, if anything; false where something else is to be injected.
     [[nodiscard]] bool deliver_again();
@@ -91,6 +102,13 @@ inline void take_pending_nmi() {
     if (!features.vmx)
         svm::take_pending_nmi();
 }
+// The tables in which an NMI finds its stack and its handler its data: the hypervisor's own.
+extern base::PhysAddr nmi_tables;
+// Between two pieces of long work: whatever GIF = 0 holds back comes in (on AMD-V; NMIs, SMIs, machine checks). Nothing on a
+// CPU that is not so far yet.
+void breathe();
+// A moment of a wait, likewise.
+void pause();
 // Sleeps until an NMI arrives. VMX: unless bit 0 of `requests` is set.
 inline void idle_until_kick(const std::atomic<std::uint32_t>& requests) {
     features.vmx ? vmx::vmx_idle(&requests) : svm::idle_until_kick();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "arch/x86_64/vmx/controls.hpp"
+#include "arch/x86_64/vmx/capabilities.hpp"
 
 namespace vmx {
 namespace {

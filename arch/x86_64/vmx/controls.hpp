@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// arch/x86_64/vmx/controls.hpp - the VM-execution, VM-exit and VM-entry controls, fitted to what the CPU allows.
+// arch/x86_64/vmx/controls.hpp - the VM-execution, VM-exit and VM-entry controls, as boot has fitted them (capabilities.hpp).
 //
-// Pure. One table says which bit must be 1 or 0; a capability MSR says which may be (allowed-1, high half) and which must
-// be (allowed-0, low half). What cannot be had is named.
+// Pure.
 // Spec: Intel SDM vol. 3 "VM-Execution Control Fields" and following, appendix A "VMX Capability Reporting Facility".
 #pragma once
 
@@ -14,14 +13,6 @@ namespace vmx {
 enum class Word : std::uint8_t { pin, primary, secondary, exit, entry };
 inline constexpr std::size_t word_count = 5;
 
-struct Capabilities {
-    std::uint64_t basic = 0;                    // IA32_VMX_BASIC
-    std::array<std::uint64_t, word_count> of{}; // by Word; the TRUE ones
-    std::uint64_t ept_vpid = 0;                 // IA32_VMX_EPT_VPID_CAP
-    std::uint64_t cr0_fixed0 = 0, cr4_fixed0 = 0;
-    bool operator==(const Capabilities&) const = default;
-};
-
 // Bits others look at.
 namespace control {
 inline constexpr std::uint32_t pin_interrupts = 1u << 0, entry_long_mode = 1u << 9,
@@ -29,11 +20,5 @@ inline constexpr std::uint32_t pin_interrupts = 1u << 0, entry_long_mode = 1u <<
 }
 
 using ControlWords = std::array<std::uint32_t, word_count>;
-
-struct Adjusted {
-    ControlWords controls{};
-    const char* missing = nullptr; // what this CPU does not have, by its name in the manual
-};
-[[nodiscard]] Adjusted adjust(const Capabilities& capabilities);
 
 } // namespace vmx

@@ -142,7 +142,7 @@ template <typename Vmcs> vcpu::Exit decode(const Vmcs& vmcs, const vcpu::Registe
     } else if (exit.kind == ExitKind::control_register) {
         decode_control(vmcs, registers, exit);
     } else if (exit.kind == ExitKind::nested_fault) {
-        exit.detail = vmcs.read(field::guest_physical_address);
+        exit.gpa = base::GuestPhysAddr{vmcs.read(field::guest_physical_address)};
     }
     if (exit.kind == ExitKind::unexpected)
         exit.detail = reason;

@@ -66,7 +66,7 @@ TEST(VmxExits, DecodesByReason) {
     for (const auto& [reason, kind] : expected)
         EXPECT_EQ(decode(left(reason)).kind, kind) << reason;
     EXPECT_EQ(decode(left(9)).detail, 9u);
-    EXPECT_EQ(decode(left(48)).detail, 0xdead000u);
+    EXPECT_EQ(decode(left(48)).gpa.value(), 0xdead000u);
 }
 
 // SDM 27.9.1: the flags beside the basic reason change nothing of what is decided, but for the failed entry.
@@ -78,7 +78,7 @@ TEST(VmxExits, AFlagBesideTheReasonIsAFactOfItsOwn) {
             EXPECT_EQ(exit.kind, decode(left(basic, basic == 28 ? 3 << 8 : 0)).kind) << basic << '+' << flag;
             EXPECT_EQ(exit.bus_lock, flag == 26) << basic;
         }
-    EXPECT_EQ(decode(left(bus_lock | 48)).detail, 0xdead000u);
+    EXPECT_EQ(decode(left(bus_lock | 48)).gpa.value(), 0xdead000u);
     EXPECT_EQ(decode(left(bus_lock | 30, 0x03fd0008)).port.port, 0x3fd);
     EXPECT_EQ(decode(left(bus_lock | 0x80000021)).kind, ExitKind::invalid);
     EXPECT_FALSE(decode(left(74)).bus_lock) << "the reason itself is counted as one already";

@@ -48,12 +48,13 @@ struct Play {
 };
 Play play;
 vcpu::Registers registers;
-// nmi_entry sets a bit in its CPU's requests, which it finds through GS (hypervisor/kernel/cpu/cpu.hpp).
+// nmi_entry sets a bit in its CPU's requests and counts, which it finds through GS (hypervisor/kernel/cpu/cpu.hpp).
 struct CpuHead {
     std::array<std::uint64_t, 2> before;
     std::atomic<std::uint32_t> requests;
+    std::uint32_t nmis;
 } own_cpu;
-static_assert(offsetof(CpuHead, requests) == 16);
+static_assert(offsetof(CpuHead, requests) == 16 && offsetof(CpuHead, nmis) == 20);
 std::atomic<std::uint32_t>& requests = own_cpu.requests;
 const bool gs_points_there = ::syscall(SYS_arch_prctl, ARCH_SET_GS, &own_cpu) == 0;
 alignas(16) std::array<std::uint64_t, 512> nmi_stack;

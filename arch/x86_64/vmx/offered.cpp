@@ -57,6 +57,12 @@ std::string_view missing(Capabilities& all, ControlWords& controls) {
     return text.view();
 }
 
+void mark(base::PhysAddr frame, const Capabilities& capabilities) {
+    constexpr std::uint32_t revision_mask = 0x7fffffff;
+    *cpu::pointer_to<std::uint32_t>(base::VirtAddr{frame.value()}) =
+        static_cast<std::uint32_t>(capabilities.basic) & revision_mask;
+}
+
 bool enable(base::PhysAddr region, const Capabilities& capabilities) {
     const std::uint64_t control = cpu::rdmsr(msr::feature_control);
     const std::uint64_t wanted = control | feature_lock | feature_outside_smx;
@@ -64,7 +70,7 @@ bool enable(base::PhysAddr region, const Capabilities& capabilities) {
         return false;
     cpu::write_cr<0>(cpu::read_cr<0>() | capabilities.cr0_fixed0);
     cpu::write_cr<4>(cpu::read_cr<4>() | capabilities.cr4_fixed0 | vmxe);
-    mark(region.value(), capabilities);
+    mark(region, capabilities);
     return vmxon(region.value());
 }
 

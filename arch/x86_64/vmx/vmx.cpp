@@ -53,10 +53,9 @@ void Current::failed(const char* instruction) {
     base::fail(instruction, __FILE_NAME__, __LINE__);
 }
 
-void prepare(std::uint64_t vmcs, const Capabilities& capabilities, const ControlWords& words,
-             const vcpu::Controls& controls, const vcpu::InitialState& state) {
-    mark(vmcs, capabilities);
-    base::expects(make_current(vmcs), "VMCLEAR or VMPTRLD failed");
+void prepare(base::PhysAddr vmcs, const ControlWords& words, const vcpu::Controls& controls,
+             const vcpu::InitialState& state) {
+    base::expects(make_current(vmcs.value()), "VMCLEAR or VMPTRLD failed");
     Current current;
     const HostState host = host_state();
     write_controls(current, words, controls);

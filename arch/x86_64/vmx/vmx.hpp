@@ -10,17 +10,12 @@
 #include "arch/x86_64/cpu/raw.hpp"
 #include "arch/x86_64/vmx/exits.hpp"
 #include "arch/x86_64/vmx/prepare.hpp"
+#include "hypervisor/base/text.hpp"
+#include "hypervisor/core/audit/vmcs_state.hpp"
 
 #include <atomic>
 
 namespace vmx {
-
-// Every VMXON region and VMCS begins with the revision of the CPU's format.
-inline void mark(std::uint64_t frame, const Capabilities& capabilities) {
-    constexpr std::uint32_t revision_mask = 0x7fffffff;
-    *cpu::pointer_to<std::uint32_t>(base::VirtAddr{frame}) =
-        static_cast<std::uint32_t>(capabilities.basic) & revision_mask;
-}
 
 // The current VMCS. A VMREAD or VMWRITE that fails is our own bug: the fields are constants.
 struct Current {
@@ -28,6 +23,13 @@ struct Current {
         return static_cast<typename F::Value>(read_raw(F::encoding));
     }
     template <WritableField F> void write(F, typename F::Value value) { write_raw(F::encoding, value); }
+    // What a refused entry is explained with (audit/vmcs_state.hpp).
+    [[nodiscard]] static base::Text<512> state_text() {
+        base::Text<512> text;
+        for (const std::uint16_t encoding : audit::vmcs_state)
+            text << base::hex(read_raw(encoding)) << ',';
+        return text;
+    }
 
 private:
     static std::uint64_t read_raw(std::uint64_t encoding) {
@@ -52,9 +54,9 @@ private:
 // Every translation of guests on this CPU.
 void flush_translations();
 
-// Makes `vmcs` (physical, one frame) the current VMCS, a guest about to start in `state`.
-void prepare(std::uint64_t vmcs, const Capabilities& capabilities, const ControlWords& words,
-             const vcpu::Controls& controls, const vcpu::InitialState& state);
+// Makes `vmcs` (one frame, marked) the current VMCS, a guest about to start in `state`.
+void prepare(base::PhysAddr vmcs, const ControlWords& words, const vcpu::Controls& controls,
+             const vcpu::InitialState& state);
 
 // The half of inject() that is not in the VMCS: DR6 after a debug trap.
 void inject(const vcpu::Action& action);

@@ -28,6 +28,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                     if (units[i] == 0 || units[i] % 4096 != 0 || (i != j && units[i] == units[j]))
                         std::abort();
         }
+        (void)acpi::find_tpm(image.memory(), image.rsdp);
+        if (const auto port = acpi::find_serial_port(image.memory(), image.rsdp);
+            port && (port->address == 0 || port->stride == 0 || (!port->in_memory && port->address > 0xFFF8)))
+            std::abort();
         image.repair();
     }
     static_cast<void>(acpi::soft_off_in(std::as_bytes(std::span{data, size})));

@@ -35,6 +35,14 @@ inline constexpr std::uint32_t flag_timer_32_bits = 1u << 8, flag_reset_register
                                flag_hardware_reduced = 1u << 20;
 } // namespace fadt
 
+namespace spcr { // Serial Port Console Redirection Table, revision 2 on
+inline constexpr std::size_t interface = 36, address_space = 40, register_bits = 41, access_size = 43,
+                             address = 44, baud_rate = 58, bytes = 80;
+inline constexpr std::uint8_t in_memory = 0, in_ports = 1;                // address_space
+inline constexpr std::uint8_t is_16550 = 0, is_16450 = 1, as_said = 0x12; // interface
+inline constexpr std::uint8_t any_access = 0, by_bytes = 1, by_words = 3; // access_size: 8, 32 bits
+} // namespace spcr
+
 namespace madt {
 inline constexpr std::size_t entries = 44;
 inline constexpr std::uint8_t type_local_apic = 0, type_io_apic = 1, type_x2apic = 9;

@@ -322,7 +322,8 @@ std::optional<SleepType> soft_off_in(std::span<const std::byte> aml) {
     constexpr std::uint8_t name_op = 0x08, root_char = '\\';
     constexpr std::size_t name_bytes = 4;
     for (std::size_t offset = 1; bytes::lies_within(offset, name_bytes, aml.size()); ++offset) {
-        if (at<std::uint32_t>(aml, offset) != signature("_S5_"))
+        // Most bytes are no underscore: a DSDT has thousands, and each is looked at in every boot.
+        if (aml[offset] != std::byte{'_'} || at<std::uint32_t>(aml, offset) != signature("_S5_"))
             continue;
         const auto before = at<std::uint8_t>(aml, offset - 1);
         const bool named = before == name_op || (before == root_char && offset >= 2 &&
@@ -419,6 +420,72 @@ base::Status<Error> parse(const bytes::Source& memory, std::uint64_t rsdp, Table
             out.soft_off = soft_off_in(dsdt.subspan(header::bytes));
     }
     return base::success;
+}
+
+namespace {
+
+std::optional<SerialPort> serial_port_of(Bytes table) {
+    constexpr std::uint64_t last_port = 0xFFF8;
+    if (table.size() < spcr::bytes)
+        return std::nullopt;
+    const auto byte = [&table](std::size_t offset) { return at<std::uint8_t>(table, offset); };
+    SerialPort found{at<std::uint64_t>(table, spcr::address)};
+    if (found.address == 0)
+        return std::nullopt;
+    if (byte(spcr::address_space) == spcr::in_ports) {
+        constexpr std::array<std::array<std::uint8_t, 2>, 4> rates{
+            {{3, 12}, {4, 6}, {6, 2}, {7, 1}}}; // code, divisor
+        for (const auto& [code, divisor] : rates)
+            if (byte(spcr::baud_rate) == code)
+                found.divisor = divisor;
+        return found.address <= last_port ? std::optional{found} : std::nullopt;
+    }
+    // The clock of one in memory may be any: its rate stays.
+    const std::uint8_t bits = byte(spcr::register_bits), access = byte(spcr::access_size),
+                       kind = byte(spcr::interface);
+    const bool known_kind = kind == spcr::is_16550 || kind == spcr::is_16450 || kind == spcr::as_said;
+    found.in_memory = true;
+    found.wide = access == spcr::by_words || (access == spcr::any_access && bits == 32);
+    found.stride = bits / 8;
+    const bool known_access = found.wide ? bits == 32 : access <= spcr::by_bytes;
+    const bool known_bits = bits == 8 || bits == 16 || bits == 32;
+    if (byte(spcr::address_space) != spcr::in_memory || !known_kind || !known_access || !known_bits ||
+        found.address % found.stride != 0)
+        return std::nullopt;
+    return found;
+}
+
+} // namespace
+
+namespace {
+
+// The first table of that name; empty where there is none or it is damaged.
+Bytes table_named(const bytes::Source& memory, std::uint64_t rsdp, std::uint32_t name) {
+    TableList list;
+    if (rsdp == 0 || !read_root(memory, rsdp, list).ok())
+        return {};
+    for (const std::uint64_t address : list)
+        if (signature_of(exactly(memory, address, header::bytes)) == name)
+            return read_table(memory, address);
+    return {};
+}
+
+} // namespace
+
+std::optional<SerialPort> find_serial_port(const bytes::Source& memory, std::uint64_t rsdp) {
+    return serial_port_of(table_named(memory, rsdp, signature("SPCR")));
+}
+
+std::optional<Tpm> find_tpm(const bytes::Source& memory, std::uint64_t rsdp) {
+    constexpr std::size_t control_area = 40, start_method = 48, least = 52;
+    constexpr std::uint32_t by_fifo = 6, by_buffer = 7;
+    const Bytes table = table_named(memory, rsdp, signature("TPM2"));
+    if (table.size() < least)
+        return std::nullopt;
+    const auto method = at<std::uint32_t>(table, start_method);
+    Tpm out{method == by_buffer ? at<std::uint64_t>(table, control_area) : 0, true};
+    out.needs_firmware = method != by_fifo && method != by_buffer;
+    return out;
 }
 
 std::optional<std::uint64_t> nmi_redirection(const Remapping& remapping, std::size_t interrupt_units,

@@ -9,12 +9,13 @@
 //             memory.
 // Spec:       ACPI 6.5: 5.2.5 RSDP, 5.2.7-8 RSDT/XSDT, 5.2.9 FADT, 5.2.12 MADT; PCI Firmware 3.3
 //             section 4.1.2 MCFG; IA-PC HPET 1.0a; DMAR: Intel VT-d 4.1 chapter 8 "BIOS
-//             Considerations"; IVRS: AMD I/O Virtualization Technology 3.08 chapter 5 "I/O
+//             Considerations"; TPM2: TCG ACPI Specification 1.4, chapter 8; IVRS: AMD I/O Virtualization Technology 3.08 chapter 5 "I/O
 //             Virtualization ACPI Table".
 #pragma once
 
 #include "hypervisor/base/fixed_vector.hpp"
 #include "hypervisor/base/result.hpp"
+#include "hypervisor/core/acpi/kept.hpp"
 #include "hypervisor/core/bytes/source.hpp"
 
 namespace acpi {
@@ -34,7 +35,7 @@ enum class Error : std::uint8_t {
 [[nodiscard]] const char* describe(Error error);
 
 inline constexpr std::uint32_t max_table_bytes = 1u << 20; // the longest read: a DSDT
-inline constexpr std::size_t max_cpus = 512, max_io_apics = 128, max_units = 64;
+inline constexpr std::size_t max_cpus = 512, max_io_apics = 128;
 
 struct Cpu {
     std::uint32_t apic_id = 0;
@@ -45,22 +46,10 @@ struct IoApic {
     std::uint32_t gsi_base = 0;
     std::uint8_t id = 0;
 };
-struct Fadt { // registers in I/O space only
-    std::optional<std::uint16_t> pm1a_control, pm1b_control, reset, timer;
-    bool timer_has_32_bits = false; // else 24
-    std::uint8_t reset_value = 0;
-    std::uint64_t dsdt = 0;
-};
 struct Ecam {               // memory-mapped configuration space of segment 0: 1 MiB a bus, from bus 0's on
     std::uint64_t base = 0; // 0: none
     std::uint8_t last_bus = 0;
 };
-struct SleepType { // SLP_TYP values of \_S5_
-    std::uint8_t pm1a = 0, pm1b = 0;
-};
-
-enum class RemappingKind : std::uint8_t { none, vtd, amdvi };
-
 // Bytes of a unit's registers, and their alignment.
 constexpr std::uint64_t unit_bytes(RemappingKind kind) {
     return kind == RemappingKind::amdvi ? 0x4000 : 0x1000;
@@ -74,9 +63,9 @@ struct IoApicSource {
 
 struct Remapping {
     RemappingKind kind = RemappingKind::none;
-    bool switched_off = false;                         // by firmware: a DMAR whose units all lie at address 0
-    bool x2apic_opt_out = false;                       // firmware asks that x2APIC mode be left alone
-    base::FixedVector<std::uint64_t, max_units> units; // register bases, aligned to unit_bytes(), each once
+    bool switched_off = false;   // by firmware: a DMAR whose units all lie at address 0
+    bool x2apic_opt_out = false; // firmware asks that x2APIC mode be left alone
+    Units units;                 // register bases, aligned to unit_bytes(), each once
     // Each I/O APIC once: one that firmware gives two requesters has none that is known.
     base::FixedVector<IoApicSource, max_io_apics> io_apics;
 };
@@ -101,6 +90,22 @@ struct Tables {
 
 // Looks for an RSDP where BIOSes leave it: on a 16-byte boundary from 0xE0000 to 1 MiB.
 [[nodiscard]] std::optional<std::uint64_t> find_rsdp(const bytes::Source& memory);
+
+// The UART that firmware's SPCR table names, a 16550 in I/O ports or in memory.
+struct SerialPort {
+    std::uint64_t address = 0;
+    bool in_memory = false, wide = false; // wide: its registers are read as words of 32 bits
+    std::uint8_t stride = 1;              // bytes from one register to the next
+    std::uint16_t divisor = 0;            // of 115200 baud, in I/O ports; 0: as firmware left it
+};
+[[nodiscard]] std::optional<SerialPort> find_serial_port(const bytes::Source& memory, std::uint64_t rsdp);
+
+// How firmware's TPM2 table says that a TPM 2.0 is spoken to.
+struct Tpm {
+    std::uint64_t control_area = 0; // of a Command Response Buffer, or 0
+    bool needs_firmware = false;    // commands start only by ACPI's own code (start methods 2, 8 and above)
+};
+[[nodiscard]] std::optional<Tpm> find_tpm(const bytes::Source& memory, std::uint64_t rsdp);
 
 // The parts of parse() that have tests of their own. A DMAR or IVRS as a whole table with a good checksum; an error where
 // it is damaged, names more units than fit or is the second of its sort.

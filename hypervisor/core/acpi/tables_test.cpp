@@ -9,6 +9,7 @@
 #include <cstring>
 #include <fstream>
 #include <iterator>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -64,6 +65,109 @@ void append(Image& image, std::initializer_list<int> entry) {
         madt.push_back(static_cast<std::byte>(byte));
     poke(madt, 4, static_cast<std::uint32_t>(madt.size()));
     image.repair();
+}
+
+// Puts an SPCR in the HPET's place.
+Image with_spcr(std::uint8_t space, std::uint64_t address, std::uint8_t rate, std::size_t bytes = 80) {
+    Image image = load("q35");
+    auto& spcr = table(image, "HPET");
+    spcr.assign(bytes, std::byte{0});
+    std::memcpy(spcr.data(), "SPCR", 4);
+    poke(spcr, 4, static_cast<std::uint32_t>(bytes));
+    poke(spcr, 40, space);
+    poke(spcr, 44, address);
+    if (bytes > 58)
+        poke(spcr, 58, rate);
+    image.repair();
+    return image;
+}
+
+TEST(AcpiTables, SpcrNamesTheSerialLine) {
+    const auto find = [](const Image& image) { return acpi::find_serial_port(image.memory(), image.rsdp); };
+    EXPECT_FALSE(find(load("q35")));
+    for (const auto& [code, divisor] : std::map<int, int>{{0, 0}, {3, 12}, {4, 6}, {6, 2}, {7, 1}, {9, 0}}) {
+        const auto port = find(with_spcr(1, 0x2F8, static_cast<std::uint8_t>(code)));
+        ASSERT_TRUE(port) << code;
+        EXPECT_EQ(port->address, 0x2F8u);
+        EXPECT_FALSE(port->in_memory);
+        EXPECT_EQ(port->divisor, divisor) << code;
+    }
+    EXPECT_FALSE(find(with_spcr(1, 0, 7))) << "none: the console is off";
+    EXPECT_FALSE(find(with_spcr(1, 0x102F8, 7))) << "no such port";
+    EXPECT_FALSE(find(with_spcr(1, 0xFFF9, 7))) << "its registers would wrap";
+    EXPECT_FALSE(find(with_spcr(1, 0x2F8, 7, 52))) << "revision 1 has no room for it";
+    Image bad = with_spcr(1, 0x2F8, 7);
+    table(bad, "SPCR")[50] ^= std::byte{1};
+    EXPECT_FALSE(find(bad)) << "checksum";
+    EXPECT_FALSE(acpi::find_serial_port(bad.memory(), 0));
+}
+
+TEST(AcpiTables, Tpm2NamesHowItIsSpokenTo) {
+    const auto find = [](std::uint32_t method, std::uint64_t area, std::size_t bytes = 76) {
+        Image image = load("q35");
+        auto& tpm = table(image, "HPET"); // in its place
+        tpm.assign(bytes, std::byte{0});
+        std::memcpy(tpm.data(), "TPM2", 4);
+        poke(tpm, 4, static_cast<std::uint32_t>(bytes));
+        poke(tpm, 40, area);
+        if (bytes >= 52)
+            poke(tpm, 48, method);
+        image.repair();
+        return acpi::find_tpm(image.memory(), image.rsdp);
+    };
+    EXPECT_FALSE(acpi::find_tpm(load("q35").memory(), load("q35").rsdp));
+    const auto fifo = find(6, 0xFED40000), crb = find(7, 0xFED40040), by_acpi = find(2, 0x8000'0040),
+               arm = find(11, 1);
+    ASSERT_TRUE(fifo && crb && by_acpi && arm);
+    EXPECT_EQ(fifo->control_area, 0u);
+    EXPECT_FALSE(fifo->needs_firmware);
+    EXPECT_EQ(crb->control_area, 0xFED40040u);
+    EXPECT_FALSE(crb->needs_firmware);
+    EXPECT_TRUE(by_acpi->needs_firmware && arm->needs_firmware);
+    EXPECT_EQ(by_acpi->control_area, 0u);
+    EXPECT_FALSE(find(6, 0, 48)) << "too short to say how";
+}
+
+// As a machine with registers in memory says it: kind, bits of a register, size of an access.
+TEST(AcpiTables, SpcrNamesALineInMemory) {
+    const auto find = [](int kind, int bits, int access, std::uint64_t address = 0xFE030000, int space = 0) {
+        Image image = with_spcr(static_cast<std::uint8_t>(space), address, 7);
+        auto& spcr = table(image, "SPCR");
+        poke(spcr, 36, static_cast<std::uint8_t>(kind));
+        poke(spcr, 41, static_cast<std::uint8_t>(bits));
+        poke(spcr, 43, static_cast<std::uint8_t>(access));
+        image.repair();
+        return acpi::find_serial_port(image.memory(), image.rsdp);
+    };
+    struct Row {
+        int kind, bits, access, stride;
+        bool wide;
+    };
+    for (const Row& row : {Row{0, 8, 0, 1, false},
+                           {0, 8, 1, 1, false},
+                           {1, 16, 1, 2, false},
+                           {0x12, 32, 0, 4, true},
+                           {0, 32, 3, 4, true},
+                           {0, 32, 1, 4, false}}) {
+        const auto port = find(row.kind, row.bits, row.access);
+        ASSERT_TRUE(port) << row.bits << ' ' << row.access;
+        EXPECT_TRUE(port->in_memory);
+        EXPECT_EQ(port->address, 0xFE030000u);
+        EXPECT_EQ(port->stride, row.stride);
+        EXPECT_EQ(port->wide, row.wide);
+        EXPECT_EQ(port->divisor, 0) << "its clock is not known";
+    }
+    EXPECT_TRUE(find(0, 32, 3, std::uint64_t{0x12} << 32)) << "above 4 GiB";
+    EXPECT_FALSE(find(3, 32, 3)) << "a PL011";
+    EXPECT_FALSE(find(0, 32, 2)) << "by 16 bits";
+    EXPECT_FALSE(find(0, 8, 3)) << "words of bytes";
+    EXPECT_FALSE(find(0, 32, 4)) << "by 64 bits";
+    for (const int bits : {0, 1, 7, 12, 24, 64, 255})
+        EXPECT_FALSE(find(0, bits, 1)) << bits;
+    EXPECT_FALSE(find(0, 32, 3, 0xFE030002)) << "crooked";
+    EXPECT_FALSE(find(0, 8, 1, 0)) << "none";
+    for (const int space : {2, 3, 0x0A, 0x7F})
+        EXPECT_FALSE(find(0, 8, 1, 0xFE030000, space)) << "PCI configuration and others";
 }
 
 TEST(AcpiTables, Q35) {
@@ -298,6 +402,30 @@ TEST(AcpiTables, ReducedHardwareHasNoControlPorts) {
     ASSERT_TRUE(parsed.tables->fadt);
     EXPECT_FALSE(parsed.tables->fadt->pm1a_control);
     EXPECT_TRUE(parsed.tables->fadt->reset);
+}
+
+// A guest of Hyper-V's second generation: reduced hardware, neither HPET nor PIT nor COM1, CPUs as x2APIC entries. What
+// its CPUID does not tell about time is in drivers/clock (StatedRates); without a clock it is refused by name.
+TEST(AcpiTables, LikeAGuestOfHyperV) {
+    Image image = load("q35"); // lists 4
+    auto& fadt = table(image, "FACP");
+    poke(fadt, acpi::fadt::flags,
+         bytes::load<std::uint32_t>(fadt, acpi::fadt::flags).value_or(0) | acpi::fadt::flag_hardware_reduced);
+    poke(table(image, "HPET"), 0, acpi::signature("WAET"));
+    for (int id = 4; id < 8; ++id)
+        append(image, {9, 16, 0, 0, id, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0});
+    image.repair();
+    const Parsed parsed = parse(image);
+    ASSERT_TRUE(parsed.status.ok());
+    const Tables& t = *parsed.tables;
+    EXPECT_EQ(t.cpus.size(), 8u);
+    EXPECT_EQ(t.io_apics.size(), 1u);
+    EXPECT_EQ(t.hpet, 0u);
+    ASSERT_TRUE(t.fadt);
+    EXPECT_FALSE(t.fadt->pm1a_control);
+    EXPECT_FALSE(t.fadt->timer);
+    EXPECT_FALSE(acpi::find_serial_port(image.memory(), image.rsdp));
+    EXPECT_TRUE(t.remapping.units.empty());
 }
 
 TEST(AcpiTables, UnreadableTableIsSkipped) {

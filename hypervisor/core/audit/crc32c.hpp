@@ -12,23 +12,19 @@ namespace audit {
 
 class Crc32c {
 public:
-    constexpr void add(std::uint8_t byte) {
-        state_ = by_nibble((state_ ^ byte) & 15) ^ state_ >> 4;
-        state_ = by_nibble((state_ ^ byte >> 4) & 15) ^ state_ >> 4;
-    }
+    constexpr void add(std::uint8_t byte) { state_ = table[(state_ ^ byte) & 0xFF] ^ state_ >> 8; }
     [[nodiscard]] constexpr std::uint32_t value() const { return ~state_; }
 
 private:
-    static constexpr std::array<std::uint32_t, 16> table = [] {
-        std::array<std::uint32_t, 16> out{};
+    static constexpr std::array<std::uint32_t, 256> table = [] {
+        std::array<std::uint32_t, 256> out{};
         for (std::uint32_t i = 0; i < out.size(); ++i) {
             out[i] = i;
-            for (int bit = 0; bit < 4; ++bit)
+            for (int bit = 0; bit < 8; ++bit)
                 out[i] = (out[i] & 1) != 0 ? out[i] >> 1 ^ 0x82F63B78 : out[i] >> 1;
         }
         return out;
     }();
-    static constexpr std::uint32_t by_nibble(std::uint32_t nibble) { return table[nibble]; }
 
     std::uint32_t state_ = ~std::uint32_t{0};
 };

@@ -54,7 +54,7 @@ char FrameEncoder::next() {
     if (at_ < text_.view().size())
         return text_.view()[at_++];
     char byte = payload_.front();
-    const bool escape = is_special(byte) && !escaped_ && !base::weak(base::Weakness::unframed);
+    const bool escape = is_special(byte) && !escaped_ && !base::weak("unframed");
     if (escaped_)
         byte = static_cast<char>(byte ^ CAISSON_FRAME_FLIP);
     escaped_ = escape;

@@ -22,7 +22,8 @@ enum class FrameType : char {
     audit = 'a',
     exit = 'x',
     end = 'e',
-    boot = 'b'
+    boot = 'b',
+    kept = 'k' // bytes of the line before a reset (retained.hpp)
 };
 inline constexpr std::uint32_t hypervisor_id = 0xFFFFFFFF; // written as "hv"
 

@@ -23,7 +23,6 @@
 #include "hypervisor/core/crypto/sodium.hpp"
 
 #include <atomic>
-#include <optional>
 
 namespace audit {
 
@@ -34,15 +33,6 @@ using Mac = std::array<std::uint8_t, 16>;
 [[nodiscard]] Hash chained(const Hash& previous, std::string_view text);
 [[nodiscard]] Mac mac_of(const Key& key, const Hash& hash);
 void ratchet(Key& key);
-
-struct Seal {
-    Key sealed{};    // for the first record
-    Key first_key{}; // for the log
-};
-// Nothing when the operator's key is none (a point of small order).
-[[nodiscard]] std::optional<Seal> seal(const Key& secret, const Key& operator_key);
-// Key 0 from what both sides know: the hypervisor has it from its secret, the operator from the private key.
-[[nodiscard]] Key first_key(const Key& shared, const Key& sealed, const Key& operator_key);
 
 // On whose account a record is: what a guest caused may not fill the log.
 enum class Account : std::uint8_t { hypervisor, guest };

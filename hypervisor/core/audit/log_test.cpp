@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "hypervisor/core/audit/log.hpp"
+#include "hypervisor/core/audit/seal.hpp"
 
 #include <gtest/gtest.h>
 #include <openssl/core_names.h>

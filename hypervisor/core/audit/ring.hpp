@@ -14,6 +14,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 
 namespace audit {
@@ -63,8 +64,9 @@ public:
         std::size_t filled = 0;
         for (;; --records) {
             const std::size_t count = std::min(left_, out.size() - filled);
-            for (std::size_t i = 0; i < count; ++i)
-                out[filled++] = at(tail++);
+            copy(tail, out.subspan(filled, count));
+            tail += count;
+            filled += count;
             left_ -= count;
             if (left_ != 0 || tail == head || records == 0)
                 break;
@@ -97,6 +99,12 @@ private:
 
     [[nodiscard]] std::size_t room() const {
         return Capacity - static_cast<std::size_t>(written_ - tail_.load(std::memory_order_acquire));
+    }
+    // In at most two pieces, since who sends may do so in an exit of another's.
+    void copy(std::uint64_t position, std::span<char> to) const {
+        const std::size_t start = position & (Capacity - 1), first = std::min(to.size(), Capacity - start);
+        std::memcpy(to.data(), bytes_.data() + start, first);
+        std::memcpy(to.data() + first, bytes_.data(), to.size() - first);
     }
     [[nodiscard]] char& at(std::uint64_t position) { return bytes_[position & (Capacity - 1)]; }
 

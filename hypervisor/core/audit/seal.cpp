@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // hypervisor/core/audit/seal.cpp - the log's first key, once at boot.
-#include "hypervisor/core/audit/log.hpp"
+#include "hypervisor/core/audit/seal.hpp"
+
+#include "hypervisor/core/crypto/curves.hpp"
 
 #include <algorithm>
 

@@ -190,7 +190,6 @@ TEST(Bundle, SignedNonsenseIsRefusedAllTheSame) {
         {"rest", Error::reserved_not_zero, no_index, put(std::size_t{4000}, 'x')},
         {"type 0", Error::bad_section_type, 2, put_section(2, 0, 0u)},
         {"type 9", Error::bad_section_type, 2, put_section(2, 0, 9u)},
-        {"root of nobody", Error::bad_section_type, 3, put_section(3, 4, no_partition)},
         {"owner", Error::bad_section_type, 2, put_section(2, 4, 256u)},
         {"table of one", Error::bad_section_type, 1, put_section(1, 4, 0u)},
         {"flags", Error::reserved_not_zero, 1, put_section(1, offsetof(Section, flags), 1u)},
@@ -238,7 +237,8 @@ TEST(Bundle, FirstLookOnlyAtSizes) {
         return error_of(bundle.file, table_with(release()));
     };
     EXPECT_EQ(error(put(0, 'X')), Error::not_a_bundle);
-    EXPECT_EQ(error(put(offsetof(Header, format), 2u)), Error::unsupported_format);
+    EXPECT_EQ(error(put(offsetof(Header, format), format_version - 1)), Error::unsupported_format);
+    EXPECT_EQ(error(put(offsetof(Header, format), format_version + 1)), Error::unsupported_format);
     EXPECT_EQ(error(put(offsetof(Header, header_size), 0u)), Error::bad_header_size);
     EXPECT_EQ(error(put(offsetof(Header, header_size), 4000u)), Error::bad_header_size);
     EXPECT_EQ(error(put(offsetof(Header, header_size), 68u * 1024)), Error::bad_header_size);
@@ -425,6 +425,17 @@ TEST(Bundle, BundleIdIsChecked) {
     ASSERT_TRUE(bytes::store(header, 4096 - signature_size, signature));
     std::copy(header.begin(), header.end(), bundle.file.begin());
     EXPECT_EQ(error_of(bundle.file, table_with(release())), Error::bundle_id_mismatch);
+}
+
+// A root that several partitions start from is nobody's own, and is hashed as that.
+TEST(Bundle, RootOfAllWhoNameIt) {
+    std::vector<Part> parts = small_parts();
+    parts.push_back({SectionType::root, no_partition, filled(8192, 5)});
+    const auto keys = table_with(release());
+    Bundle bundle{release(), parts};
+    EXPECT_TRUE(verify_all(bundle.file, keys).ok());
+    const auto data = filled(4096, 9);
+    EXPECT_NE(leaf_hash(4, no_partition, 0, data, engine), leaf_hash(4, 0, 0, data, engine));
 }
 
 TEST(Bundle, SectionsCannotChangePlaces) {

@@ -19,15 +19,13 @@ bool is_text(std::span<const char> field) {
 }
 
 // Whether it is of a known type and has an owner that such a section may have: leaf lists and the plan belong to the
-// appliance, a root image to a partition.
+// appliance; a root image may too, where several partitions start from it.
 bool is_allowed(const Section& section) {
     const bool appliance = section.partition == no_partition;
     if (!appliance && section.partition >= max_sections)
         return false;
     if (section.is(SectionType::leaves) || section.is(SectionType::table))
         return appliance;
-    if (section.is(SectionType::root))
-        return !appliance;
     return section.type != 0 && section.type <= static_cast<std::uint32_t>(SectionType::secret);
 }
 

@@ -23,7 +23,7 @@
 namespace bundle {
 
 inline constexpr std::array<char, 8> magic{'C', 'A', 'I', 'S', 'S', 'O', 'N', 'B'};
-inline constexpr std::uint32_t format_version = 1;
+inline constexpr std::uint32_t format_version = 2;
 inline constexpr std::uint32_t max_header_size = 64 * 1024;
 inline constexpr std::uint32_t max_sections = 256;
 inline constexpr std::uint32_t section_entsize = 128;

@@ -2,7 +2,7 @@
 // hypervisor/core/bundle/signature.cpp - the trust anchor and the signature over the header.
 #include "hypervisor/core/bundle/verify.hpp"
 #include "hypervisor/core/bytes/reader.hpp"
-#include "hypervisor/core/crypto/sodium.hpp"
+#include "hypervisor/core/crypto/curves.hpp"
 
 namespace bundle {
 

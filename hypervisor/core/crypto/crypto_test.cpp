@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "hypervisor/core/crypto/curves.hpp"
 #include "hypervisor/core/crypto/sha256.hpp"
-#include "hypervisor/core/crypto/sodium.hpp"
 
 #include <gtest/gtest.h>
 #include <openssl/bn.h>

@@ -14,21 +14,13 @@
 
 #include "hypervisor/base/fixed_vector.hpp"
 #include "hypervisor/base/result.hpp"
+#include "hypervisor/core/memory/run.hpp"
 
 #include <cstdint>
 #include <optional>
 #include <span>
 
 namespace memory {
-
-struct Run {
-    std::uint64_t base;
-    std::uint64_t bytes;
-    [[nodiscard]] constexpr std::uint64_t end() const { return base + bytes; }
-    [[nodiscard]] constexpr bool overlaps(const Run& other) const {
-        return bytes != 0 && other.bytes != 0 && base < other.end() && other.base < end();
-    }
-};
 
 // No x86 physical address at or above it.
 inline constexpr std::uint64_t address_limit = std::uint64_t{1} << 52;

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// hypervisor/core/paging/format.hpp - entry layouts of the table kinds: nested (AMD), extended
-// (Intel), host.
+// hypervisor/core/paging/format.hpp - entry layouts of tables; those of second stages are beside the table builder.
 //
 // Pure.
 // Spec:       AMD APM vol. 2 5.3, 5.6, 15.25.5 (the nested walk is a user access: U must be 1);
@@ -43,8 +42,7 @@ struct Format {
     bool write_xor_execute = false;
 
     [[nodiscard]] constexpr bool allows(Access access) const {
-        return !(write_xor_execute && access.write && access.execute) ||
-               base::weak(base::Weakness::code_on_stack);
+        return !(write_xor_execute && access.write && access.execute) || base::weak("code_on_stack");
     }
     [[nodiscard]] constexpr std::uint64_t table_entry(base::PhysAddr address) const {
         return (address.value() & address_mask) | table;
@@ -58,18 +56,10 @@ struct Format {
 };
 
 // The x86 layout: present, writable, user (bits 0-2), write-through and cache-disable (3, 4), no-execute (63).
-// NPT: user in every entry, or the nested walk faults.
-inline constexpr Format nested{
-    .table = 0b111, .leaf = 0b101, .no_execute = std::uint64_t{1} << 63, .uncached = 0b11 << 3};
 // The hypervisor's own: supervisor, never global, never writable and executable.
 inline constexpr Format host{.table = 0b011,
                              .leaf = 0b001,
                              .no_execute = std::uint64_t{1} << 63,
                              .uncached = 0b11 << 3,
                              .write_xor_execute = true};
-// EPT: rights to read, write, execute (bits 0-2), memory type (3-5: 6 is write-back, 0 uncached), ignore-PAT (6) so that a
-// guest cannot weaken RAM's caching.
-inline constexpr Format extended{
-    .table = 0b111, .leaf = 1u << 6 | 0b001, .execute = 1u << 2, .write_back = 6u << 3};
-
 } // namespace paging

@@ -20,6 +20,14 @@
 
 namespace paging {
 
+// NPT: user in every entry, or the nested walk faults.
+inline constexpr Format nested{
+    .table = 0b111, .leaf = 0b101, .no_execute = std::uint64_t{1} << 63, .uncached = 0b11 << 3};
+// EPT: rights to read, write, execute (bits 0-2), memory type (3-5: 6 is write-back, 0 uncached), ignore-PAT (6) so that a
+// guest cannot weaken RAM's caching.
+inline constexpr Format extended{
+    .table = 0b111, .leaf = 1u << 6 | 0b001, .execute = 1u << 2, .write_back = 6u << 3};
+
 enum class Error : std::uint8_t {
     misaligned,    // an address or length is not a multiple of 4 KiB, or the length is 0
     out_of_range,  // beyond the format's input or output width

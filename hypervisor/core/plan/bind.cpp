@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // hypervisor/core/plan/bind.cpp - CPUs, then frames for everything in this order: what is taken already (low memory,
-// reserved ranges, the bundle with the roots that stay in it), then the hypervisor's pool, then partition by partition its
-// RAM and a root that must be copied.
+// reserved ranges, the bundle with the roots that stay in it), then the retained log (first, so that it lies where it lay when
+// the same machine boots again), then the hypervisor's pool, then partition by partition its RAM and a root that must be copied,
+// then the wires.
 #include "hypervisor/core/plan/bind.hpp"
 
+#include "hypervisor/base/weakness.hpp"
 #include "hypervisor/core/bundle/format.hpp"
 #include "hypervisor/core/bytes/checked.hpp"
 
@@ -97,12 +99,16 @@ public:
         CAISSON_TRY(check_sections());
         for (unsigned i = 0; i < rounds; ++i) {
             bound_.pieces.clear();
+            bound_.wires.clear();
             CAISSON_TRY(take_what_is_there());
             CAISSON_TRY(check_total());
+            CAISSON_TRY(place_high(plan_.header().behaviour.retained_log, bound_.retained));
             CAISSON_TRY(place_pool());
             for (std::uint32_t n = 0; n < plan_.partition_count(); ++n)
                 CAISSON_TRY(place_partition(n));
-            const std::uint64_t tables = table_frames(options_, bound_);
+            for (std::uint32_t n = 0; n < plan_.wire_count(); ++n)
+                CAISSON_TRY(place_wire(plan_.wire(n)));
+            const std::uint64_t tables = table_frames(plan_, options_, bound_);
             if (tables <= bound_.table_frames)
                 return base::success;
             bound_.table_frames = tables;
@@ -111,7 +117,7 @@ public:
     }
 
 private:
-    // A root is one partition's and mapped whole; what is copied may be everybody's.
+    // A root is mapped whole. Like what is copied, it is the partition's own or everybody's.
     [[nodiscard]] Status check_section(std::uint32_t partition, const Load& load, bool root) const {
         using bundle::SectionType;
         CAISSON_TRY(ensure(load.section < machine_.sections.size(), Error::section_missing, partition,
@@ -120,8 +126,7 @@ private:
         const auto type = static_cast<SectionType>(section.type);
         const bool right_type =
             root ? type == SectionType::root : type == SectionType::kernel || type == SectionType::module;
-        const bool right_owner =
-            section.partition == partition || (!root && section.partition == bundle::no_partition);
+        const bool right_owner = section.partition == partition || section.partition == bundle::no_partition;
         const bool right_size =
             root ? load.bytes == section.size : bytes::lies_within(load.offset, load.bytes, section.size);
         return ensure(right_type && right_owner && right_size &&
@@ -161,25 +166,34 @@ private:
     [[nodiscard]] std::uint64_t root_address(const Partition& partition) const {
         return machine_.bundle_base + machine_.sections[partition.root_section].offset;
     }
-    [[nodiscard]] bool stays_in_bundle(const Partition& partition, const Region& region) const {
-        return region.kind == RegionKind::root_image && root_address(partition) % base::page_size == 0;
+    // The root of the first partition that names it, where the bundle lies so that it can be mapped; the others get copies.
+    [[nodiscard]] bool stays_in_bundle(std::uint32_t index, const Partition& partition,
+                                       const Region& region) const {
+        if (region.kind != RegionKind::root_image || root_address(partition) % base::page_size != 0)
+            return false;
+        for (std::uint32_t before = 0; before < index; ++before)
+            if (plan_.partition(before).root_section == partition.root_section)
+                return base::weak("shared_root");
+        return true;
     }
 
     // Fails early with the sum, so that a person sees the whole need and not the last straw.
     [[nodiscard]] Status check_total() const {
-        std::uint64_t needed = pool_frames(plan_, options_, bound_) * base::page_size;
+        std::uint64_t needed =
+            pool_frames(plan_, options_, bound_) * base::page_size + plan_.header().behaviour.retained_log;
         for (std::uint32_t i = 0; i < plan_.partition_count(); ++i) {
             const Partition partition = plan_.partition(i);
             for (const Region& region : partition.regions)
-                needed += stays_in_bundle(partition, region) ? 0 : region.bytes;
+                needed += stays_in_bundle(i, partition, region) ? 0 : region.bytes;
         }
+        for (std::uint32_t i = 0; i < plan_.wire_count(); ++i)
+            needed += plan_.wire(i).bytes();
         return ensure(needed <= free_.bytes(), Error::not_enough_memory, no_index, needed, free_.bytes());
     }
 
-    // One piece, since multi-frame structures need neighbours, as high as it may lie: partitions fill memory from its lowest
-    // end, so that the pool's size moves none of their frames.
-    [[nodiscard]] Status place_pool() {
-        const std::uint64_t bytes = pool_frames(plan_, options_, bound_) * base::page_size;
+    // What is the hypervisor's: one piece, since multi-frame structures need neighbours, as high as it may lie: partitions fill
+    // memory from its lowest end, so that its size moves none of their frames.
+    [[nodiscard]] Status place_high(std::uint64_t bytes, memory::Run& place) {
         std::uint64_t longest = 0, base = 0;
         for (const memory::Run& run : free_.view()) {
             const std::uint64_t room =
@@ -188,14 +202,21 @@ private:
             base = room >= bytes ? run.base + room - bytes : base;
         }
         CAISSON_TRY(ensure(longest >= bytes, Error::no_place_for_pool, no_index, bytes, longest));
+        place = {base, bytes};
+        return ensure(free_.remove(base, bytes), Error::too_fragmented);
+    }
+
+    [[nodiscard]] Status place_pool() {
+        memory::Run run;
+        CAISSON_TRY(place_high(pool_frames(plan_, options_, bound_) * base::page_size, run));
         bound_.pool = {};
-        return ensure(free_.remove(base, bytes) && bound_.pool.add({base, bytes}), Error::too_fragmented);
+        return ensure(bound_.pool.add(run), Error::too_fragmented);
     }
 
     [[nodiscard]] Status place_partition(std::uint32_t index) {
         const Partition partition = plan_.partition(index);
         for (const Region& region : partition.regions) {
-            const bool in_place = stays_in_bundle(partition, region);
+            const bool in_place = stays_in_bundle(index, partition, region);
             Piece piece{
                 region.gpa, {}, index, region.kind, region.kind == RegionKind::root_image && !in_place};
             const std::size_t most = bound_.pieces.size() + max_pieces_per_region;
@@ -213,6 +234,13 @@ private:
                                   options_.huge_pages ? base::huge_page_size : base::large_page_size, put));
         }
         return base::success;
+    }
+
+    // In one piece: it is small, and its first page is the one that everybody looks at.
+    [[nodiscard]] Status place_wire(const Wire& wire) {
+        const auto run = free_.find(wire.bytes(), base::page_size);
+        return ensure(run && free_.remove(run->base, run->bytes) && bound_.wires.push_back(*run),
+                      Error::too_fragmented, wire.partitions[0], wire.bytes(), free_.bytes());
     }
 
     // Free runs for `bytes`, each handed to put(run).
@@ -278,9 +306,13 @@ Status bind(const Plan& plan, const Machine& machine, const Options& options, Bo
     return status;
 }
 
-// A window that two pieces share is counted for both.
-std::uint64_t table_frames(const Options& options, const BoundPlan& bound) {
+// A window that two pieces share is counted for both. Wires are mapped by pages.
+std::uint64_t table_frames(const Plan& plan, const Options& options, const BoundPlan& bound) {
     std::uint64_t frames = 0;
+    for (std::uint32_t i = 0; i < bound.wires.size(); ++i)
+        for (const std::uint64_t gpa : plan.wire(i).gpa)
+            for (const std::uint64_t window : {base::large_page_size, base::huge_page_size})
+                frames += tables_of({gpa, bound.wires[i], 0, RegionKind::ram, false}, window, false);
     std::uint32_t partition = no_index;
     for (const Piece& piece : bound.pieces) {
         frames += (piece.partition != partition ? 1 : 0) + // the root table

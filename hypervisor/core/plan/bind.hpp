@@ -6,7 +6,7 @@
 // and in tests.
 // Trust:      the plan is verified; map and CPU list come from firmware and are only believed as
 //             far as they go.
-// Invariants: I1  no frame has two owners
+// Invariants: I1  no frame has two owners; those of a wire are nobody's but its two partitions'
 //             I2  memory that is not usable is never used
 //             I3  nothing below 1 MiB, of the reserved ranges or of the bundle becomes RAM of a
 //                 partition
@@ -76,7 +76,7 @@ struct Options {
 
 // Frames that the pool must have: `table_frames` and what Options asks for.
 [[nodiscard]] std::uint64_t pool_frames(const Plan& plan, const Options& options, const BoundPlan& bound);
-// Frames of 4-level second-stage tables for these pieces, with the largest leaves that fit, at most.
-[[nodiscard]] std::uint64_t table_frames(const Options& options, const BoundPlan& bound);
+// Frames of 4-level second-stage tables for these pieces and wires, with the largest leaves that fit, at most.
+[[nodiscard]] std::uint64_t table_frames(const Plan& plan, const Options& options, const BoundPlan& bound);
 
 } // namespace plan

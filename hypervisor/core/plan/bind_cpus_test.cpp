@@ -69,9 +69,9 @@ TEST(BindCpus, SiblingsAreSharedWhereBothWantIt) {
     board.cpus.clear();
     for (std::uint32_t i = 0; i < 8; ++i)
         board.cpus.push_back({i, 0, i / 2, i % 2, i == 0});
-    wish.partitions[0].smt_shared = true;
+    wish.partitions[0].behaviour.set(flag_smt_shared, true);
     EXPECT_EQ(bind_bad(wish, board).error, Error::core_shared) << "one side's word is not enough";
-    wish.partitions[1].smt_shared = true;
+    wish.partitions[1].behaviour.set(flag_smt_shared, true);
     const auto outcome = bind_good(wish, board);
     EXPECT_EQ(outcome.bound->cpus[0].partition, 0u);
     EXPECT_EQ(outcome.bound->cpus[1].partition, 1u);
@@ -79,8 +79,8 @@ TEST(BindCpus, SiblingsAreSharedWhereBothWantIt) {
 
     // Counts fill cores with those that agree, and only with those.
     wish.partitions[0].cpu_set = wish.partitions[1].cpu_set = 0;
-    wish.partitions[1].smt_shared = false;
-    wish.partitions[2].smt_shared = true;
+    wish.partitions[1].behaviour.set(flag_smt_shared, false);
+    wish.partitions[2].behaviour.set(flag_smt_shared, true);
     const auto counted = bind_good(wish, board);
     EXPECT_EQ(counted.bound->cpus[0].partition, 0u);
     EXPECT_EQ(counted.bound->cpus[1].partition, 2u);

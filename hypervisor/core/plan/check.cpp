@@ -21,7 +21,9 @@ public:
         for (std::uint32_t i = 0; i < plan_.partition_count(); ++i)
             CAISSON_TRY(check_cpus_of(i));
         CAISSON_TRY(check_pieces());
+        CAISSON_TRY(check_wires());
         CAISSON_TRY(check_pool());
+        CAISSON_TRY(check_retained());
         CAISSON_TRY(check_overlaps());
         return check_devices(machine_);
     }
@@ -111,12 +113,20 @@ private:
     }
 
     [[nodiscard]] Status check_pool() const {
-        CAISSON_TRY(ensure(bound_.table_frames >= table_frames(options_, bound_) &&
+        CAISSON_TRY(ensure(bound_.table_frames >= table_frames(plan_, options_, bound_) &&
                                bound_.pool.total_frames() == pool_frames(plan_, options_, bound_) &&
                                bound_.pool.runs().size() == 1 &&
                                bound_.pool.runs()[0].end() <= machine_.pool_end,
                            Error::check_pool));
         return check_place(bound_.pool.runs()[0], no_index, false);
+    }
+
+    [[nodiscard]] Status check_retained() const {
+        CAISSON_TRY(ensure(bound_.retained.bytes == plan_.header().behaviour.retained_log &&
+                               bound_.retained.end() <= machine_.pool_end &&
+                               !bound_.retained.overlaps(bound_.pool.runs()[0]),
+                           Error::check_pool));
+        return check_place(bound_.retained, no_index, false);
     }
 
     [[nodiscard]] Status check_overlaps() const {
@@ -126,8 +136,27 @@ private:
             };
             const auto meets = [&piece](const memory::Run& run) { return run.overlaps(piece.host); };
             CAISSON_TRY(ensure(std::ranges::none_of(bound_.pieces, takes) &&
-                                   std::ranges::none_of(bound_.pool.runs(), meets),
+                                   std::ranges::none_of(bound_.pool.runs(), meets) && !meets(bound_.retained),
                                Error::check_overlap, piece.partition, piece.host.base));
+        }
+        return base::success;
+    }
+
+    // Whole, where memory may be used, over nothing that has an owner and not over each other.
+    [[nodiscard]] Status check_wires() const {
+        CAISSON_TRY(ensure(bound_.wires.size() == plan_.wire_count(), Error::check_regions));
+        for (std::uint32_t i = 0; i < bound_.wires.size(); ++i) {
+            const memory::Run& run = bound_.wires[i];
+            const std::uint32_t writer = plan_.wire(i).partitions[0];
+            CAISSON_TRY(ensure(run.bytes == plan_.wire(i).bytes(), Error::check_regions, writer, run.base));
+            CAISSON_TRY(check_place(run, writer, false));
+            const auto meets = [&run](const memory::Run& other) {
+                return &other != &run && other.overlaps(run);
+            };
+            CAISSON_TRY(ensure(std::ranges::none_of(bound_.pieces, meets, &Piece::host) &&
+                                   std::ranges::none_of(bound_.wires, meets) &&
+                                   std::ranges::none_of(bound_.pool.runs(), meets) && !meets(bound_.retained),
+                               Error::check_overlap, writer, run.base));
         }
         return base::success;
     }

@@ -21,6 +21,29 @@ std::optional<Error> error_after(const Plan& plan, const Machine& machine, const
     return status.ok() ? std::optional<Error>{} : status.error().error;
 }
 
+TEST(Check, SeesMistakesOfWires) {
+    Wish wish{2};
+    const std::array<WireRequest, 1> wires{{{0, 1, false}}};
+    wish.request.wires = wires;
+    test::Board board{wish};
+    const auto table = wish.table();
+    const auto read = Plan::parse(table);
+    const Machine& machine = board.ready();
+    const auto error = [&](const auto& change) { return error_after(*read, machine, change); };
+    EXPECT_EQ(error([](BoundPlan&) {}), std::nullopt);
+    EXPECT_EQ(error([](BoundPlan& b) { b.wires.clear(); }), Error::check_regions);
+    EXPECT_EQ(error([](BoundPlan& b) { EXPECT_TRUE(b.wires.push_back(b.wires[0])); }), Error::check_regions);
+    EXPECT_EQ(error([](BoundPlan& b) { b.wires[0].bytes -= 4096; }), Error::check_regions);
+    EXPECT_EQ(error([](BoundPlan& b) { b.wires[0].base = b.pieces[2].host.base; }), Error::check_overlap);
+    EXPECT_EQ(error([](BoundPlan& b) { b.wires[0].base = b.pool.runs()[0].base - 4096; }),
+              Error::check_overlap);
+    EXPECT_EQ(error([](BoundPlan& b) { b.wires[0].base = b.pool.runs()[0].base; }), Error::check_overlap);
+    EXPECT_EQ(error([](BoundPlan& b) { b.wires[0].base += 1; }), Error::check_place);
+    EXPECT_EQ(error([&](BoundPlan& b) { b.wires[0].base = machine.bundle_base; }), Error::check_place);
+    EXPECT_EQ(error([](BoundPlan& b) { b.wires[0].base = 0x10000; }), Error::check_place);
+    EXPECT_EQ(error([](BoundPlan& b) { b.wires[0].base = mebibyte; }), Error::check_place); // the loader
+}
+
 TEST(Check, SeesEveryKindOfMistake) {
     Wish wish{2};
     test::Board board{wish};
@@ -73,6 +96,11 @@ TEST(Check, SeesEveryKindOfMistake) {
               Error::check_overlap);
     EXPECT_EQ(error([](BoundPlan& b) { b.pool = {}; }), Error::check_pool);
     EXPECT_EQ(error([](BoundPlan& b) { b.table_frames = 1; }), Error::check_pool);
+    EXPECT_EQ(error([](BoundPlan& b) { b.retained.bytes += 4096; }), Error::check_pool);
+    EXPECT_EQ(error([](BoundPlan& b) { b.retained.base = b.pool.runs()[0].base; }), Error::check_pool);
+    EXPECT_EQ(error([](BoundPlan& b) { b.retained.base = mebibyte; }), Error::check_place);
+    EXPECT_EQ(error([](BoundPlan& b) { b.retained.base += 512; }), Error::check_place);
+    EXPECT_EQ(error([](BoundPlan& b) { b.retained.base = b.pieces[0].host.base; }), Error::check_overlap);
     EXPECT_EQ(error([](BoundPlan& b) {
                   const auto frames = b.pool.total_frames();
                   const auto base = b.pieces[0].host.base;

@@ -26,6 +26,7 @@ enum class Error : std::uint8_t {
     bad_value, // a field out of its set
     bad_regions,
     bad_load, // out of order, outside the partition's RAM or the table
+    bad_wire, // not between two partitions that have no other, or out of place
     // bind: this machine cannot carry the plan
     bad_cpu_list,      // not exactly one boot CPU, or two CPUs with one APIC ID: needed = APIC ID
     not_enough_cpus,   // needed, available
@@ -63,6 +64,7 @@ inline constexpr std::array descriptions{
     "a field of the plan has a value that is not allowed",
     "a partition's guest memory is not laid out as it must be",
     "what a partition is loaded with is out of place",
+    "a wire is not between two partitions, doubles another or is out of place",
     "the machine's CPU list is malformed",
     "the machine has too few CPUs",
     "two partitions would share one core (SMT siblings)",

@@ -4,6 +4,7 @@
 
 #include "hypervisor/base/address.hpp"
 #include "hypervisor/core/bytes/reader.hpp"
+#include "hypervisor/core/plan/behaviour_rules.hpp"
 #include "partitions/abi/boot_page.h"
 
 #include <algorithm>
@@ -13,8 +14,9 @@ namespace plan {
 namespace {
 
 // Where the table goes on after that many of its records.
-constexpr std::uint64_t offset_after(std::uint64_t partitions, std::uint64_t loads = 0) {
-    return sizeof(Header) + partitions * sizeof(Partition) + loads * sizeof(Load);
+constexpr std::uint64_t offset_after(std::uint64_t partitions, std::uint64_t loads = 0,
+                                     std::uint64_t wires = 0) {
+    return sizeof(Header) + partitions * sizeof(Partition) + loads * sizeof(Load) + wires * sizeof(Wire);
 }
 
 // The text in a NUL-padded field, or an empty view where the padding holds something else.
@@ -31,12 +33,13 @@ Status check_header(const Header& header, std::size_t size) {
                        Error::unsupported_format));
     CAISSON_TRY(ensure(header.total_size == size, Error::bad_size));
     CAISSON_TRY(ensure(bytes::is_zero(bytes::of(header.reserved)), Error::reserved_not_zero));
+    CAISSON_TRY(ensure(header.wire_count <= max_wires, Error::bad_wire));
     CAISSON_TRY(ensure(header.partition_count != 0, Error::no_partitions));
     CAISSON_TRY(ensure(header.partition_count <= max_partitions, Error::too_many_partitions));
-    CAISSON_TRY(ensure(header.on_all_stopped <= AllStopped::halt && header.on_panic <= OnPanic::poweroff,
-                       Error::bad_value));
+    CAISSON_TRY(ensure(is_valid(header.behaviour), Error::bad_value));
     CAISSON_TRY(ensure(is_name(text_of(bytes::of(header.name))), Error::bad_name));
-    return ensure(offset_after(header.partition_count, header.load_count) <= size, Error::too_short);
+    return ensure(offset_after(header.partition_count, header.load_count, header.wire_count) <= size,
+                  Error::too_short);
 }
 
 // Regions ascend without overlap, RAM starts at 0 and covers the boot area, there is one root image or none.
@@ -63,20 +66,14 @@ bool regions_right(const Partition& partition) {
 
 Status check_partition(const Partition& partition, std::uint32_t index) {
     CAISSON_TRY(ensure(is_name(text_of(bytes::of(partition.name))), Error::bad_name, index));
-    CAISSON_TRY(ensure(bytes::is_zero(bytes::of(partition.reserved0)) &&
-                           bytes::is_zero(bytes::of(partition.reserved)),
+    const Behaviour& behaviour = partition.behaviour;
+    CAISSON_TRY(ensure(partition.reserved == 0 && bytes::is_zero(bytes::of(behaviour.reserved)),
                        Error::reserved_not_zero, index));
-    const bool restart = partition.restart <= Restart::on_failure &&
-                         (partition.restart_max == 0 || partition.restart == Restart::on_failure) &&
-                         partition.restart_delay_ms <= max_restart_delay_ms;
-    const bool watchdog = partition.watchdog_ms == 0 || (partition.watchdog_ms >= min_watchdog_ms &&
-                                                         partition.watchdog_ms <= max_watchdog_ms);
     const bool cpus =
         partition.cpu_count != 0 && partition.cpu_count <= max_cpus &&
         (partition.cpu_set == 0 || std::cmp_equal(std::popcount(partition.cpu_set), partition.cpu_count));
-    CAISSON_TRY(ensure(restart && watchdog && cpus && partition.payload <= PayloadKind::pvh &&
-                           (partition.flags & ~all_flags) == 0,
-                       Error::bad_value, index));
+    CAISSON_TRY(ensure(is_valid(behaviour) && cpus && partition.payload <= PayloadKind::pvh, Error::bad_value,
+                       index));
     return ensure(regions_right(partition), Error::bad_regions, index);
 }
 
@@ -101,7 +98,7 @@ bool in_order(std::span<const std::byte> table, const Load& load, std::uint64_t&
 
 Status check_loads(const Plan& plan) {
     const std::uint32_t count = plan.header().load_count;
-    std::uint64_t at = offset_after(plan.partition_count(), count);
+    std::uint64_t at = offset_after(plan.partition_count(), count, plan.wire_count());
     std::uint32_t next = 0;
     for (std::uint32_t i = 0; i < plan.partition_count(); ++i) {
         const Partition partition = plan.partition(i);
@@ -116,6 +113,42 @@ Status check_loads(const Plan& plan) {
         }
     }
     return ensure(next == count && at == plan.table().size(), Error::bad_size);
+}
+
+// Where an end of the wire lies: whole pages in the lanes' place, behind those of the partition's wires before it.
+bool end_right(const Plan& plan, const Wire& wire, std::uint32_t index, std::uint32_t end) {
+    std::uint64_t from = CAISSON_GPA_LANES;
+    std::uint32_t links = 0;
+    for (std::uint32_t before = 0; before < index; ++before) {
+        const Wire other = plan.wire(before);
+        if (const std::uint32_t other_end = other.end_of(wire.partitions[end]); other_end < 2) {
+            from = other.gpa[other_end] + other.bytes();
+            ++links;
+        }
+    }
+    for (const Region& region : plan.partition(wire.partitions[end]).regions)
+        if (region.gpa < CAISSON_GPA_LANES_END && region.gpa + region.bytes > CAISSON_GPA_LANES)
+            return false;
+    return links < max_wires_of_one && wire.gpa[end] >= from && wire.gpa[end] % base::page_size == 0 &&
+           bytes::lies_within(wire.gpa[end], wire.bytes(), CAISSON_GPA_LANES_END);
+}
+
+Status check_wires(const Plan& plan) {
+    for (std::uint32_t i = 0; i < plan.wire_count(); ++i) {
+        const Wire wire = plan.wire(i);
+        const auto [first, second] = wire.partitions;
+        const std::uint64_t ring = wire.lane_bytes - CAISSON_LANE_HEADER_BYTES;
+        CAISSON_TRY(ensure(first < plan.partition_count() && second < plan.partition_count() &&
+                               first != second && (wire.flags & ~wire_one_way) == 0 && wire.reserved == 0 &&
+                               ring >= CAISSON_LANE_RING_MIN && ring <= CAISSON_LANE_RING_MAX &&
+                               std::has_single_bit(ring) && end_right(plan, wire, i, 0) &&
+                               end_right(plan, wire, i, 1),
+                           Error::bad_wire, first));
+        for (std::uint32_t before = 0; before < i; ++before)
+            CAISSON_TRY(ensure(plan.wire(before).end_of(first) == 2 || plan.wire(before).end_of(second) == 2,
+                               Error::bad_wire, first, 0u, 0u, second));
+    }
+    return base::success;
 }
 
 } // namespace
@@ -143,6 +176,7 @@ Result<Plan> Plan::parse(std::span<const std::byte> table) {
     }
     CAISSON_TRY(ensure(plan.cpus_needed() <= max_cpus, Error::too_many_cpus));
     CAISSON_TRY(check_loads(plan));
+    CAISSON_TRY(check_wires(plan));
     return plan;
 }
 
@@ -161,6 +195,11 @@ Load Plan::load(std::uint32_t index) const {
     return *bytes::load<Load>(table_, offset_after(header_.partition_count, index));
 }
 
+Wire Plan::wire(std::uint32_t index) const {
+    base::expects(index < header_.wire_count, "plan: wire index");
+    return *bytes::load<Wire>(table_, offset_after(header_.partition_count, header_.load_count, index));
+}
+
 std::uint32_t Plan::cpus_needed() const {
     std::uint32_t cpus = 0;
     for (std::uint32_t i = 0; i < partition_count(); ++i)
@@ -169,16 +208,14 @@ std::uint32_t Plan::cpus_needed() const {
 }
 
 bool Plan::may_share_core(std::uint32_t one, std::uint32_t other) const {
-    return one == other || (partition(one).flags & partition(other).flags & flag_smt_shared) != 0;
+    return one == other ||
+           (partition(one).behaviour.has(flag_smt_shared) && partition(other).behaviour.has(flag_smt_shared));
 }
 
 bool Plan::needs_time() const {
-    bool needed = header_.on_panic == OnPanic::reboot;
-    for (std::uint32_t i = 0; i < partition_count(); ++i) {
-        const Partition record = partition(i);
-        needed = needed || record.watchdog_ms != 0 ||
-                 (record.restart != Restart::no && record.restart_delay_ms != 0);
-    }
+    bool needed = plan::needs_time(header_.behaviour);
+    for (std::uint32_t i = 0; i < partition_count(); ++i)
+        needed = needed || plan::needs_time(partition(i).behaviour);
     return needed;
 }
 

@@ -4,11 +4,12 @@
 // Pure.
 // Trust:      the table is verified before it means anything, and checked here as if it were not.
 // Invariants: everything in a Plan is in range: names, counts, regions (ascending, RAM from 0 on
-//             over the boot area), CPU sets disjoint, loads inside one RAM region each, reserved
+//             over the boot area), CPU sets disjoint, loads inside one RAM region each, wires between two
+//             different partitions, no pair twice, where nothing else of the two lies, reserved
 //             fields zero, no byte of the table unaccounted for.
 #pragma once
 
-#include "hypervisor/core/plan/format.hpp"
+#include "hypervisor/core/plan/header.hpp"
 #include "hypervisor/core/plan/issue.hpp"
 
 #include <span>
@@ -30,11 +31,14 @@ public:
     [[nodiscard]] std::string_view partition_name(std::uint32_t index) const;
     // index < header().load_count; those of a partition are load_count from first_load on
     [[nodiscard]] Load load(std::uint32_t index) const;
+    [[nodiscard]] std::uint32_t wire_count() const { return header_.wire_count; }
+    // index < wire_count()
+    [[nodiscard]] Wire wire(std::uint32_t index) const;
 
     [[nodiscard]] std::uint32_t cpus_needed() const;
     // Whether SMT siblings may belong to these two: they are one, or both are marked smt: shared.
     [[nodiscard]] bool may_share_core(std::uint32_t one, std::uint32_t other) const;
-    // Whether anything waits for time to pass: a watchdog, or the delay before a restart.
+    // Whether anything waits for time to pass: a watchdog, a delay before a restart, a stop request.
     [[nodiscard]] bool needs_time() const;
 
 private:

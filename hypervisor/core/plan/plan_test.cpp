@@ -2,6 +2,7 @@
 #include "hypervisor/core/plan/plan.hpp"
 
 #include "hypervisor/core/bytes/reader.hpp"
+#include "hypervisor/core/plan/behaviour_rules.hpp"
 #include "hypervisor/core/plan/fixture_test.hpp"
 #include "partitions/abi/boot_page.h"
 
@@ -31,16 +32,22 @@ TEST(Plan, EveryByteMatters) {
         for (unsigned bit = 0; bit < 8; ++bit) {
             table[i] ^= static_cast<std::byte>(1u << bit);
             const auto read = Plan::parse(table);
-            // Header: on_all_stopped, machine's CPUs and memory, name, audit key, on_panic. Record: all up to the CPU set, the root image's
-            // place and size, the root's section, the entry, the times. Load: where to, and for sections how much and from where.
+            // Header: machine's CPUs and memory, name, audit key, behaviour. Record: all up to the CPU set, the root
+            // image's place and size, the root's section, the entry, the behaviour. Load: where to, and for sections how
+            // much and from where.
             const auto within = [](std::size_t at, std::size_t from, std::size_t to) {
                 return at >= from && at < to;
             };
-            const bool header = within(i, 20, 28) || within(i, 32, 108);
+            const bool header = within(i, 20, 24) || within(i, 32, offsetof(Header, reserved));
             const std::size_t at =
                 i < sizeof(Header) || i >= loads ? ~std::size_t{0} : (i - sizeof(Header)) % sizeof(Partition);
             const bool field =
-                within(at, 0, 64) || within(at, 96, 112) || within(at, 144, 152) || within(at, 176, 184);
+                within(at, 0, offsetof(Partition, memory_bytes)) ||
+                within(at, offsetof(Partition, regions) + sizeof(Region),
+                       offsetof(Partition, regions) + sizeof(Region) + offsetof(Region, kind)) ||
+                within(at, offsetof(Partition, root_section), offsetof(Partition, first_load)) ||
+                within(at, offsetof(Partition, behaviour),
+                       offsetof(Partition, behaviour) + offsetof(Behaviour, reserved));
             const bool load = within(i, loads, data) && (i - loads) % sizeof(Load) < 28;
             if (read.ok()) {
                 ++accepted;
@@ -68,6 +75,7 @@ TEST(Plan, Refusals) {
         std::uint32_t value;
     };
     constexpr std::size_t first = sizeof(Header);
+    constexpr std::size_t behaviour = first + offsetof(Partition, behaviour);
     constexpr std::size_t second = first + sizeof(Partition);
     constexpr std::size_t loads = second + sizeof(Partition);
     const std::vector<Case> cases{
@@ -78,12 +86,18 @@ TEST(Plan, Refusals) {
         {"count 65", Error::too_many_partitions, 12, 65},
         {"count 3", Error::too_short, 12, 64},
         {"entsize", Error::unsupported_format, 16, 280},
-        {"end", Error::bad_value, 20, 3},
-        {"panic", Error::bad_value, offsetof(Header, on_panic), 3},
-        {"more loads", Error::too_short, 28, 1000},
-        {"fewer loads", Error::bad_load, 28, 4},
+        {"end", Error::bad_value, offsetof(Header, behaviour), 3},
+        {"no retained log", Error::bad_value,
+         offsetof(Header, behaviour) + offsetof(MachineBehaviour, retained_log), 0},
+        {"half a page", Error::bad_value,
+         offsetof(Header, behaviour) + offsetof(MachineBehaviour, retained_log), 4096 + 2048},
+        {"panic", Error::bad_value, offsetof(Header, behaviour) + offsetof(MachineBehaviour, on_panic), 3},
+        {"more loads", Error::too_short, offsetof(Header, load_count), 1000},
+        {"fewer loads", Error::bad_load, offsetof(Header, load_count), 4},
         {"name", Error::bad_name, 40, 0x41414141},
-        {"reserved", Error::reserved_not_zero, 124, 1},
+        {"header's reserved", Error::reserved_not_zero, 124, 1},
+        {"wires that are not there", Error::bad_load, offsetof(Header, wire_count), 3},
+        {"too many wires", Error::bad_wire, offsetof(Header, wire_count), 129},
         {"duplicate", Error::duplicate_name, second, 0x3070},
         {"partition name", Error::bad_name, first, 0},
         {"name behind its end", Error::bad_name, first + 28, 0x61},
@@ -94,16 +108,26 @@ TEST(Plan, Refusals) {
         {"character below the letters", Error::bad_name, first, 0x6061},
         {"character above the letters", Error::bad_name, first, 0x7B61},
         {"payload", Error::bad_value, first + offsetof(Partition, payload), 2},
-        {"flag", Error::bad_value, first + offsetof(Partition, flags), 8},
+        {"flag", Error::bad_value, behaviour + offsetof(Behaviour, flags), all_flags + 1},
         {"cpus", Error::bad_value, first + offsetof(Partition, cpu_count), 0},
         {"many cpus", Error::too_many_cpus, first + offsetof(Partition, cpu_count), 64},
         {"too many cpus", Error::bad_value, first + offsetof(Partition, cpu_count), 65},
-        {"delay", Error::bad_value, first + offsetof(Partition, restart_delay_ms), 60'001},
-        {"short watchdog", Error::bad_value, first + offsetof(Partition, watchdog_ms), 99},
-        {"long watchdog", Error::bad_value, first + offsetof(Partition, watchdog_ms), 3'600'001},
+        {"delay", Error::bad_value, behaviour + offsetof(Behaviour, restart_delay_ms), 60'001},
+        {"short watchdog", Error::bad_value, behaviour + offsetof(Behaviour, watchdog_ms), 99},
+        {"long watchdog", Error::bad_value, behaviour + offsetof(Behaviour, watchdog_ms), 3'600'001},
+        {"no signal", Error::bad_value, behaviour + offsetof(Behaviour, stop_signal), 0},
+        {"signal", Error::bad_value, behaviour + offsetof(Behaviour, stop_signal), 65},
+        {"output rate", Error::bad_value, behaviour + offsetof(Behaviour, output_rate), 1023},
+        {"note rate", Error::bad_value, behaviour + offsetof(Behaviour, note_rate), 0},
+        {"high note rate", Error::bad_value, behaviour + offsetof(Behaviour, note_rate), (1u << 20) + 1},
+        {"stop time", Error::bad_value, behaviour + offsetof(Behaviour, stop_timeout_ms), 3'600'001},
+        {"machine's flag", Error::bad_value, offsetof(Header, behaviour) + offsetof(MachineBehaviour, flags),
+         all_machine_flags + 1},
+        {"a TPM both wanted and left", Error::bad_value,
+         offsetof(Header, behaviour) + offsetof(MachineBehaviour, flags), flag_require_tpm | flag_leave_tpm},
         {"set", Error::bad_value, first + offsetof(Partition, cpu_set), 3},
-        {"restart", Error::bad_value, first + offsetof(Partition, restart), 3},
-        {"restart max", Error::bad_value, first + offsetof(Partition, restart_max), 1},
+        {"restart", Error::bad_value, behaviour + offsetof(Behaviour, restart), 3},
+        {"restart max", Error::bad_value, behaviour + offsetof(Behaviour, restart_max), 1},
         {"regions", Error::bad_regions, first + offsetof(Partition, region_count), 7},
         {"no regions", Error::bad_regions, first + offsetof(Partition, region_count), 0},
         {"region of no kind", Error::bad_regions, first + offsetof(Partition, regions) + 40, 3},
@@ -124,7 +148,7 @@ TEST(Plan, Refusals) {
         {"loads", Error::bad_load, first + offsetof(Partition, load_count), 25},
         {"loads of others", Error::bad_load, second + offsetof(Partition, load_count), 20},
         {"load left over", Error::bad_size, second + offsetof(Partition, load_count), 3},
-        {"reserved0", Error::reserved_not_zero, first + offsetof(Partition, reserved0), 1},
+        {"reserved behaviour", Error::reserved_not_zero, behaviour + offsetof(Behaviour, reserved), 1},
         {"reserved", Error::reserved_not_zero, first + offsetof(Partition, reserved), 1},
         {"load bytes", Error::bad_load, loads + 8, 0},
         {"load too long", Error::bad_load, loads + 8, 64u << 20},
@@ -144,6 +168,63 @@ TEST(Plan, Refusals) {
         ASSERT_FALSE(read.ok()) << item.name;
         EXPECT_EQ(read.error().error, item.error) << item.name << ": " << describe(read.error().error);
     }
+}
+
+TEST(Plan, WiresAreAsTheyMustBe) {
+    const auto error = [](const auto& change) {
+        Wish wish{3};
+        const std::array<WireRequest, 3> wires{{{0, 1, false}, {2, 0, true}, {1, 2, false}}};
+        wish.request.wires = wires;
+        auto table = wish.table();
+        const auto good = Plan::parse(table);
+        EXPECT_TRUE(good.ok() && good->wire_count() == 3);
+        const std::size_t at =
+            sizeof(Header) + 3 * sizeof(Partition) + good->header().load_count * sizeof(Load);
+        std::array<Wire, 3> records;
+        for (std::uint32_t i = 0; i < 3; ++i)
+            records[i] = good->wire(i);
+        change(records);
+        EXPECT_TRUE(bytes::store(std::span{table}, at, records));
+        const auto read = Plan::parse(table);
+        return read.ok() ? std::optional<Error>{} : read.error().error;
+    };
+    using Wires = std::array<Wire, 3>;
+    EXPECT_EQ(error([](Wires& w) {
+                  EXPECT_EQ(w[0].lanes(), 2u);
+                  EXPECT_EQ(w[1].lanes(), 1u);
+                  EXPECT_EQ(w[1].gpa[1], CAISSON_GPA_LANES + w[0].bytes()); // the second of 'p0'
+                  EXPECT_EQ(w[1].gpa[0], CAISSON_GPA_LANES);
+                  EXPECT_EQ(w[2].gpa[1], CAISSON_GPA_LANES + w[1].bytes());
+              }),
+              std::nullopt);
+    EXPECT_EQ(error([](Wires& w) { w[0].gpa[0] += 4096, w[1].gpa[1] += 4096; }), std::nullopt);
+    EXPECT_EQ(error([](Wires& w) { w[0].partitions[1] = 0; }), Error::bad_wire);
+    EXPECT_EQ(error([](Wires& w) { w[0].partitions[1] = 3; }), Error::bad_wire);
+    EXPECT_EQ(error([](Wires& w) { w[0].partitions[0] = 7; }), Error::bad_wire);
+    EXPECT_EQ(error([](Wires& w) { w[2].partitions = {1, 0}; }), Error::bad_wire); // a second one
+    EXPECT_EQ(error([](Wires& w) { w[0].flags = 2; }), Error::bad_wire);
+    EXPECT_EQ(error([](Wires& w) { w[0].reserved = 1; }), Error::bad_wire);
+    EXPECT_EQ(error([](Wires& w) { w[0].lane_bytes += 4096; }), Error::bad_wire);
+    EXPECT_EQ(error([](Wires& w) { w[2].lane_bytes = 4096 + 32 * 1024; }), Error::bad_wire);
+    EXPECT_EQ(error([](Wires& w) { w[2].lane_bytes = 4096 + 2 * mebibyte; }), Error::bad_wire);
+    EXPECT_EQ(error([](Wires& w) { w[2].lane_bytes = 0; }), Error::bad_wire);
+    EXPECT_EQ(error([](Wires& w) { w[0].gpa[0] += 1; }), Error::bad_wire);
+    EXPECT_EQ(error([](Wires& w) { w[0].gpa[1] -= 4096; }), Error::bad_wire);
+    EXPECT_EQ(error([](Wires& w) { w[1].gpa[1] -= 4096; }), Error::bad_wire); // over the other wire
+    EXPECT_EQ(error([](Wires& w) { w[2].gpa[0] = CAISSON_GPA_LANES_END - 4096; }), Error::bad_wire);
+    EXPECT_EQ(error([](Wires& w) { w[2].gpa[0] = ~std::uint64_t{4095}; }), Error::bad_wire);
+}
+
+// RAM may lie anywhere, but not where lanes are.
+TEST(Plan, RegionsMakeRoomForWires) {
+    Wish wish{2};
+    const std::array<WireRequest, 1> wires{{{0, 1, false}}};
+    wish.request.wires = wires;
+    auto table = wish.table();
+    Partition record = *bytes::load<Partition>(table, sizeof(Header));
+    record.regions[1].gpa = CAISSON_GPA_LANES - mebibyte; // the root image, 3 MiB
+    EXPECT_TRUE(bytes::store(std::span{table}, sizeof(Header), record));
+    EXPECT_EQ(Plan::parse(table).error().error, Error::bad_wire);
 }
 
 TEST(Plan, RegionsAreAsTheyMustBe) {
@@ -218,12 +299,19 @@ TEST(Plan, LoadsLieInOneRegionOfRam) {
 TEST(Plan, LimitsAreAllowed) {
     Wish wish{2};
     wish.partitions[0].name = "abcdefghijklmnopqrstuvwxyz-0189"; // 31
-    wish.partitions[0].watchdog_ms = min_watchdog_ms;
-    wish.partitions[1].watchdog_ms = max_watchdog_ms;
-    wish.partitions[1].restart = Restart::always;
-    wish.partitions[1].restart_delay_ms = max_restart_delay_ms;
+    wish.partitions[0].behaviour.watchdog_ms = watchdog_ms_bounds.least;
+    wish.partitions[1].behaviour.watchdog_ms = watchdog_ms_bounds.most;
+    wish.partitions[1].behaviour.restart = Restart::always;
+    wish.partitions[1].behaviour.restart_delay_ms = restart_delay_ms_bounds.most;
     wish.partitions[1].cpus = 63;
-    wish.request.on_panic = OnPanic::poweroff;
+    wish.partitions[0].behaviour.stop_timeout_ms = stop_timeout_ms_bounds.least;
+    wish.partitions[1].behaviour.stop_timeout_ms = stop_timeout_ms_bounds.most;
+    wish.partitions[1].behaviour.stop_signal = stop_signal_bounds.most;
+    wish.partitions[0].behaviour.output_rate = output_rate_bounds.least;
+    wish.partitions[1].behaviour.note_rate = note_rate_bounds.most;
+    wish.request.behaviour.set(flag_serial_stop, true);
+    wish.request.behaviour.on_panic = OnPanic::poweroff;
+    wish.request.behaviour.retained_log = retained_log_bounds.most;
     const auto table = wish.table();
     const auto read = Plan::parse(table);
     ASSERT_TRUE(read.ok()) << describe(read.error().error);
@@ -293,14 +381,18 @@ TEST(Plan, NeedsTimeWhereSomethingWaits) {
         return Plan::parse(table)->needs_time();
     };
     EXPECT_FALSE(needs([](Wish&) {}));
-    EXPECT_TRUE(needs([](Wish& w) { w.request.on_panic = OnPanic::reboot; }));
-    EXPECT_TRUE(needs([](Wish& w) { w.partitions[1].watchdog_ms = 1000; }));
+    EXPECT_TRUE(needs([](Wish& w) { w.request.behaviour.on_panic = OnPanic::reboot; }));
+    EXPECT_TRUE(needs([](Wish& w) { w.request.behaviour.set(flag_serial_stop, true); }));
+    EXPECT_TRUE(needs([](Wish& w) { w.partitions[1].behaviour.watchdog_ms = 1000; }));
     EXPECT_TRUE(needs([](Wish& w) {
-        w.partitions[0].restart = Restart::always;
-        w.partitions[0].restart_delay_ms = 1;
+        w.partitions[0].behaviour.restart = Restart::always;
+        w.partitions[0].behaviour.restart_delay_ms = 1;
     }));
-    EXPECT_FALSE(needs([](Wish& w) { w.partitions[0].restart = Restart::always; })) << "at once";
-    EXPECT_FALSE(needs([](Wish& w) { w.partitions[0].restart_delay_ms = 1; })) << "never restarted";
+    EXPECT_FALSE(needs([](Wish& w) {
+        w.partitions[0].behaviour.restart = Restart::always;
+        w.partitions[0].behaviour.restart_delay_ms = 0;
+    })) << "at once";
+    EXPECT_FALSE(needs([](Wish& w) { w.partitions[0].behaviour.restart_delay_ms = 1; })) << "never restarted";
 }
 
 TEST(Plan, TooLittleForItsRecords) {

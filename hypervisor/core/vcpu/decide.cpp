@@ -2,7 +2,9 @@
 // hypervisor/core/vcpu/decide.cpp - from exits to actions; the local APIC is in lapic.cpp.
 #include "hypervisor/core/vcpu/decide.hpp"
 
-#include "hypervisor/base/weakness.hpp"
+#if CAISSON_WEAK
+#include "hypervisor/core/vcpu/weak_decision_test.hpp"
+#endif
 
 namespace vcpu {
 namespace {
@@ -12,6 +14,7 @@ constexpr std::uint64_t cr4_osxsave = 1u << 18;
 constexpr std::uint64_t apic_base_value = 0xFEE00000 | 1u << 11 | 1u << 10; // enabled, x2APIC
 constexpr std::uint64_t apic_boot_cpu = 1u << 8;
 constexpr std::uint64_t console_write_max = 4096, console_put_max = 8, exit_status_max = 255;
+constexpr std::uint64_t first_lane_vector = 32, last_vector = 255;
 
 // A digest of what a guest can change between two exits at the same place.
 std::uint64_t fingerprint(const Registers& r, std::uint64_t rsp) {
@@ -20,6 +23,12 @@ std::uint64_t fingerprint(const Registers& r, std::uint64_t rsp) {
                                       r.r11, r.r12, r.r13, r.r14, r.r15})
         digest = (digest ^ value) * 0x9E3779B97F4A7C15;
     return digest;
+}
+
+// Where a link's rings may go: an interrupt that is no exception, to a vCPU that there is; 0: nowhere.
+bool may_listen(const Policy& policy, std::uint64_t vector, std::uint64_t vcpu) {
+    const bool deliverable = vector >= first_lane_vector && vector <= last_vector;
+    return (vector == 0 || deliverable) && vcpu < policy.vcpu_count;
 }
 
 Action on_hypercall(Vcpu& vcpu, const Exit& exit) {
@@ -37,9 +46,10 @@ Action on_hypercall(Vcpu& vcpu, const Exit& exit) {
         return refuse(vcpu, Refusal::hypercall_argument);
     };
     const auto range = [&](ActionKind kind, std::uint64_t limit) {
-        if (second > limit || !inside_one(policy.ram_view(), first, second))
+        const base::GuestPhysAddr at{first};
+        if (second > limit || !inside_one(policy.ram_view(), at, second))
             return bad_argument();
-        return Action{.kind = kind, .advance = true, .gpa = first, .count = second};
+        return Action{.kind = kind, .advance = true, .gpa = at, .count = second};
     };
     switch (result) {
     case CAISSON_CALL_VERSION:
@@ -48,8 +58,7 @@ Action on_hypercall(Vcpu& vcpu, const Exit& exit) {
         return range(ActionKind::console_range, console_write_max);
     case CAISSON_CALL_CONSOLE_WRITE_STREAM: {
         const std::uint64_t stream = vcpu.registers.rdx;
-        if (stream != CAISSON_STREAM_OUTPUT && stream != CAISSON_STREAM_ERRORS &&
-            !base::weak(base::Weakness::any_stream))
+        if (stream != CAISSON_STREAM_OUTPUT && stream != CAISSON_STREAM_ERRORS)
             return bad_argument();
         Action action = range(ActionKind::console_range, console_write_max);
         action.errors_stream = stream == CAISSON_STREAM_ERRORS;
@@ -78,6 +87,23 @@ Action on_hypercall(Vcpu& vcpu, const Exit& exit) {
         return {.kind = ActionKind::read_counter, .advance = true, .value = first};
     case CAISSON_CALL_AUDIT:
         return range(ActionKind::audit_range, audit_text_max);
+    case CAISSON_CALL_LANE_RING:
+    case CAISSON_CALL_LANE_LISTEN:
+    case CAISSON_CALL_LANE_STATE: {
+        const std::uint64_t index = vcpu.registers.rdx;
+        const bool listen = result == CAISSON_CALL_LANE_LISTEN;
+        if (first >= policy.link_count || (listen && !may_listen(policy, second, index)))
+            return bad_argument();
+        const ActionKind kind = listen                             ? ActionKind::lane_listen
+                                : result == CAISSON_CALL_LANE_RING ? ActionKind::lane_ring
+                                                                   : ActionKind::lane_state;
+        result = 0;
+        return {.kind = kind,
+                .advance = true,
+                .vector = static_cast<std::uint8_t>(second),
+                .value = first,
+                .count = index};
+    }
     default:
         result = hypercall_error(CAISSON_ERROR_UNKNOWN);
         return refuse(vcpu, Refusal::hypercall_number);
@@ -115,7 +141,7 @@ Action on_msr_read(Vcpu& vcpu, const Exit& exit) {
 
 Action write_efer(Vcpu& vcpu, const Exit& exit, std::uint64_t value) {
     if ((value & ~vcpu.policy->cpuid.efer_allowed) != 0)
-        return base::weak(base::Weakness::any_efer) ? done() : refuse(vcpu, Refusal::msr_write);
+        return refuse(vcpu, Refusal::msr_write);
     if (((value ^ exit.efer) & efer_lme) != 0 && (exit.cr0 & cr0_paging) != 0)
         return refuse(vcpu, Refusal::msr_write);
     // LMA is the processor's: what the guest writes there has no effect.
@@ -130,15 +156,12 @@ Action on_msr_write(Vcpu& vcpu, const Exit& exit) {
         return lapic_write(vcpu, index, value);
     if (index == msr::efer)
         return write_efer(vcpu, exit, value);
-    if (index == msr::pat &&
-        (value == pat_reset || value == pat_linux || base::weak(base::Weakness::any_pat))) {
+    if (index == msr::pat && (value == pat_reset || value == pat_linux)) {
         vcpu.pat = value;
         return {.kind = ActionKind::set_pat, .advance = true, .value = value};
     }
     if (index == msr::tsc_aux && value <= UINT32_MAX && offers_tsc_aux(vcpu.policy->cpuid))
         return {.kind = ActionKind::write_msr, .advance = true, .msr = index, .value = value};
-    if (index == msr::tsc && base::weak(base::Weakness::writable_tsc))
-        return done();
     return refuse(vcpu, Refusal::msr_write);
 }
 
@@ -234,8 +257,6 @@ Action dispatch(Vcpu& vcpu, const Exit& exit) {
     case ExitKind::nested_fault:
         return refuse(vcpu, Refusal::nested_fault);
     case ExitKind::shutdown:
-        if (base::weak(base::Weakness::survive_fault))
-            return {.kind = ActionKind::inject, .vector = vector_ud};
         return refuse(vcpu, Refusal::shutdown);
     case ExitKind::invalid:
         return refuse(vcpu, Refusal::invalid);
@@ -261,11 +282,10 @@ Action refuse(Vcpu& vcpu, Refusal kind) {
     return action;
 }
 
-bool inside_one(std::span<const RamRegion> ram, std::uint64_t gpa, std::uint64_t bytes) {
+bool inside_one(std::span<const RamRegion> ram, base::GuestPhysAddr gpa, std::uint64_t bytes) {
     for (const RamRegion& region : ram)
-        if (gpa >= region.gpa && gpa - region.gpa < region.bytes)
-            return bytes != 0 && bytes <= region.bytes - (gpa - region.gpa) +
-                                              (base::weak(base::Weakness::loose_range) ? 1 : 0);
+        if (const std::uint64_t offset = gpa.value() - region.gpa; offset < region.bytes)
+            return bytes != 0 && bytes <= region.bytes - offset;
     return false;
 }
 
@@ -281,6 +301,10 @@ Action stop_loops(Vcpu& vcpu, const Exit& exit, const Action& action) {
 } // namespace
 
 Action decide(Vcpu& vcpu, const Exit& exit) {
+#if CAISSON_WEAK
+    if (const auto instead = weak_decision(vcpu, exit))
+        return *instead;
+#endif
     const bool report =
         exit.bus_lock && exit.kind != ExitKind::bus_lock && vcpu.counters.refuse(Refusal::bus_lock);
     Action action = stop_loops(vcpu, exit, dispatch(vcpu, exit));

@@ -13,6 +13,7 @@
 // Spec:       docs/hypervisor.md rules 8, 12-20.
 #pragma once
 
+#include "hypervisor/base/address.hpp"
 #include "hypervisor/core/vcpu/cpuid.hpp"
 #include "hypervisor/core/vcpu/lapic.hpp"
 #include "hypervisor/core/vcpu/msr.hpp"
@@ -30,7 +31,7 @@ struct RamRegion {
 };
 
 // [gpa, gpa + bytes) lies inside one region; bytes > 0.
-[[nodiscard]] bool inside_one(std::span<const RamRegion> ram, std::uint64_t gpa, std::uint64_t bytes);
+[[nodiscard]] bool inside_one(std::span<const RamRegion> ram, base::GuestPhysAddr gpa, std::uint64_t bytes);
 
 inline constexpr std::uint64_t audit_text_max = 256;
 
@@ -44,6 +45,7 @@ struct Policy {
     std::array<RamRegion, 6> ram{};
     std::uint32_t ram_count = 0;
     std::uint32_t vcpu_count = 1;
+    std::uint32_t link_count = 0;         // its ends of wires
     std::uint32_t last_local_vector = 3;  // the APIC's highest entry of its local vector table
     bool corrected_machine_check = false; // MCG_CAP.CMCI_P: an entry for it, MSR 82Fh
     std::uint64_t generation = 1;
@@ -79,7 +81,7 @@ enum class ExitKind : std::uint8_t {
     control_register, // MOV to one that VMX watches: `control_register`, `value`
     machine_check,
     host_event,   // NMI or INTR: for the hypervisor, not about the guest
-    nested_fault, // detail = GPA
+    nested_fault, // `gpa`
     shutdown,
     invalid,    // VMEXIT_INVALID, failed VM entry
     unexpected, // detail = exit code
@@ -93,9 +95,10 @@ struct Exit {
     bool has_error_code = false;  // exception
     std::uint32_t error_code = 0; // exception
     std::uint8_t control_register = 0;
-    PortAccess port{};        // port
-    std::uint64_t detail = 0; // nested_fault, unexpected
-    std::uint64_t value = 0;  // control_register
+    PortAccess port{};         // port
+    base::GuestPhysAddr gpa{}; // nested_fault
+    std::uint64_t detail = 0;  // unexpected
+    std::uint64_t value = 0;   // control_register
     std::uint64_t rip = 0, rsp = 0;
     std::uint64_t cr0 = 0, cr4 = 0;
     std::uint64_t efer = 0; // as the VMCB holds it
@@ -121,6 +124,9 @@ enum class ActionKind : std::uint8_t {
     audit_range,    // [gpa, gpa + count): RAX = 0 or -CAISSON_ERROR_RATE
     entropy,        // RDI RSI RDX R10 = 32 random bytes; RAX is 0 already
     read_counter,   // RAX = value of counter `value` (enum caisson_counter) summed over the partition's vCPUs
+    lane_ring,      // RAX is 0 already; link `value`
+    lane_listen,    // likewise; `vector` on vCPU `count`, which must have been started; vector 0: silent
+    lane_state,     // RAX = the other end's generation, link `value`
     finish,         // the payload ended: status, exit_kind
     host_event,     // an NMI or interrupt for the hypervisor
     machine_check,  // the hardware's word, not the guest's: look at the banks
@@ -142,7 +148,7 @@ struct Action {
     std::uint32_t error_code = 0;
     std::uint32_t msr = 0;
     std::uint64_t value = 0;
-    std::uint64_t gpa = 0;
+    base::GuestPhysAddr gpa{};
     std::uint64_t count = 0;
     Ipi ipi{};
 };
@@ -171,14 +177,19 @@ inline bool quick_hypercall(Vcpu& vcpu, std::uint8_t cpl) {
     }
     constexpr auto kind = static_cast<std::size_t>(Refusal::hypercall_number);
     Counters& counters = vcpu.counters;
-    if (number > CAISSON_CALL_CONSOLE_WRITE_STREAM &&
-        counters.by_kind[kind] + 1 < counters.next_report[kind]) {
+    if (number > CAISSON_CALL_LANE_STATE && counters.by_kind[kind] + 1 < counters.next_report[kind]) {
         ++counters.refusals;
         ++counters.by_kind[kind];
         vcpu.registers.rax = hypercall_error(CAISSON_ERROR_UNKNOWN);
         return true;
     }
     return false;
+}
+
+// A ring of a link that is there, at CPL 0: what decide() would answer with lane_ring.
+inline bool rings(const Vcpu& vcpu, std::uint8_t cpl) {
+    return cpl == 0 && vcpu.registers.rax == CAISSON_CALL_LANE_RING &&
+           vcpu.registers.rdi < vcpu.policy->link_count;
 }
 
 } // namespace vcpu

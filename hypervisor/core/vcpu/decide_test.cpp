@@ -42,6 +42,10 @@ protected:
         cpu.registers.rsi = rsi;
         return go({.kind = ExitKind::hypercall, .cpl = cpl});
     }
+    Action lane(std::uint64_t number, std::uint64_t link, std::uint64_t vector = 0, std::uint64_t index = 0) {
+        cpu.registers.rdx = index;
+        return hypercall(number, link, vector);
+    }
     Action read_msr(std::uint32_t index, Exit exit = {}) {
         cpu.registers.rcx = 0xFFFFFFFF00000000 | index;
         cpu.registers.rax = cpu.registers.rdx = ~0ull;
@@ -123,7 +127,7 @@ TEST_F(Decide, HypercallsThatAct) {
     EXPECT_FALSE(put.from_uart);
     const Action write = hypercall(CAISSON_CALL_CONSOLE_WRITE, 4 * mib - 4096, 4096);
     expect_done(write, ActionKind::console_range);
-    EXPECT_EQ(write.gpa, 4 * mib - 4096);
+    EXPECT_EQ(write.gpa.value(), 4 * mib - 4096);
     EXPECT_EQ(write.count, 4096u);
     for (const std::uint64_t stream : {1, 2}) {
         cpu.registers.rdx = stream;
@@ -171,10 +175,46 @@ TEST_F(Decide, HypercallArguments) {
         EXPECT_TRUE(action.advance);
         EXPECT_EQ(static_cast<std::int64_t>(cpu.registers.rax), -CAISSON_ERROR_ARGUMENT);
     }
-    for (std::uint64_t number : {9ull, 16ull, 17ull, 31ull, ~0ull, 1ull << 32}) {
+    for (std::uint64_t number : {12ull, 16ull, 17ull, 31ull, ~0ull, 1ull << 32}) {
         expect_refused(hypercall(number), Refusal::hypercall_number, ActionKind::resume);
         EXPECT_EQ(static_cast<std::int64_t>(cpu.registers.rax), -CAISSON_ERROR_UNKNOWN);
     }
+}
+
+TEST_F(Decide, LaneCallsTakeTheirOwnLinks) {
+    const auto refused = [&](std::uint64_t number, std::uint64_t link, std::uint64_t vector = 0,
+                             std::uint64_t index = 0) {
+        const Action action = lane(number, link, vector, index);
+        return action.refusal == Refusal::hypercall_argument && action.kind == ActionKind::resume &&
+               static_cast<std::int64_t>(cpu.registers.rax) == -CAISSON_ERROR_ARGUMENT;
+    };
+    for (const auto number : {CAISSON_CALL_LANE_RING, CAISSON_CALL_LANE_LISTEN, CAISSON_CALL_LANE_STATE})
+        EXPECT_TRUE(refused(number, 0)); // it has none
+    policy->link_count = 2;
+    for (const auto number : {CAISSON_CALL_LANE_RING, CAISSON_CALL_LANE_LISTEN, CAISSON_CALL_LANE_STATE})
+        for (const std::uint64_t link : {2ull, 1ull << 32, ~0ull}) {
+            EXPECT_TRUE(refused(number, link));
+            EXPECT_FALSE(vcpu::rings(cpu, 0));
+        }
+    const Action ring = lane(CAISSON_CALL_LANE_RING, 1);
+    expect_done(ring, ActionKind::lane_ring);
+    EXPECT_EQ(ring.value, 1u);
+    EXPECT_EQ(cpu.registers.rax, 0u);
+    cpu.registers.rax = CAISSON_CALL_LANE_RING;
+    EXPECT_TRUE(vcpu::rings(cpu, 0));
+    EXPECT_FALSE(vcpu::rings(cpu, 3));
+    const Action listen = lane(CAISSON_CALL_LANE_LISTEN, 1, 255, policy->vcpu_count - 1);
+    expect_done(listen, ActionKind::lane_listen);
+    EXPECT_EQ(listen.value, 1u);
+    EXPECT_EQ(listen.vector, 255);
+    EXPECT_EQ(listen.count, policy->vcpu_count - 1);
+    expect_done(lane(CAISSON_CALL_LANE_LISTEN, 0, 32), ActionKind::lane_listen);
+    EXPECT_EQ(lane(CAISSON_CALL_LANE_LISTEN, 0, 0).vector, 0); // silent
+    for (const std::uint64_t vector : {1ull, 16ull, 31ull, 256ull, 1ull << 32, ~0ull})
+        EXPECT_TRUE(refused(CAISSON_CALL_LANE_LISTEN, 0, vector)) << vector;
+    for (const std::uint64_t index : {std::uint64_t{policy->vcpu_count}, std::uint64_t{1} << 32})
+        EXPECT_TRUE(refused(CAISSON_CALL_LANE_LISTEN, 0, 32, index)) << index;
+    expect_done(lane(CAISSON_CALL_LANE_STATE, 0), ActionKind::lane_state);
 }
 
 TEST_F(Decide, HypercallsNeedRingZero) {
@@ -203,8 +243,7 @@ TEST_F(Decide, QuickHypercallAgrees) {
         EXPECT_EQ(cpu.counters.refusals, static_cast<std::uint64_t>(i));
     }
     EXPECT_EQ(reported, 3);
-    for (std::uint64_t number = CAISSON_CALL_CONSOLE_WRITE; number <= CAISSON_CALL_CONSOLE_WRITE_STREAM;
-         ++number) {
+    for (std::uint64_t number = CAISSON_CALL_CONSOLE_WRITE; number <= CAISSON_CALL_LANE_STATE; ++number) {
         cpu.registers.rax = number;
         EXPECT_FALSE(vcpu::quick_hypercall(cpu, 0));
     }

@@ -3,7 +3,6 @@
 #include "hypervisor/core/vcpu/lapic.hpp"
 
 #include "hypervisor/base/field.hpp"
-#include "hypervisor/base/weakness.hpp"
 #include "hypervisor/core/vcpu/decide.hpp"
 
 #include <algorithm>
@@ -25,7 +24,6 @@ struct Rule {
 };
 
 constexpr std::uint64_t vector = 0xFF, status = 1u << 12, remote_irr = 1u << 14, masked = 1u << 16;
-constexpr std::uint64_t delivery_mode = 7u << 8;
 // Without the delivery mode: Fixed alone is left.
 constexpr std::uint64_t local_vector = vector | status | masked;
 constexpr std::uint64_t pins =
@@ -158,10 +156,7 @@ Action lapic_read(Vcpu& vcpu, std::uint32_t index) {
 
 Action lapic_write(Vcpu& vcpu, std::uint32_t index, std::uint64_t value) {
     const Rule rule = rule_of(index);
-    const std::uint64_t writable =
-        rule.writable |
-        (rule.write == mediated && base::weak(base::Weakness::any_delivery) ? delivery_mode : 0);
-    if (rule.write == no || (value & ~writable) != 0 || !exists(*vcpu.policy, rule) ||
+    if (rule.write == no || (value & ~std::uint64_t{rule.writable}) != 0 || !exists(*vcpu.policy, rule) ||
         (index == timer && !timer_mode_exists(*vcpu.policy, value)))
         return refuse(vcpu, Refusal::msr_write);
     // xAPIC has no register for a self-IPI: it becomes what the ICR's shorthand would send.

@@ -23,15 +23,28 @@ enum class PartitionState : std::uint8_t {
     reset,   // (7) vector state, debug registers, MSRs are as at power-on; (8) translations flushed; back-off
     stopped, // it ended with status 0 and will not run again
     failed,  // likewise, with anything else
+    quarantined, // it could not be stopped: its memory and CPUs stay its own until the machine ends
 };
 
-// Each state follows the one above; only from `reset` there is a choice.
+// Each state follows the one above; only from `reset` there is a choice. Whatever stops and has not been overwritten yet may
+// turn out not to stop.
 constexpr bool may_follow(PartitionState state, PartitionState next) {
+    if (next == PartitionState::quarantined)
+        return state >= PartitionState::stopping && state < PartitionState::scrubbed;
     if (state == PartitionState::reset)
         return next == PartitionState::defined || next == PartitionState::stopped ||
                next == PartitionState::failed;
     return state < PartitionState::reset && static_cast<unsigned>(next) == static_cast<unsigned>(state) + 1;
 }
+
+// What runs on the partition's CPUs is not to be entered, or entered again.
+constexpr bool must_leave(PartitionState state) {
+    return state == PartitionState::stopping || state == PartitionState::quarantined;
+}
+
+// A CPU that has not left its guest so long after it was told never will. An exit's longest work takes milliseconds and firmware's
+// SMM a fraction of a second; an emulator's CPU can be held up by its host for seconds.
+inline constexpr std::uint64_t leave_ms = 5000;
 
 enum class EndReason : std::uint8_t { exit, signal, fault, stopped };
 constexpr std::string_view name_of(EndReason reason) {

@@ -18,15 +18,35 @@ using vcpu::RestartRule;
 
 TEST(Lifecycle, OneOrderOnly) {
     // From running there is one way back to the start, and it passes every step of rule 23.
-    constexpr std::array all{defined, running,  stopping, quiet,   detached,
-                             drained, scrubbed, reset,    stopped, failed};
+    constexpr std::array all{defined,  running, stopping, quiet,  detached,   drained,
+                             scrubbed, reset,   stopped,  failed, quarantined};
     const std::set<std::pair<vcpu::PartitionState, vcpu::PartitionState>> steps{
-        {defined, running},  {running, stopping}, {stopping, quiet}, {quiet, detached}, {detached, drained},
-        {drained, scrubbed}, {scrubbed, reset},   {reset, defined},  {reset, stopped},  {reset, failed}};
+        {defined, running},
+        {running, stopping},
+        {stopping, quiet},
+        {quiet, detached},
+        {detached, drained},
+        {drained, scrubbed},
+        {scrubbed, reset},
+        {reset, defined},
+        {reset, stopped},
+        {reset, failed},
+        // No life after that, and no memory that was scrubbed while somebody may still write it.
+        {stopping, quarantined},
+        {quiet, quarantined},
+        {detached, quarantined},
+        {drained, quarantined}};
     for (const auto state : all)
         for (const auto next : all)
             EXPECT_EQ(vcpu::may_follow(state, next), steps.contains({state, next}))
                 << static_cast<int>(state) << " to " << static_cast<int>(next);
+}
+
+TEST(Lifecycle, NobodyIsEnteredWhoMustLeave) {
+    for (const auto state : {stopping, quarantined})
+        EXPECT_TRUE(vcpu::must_leave(state));
+    for (const auto state : {defined, running, quiet, detached, drained, scrubbed, reset, stopped, failed})
+        EXPECT_FALSE(vcpu::must_leave(state));
 }
 
 TEST(Lifecycle, RestartRules) {

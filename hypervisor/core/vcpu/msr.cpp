@@ -4,8 +4,6 @@
 
 #include "hypervisor/core/vcpu/lapic.hpp"
 
-#include "hypervisor/base/weakness.hpp"
-
 #include <algorithm>
 
 namespace vcpu {
@@ -53,10 +51,6 @@ void build(std::span<std::uint8_t> map, bool tsc_deadline, bool x2apic, BitOf bi
                 pass(index, write);
         if (tsc_deadline)
             pass(msr::tsc_deadline, write);
-        if (base::weak(base::Weakness::open_msr))
-            pass(0x2FF, write); // MTRR_DEF_TYPE
-        if (base::weak(base::Weakness::open_feature))
-            pass(0x3A, write);
     }
 }
 

@@ -5,6 +5,7 @@
 #include "arch/x86_64/cpu/guarded.hpp"
 #include "arch/x86_64/cpu/instructions.hpp"
 #include "arch/x86_64/virt/choose.hpp"
+#include "drivers/uart/start.hpp"
 #include "hypervisor/base/weakness.hpp"
 #include "hypervisor/core/plan/topology.hpp"
 #include "hypervisor/core/vcpu/machine_check.hpp"
@@ -15,18 +16,22 @@
 #include "hypervisor/kernel/panic/panic.hpp"
 #include "hypervisor/kernel/partition/partition.hpp"
 #include "hypervisor/kernel/time/start.hpp"
+#if CAISSON_WEAK
+#include "hypervisor/kernel/boot/weak_permissions_test.hpp"
+#endif
 
 namespace hv {
 namespace {
 
 constexpr std::uint64_t io_permission_frames = 3, msr_permission_frames = 2;
 // The hypervisor's tables besides those of a CPU and the pool's last-level tables: root, two levels for the image, for the
-// pool and for the CPUs' areas, the image's last-level tables, two for each device's page (APIC, HPET, I/O APIC, watchdog).
-constexpr std::uint64_t own_table_frames = 24;
+// pool and for the CPUs' areas, the image's last-level tables, two for each device's page (APIC, HPET, I/O APIC, watchdog,
+// UART), three for the retained log.
+constexpr std::uint64_t own_table_frames = 29;
 // Stacks and their table, window tables, Cpu, host save area, host VMCB.
 constexpr std::uint64_t cpu_frames = stack_pages + 1 + window_count + frames_for<Cpu>() + 2;
 // Notes a vCPU may write to the audit log in a second.
-constexpr std::uint64_t notes_a_second = 10, note_bytes_a_second = 4096; // a vCPU, a partition
+constexpr std::uint64_t notes_a_second = 10;
 
 constinit base::FixedVector<plan::Cpu, acpi::max_cpus> cpu_list;
 constinit base::FixedVector<plan::SectionExtent, bundle::max_sections> section_list;
@@ -36,7 +41,7 @@ plan::Machine described_machine() {
     Machine& m = machine_in_making();
     const plan::Topology topology = plan::topology(cpu::cpuid);
     cpu_list.clear();
-    for (const acpi::Cpu& cpu : m.acpi.cpus) {
+    for (const acpi::Cpu& cpu : tables().cpus) {
         const auto [package, core, thread] = topology.place(cpu.apic_id);
         if (cpu.enabled)
             (void)cpu_list.push_back({cpu.apic_id, package, core, thread, cpu.apic_id == apic::id()});
@@ -70,19 +75,30 @@ template <typename T> T expect_tables(base::Result<T, paging::Error> result) {
     return std::move(result).value();
 }
 
+paging::Access lane_access(bool own) {
+    return {.write = own || base::weak("writable_lanes"), .execute = base::weak("executable_lanes")};
+}
+
 base::PhysAddr second_stage(std::uint32_t partition) {
     using Tables = paging::TableBuilder<TablePool>;
     const paging::Format& format = virt::features.vmx ? paging::extended : paging::nested;
-    Machine& m = machine_in_making();
-    TablePool memory{m.bound.pool};
+    TablePool memory{bound_plan().pool};
     const unsigned largest = !options().large_pages ? 0 : options().huge_pages ? 2 : 1;
     Tables tables = expect_tables(Tables::create(format, memory, largest)); // every leaf is executable
-    for (const plan::Piece& piece : m.bound.pieces_of(partition)) {
+    for (const plan::Piece& piece : bound_plan().pieces_of(partition)) {
         const bool ram = piece.kind == plan::RegionKind::ram;
         expect_tables(tables.map(piece.gpa, base::PhysAddr{piece.host.base}, piece.host.bytes,
                                  ram ? paging::read_write_execute : paging::read_execute));
     }
-    if (base::weak(base::Weakness::extra_page))
+    for (std::uint32_t i = 0; i < found().plan->wire_count(); ++i) {
+        const plan::Wire wire = found().plan->wire(i);
+        const std::uint32_t end = wire.end_of(partition);
+        for (std::uint32_t lane = 0; lane < wire.lanes() && end < 2; ++lane)
+            expect_tables(tables.map(wire.gpa[end] + lane * wire.lane_bytes,
+                                     base::PhysAddr{bound_plan().wires[i].base + lane * wire.lane_bytes},
+                                     wire.lane_bytes, lane_access(lane == end)));
+    }
+    if (base::weak("extra_page"))
         expect_tables(tables.map(found().plan->partition(partition).regions[0].bytes,
                                  base::PhysAddr{image_extent().base}, base::page_size, paging::read_only));
     return tables.root();
@@ -90,27 +106,26 @@ base::PhysAddr second_stage(std::uint32_t partition) {
 
 void make_cpus() {
     Machine& m = machine_in_making();
-    for (std::uint32_t rank = 0; rank < m.bound.cpus.size(); ++rank) {
-        Cpu& cpu = make_in<Cpu>(m.bound.pool);
+    for (std::uint32_t rank = 0; rank < bound_plan().cpus.size(); ++rank) {
+        Cpu& cpu = make_in<Cpu>(bound_plan().pool);
         cpu.index = rank;
-        cpu.apic_id = m.bound.cpus[rank].apic_id;
-        cpu.host_save_area = take_frames(m.bound.pool, 1);
-        cpu.host_vmcb = take_frames(m.bound.pool, 1);
+        cpu.apic_id = bound_plan().cpus[rank].apic_id;
+        cpu.host_save_area = take_frames(bound_plan().pool, 1);
+        cpu.host_vmcb = take_frames(bound_plan().pool, 1);
         (void)m.cpus.push_back(&cpu);
     }
 }
 
 Vcpu& make_vcpu(Partition& partition, std::uint32_t index) {
     Machine& m = machine_in_making();
-    Vcpu& vcpu = make_in<Vcpu>(m.bound.pool);
-    vcpu.guest.block = &make_in<svm::Vmcb>(m.bound.pool);
+    Vcpu& vcpu = make_in<Vcpu>(bound_plan().pool);
+    virt::make_guest(vcpu.guest, take_frames(bound_plan().pool, 1));
     vcpu.partition = &partition;
     vcpu.core.policy = &partition.policy;
     vcpu.core.index = index;
     vcpu.audit_rate = vcpu::RateLimiter{notes_a_second, m.times.tsc_hz};
-    vcpu.partition->note_bytes = vcpu::RateLimiter{note_bytes_a_second, m.times.tsc_hz};
-    for (std::uint32_t rank = 0; rank < m.bound.cpus.size(); ++rank)
-        if (m.bound.cpus[rank].partition == partition.index && m.bound.cpus[rank].vcpu == index) {
+    for (std::uint32_t rank = 0; rank < bound_plan().cpus.size(); ++rank)
+        if (bound_plan().cpus[rank].partition == partition.index && bound_plan().cpus[rank].vcpu == index) {
             vcpu.cpu = m.cpus[rank];
             vcpu.cpu->vcpu = &vcpu;
         }
@@ -139,7 +154,7 @@ void fill_policy(Partition& partition) {
 void make_partitions() {
     Machine& m = machine_in_making();
     for (std::uint32_t index = 0; index < found().plan->partition_count(); ++index) {
-        Partition& partition = make_in<Partition>(m.bound.pool);
+        Partition& partition = make_in<Partition>(bound_plan().pool);
         partition.index = index;
         partition.name = found().plan->partition_name(index);
         partition.plan = found().plan->partition(index);
@@ -152,34 +167,60 @@ void make_partitions() {
         partition.output.partition = index;
         console::add(partition.output);
         partition.timed.partition = index;
-        partition.timed.interval_ms = partition.plan.watchdog_ms;
+        const plan::Behaviour& wish = partition.plan.behaviour;
+        partition.output_bytes = {wish.output_rate == 0 ? UINT64_MAX : wish.output_rate, m.times.tsc_hz};
+        partition.note_bytes = {wish.note_rate, m.times.tsc_hz};
+        partition.timed.interval_ms = wish.watchdog_ms;
+        partition.timed.stop_word = std::uint64_t{wish.stop_timeout_ms} << 32 | wish.stop_signal;
         partition.timed.cpu = partition.primary().cpu;
         alarm::look_after(partition.timed);
         (void)m.partitions.push_back(&partition);
     }
 }
 
+// Both ends of each wire know each other. Nothing of a one-way wire's reader reaches its writer.
+void connect_links() {
+    for (std::uint32_t i = 0; i < found().plan->wire_count(); ++i) {
+        const plan::Wire wire = found().plan->wire(i);
+        std::array<Partition*, 2> ends{};
+        std::array<Link*, 2> links{};
+        for (const std::uint32_t end : {0u, 1u}) {
+            ends[end] = machine().partitions[wire.partitions[end]];
+            links[end] = &ends[end]->links[ends[end]->policy.link_count++];
+            if (end < wire.lanes())
+                links[end]->writes = {bound_plan().wires[i].base + end * wire.lane_bytes, wire.lane_bytes};
+        }
+        for (const std::uint32_t end : {0u, 1u}) {
+            const bool both = wire.lanes() == 2;
+            const bool rings = both || end == 0, learns = both || end == 1 || base::weak("leaky_lanes");
+            links[end]->other = rings ? links[1 - end] : &no_end.link;
+            links[end]->on_the_way = rings ? &ends[1 - end]->rings_on_the_way : &no_end.on_the_way;
+            links[end]->life = learns ? &ends[1 - end]->life : &no_end.life;
+        }
+    }
+}
+
 // Every port exits. MSRs: core's allow-list; without x2APIC the local APIC's registers are forwarded, so they exit.
 void make_permission_maps() {
     Machine& m = machine_in_making();
-    m.io_permissions = take_frames(m.bound.pool, io_permission_frames);
+    m.io_permissions = take_frames(bound_plan().pool, io_permission_frames);
     const auto ports = cpu::bytes_at(pool_address(m.io_permissions), io_permission_frames * base::page_size);
     std::memset(ports.data(), 0xff, ports.size());
-    if (base::weak(base::Weakness::open_port))
-        ports[0xcf8 / 8] = std::byte{0};
-    m.msr_permissions = take_frames(m.bound.pool, msr_permission_frames);
+    m.msr_permissions = take_frames(bound_plan().pool, msr_permission_frames);
     const std::span map{cpu::pointer_to<std::uint8_t>(pool_address(m.msr_permissions)), vcpu::msrpm_bytes};
     const bool tsc_deadline = (cpu::cpuid(1).ecx >> 24 & 1) != 0;
     if (virt::features.vmx)
         vcpu::build_vmx_bitmap(map.first<vcpu::msr_bitmap_bytes>(), tsc_deadline, apic::x2apic_offered());
     else
         vcpu::build_svm_msrpm(map.first<vcpu::msrpm_bytes>(), tsc_deadline, apic::x2apic_offered());
+#if CAISSON_WEAK
+    weaken(ports, map, virt::features.vmx);
+#endif
 }
 
 } // namespace
 
 void refuse(const plan::Issue& issue) {
-    const Machine& m = machine();
     LogLine line;
     line << "this machine cannot run the plan: " << plan::describe(issue.error);
     if (found().plan && issue.partition < found().plan->partition_count())
@@ -188,8 +229,8 @@ void refuse(const plan::Issue& issue) {
         line << " (at " << base::hex(issue.needed) << ')';
     else if (issue.needed != 0 || issue.available != 0)
         line << " (needed " << issue.needed << ", available " << issue.available << ')';
-    if (issue.error == plan::Error::not_enough_cpus && m.acpi.cpus_left_out != 0)
-        line << "; too many CPUs: " << m.acpi.cpus_left_out << " behind the first " << acpi::max_cpus
+    if (issue.error == plan::Error::not_enough_cpus && tables().cpus_left_out != 0)
+        line << "; too many CPUs: " << tables().cpus_left_out << " behind the first " << acpi::max_cpus
              << " are left out";
     refuse_with(line.view());
 }
@@ -224,39 +265,48 @@ void refuse_other_kind(const Cpu& cpu) {
 void bind_plan() {
     Machine& m = machine_in_making();
     const plan::Machine described = described_machine();
-    if (const auto bound = plan::bind(*found().plan, described, options(), m.bound); !bound.ok())
+    if (const auto bound = plan::bind(*found().plan, described, options(), bound_plan()); !bound.ok())
         refuse(bound.error());
-    if (const auto good = plan::check(*found().plan, described, options(), m.bound); !good.ok())
+    if (const auto good = plan::check(*found().plan, described, options(), bound_plan()); !good.ok())
         refuse(good.error());
+    m.pieces = bound_plan().pieces;
 }
 
 base::PhysAddr build_everything() {
     Machine& m = machine_in_making();
     m.bundle = found().boot.module.base;
     m.bundle_bytes = found().boot.module.bytes;
-    AddressSpace space = expect_tables(AddressSpace::create(m.bound.pool));
+    AddressSpace space = expect_tables(AddressSpace::create(bound_plan().pool, bound_plan().retained));
     make_cpus();
     for (Cpu* cpu : m.cpus)
-        expect_tables(space.add_cpu(m.bound.pool, *cpu));
+        expect_tables(space.add_cpu(bound_plan().pool, *cpu));
     if (!apic::x2apic_offered())
         expect_tables(space.add_device(apic::register_page(), base::page_size));
-    expect_tables(alarm::start(space, found().plan->needs_time()));
-    dma::deny_everything(m.bound.pool, m.cpus[m.bound.time_cpu()]->apic_id);
+    if (const drivers::UartPlace& uart = found().console; uart.in_memory)
+        expect_tables(
+            space.add_device(base::PhysAddr{base::round_down(uart.base, base::page_size)}, base::page_size));
+    expect_tables(alarm::start(space, found().plan->needs_time(), found().console.base == drivers::com1));
+    dma::deny_everything(bound_plan().pool, m.cpus[bound_plan().time_cpu()]->apic_id);
     expect_tables(dma::map_registers(space));
     make_permission_maps();
     make_partitions();
-    m.bound.pool.seal();
+    connect_links();
+    bound_plan().pool.seal();
+    virt::nmi_tables = space.root();
     return space.root();
 }
 
 std::uint64_t hypervisor_bytes() {
-    return image_extent().bytes + machine().bound.pool.total_frames() * base::page_size;
+    return image_extent().bytes + bound_plan().pool.total_frames() * base::page_size +
+           bound_plan().retained.bytes;
 }
 
 std::uint64_t partition_bytes() {
     std::uint64_t sum = 0;
-    for (const plan::Piece& piece : machine().bound.pieces)
+    for (const plan::Piece& piece : bound_plan().pieces)
         sum += piece.host.bytes;
+    for (const memory::Run& run : bound_plan().wires)
+        sum += run.bytes;
     return sum;
 }
 

@@ -4,12 +4,14 @@
 #include "arch/x86_64/apic/start.hpp"
 #include "arch/x86_64/cpu/instructions.hpp"
 #include "arch/x86_64/cpu/ports.hpp"
-#include "drivers/clock/clock.hpp"
 #include "drivers/clock/cmos.hpp"
+#include "drivers/clock/counters.hpp"
 #include "drivers/clock/measure.hpp"
 #include "drivers/clock/pm_timer.hpp"
 #include "drivers/power/fw_cfg.hpp"
-#include "drivers/watchdog/find.hpp"
+#include "drivers/tpm/interface.hpp"
+#include "drivers/uart/start.hpp"
+#include "drivers/watchdog/start.hpp"
 #include "hypervisor/base/text.hpp"
 #include "hypervisor/kernel/dma/start.hpp"
 #include "hypervisor/kernel/memory/address_space.hpp"
@@ -21,7 +23,8 @@ extern "C" const std::uint64_t boot_entry_tsc;
 namespace hv {
 namespace {
 
-constexpr std::uint32_t protocol_pvh = 1, protocol_multiboot2 = 2; // entry.S
+constexpr std::uint32_t protocol_pvh = 1, protocol_multiboot2 = 2, protocol_uefi = 3; // entry.S
+constexpr std::uint64_t usual_place = 0x200000;                                       // link.ld
 constexpr cpu::Ports ports{};
 
 // What firmware's structures are read through.
@@ -34,12 +37,59 @@ bytes::Source early_memory() {
     return {early_bytes, UINT64_MAX};
 }
 
-base::Status<loader::BootError> read_boot_record(std::uint32_t protocol, std::uint32_t information) {
+std::uint64_t rsdp() {
+    const loader::BootRecord& boot = found().boot;
+    if (boot.rsdp_copied)
+        return physical(boot.rsdp_copy).value();
+    return boot.rsdp != 0 ? boot.rsdp : acpi::find_rsdp(early_memory()).value_or(0);
+}
+
+// A UART in memory is touched only where the hypervisor can reach it and where there is nothing else.
+bool may_be_device(std::uint64_t address) {
+    const memory::Run page{base::round_down(address, base::page_size), base::page_size};
+    if (found().map.view().empty() || !early_mapped(page.base, page.bytes))
+        return false;
+    plan::Machine alone = described_hardware();
+    alone.devices = {&page, 1};
+    return plan::check_devices(alone).ok();
+}
+
+// Where the hypervisor speaks: the UART that firmware's SPCR names, else COM1, else a PCI serial card. The first that answers.
+void find_console() {
+    constexpr std::uint16_t fastest = 1, as_it_is = 0; // 115200 baud
+    constexpr std::uint64_t most_bytes = 8 * 4;
+    const auto speaks_at = [](const drivers::UartPlace& place, std::uint16_t divisor) {
+        const bool one_page =
+            place.base % base::page_size + most_bytes <= base::page_size; // which is mapped later
+        if (place.in_memory && !(one_page && may_be_device(place.base)))
+            return false;
+        if (!drivers::start(console::the_wire(), cpu::PortsAndMemory{}, place, divisor))
+            return false;
+        found().console = place;
+        return true;
+    };
+    if (const auto named = acpi::find_serial_port(early_memory(), rsdp())) {
+        const drivers::UartPlace place{named->address, named->in_memory, named->wide, named->stride};
+        // Firmware that has bytes in its table for registers of 32 bits has been seen (AMD's FCH).
+        if (speaks_at(place, named->divisor) ||
+            (place.in_memory && speaks_at({place.base, true, true, 4}, as_it_is)))
+            return;
+    }
+    if (speaks_at({drivers::com1}, fastest))
+        return;
+    drivers::PciConfiguration pci{ports};
+    if (const auto card = drivers::find_serial_card(pci))
+        (void)speaks_at(*card, fastest);
+}
+
+base::Status<loader::BootError> read_boot_record(std::uint32_t protocol, std::uint64_t information) {
     loader::BootRecord& record = found().boot;
     if (protocol == protocol_pvh)
         return loader::read_pvh(early_memory(), information, record);
     if (protocol == protocol_multiboot2)
         return loader::read_multiboot2(early_memory(), information, record);
+    if (protocol == protocol_uefi)
+        return loader::read_uefi(early_memory(), information, record);
     return base::Failure{loader::BootError::unknown_protocol};
 }
 
@@ -47,11 +97,10 @@ base::Status<loader::BootError> read_boot_record(std::uint32_t protocol, std::ui
 // below 1 MiB is ever used, and roots are mapped in place.
 void settle_module() {
     constexpr std::uint64_t low_memory = 1u << 20;
-    Machine& m = machine_in_making();
     loader::Range& module = found().boot.module;
     if (module.base >= low_memory && module.base % base::page_size == 0)
         return;
-    memory::Runs& free = m.bound.free; // bind() starts afresh
+    memory::Runs& free = bound_plan().free; // bind() starts afresh
     free = found().map;
     const ImageExtent image = image_extent();
     const std::uint64_t bytes = bytes::units(module.bytes, base::page_size) * base::page_size;
@@ -70,7 +119,7 @@ void mask_interrupt_controllers() {
     constexpr std::uint32_t select = 0, window = 0x10, version = 1, masked = 1u << 16;
     ports.out8(first_data, 0xff);
     ports.out8(second_data, 0xff);
-    for (const acpi::IoApic& controller : machine().acpi.io_apics) {
+    for (const acpi::IoApic& controller : tables().io_apics) {
         if (!early_mapped(controller.address, base::page_size))
             continue;
         const cpu::Registers registers{base::VirtAddr{controller.address}};
@@ -93,17 +142,19 @@ void list_devices() {
         add(base::round_down(base, base::page_size), base::page_size);
     };
     add_page(apic::register_page().value());
-    if (m.acpi.hpet != 0)
-        add_page(m.acpi.hpet);
-    for (const acpi::IoApic& controller : m.acpi.io_apics)
+    if (found().console.in_memory)
+        add_page(found().console.base);
+    if (tables().hpet != 0)
+        add_page(tables().hpet);
+    for (const acpi::IoApic& controller : tables().io_apics)
         if (controller.gsi_base == 0)
             add_page(controller.address);
         else
             add(controller.address, io_apic_bytes);
-    for (const std::uint64_t unit : m.acpi.remapping.units)
-        add(unit, acpi::unit_bytes(m.acpi.remapping.kind));
+    for (const std::uint64_t unit : tables().remapping.units)
+        add(unit, acpi::unit_bytes(tables().remapping.kind));
     drivers::PciConfiguration pci{ports};
-    if (m.plan.on_panic == plan::OnPanic::reboot)
+    if (m.behaviour.on_panic == plan::OnPanic::reboot)
         if (const auto watchdog = drivers::find_i6300esb(pci))
             add_page(watchdog->registers);
 }
@@ -112,7 +163,7 @@ void list_devices() {
 void switch_virtual_functions_off() {
     constexpr std::uint64_t bus_bytes = 1u << 20;
     auto& devices = found().devices;
-    const acpi::Ecam ecam = machine().acpi.ecam;
+    const acpi::Ecam ecam = tables().ecam;
     const memory::Run registers{ecam.base, (ecam.last_bus + 1u) * bus_bytes};
     if (ecam.base == 0 || !early_mapped(registers.base, registers.bytes) || !devices.push_back(registers))
         return;
@@ -132,21 +183,20 @@ struct Measured {
 
 // By the first clock that runs.
 Measured by_a_clock() {
-    const acpi::Tables& tables = machine().acpi;
     const auto by = [](const auto& counter) {
         return drivers::measure(counter, cpu::rdtsc, apic::start_timer, apic::timer_counts);
     };
-    if (tables.hpet != 0 && early_mapped(tables.hpet, base::page_size)) {
-        const drivers::Hpet hpet{cpu::Registers{base::VirtAddr{tables.hpet}}};
+    if (tables().hpet != 0 && early_mapped(tables().hpet, base::page_size)) {
+        const drivers::HpetCounter hpet{cpu::Registers{base::VirtAddr{tables().hpet}}};
         hpet.run();
         if (const auto rates = by(hpet))
             return {rates, "the HPET"};
     }
-    if (tables.fadt && tables.fadt->timer)
+    if (tables().fadt && tables().fadt->timer)
         if (const auto rates =
-                by(drivers::PmTimer{ports, *tables.fadt->timer, tables.fadt->timer_has_32_bits}))
+                by(drivers::PmTimer{ports, *tables().fadt->timer, tables().fadt->timer_has_32_bits}))
             return {rates, "the PM timer"};
-    drivers::Pit pit{ports};
+    drivers::PitCounter pit{ports};
     pit.run();
     return {by(pit), "the PIT"};
 }
@@ -169,30 +219,45 @@ Measured measured_rates() {
 
 } // namespace
 
-void take_over(std::uint32_t protocol, std::uint32_t information) {
+std::optional<acpi::Tpm> find_tpm() {
+    const auto tpm = acpi::find_tpm(early_memory(), rsdp());
+    const std::uint64_t registers =
+        tpm && tpm->control_area != 0 ? tpm->control_area : drivers::tpm::locality_0;
+    if (tpm && !tpm->needs_firmware && !may_be_device(registers)) {
+        console::log("firmware says that its TPM lies where memory is: it is left alone");
+        return std::nullopt;
+    }
+    return tpm;
+}
+
+void take_over(std::uint32_t protocol, std::uint64_t information) {
     dma::bus_masters_off();
     Machine& m = machine_in_making();
     m.times.entry_tsc = boot_entry_tsc;
-    console::start();
     m.is_qemu = drivers::is_qemu(ports);
-    if (const auto read = read_boot_record(protocol, information); !read.ok())
+    const auto read = read_boot_record(protocol, information);
+    const auto made =
+        memory::normalize(found().boot.memory.view(), found().map); // empty, if nothing was read
+    find_console();
+    if (!read.ok())
         refuse_to_start("boot: ", loader::describe(read.error()));
-    if (const auto made = memory::normalize(found().boot.memory.view(), found().map); !made.ok())
+    if (!made.ok())
         refuse_to_start("memory map: ", memory::describe(made.error()));
     settle_module();
+    if (image_extent().base != usual_place)
+        console::log((base::Text<64>{} << "the image lies at " << base::hex(image_extent().base)).view());
 }
 
 void read_tables() {
     Machine& m = machine_in_making();
-    std::uint64_t rsdp = found().boot.rsdp;
-    if (found().boot.rsdp_copied)
-        rsdp = cpu::address_of(found().boot.rsdp_copy).value();
-    if (rsdp == 0)
-        rsdp = acpi::find_rsdp(early_memory()).value_or(0);
-    if (const auto parsed = acpi::parse(early_memory(), rsdp, m.acpi); !parsed.ok())
+    if (const auto parsed = acpi::parse(early_memory(), rsdp(), tables()); !parsed.ok())
         refuse_to_start("firmware: ", acpi::describe(parsed.error()));
+    m.fadt = tables().fadt.value_or(acpi::Fadt{});
+    m.soft_off = tables().soft_off;
+    m.remapping = tables().remapping.kind;
+    m.units = tables().remapping.units;
     apic::adopt();
-    if (m.acpi.remapping.x2apic_opt_out) {
+    if (tables().remapping.x2apic_opt_out) {
         apic::leave_x2apic_alone();
         console::log("firmware asks that x2APIC be left alone (DMAR): each access of a guest to its local "
                      "APIC is an exit");
@@ -218,6 +283,17 @@ void measure_clocks() {
     if (rates->error_ppm != 0)
         line << ", at most " << rates->error_ppm << " ppm off";
     console::log(line.view());
+    if (const loader::BootRecord& boot = found().boot; boot.loader_started != 0) {
+        line.clear();
+        line << "UEFI: " << (boot_entry_tsc - boot.loader_started) / (times.tsc_hz / 1000)
+             << " ms in Boot Services; ";
+        if (boot.screen.base != 0)
+            line << "frame buffer of " << boot.screen.width << " x " << boot.screen.height << " at "
+                 << base::hex(boot.screen.base);
+        else
+            line << "no frame buffer";
+        console::log(line.view());
+    }
     if (const auto seconds = drivers::cmos_time(ports)) {
         times.wall_tsc = cpu::rdtsc();
         times.wall_ns = *seconds * 1'000'000'000;

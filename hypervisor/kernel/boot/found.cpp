@@ -8,6 +8,16 @@ Found& found() {
     return instance;
 }
 
+acpi::Tables& tables() {
+    static constinit acpi::Tables instance{};
+    return instance;
+}
+
+plan::BoundPlan& bound_plan() {
+    static constinit plan::BoundPlan instance{};
+    return instance;
+}
+
 Machine& machine_in_making() {
     return the_machine.machine_;
 }

@@ -10,15 +10,20 @@
 #include "arch/x86_64/cpu/instructions.hpp"
 #include "arch/x86_64/virt/choose.hpp"
 #include "build_id.hpp"
+#include "hypervisor/base/weakness.hpp"
+#include "hypervisor/core/audit/seal.hpp"
+#include "hypervisor/core/audit/start_retained.hpp"
 #include "hypervisor/kernel/boot/stages.hpp"
 #include "hypervisor/kernel/cpu/cpu.hpp"
 #include "hypervisor/kernel/cpu/hardening.hpp"
 #include "hypervisor/kernel/cpu/machine_check.hpp"
+#include "hypervisor/kernel/deadline.hpp"
 #include "hypervisor/kernel/entropy.hpp"
 #include "hypervisor/kernel/panic/panic.hpp"
 #include "hypervisor/kernel/partition/partition.hpp"
 #include "hypervisor/kernel/run/leave_boot.hpp"
 #include "hypervisor/kernel/time/sleep.hpp"
+#include "hypervisor/kernel/time/start.hpp"
 #include "hypervisor/kernel/time/tsc.hpp"
 #include "partitions/abi/hypercall.h"
 
@@ -39,12 +44,46 @@ crypto::Sha256Engine hash_engine() {
     return sse && sha ? crypto::Sha256Engine::sha_extensions : crypto::Sha256Engine::portable;
 }
 
-// A page below 1 MiB that firmware does not use; the start record has been read and the module lies above.
+// False: no hardware source.
+bool gather_entropy() {
+    bool hardware = true;
+    for (std::uint64_t& word : entropy_key) {
+        std::uint64_t fresh = 0;
+        hardware = random_word(fresh) && hardware;
+        word = fresh ^ cpu::rdtsc();
+    }
+    return hardware;
+}
+
+// Tells what the boot before this one said last, if memory has it, to whoever hears it now; then begins a new log in its place.
+void open_retained_log() {
+    const auto region =
+        cpu::bytes_at(base::VirtAddr{bound_plan().retained.base}, bound_plan().retained.bytes);
+    if (const auto kept = audit::find_retained(region)) {
+        base::Text<128> line;
+        line << "the last " << kept->older.size() + kept->newer.size()
+             << " bytes that were said before this machine was reset follow";
+        console::log(line.view());
+        for (auto left : {kept->older, kept->newer})
+            while (!left.empty()) {
+                const auto piece = left.first(std::min<std::size_t>(left.size(), CAISSON_FRAME_MAX));
+                console::record(audit::FrameType::kept,
+                                {cpu::pointer_to<const char>(cpu::address_of(piece.front())), piece.size()});
+                left = left.subspan(piece.size());
+            }
+    }
+    auto& head = *cpu::pointer_to<audit::RetainedHead>(cpu::address_of(region.front()));
+    head = audit::new_head(region);
+    cpu::FlushLine{}(&head);
+    console::the_wire().retained = {&head, region.subspan(sizeof head)};
+}
+
+// Room below 1 MiB that firmware does not use; the start record has been read and the module lies above.
 base::PhysAddr trampoline_page() {
     constexpr std::uint64_t lowest = 0x1000, limit = 0xa0000;
-    const auto page = found().map.find(base::page_size, base::page_size, lowest);
-    if (!page || page->base >= limit)
-        refuse_to_start("no usable page below 1 MiB to start the other CPUs from");
+    const auto page = found().map.find(boot::trampoline_bytes, base::page_size, lowest);
+    if (!page || page->end() > limit)
+        refuse_to_start("no two usable pages below 1 MiB to start the other CPUs from");
     return base::PhysAddr{page->base};
 }
 
@@ -106,8 +145,27 @@ void record_boot() {
     console::record(audit::FrameType::boot, record.view());
 }
 
+// Looks until `condition()` holds, as long as `patience` lasts: for a wait that ends before time interrupts anybody. False: it
+// does not hold.
+template <typename Condition>
+[[nodiscard]] bool look_until(Cpu& cpu, const Deadline& patience, Condition condition) {
+    while (!condition()) {
+        if (patience.passed())
+            return false;
+        if ((cpu.requests.load(std::memory_order_acquire) & request_halt) != 0)
+            halt_for_ever();
+        virt::breathe();
+        virt::pause();
+    }
+    return true;
+}
+
 // Own share verified: tell the boot CPU, which looks at what all of them say.
 void meet(Cpu& cpu) {
+    // A megabyte a second, where the slowest CPU that we know hashes fifty; and what an emulator's host may hold a CPU up.
+    constexpr std::uint64_t least_ms = 10'000, bytes_a_ms = 1000;
+    while (base::weak("stays_hashing") && cpu.index == 1)
+        cpu::pause();
     if (const auto share = verify_share(cpu);
         !share.ok() && !failed.exchange(true, std::memory_order_acq_rel))
         first_failure = share.error();
@@ -118,7 +176,10 @@ void meet(Cpu& cpu) {
         return;
     }
     const std::size_t all = machine().cpus.size();
-    sleep_until(cpu, [all] { return verified_cpus.load(std::memory_order_acquire) == all; });
+    if (!look_until(cpu, Deadline{least_ms + machine().bundle_bytes / bytes_a_ms},
+                    [all] { return verified_cpus.load(std::memory_order_acquire) == all; }))
+        refuse_to_start(verified_cpus.load(std::memory_order_relaxed), " of ", all,
+                        " CPUs have hashed their share of the bundle in time");
     if (failed.load(std::memory_order_acquire))
         refuse_bundle(first_failure);
     machine_in_making().times.verified_tsc = cpu::rdtsc();
@@ -128,6 +189,17 @@ void meet(Cpu& cpu) {
     record_boot();
     console::serve();
     alarm::begin();
+}
+
+// The boot CPU takes boot's code away when nobody else runs it any more.
+void let_others_leave(Cpu& cpu) {
+    // From one place in the code to the next: microseconds, unless an emulator's CPU is held up by its host.
+    constexpr std::uint64_t patience_ms = 10'000;
+    const std::size_t others = machine().cpus.size() - 1;
+    if (!look_until(cpu, Deadline{patience_ms},
+                    [others] { return left_boot.load(std::memory_order_acquire) == others; }))
+        refuse_to_start(left_boot.load(std::memory_order_relaxed), " of ", others,
+                        " other CPUs have left boot's code in time");
 }
 
 // Stage two; `argument` is the CPU.
@@ -141,12 +213,21 @@ void run_cpu(void* argument) {
         tsc::answer();
     start_machine_checks(); // reports what is left over, which takes longer than a start may
     meet(cpu);
+    while (base::weak("stays_in_boot") && cpu.index == 1)
+        cpu::pause();
+    if (cpu.index == 0) {
+        for (const Partition* partition : machine().partitions)
+            clear_lanes(*partition);
+        let_others_leave(cpu);
+    }
     leave_boot(cpu);
 }
 
 // One after the other, so that each finds its own stack. A CPU that does not come up refuses the machine.
 void start_other_cpus(base::PhysAddr space) {
-    constexpr unsigned tries = 2, polls = 2'000'000;
+    // Of an old CPU the first start-up IPI may be lost (SDM vol. 3 10.4.4 sends a second one 200 microseconds later). One comes up
+    // in less than a millisecond; an emulator's can be held up by its host for seconds.
+    constexpr std::array<unsigned, 2> patience_ms{10, 10'000};
     constexpr std::uint32_t tick_counts = 20'000;
     Machine& m = machine_in_making();
     if (m.cpus.size() == 1)
@@ -157,9 +238,10 @@ void start_other_cpus(base::PhysAddr space) {
         if (cpu->index == 0)
             continue;
         const boot::Start start{cpu, stack_top(cpu->index, main_stack), run_cpu, space.value()};
-        for (unsigned i = 0; i < tries && !cpu->online.load(std::memory_order_acquire); ++i) {
+        for (std::size_t i = 0; i < patience_ms.size() && !cpu->online.load(std::memory_order_acquire); ++i) {
             boot::start_processor(page, cpu->apic_id, start, i > 0, m.times.tsc_hz);
-            for (unsigned poll = 0; poll < polls && !cpu->online.load(std::memory_order_acquire); ++poll)
+            const Deadline arrival{patience_ms[i]};
+            while (!cpu->online.load(std::memory_order_acquire) && !arrival.passed())
                 cpu::pause();
         }
         if (!cpu->online.load(std::memory_order_acquire))
@@ -173,7 +255,7 @@ void start_other_cpus(base::PhysAddr space) {
 } // namespace
 } // namespace hv
 
-extern "C" void caisson_boot(std::uint32_t protocol, std::uint32_t information) {
+extern "C" void caisson_boot(std::uint32_t protocol, std::uint64_t information) {
     using namespace hv;
     catch_early_exceptions();
     take_over(protocol, information);
@@ -182,13 +264,19 @@ extern "C" void caisson_boot(std::uint32_t protocol, std::uint32_t information) 
         refuse_to_start(missing);
     found().hash_engine = hash_engine();
     find_hardening();
-    verify_header_and_plan();
+    const bundle::Signer signer = verify_header_and_plan();
+    if (found().console.base == 0 && m.behaviour.has(plan::flag_require_console))
+        refuse_to_start(
+            "the plan wants a console (requireConsole), and this machine has no UART: none that its SPCR "
+            "table names, none at COM1, no PCI serial card");
     read_tables();
     measure_clocks();
     if (!gather_entropy())
         console::log("this CPU has no RDRAND: entropy comes from the clock alone and is weak");
     open_audit_log();
+    measure_bundle(signer);
     bind_plan();
+    open_retained_log();
     const base::PhysAddr space = build_everything();
     Cpu& self = *m.cpus[0];
     set_up(self);

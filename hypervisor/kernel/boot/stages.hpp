@@ -4,12 +4,15 @@
 // All of it on the boot CPU under the early tables, but for verify_share().
 #pragma once
 
+#include "drivers/uart/uart.hpp"
+#include "hypervisor/core/acpi/tables.hpp"
 #include "hypervisor/core/bundle/header_buffer.hpp"
 #include "hypervisor/core/bundle/verify.hpp"
 #include "hypervisor/core/crypto/sha256.hpp"
 #include "hypervisor/core/plan/bind.hpp"
 #include "hypervisor/kernel/cpu/cpu.hpp"
 #include "hypervisor/kernel/machine.hpp"
+#include "hypervisor/kernel/making.hpp"
 #include "hypervisor/kernel/memory/address_space.hpp"
 #include "loader/handover/boot_record.hpp"
 
@@ -18,9 +21,11 @@ namespace hv {
 // What only boot itself needs of the machine.
 struct Found {
     loader::BootRecord boot;
+    // The UART; base 0: none answers. All zero, so that these 80 KiB are .bss.
+    drivers::UartPlace console{0, false, false, 0};
     memory::Runs map; // usable memory
     // Registers that the hypervisor may use, checked (plan::check_devices).
-    base::FixedVector<memory::Run, acpi::max_io_apics + acpi::max_units + 4> devices;
+    base::FixedVector<memory::Run, acpi::max_io_apics + acpi::max_units + 5> devices;
     crypto::Sha256Engine hash_engine = crypto::Sha256Engine::portable;
     std::optional<bundle::HeaderBuffer> header;
     std::optional<bundle::Contents> contents;
@@ -32,9 +37,11 @@ struct Found {
 // firmware.cpp: taking the machine over from firmware; devices quiet, tables read, clocks measured.
 
 // The first act: no device may write memory any more. Then the boot record and the memory map, or a refusal.
-void take_over(std::uint32_t protocol, std::uint32_t information);
+void take_over(std::uint32_t protocol, std::uint64_t information);
 // ACPI tables; interrupt controllers masked. Refuses a machine that describes no CPU or puts devices into memory.
 void read_tables();
+// The TPM that firmware names, where its registers can be used.
+[[nodiscard]] std::optional<acpi::Tpm> find_tpm();
 // TSC and APIC timer frequencies, wall clock. Refuses a machine without any clock that runs.
 void measure_clocks();
 
@@ -42,12 +49,16 @@ void measure_clocks();
 // wait for each other before the first partition starts.
 
 [[gnu::section(".caisson.keys")]] extern const bundle::KeyTable trusted_keys;
-// Header, leaf lists, gaps and the plan, from private copies. Refuses the bundle or returns.
-void verify_header_and_plan();
+// Header, leaf lists, gaps and the plan, from private copies. Refuses the bundle or returns who signed it.
+[[nodiscard]] bundle::Signer verify_header_and_plan();
 // Each CPU, own tables: its own partition's sections, and its share of those that are nobody's.
 [[nodiscard]] bundle::Status verify_share(const Cpu& cpu);
 // One line that names section and leaf; does not return.
 [[noreturn]] void refuse_bundle(const bundle::Issue& issue);
+
+// measure.cpp: what was verified so far, into the machine's TPM, each event in the audit log with its digests. Refuses a machine
+// whose TPM fails or is none where the plan wants one (machine.tpm: required); elsewhere such a TPM is recorded and left.
+void measure_bundle(const bundle::Signer& signer);
 
 // binding.cpp: the plan on this machine, and everything the hypervisor allocates.
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "hypervisor/kernel/boot/stages.hpp"
 
+#include "hypervisor/core/vcpu/breath.hpp"
 #include "hypervisor/kernel/panic/panic.hpp"
 #include "hypervisor/kernel/partition/load.hpp"
 
@@ -27,14 +28,51 @@ std::span<const std::byte> private_copy(const bytes::Source& file, std::uint32_t
     return copy;
 }
 
+// A section, seen through this CPU's source window: in the bundle, or where it was placed in a partition's memory. One at
+// a time.
+class SectionView {
+public:
+    explicit SectionView(std::uint32_t section, const Partition* placed = nullptr, std::uint64_t gpa = 0)
+        : placed_(placed), start_(placed != nullptr ? gpa : machine().sections[section].offset),
+          size_(machine().sections[section].bytes) {}
+    [[nodiscard]] std::span<const std::byte> operator()(std::uint64_t offset, std::size_t length) const {
+        window_.reset();
+        virt::breathe();
+        const bool fast = found().hash_engine == crypto::Sha256Engine::sha_extensions; // four times, at least
+        length = std::min(length, fast ? 4 * vcpu::hash_piece : vcpu::hash_piece);
+        auto window = placed_ != nullptr ? Window::guest(WindowSide::source, placed_->index,
+                                                         base::GuestPhysAddr{start_ + offset}, length, false)
+                                         : Window::bundle(WindowSide::source, start_ + offset, length);
+        if (!window)
+            return {};
+        window_.emplace(std::move(*window));
+        return window_->bytes();
+    }
+    [[nodiscard]] bytes::Source source() const { return {*this, size_}; }
+
+private:
+    const Partition* placed_; // or null: the bundle
+    std::uint64_t start_, size_;
+    mutable std::optional<Window> window_; // of the piece last asked for
+};
+
 // The first piece of a root that is to be copied, or nothing.
 const plan::Piece* copied_root(const Partition& partition, std::uint32_t section) {
     if (partition.plan.root_section != section)
         return nullptr;
-    for (const plan::Piece& piece : machine().bound.pieces_of(partition.index))
+    for (const plan::Piece& piece : bound_plan().pieces_of(partition.index))
         if (piece.kind == plan::RegionKind::root_image && piece.copied)
             return &piece;
     return nullptr;
+}
+
+// A root image that bind() placed in frames of its own: copied there, then hashed there.
+bundle::Status verify_copy(const Partition& partition, std::uint32_t section, std::uint64_t gpa) {
+    base::expects(copy_to_guest(partition, {gpa, machine().sections[section].bytes, 0, section, 0}),
+                  "verify_copy: the region of the plan is not bound");
+    const SectionView placed{section, &partition, gpa};
+    return bundle::verify_section(*found().contents, found().leaves, section, placed.source(),
+                                  found().hash_engine);
 }
 
 // Leaves `first`, `first + stride`, ... of a section.
@@ -68,7 +106,7 @@ void refuse_bundle(const bundle::Issue& issue) {
     refuse_with(line.view());
 }
 
-void verify_header_and_plan() {
+bundle::Signer verify_header_and_plan() {
     Machine& m = machine_in_making();
     const auto whole = cpu::bytes_at(base::VirtAddr{found().boot.module.base}, found().boot.module.bytes);
     const bytes::Source file{std::span<const std::byte>{whole}};
@@ -90,35 +128,29 @@ void verify_header_and_plan() {
     if (!plan.ok())
         refuse_to_start("bundle refused: its plan: ", plan::describe(plan.error().error));
     found().plan.emplace(plan.value());
-    m.plan = plan->header();
+    m.behaviour = plan->header().behaviour;
     m.table_bytes = table.size();
+    return signer;
 }
 
 bundle::Status verify_share(const Cpu& cpu) {
     const bundle::Contents& contents = *found().contents;
     const std::uint64_t cpu_count = machine().cpus.size();
+    const Partition* const own = cpu.vcpu != nullptr ? cpu.vcpu->partition : nullptr;
     std::uint64_t shared_before = 0; // leaves of sections that are nobody's, dealt out in turn
     for (std::uint32_t index = 0; index < contents.section_count(); ++index) {
         if (index == contents.leaves_section() || index == contents.table_section())
             continue;
+        const plan::Piece* const copy = own != nullptr ? copied_root(*own, index) : nullptr;
+        if (copy != nullptr && cpu.vcpu->core.index == 0)
+            CAISSON_TRY(verify_copy(*own, index, copy->gpa));
         const std::uint32_t owner = contents.section(index).partition;
         if (owner >= machine().partitions.size()) {
             const std::uint64_t first = (cpu.index + cpu_count - shared_before % cpu_count) % cpu_count;
             CAISSON_TRY(verify_leaves(index, first, cpu_count));
             shared_before += contents.leaf_count(index);
-            continue;
-        }
-        if (cpu.vcpu == nullptr || cpu.vcpu->partition->index != owner)
-            continue;
-        const Partition& partition = *cpu.vcpu->partition;
-        const plan::Piece* const root = copied_root(partition, index);
-        if (root == nullptr) {
-            CAISSON_TRY(verify_leaves(index, cpu.vcpu->core.index, partition.vcpus.size()));
-        } else if (cpu.vcpu->core.index == 0) {
-            copy_root(partition, root->gpa);
-            const SectionView placed{index, &partition, root->gpa};
-            CAISSON_TRY(bundle::verify_section(contents, found().leaves, index, placed.source(),
-                                               found().hash_engine));
+        } else if (own != nullptr && own->index == owner && copy == nullptr) {
+            CAISSON_TRY(verify_leaves(index, cpu.vcpu->core.index, own->vcpus.size()));
         }
     }
     return base::success;

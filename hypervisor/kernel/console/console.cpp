@@ -2,9 +2,8 @@
 #include "hypervisor/kernel/console/console.hpp"
 
 #include "arch/x86_64/cpu/instructions.hpp"
-#include "arch/x86_64/cpu/ports.hpp"
-#include "drivers/uart/uart.hpp"
 #include "hypervisor/base/fixed_vector.hpp"
+#include "hypervisor/base/weakness.hpp"
 #include "hypervisor/core/plan/format.hpp"
 
 #include <algorithm>
@@ -12,9 +11,9 @@
 namespace hv::console {
 namespace {
 
-constinit drivers::Uart<cpu::Ports> uart{cpu::Ports{}};
+constinit Wire wire;
 constinit TicketLock holding; // the line; waited for only by who has no guest to go back to
-constinit audit::Line<drivers::Uart<cpu::Ports>> line;
+constinit audit::Line<Wire> line;
 constinit base::FixedVector<Outlet*, plan::max_partitions> outlets;
 constinit std::atomic<bool> waiting{false}; // something may want to be sent
 constinit TicketLock appending;             // of audit records; never held while the line is waited for
@@ -29,7 +28,7 @@ constinit bool stuck = false; // nobody waits again until it has taken something
 // A CPU that has the line lets a panic of another's have it: it stops where it is.
 void yield_to_panic() {
     while (seized.load(std::memory_order_acquire))
-        cpu::pause();
+        virt::pause();
 }
 
 // Passes the time while the UART is busy; false: it is stuck.
@@ -38,7 +37,7 @@ public:
     bool operator()() {
         if (yields_)
             yield_to_panic();
-        cpu::pause();
+        virt::pause();
         stuck = stuck || cpu::rdtsc() - since_ >= stuck_ticks;
         return !stuck;
     }
@@ -70,7 +69,7 @@ template <typename Send> void hold_and(Send send) {
 }
 
 void send(const audit::FrameHeader& header, std::span<const char> payload) {
-    hold_and([&](Patience& patience) { line.send(uart, audit_log, header, payload, patience); });
+    hold_and([&](Patience& patience) { line.send(wire, audit_log, header, payload, patience); });
 }
 
 bool anything() {
@@ -78,22 +77,26 @@ bool anything() {
            std::ranges::any_of(outlets, [](const Outlet* outlet) { return !outlet->ring.empty(); });
 }
 
-void visit_as(std::uint32_t visitor) {
-    if (!waiting.load(std::memory_order_acquire) || !holding.try_lock())
-        return;
+std::uint64_t visit_as(std::uint32_t visitor) {
+    const bool waits = base::weak("waits_for_line");
+    if (!waiting.load(std::memory_order_acquire) || (!waits && !holding.try_lock()))
+        return 0;
+    if (waits)
+        holding.lock();
     yield_to_panic();
-    line.visit(uart, audit_log, outlets, visitor);
+    const std::uint64_t for_itself = line.visit(wire, audit_log, outlets, visitor, cpu::rdtsc);
     // Looked at again after it is taken back: what is offered in between sets it again.
     waiting.store(false, std::memory_order_seq_cst);
     if (anything())
         waiting.store(true, std::memory_order_release);
     holding.unlock();
+    return for_itself;
 }
 
 } // namespace
 
-void start() {
-    (void)uart.start();
+Wire& the_wire() {
+    return wire;
 }
 
 void add(Outlet& outlet) {
@@ -117,7 +120,7 @@ void finish_output(Outlet& outlet) {
     const std::uint64_t since = cpu::rdtsc();
     while (!outlet.ring.empty() && cpu::rdtsc() - since < most) {
         serve();
-        cpu::pause();
+        virt::pause();
     }
     const Locked held{holding};
     outlet.ring.discard();
@@ -138,16 +141,16 @@ bool something_waits() {
     return waiting.load(std::memory_order_acquire);
 }
 
-void visit(const Outlet& outlet) {
-    visit_as(outlet.partition);
+std::uint64_t visit(const Outlet& outlet) {
+    return visit_as(outlet.partition);
 }
 
 void visit_in_passing() {
-    visit_as(audit::passer_by);
+    (void)visit_as(audit::passer_by);
 }
 
 void serve() {
-    visit_as(audit::everybody);
+    (void)visit_as(audit::everybody);
 }
 
 OpenRecord open_audit_record(std::string_view event, audit::Account account) {
@@ -173,7 +176,7 @@ void begin_audit(const audit::Key* first_key) {
 
 void end_audit(std::string_view reason, std::string_view text) {
     const auto send_all = [] {
-        hold_and([](Patience& patience) { line.send_records(uart, audit_log, patience); });
+        hold_and([](Patience& patience) { line.send_records(wire, audit_log, patience); });
     };
     send_all(); // so that there is room
     audit_event("closed", [&](audit::Record& record) {
@@ -184,13 +187,21 @@ void end_audit(std::string_view reason, std::string_view text) {
     send_all();
 }
 
+void listen(bool on) {
+    wire.listen(on);
+}
+
+std::optional<std::uint8_t> heard() {
+    return wire.get();
+}
+
 void seize() {
     seized.store(true, std::memory_order_release);
 }
 
 void drain() {
     Patience patience{false};
-    while (!uart.drained() && patience()) {
+    while (!wire.drained() && patience()) {
     }
 }
 

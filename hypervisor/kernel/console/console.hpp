@@ -7,8 +7,11 @@
 // Invariants: every byte on the line is part of a frame; an exit record follows all output of its generation.
 #pragma once
 
+#include "arch/x86_64/cpu/ports.hpp"
+#include "drivers/uart/uart.hpp"
 #include "hypervisor/base/text.hpp"
 #include "hypervisor/core/audit/line.hpp"
+#include "hypervisor/core/audit/retained.hpp"
 #include "hypervisor/kernel/console/ticket_lock.hpp"
 
 namespace hv {
@@ -17,13 +20,25 @@ using LogLine = base::Text<512>;
 
 namespace console {
 
+// The UART, and the retained log, which gets what the UART gets.
+struct Wire : drivers::Uart<cpu::PortsAndMemory> {
+    audit::RetainedLog<cpu::FlushLine> retained;
+
+    void put(std::uint8_t byte) {
+        Uart::put(byte);
+        retained.put(byte);
+    }
+};
+
 // A partition's way to the line.
 struct Outlet : audit::Outlet {
     TicketLock producing; // one vCPU at a time fills the ring; the others wait for a bounded copy
     std::atomic<std::uint64_t> first_output_tsc = 0; // of this generation; 0: none yet
 };
 
-void start();
+// Boot CPU: to be set up. The UART before the first frame (drivers/uart/start.hpp): without one nobody hears a thing; the log once
+// the plan says where it lies.
+[[nodiscard]] Wire& the_wire();
 // Boot CPU: the outlets in the order of their partitions, each once.
 void add(Outlet& outlet);
 
@@ -41,8 +56,9 @@ void offer(Outlet& outlet);
 
 // True: bytes wait that the line could take now or later.
 [[nodiscard]] bool something_waits();
-// From an exit of this partition: sends what the UART takes at once, of others' at most a FIFO load.
-void visit(const Outlet& outlet);
+// From an exit of this partition: sends what the UART takes at once, of others' at most a FIFO load. Returns the TSC ticks that
+// its own took.
+[[nodiscard]] std::uint64_t visit(const Outlet& outlet);
 // The same in nobody's name, when time says so.
 void visit_in_passing();
 // From a CPU that has no guest to go back to: sends what the UART takes at once.
@@ -62,6 +78,10 @@ struct OpenRecord {
 };
 [[nodiscard]] OpenRecord open_audit_record(std::string_view event, audit::Account account);
 void close_audit_record(const OpenRecord& open);
+
+// The line's input, for the time CPU alone: whether a byte interrupts; the next one that came.
+void listen(bool on);
+[[nodiscard]] std::optional<std::uint8_t> heard();
 
 // For a panic: the line is ours from here on, whoever had it.
 void seize();

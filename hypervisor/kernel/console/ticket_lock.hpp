@@ -2,7 +2,7 @@
 // hypervisor/kernel/console/ticket_lock.hpp - a lock served in order, which can also be tried.
 #pragma once
 
-#include "arch/x86_64/cpu/instructions.hpp"
+#include "arch/x86_64/virt/virt.hpp"
 
 #include <atomic>
 #include <cstdint>
@@ -14,7 +14,7 @@ public:
     void lock() {
         const std::uint32_t mine = next_.fetch_add(1, std::memory_order_relaxed);
         while (serving_.load(std::memory_order_acquire) != mine)
-            cpu::pause();
+            virt::pause();
     }
     [[nodiscard]] bool try_lock() {
         std::uint32_t now = serving_.load(std::memory_order_acquire);

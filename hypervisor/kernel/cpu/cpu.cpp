@@ -20,8 +20,10 @@ void take_guest_interrupts() {
 void request(Cpu& cpu, std::uint32_t bits) {
     cpu.requests.fetch_or(bits | request_look, std::memory_order_acq_rel);
     // Before it is online it may have no stack for an NMI; it sets `online` first and looks at its requests then.
-    if (cpu.online.load(std::memory_order_seq_cst))
-        apic::send(cpu.apic_id, apic::nmi);
+    if (!cpu.online.load(std::memory_order_seq_cst))
+        return;
+    cpu.kicks.fetch_add(1, std::memory_order_acq_rel);
+    apic::send(cpu.apic_id, apic::nmi);
 }
 
 void halt_for_ever() {

@@ -36,6 +36,10 @@ struct Cpu {
     std::uint32_t index = 0; // rank in the bound plan
     std::uint32_t apic_id = 0;
     std::atomic<std::uint32_t> requests = 0;
+    std::atomic<std::uint32_t> nmis = 0; // that its handler took
+    std::atomic<std::uint32_t> kicks =
+        0;                          // NMIs that were sent to it, alarms among them; counted before they are
+    std::uint32_t foreign_nmis = 0; // of `nmis`, reported
     std::atomic<std::uint8_t> start_up_vector = 0;
     std::atomic<bool> online = false;
     Vcpu* vcpu = nullptr; // or parked
@@ -46,7 +50,7 @@ struct Cpu {
     cpu::TaskState task;
 };
 
-static_assert(offsetof(Cpu, requests) == 16 && request_look == 1); // nmi_entry
+static_assert(offsetof(Cpu, requests) == 16 && offsetof(Cpu, nmis) == 20 && request_look == 1); // nmi_entry
 
 // The CPU this runs on. Valid from set_up() on.
 [[nodiscard]] inline Cpu& this_cpu() {

@@ -2,15 +2,14 @@
 // hypervisor/kernel/cpu/machine_check.cpp - the processor's own errors; decided in core/vcpu/machine_check.hpp.
 #include "hypervisor/kernel/cpu/machine_check.hpp"
 
-#include "arch/x86_64/cpu/guarded.hpp"
-#include "arch/x86_64/cpu/instructions.hpp"
-#include "hypervisor/core/vcpu/machine_check.hpp"
 #include "hypervisor/kernel/cpu/cpu.hpp"
+#include "hypervisor/kernel/cpu/machine_check_banks.hpp"
 #include "hypervisor/kernel/panic/panic.hpp"
 
 namespace hv {
 namespace {
 
+using machine_check::Msrs;
 using vcpu::MachineCheck;
 using vcpu::MachineCheckBank;
 namespace mca = vcpu::mca;
@@ -18,36 +17,9 @@ namespace mca = vcpu::mca;
 // Records of corrected errors on one CPU after which only every further power of ten is reported.
 constexpr std::uint64_t reported_singly = 10;
 
-// How many banks there are is what MCG_CAP says, which a hypervisor below or a locked bank may not keep to.
-struct Msrs {
-    static std::uint64_t read(std::uint32_t index) { return cpu::rdmsr_or_0(index); }
-    static void write(std::uint32_t index, std::uint64_t value) { (void)cpu::try_wrmsr(index, value); }
-};
-
-bool offered() {
-    constexpr std::uint32_t mce_and_mca = 1u << 7 | 1u << 14;
-    return (cpu::cpuid(1).edx & mce_and_mca) == mce_and_mca;
-}
-
-bool is_amd() {
-    return cpu::cpuid(0).ecx == 0x444d4163; // "cAMD"
-}
-
-void report(std::string_view severity, const MachineCheckBank& bank, std::uint64_t count) {
-    console::audit_event("machine_check", [&](audit::Record& record) {
-        record.add("severity", severity)
-            .add("cpu", this_cpu().index)
-            .add("bank", bank.index)
-            .add_hex("status", bank.status)
-            .add_hex("address", bank.address)
-            .add_hex("misc", bank.misc)
-            .add("count", count);
-    });
-}
-
 [[noreturn]] void end_the_machine(const MachineCheckBank& bank, std::uint64_t global_status) {
     begin_panic();
-    report("fatal", bank, 1);
+    machine_check::report("fatal", bank, 1);
     LogLine line;
     line << "panic: machine check on CPU " << this_cpu().index << ": bank " << bank.index << " status "
          << base::hex(bank.status) << " address " << base::hex(bank.address) << " misc "
@@ -62,19 +34,13 @@ void note_corrected(const MachineCheckBank& bank) {
     while (power < count && power < UINT64_MAX / 10)
         power *= 10;
     if (count <= reported_singly || count == power)
-        report("corrected", bank, count);
-}
-
-// Every bank with something in it goes to visit(bank, kind).
-template <typename Visit> void scan(bool clear, Visit visit) {
-    Msrs msrs;
-    (void)vcpu::scan_machine_checks(msrs, is_amd(), clear, visit);
+        machine_check::report("corrected", bank, count);
 }
 
 // Ends the machine unless it can go on. In the exception itself that is all: the line may be held here.
 void look(bool in_exception) {
     const std::uint64_t global = Msrs::read(mca::mcg_status);
-    scan(!in_exception, [=](const MachineCheckBank& bank, MachineCheck kind) {
+    machine_check::scan(!in_exception, [=](const MachineCheckBank& bank, MachineCheck kind) {
         if (kind == MachineCheck::fatal)
             end_the_machine(bank, global);
         if (!in_exception)
@@ -88,24 +54,20 @@ void look(bool in_exception) {
 
 } // namespace
 
-void start_machine_checks() {
-    if (!offered())
-        return;
-    scan(false, [](const MachineCheckBank& bank, MachineCheck) {
-        report("before_boot", bank, 1);
-        Msrs::write(mca::first_bank + 4 * bank.index + 1, 0);
+void machine_check::report(std::string_view severity, const MachineCheckBank& bank, std::uint64_t count) {
+    console::audit_event("machine_check", [&](audit::Record& record) {
+        record.add("severity", severity)
+            .add("cpu", this_cpu().index)
+            .add("bank", bank.index)
+            .add_hex("status", bank.status)
+            .add_hex("address", bank.address)
+            .add_hex("misc", bank.misc)
+            .add("count", count);
     });
-    const std::uint64_t capabilities = Msrs::read(mca::mcg_cap);
-    if ((capabilities & mca::cap_control) != 0)
-        Msrs::write(mca::mcg_ctl, ~std::uint64_t{0});
-    for (std::uint32_t bank = 0; bank < (capabilities & 0xff) && bank < mca::max_banks; ++bank)
-        Msrs::write(mca::first_bank + 4 * bank, ~std::uint64_t{0});
-    Msrs::write(mca::mcg_status, 0);
-    cpu::write_cr<4>(cpu::read_cr<4>() | cpu::cr4::mce);
 }
 
 void look_at_machine_checks() {
-    if (offered())
+    if (machine_check::offered())
         look(false);
 }
 
@@ -121,7 +83,8 @@ extern "C" void caisson_machine_check() {
 
 // Vector 18 from a local APIC that is being emptied: MCIP tells the exception from an interrupt of the guest's.
 extern "C" void caisson_drain_machine_check() {
-    if (hv::offered() && (hv::Msrs::read(hv::mca::mcg_status) & hv::mca::in_progress) != 0)
+    if (hv::machine_check::offered() &&
+        (hv::machine_check::Msrs::read(hv::mca::mcg_status) & hv::mca::in_progress) != 0)
         return caisson_machine_check();
     caisson_end_of_interrupt();
 }

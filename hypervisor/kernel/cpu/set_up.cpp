@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // hypervisor/kernel/cpu/set_up.cpp - a CPU as the hypervisor wants it, once.
 #include "arch/x86_64/apic/start.hpp"
+#include "arch/x86_64/cpu/fill_descriptors.hpp"
 #include "arch/x86_64/cpu/instructions.hpp"
 #include "arch/x86_64/cpu/raw.hpp"
+#include "arch/x86_64/cpu/set_up_instructions.hpp"
 #include "arch/x86_64/virt/choose.hpp"
 #include "hypervisor/base/weakness.hpp"
 #include "hypervisor/kernel/cpu/area.hpp"
@@ -51,7 +53,7 @@ const char* entry_of(unsigned vector) {
 void fill_idt(bool with_stacks) {
     for (unsigned vector = 0; vector < cpu::vector_count; ++vector) {
         const unsigned stack = with_stacks ? stack_of(vector) : 0;
-        const auto gate = [stack](const char* entry) { return cpu::Gate::interrupt(number(entry), stack); };
+        const auto gate = [stack](const char* entry) { return cpu::interrupt_gate(number(entry), stack); };
         idt[vector] = gate(entry_of(vector));
         // Nothing faults while it is loaded; QEMU delivers the vectors below 16 that a guest sets, as interrupts.
         drain_idt[vector] = vector == vector_nmi             ? idt[vector]
@@ -64,7 +66,7 @@ void load_tables(Cpu& cpu) {
     cpu.task.ist[cpu::ist_nmi - 1] = stack_top(cpu.index, nmi_stack);
     cpu.task.ist[cpu::ist_double_fault - 1] = stack_top(cpu.index, double_fault_stack);
     cpu.task.ist[cpu::ist_machine_check - 1] = stack_top(cpu.index, machine_check_stack);
-    cpu.gdt.set_task(cpu::address_of(cpu.task).value());
+    cpu::set_task(cpu.gdt, cpu::address_of(cpu.task).value());
     // Selectors and descriptors of code and data are those of the early table: no reload needed.
     cpu::lgdt({sizeof(cpu::Gdt) - 1, cpu::address_of(cpu.gdt).value()});
     cpu::ltr(cpu::task_selector);
@@ -88,7 +90,7 @@ void set_up(Cpu& cpu) {
     if ((protections() & cpu::cr4::cet) != 0)
         cpu::wrmsr(cpu::msr::s_cet, endbr_enable);
     cpu::write_cr<4>(protections());
-    if (base::weak(base::Weakness::unmarked_jump)) // behind the ENDBR64 of a function
+    if (base::weak("unmarked_jump")) // behind the ENDBR64 of a function
         cpu::pointer_to<void()>(base::VirtAddr{cpu::address_of(halt_for_ever).value() + 4})();
     cpu::wrmsr(cpu::msr::gs_base, cpu::address_of(cpu).value());
     cpu::wrmsr(cpu::msr::pat, cpu::pat_reset);

@@ -10,8 +10,7 @@
 
 namespace hv::dma {
 
-CAISSON_CONSTANT_AFTER_BOOT constinit std::array<iommu::Frames, decltype(acpi::Remapping::units)::capacity()>
-    frames{};
+CAISSON_CONSTANT_AFTER_BOOT constinit std::array<iommu::Frames, acpi::max_units> frames{};
 
 namespace {
 

@@ -2,11 +2,13 @@
 #include "hypervisor/kernel/dma/start.hpp"
 
 #include "arch/x86_64/apic/start.hpp"
+#include "arch/x86_64/cpu/set_up_instructions.hpp"
 #include "arch/x86_64/iommu/amdvi.hpp"
 #include "arch/x86_64/iommu/vtd.hpp"
 #include "drivers/pci/bus_masters.hpp"
 #include "hypervisor/base/weakness.hpp"
 #include "hypervisor/kernel/dma/units.hpp"
+#include "hypervisor/kernel/making.hpp"
 #include "hypervisor/kernel/memory/early_map.hpp"
 #include "hypervisor/kernel/panic/panic.hpp"
 
@@ -27,14 +29,14 @@ std::uint64_t table_frames() {
     return with_unit<VtdUnit, AmdviUnit>(0, [](auto unit) { return unit.table_frames; });
 }
 bool reachable(std::size_t unit) {
-    return early_mapped(remapping().units[unit], register_bytes());
+    return early_mapped(machine().units[unit], register_bytes());
 }
 
 // How many VT-d units can do that.
 std::size_t able(bool (VtdUnit::*what)() const) {
     std::size_t count = 0;
-    for (std::size_t unit = 0; remapping().kind == RemappingKind::vtd && unit < unit_count(); ++unit)
-        if (reachable(unit) && (VtdUnit{cpu::Registers{base::VirtAddr{remapping().units[unit]}}}.*what)())
+    for (std::size_t unit = 0; machine().remapping == RemappingKind::vtd && unit < unit_count(); ++unit)
+        if (reachable(unit) && (VtdUnit{cpu::Registers{base::VirtAddr{machine().units[unit]}}}.*what)())
             ++count;
     return count;
 }
@@ -53,7 +55,7 @@ const char* deny(std::size_t unit) {
 } // namespace
 
 void bus_masters_off() {
-    if (base::weak(base::Weakness::bus_masters_on) || base::weak(base::Weakness::dma_open))
+    if (base::weak("bus_masters_on") || base::weak("dma_open"))
         return;
     drivers::PciConfiguration pci{cpu::Ports{}};
     masters_found = drivers::bus_masters_off(pci);
@@ -71,38 +73,37 @@ void deny_everything(memory::FramePool& pool, std::uint32_t nmi_apic_id) {
     LogLine line;
     line << "DMA: " << masters_found << " bus masters switched off; ";
     if (unit_count() == 0) {
-        line << (remapping().switched_off ? "VT-d is switched off in the firmware's setup"
-                                          : "no IOMMU on this machine")
+        line << (tables().remapping.switched_off ? "VT-d is switched off in the firmware's setup"
+                                                 : "no IOMMU on this machine")
              << ": a device that ignores that switch is not stopped";
         console::log(line.view());
         return;
     }
-    if (base::weak(base::Weakness::dma_open))
+    if (base::weak("dma_open"))
         return;
     const iommu::Words table = take_words(pool, table_frames());
     const bool wide = apic::x2apic_offered() && able(&VtdUnit::can_be_wide) == unit_count();
     for (std::size_t unit = 0; unit < unit_count(); ++unit)
         frames[unit] = {table, take_words(pool, 1), take_words(pool, 1), wide};
     with_unit<VtdUnit, AmdviUnit>(
-        0, [&](auto it) { it.fill(frames[0], remapping().io_apics.view(), nmi_apic_id); });
+        0, [&](auto it) { it.fill(frames[0], tables().remapping.io_apics.view(), nmi_apic_id); });
     cpu::wbinvd(); // not every unit snoops
     for (std::size_t unit = 0; unit < unit_count(); ++unit)
         if (const char* problem = deny(unit))
-            refuse_to_start("the IOMMU at ", base::hex(remapping().units[unit]),
-                            " cannot be used: ", problem);
-    line << unit_count() << (remapping().kind == RemappingKind::vtd ? " VT-d" : " AMD-Vi")
+            refuse_to_start("the IOMMU at ", base::hex(machine().units[unit]), " cannot be used: ", problem);
+    line << unit_count() << (machine().remapping == RemappingKind::vtd ? " VT-d" : " AMD-Vi")
          << " units deny every device";
     console::log(line.view());
 }
 
 base::Status<paging::Error> map_registers(AddressSpace& space) {
-    for (const std::uint64_t unit : remapping().units)
+    for (const std::uint64_t unit : machine().units)
         CAISSON_TRY(space.add_device(base::PhysAddr{unit}, register_bytes()));
     return base::success;
 }
 
 std::optional<std::uint64_t> nmi_redirection(std::uint8_t io_apic, std::uint32_t apic_id) {
-    return acpi::nmi_redirection(remapping(), able(&VtdUnit::remaps_interrupts), io_apic, apic_id);
+    return acpi::nmi_redirection(tables().remapping, able(&VtdUnit::remaps_interrupts), io_apic, apic_id);
 }
 
 } // namespace hv::dma

@@ -10,19 +10,16 @@ namespace hv::dma {
 
 using acpi::RemappingKind;
 
-inline const acpi::Remapping& remapping() {
-    return machine().acpi.remapping;
-}
 inline std::size_t unit_count() {
-    return remapping().units.size();
+    return machine().units.size();
 }
 
 // use(the unit), of whichever kind it is: the only place that asks.
 template <typename Vtd, typename Amdvi, typename Use> auto with_unit(std::size_t unit, Use use) {
-    const cpu::Registers registers{base::VirtAddr{remapping().units[unit]}};
-    return remapping().kind == RemappingKind::vtd ? use(Vtd{registers}) : use(Amdvi{registers});
+    const cpu::Registers registers{base::VirtAddr{machine().units[unit]}};
+    return machine().remapping == RemappingKind::vtd ? use(Vtd{registers}) : use(Amdvi{registers});
 }
 
-extern std::array<iommu::Frames, decltype(acpi::Remapping::units)::capacity()> frames; // by unit
+extern std::array<iommu::Frames, acpi::max_units> frames; // by unit
 
 } // namespace hv::dma

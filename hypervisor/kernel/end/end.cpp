@@ -6,6 +6,7 @@
 #include "arch/x86_64/cpu/ports.hpp"
 #include "drivers/power/power.hpp"
 #include "hypervisor/kernel/cpu/cpu.hpp"
+#include "hypervisor/kernel/deadline.hpp"
 #include "hypervisor/kernel/machine.hpp"
 #include "hypervisor/kernel/panic/panic.hpp"
 #include "hypervisor/kernel/time/alarm.hpp"
@@ -21,7 +22,7 @@ void stop_other_cpus() {
     for (Cpu* cpu : machine().cpus)
         if (cpu->online.load(std::memory_order_acquire) && cpu->self != nullptr && cpu != &this_cpu())
             request(*cpu, request_halt);
-    for (unsigned i = 0; i < 1000; ++i)
+    for (const Deadline moment{1}; !moment.passed();)
         cpu::pause();
 }
 
@@ -30,8 +31,8 @@ drivers::Power<cpu::Ports> power{cpu::Ports{}};
 [[noreturn]] void end(std::string_view reason, plan::AllStopped action, std::uint32_t debug_value,
                       std::string_view text) {
     constexpr std::array<std::string_view, 3> names{"poweroff", "reboot", "halt"};
-    const acpi::Fadt fadt = machine().acpi.fadt.value_or(acpi::Fadt{});
-    const auto& sleep = machine().acpi.soft_off;
+    const acpi::Fadt& fadt = machine().fadt;
+    const auto& sleep = machine().soft_off;
     console::end_audit(reason, text);
     audit::Record record;
     record.add("reason", reason).add("action", names[static_cast<std::size_t>(action)]);
@@ -46,7 +47,7 @@ drivers::Power<cpu::Ports> power{cpu::Ports{}};
             power.soft_off(*fadt.pm1a_control, sleep->pm1a);
         if (action == plan::AllStopped::poweroff && sleep && fadt.pm1b_control)
             power.soft_off(*fadt.pm1b_control, sleep->pm1b);
-        for (unsigned i = 0; i < 1'000'000; ++i)
+        for (const Deadline reaction{2000}; !reaction.passed();) // firmware takes a fraction of it
             cpu::pause();
         console::log("the machine did not react: halted");
     }
@@ -65,7 +66,8 @@ void begin_panic() {
 
 void end_in_panic(std::string_view line) {
     console::log(line);
-    const plan::OnPanic wish = machine().table_bytes != 0 ? machine().plan.on_panic : plan::OnPanic::halt;
+    const plan::OnPanic wish =
+        machine().table_bytes != 0 ? machine().behaviour.on_panic : plan::OnPanic::halt;
     if (wish == plan::OnPanic::reboot)
         end("panic", plan::AllStopped::reboot, 0, line);
     // QEMU ends by its exit device; a real machine that is to halt stays where somebody can read the line.
@@ -76,7 +78,7 @@ void end_in_panic(std::string_view line) {
 void end_in_order() {
     stop_other_cpus();
     alarm::stop_watchdog();
-    end("all-stopped", machine().plan.on_all_stopped, CAISSON_DEBUG_EXIT_ALL_STOPPED, {});
+    end("all-stopped", machine().behaviour.on_all_stopped, CAISSON_DEBUG_EXIT_ALL_STOPPED, {});
 }
 
 void refuse_with(std::string_view line) {

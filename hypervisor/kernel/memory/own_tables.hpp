@@ -17,8 +17,8 @@ inline volatile std::uint64_t* entries_of(base::PhysAddr table) {
     return cpu::pointer_to<volatile std::uint64_t>(pool_address(table));
 }
 
-// The last-level table of the image, set by AddressSpace::create().
-extern base::PhysAddr image_table;
+// The last-level table of the image and where the image lies, set by AddressSpace::create().
+extern base::PhysAddr image_table, image_place;
 
 // Boot CPU, when no CPU runs boot code any more: overwrites that part of the image and takes it out of the tables; what is
 // constant from now on becomes read-only. Every CPU calls flush_own() afterwards.

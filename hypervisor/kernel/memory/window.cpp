@@ -55,15 +55,20 @@ std::optional<Window> Window::guest(WindowSide side, std::uint32_t partition, ba
                   delta = 0; // [page .. known_end) -> page + delta: one lookup a run, not a page
     return open(side, gpa.value(), bytes, write, [&](std::uint64_t page) -> std::optional<std::uint64_t> {
         if (page >= known_end) {
-            std::uint64_t contiguous = 0;
-            const auto host = machine().bound.host_address(partition, page, &contiguous);
+            const auto host =
+                plan::host_memory(machine().pieces.view(), partition, base::GuestPhysAddr{page});
             if (!host)
                 return std::nullopt;
-            known_end = page + contiguous;
-            delta = *host - page;
+            known_end = page + host->contiguous;
+            delta = host->address.value() - page;
         }
         return page + delta;
     });
+}
+
+Window Window::frames(WindowSide side, const memory::Run& run) {
+    return *open(side, run.base, run.bytes, true,
+                 [](std::uint64_t page) -> std::optional<std::uint64_t> { return page; });
 }
 
 std::optional<Window> Window::bundle(WindowSide side, std::uint64_t offset, std::uint64_t bytes) {

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "hypervisor/base/address.hpp"
+#include "hypervisor/core/memory/run.hpp"
 
 #include <cstddef>
 #include <optional>
@@ -25,6 +26,8 @@ public:
     // page). Nothing where gpa is not memory of the partition.
     [[nodiscard]] static std::optional<Window>
     guest(WindowSide side, std::uint32_t partition, base::GuestPhysAddr gpa, std::uint64_t bytes, bool write);
+    // These frames of a lane, to be overwritten; at most what one window shows, from a page on.
+    [[nodiscard]] static Window frames(WindowSide side, const memory::Run& run);
     // Bytes of the bundle at `offset`, likewise; read-only.
     [[nodiscard]] static std::optional<Window> bundle(WindowSide side, std::uint64_t offset,
                                                       std::uint64_t bytes);
@@ -44,19 +47,32 @@ private:
     std::span<std::byte> bytes_;
 };
 
-// Guest memory piece by piece: use(span) over [gpa, gpa + bytes). False where a piece is not the partition's.
-template <typename Use>
-bool each_guest_piece(WindowSide side, std::uint32_t partition, base::GuestPhysAddr gpa, std::uint64_t bytes,
-                      bool write, Use use) {
+// Bytes piece by piece: use(span) over [first, first + bytes) as open(first, bytes) shows them. False where they end early.
+template <typename Open, typename Use>
+bool each_piece(std::uint64_t first, std::uint64_t bytes, Open open, Use use) {
     while (bytes > 0) {
-        const auto window = Window::guest(side, partition, gpa, bytes, write);
+        const std::optional<Window> window = open(first, bytes);
         if (!window)
             return false;
         use(window->bytes());
-        gpa = base::GuestPhysAddr{gpa.value() + window->bytes().size()};
+        first += window->bytes().size();
         bytes -= window->bytes().size();
     }
     return true;
+}
+template <typename Use>
+bool each_guest_piece(WindowSide side, std::uint32_t partition, base::GuestPhysAddr gpa, std::uint64_t bytes,
+                      bool write, Use use) {
+    const auto open = [&](std::uint64_t at, std::uint64_t left) {
+        return Window::guest(side, partition, base::GuestPhysAddr{at}, left, write);
+    };
+    return each_piece(gpa.value(), bytes, open, use);
+}
+template <typename Use>
+bool each_bundle_piece(WindowSide side, std::uint64_t offset, std::uint64_t bytes, Use use) {
+    return each_piece(
+        offset, bytes,
+        [side](std::uint64_t at, std::uint64_t left) { return Window::bundle(side, at, left); }, use);
 }
 
 } // namespace hv

@@ -2,7 +2,7 @@
 #include "hypervisor/kernel/partition/load.hpp"
 
 #include "arch/x86_64/cpu/guest_state.hpp"
-#include "hypervisor/core/bytes/reader.hpp"
+#include "hypervisor/core/vcpu/breath.hpp"
 #include "hypervisor/kernel/entropy.hpp"
 #include "partitions/abi/boot_page.h"
 
@@ -11,33 +11,13 @@
 namespace hv {
 namespace {
 
-// Copies bytes of a section, or of the plan's table, to guest memory.
-bool copy_to_guest(const Partition& partition, const plan::Load& load) {
-    std::uint64_t gpa = load.gpa;
-    const auto copy = [&](const bytes::Source& from) {
-        return from.each(load.offset, load.bytes, [&](std::span<const std::byte> piece) {
-            const std::uint64_t at = gpa;
-            gpa += piece.size();
-            return each_guest_piece(WindowSide::target, partition.index, base::GuestPhysAddr{at},
-                                    piece.size(), true, [&piece](std::span<std::byte> to) {
-                                        std::memcpy(to.data(), piece.data(), to.size());
-                                        piece = piece.subspan(to.size());
-                                    });
-        });
-    };
-    if (load.section == plan::no_section)
-        return copy(bytes::Source{std::span{machine().table}.first(machine().table_bytes)});
-    const SectionView view{load.section};
-    return copy(view.source());
-}
-
 // What of the boot page only the running hypervisor knows.
 void fill_boot_page(const Partition& partition) {
     const auto window = Window::guest(WindowSide::target, partition.index,
                                       base::GuestPhysAddr{CAISSON_GPA_BOOT_PAGE}, base::page_size, true);
     base::expects(window.has_value(), "boot page: not the partition's RAM");
     const auto put = [&window](std::size_t offset, const auto& value) {
-        base::expects(bytes::store(window->bytes(), offset, value), "boot page: past its end");
+        std::memcpy(window->bytes().subspan(offset, sizeof(value)).data(), &value, sizeof(value));
     };
     const Times& times = machine().times;
     std::array<std::uint8_t, sizeof(caisson_boot_page::entropy_seed)> seed{};
@@ -55,19 +35,28 @@ void fill_boot_page(const Partition& partition) {
 
 } // namespace
 
-SectionView::SectionView(std::uint32_t section, const Partition* placed, std::uint64_t gpa)
-    : placed_(placed), start_(placed != nullptr ? gpa : machine().sections[section].offset),
-      size_(machine().sections[section].bytes) {}
-
-std::span<const std::byte> SectionView::operator()(std::uint64_t offset, std::size_t length) const {
-    window_.reset();
-    auto window = placed_ != nullptr ? Window::guest(WindowSide::source, placed_->index,
-                                                     base::GuestPhysAddr{start_ + offset}, length, false)
-                                     : Window::bundle(WindowSide::source, start_ + offset, length);
-    if (!window)
-        return {};
-    window_.emplace(std::move(*window));
-    return window_->bytes();
+bool copy_to_guest(const Partition& partition, const plan::Load& load) {
+    base::GuestPhysAddr next{load.gpa};
+    bool all = true;
+    const auto put = [&](std::span<const std::byte> from) {
+        const base::GuestPhysAddr at = next;
+        next = base::GuestPhysAddr{at.value() + from.size()};
+        all &= each_guest_piece(WindowSide::target, partition.index, at, from.size(), true,
+                                [&from](std::span<std::byte> to) {
+                                    const auto copy = [&from](std::span<std::byte> piece) {
+                                        std::memcpy(piece.data(), from.data(), piece.size());
+                                        from = from.subspan(piece.size());
+                                    };
+                                    vcpu::in_breaths(to, vcpu::scrub_piece, copy, virt::breathe);
+                                });
+    };
+    const Machine& m = machine();
+    if (load.section == plan::no_section)
+        put(std::span{m.table}.first(m.table_bytes).subspan(load.offset, load.bytes));
+    else if (!each_bundle_piece(WindowSide::source, m.sections[load.section].offset + load.offset, load.bytes,
+                                put))
+        return false;
+    return all;
 }
 
 void clear_memory(const Partition& partition) {
@@ -75,8 +64,11 @@ void clear_memory(const Partition& partition) {
         const plan::Region& region = partition.plan.regions[i];
         if (region.kind != plan::RegionKind::ram)
             continue;
-        const bool all = each_guest_piece(WindowSide::target, partition.index,
-                                          base::GuestPhysAddr{region.gpa}, region.bytes, true, cpu::scrub);
+        const bool all =
+            each_guest_piece(WindowSide::target, partition.index, base::GuestPhysAddr{region.gpa},
+                             region.bytes, true, [](std::span<std::byte> piece) {
+                                 vcpu::in_breaths(piece, vcpu::scrub_piece, cpu::scrub, virt::breathe);
+                             });
         base::expects(all, "clear_memory: a region of the plan is not bound");
     }
 }
@@ -85,12 +77,6 @@ void load_payload(const Partition& partition) {
     for (const plan::Load& load : partition.loads)
         base::expects(copy_to_guest(partition, load), "load_payload: bind() let a bad load pass");
     fill_boot_page(partition);
-}
-
-void copy_root(const Partition& partition, std::uint64_t gpa) {
-    const std::uint32_t section = partition.plan.root_section;
-    base::expects(copy_to_guest(partition, {gpa, machine().sections[section].bytes, 0, section, 0}),
-                  "copy_root: the region of the plan is not bound");
 }
 
 } // namespace hv

@@ -22,6 +22,8 @@ void stop_partition(Vcpu& vcpu, const Ending& ending) {
         for (Vcpu* sibling : partition.vcpus)
             if (sibling != &vcpu)
                 request(*sibling->cpu, request_stop);
+        if (vcpu.core.index != 0)
+            alarm::must_leave(partition.timed);
     }
     vcpu.cpu->requests.fetch_or(request_stop, std::memory_order_acq_rel);
 }
@@ -30,12 +32,14 @@ void stop_hung(Vcpu& vcpu) {
     Partition& partition = *vcpu.partition;
     if (partition.timed.hung.load(std::memory_order_acquire) != partition.policy.generation)
         return;
+    const std::string_view detail =
+        partition.timed.overdue.load(std::memory_order_acquire) ? "stop_timeout" : "watchdog";
     console::audit_event("stopped", [&](audit::Record& record) {
         record.add("partition", partition.name)
             .add("generation", partition.policy.generation)
-            .add("detail", "watchdog");
+            .add("detail", detail);
     });
-    stop_partition(vcpu, {vcpu::EndReason::stopped, 137, vcpu::Refusal::none, "watchdog"});
+    stop_partition(vcpu, {vcpu::EndReason::stopped, status_stopped, vcpu::Refusal::none, detail});
 }
 
 } // namespace hv

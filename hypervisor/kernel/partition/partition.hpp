@@ -12,12 +12,15 @@
 #include "hypervisor/core/vcpu/decide.hpp"
 #include "hypervisor/core/vcpu/lifecycle.hpp"
 #include "hypervisor/kernel/console/console.hpp"
+#include "hypervisor/kernel/partition/link.hpp"
 #include "hypervisor/kernel/time/alarm.hpp"
 
 namespace hv {
 
 struct Cpu;
 struct Partition;
+
+inline constexpr std::uint8_t status_stopped = 137; // by the hypervisor
 
 enum class VcpuState : std::uint8_t {
     waiting, // for a start-up IPI
@@ -29,7 +32,7 @@ struct Vcpu {
     virt::Guest guest;
     Cpu* cpu = nullptr;
     Partition* partition = nullptr;
-    VcpuState state = VcpuState::waiting;
+    std::atomic<VcpuState> state = VcpuState::waiting; // written by its CPU, read by siblings
     vcpu::RateLimiter audit_rate;
     paging::CachedTable cached; // of the partition's second stage, by its CPU
 };
@@ -57,12 +60,21 @@ struct Partition {
     std::uint64_t restarts = 0;
     vcpu::BackOff back_off;
     std::uint64_t started_tsc = 0;
+    std::atomic<std::uint64_t> most_for_others =
+        0; // TSC ticks of the exit that sent others' bytes the longest
     alarm::Timed timed;
     console::Outlet output;
-    vcpu::RateLimiter note_bytes; // under output.producing
+    vcpu::RateLimiter output_bytes, note_bytes;      // under output.producing
+    std::array<Link, plan::max_wires_of_one> links;  // policy.link_count of them
+    std::atomic<std::uint32_t> rings_on_the_way = 0; // to this partition
+    std::atomic<std::uint64_t> life = 0; // the generation whose lanes may be believed; 0: it does not run
 
     [[nodiscard]] Vcpu& primary() { return *vcpus[0]; }
-    [[nodiscard]] bool has_console() const { return (plan.flags & plan::flag_console_serial) != 0; }
+    [[nodiscard]] std::span<Link> own_links() { return std::span{links}.first(policy.link_count); }
+    [[nodiscard]] std::span<const Link> own_links() const {
+        return std::span{links}.first(policy.link_count);
+    }
+    [[nodiscard]] bool has_console() const { return plan.behaviour.has(plan::flag_console_serial); }
     // Over all its vCPUs.
     [[nodiscard]] std::uint64_t total(std::uint64_t vcpu::Counters::*counter) const;
 };
@@ -70,7 +82,8 @@ struct Partition {
 // Any vCPU: ends the generation. The first ending counts; the caller's CPU leaves the guest and does not come back.
 void stop_partition(Vcpu& vcpu, const Ending& ending);
 
-// The primary, asked by the time CPU: ends the generation if it is the one whose heart stands still.
+// The primary, asked by the time CPU: ends the generation if it is the one whose heart stands still, or that did not end
+// when it was asked to.
 void stop_hung(Vcpu& vcpu);
 
 } // namespace hv

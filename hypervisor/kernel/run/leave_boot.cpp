@@ -7,9 +7,11 @@
 #include "hypervisor/kernel/time/sleep.hpp"
 
 namespace hv {
+
+constinit std::atomic<std::uint32_t> left_boot{0};
+
 namespace {
 
-constinit std::atomic<std::uint32_t> left{0}; // CPUs that run no boot code any more
 constinit std::atomic<bool> forgotten{false};
 
 void tell_all_others(const Cpu& cpu) {
@@ -21,15 +23,12 @@ void tell_all_others(const Cpu& cpu) {
 } // namespace
 
 void leave_boot(Cpu& cpu) {
-    left.fetch_add(1, std::memory_order_acq_rel);
     if (cpu.index == 0) {
-        const std::size_t all = machine().cpus.size();
-        sleep_until(cpu, [all] { return left.load(std::memory_order_acquire) == all; });
         forget_boot();
         forgotten.store(true, std::memory_order_release);
         tell_all_others(cpu);
     } else {
-        request(*machine().cpus[0], request_look);
+        left_boot.fetch_add(1, std::memory_order_acq_rel);
         sleep_until(cpu, [] { return forgotten.load(std::memory_order_acquire); });
     }
     flush_own();

@@ -5,11 +5,17 @@
 //             I2  nothing that stays refers to it (link.ld checks this)
 #pragma once
 
+#include <atomic>
+#include <cstdint>
+
 namespace hv {
 
 struct Cpu;
 
-// Called by boot as its last act; it must not return there. All CPUs meet here.
+// CPUs, but for the boot CPU, that run no boot code any more.
+extern std::atomic<std::uint32_t> left_boot;
+
+// Called by boot as its last act, on the boot CPU once all others have left; it must not return there.
 [[noreturn]] void leave_boot(Cpu& cpu);
 
 } // namespace hv

@@ -17,6 +17,9 @@
 #include "hypervisor/kernel/machine.hpp"
 #include "hypervisor/kernel/memory/window.hpp"
 #include "hypervisor/kernel/time/sleep.hpp"
+#if CAISSON_WEAK
+#include "hypervisor/kernel/run/weak_run_test.hpp"
+#endif
 #ifdef CAISSON_CONTROL_INTERCEPT_INTERRUPTS
 #include "hypervisor/kernel/run/intercept_interrupts_test.hpp"
 #endif
@@ -30,7 +33,6 @@ namespace {
 using vcpu::Action;
 using vcpu::ActionKind;
 
-constexpr std::uint8_t status_stopped = 137;
 // A partial line is held back until so many bytes are there, so that a byte-wise console does not cost a frame a byte.
 constexpr std::size_t partial_line = 128;
 // What a note costs beside its text: frame, sequence, name, hash and MAC.
@@ -40,37 +42,32 @@ std::span<const char> text_of(std::span<const std::byte> bytes) {
     return {static_cast<const char*>(static_cast<const void*>(bytes.data())), bytes.size()};
 }
 
-// Console bytes by register. Returns how many were taken; a UART byte that does not fit is dropped and counted.
-std::uint64_t put_bytes(Partition& partition, const Action& action) {
+// Console bytes, of registers or of a range. Returns how many were taken. What is beyond the partition's budget is lost and
+// counted, and what does not fit where it came by the UART, which cannot say so.
+std::uint64_t put(Partition& partition, const Action& action) {
     if (!partition.has_console())
         return action.count;
+    const bool range = action.kind == ActionKind::console_range;
+    const audit::Stream stream = action.errors_stream ? audit::Stream::errors : audit::Stream::output;
     std::array<char, 8> bytes{};
     std::memcpy(bytes.data(), &action.value, bytes.size());
-    const std::span<const char> text = std::span{bytes}.first(action.count);
-    std::size_t taken = 0;
-    {
-        const Locked producing{partition.output.producing};
-        taken = partition.output.ring.push(audit::Stream::output, text);
-        if (action.from_uart)
-            partition.output.ring.drop(text.size() - taken);
-        const bool line_end = std::memchr(bytes.data(), '\n', action.count) != nullptr;
-        if (line_end || taken == 0 || partition.output.ring.held() >= partial_line)
-            console::offer(partition.output);
-    }
-    return taken;
-}
-
-std::uint64_t put_range(Partition& partition, const Action& action) {
-    if (!partition.has_console())
-        return action.count;
-    const audit::Stream stream = action.errors_stream ? audit::Stream::errors : audit::Stream::output;
     std::uint64_t taken = 0;
     const Locked producing{partition.output.producing};
-    (void)each_guest_piece(
-        WindowSide::source, partition.index, base::GuestPhysAddr{action.gpa}, action.count, false,
-        [&](std::span<std::byte> piece) { taken += partition.output.ring.push(stream, text_of(piece)); });
-    console::offer(partition.output);
-    return taken;
+    const std::uint64_t granted = partition.output_bytes.take(cpu::rdtsc(), action.count);
+    const auto push = [&](std::span<const char> text) { taken += partition.output.ring.push(stream, text); };
+    if (range)
+        (void)each_guest_piece(WindowSide::source, partition.index, action.gpa, granted, false,
+                               [&](std::span<std::byte> piece) { push(text_of(piece)); });
+    else
+        push(std::span{bytes}.first(granted));
+    partition.output_bytes.used -= granted - taken;
+    const std::uint64_t lost = action.from_uart || taken == granted ? action.count - taken : 0;
+    partition.output.ring.drop(lost);
+    const bool line_end = std::memchr(bytes.data(), '\n', bytes.size()) != nullptr;
+    const bool enough = taken == 0 || partition.output.ring.held() >= partial_line;
+    if (range || line_end || (enough && !base::weak("only_whole_lines")))
+        console::offer(partition.output);
+    return taken + lost;
 }
 
 void report(const Vcpu& vcpu, const vcpu::Exit& exit, const Action& action, std::string_view event) {
@@ -87,13 +84,13 @@ void report(const Vcpu& vcpu, const vcpu::Exit& exit, const Action& action, std:
         else if (exit.kind == vcpu::ExitKind::msr_read || exit.kind == vcpu::ExitKind::msr_write)
             record.add_hex("msr", static_cast<std::uint32_t>(vcpu.core.registers.rcx));
         else if (exit.kind == vcpu::ExitKind::nested_fault)
-            record.add_hex("gpa", exit.detail);
+            record.add_hex("gpa", exit.gpa.value());
         if (action.kind == ActionKind::stop) {
             const virt::Dump dump = vcpu.guest.dump();
             for (std::size_t i = 0; i < dump.values.size(); ++i)
                 record.add_hex(virt::dump_names[i], dump.values[i]);
-            if (dump.failed_check != nullptr)
-                record.add("check", dump.failed_check);
+            if (dump.no_entry)
+                record.add("vmcs", vmx::Current::state_text().view());
         }
     };
     // The end of a life is the hypervisor's to tell; what leads to it, as often as a guest likes, is the guest's.
@@ -103,8 +100,6 @@ void report(const Vcpu& vcpu, const vcpu::Exit& exit, const Action& action, std:
 
 // A note: so many a second and CPU, and so many bytes a second and partition.
 bool may_note(Vcpu& vcpu, std::uint64_t bytes) {
-    if (base::weak(base::Weakness::endless_notes))
-        return true;
     const std::uint64_t now = cpu::rdtsc();
     const Locked held{vcpu.partition->output.producing};
     return vcpu.audit_rate.take(now, 1) != 0 && vcpu.partition->note_bytes.take(now, bytes) == bytes;
@@ -118,8 +113,8 @@ std::uint64_t put_note(Vcpu& vcpu, const vcpu::Exit& exit, const Action& action)
     }
     std::array<char, vcpu::audit_text_max> text{};
     std::size_t size = 0;
-    (void)each_guest_piece(WindowSide::source, vcpu.partition->index, base::GuestPhysAddr{action.gpa},
-                           action.count, false, [&](std::span<std::byte> piece) {
+    (void)each_guest_piece(WindowSide::source, vcpu.partition->index, action.gpa, action.count, false,
+                           [&](std::span<std::byte> piece) {
                                std::memcpy(text.data() + size, piece.data(), piece.size());
                                size += piece.size();
                            });
@@ -226,15 +221,13 @@ bool carry_out(Vcpu& vcpu, const vcpu::Exit& exit, const Action& action) {
     case ActionKind::send_ipi:
         send_ipi(vcpu, action.ipi);
         break;
-    case ActionKind::console_bytes: {
-        const std::uint64_t taken = put_bytes(partition, action);
+    case ActionKind::console_bytes:
+    case ActionKind::console_range: {
+        const std::uint64_t taken = put(partition, action);
         if (!action.from_uart)
             registers.rax = taken;
         break;
     }
-    case ActionKind::console_range:
-        registers.rax = put_range(partition, action);
-        break;
     case ActionKind::audit_range:
         registers.rax = put_note(vcpu, exit, action);
         break;
@@ -245,6 +238,17 @@ bool carry_out(Vcpu& vcpu, const vcpu::Exit& exit, const Action& action) {
         // The call that asks is not counted.
         registers.rax = action.value == CAISSON_COUNTER_EXITS ? partition.total(&vcpu::Counters::exits) - 1
                                                               : partition.total(&vcpu::Counters::refusals);
+        break;
+    case ActionKind::lane_ring:
+        ring(partition.links[action.value]);
+        break;
+    case ActionKind::lane_listen:
+        if (listen(partition, partition.links[action.value], action.vector, action.count))
+            break;
+        registers.rax = vcpu::hypercall_error(CAISSON_ERROR_ARGUMENT);
+        return carry_out(vcpu, exit, vcpu::refuse(vcpu.core, vcpu::Refusal::hypercall_argument));
+    case ActionKind::lane_state:
+        registers.rax = partition.links[action.value].life->load(std::memory_order_seq_cst);
         break;
     case ActionKind::host_event:
         // Time's exits are declared in the plan and are not the partition's.
@@ -280,7 +284,7 @@ struct SvmExit {
     [[nodiscard]] bool is_hypercall() const { return vmcb.exit_code == svm::exit_code::vmmcall; }
     [[nodiscard]] std::uint8_t cpl() const { return vmcb.cpl; }
     [[nodiscard]] std::uint64_t cr4() const { return vmcb.cr4; }
-    void advance(vcpu::ExitKind kind) const { svm::advance(vmcb, kind, guest.has_next_rip); }
+    void advance(vcpu::ExitKind kind) const { svm::advance(vmcb, kind, guest.amd.has_next_rip); }
 };
 struct VmxExit {
     std::uint32_t reason;
@@ -324,20 +328,30 @@ template <typename Exit> [[gnu::noinline]] bool look_up_cpuid(Vcpu& vcpu, Exit e
     return nothing_requested(vcpu);
 }
 
+// A ring, of which there may be one for every few packets.
+template <typename Exit> [[gnu::noinline]] bool ring_quickly(Vcpu& vcpu, Exit exit) {
+    ring(vcpu.partition->links[vcpu.core.registers.rdi]);
+    vcpu.core.registers.rax = 0;
+    exit.advance(vcpu::ExitKind::hypercall);
+    return nothing_requested(vcpu);
+}
+
 // Everything else.
 [[gnu::noinline]] bool handle(Vcpu& vcpu) {
     // Whatever becomes of the guest: a kick counts, and the next one must get through.
     vcpu.guest.take_nmi();
     const vcpu::Exit exit = vcpu.guest.decode();
-    // Not for a kick itself: kicks that kick would leave no guest a turn.
-    if (base::weak(base::Weakness::noisy_exits) && exit.kind != vcpu::ExitKind::host_event)
-        for (Cpu* cpu : machine().cpus)
-            request(*cpu, request_look);
     const vcpu::Action action = vcpu::decide(vcpu.core, exit);
+#if CAISSON_WEAK
+    weaken(vcpu, exit);
+#endif
     const bool stay = carry_out(vcpu, exit, action);
     if (console::something_waits()) {
-        console::visit(vcpu.partition->output);
+        const std::uint64_t since = cpu::rdtsc(), for_itself = console::visit(vcpu.partition->output);
         alarm::line_waits();
+        const std::uint64_t for_others = cpu::rdtsc() - since - for_itself;
+        if (for_others > vcpu.partition->most_for_others) // of two CPUs at once one may be lost
+            vcpu.partition->most_for_others = for_others;
     }
     before_entry();
     return stay && nothing_requested(vcpu);
@@ -346,6 +360,8 @@ template <typename Exit> [[gnu::noinline]] bool look_up_cpuid(Vcpu& vcpu, Exit e
 // Into the guest until somebody wants something else of this CPU.
 void enter(Vcpu& vcpu) {
     before_entry();
+    if (!nothing_requested(vcpu)) // whose NMI was let in on the way here (virt::breathe)
+        return;
     if (vcpu.guest.run(vcpu.cached.up_to_date(vcpu.partition->second_stage, [&vcpu] { vcpu.guest.flush(); })))
         return;
     vcpu::Exit exit;
@@ -357,6 +373,7 @@ void enter(Vcpu& vcpu) {
 void take_start_requests(Vcpu& vcpu, std::uint32_t requests) {
     if ((requests & request_init) != 0) {
         vcpu.state = VcpuState::waiting;
+        stop_listening(vcpu);
         apic::reset();
     }
     if ((requests & request_start_up) != 0 && vcpu.state == VcpuState::waiting)
@@ -385,8 +402,7 @@ void run_until_stopped(Vcpu& vcpu) {
         if ((requests & request_hung) != 0)
             stop_hung(vcpu);
         // The state decides, not the request: a late request of an earlier generation must not count.
-        const bool stopping =
-            vcpu.partition->state.load(std::memory_order_acquire) == vcpu::PartitionState::stopping;
+        const bool stopping = vcpu::must_leave(vcpu.partition->state.load(std::memory_order_acquire));
         // A #MC that a guest with CR4.MCE = 0 took is a shutdown; corrected errors wait for somebody who looks.
         if (stopping || (requests & request_machine_check) != 0)
             look_at_machine_checks();
@@ -405,7 +421,7 @@ void run_until_stopped(Vcpu& vcpu) {
 // One exit. GIF is 0 from #VMEXIT until the next VMRUN, but where a pending NMI is let in.
 extern "C" bool svm::svm_exit(void* context) {
     hv::Vcpu& vcpu = *static_cast<hv::Vcpu*>(context);
-    svm::Vmcb& vmcb = *vcpu.guest.block;
+    svm::Vmcb& vmcb = *vcpu.guest.amd.vmcb;
     ++vcpu.core.counters.exits;
     hv::arm_interrupt_intercept(vmcb);
     const hv::SvmExit exit{vmcb, vcpu.guest};
@@ -413,6 +429,8 @@ extern "C" bool svm::svm_exit(void* context) {
         return hv::handle(vcpu);
     if (hv::quick(vcpu, exit)) [[likely]]
         return hv::nothing_requested(vcpu);
+    if (exit.is_hypercall() && vcpu::rings(vcpu.core, exit.cpl()))
+        return hv::ring_quickly(vcpu, exit);
     return exit.is_cpuid() ? hv::look_up_cpuid(vcpu, exit) : hv::handle(vcpu);
 }
 
@@ -425,5 +443,7 @@ extern "C" bool vmx::vmx_exit(void* context) {
     const hv::VmxExit exit{reason};
     if (hv::quick(vcpu, exit)) [[likely]]
         return true;
+    if (exit.is_hypercall() && vcpu::rings(vcpu.core, exit.cpl()))
+        return hv::ring_quickly(vcpu, exit);
     return exit.is_cpuid() ? hv::look_up_cpuid(vcpu, exit) : hv::handle(vcpu);
 }

@@ -8,6 +8,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <string_view>
 
 namespace hv {
 
@@ -20,23 +21,32 @@ namespace alarm {
 struct Timed {
     std::uint32_t partition = 0;   // its index
     std::uint32_t interval_ms = 0; // of its heartbeat; 0: not watched
+    std::uint64_t stop_word = 0;   // its stop request: signal, milliseconds
     Cpu* cpu = nullptr;            // its primary's, which is woken or told
-    std::atomic<std::uint64_t> beat_due = 0, resume_at = 0, last_beat = 0;
-    std::atomic<std::uint64_t> life = 0; // the generation that is watched
-    std::atomic<std::uint64_t> hung = 0; // the last one whose heart stood still
+    std::atomic<std::uint64_t> beat_due = 0, stop_due = 0, resume_at = 0, last_beat = 0;
+    std::atomic<std::uint64_t> life = 0;      // the generation that runs; 0: none
+    std::atomic<std::uint64_t> hung = 0;      // the last one whose heart stood still, or
+    std::atomic<bool> overdue = false;        // that did not end when it was asked to
+    std::atomic<std::uint64_t> leave_due = 0; // by then the primary has left its guest, as it was told
 };
 
-// Boot CPU, once a partition.
-void look_after(Timed& timed);
-
-// A life begins: from now on its heartbeat is watched, if the plan says so. On the primary's CPU.
+// A life begins: from now on its heartbeat is watched, if the plan says so, and it can be asked to end. On the primary's CPU.
 void watch(Timed& timed, std::uint64_t generation);
 // It has ended, whoever noticed.
 void unwatch(Timed& timed);
-// Sleeps so long; on the primary's CPU, between two lives.
+// The primary is told to leave its guest, by another CPU: it has vcpu::leave_ms, then does_not_leave() is called on the time
+// CPU, if the machine has a time source.
+void must_leave(Timed& timed);
+// The primary: it has left.
+void has_left(Timed& timed);
+// A seam at link time, as in panic.hpp: run/life.cpp's.
+void does_not_leave(Timed& timed);
+// Sleeps so long, or until the machine is asked to end; on the primary's CPU, between two lives.
 void wait(Timed& timed, std::uint64_t milliseconds);
-// Boot CPU, when every CPU can take an NMI (in firmware's hands it could not): interrupts and hardware watchdog on.
-void begin();
+// Every partition is asked to end, and none is restarted. `by`: whose wish it is, for the log. On the time CPU.
+void end_all(std::string_view by);
+// The machine was asked to end.
+[[nodiscard]] bool ending();
 // The machine ends in order.
 void stop_watchdog();
 

@@ -16,7 +16,8 @@ template <typename Condition> void sleep_until(Cpu& cpu, Condition condition) {
             halt_for_ever();
         if ((requests & request_look) != 0)
             alarm::look();
-        if (!condition())
+        // An NMI that was let in meanwhile (virt::breathe) wakes nobody any more.
+        if (!condition() && (cpu.requests.load(std::memory_order_acquire) & request_look) == 0)
             virt::idle_until_kick(cpu.requests);
     }
 }

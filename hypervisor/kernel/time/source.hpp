@@ -4,8 +4,10 @@
 
 #include "arch/x86_64/cpu/ports.hpp"
 #include "drivers/clock/clock.hpp"
+#include "drivers/uart/uart.hpp"
 #include "drivers/watchdog/i6300esb.hpp"
 #include "hypervisor/kernel/machine.hpp"
+#include "hypervisor/kernel/time/alarm.hpp"
 
 namespace hv::alarm {
 
@@ -18,9 +20,24 @@ struct Source {
     std::uint64_t io_apic_page = 0; // 0: there is none
     std::uint64_t redirection = 0;  // of the pin, in the I/O APIC
     unsigned pin = 0;
+    bool listens = false; // the serial line's input interrupts it too
     std::optional<drivers::I6300esb> watchdog;
+    base::FixedVector<Timed*, plan::max_partitions> all; // who may wait, by partition
 };
 extern Source source;
+
+// The hardware watchdog resets the machine when it has not been fed for twice its stage.
+inline constexpr std::uint32_t watchdog_stage_ms = 5000;
+inline constexpr std::uint64_t feed_ms = 2000;
+extern std::atomic<std::uint64_t> feed_at; // TSC; 0: never
+
+inline std::uint64_t ticks(std::uint64_t milliseconds) {
+    return milliseconds * (machine().times.tsc_hz / 1000);
+}
+// One of these devices may interrupt once more (platform_nmi.hpp counts that).
+void nmi_may_come();
+// Sets the hardware to the earliest time that anybody waits for.
+void set();
 
 inline cpu::Registers registers(std::uint64_t physical) {
     return cpu::Registers{base::VirtAddr{physical}};

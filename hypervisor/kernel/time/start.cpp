@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "hypervisor/kernel/time/start.hpp"
 
-#include "drivers/watchdog/find.hpp"
+#include "drivers/clock/counters.hpp"
+#include "drivers/uart/start.hpp"
+#include "drivers/watchdog/start.hpp"
+#include "hypervisor/base/weakness.hpp"
 #include "hypervisor/kernel/cpu/cpu.hpp"
 #include "hypervisor/kernel/dma/start.hpp"
+#include "hypervisor/kernel/making.hpp"
 #include "hypervisor/kernel/memory/early_map.hpp"
 #include "hypervisor/kernel/panic/panic.hpp"
 #include "hypervisor/kernel/time/source.hpp"
@@ -14,19 +18,23 @@ namespace hv::alarm {
 namespace {
 
 constexpr std::string_view time_needed =
-    "the plan needs time interrupts (a watchdog or a delay before restarts), and this machine";
+    "the plan needs time interrupts (a watchdog, a delay before restarts or serialStop), and this machine";
 
 // The page that these registers lie in (plan::check_devices: nothing else does).
 base::Status<paging::Error> add_page(AddressSpace& space, std::uint64_t registers) {
     return space.add_device(base::PhysAddr{base::round_down(registers, base::page_size)}, base::page_size);
 }
 
+drivers::HpetCounter<cpu::Registers> counter() {
+    return drivers::HpetCounter{registers(source.hpet_page)};
+}
+
 } // namespace
 
-base::Status<paging::Error> start(AddressSpace& space, bool needed) {
+base::Status<paging::Error> start(AddressSpace& space, bool needed, bool com1) {
     const Machine& m = machine();
     Pit{ports}.cancel();
-    source.pin = Pit::pin;
+    source.pin = drivers::pit_pin;
     drivers::PciConfiguration pci{ports};
     // Only the serial line wants it: then it waits for an idle CPU or the next exit, no reason to refuse the machine.
     const auto without = [needed](auto why) -> base::Status<paging::Error> {
@@ -34,33 +42,54 @@ base::Status<paging::Error> start(AddressSpace& space, bool needed) {
             refuse_to_start(time_needed, why);
         return base::success;
     };
-    const auto* const io_apic = std::ranges::find(m.acpi.io_apics, 0u, &acpi::IoApic::gsi_base);
-    if (io_apic == m.acpi.io_apics.end() || !early_mapped(io_apic->address, base::page_size))
+    const auto* const io_apic = std::ranges::find(tables().io_apics, 0u, &acpi::IoApic::gsi_base);
+    if (io_apic == tables().io_apics.end() || !early_mapped(io_apic->address, base::page_size))
         return without(" has no I/O APIC");
-    Cpu* const cpu = m.cpus[m.bound.time_cpu()];
+    Cpu* const cpu = m.cpus[bound_plan().time_cpu()];
     const auto route = dma::nmi_redirection(io_apic->id, cpu->apic_id);
     if (!route)
         return without("'s IOMMU would block them: its firmware's DMAR or IVRS does not list their I/O APIC");
     source.redirection = *route;
-    source.hpet_page = m.acpi.hpet;
+    source.hpet_page = tables().hpet;
     const bool mapped = source.hpet_page != 0 && early_mapped(source.hpet_page, base::page_size);
-    if (const auto reachable = mapped ? hpet().pin() : std::nullopt) {
+    if (const auto reachable = mapped ? counter().pin() : std::nullopt) {
         source.pin = *reachable;
-        hpet().start(source.pin);
+        counter().start(source.pin);
         CAISSON_TRY(add_page(space, source.hpet_page));
     } else {
         source.hpet_page = 0;
-        if (!Pit{ports}.counts())
+        if (!drivers::PitCounter{ports}.counts())
             return without(" has neither an HPET that reaches an I/O APIC nor a PIT that counts");
     }
     source.cpu = cpu;
     source.io_apic_page = io_apic->address;
+    source.listens = com1 && m.behaviour.has(plan::flag_serial_stop);
     CAISSON_TRY(add_page(space, source.io_apic_page));
-    if (m.plan.on_panic == plan::OnPanic::reboot)
+    if (m.behaviour.on_panic == plan::OnPanic::reboot)
         source.watchdog = drivers::find_i6300esb(pci);
     if (source.watchdog && early_mapped(source.watchdog->registers, base::page_size))
         CAISSON_TRY(add_page(space, source.watchdog->registers));
     return base::success;
+}
+
+void look_after(Timed& timed) {
+    base::expects(source.all.push_back(&timed), "more partitions than a plan holds");
+}
+
+void begin() {
+    if (source.io_apic_page != 0)
+        drivers::route(registers(source.io_apic_page), source.pin, source.redirection);
+    if (source.listens) {
+        drivers::route(registers(source.io_apic_page), drivers::com1_pin, source.redirection);
+        nmi_may_come();
+        console::listen(true);
+    }
+    if (!source.watchdog)
+        return;
+    drivers::PciConfiguration pci{ports};
+    drivers::start(*source.watchdog, pci, registers(source.watchdog->registers), watchdog_stage_ms);
+    feed_at = base::weak("stop_feeding") ? 0 : cpu::rdtsc() + ticks(feed_ms);
+    set();
 }
 
 } // namespace hv::alarm

@@ -3,6 +3,7 @@
 
 #include "arch/x86_64/cpu/instructions.hpp"
 #include "arch/x86_64/cpu/registers.hpp"
+#include "arch/x86_64/cpu/set_up_instructions.hpp"
 #include "drivers/clock/offset.hpp"
 #include "hypervisor/base/weakness.hpp"
 #include "hypervisor/kernel/machine.hpp"
@@ -63,7 +64,7 @@ void compare(const Cpu& other) {
 }
 
 void answer() {
-    const std::uint64_t skew = base::weak(base::Weakness::skewed_tsc) ? machine().times.tsc_hz / 100 : 0;
+    const std::uint64_t skew = base::weak("skewed_tsc") ? machine().times.tsc_hz / 100 : 0;
     for (auto asked = Question::none; asked != Question::done;) {
         asked = question.load(std::memory_order_acquire);
         if (asked == Question::time)

@@ -110,7 +110,7 @@ constexpr Expected unknown{Verdict::error, Audit::hypercall};
 constexpr Expected ud_privilege{Verdict::ud, Audit::hypercall_privilege};
 
 constexpr std::array<Case, 34> cases{{
-    {"numbers-9-to-15", unknown, numbers, 9, 15},
+    {"numbers-12-to-15", unknown, numbers, 12, 15},
     {"numbers-of-managers", unknown, numbers, 16, 31},
     {"numbers-to-4096", unknown, numbers, 32, 4096},
     {"number-32-bit", unknown, number, 0xFFFFFFFF},

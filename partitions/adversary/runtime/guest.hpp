@@ -6,6 +6,7 @@
 #pragma once
 
 #include "arch/x86_64/cpu/ports.hpp"
+#include "arch/x86_64/cpu/set_up_instructions.hpp"
 #include "hypervisor/base/text.hpp"
 #include "partitions/abi/boot_page.h"
 #include "partitions/abi/hypercall.h"

@@ -15,7 +15,8 @@ void console_write(std::span<const std::byte> bytes, unsigned stream);
 // it is silent, so that a program cannot flood the console through it.
 void log(std::string_view text);
 
-// A note for the hypervisor's audit trail ("enosys=fork"); nothing under QEMU alone. Rate-limited there.
-void audit(std::string_view text);
+// A note for the hypervisor's audit trail ("enosys=fork"), 256 bytes at most; nothing under QEMU alone. Eight at once, then one a
+// second, which is less than the hypervisor takes: false where it was dropped.
+bool audit(std::string_view text);
 
 } // namespace uk

@@ -46,6 +46,8 @@ struct HeadBuffer {
 Status read_head(fs::Node& file, HeadBuffer& head) {
     if (head.bytes == nullptr)
         return base::Failure{Errno::nomem};
+    if (file.writers > 0)
+        return base::Failure{Errno::txtbsy};
     head.size = CAISSON_TRY(fs::read_node(file, 0, std::span{*head.bytes}));
     return base::success;
 }
@@ -177,8 +179,9 @@ struct Identity {
     bool secure = false; // it gained an identity: AT_SECURE
 };
 
-// With the set-user-ID and set-group-ID bits of the file.
-Identity identity_for(const Process& process, const fs::Node& file) {
+// With the set-user-ID and set-group-ID bits of the file, and its capabilities. perm: they cannot all be given.
+// Where no new privileges are to be had nothing is gained.
+Result<Identity> identity_for(const Process& process, fs::Node& file) {
     Identity identity{process.context.credentials};
     fs::Credentials& who = identity.who;
     if (!process.no_new_privileges) {
@@ -187,9 +190,24 @@ Identity identity_for(const Process& process, const fs::Node& file) {
         if ((file.mode & (fs::mode::set_group | 010)) == (fs::mode::set_group | 010))
             who.effective_group = file.group;
     }
+    const auto changed = [&who] {
+        return who.effective_user != who.real_user || who.effective_group != who.real_group;
+    };
+    const fs::Credentials& before = process.context.credentials;
+    const FileCapabilities brought = fs::file_capabilities(file);
+    if (!who.capabilities.program_begins({who.real_user, who.effective_user, who.saved_user}, changed(),
+                                         brought))
+        return base::Failure{Errno::perm};
+    if (process.no_new_privileges && (who.capabilities.permitted & ~before.capabilities.permitted) != 0) {
+        who.effective_user = who.real_user;
+        who.effective_group = who.real_group;
+        who.capabilities.permitted &= before.capabilities.permitted;
+        who.capabilities.effective &= before.capabilities.permitted;
+    }
     who.saved_user = who.file_user = who.effective_user;
     who.saved_group = who.file_group = who.effective_group;
-    identity.secure = who.effective_user != who.real_user || who.effective_group != who.real_group;
+    const bool grew = (who.capabilities.permitted & ~who.capabilities.ambient) != 0;
+    identity.secure = changed() || (who.real_user != 0 && (grew || brought.effective));
     return identity;
 }
 
@@ -240,7 +258,14 @@ struct Loaded {
     return result;
 }
 
-void name_thread(Thread& thread, std::string_view path) {
+// By the last name of the path; a program that a descriptor named (execveat) is called as its file is.
+void name_thread(const Process& process, Thread& thread, std::string_view path) {
+    fs::TextSink described;
+    if (path.starts_with(descriptor_path) &&
+        path.find('/', descriptor_path.size()) == std::string_view::npos) {
+        fs::describe(*process.executable.get(), *process.context.root, described);
+        path = described.view();
+    }
     const std::string_view name = path.substr(path.rfind('/') + 1); // npos + 1 is 0
     thread.name.fill('\0');
     std::copy_n(name.begin(), std::min(name.size(), thread.name.size() - 1), thread.name.begin());
@@ -251,6 +276,7 @@ void name_thread(Thread& thread, std::string_view path) {
 Status execute(Process& process, Thread& thread, Ref<fs::Node> file, std::string_view path,
                ProgramStrings& strings, LastMoment last_moment) {
     const FileProgram main = CAISSON_TRY(resolve(process.context, file, path, strings));
+    fs::Executable executable = CAISSON_TRY(fs::Executable::of(main.file));
     FileProgram interpreter;
     const bool dynamic = main.program.interpreter_bytes > 0;
     if (dynamic) {
@@ -258,7 +284,7 @@ Status execute(Process& process, Thread& thread, Ref<fs::Node> file, std::string
         interpreter.file = found.file;
         interpreter.program = found.program;
     }
-    const Identity identity = identity_for(process, *main.file);
+    const Identity identity = CAISSON_TRY(identity_for(process, *main.file));
     Ref<mm::AddressSpace> space{mm::AddressSpace::make()};
     if (!space)
         return base::Failure{Errno::nomem};
@@ -270,15 +296,19 @@ Status execute(Process& process, Thread& thread, Ref<fs::Node> file, std::string
     // From here on nothing can fail, and the old program is gone.
     if (process.space && mm::active_space() == process.space.get())
         space->activate();
-    process.space = std::move(space);
+    process.resident_max =
+        std::max(process.resident_max, process.space ? process.space->resident_pages() : 0);
+    std::swap(process.space, space); // it keeps the old one
+    release_vfork(thread);
     process.context.credentials = identity.who;
-    process.files.close_marked();
+    process.files->close_marked();
     signal::reset_for_exec(thread);
-    process.keep_capabilities = false;
+    if (identity.secure)
+        process.death_signal = 0;
     const bool secure = identity.secure;
-    process.executable = main.file;
+    process.executable = std::move(executable);
     process.dumpable = !secure;
-    name_thread(thread, path);
+    name_thread(process, thread, path);
     thread.clear_child_tid = thread.robust_list = 0;
     thread.fs_base = thread.gs_base = 0;
     thread.alternate_stack = {};
@@ -291,6 +321,8 @@ Status execute(Process& process, Thread& thread, Ref<fs::Node> file, std::string
     frame.ss = user_data_selector;
     std::memset(thread.vector_state, 0, machine::features().vector_bytes);
     std::memcpy(thread.vector_state, machine::initial_vectors(), machine::features().xsave ? 576 : 512);
+    if (space && space->references == 1)
+        space->shed(&sched::preemption_point);
     return base::success;
 }
 

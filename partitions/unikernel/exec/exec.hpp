@@ -39,6 +39,9 @@ private:
     unsigned arguments_ = 0, environments_ = 0;
 };
 
+// What stands for a program's path where a descriptor named it: the number follows (execveat(2)).
+inline constexpr std::string_view descriptor_path = "/dev/fd/";
+
 // Called when the new program stands: ends the other threads. An error leaves everything as it was.
 using LastMoment = Status (*)();
 

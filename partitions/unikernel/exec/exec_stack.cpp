@@ -62,10 +62,6 @@ public:
             flush();
         words_[filled_++] = word;
     }
-    void put(Auxiliary type, std::uint64_t value) {
-        put(static_cast<std::uint64_t>(type));
-        put(value);
-    }
     void start_words() { next_ = at_; }
     void flush() {
         write(next_, words_.data(), filled_ * 8);
@@ -111,28 +107,36 @@ constexpr std::uint64_t auxiliary_entries = 21;
 
 void put_auxiliary(StackWriter& stack, std::uint64_t vdso, const fs::Credentials& who, const StackPlan& plan,
                    std::uint64_t random, std::uint64_t platform, std::uint64_t name) {
-    if (vdso != 0)
-        stack.put(Auxiliary::vdso, vdso);
-    stack.put(Auxiliary::minimum_signal_stack, signal::frame_bytes_max(machine::features().vector_bytes));
-    stack.put(Auxiliary::hardware, machine::features().hwcap);
-    stack.put(Auxiliary::page_bytes, base::page_size);
-    stack.put(Auxiliary::clock_ticks, clock_ticks);
-    stack.put(Auxiliary::program_headers, plan.program_headers);
-    stack.put(Auxiliary::header_bytes, program_header_bytes);
-    stack.put(Auxiliary::header_count, plan.header_count);
-    stack.put(Auxiliary::base, plan.interpreter_base);
-    stack.put(Auxiliary::flags, 0);
-    stack.put(Auxiliary::entry, plan.entry);
-    stack.put(Auxiliary::user, who.real_user);
-    stack.put(Auxiliary::effective_user, who.effective_user);
-    stack.put(Auxiliary::group, who.real_group);
-    stack.put(Auxiliary::effective_group, who.effective_group);
-    stack.put(Auxiliary::secure, plan.secure ? 1 : 0);
-    stack.put(Auxiliary::random, random);
-    stack.put(Auxiliary::hardware2, 0);
-    stack.put(Auxiliary::executable_name, name);
-    stack.put(Auxiliary::platform, platform);
-    stack.put(Auxiliary::null, 0);
+    struct Entry {
+        Auxiliary type;
+        std::uint64_t value;
+    };
+    const std::array<Entry, auxiliary_entries> entries{
+        {{Auxiliary::vdso, vdso},
+         {Auxiliary::minimum_signal_stack, signal::frame_bytes_max(machine::features().vector_bytes)},
+         {Auxiliary::hardware, machine::features().hwcap},
+         {Auxiliary::page_bytes, base::page_size},
+         {Auxiliary::clock_ticks, clock_ticks},
+         {Auxiliary::program_headers, plan.program_headers},
+         {Auxiliary::header_bytes, program_header_bytes},
+         {Auxiliary::header_count, plan.header_count},
+         {Auxiliary::base, plan.interpreter_base},
+         {Auxiliary::flags, 0},
+         {Auxiliary::entry, plan.entry},
+         {Auxiliary::user, who.real_user},
+         {Auxiliary::effective_user, who.effective_user},
+         {Auxiliary::group, who.real_group},
+         {Auxiliary::effective_group, who.effective_group},
+         {Auxiliary::secure, plan.secure ? 1U : 0U},
+         {Auxiliary::random, random},
+         {Auxiliary::hardware2, 0},
+         {Auxiliary::executable_name, name},
+         {Auxiliary::platform, platform},
+         {Auxiliary::null, 0}}};
+    for (const Entry& entry : std::span{entries}.subspan(vdso == 0 ? 1 : 0)) {
+        stack.put(static_cast<std::uint64_t>(entry.type));
+        stack.put(entry.value);
+    }
 }
 
 } // namespace

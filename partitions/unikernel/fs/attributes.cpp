@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // partitions/unikernel/fs/attributes.cpp - what is told about a node, and changing it: mode, owner, times,
 // size.
+#include "partitions/unikernel/fs/files/inotify.hpp"
 #include "partitions/unikernel/fs/files/transfer.hpp"
 #include "partitions/unikernel/fs/operations.hpp"
 #include "partitions/unikernel/fs/overlay/volume.hpp"
@@ -8,17 +9,22 @@
 #include "partitions/unikernel/fs/walk.hpp"
 
 #include <algorithm>
+#include <array>
+#include <cstring>
 
 namespace uk::fs {
 
 namespace {
+
+constexpr std::string_view capability_attribute = "security.capability";
+constexpr std::size_t security_prefix_bytes = 9;
 
 Timestamp now() {
     return static_cast<Timestamp>(realtime_ns());
 }
 
 bool owns(const Credentials& who, const Node& node) {
-    return who.owns_every_file() || who.file_user == node.user;
+    return who.file_user == node.user || who.can(capability::file_owner);
 }
 
 Status may_change(Node& node) {
@@ -41,9 +47,10 @@ Attributes attributes(Node& node) {
     out.size = node.is_directory() && node.lower == no_lower ? page_bytes : node.size;
     if (node.synthetic.entry != 0)
         out.size = 0;
-    const std::uint64_t lower_pages = (node.lower_size + page_bytes - 1) / page_bytes;
     if (node.is_regular())
-        out.blocks = std::max(node.pages.count(), lower_pages) * (page_bytes / 512);
+        out.blocks = std::max(node.pages.count(), lower_pages(node)) * (page_bytes / 512);
+    if (node.volume->kind() == VolumeKind::proc)
+        out.block_bytes = 1024;
     out.accessed = node.accessed;
     out.modified = node.modified;
     out.changed = node.changed;
@@ -64,6 +71,9 @@ VolumeFigures figures(Node& node) {
     case VolumeKind::device:
         out.type = 0x01021994;
         break;
+    case VolumeKind::terminals:
+        out.type = 0x1CD1; // devpts
+        return out;
     case VolumeKind::proc:
         out.type = 0x9FA0;
         return out;
@@ -71,7 +81,8 @@ VolumeFigures figures(Node& node) {
         out.type = 0x62656572;
         return out;
     case VolumeKind::anonymous:
-        out.type = 0x50495045; // pipefs
+        // A memfd, a pipe, or what has no file system to show.
+        out.type = node.is_regular() ? 0x01021994 : node.pipe != nullptr ? 0x50495045 : 0x09041934;
         return out;
     }
     out.blocks = (volume.limit() + below) / page_bytes;
@@ -84,10 +95,8 @@ VolumeFigures figures(Node& node) {
 
 Status check_access(Context& context, Node& node, unsigned wanted, bool effective) {
     Credentials who = context.credentials;
-    if (!effective) {
-        who.file_user = who.real_user;
-        who.file_group = who.real_group;
-    }
+    if (!effective)
+        who.become_real();
     const bool changes = (wanted & want::write) != 0 && (node.is_regular() || node.is_directory());
     if (changes && node.volume->read_only())
         return base::Failure{Errno::rofs};
@@ -116,21 +125,25 @@ Status change_mode(Context& context, Node& node, std::uint32_t file_mode) {
     CAISSON_TRY(may_change(node));
     file_mode &= mode::permissions;
     const bool foreign_group =
-        !context.credentials.owns_every_file() && !context.credentials.in_group(node.group);
+        !context.credentials.in_group(node.group) && !context.credentials.can(capability::keep_set_ids);
     if (foreign_group)
         file_mode &= ~mode::set_group;
     node.mode = node.type() | file_mode;
     node.changed = now();
+    tell(node, notice::attributes);
     return base::success;
 }
 
 Status change_owner(Context& context, Node& node, std::uint32_t user, std::uint32_t group) {
     const Credentials& who = context.credentials;
-    const bool user_free =
-        user == keep_owner || who.owns_every_file() || (user == node.user && owns(who, node));
-    const bool group_free = group == keep_owner || who.owns_every_file() ||
-                            (owns(who, node) && (group == node.group || who.in_group(group)));
-    if (!user_free || !group_free)
+    const bool free = who.can(capability::change_owner), own = who.file_user == node.user;
+    const bool user_free = user == keep_owner || free || (user == node.user && own);
+    const bool group_free =
+        group == keep_owner || free || (own && (group == node.group || who.in_group(group)));
+    const bool loses_bits =
+        !node.is_directory() && ((node.mode & mode::set_user) != 0 ||
+                                 (node.mode & (mode::set_group | 010)) == (mode::set_group | 010));
+    if (!user_free || !group_free || (loses_bits && !owns(who, node)))
         return base::Failure{Errno::perm};
     CAISSON_TRY(may_change(node));
     if (user != keep_owner)
@@ -138,11 +151,13 @@ Status change_owner(Context& context, Node& node, std::uint32_t user, std::uint3
     if (group != keep_owner)
         node.group = group;
     if (!node.is_directory()) {
+        node.capabilities_lost = true;
         node.mode &= ~mode::set_user;
         if ((node.mode & 010) != 0)
             node.mode &= ~mode::set_group;
     }
     node.changed = now();
+    tell(node, notice::attributes);
     return base::success;
 }
 
@@ -164,11 +179,15 @@ Status change_times(Context& context, Node& node, NewTime accessed, NewTime modi
     if (modified.kind != Kind::omit)
         node.modified = modified.kind == Kind::now ? present : modified.value;
     node.changed = present;
+    if (accessed.kind == Kind::omit)
+        tell(node, notice::modify);
+    else
+        tell(node, modified.kind == Kind::omit ? notice::access : notice::attributes);
     return base::success;
 }
 
 std::uint32_t privileges_lost_by_writing(const Node& node, const Credentials& who) {
-    if (who.owns_every_file())
+    if (who.can(capability::keep_set_ids))
         return 0;
     const std::uint32_t group = (node.mode & 010) != 0 ? mode::set_group : 0;
     return node.mode & (mode::set_user | group);
@@ -183,6 +202,8 @@ Status truncate(Context& context, Node& node, std::uint64_t size) {
         return base::Failure{Errno::acces};
     if (node.synthetic.entry != 0)
         return base::Failure{Errno::inval};
+    if (node.executions > 0)
+        return base::Failure{Errno::txtbsy};
     CAISSON_TRY(node.volume->prepare_change(node));
     CAISSON_TRY(check_new_size(size));
     node.mode &= ~privileges_lost_by_writing(node, context.credentials);
@@ -217,6 +238,8 @@ Status allocate_range(File& file, std::uint32_t flags, std::uint64_t offset, std
     case zero_range:
     case keep_size | zero_range:
         CAISSON_TRY(clear_node(node, offset, bytes));
+        if (!grow)
+            tell(node, notice::modify);
         break;
     default:
         return base::Failure{Errno::opnotsupp};
@@ -236,22 +259,42 @@ Status change_directory(Context& context, Ref<Node> node) {
 }
 
 Result<std::span<const std::byte>> extended_attribute(Node& node, std::string_view name) {
-    if (node.lower == no_lower)
+    if (node.lower == no_lower || (node.capabilities_lost && name == capability_attribute))
         return base::Failure{Errno::nodata};
-    const Erofs& image = *node.volume->lower();
-    return image.attribute(CAISSON_TRY(image.inode(node.lower)), name);
+    return node.volume->lower()->attribute(node.inode, name);
+}
+
+FileCapabilities file_capabilities(const Node& file) {
+    constexpr std::uint32_t version_mask = 0xFF000000, second = 0x02000000, third = 0x03000000, in_force = 1;
+    std::array<std::uint32_t, 6>
+        words{}; // struct vfs_ns_cap_data: flags, two times permitted and inheritable, root
+    if (file.lower == no_lower || file.capabilities_lost)
+        return {};
+    const auto value = file.volume->lower()->attribute(file.inode, capability_attribute);
+    if (!value.ok() || value->size() < 20 || value->size() > sizeof(words))
+        return {};
+    std::memcpy(words.data(), value->data(), value->size());
+    const std::uint32_t version = words[0] & version_mask;
+    if ((version != second || value->size() != 20) &&
+        (version != third || value->size() != 24 || words[5] != 0))
+        return {};
+    const auto set = [&words](unsigned at) {
+        return (CapabilitySet{words[at + 2]} << 32 | words[at]) & capability::all;
+    };
+    return {true, (words[0] & in_force) != 0, set(1), set(2)};
 }
 
 Status list_extended_attributes(Node& node, TextSink& names) {
     if (node.lower == no_lower)
         return base::success;
-    const Erofs& image = *node.volume->lower();
-    const ErofsInode inode = CAISSON_TRY(image.inode(node.lower));
     for (unsigned i = 0; i < 256; ++i) {
-        const auto entry = CAISSON_TRY(image.attribute_at(inode, i));
+        const auto entry = CAISSON_TRY(node.volume->lower()->attribute_at(node.inode, i));
         if (!entry)
             return base::success;
-        names << entry->prefix << entry->rest << '\0';
+        const bool lost = node.capabilities_lost && entry->prefix.size() == security_prefix_bytes &&
+                          entry->rest == capability_attribute.substr(security_prefix_bytes);
+        if (!lost)
+            names << entry->prefix << entry->rest << '\0';
     }
     return base::Failure{Errno::io};
 }

@@ -37,12 +37,14 @@ private:
     std::size_t start_ = path_max;
 };
 
+constexpr std::string_view too_long = "(too long)";
+
 } // namespace
 
 void describe(Node& node, const Node& root, TextSink& out) {
     if (node.volume->kind() == VolumeKind::anonymous) {
         if (node.target.empty())
-            out << "pipe:[" << node.number << "]";
+            out << (node.type() == mode::socket ? "socket:[" : "pipe:[") << node.number << "]";
         else
             out << node.target;
         return;
@@ -63,7 +65,7 @@ void describe(Node& node, const Node& root, TextSink& out) {
             name = here->target; // the last name it had
         }
         if (!path.prepend(name)) {
-            out << "(too long)";
+            out << too_long;
             return;
         }
         here = here->parent;
@@ -73,6 +75,28 @@ void describe(Node& node, const Node& root, TextSink& out) {
         out << " (deleted)";
 }
 
+namespace {
+
+void octal(TextSink& out, std::uint32_t value) {
+    bool leading = true;
+    for (unsigned shift = 30; shift > 0; shift -= 3) {
+        leading = leading && (value >> shift & 7) == 0;
+        if (!leading)
+            out << static_cast<char>('0' + (value >> shift & 7));
+    }
+    out << static_cast<char>('0' + (value & 7));
+}
+
+} // namespace
+
+void describe_open_file(File& file, bool close_on_exec, TextSink& out) {
+    out << "pos:\t" << file.position << "\nflags:\t0";
+    octal(out, file.flags | (close_on_exec ? open_flag::close_on_exec : 0));
+    out << "\nmnt_id:\t" << std::uint64_t{file.node->volume->id()} << "\nino:\t" << file.node->number << '\n';
+    if (file.operations->information != nullptr)
+        file.operations->information(file, out);
+}
+
 Status path_of_working_directory(Context& context, TextSink& out) {
     Node& here = *context.working;
     if (here.links == 0)
@@ -80,6 +104,8 @@ Status path_of_working_directory(Context& context, TextSink& out) {
     describe(here, *context.root, out);
     if (!out.complete())
         return base::Failure{Errno::nomem};
+    if (out.view() == too_long)
+        return base::Failure{Errno::nametoolong};
     return base::success;
 }
 

@@ -3,8 +3,10 @@
 #include "partitions/unikernel/fs/host_seam.hpp"
 
 #include "partitions/unikernel/base/log.hpp"
+#include "partitions/unikernel/fs/proc/synthetic_table.hpp"
 #include "partitions/unikernel/mm/heap.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <cstdlib>
 #include <cstring>
@@ -96,6 +98,10 @@ std::byte* frame_data(PhysAddr frame) {
     return std::bit_cast<std::byte*>(frame.value());
 }
 
+PhysAddr frame_of(const std::byte* data) {
+    return PhysAddr{base::round_down(std::bit_cast<std::uint64_t>(data), base::page_size)};
+}
+
 FrameCounts frame_counts() {
     return {4096, 2048};
 }
@@ -126,8 +132,45 @@ void signal_file_size() {
     ++host::state().file_size_signals;
 }
 
+void preemption_point() {
+    if (host::state().between)
+        host::state().between();
+}
+
 void forget_mapped_pages(Node&, std::uint64_t first, std::uint64_t end, bool) {
     host::state().forgotten_pages += end - first;
+}
+
+int current_session() {
+    return host::state().session;
+}
+int current_group() {
+    return host::state().group;
+}
+bool leads_session() {
+    return host::state().session == 1;
+}
+int session_of_group(int group) {
+    return group < 10 ? host::state().session : group < 100 ? 77 : 0;
+}
+void signal_group(int group, int number) {
+    host::state().signalled += std::to_string(group) + ":" + std::to_string(number) + " ";
+}
+void signal_process(int process, int number) {
+    host::state().signalled += "p" + std::to_string(process) + ":" + std::to_string(number) + " ";
+}
+bool owner_exists(const FileOwner& owner) {
+    return owner.id > 0 && owner.id < 100;
+}
+void signal_owner(const FileOwner& owner, const FileSignal& what) {
+    host::state().signalled += "o" + std::to_string(owner.id) + ":" + std::to_string(what.number) + ":" +
+                               std::to_string(what.code) + " ";
+}
+Status may_use_terminal(int session, int foreground, int number) {
+    if (session != host::state().session || session == 0 || foreground == host::state().group)
+        return base::success;
+    signal_group(host::state().group, number);
+    return base::Failure{Errno::restart_sys};
 }
 
 int current_process() {
@@ -160,11 +203,33 @@ void proc_text(ProcText which, int process, int thread, TextSink& out) {
     out << "text " << static_cast<std::uint64_t>(which) << ' ' << static_cast<std::uint64_t>(process) << ' '
         << static_cast<std::uint64_t>(thread) << '\n';
 }
+Status proc_write(ProcText which, int, int, std::string_view text) {
+    if (which != ProcText::command_name || text.empty())
+        return base::Failure{Errno::inval};
+    host::state().written = text;
+    return base::success;
+}
+std::size_t read_memory_of(int, std::uint64_t address, std::span<std::byte> to) {
+    std::size_t done = 0;
+    for (; done < to.size() && address + done < host::memory_end; ++done)
+        to[done] = static_cast<std::byte>(address + done);
+    return done;
+}
+std::size_t write_memory_of(int, std::uint64_t address, std::span<const std::byte> from) {
+    host::state().written.assign(reinterpret_cast<const char*>(from.data()), from.size());
+    return address < host::memory_end ? std::min<std::size_t>(from.size(), host::memory_end - address) : 0;
+}
 std::string_view hostname() {
     return "host";
 }
 unsigned cpu_count() {
     return 2;
+}
+std::uint64_t tasks() {
+    return 1;
+}
+std::uint64_t task_limit() {
+    return 100;
 }
 std::uint64_t memory_bytes() {
     return std::uint64_t{64} << 20;

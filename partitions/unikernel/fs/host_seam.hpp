@@ -6,6 +6,7 @@
 #include "partitions/unikernel/fs/files/file_table.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <string>
 
 namespace uk::fs::host {
@@ -25,9 +26,16 @@ struct State {
     std::uint64_t heap_objects = 0;     // in use
     std::int64_t allocations_left = -1; // of heap and frames together; -1: no end
     std::uint64_t forgotten_pages = 0;
+    std::function<void()> between; // two pieces of a long operation
     std::uint64_t file_size_limit = ~std::uint64_t{0};
     unsigned file_size_signals = 0;
+    int session = 0, group = 1, foreground_signals = 0;
+    std::string signalled; // "group:number "
+    std::string written;   // to a file of /proc, or to memory
 };
+
+// The process has memory below this: each byte is the lowest of its address.
+inline constexpr std::uint64_t memory_end = 10'000;
 
 [[nodiscard]] State& state();
 

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // partitions/unikernel/fs/open.cpp - open(2): from a path to an open file description.
 #include "partitions/unikernel/fs/files/device.hpp"
+#include "partitions/unikernel/fs/files/inotify.hpp"
 #include "partitions/unikernel/fs/files/pipe.hpp"
 #include "partitions/unikernel/fs/operations.hpp"
 #include "partitions/unikernel/fs/overlay/volume.hpp"
+#include "partitions/unikernel/fs/proc/synthetic.hpp"
 #include "partitions/unikernel/fs/walk.hpp"
 #include "partitions/unikernel/mm/heap.hpp"
 
@@ -32,10 +34,14 @@ Status may_open(const Context& context, const Node& node, std::uint32_t flags) {
         return base::Failure{Errno::isdir};
     if (!permits(node, context.credentials, wanted))
         return base::Failure{Errno::acces};
-    const bool changes_volume = (wanted & want::write) != 0 && node.is_regular();
+    const bool takes_writes = node.synthetic.entry != 0 && (node.mode & 0222) != 0;
+    const bool changes_volume = (wanted & want::write) != 0 && node.is_regular() && !takes_writes;
     if (changes_volume && node.volume->read_only())
         return base::Failure{Errno::rofs};
-    const bool foreign = !context.credentials.owns_every_file() && context.credentials.file_user != node.user;
+    if (changes_volume && node.executions > 0)
+        return base::Failure{Errno::txtbsy};
+    const bool foreign =
+        context.credentials.file_user != node.user && !context.credentials.can(capability::file_owner);
     if ((flags & open_flag::no_atime) != 0 && foreign)
         return base::Failure{Errno::perm};
     return base::success;
@@ -57,9 +63,7 @@ Result<Ref<File>> open_fifo(Ref<Node> node, std::uint32_t flags) {
     return file;
 }
 
-Result<Ref<File>> open_node(Context& context, Ref<Node> node, std::uint32_t flags, bool created) {
-    if ((flags & open_flag::path) != 0)
-        return make_file(std::move(node), path_file, flags & (open_flag::path | open_flag::directory));
+Result<Ref<File>> open_contents(Context& context, Ref<Node> node, std::uint32_t flags, bool created) {
     if (!created)
         CAISSON_TRY(may_open(context, *node, flags));
     const std::uint32_t kept = (flags & ~creation_flags) | open_flag::large_file;
@@ -67,7 +71,7 @@ Result<Ref<File>> open_node(Context& context, Ref<Node> node, std::uint32_t flag
     case mode::directory:
         return make_file(std::move(node), directory_file, kept);
     case mode::character:
-        return open_device(std::move(node), kept);
+        return open_device(std::move(node), kept | (flags & open_flag::no_controlling_tty));
     case mode::fifo:
         return node->console != 0 ? make_file(std::move(node), console_file, kept)
                                   : open_fifo(std::move(node), kept);
@@ -76,14 +80,47 @@ Result<Ref<File>> open_node(Context& context, Ref<Node> node, std::uint32_t flag
     default: // a socket or a block device: nothing is behind it
         return base::Failure{Errno::nxio};
     }
-    if (node->synthetic.entry != 0)
-        return make_file(std::move(node), synthetic_file, kept);
-    Ref<File> file = CAISSON_TRY(make_file(node, regular_file, kept));
-    if ((flags & open_flag::truncate) != 0 && !created) {
-        node->mode &= ~privileges_lost_by_writing(*node, context.credentials);
-        CAISSON_TRY(resize_node(*node, 0));
+    if (node->synthetic.entry != 0) {
+        const bool memory = is_process_memory(*node);
+        if (memory && !may_inspect(*node, context.credentials))
+            return base::Failure{Errno::acces};
+        return make_file(std::move(node), memory ? memory_file : synthetic_file, kept);
+    }
+    return make_file(std::move(node), regular_file, kept);
+}
+
+Result<Ref<File>> open_node(Context& context, Ref<Node> node, std::uint32_t flags, bool created) {
+    if ((flags & open_flag::path) != 0)
+        return make_file(std::move(node), path_file, flags & (open_flag::path | open_flag::directory));
+    Ref<File> file = CAISSON_TRY(open_contents(context, std::move(node), flags, created));
+    Node& contents = *file->node;
+    tell(contents, notice::open);
+    if (file->is(regular_file) && (flags & open_flag::truncate) != 0 && !created) {
+        contents.mode &= ~privileges_lost_by_writing(contents, context.credentials);
+        CAISSON_TRY(resize_node(contents, 0));
     }
     return file;
+}
+
+// O_TMPFILE: a file without a name in a directory's volume; linkat may give it one, unless O_EXCL forbids it.
+Result<Ref<File>> open_temporary(Context& context, Node& start, std::string_view path, std::uint32_t flags,
+                                 std::uint32_t file_mode) {
+    if ((flags & open_flag::directory) == 0 || (flags & open_flag::create) != 0 ||
+        (flags & open_flag::access_mask) == open_flag::read_only)
+        return base::Failure{Errno::inval};
+    const Ref<Node> directory = CAISSON_TRY(
+        find(context, start, path, (flags & open_flag::no_follow) != 0 ? at::symlink_no_follow : 0));
+    if (!directory->is_directory())
+        return base::Failure{directory->is_symlink() ? Errno::loop : Errno::notdir};
+    Ref<Node> node =
+        CAISSON_TRY(create_nameless(context, *directory, mode::regular | (file_mode & mode::permissions)));
+    node->linkable = (flags & open_flag::exclusive) == 0;
+    TextSink shown;
+    shown << '#' << node->number;
+    CAISSON_TRY(set_generated_target(*node, shown));
+    retain(*directory);
+    node->parent = directory.get();
+    return open_node(context, std::move(node), flags & ~open_flag::directory, true);
 }
 
 } // namespace
@@ -92,8 +129,8 @@ Result<Ref<File>> open(Context& context, Node& start, std::string_view path, std
                        std::uint32_t file_mode) {
     if ((flags & open_flag::path) != 0)
         flags &= open_flag::path | open_flag::directory | open_flag::no_follow | open_flag::close_on_exec;
-    if ((flags & open_flag::temporary) != 0 && (flags & open_flag::directory) != 0)
-        return base::Failure{Errno::opnotsupp};
+    if ((flags & open_flag::temporary) != 0)
+        return open_temporary(context, start, path, flags, file_mode);
     const bool create = (flags & open_flag::create) != 0;
     const bool exclusive = create && (flags & open_flag::exclusive) != 0;
     const bool no_follow = (flags & open_flag::no_follow) != 0;
@@ -145,10 +182,16 @@ Result<Ref<Node>> find(Context& context, Node& start, std::string_view path, std
 
 Result<Ref<Node>> find_executable(Context& context, Node& start, std::string_view path) {
     Ref<Node> node = CAISSON_TRY(find(context, start, path, 0));
-    if (!node->is_regular() || node->synthetic.entry != 0 ||
-        !permits(*node, context.credentials, want::execute))
-        return base::Failure{Errno::acces};
+    CAISSON_TRY(may_execute(context, *node));
     return node;
+}
+
+Status may_execute(const Context& context, const Node& node) {
+    if (node.is_symlink()) // not followed
+        return base::Failure{Errno::loop};
+    if (!node.is_regular() || node.synthetic.entry != 0 || !permits(node, context.credentials, want::execute))
+        return base::Failure{Errno::acces};
+    return base::success;
 }
 
 } // namespace uk::fs

@@ -28,7 +28,7 @@ Status may_change(const Context& context, const Node& directory) {
 Status may_remove(const Context& context, const Node& directory, const Node& node) {
     CAISSON_TRY(may_change(context, directory));
     const Credentials& who = context.credentials;
-    const bool guarded = (directory.mode & mode::sticky) != 0 && !who.owns_every_file();
+    const bool guarded = (directory.mode & mode::sticky) != 0 && !who.can(capability::file_owner);
     if (guarded && who.file_user != node.user && who.file_user != directory.user)
         return base::Failure{Errno::perm};
     return base::success;
@@ -51,7 +51,7 @@ bool is_above(const Node& upper, Node& node) {
 
 // May this file be given another name? One's own, or one that could be copied as well (protected_hardlinks).
 bool may_link(const Credentials& who, const Node& node) {
-    if (who.owns_every_file() || who.file_user == node.user)
+    if (who.file_user == node.user || who.can(capability::file_owner))
         return true;
     const bool privileged_file =
         (node.mode & mode::set_user) != 0 || (node.mode & (mode::set_group | 010)) == (mode::set_group | 010);
@@ -70,9 +70,7 @@ Result<Place> free_place(Walk& walk, Node& start, std::string_view path, bool di
 
 } // namespace
 
-Result<Ref<Node>> create_node(Context& context, const Place& place, std::uint32_t file_mode,
-                              std::uint64_t device) {
-    Node& directory = *place.directory;
+Result<Ref<Node>> create_nameless(Context& context, Node& directory, std::uint32_t file_mode) {
     CAISSON_TRY(may_change(context, directory));
     const Credentials& who = context.credentials;
     std::uint32_t group = who.file_group;
@@ -83,10 +81,16 @@ Result<Ref<Node>> create_node(Context& context, const Place& place, std::uint32_
         group = directory.group;
         if (is_directory)
             file_mode |= mode::set_group;
-        else if (!who.owns_every_file() && !who.in_group(group) && (file_mode & 010) != 0)
+        else if ((file_mode & 010) != 0 && !who.in_group(group) && !who.can(capability::keep_set_ids))
             file_mode &= ~mode::set_group;
     }
-    Ref<Node> node = CAISSON_TRY(directory.volume->make_node(file_mode, who.file_user, group));
+    return directory.volume->make_node(file_mode, who.file_user, group);
+}
+
+Result<Ref<Node>> create_node(Context& context, const Place& place, std::uint32_t file_mode,
+                              std::uint64_t device) {
+    Node& directory = *place.directory;
+    Ref<Node> node = CAISSON_TRY(create_nameless(context, directory, file_mode));
     node->special_device = device;
     if ((file_mode & mode::type_mask) != mode::symlink)
         CAISSON_TRY(directory.volume->add_name(directory, place.name, *node));
@@ -114,7 +118,7 @@ Status make_node(Context& context, Node& start, std::string_view path, std::uint
     const bool is_device = type == mode::character || type == mode::block;
     Walk walk{context};
     const Place place = CAISSON_TRY(free_place(walk, start, path, false));
-    if (is_device && !context.credentials.owns_every_file())
+    if (is_device && !context.credentials.can(capability::make_devices))
         return base::Failure{Errno::perm};
     (void)CAISSON_TRY(
         create_node(context, place, type | (file_mode & mode::permissions), is_device ? device : 0));
@@ -146,11 +150,13 @@ Status make_link(Context& context, Node& from_start, std::string_view from, Node
     CAISSON_TRY(may_change(context, *place.directory));
     if (node->is_directory())
         return base::Failure{Errno::perm};
-    if (node->links == 0)
+    if (node->links == 0 && !node->linkable)
         return base::Failure{Errno::noent};
     if (node->links >= most_links)
         return base::Failure{Errno::mlink};
-    return place.directory->volume->add_name(*place.directory, place.name, *node);
+    CAISSON_TRY(place.directory->volume->add_name(*place.directory, place.name, *node));
+    node->linkable = false;
+    return base::success;
 }
 
 Status remove_directory(Context& context, Node& start, std::string_view path) {

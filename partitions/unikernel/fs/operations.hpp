@@ -22,6 +22,7 @@ namespace uk::fs {
 [[nodiscard]] bool fifo_waits_for_peer(const File& file);
 // For exec: a regular file that may be executed. Errors: acces, noent, ...
 [[nodiscard]] Result<Ref<Node>> find_executable(Context& context, Node& start, std::string_view path);
+[[nodiscard]] Status may_execute(const Context& context, const Node& node);
 // The node that a path names; `flags` at::symlink_no_follow and at::empty_path.
 [[nodiscard]] Result<Ref<Node>> find(Context& context, Node& start, std::string_view path,
                                      std::uint32_t flags);
@@ -36,6 +37,8 @@ namespace uk::fs {
 // The link's target, as a view valid while the node lives; generated ones (/proc/self/exe) go to `made`.
 [[nodiscard]] Result<std::string_view> read_link(Context& context, Node& link, TextSink& made);
 
+// A new node for a directory, umask applied, that has no name yet.
+[[nodiscard]] Result<Ref<Node>> create_nameless(Context& context, Node& directory, std::uint32_t mode);
 // A new node at a free place, umask applied; a symlink gets its name later, with its target.
 [[nodiscard]] Result<Ref<Node>> create_node(Context& context, const Place& place, std::uint32_t mode,
                                             std::uint64_t device);
@@ -84,6 +87,8 @@ using Emit = bool (*)(void* context, const ListedEntry& entry);
 [[nodiscard]] Status list(File& directory, Emit emit, void* context);
 
 // Extended attributes of the root image: full names ("user.mime"). nodata: not there.
+// What the attribute security.capability of a program file gives; nothing where it is not there, not sound, or lost by a write.
+[[nodiscard]] FileCapabilities file_capabilities(const Node& file);
 [[nodiscard]] Result<std::span<const std::byte>> extended_attribute(Node& node, std::string_view name);
 [[nodiscard]] Status list_extended_attributes(Node& node, TextSink& names); // each followed by NUL
 

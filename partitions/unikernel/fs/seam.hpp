@@ -62,6 +62,29 @@ enum class ProcText : std::uint8_t {
     uptime,
     load_average,
     version, // of the system
+    smaps_summary,
+    input_output,
+    out_of_memory_adjustment,
+    net_tcp,
+    net_tcp6,
+    net_udp,
+    net_udp6,
+    net_local,   // unix
+    net_sockets, // sockstat
+};
+
+// Who is signalled for a file's news, with the rights of who said so (fcntl(2), F_SETOWN_EX).
+struct FileOwner {
+    static constexpr std::uint32_t thread = 0, process = 1, group = 2;
+    std::uint32_t kind = thread;
+    int id = 0; // 0: nobody
+    std::uint32_t real_user = 0, effective_user = 0;
+};
+struct FileSignal {
+    int number; // 0: SIGIO without the rest
+    int code;
+    std::uint64_t band;
+    int descriptor;
 };
 
 namespace seam {
@@ -72,8 +95,24 @@ void random(std::span<std::byte> out);
 [[nodiscard]] std::uint64_t file_size_limit();
 void signal_file_size();
 
+// Between two pieces of a long operation, where nothing is half done: others may have the kernel.
+void preemption_point();
+
 // Pages [first, end) of the file lie elsewhere now (copied up) or are gone (it became shorter): mm::forget_pages.
 void forget_mapped_pages(Node& node, std::uint64_t first, std::uint64_t end, bool copies_too);
+
+// Sessions and groups of processes, for terminals. Numbers; 0 is nobody's.
+[[nodiscard]] int current_session();
+[[nodiscard]] int current_group();
+[[nodiscard]] bool leads_session();
+[[nodiscard]] int session_of_group(int group); // 0: there is no such group
+void signal_group(int group, int number);
+void signal_process(int process, int number);
+[[nodiscard]] bool owner_exists(const FileOwner& owner);
+void signal_owner(const FileOwner& owner, const FileSignal& what);
+// May the caller use its terminal so? `number`: what its group is sent where it is not in the foreground (SIGTTIN,
+// SIGTTOU). Then restart_sys, or io where that would change nothing.
+[[nodiscard]] Status may_use_terminal(int session, int foreground, int number);
 
 // Processes, for /proc. 0: none.
 [[nodiscard]] int current_process();
@@ -84,7 +123,13 @@ void forget_mapped_pages(Node& node, std::uint64_t first, std::uint64_t end, boo
 [[nodiscard]] const Credentials* credentials_of(int process);
 [[nodiscard]] Node* executable_of(int process);        // or nullptr
 [[nodiscard]] Node* working_directory_of(int process); // or nullptr
+// The memory of a process, of which it says where: bytes copied, less where a page cannot be had.
+[[nodiscard]] std::size_t read_memory_of(int process, std::uint64_t address, std::span<std::byte> to);
+[[nodiscard]] std::size_t write_memory_of(int process, std::uint64_t address,
+                                          std::span<const std::byte> from);
 void proc_text(ProcText which, int process, int thread, TextSink& out);
+// What is written to such a file. inval: nothing it takes.
+[[nodiscard]] Status proc_write(ProcText which, int process, int thread, std::string_view text);
 [[nodiscard]] std::string_view hostname();
 [[nodiscard]] unsigned cpu_count();
 [[nodiscard]] std::uint64_t memory_bytes();

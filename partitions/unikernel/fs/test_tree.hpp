@@ -37,6 +37,7 @@ public:
         Credentials who;
         who.real_user = who.effective_user = who.saved_user = who.file_user = user;
         who.real_group = who.effective_group = who.saved_group = who.file_group = group;
+        who.capabilities.begin(user == 0);
         auto made = tree.context(who, "/");
         context = std::move(made).value();
         host::state().process = {&files, &context, nullptr};

@@ -49,6 +49,8 @@ std::string_view kind_name(VolumeKind kind) {
         return "proc";
     case VolumeKind::sys:
         return "sysfs";
+    case VolumeKind::terminals:
+        return "devpts";
     case VolumeKind::tmpfs:
     case VolumeKind::device:
     case VolumeKind::anonymous:
@@ -62,6 +64,17 @@ std::string_view kind_name(VolumeKind kind) {
 Tree& Tree::current() {
     base::expects(the_tree != nullptr, "Tree: not started");
     return *the_tree;
+}
+
+bool give_back_kept() {
+    return free_a_piece() || (the_tree != nullptr && the_tree->give_back_kept());
+}
+
+Node& Tree::terminals() {
+    for (Volume* volume = volumes_; volume != nullptr; volume = volume->next)
+        if (volume->kind() == VolumeKind::terminals)
+            return *volume->mount_point->mounted;
+    base::fail("Tree: no /dev/pts", "", 0);
 }
 
 Result<Volume*> Tree::make_volume(VolumeKind kind, std::uint64_t limit) {
@@ -95,6 +108,12 @@ Status Tree::start(const TreeOptions& options) {
     Ref<Node> device_root = CAISSON_TRY(devices->make_root(0755));
     CAISSON_TRY(mount("/dev", *devices, std::move(device_root)));
     CAISSON_TRY(populate_devices());
+    Volume* terminals = CAISSON_TRY(make_volume(VolumeKind::terminals, device_limit));
+    Ref<Node> terminals_root = CAISSON_TRY(terminals->make_root(0755));
+    CAISSON_TRY(mount("/dev/pts", *terminals, std::move(terminals_root)));
+    Context context = privileged_context(root_);
+    context.umask = 0;
+    CAISSON_TRY(make_node(context, *root_, "/dev/pts/ptmx", mode::character | 0666, device::terminal_maker));
     return mount_tmpfs("/dev/shm", 01777, shared_memory_limit);
 }
 
@@ -128,7 +147,7 @@ Status Tree::populate_devices() {
         {"/dev/null", 0666, device::null},       {"/dev/zero", 0666, device::zero},
         {"/dev/full", 0666, device::full},       {"/dev/random", 0666, device::random},
         {"/dev/urandom", 0666, device::urandom}, {"/dev/tty", 0666, device::tty},
-        {"/dev/console", 0620, device::console},
+        {"/dev/console", 0620, device::console}, {"/dev/ptmx", 0666, device::terminal_maker},
     };
     struct Link {
         std::string_view path, target;
@@ -144,6 +163,20 @@ Status Tree::populate_devices() {
             make_node(context, *root_, device.path, mode::character | device.permissions, device.number));
     for (const Link& link : links)
         CAISSON_TRY(make_symlink(context, link.target, *root_, link.path));
+    return base::success;
+}
+
+Status Tree::add_missing_file(std::string_view path, std::string_view contents) {
+    Context context = privileged_context(root_);
+    context.umask = 0;
+    (void)CAISSON_TRY(make_path(context, path.substr(0, path.rfind('/'))));
+    const auto file =
+        open(context, *root_, path,
+             open_flag::write_only | open_flag::create | open_flag::exclusive | open_flag::no_follow, 0644);
+    if (!file.ok())
+        return file.error() == Errno::exist ? base::success : Status{base::Failure{file.error()}};
+    Origin from{std::as_bytes(std::span{contents})};
+    (void)CAISSON_TRY(write_node(*(*file)->node, 0, from));
     return base::success;
 }
 
@@ -197,7 +230,7 @@ void Tree::describe_mounts(TextSink& out, bool mountinfo) const {
         if (volume == nullptr || (!is_root && !volume->mount_point))
             continue;
         const std::string_view kind = kind_name(volume->kind());
-        const std::string_view access = volume->read_only() ? "ro" : "rw";
+        const std::string_view access = volume->read_only() ? "ro,relatime" : "rw,relatime";
         if (mountinfo)
             out << std::uint64_t{id} << (is_root ? " 0 0:" : " 1 0:") << std::uint64_t{id} << " / ";
         else
@@ -227,6 +260,8 @@ void Tree::tear_down() {
         }
         mm::destroy(volume);
     }
+    while (free_a_piece())
+        ;
     the_tree = nullptr;
 }
 

@@ -32,6 +32,8 @@ public:
     // The root, with /proc, /sys, /dev and /dev/shm on it. Errors: io (not a sound EROFS image), nomem.
     [[nodiscard]] Status start(const TreeOptions& options);
     [[nodiscard]] Status mount_tmpfs(std::string_view path, std::uint32_t mode, std::uint64_t bytes);
+    // A file of root's, 0644, where nothing has the name; its directory is made too. Errors: nomem, notdir.
+    [[nodiscard]] Status add_missing_file(std::string_view path, std::string_view contents);
     // Ends the preparation: from now on a read-only root refuses changes.
     void finish();
 
@@ -41,6 +43,7 @@ public:
     [[nodiscard]] Status open_standard(FileTable& table);
 
     [[nodiscard]] Node& root() { return *root_; }
+    [[nodiscard]] Node& terminals(); // /dev/pts
     // Text of /proc/mounts; `mountinfo`: of /proc/self/mountinfo.
     void describe_mounts(TextSink& out, bool mountinfo) const;
 
@@ -48,6 +51,9 @@ public:
     [[nodiscard]] static Tree& current();
     // A node without a name: pipes, event counters.
     [[nodiscard]] Result<Ref<Node>> make_anonymous(std::uint32_t mode);
+
+    // mm/object.hpp
+    [[nodiscard]] bool give_back_kept() { return root_ && root_->volume->give_back_kept(); }
 
 private:
     [[nodiscard]] Result<Volume*> make_volume(VolumeKind kind, std::uint64_t limit);

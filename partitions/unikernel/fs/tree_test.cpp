@@ -42,6 +42,16 @@ TEST_F(TreeTest, StartsAndGivesEverythingBack) {
     EXPECT_EQ(t.content("/a"), "text");
 }
 
+TEST(TreeStart, FilesThatAreMissingAreAdded) {
+    TestTree t({{}, 0, true});
+    t.run_as(0, 0);
+    EXPECT_EQ(code(t.tree.add_missing_file("/etc/hosts", "127.0.0.1 localhost\n")), 0);
+    EXPECT_EQ(code(t.tree.add_missing_file("/etc/hosts", "other")), 0);
+    EXPECT_EQ(code(t.tree.add_missing_file("/etc/hosts/below", "x")), notdir);
+    t.tree.finish();
+    EXPECT_EQ(t.content("/etc/hosts"), "127.0.0.1 localhost\n");
+}
+
 TEST(TreeEnd, NothingIsLeftBehind) {
     const auto before = host::state();
     {
@@ -283,10 +293,10 @@ TEST_F(TreeTest, ProcAndSys) {
     EXPECT_EQ(t.path_of("/proc/self/task/1/comm"), "/proc/1/task/1/comm");
     EXPECT_EQ(t.link("/proc/self/cwd"), "/");
     EXPECT_EQ(t.link("/proc/self/exe"), "error 2");
-    EXPECT_EQ(
-        t.content("/proc/mounts"),
-        "overlay / overlay rw 0 0\nproc /proc proc ro 0 0\nsysfs /sys sysfs ro 0 0\ntmpfs /dev tmpfs rw 0 0\n"
-        "tmpfs /dev/shm tmpfs rw 0 0\n");
+    EXPECT_EQ(t.content("/proc/mounts"),
+              "overlay / overlay rw,relatime 0 0\nproc /proc proc ro,relatime 0 0\n"
+              "sysfs /sys sysfs ro,relatime 0 0\ntmpfs /dev tmpfs rw,relatime 0 0\n"
+              "devpts /dev/pts devpts rw,relatime 0 0\ntmpfs /dev/shm tmpfs rw,relatime 0 0\n");
     ASSERT_EQ(t.put("/f", "through the link"), 16);
     const int descriptor = t.open("/f", open_flag::read_only);
     EXPECT_EQ(t.content("/dev/fd/" + std::to_string(descriptor)), "through the link");

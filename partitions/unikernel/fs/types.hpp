@@ -5,6 +5,7 @@
 // Values are those of the Linux x86-64 user ABI, so that handlers pass them through unchanged.
 #pragma once
 
+#include "partitions/unikernel/base/capabilities.hpp"
 #include "partitions/unikernel/base/errno.hpp"
 #include "partitions/unikernel/fs/groups.hpp"
 
@@ -87,6 +88,7 @@ inline constexpr std::uint32_t hang_up = 0x010;
 inline constexpr std::uint32_t invalid = 0x020;
 inline constexpr std::uint32_t in_normal = 0x040;
 inline constexpr std::uint32_t out_normal = 0x100;
+inline constexpr std::uint32_t read_hang_up = 0x2000; // the other side sends no more
 } // namespace ready
 
 // Who acts. One per process; set*id handlers change it in place. The identity that files are checked against
@@ -97,9 +99,17 @@ struct Credentials {
     std::uint32_t file_user = 0,
                   file_group = 0; // for files: the effective ones, until setfsuid(2) says otherwise
     Ref<GroupList> groups;        // supplementary; nothing: none
+    Capabilities capabilities{capability::all, capability::all, 0, 0, capability::all, 0};
 
-    [[nodiscard]] bool privileged() const { return effective_user == 0; }
-    [[nodiscard]] bool owns_every_file() const { return file_user == 0; }
+    [[nodiscard]] bool can(CapabilitySet wanted) const { return capabilities.can(wanted); }
+    // May it look into a process of `other`, as its real user or as the one for files?
+    [[nodiscard]] bool may_trace(const Credentials& other, bool as_real) const;
+    // Files are asked about as the real user would be answered: access(2).
+    void become_real() {
+        file_user = real_user;
+        file_group = real_group;
+        capabilities.become_real(real_user);
+    }
     [[nodiscard]] std::span<const std::uint32_t> group_list() const {
         return groups ? std::as_const(*groups).ids() : std::span<const std::uint32_t>{};
     }
@@ -114,7 +124,8 @@ struct Attributes {
     std::uint32_t user = 0, group = 0;
     std::uint64_t special_device = 0; // st_rdev
     std::uint64_t size = 0;
-    std::uint64_t blocks = 0; // of 512 bytes
+    std::uint64_t blocks = 0;               // of 512 bytes
+    std::uint32_t block_bytes = page_bytes; // st_blksize
     Timestamp accessed = 0, modified = 0, changed = 0;
 };
 

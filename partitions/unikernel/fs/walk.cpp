@@ -4,8 +4,8 @@
 
 #include "partitions/unikernel/fs/overlay/volume.hpp"
 #include "partitions/unikernel/fs/proc/synthetic.hpp"
+#include "partitions/unikernel/mm/heap.hpp"
 
-#include <algorithm>
 #include <utility>
 
 namespace uk::fs {
@@ -27,32 +27,48 @@ Node& parent_of(Node& directory) {
 Result<Ref<Node>> look_up(Node& directory, std::string_view name) {
     if (name.size() > name_max)
         return base::Failure{Errno::nametoolong};
-    const Ref<Node> found = CAISSON_TRY(directory.volume->look_up(directory, name));
-    return Ref<Node>{&top_of(*found)};
+    auto found = directory.volume->look_up(directory, name);
+    if (found.ok() && (*found)->mounted != nullptr)
+        return Ref<Node>{&top_of(**found)};
+    return found;
+}
+
+Walk::~Walk() {
+    while (links_ != nullptr) {
+        Link* link = links_;
+        links_ = link->before;
+        mm::destroy(link);
+    }
+}
+
+// To the next component, out of links that have been read to their end. True: there was a slash.
+bool Walk::skip_slashes() {
+    bool any = false;
+    for (;;) {
+        std::size_t slashes = 0;
+        while (slashes < rest_.size() && rest_[slashes] == '/')
+            ++slashes;
+        rest_.remove_prefix(slashes);
+        any = any || slashes > 0;
+        if (!rest_.empty() || stack_ == nullptr)
+            return any;
+        rest_ = stack_->outer;
+        stack_ = stack_->below;
+    }
 }
 
 // The next component of what is left; empty when nothing is left.
 std::string_view Walk::next_component() {
-    while (depth_ > 0) {
-        Rest& rest = rest_[depth_ - 1];
-        const std::size_t start = rest.text.find_first_not_of('/');
-        if (start == std::string_view::npos) {
-            --depth_;
-            continue;
-        }
-        const std::size_t end = std::min(rest.text.find('/', start), rest.text.size());
-        const std::string_view name = rest.text.substr(start, end - start);
-        rest.text = rest.text.substr(end);
-        return name;
-    }
-    return {};
-}
-
-bool Walk::at_end() const {
-    for (unsigned i = 0; i < depth_; ++i)
-        if (rest_[i].text.find_first_not_of('/') != std::string_view::npos)
-            return false;
-    return true;
+    std::size_t end = 0;
+    while (end < rest_.size() && rest_[end] != '/')
+        ++end;
+    const std::string_view name = rest_.substr(0, end);
+    rest_.remove_prefix(end);
+    const bool slash = skip_slashes();
+    is_last_ = rest_.empty();
+    // What a link in the last place leads to has the slash behind it too.
+    last_slash_ = last_slash_ || (is_last_ && slash);
+    return name;
 }
 
 void Walk::go_up() {
@@ -61,7 +77,7 @@ void Walk::go_up() {
 }
 
 Status Walk::enter_link(Ref<Node> link) {
-    if (++links_ > symlinks_max)
+    if (++followed_ > symlinks_max)
         return base::Failure{Errno::loop};
     if (link->synthetic.entry != 0 && link->target.empty()) {
         if (!may_inspect(*link, context_.credentials))
@@ -69,21 +85,32 @@ Status Walk::enter_link(Ref<Node> link) {
         here_ = CAISSON_TRY(follow_synthetic(*link));
         return base::success;
     }
+    Link* entered = mm::make<Link>();
+    if (entered == nullptr)
+        return base::Failure{Errno::nomem};
     const std::string_view target = link->target;
-    if (target.starts_with('/'))
+    *entered = {std::move(link), rest_, stack_, links_};
+    stack_ = links_ = entered;
+    rest_ = target;
+    if (target.starts_with('/')) {
         here_ = Ref<Node>{&top_of(*context_.root)};
-    rest_[depth_++] = {target, std::move(link)};
+        (void)skip_slashes();
+        if (is_last_ && rest_.empty()) // a link to "/" itself
+            place_ = {here_, {}, here_, true};
+    }
     return base::success;
 }
 
 // Takes one component from here_. At the last one fills in place_.
-Status Walk::step(std::string_view name, bool is_last, LastLink last) {
+Status Walk::step(std::string_view name, LastLink last) {
+    const bool is_last = is_last_;
     if (!here_->is_directory())
         return base::Failure{Errno::notdir};
     if (!permits(*here_, context_.credentials, want::execute))
         return base::Failure{Errno::acces};
-    if (name == "." || name == "..") {
-        if (name == "..")
+    const bool up = name == "..";
+    if (up || name == ".") {
+        if (up)
             go_up();
         if (is_last)
             place_ = {here_, {}, here_, true};
@@ -98,12 +125,12 @@ Status Walk::step(std::string_view name, bool is_last, LastLink last) {
         place_ = {here_, name, {}, last_slash_};
         return base::success;
     }
-    Ref<Node> node = *found;
+    Ref<Node> node = std::move(found).value();
     const bool follow = node->is_symlink() &&
                         (!is_last || last == LastLink::follow || (last == LastLink::keep && last_slash_));
     if (!follow) {
         if (is_last)
-            place_ = {here_, name, node, last_slash_};
+            place_ = {std::move(here_), name, std::move(node), last_slash_};
         else
             here_ = std::move(node);
         return base::success;
@@ -126,18 +153,12 @@ Result<Place> Walk::to(Node& start, std::string_view path, LastLink last) {
     if (path.size() >= path_max)
         return base::Failure{Errno::nametoolong};
     here_ = Ref<Node>{path.starts_with('/') ? &top_of(*context_.root) : &start};
-    place_ = {here_, {}, here_, true};
-    rest_[depth_++] = {path, {}};
-    for (;;) {
-        const std::string_view name = next_component();
-        if (name.empty())
-            break;
-        const bool is_last = at_end();
-        last_slash_ = false;
-        for (unsigned i = 0; i < depth_ && is_last; ++i)
-            last_slash_ = last_slash_ || !rest_[i].text.empty();
-        CAISSON_TRY(step(name, is_last, last));
-    }
+    rest_ = path;
+    (void)skip_slashes();
+    if (rest_.empty())
+        return Place{here_, {}, here_, true};
+    while (!rest_.empty())
+        CAISSON_TRY(step(next_component(), last));
     if (last != LastLink::never && place_.node && place_.must_be_directory && !place_.node->is_directory())
         return base::Failure{Errno::notdir};
     return std::move(place_);

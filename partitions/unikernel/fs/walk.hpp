@@ -3,14 +3,13 @@
 // checked.
 //
 // Symlinks are followed up to 40 times; what is left of the path waits on a stack of views, so nothing is
-// copied.
+// copied. A link's text stays until the walk is over, for names may lie in it.
 // ".." stops at the context's root; mount points are crossed both ways.
 #pragma once
 
 #include "partitions/unikernel/fs/context.hpp"
 #include "partitions/unikernel/fs/seam.hpp"
 
-#include <array>
 #include <string_view>
 
 namespace uk::fs {
@@ -35,30 +34,35 @@ public:
     explicit Walk(Context& context) : context_(context) {}
     Walk(const Walk&) = delete;
     Walk& operator=(const Walk&) = delete;
+    ~Walk();
 
     // For O_CREAT: a slash behind the last name is EISDIR, whatever the name is.
     void refuse_last_slash() { refuse_last_slash_ = true; }
-    // Errors: noent (empty path, or a missing directory on the way), notdir, acces, loop, nametoolong.
+    // Errors: noent (empty path, or a missing directory on the way), notdir, acces, loop, nametoolong, nomem.
     [[nodiscard]] Result<Place> to(Node& start, std::string_view path, LastLink last);
 
 private:
-    struct Rest {
-        std::string_view text;
-        Ref<Node> link; // keeps the text alive
+    struct Link { // one that was followed
+        Ref<Node> node;
+        std::string_view outer; // what is left of the path that led to it
+        Link* below = nullptr;  // of the stack
+        Link* before = nullptr; // of all
     };
-    [[nodiscard]] Status step(std::string_view name, bool is_last, LastLink last);
+    [[nodiscard]] Status step(std::string_view name, LastLink last);
     [[nodiscard]] Status enter_link(Ref<Node> link);
     [[nodiscard]] std::string_view next_component();
-    [[nodiscard]] bool at_end() const;
+    [[nodiscard]] bool skip_slashes();
     void go_up();
 
     Context& context_;
     Ref<Node> here_;
     Place place_;
-    std::array<Rest, symlinks_max + 1> rest_{};
-    unsigned depth_ = 0; // of rest_
-    unsigned links_ = 0;
+    std::string_view rest_; // of the path or link that is being read
+    Link* stack_ = nullptr;
+    Link* links_ = nullptr;
+    unsigned followed_ = 0;
     bool refuse_last_slash_ = false;
+    bool is_last_ = false;    // the component just taken
     bool last_slash_ = false; // somewhere behind the last component
 };
 

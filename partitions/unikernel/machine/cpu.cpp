@@ -3,7 +3,9 @@
 #include "partitions/unikernel/machine/cpu.hpp"
 
 #include "arch/x86_64/cpu/instructions.hpp"
+#include "arch/x86_64/cpu/set_up_instructions.hpp"
 #include "partitions/unikernel/machine/stubs.hpp"
+#include "partitions/unikernel/machine/this_cpu.hpp"
 #include "partitions/unikernel/machine/trap_frame.hpp"
 
 #include <array>
@@ -13,36 +15,30 @@ namespace uk::machine {
 
 namespace {
 
-// Offsets are used by stubs.S.
-struct CpuBlock {
-    std::uint64_t stack_top;
-    std::uint64_t scratch;
-};
-CpuBlock cpu_block;
-
-struct [[gnu::packed]] TaskState {
-    std::uint32_t reserved0;
-    std::uint64_t rsp[3];
-    std::uint64_t reserved1;
-    std::uint64_t ist[7];
-    std::uint64_t reserved2;
-    std::uint16_t reserved3;
-    std::uint16_t io_map;
-};
-static_assert(sizeof(TaskState) == 104);
-TaskState task_state;
-
 struct Gate {
     std::uint16_t offset_low, selector;
     std::uint8_t ist, type;
     std::uint16_t offset_middle;
     std::uint32_t offset_high, reserved;
 };
-std::array<Gate, 256> gates;
-std::array<std::uint64_t, 10> segments;
-// Double fault and NMI come on stacks of their own, at any point of the kernel.
-alignas(16) std::array<std::byte, 4096> double_fault_stack;
-alignas(16) std::array<std::byte, 512> nmi_stack;
+std::array<Gate, 256> gates; // every CPU's
+
+namespace ist { // stacks of the task state, from 1
+constexpr unsigned fatal = 1, nmi = 2, debug = 3;
+unsigned of(unsigned vector) {
+    switch (vector) {
+    case 1:
+        return debug;
+    case 2:
+        return nmi;
+    case 8:
+    case 18:
+        return fatal;
+    default:
+        return 0;
+    }
+}
+} // namespace ist
 
 Features found;
 
@@ -76,36 +72,38 @@ Gate make_gate(std::uint64_t address, unsigned ist, unsigned privilege) {
     return gate;
 }
 
-void load_descriptor_tables() {
-    const auto task = reinterpret_cast<std::uint64_t>(&task_state);
-    segments = {0,
-                0,
-                0x00af9b000000ffff, // 0x10 kernel code
-                0x00cf93000000ffff, // 0x18 kernel data
-                0,                  // 0x20 no 32-bit user code: its SYSCALL would enter by CSTAR
-                0x00cff3000000ffff, // 0x28 user data
-                0x00affb000000ffff, // 0x30 user code
-                0,
-                (task >> 24 & 0xFF) << 56 | std::uint64_t{0x89} << 40 | (task & 0xFFFFFF) << 16 |
-                    (sizeof(TaskState) - 1),
-                task >> 32};
-    cpu::lgdt(
-        {static_cast<std::uint16_t>(sizeof(segments) - 1), reinterpret_cast<std::uint64_t>(segments.data())});
+void load_descriptor_tables(Cpu& cpu) {
+    const auto task = reinterpret_cast<std::uint64_t>(&cpu.task);
+    cpu.segments = {0,
+                    0,
+                    0x00af9b000000ffff, // 0x10 kernel code
+                    0x00cf93000000ffff, // 0x18 kernel data
+                    0,                  // 0x20 no 32-bit user code: its SYSCALL would enter by CSTAR
+                    0x00cff3000000ffff, // 0x28 user data
+                    0x00affb000000ffff, // 0x30 user code
+                    0,
+                    (task >> 24 & 0xFF) << 56 | std::uint64_t{0x89} << 40 | (task & 0xFFFFFF) << 16 |
+                        (sizeof(TaskState) - 1),
+                    task >> 32};
+    cpu::lgdt({static_cast<std::uint16_t>(sizeof(cpu.segments) - 1),
+               reinterpret_cast<std::uint64_t>(cpu.segments.data())});
     load_segments();
 
-    task_state.ist[0] =
-        reinterpret_cast<std::uint64_t>(double_fault_stack.data() + double_fault_stack.size());
-    task_state.ist[1] = reinterpret_cast<std::uint64_t>(nmi_stack.data() + nmi_stack.size());
-    task_state.io_map = sizeof(TaskState);
+    const auto end = [](auto& stack) { return reinterpret_cast<std::uint64_t>(stack.data() + stack.size()); };
+    cpu.task.ist[ist::fatal - 1] = end(cpu.fatal_stack);
+    cpu.task.ist[ist::nmi - 1] = end(cpu.nmi_stack);
+    cpu.task.ist[ist::debug - 1] = end(cpu.debug_stack);
+    cpu.task.io_map = sizeof(TaskState);
     cpu::ltr(task_selector);
+    cpu::lidt({static_cast<std::uint16_t>(sizeof(gates) - 1), reinterpret_cast<std::uint64_t>(gates.data())});
+}
 
+void make_gates() {
     for (unsigned vector = 0; vector < 33; ++vector) {
-        const unsigned ist = vector == 8 ? 1 : vector == 2 ? 2 : 0;
         const bool from_user = vector == 3 || vector == 4;
-        gates[vector] = make_gate(trap_addresses[vector], ist, from_user ? 3 : 0);
+        gates[vector] = make_gate(trap_addresses[vector], ist::of(vector), from_user ? 3 : 0);
     }
     gates[spurious_vector] = make_gate(trap_spurious_address, 0, 0);
-    cpu::lidt({static_cast<std::uint16_t>(sizeof(gates) - 1), reinterpret_cast<std::uint64_t>(gates.data())});
 }
 
 } // namespace
@@ -140,9 +138,12 @@ void detect_features() {
     }
 }
 
-void set_up_cpu() {
-    load_descriptor_tables();
-    cpu::wrmsr(msr::gs_base, reinterpret_cast<std::uint64_t>(&cpu_block));
+void set_up_cpu(Cpu& cpu, std::uint32_t number) {
+    cpu.self = &cpu;
+    cpu.number = number;
+    make_gates();
+    load_descriptor_tables(cpu);
+    cpu::wrmsr(msr::gs_base, reinterpret_cast<std::uint64_t>(&cpu));
     cpu::wrmsr(msr::kernel_gs_base, 0);
     cpu::wrmsr(msr::star, std::uint64_t{0x23} << 48 | std::uint64_t{kernel_code_selector} << 32);
     cpu::wrmsr(msr::lstar, reinterpret_cast<std::uint64_t>(&system_call_entry));
@@ -151,8 +152,14 @@ void set_up_cpu() {
 }
 
 void set_kernel_stack(std::uint64_t top) {
-    cpu_block.stack_top = top;
-    task_state.rsp[0] = top;
+    Cpu& cpu = this_cpu();
+    cpu.kernel_stack = top;
+    cpu.task.rsp[0] = top;
+}
+
+void load_user_bases(std::uint64_t fs_base, std::uint64_t gs_base) {
+    cpu::wrmsr(msr::fs_base, fs_base);
+    cpu::wrmsr(msr::kernel_gs_base, gs_base);
 }
 
 void save_vectors(std::byte* area) {

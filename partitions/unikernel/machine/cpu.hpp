@@ -29,10 +29,13 @@ struct Features {
 
 // Before the kernel's own tables are in force: blanks STAC/CLAC where the CPU lacks SMAP.
 void detect_features();
-// Segments, traps, system calls, protection bits, vector unit.
-void set_up_cpu();
+struct Cpu;
+// Segments, traps and system calls of the CPU that calls; `cpu` is its block from here on.
+void set_up_cpu(Cpu& cpu, std::uint32_t number);
 
 void set_kernel_stack(std::uint64_t top);
+// FS and GS of the program that runs next.
+void load_user_bases(std::uint64_t fs_base, std::uint64_t gs_base);
 void save_vectors(std::byte* area);
 // False: the area is not sound, and the state is what a program starts with.
 bool restore_vectors(const std::byte* area);

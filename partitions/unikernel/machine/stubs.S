@@ -3,14 +3,15 @@
 // assembly.
 //
 // Invariants: I1  interrupts are off whenever kernel code runs, except in idle_wait
-//             I2  GS holds the CPU's own block exactly while the kernel runs (swapgs when CPL changes)
+//             I2  GS holds the CPU's own block exactly while the kernel runs (swapgs when CPL changes; traps
+//                 that come between the two look at GS itself)
 //             I3  SYSRET only with a canonical user RIP (a non-canonical one would fault with the user's
 //                 stack)
 //             I4  RFLAGS.AC is clear in the kernel, except between STAC and CLAC of the user copies
 // Spec: AMD APM vol. 2 "SYSCALL and SYSRET", "Long-Mode Interrupt Control Transfer".
 
 .equ USER_END, 0x7ffffffff000
-.equ CPU_STACK_TOP, 0                   // struct CpuBlock in cpu.hpp
+.equ CPU_STACK_TOP, 0                   // struct Cpu in this_cpu.hpp
 .equ CPU_SCRATCH, 8
 
 // STAC and CLAC where the CPU has SMAP; listed so that start code can blank them where it has not.
@@ -127,6 +128,46 @@ bad_return:
     movq %rax, %rsp
     jmp return_to_user
 
+// NMI, #DB, #DF and #MC may come between SYSCALL and SWAPGS, or behind the last SWAPGS of the way out: they have stacks
+// of their own, and the sign of GS says whose it is, for a program's lies in the lower half.
+paranoid_common:
+    push_registers
+    smap_site clac
+    cld
+    cmpb $2, 15 * 8(%rsp)               // an NMI never waits, and is over with its IRETQ
+    je 1f
+    testb $3, 18 * 8(%rsp)
+    jnz 4f
+1:  movl $0xC0000101, %ecx              // GS.base
+    rdmsr
+    xorl %ebx, %ebx
+    testl %edx, %edx
+    js 2f
+    swapgs
+    incl %ebx
+2:  movq %rsp, %rdi
+    xorl %ebp, %ebp
+    call handle_paranoid_trap
+    testl %ebx, %ebx
+    jz 3f
+    swapgs
+3:  pop_registers
+    addq $16, %rsp
+    iretq
+// From a program: on its thread's stack, as any trap.
+4:  swapgs
+    movq %gs:CPU_STACK_TOP, %rdi
+    subq $(22 * 8), %rdi
+    movq %rdi, %rax
+    movq %rsp, %rsi
+    movl $22, %ecx
+    rep movsq
+    movq %rax, %rsp
+    movq %rax, %rdi
+    xorl %ebp, %ebp
+    call handle_user_trap
+    jmp return_to_user
+
 .macro trap number
 trap_\number:
     // The CPU pushes an error code for 8, 10-14, 17, 21, 29, 30.
@@ -135,21 +176,20 @@ trap_\number:
     pushq $0
     .endif
     pushq $\number
+    .if \number == 1 || \number == 2 || \number == 8 || \number == 18
+    jmp paranoid_common
+    .else
     jmp trap_common
+    .endif
 .endm
 .altmacro
 .set i, 0
 .rept 32
-    .if i != 2
     trap %i
-    .endif
     .set i, i + 1
 .endr
     trap 32
     trap 255
-// Nothing sends NMIs to a partition; one that comes all the same changes nothing.
-trap_2:
-    iretq
 
 .section .rodata
 .balign 8
@@ -201,11 +241,25 @@ leave_boot_stack:
     movq %rdi, %rsp
     jmp thread_begin
 
+// The idle thread's first instruction.
+.globl idle_begin
+idle_begin:
+    call run_idle
+    ud2
+
 // Interrupts on, wait for one, off again.
 .globl idle_wait
 idle_wait:
     sti
     hlt
+    cli
+    ret
+
+// Interrupts on and off again; STI holds them off for one instruction.
+.globl take_interrupts
+take_interrupts:
+    sti
+    nop
     cli
     ret
 
@@ -227,10 +281,10 @@ user_copy_bytes_failed:
     smap_site clac
     movq %rcx, %rax
     ret
+// The last word may be there in part: up to the bad page byte by byte.
 user_copy_words_failed:
-    smap_site clac
-    leaq (%rdx, %rcx, 8), %rax
-    ret
+    leaq (%rdx, %rcx, 8), %rcx
+    jmp user_copy_bytes
 
 // size_t user_clear(void* to, size_t bytes) -> bytes not cleared.
 .globl user_clear, user_clear_bytes, user_clear_bytes_failed
@@ -260,13 +314,25 @@ load_sse:
 
 // ssize_t user_string(char* to, const char* from, size_t bytes) -> length without NUL; -1 fault, -2 no NUL in
 // `bytes`.
+// Eight bytes at a time where they lie in one aligned word, which is in one page: nothing behind the NUL is touched
+// that could fault.
 .globl user_string, user_string_load, user_string_load_end, user_string_failed
 user_string:
     xorl %eax, %eax
+    movabsq $0x0101010101010101, %r10
+    movabsq $0x8080808080808080, %r11
     smap_site stac
-1:  cmpq %rdx, %rax
-    jae 2f
+1:  leaq (%rsi, %rax), %r8
+    testb $7, %r8b
+    jnz 4f
+7:  leaq 8(%rax), %r8
+    cmpq %rdx, %r8
+    ja 4f
 user_string_load:
+    movq (%rsi, %rax), %rcx
+    jmp 5f
+4:  cmpq %rdx, %rax
+    jae 2f
     movb (%rsi, %rax), %cl
 user_string_load_end:
     movb %cl, (%rdi, %rax)
@@ -274,6 +340,22 @@ user_string_load_end:
     jz 3f
     incq %rax
     jmp 1b
+5:  movq %rcx, %r9
+    subq %r10, %r9
+    movq %rcx, %r8
+    notq %r8
+    andq %r8, %r9
+    testq %r11, %r9
+    jnz 6f                              // a NUL is among them
+    movq %rcx, (%rdi, %rax)
+    addq $8, %rax
+    jmp 7b
+6:  movb %cl, (%rdi, %rax)
+    testb %cl, %cl
+    jz 3f
+    incq %rax
+    shrq $8, %rcx
+    jmp 6b
 2:  movq $-2, %rax
 3:  smap_site clac
     ret

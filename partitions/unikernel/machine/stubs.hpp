@@ -10,9 +10,11 @@ extern "C" {
 
 void system_call_entry();
 void thread_begin();
+void idle_begin();
 void switch_stack(std::uint64_t* save, std::uint64_t load);
 [[noreturn]] void leave_boot_stack(std::uint64_t stack);
 void idle_wait();
+void take_interrupts(); // those that wait
 void load_segments();
 
 std::size_t user_copy(void* to, const void* from, std::size_t bytes);

@@ -4,10 +4,12 @@
 #include "partitions/unikernel/mm/address_space.hpp"
 
 #include "partitions/unikernel/machine/layout.hpp"
+#include "partitions/unikernel/machine/this_cpu.hpp"
 #include "partitions/unikernel/mm/flush.hpp"
 #include "partitions/unikernel/mm/heap.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace uk::mm {
 
@@ -15,7 +17,11 @@ namespace {
 
 using namespace entry_bit;
 
-AddressSpace* active = nullptr;
+constexpr std::uint64_t pages_a_piece = 1024, ranges_a_piece = 128; // at most, of a long call
+
+bool is_active(const AddressSpace& space) {
+    return active_space() == &space;
+}
 
 // [start, start + bytes) rounded up to pages, within what programs may use.
 Result<std::uint64_t> checked_end(std::uint64_t start, std::uint64_t bytes, Errno error) {
@@ -28,16 +34,21 @@ Result<std::uint64_t> checked_end(std::uint64_t start, std::uint64_t bytes, Errn
 } // namespace
 
 AddressSpace* active_space() {
-    return active;
+    return machine::this_cpu().space;
+}
+
+void leave_spaces() {
+    if (active_space() == nullptr)
+        return;
+    machine::this_cpu().space = nullptr;
+    load_kernel_tables();
 }
 
 AddressSpace::~AddressSpace() {
     if (table_.root().value() == 0)
         return;
-    if (active == this) {
-        active = nullptr;
-        load_kernel_tables();
-    }
+    if (is_active(*this))
+        leave_spaces();
     clear();
 }
 
@@ -70,20 +81,32 @@ void AddressSpace::clear() {
         table_.free_tables({vma.start, vma.end},
                            {0, vma.next != nullptr ? vma.next->start : ~std::uint64_t{0}});
     ranges_.clear();
-    if (active == this)
+    ++generation;
+    if (is_active(*this)) {
         forget_user_translations();
+        note_seen();
+    }
     mmap_top = break_start = break_end = stack_top = vdso = 0;
     lock_future = false;
 }
 
 void AddressSpace::activate() const {
-    active = const_cast<AddressSpace*>(this);
+    machine::this_cpu().space = const_cast<AddressSpace*>(this);
+    note_seen();
     load_tables(table_.root());
 }
 
 void AddressSpace::forget(std::uint64_t virt) const {
-    if (active == this)
+    if (is_active(*this))
         forget_translation(virt);
+}
+
+void AddressSpace::replaced(std::uint64_t virt) {
+    ++generation;
+    if (!is_active(*this))
+        return;
+    forget_translation(virt);
+    note_seen();
 }
 
 void AddressSpace::drop_entry(Entry& entry) {
@@ -106,9 +129,14 @@ void AddressSpace::free_tables_around(std::uint64_t start, std::uint64_t end) {
     const VmaTree::Gap gap = ranges_.gap_around(start, end);
     const std::uint64_t before = table_.tables();
     table_.free_tables({start, end}, {gap.start, gap.end});
-    // The CPU may remember tables too, not only translations.
-    if (table_.tables() != before && active == this)
+    // CPUs may remember tables too, not only translations.
+    if (table_.tables() == before)
+        return;
+    ++generation;
+    if (is_active(*this)) {
         forget_user_translations();
+        note_seen();
+    }
 }
 
 bool AddressSpace::has_room(std::uint64_t bytes, bool data) const {
@@ -140,7 +168,7 @@ Result<std::uint64_t> AddressSpace::choose_place(const MapRequest& request, std:
     return *hole;
 }
 
-Result<std::uint64_t> AddressSpace::map(const MapRequest& request) {
+Result<std::uint64_t> AddressSpace::map(const MapRequest& request, Between between) {
     const auto bytes = base::round_up(request.bytes, base::page_size);
     if (!bytes || *bytes == 0 || *bytes > user_end)
         return base::Failure{request.bytes == 0 ? Errno::inval : Errno::nomem};
@@ -165,14 +193,27 @@ Result<std::uint64_t> AddressSpace::map(const MapRequest& request) {
     if (replaces)
         drop_pages(fields.start, fields.end);
     if (request.populate || fields.locked)
-        (void)populate(fields.start, fields.end, fields.writable() ? Access::write : Access::read);
+        (void)populate(fields.start, fields.end, fields.writable() ? Access::write : Access::read, between);
     return fields.start;
 }
 
-Status AddressSpace::unmap(std::uint64_t start, std::uint64_t bytes) {
-    if (!base::VirtAddr{start}.is_aligned(base::page_size) || bytes == 0)
-        return base::Failure{Errno::inval};
-    const std::uint64_t end = CAISSON_TRY(checked_end(start, bytes, Errno::inval));
+std::uint64_t AddressSpace::piece_end(std::uint64_t start, std::uint64_t end, Between between) const {
+    std::uint64_t pages = pages_a_piece, ranges = ranges_a_piece;
+    if (between == nullptr || end - start <= ranges * base::page_size)
+        return end;
+    for (const Vma* vma = ranges_.first_at_or_after(start); vma != nullptr && vma->start < end;
+         vma = vma->next) {
+        if (ranges-- == 0)
+            return vma->start;
+        const std::uint64_t stop =
+            table_.end_of_pages(std::max(vma->start, start), std::min(vma->end, end), pages);
+        if (pages == 0)
+            return stop;
+    }
+    return end;
+}
+
+Status AddressSpace::unmap_piece(std::uint64_t start, std::uint64_t end) {
     if (ranges_.is_free(start, end))
         return base::success;
     CAISSON_TRY(ranges_.remove(start, end));
@@ -181,8 +222,58 @@ Status AddressSpace::unmap(std::uint64_t start, std::uint64_t bytes) {
     return base::success;
 }
 
+Status AddressSpace::unmap(std::uint64_t start, std::uint64_t bytes, Between between) {
+    if (!base::VirtAddr{start}.is_aligned(base::page_size) || bytes == 0)
+        return base::Failure{Errno::inval};
+    const std::uint64_t end = CAISSON_TRY(checked_end(start, bytes, Errno::inval));
+    for (;;) {
+        const std::uint64_t stop = piece_end(start, end, between);
+        // A piece may need a range more than all of it does.
+        if (!unmap_piece(start, stop).ok())
+            return unmap_piece(start, end);
+        if (stop == end)
+            return base::success;
+        start = stop;
+        between();
+    }
+}
+
+void AddressSpace::shed(Between between) {
+    if (resident_ > pages_a_piece || ranges_.count() > ranges_a_piece)
+        (void)unmap(0, user_end, between); // needs no memory: what goes begins where a range does
+}
+
+AddressSpace::Reach AddressSpace::reach_of(std::uint64_t start, std::uint64_t end,
+                                           std::uint8_t wanted) const {
+    Reach reach;
+    reach.end = ranges_.covered_until(start, end);
+    if (reach.end < end)
+        reach.why = base::Failure{Errno::nomem};
+    for (const Vma* vma = ranges_.first_at_or_after(start); vma != nullptr && vma->start < reach.end;
+         vma = vma->next) {
+        VmaFields changed = *vma;
+        changed.protection = wanted;
+        if (changed.shared && changed.writable() && !changed.shared_writable) {
+            reach.end = std::max(vma->start, start);
+            reach.why = base::Failure{Errno::acces};
+        } else if (changed.is_data() && !vma->is_data()) {
+            reach.more_data += std::min(vma->end, reach.end) - std::max(vma->start, start);
+        }
+    }
+    return reach;
+}
+
+Status AddressSpace::protect_piece(std::uint64_t start, const Reach& reach, std::uint8_t wanted) {
+    if (reach.end > start) {
+        const auto set = [](VmaFields& fields, std::uint8_t value) { fields.protection = value; };
+        CAISSON_TRY(ranges_.change(start, reach.end, set, wanted));
+        protect_pages(start, reach.end, wanted);
+    }
+    return reach.why;
+}
+
 Status AddressSpace::protect(std::uint64_t start, std::uint64_t bytes, std::uint8_t wanted,
-                             bool from_stack_bottom) {
+                             bool from_stack_bottom, Between between) {
     if (!base::VirtAddr{start}.is_aligned(base::page_size))
         return base::Failure{Errno::inval};
     const std::uint64_t end = CAISSON_TRY(checked_end(start, bytes, Errno::nomem));
@@ -196,28 +287,22 @@ Status AddressSpace::protect(std::uint64_t start, std::uint64_t bytes, std::uint
             return base::Failure{Errno::inval};
         start = vma->start;
     }
-    std::uint64_t stop = ranges_.covered_until(start, end);
-    Status result = stop < end ? Status{base::Failure{Errno::nomem}} : Status{base::success};
-    std::uint64_t more_data = 0;
-    for (const Vma* vma = ranges_.first_at_or_after(start); vma != nullptr && vma->start < stop;
-         vma = vma->next) {
-        VmaFields changed = *vma;
-        changed.protection = wanted;
-        if (changed.shared && changed.writable() && !changed.shared_writable) {
-            stop = std::max(vma->start, start);
-            result = base::Failure{Errno::acces};
-        } else if (changed.is_data() && !vma->is_data()) {
-            more_data += std::min(vma->end, stop) - std::max(vma->start, start);
-        }
-    }
-    if (more_data > 0 && (more_data > limits.data || ranges_.data() > limits.data - more_data))
+    const Reach all = reach_of(start, end, wanted);
+    if (all.more_data > 0 && (all.more_data > limits.data || ranges_.data() > limits.data - all.more_data))
         return base::Failure{Errno::nomem};
-    if (stop > start) {
-        const auto set = [](VmaFields& fields, std::uint8_t value) { fields.protection = value; };
-        CAISSON_TRY(ranges_.change(start, stop, set, wanted));
-        protect_pages(start, stop, wanted);
+    std::uint64_t stop = piece_end(start, end, between);
+    if (stop == end)
+        return protect_piece(start, all, wanted);
+    for (;; stop = piece_end(start, end, between)) {
+        const Status done = protect_piece(start, reach_of(start, stop, wanted), wanted);
+        if (stop == end)
+            return done;
+        if (!done.ok()) // a piece may need a range more than all of it does
+            return done.error() == Errno::nomem ? protect_piece(start, reach_of(start, end, wanted), wanted)
+                                                : done;
+        start = stop;
+        between();
     }
-    return result;
 }
 
 void AddressSpace::protect_pages(std::uint64_t start, std::uint64_t end, std::uint8_t wanted) {
@@ -241,17 +326,25 @@ void AddressSpace::protect_pages(std::uint64_t start, std::uint64_t end, std::ui
     });
 }
 
-Status AddressSpace::discard(std::uint64_t start, std::uint64_t bytes, bool locked_too) {
+Status AddressSpace::discard(std::uint64_t start, std::uint64_t bytes, bool locked_too, Between between) {
     if (!base::VirtAddr{start}.is_aligned(base::page_size))
         return base::Failure{Errno::inval};
     const std::uint64_t end = CAISSON_TRY(checked_end(start, bytes, Errno::inval));
-    for (const Vma* vma = ranges_.first_at_or_after(start); vma != nullptr && vma->start < end;
-         vma = vma->next) {
-        if ((vma->locked && !locked_too) || vma->kind == VmaKind::vdso)
-            return base::Failure{Errno::inval};
-        drop_pages(std::max(vma->start, start), std::min(vma->end, end));
+    bool covered = true;
+    while (start < end) {
+        const std::uint64_t stop = piece_end(start, end, between);
+        for (const Vma* vma = ranges_.first_at_or_after(start); vma != nullptr && vma->start < stop;
+             vma = vma->next) {
+            if ((vma->locked && !locked_too) || vma->kind == VmaKind::vdso)
+                return base::Failure{Errno::inval};
+            drop_pages(std::max(vma->start, start), std::min(vma->end, stop));
+        }
+        covered = covered && ranges_.is_covered(start, stop);
+        start = stop;
+        if (start < end)
+            between();
     }
-    return ranges_.is_covered(start, end) ? Status{base::success} : Status{base::Failure{Errno::nomem}};
+    return covered ? Status{base::success} : Status{base::Failure{Errno::nomem}};
 }
 
 Status AddressSpace::set_locked(std::uint64_t start, std::uint64_t end, bool on) {
@@ -261,7 +354,16 @@ Status AddressSpace::set_locked(std::uint64_t start, std::uint64_t end, bool on)
     return stop == end ? Status{base::success} : Status{base::Failure{Errno::nomem}};
 }
 
-std::uint64_t AddressSpace::set_break(std::uint64_t wanted) {
+Status AddressSpace::set_on_fork(std::uint64_t start, std::uint64_t end, OnFork what) {
+    const std::uint64_t stop = ranges_.covered_until(start, end);
+    const auto set = [](VmaFields& fields, std::uint8_t value) {
+        fields.on_fork = static_cast<OnFork>(value);
+    };
+    CAISSON_TRY(ranges_.change(start, stop, set, static_cast<std::uint8_t>(what)));
+    return stop == end ? Status{base::success} : Status{base::Failure{Errno::nomem}};
+}
+
+std::uint64_t AddressSpace::set_break(std::uint64_t wanted, Between between) {
     if (wanted < break_start || wanted > user_end - base::page_size || wanted - break_start > limits.data)
         return break_end;
     const std::uint64_t old_page = base::round_down(break_end + base::page_size - 1, base::page_size);
@@ -277,11 +379,11 @@ std::uint64_t AddressSpace::set_break(std::uint64_t wanted) {
         heap.locked = lock_future;
         if (!ranges_.insert(heap).ok())
             return break_end;
-    } else if (new_page < old_page) {
-        if (!unmap(new_page, old_page - new_page).ok())
-            return break_end;
     }
-    break_end = wanted;
+    const std::uint64_t before =
+        std::exchange(break_end, wanted); // whoever asks between two pieces sees where it will be
+    if (new_page < old_page && !unmap(new_page, old_page - new_page, between).ok())
+        break_end = before;
     return break_end;
 }
 

@@ -17,6 +17,7 @@
 #include "partitions/unikernel/mm/vma.hpp"
 
 #include <cstdint>
+#include <span>
 
 namespace uk::mm {
 
@@ -75,27 +76,43 @@ public:
     void clear();                  // everything a program mapped goes; limits of a new program follow
     void activate() const;
 
-    [[nodiscard]] Result<std::uint64_t> map(const MapRequest& request);
-    [[nodiscard]] Status unmap(std::uint64_t start, std::uint64_t bytes);
+    // What takes long is done in pieces of some 100 microseconds, lowest address first. `between` is called after each but the
+    // last; nothing is half done then. nullptr: all at once. Other threads may then touch pages, and change what is mapped
+    // except during copy_from (in the parent) and remap: `ranges_held` says so to who would (sched/held_space.hpp).
+    using Between = void (*)();
+    // Becomes what fork(2) makes of `parent`: private pages are shared until one of the two writes. This space is empty;
+    // nomem: it is again.
+    [[nodiscard]] Status copy_from(AddressSpace& parent, Between between);
+    [[nodiscard]] Result<std::uint64_t> map(const MapRequest& request, Between between = nullptr);
+    [[nodiscard]] Status unmap(std::uint64_t start, std::uint64_t bytes, Between between = nullptr);
     // As on Linux, what lies before a hole, or before a range that may not be so, has the new protection
     // even where the call fails. `from_stack_bottom`: PROT_GROWSDOWN.
     [[nodiscard]] Status protect(std::uint64_t start, std::uint64_t bytes, std::uint8_t protection,
-                                 bool from_stack_bottom = false);
-    [[nodiscard]] Result<std::uint64_t> remap(const RemapRequest& request);
+                                 bool from_stack_bottom = false, Between between = nullptr);
+    [[nodiscard]] Result<std::uint64_t> remap(const RemapRequest& request, Between between = nullptr);
     // Drops the contents of private memory: it reads as zeros, or as the file, again. Shared memory only
     // leaves the tables. inval: a locked range is in it; nomem: a hole; both after the rest was done.
-    [[nodiscard]] Status discard(std::uint64_t start, std::uint64_t bytes, bool locked_too = false);
+    [[nodiscard]] Status discard(std::uint64_t start, std::uint64_t bytes, bool locked_too = false,
+                                 Between between = nullptr);
+    // Unmaps all of a large space, for its last user: what is left for its end does not take long.
+    void shed(Between between);
     // Marks [start, end) as locked or not; nomem where there is a hole.
     [[nodiscard]] Status set_locked(std::uint64_t start, std::uint64_t end, bool on);
-    [[nodiscard]] std::uint64_t set_break(std::uint64_t address); // gives the break that now holds
+    // What children get of [start, end); nomem where there is a hole.
+    [[nodiscard]] Status set_on_fork(std::uint64_t start, std::uint64_t end, OnFork what);
+    [[nodiscard]] std::uint64_t set_break(std::uint64_t address,
+                                          Between between = nullptr); // gives the break that now holds
 
     // Makes the page present that a fault of the program, or of a user copy, asks for. A stack grows here.
     [[nodiscard]] Fault handle_fault(std::uint64_t address, Access access);
     // handle_fault for each page of [start, end) that is not there yet, as far as it goes.
-    Fault populate(std::uint64_t start, std::uint64_t end, Access access);
+    Fault populate(std::uint64_t start, std::uint64_t end, Access access, Between between = nullptr);
     // Makes one page present for a write of the kernel before the program runs (exec).
     [[nodiscard]] Status write_memory(std::uint64_t address, const void* from, std::size_t bytes);
 
+    // The pages that the range shows, made present: as many bytes as can be had, for /proc/PID/mem and its like.
+    [[nodiscard]] std::size_t read_pages(std::uint64_t address, std::span<std::byte> to);
+    [[nodiscard]] std::size_t write_pages(std::uint64_t address, std::span<const std::byte> from);
     // Present pages only, for /proc. False: something is not there.
     [[nodiscard]] bool read_memory(std::uint64_t address, void* to, std::size_t bytes) const;
 
@@ -112,6 +129,8 @@ public:
     [[nodiscard]] std::uint64_t table_pages() const { return table_.tables(); }
 
     std::uint32_t references = 0;
+    std::uint64_t generation = 0; // one more with each change after which a CPU must forget something
+    bool ranges_held = false;     // a call in pieces counts on what is mapped
     // Where the next program puts things; set by exec before it maps.
     std::uint64_t mmap_top = 0;
     std::uint64_t break_start = 0, break_end = 0;
@@ -128,14 +147,32 @@ private:
     class Flush;
     [[nodiscard]] bool has_room(std::uint64_t bytes, bool data) const;
     [[nodiscard]] Result<std::uint64_t> choose_place(const MapRequest& request, std::uint64_t bytes) const;
+    [[nodiscard]] std::uint64_t piece_end(std::uint64_t start, std::uint64_t end, Between between) const;
+    [[nodiscard]] Status unmap_piece(std::uint64_t start, std::uint64_t end);
+    // How far a protection can be set from the start on, why no further, and the bytes that it makes data.
+    struct Reach {
+        std::uint64_t end = 0;
+        Status why = base::success;
+        std::uint64_t more_data = 0;
+    };
+    [[nodiscard]] Reach reach_of(std::uint64_t start, std::uint64_t end, std::uint8_t protection) const;
+    [[nodiscard]] Status protect_piece(std::uint64_t start, const Reach& reach, std::uint8_t protection);
     void drop_pages(std::uint64_t start, std::uint64_t end); // entries only; ranges stay
     void free_tables_around(std::uint64_t start, std::uint64_t end);
     void protect_pages(std::uint64_t start, std::uint64_t end, std::uint8_t protection);
     void drop_entry(Entry& entry);
     void forget(std::uint64_t virt) const; // one translation, where this space is in force
-    [[nodiscard]] Result<std::uint64_t> move_range(const Vma& vma, const RemapRequest& request);
-    [[nodiscard]] Result<std::uint64_t> remap_to(RemapRequest request);
+    void replaced(std::uint64_t virt);     // the same, where it led elsewhere: on every CPU
+    template <typename Work>
+    void in_pieces(std::uint64_t start, std::uint64_t end, Between between, Work work);
+    [[nodiscard]] Result<std::uint64_t> move_range(const Vma& vma, const RemapRequest& request,
+                                                   Between between);
+    [[nodiscard]] Result<std::uint64_t> remap_to(RemapRequest request, Between between);
     [[nodiscard]] Result<const Vma*> range_to_resize(const RemapRequest& request) const;
+    [[nodiscard]] Status copy_range(AddressSpace& parent, const Vma& vma, Between between,
+                                    std::uint64_t& left);
+    [[nodiscard]] Status copy_pages(AddressSpace& parent, std::uint64_t start, std::uint64_t end,
+                                    bool shared);
     [[nodiscard]] Fault resolve(const Vma& vma, std::uint64_t page, Access access);
     [[nodiscard]] Fault resolve_file(const Vma& vma, std::uint64_t page, Access access, Entry& entry);
     [[nodiscard]] Fault copy_on_write(Entry& entry, std::uint64_t page, std::uint8_t protection);
@@ -151,7 +188,8 @@ private:
 void retain(AddressSpace& space);
 void release(AddressSpace& space);
 
-// The address space whose tables are loaded; nullptr before the first process.
+// The address space whose tables this CPU has loaded; nullptr: the kernel's alone.
 [[nodiscard]] AddressSpace* active_space();
+void leave_spaces(); // to the kernel's alone
 
 } // namespace uk::mm

@@ -62,16 +62,24 @@ Fault AddressSpace::handle_fault(std::uint64_t virt, Access access) {
     const Vma* vma = ranges_.find(virt);
     if (vma == nullptr && (vma = grow_stack(page)) == nullptr)
         return Fault::unmapped;
-    if (!allows(vma->protection, access))
-        return Fault::denied;
+    if (!allows(vma->protection, access)) {
+        // As on Linux a fetch makes a page present that may be read, and is refused when it comes again.
+        if (access != Access::execute || vma->protection == 0 || is_resident(page))
+            return Fault::denied;
+        access = Access::read;
+    }
     return resolve(*vma, page, access);
 }
 
-Fault AddressSpace::populate(std::uint64_t start, std::uint64_t end, Access access) {
-    for (std::uint64_t at = start; at < end; at += base::page_size)
+Fault AddressSpace::populate(std::uint64_t start, std::uint64_t end, Access access, Between between) {
+    constexpr std::uint64_t piece = 64 * base::page_size;
+    for (std::uint64_t at = start; at < end; at += base::page_size) {
+        if (between != nullptr && at > start && (at - start) % piece == 0)
+            between();
         if (!is_resident(at))
             if (const Fault fault = handle_fault(at, access); fault != Fault::resolved)
                 return fault;
+    }
     return Fault::resolved;
 }
 
@@ -106,7 +114,8 @@ Fault AddressSpace::resolve_file(const Vma& vma, std::uint64_t page, Access acce
         return fault_of(source.error());
     const bool is_frame = source->kind == MappedPage::Kind::frame;
     const bool is_hole = source->kind == MappedPage::Kind::hole;
-    if (entry != 0) // a shared page, asked for anew
+    const bool anew = entry != 0; // a shared page
+    if (anew)
         drop_entry(entry);
     if (!vma.shared && access == Access::write) {
         const auto frame = allocate_frame(is_hole ? Fill::zero : Fill::none);
@@ -132,7 +141,10 @@ Fault AddressSpace::resolve_file(const Vma& vma, std::uint64_t page, Access acce
             map_around(vma, page);
     }
     ++resident_;
-    forget(page);
+    if (anew)
+        replaced(page);
+    else
+        forget(page);
     return Fault::resolved;
 }
 
@@ -179,8 +191,36 @@ Fault AddressSpace::copy_on_write(Entry& entry, std::uint64_t page, std::uint8_t
         if (held)
             release_frame(old);
     }
-    forget(page);
+    replaced(page);
     return Fault::resolved;
+}
+
+std::size_t AddressSpace::read_pages(std::uint64_t virt, std::span<std::byte> to) {
+    std::size_t done = 0;
+    while (done < to.size()) {
+        const std::size_t part =
+            std::min<std::size_t>(to.size() - done, base::page_size - virt % base::page_size);
+        if (!is_resident(virt) && handle_fault(virt, Access::read) != Fault::resolved)
+            break;
+        if (!read_memory(virt, to.data() + done, part))
+            break;
+        virt += part;
+        done += part;
+    }
+    return done;
+}
+
+std::size_t AddressSpace::write_pages(std::uint64_t virt, std::span<const std::byte> from) {
+    std::size_t done = 0;
+    while (done < from.size()) {
+        const std::size_t part =
+            std::min<std::size_t>(from.size() - done, base::page_size - virt % base::page_size);
+        if (!write_memory(virt, from.data() + done, part).ok())
+            break;
+        virt += part;
+        done += part;
+    }
+    return done;
 }
 
 bool AddressSpace::read_memory(std::uint64_t virt, void* to, std::size_t bytes) const {

@@ -6,6 +6,7 @@
 #include "hypervisor/base/fail.hpp"
 #include "partitions/unikernel/machine/layout.hpp"
 #include "partitions/unikernel/mm/frame_setup.hpp"
+#include "partitions/unikernel/mm/object.hpp"
 
 #include <bit>
 #include <cstring>
@@ -74,7 +75,7 @@ void add_frames(PhysAddr start, PhysAddr end) {
 }
 
 std::optional<PhysAddr> allocate_frame(Fill fill) {
-    if (counts.free == 0)
+    if (counts.free == 0 && (!fs::give_back_kept() || counts.free == 0))
         return std::nullopt;
     const std::uint64_t words = (frame_count + bits - 1) / bits;
     while (free_bits[hint] == 0)
@@ -87,9 +88,9 @@ std::optional<PhysAddr> allocate_frame(Fill fill) {
     return frame;
 }
 
-std::optional<PhysAddr> allocate_frames(std::size_t count, Fill fill) {
-    if (count == 1)
-        return allocate_frame(fill);
+namespace {
+
+std::optional<PhysAddr> take_run(std::size_t count, Fill fill) {
     // From the top, so that runs and single frames keep apart.
     std::uint64_t run = 0;
     for (std::uint64_t index = frame_count; index-- > 0;) {
@@ -109,6 +110,17 @@ std::optional<PhysAddr> allocate_frames(std::size_t count, Fill fill) {
         return frame;
     }
     return std::nullopt;
+}
+
+} // namespace
+
+std::optional<PhysAddr> allocate_frames(std::size_t count, Fill fill) {
+    if (count == 1)
+        return allocate_frame(fill);
+    auto run = take_run(count, fill);
+    if (!run && fs::give_back_kept())
+        run = take_run(count, fill);
+    return run;
 }
 
 std::optional<PhysAddr> zero_frame() {

@@ -2,6 +2,7 @@
 // partitions/unikernel/mm/host_seam.cpp - see host_seam.hpp.
 #include "partitions/unikernel/mm/host_seam.hpp"
 
+#include "partitions/unikernel/machine/this_cpu.hpp"
 #include "partitions/unikernel/mm/frame_setup.hpp"
 #include "partitions/unikernel/mm/heap.hpp"
 
@@ -19,7 +20,11 @@ std::byte* arena = nullptr;
 std::uint64_t arena_pages = 0;
 std::vector<std::byte> frame_table;
 mm::PhysAddr loaded{};
-std::map<std::uint64_t, std::uint64_t> remembered; // page -> entry, of the loaded tables
+// page -> entry, of the loaded tables, by CPU
+std::map<const machine::Cpu*, std::map<std::uint64_t, std::uint64_t>> memories;
+std::map<std::uint64_t, std::uint64_t>& remembered() {
+    return memories[machine::host_cpu];
+}
 std::uint64_t flushes = 0;
 std::uint64_t objects = 0, objects_most = 0;
 
@@ -64,17 +69,17 @@ void share_kernel_half(std::uint64_t*) {}
 
 void load_tables(PhysAddr root) {
     loaded = root;
-    remembered.clear();
+    remembered().clear();
 }
 void load_kernel_tables() {
     load_tables(PhysAddr{});
 }
 void forget_translation(std::uint64_t virt) {
-    remembered.erase(virt & ~(page_bytes - 1));
+    remembered().erase(virt & ~(page_bytes - 1));
 }
 void forget_user_translations() {
     ++flushes;
-    remembered.clear();
+    remembered().clear();
 }
 
 namespace host {
@@ -108,11 +113,11 @@ Seen look(const AddressSpace& space, std::uint64_t virt) {
     if (active_space() != &space)
         space.activate();
     const std::uint64_t page = virt & ~(page_bytes - 1);
-    const auto known = remembered.find(page);
-    const std::uint64_t entry = known != remembered.end() ? known->second : entry_of(page);
+    const auto known = remembered().find(page);
+    const std::uint64_t entry = known != remembered().end() ? known->second : entry_of(page);
     if ((entry & present) == 0)
         return {};
-    remembered[page] = entry;
+    remembered()[page] = entry;
     return {true, (entry & writable) != 0,
             static_cast<std::uint8_t>(frame_data(PhysAddr{entry & address})[virt % page_bytes])};
 }
@@ -134,12 +139,12 @@ Fault write(AddressSpace& space, std::uint64_t virt, std::uint8_t value) {
     for (int tries = 0;; ++tries) {
         const Seen seen = look(space, virt);
         if (seen.writable) {
-            const std::uint64_t entry = remembered.at(virt & ~(page_bytes - 1));
+            const std::uint64_t entry = remembered().at(virt & ~(page_bytes - 1));
             frame_data(PhysAddr{entry & address})[virt % page_bytes] = std::byte{value};
             return Fault::resolved;
         }
         base::expects(tries < 2, "a resolved fault comes again");
-        remembered.erase(virt & ~(page_bytes - 1)); // a fault makes the CPU look again
+        remembered().erase(virt & ~(page_bytes - 1)); // a fault makes the CPU look again
         if (const Fault fault = space.handle_fault(virt, Access::write); fault != Fault::resolved)
             return fault;
     }
@@ -148,13 +153,13 @@ Fault write(AddressSpace& space, std::uint64_t virt, std::uint8_t value) {
 Fault fill(AddressSpace& space, std::uint64_t virt, std::uint8_t value) {
     const Fault fault = write(space, virt, value);
     if (fault == Fault::resolved)
-        std::memset(frame_data(PhysAddr{remembered.at(virt) & address}), value, page_bytes);
+        std::memset(frame_data(PhysAddr{remembered().at(virt) & address}), value, page_bytes);
     return fault;
 }
 
 std::uint64_t stale_translations() {
     std::uint64_t stale = 0;
-    for (const auto& [page, entry] : remembered) {
+    for (const auto& [page, entry] : remembered()) {
         const std::uint64_t now = entry_of(page);
         const bool more_rights = (entry & writable & ~now) != 0 || (now & present) == 0;
         stale += more_rights || ((entry ^ now) & address) != 0 ? 1 : 0;
@@ -170,6 +175,10 @@ std::uint64_t full_flushes() {
 } // namespace mm
 
 namespace fs {
+
+bool give_back_kept() {
+    return false;
+}
 
 void Node::write(std::uint64_t page, std::uint8_t filling) {
     Page& here = pages.at(page);

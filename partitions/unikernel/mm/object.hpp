@@ -2,7 +2,7 @@
 // partitions/unikernel/mm/object.hpp - what memory asks of a file: its pages, and the ranges that show it.
 //
 // A file is a memory object: a range shows the pages of one node, named or not (shared anonymous memory is a
-// node without a name). The functions of namespace fs are link-time seams: fs/node.cpp has them, tests have
+// node without a name). The functions of namespace fs are link-time seams: the file systems have them, tests have
 // their own.
 #pragma once
 
@@ -63,6 +63,8 @@ namespace uk::fs {
 void retain(Node& node);
 void release(Node& node);
 [[nodiscard]] mm::Mappings& mappings_of(Node& node);
+// No frame is free: gives back what is kept for speed only. False: there was nothing.
+[[nodiscard]] bool give_back_kept();
 // Errors: nxio beyond the last page (SIGBUS), nospc, nomem, io.
 [[nodiscard]] Result<mm::MappedPage> map_page(Node& node, std::uint64_t page, mm::MapUse use);
 

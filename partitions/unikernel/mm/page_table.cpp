@@ -71,6 +71,20 @@ PageTable::Entry* PageTable::make(std::uint64_t virt) {
     return &table[virt >> leaf_shift & 511];
 }
 
+std::uint64_t PageTable::end_of_pages(std::uint64_t start, std::uint64_t end, std::uint64_t& pages) const {
+    while (start < end) {
+        const Position position = locate(start);
+        const std::uint64_t stop = std::min(end, position.end);
+        for (const Entry* entry = position.entry; entry != nullptr && start < stop; ++entry) {
+            start += base::page_size;
+            if (*entry != 0 && --pages == 0)
+                return start;
+        }
+        start = stop;
+    }
+    return end;
+}
+
 // Depth: the three levels above the last.
 void PageTable::free_below(std::uint64_t* table, unsigned shift, std::uint64_t base, const Span& visited,
                            const Span& empty) {

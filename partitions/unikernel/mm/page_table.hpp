@@ -56,6 +56,11 @@ public:
         }
     }
 
+    // Where the part of [start, end) ends that holds `pages` pages, which is lowered by those that were found; `end`, if it
+    // holds fewer.
+    [[nodiscard]] std::uint64_t end_of_pages(std::uint64_t start, std::uint64_t end,
+                                             std::uint64_t& pages) const;
+
     struct Span {
         std::uint64_t start, end;
     };

@@ -25,17 +25,34 @@ Result<const Vma*> AddressSpace::range_to_resize(const RemapRequest& request) co
     return vma;
 }
 
+// `work` for parts of [start, end) that hold a piece's pages each.
+template <typename Work>
+void AddressSpace::in_pieces(std::uint64_t start, std::uint64_t end, Between between, Work work) {
+    constexpr std::uint64_t pages_a_piece = 1024;
+    while (start < end) {
+        std::uint64_t pages = pages_a_piece;
+        const std::uint64_t stop = between == nullptr ? end : table_.end_of_pages(start, end, pages);
+        work(start, stop);
+        start = stop;
+        if (start < end)
+            between();
+    }
+}
+
 void AddressSpace::move_pages(std::uint64_t from, std::uint64_t to, std::uint64_t bytes) {
     Flush flush{*this};
     table_.for_each(from, from + bytes, [&](std::uint64_t at, Entry& source) {
-        *table_.find(to + (at - from)) = source; // the table was made before
+        Entry& target = *table_.find(to + (at - from)); // the table was made before
+        if (target != 0)
+            drop_entry(target); // touched before its page came
+        target = source;
         source = 0;
         flush.add(at);
     });
 }
 
 // To request.target, which is free.
-Result<std::uint64_t> AddressSpace::move_range(const Vma& vma, const RemapRequest& request) {
+Result<std::uint64_t> AddressSpace::move_range(const Vma& vma, const RemapRequest& request, Between between) {
     VmaFields moved = vma;
     moved.start = request.target;
     moved.end = request.target + request.new_bytes;
@@ -43,26 +60,32 @@ Result<std::uint64_t> AddressSpace::move_range(const Vma& vma, const RemapReques
     if (moved.kind == VmaKind::heap)
         moved.kind = VmaKind::plain;
     CAISSON_TRY(ranges_.reserve(2)); // the new range, and a hole in the old one
+    const std::uint64_t old_end = request.start + request.old_bytes;
     bool complete = true;
-    table_.for_each(request.start, request.start + request.old_bytes, [&](std::uint64_t at, const Entry&) {
-        complete = complete && table_.make(request.target + (at - request.start)) != nullptr;
+    in_pieces(request.start, old_end, between, [&](std::uint64_t start, std::uint64_t end) {
+        table_.for_each(start, end, [&](std::uint64_t at, const Entry&) {
+            complete = complete && table_.make(request.target + (at - request.start)) != nullptr;
+        });
     });
-    if (!complete) {
+    // Nobody maps anything meanwhile, but a stack may have grown into the target.
+    if (!complete || !ranges_.is_free(moved.start, moved.end)) {
         free_tables_around(moved.start, moved.end);
         return base::Failure{Errno::nomem};
     }
     CAISSON_TRY(ranges_.insert(moved));
-    move_pages(request.start, request.target, request.old_bytes);
+    in_pieces(request.start, old_end, between, [&](std::uint64_t start, std::uint64_t end) {
+        move_pages(start, request.target + (start - request.start), end - start);
+    });
     if (request.keep_old)
-        CAISSON_TRY(set_locked(request.start, request.start + request.old_bytes, false));
+        CAISSON_TRY(set_locked(request.start, old_end, false));
     else if (request.old_bytes > 0)
-        CAISSON_TRY(unmap(request.start, request.old_bytes));
+        CAISSON_TRY(unmap(request.start, request.old_bytes, between));
     if (moved.locked)
-        (void)populate(moved.start, moved.end, moved.writable() ? Access::write : Access::read);
+        (void)populate(moved.start, moved.end, moved.writable() ? Access::write : Access::read, between);
     return moved.start;
 }
 
-Result<std::uint64_t> AddressSpace::remap_to(RemapRequest request) {
+Result<std::uint64_t> AddressSpace::remap_to(RemapRequest request, Between between) {
     if (request.fixed) {
         const std::uint64_t target = request.target;
         if (target % base::page_size != 0 || request.new_bytes > user_end ||
@@ -71,10 +94,10 @@ Result<std::uint64_t> AddressSpace::remap_to(RemapRequest request) {
             return base::Failure{Errno::inval};
         if (target < machine::lowest_user)
             return base::Failure{Errno::perm};
-        CAISSON_TRY(unmap(target, request.new_bytes));
+        CAISSON_TRY(unmap(target, request.new_bytes, between));
     }
     if (request.old_bytes > request.new_bytes) {
-        CAISSON_TRY(unmap(request.start + request.new_bytes, request.old_bytes - request.new_bytes));
+        CAISSON_TRY(unmap(request.start + request.new_bytes, request.old_bytes - request.new_bytes, between));
         request.old_bytes = request.new_bytes;
     }
     const Vma* vma = CAISSON_TRY(range_to_resize(request));
@@ -86,10 +109,10 @@ Result<std::uint64_t> AddressSpace::remap_to(RemapRequest request) {
             return base::Failure{Errno::nomem};
         request.target = *hole;
     }
-    return move_range(*vma, request);
+    return move_range(*vma, request, between);
 }
 
-Result<std::uint64_t> AddressSpace::remap(const RemapRequest& asked) {
+Result<std::uint64_t> AddressSpace::remap(const RemapRequest& asked, Between between) {
     RemapRequest request = asked;
     const auto old_bytes = base::round_up(asked.old_bytes, base::page_size);
     const auto new_bytes = base::round_up(asked.new_bytes, base::page_size);
@@ -101,10 +124,11 @@ Result<std::uint64_t> AddressSpace::remap(const RemapRequest& asked) {
     if (ranges_.find(request.start) == nullptr || request.old_bytes > user_end - request.start)
         return base::Failure{Errno::fault};
     if (request.fixed || request.keep_old)
-        return remap_to(request);
+        return remap_to(request, between);
     if (request.new_bytes <= request.old_bytes) {
         if (request.new_bytes < request.old_bytes)
-            CAISSON_TRY(unmap(request.start + request.new_bytes, request.old_bytes - request.new_bytes));
+            CAISSON_TRY(
+                unmap(request.start + request.new_bytes, request.old_bytes - request.new_bytes, between));
         return request.start;
     }
     const Vma* vma = CAISSON_TRY(range_to_resize(request));
@@ -115,7 +139,7 @@ Result<std::uint64_t> AddressSpace::remap(const RemapRequest& asked) {
         (void)ranges_.extend_up(request.start, request.start + request.new_bytes);
         if (locked)
             (void)populate(old_end, request.start + request.new_bytes,
-                           writable ? Access::write : Access::read);
+                           writable ? Access::write : Access::read, between);
         return request.start;
     }
     if (!request.may_move)
@@ -124,7 +148,7 @@ Result<std::uint64_t> AddressSpace::remap(const RemapRequest& asked) {
     if (!hole)
         return base::Failure{Errno::nomem};
     request.target = *hole;
-    return move_range(*vma, request);
+    return move_range(*vma, request, between);
 }
 
 } // namespace uk::mm

@@ -154,6 +154,8 @@ TEST_F(SpaceErrors, ExecutionAndFilesThatAreOnlyRead) {
     EXPECT_EQ(space->handle_fault(mm::user_end, mm::Access::read), Fault::unmapped);
     EXPECT_EQ(space->handle_fault(base_address, mm::Access::execute), Fault::unmapped);
     ASSERT_TRUE(space->map(request(base_address, page)).ok());
+    EXPECT_EQ(space->handle_fault(base_address, mm::Access::execute), Fault::resolved) << "it may be read";
+    EXPECT_TRUE(space->is_resident(base_address));
     EXPECT_EQ(space->handle_fault(base_address, mm::Access::execute), Fault::denied);
     EXPECT_EQ(space->handle_fault(base_address, mm::Access::write), Fault::resolved);
     ASSERT_TRUE(space->protect(base_address, page, rx).ok());

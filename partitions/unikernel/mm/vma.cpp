@@ -28,7 +28,8 @@ bool joins(const VmaFields& low, const VmaFields& high) {
     return low.end == high.start && low.node == high.node && low.protection == high.protection &&
            low.kind == high.kind && low.shared == high.shared &&
            low.shared_writable == high.shared_writable && low.grows_down == high.grows_down &&
-           low.locked == high.locked && (low.node == nullptr || low.offset + low.bytes() == high.offset);
+           low.locked == high.locked && low.on_fork == high.on_fork &&
+           (low.node == nullptr || low.offset + low.bytes() == high.offset);
 }
 
 } // namespace
@@ -452,17 +453,6 @@ bool VmaTree::extend_up(std::uint64_t address, std::uint64_t new_end) {
             merge_with_next(*vma);
     }
     return true;
-}
-
-Status VmaTree::copy_from(const VmaTree& other) {
-    for (const Vma& vma : other) {
-        if (const Status reserved = reserve(1); !reserved.ok()) {
-            clear();
-            return reserved;
-        }
-        (void)place(vma, last_);
-    }
-    return base::success;
 }
 
 void VmaTree::clear() {

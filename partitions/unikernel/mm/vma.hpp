@@ -31,6 +31,9 @@ inline constexpr std::uint8_t read = 1, write = 2, execute = 4;
 
 enum class VmaKind : std::uint8_t { plain, heap, stack, vdso };
 
+// What a child made by fork(2) gets of a private range (MADV_DONTFORK, MADV_WIPEONFORK).
+enum class OnFork : std::uint8_t { copy, leave_out, wipe };
+
 // What a range is, apart from its place in the tree.
 struct VmaFields {
     std::uint64_t start = 0, end = 0;
@@ -42,6 +45,7 @@ struct VmaFields {
     bool shared_writable = false; // shared, by a descriptor that may write: the most that mprotect can give
     bool grows_down = false;
     bool locked = false; // mlock: counted, and not dropped by madvise
+    OnFork on_fork = OnFork::copy;
 
     [[nodiscard]] std::uint64_t bytes() const { return end - start; }
     [[nodiscard]] bool contains(std::uint64_t address) const { return start <= address && address < end; }
@@ -116,8 +120,6 @@ public:
     [[nodiscard]] bool extend_up(std::uint64_t address, std::uint64_t new_end);
     // The next operations find so many objects ready; at most 2.
     [[nodiscard]] Status reserve(unsigned wanted);
-    // Enters what `other` holds into this tree, which is empty (fork). nomem: it is empty again.
-    [[nodiscard]] Status copy_from(const VmaTree& other);
     void clear();
 
     [[nodiscard]] std::size_t count() const { return count_; }

@@ -141,22 +141,6 @@ TEST_F(VmaTreeTest, HoldsAsManyAsLinuxAndNoMore) {
     EXPECT_TRUE(list.sound());
 }
 
-TEST_F(VmaTreeTest, CopiesForAChild) {
-    fs::Node node{0};
-    VmaTree list, child;
-    VmaFields file = anonymous(5, 9, r);
-    file.node = &node;
-    ASSERT_TRUE(list.insert(file).ok());
-    ASSERT_TRUE(list.insert(anonymous(9, 12)).ok());
-    ASSERT_TRUE(child.copy_from(list).ok());
-    EXPECT_EQ(child.count(), 2u);
-    EXPECT_EQ(node.references, 2);
-    list.clear();
-    EXPECT_EQ(node.references, 1);
-    EXPECT_EQ(node.mappings.first(), &*child.begin());
-    EXPECT_TRUE(child.sound());
-}
-
 // Against a map of single pages.
 TEST_F(VmaTreeTest, AgreesWithAPageMapUnderRandomOperations) {
     std::mt19937 random{1};

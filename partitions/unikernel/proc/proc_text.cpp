@@ -2,8 +2,10 @@
 // partitions/unikernel/proc/proc_text.cpp - texts of /proc that come from the kernel's own state.
 // Spec: proc(5); the columns are those that programs read.
 #include "partitions/unikernel/fs/files/file.hpp"
+#include "partitions/unikernel/fs/files/pty.hpp"
 #include "partitions/unikernel/fs/seam.hpp"
 #include "partitions/unikernel/machine/clock.hpp"
+#include "partitions/unikernel/net/describe.hpp"
 #include "partitions/unikernel/proc/cpu_text.hpp"
 #include "partitions/unikernel/sched/scheduler.hpp"
 #include "partitions/unikernel/signal/signals.hpp"
@@ -17,6 +19,7 @@ namespace uk {
 
 namespace {
 
+using fs::ProcText;
 using fs::TextSink;
 constexpr std::uint64_t second_ns = 1'000'000'000, tick_ns = 10'000'000, kib = 1024, page_kib = 4;
 
@@ -64,6 +67,78 @@ void put_maps(const Process& process, TextSink& out, bool detailed) {
     }
 }
 
+void put_smaps_summary(const Process& process, TextSink& out) {
+    std::uint64_t resident = 0, own = 0, lowest = 0, highest = 0, locked = 0;
+    for (const mm::Vma& vma : process.space->ranges()) {
+        const std::uint64_t here = process.space->resident_in(vma) * page_kib;
+        resident += here;
+        own += vma.node == nullptr ? here : 0;
+        locked += vma.locked ? here : 0;
+        lowest = highest == 0 ? vma.start : lowest;
+        highest = vma.end;
+    }
+    out.hexadecimal(lowest, 8);
+    out << '-';
+    out.hexadecimal(highest, 8);
+    out << " ---p 00000000 00:00 0                          [rollup]\n";
+    put_field(out, "Rss:            ", resident);
+    put_field(out, "Pss:            ", resident);
+    put_field(out, "Pss_Dirty:      ", own);
+    put_field(out, "Pss_Anon:       ", own);
+    put_field(out, "Pss_File:       ", resident - own);
+    put_field(out, "Pss_Shmem:      ", 0);
+    put_field(out, "Shared_Clean:   ", 0);
+    put_field(out, "Shared_Dirty:   ", 0);
+    put_field(out, "Private_Clean:  ", resident - own);
+    put_field(out, "Private_Dirty:  ", own);
+    put_field(out, "Referenced:     ", resident);
+    put_field(out, "Anonymous:      ", own);
+    put_field(out, "LazyFree:       ", 0);
+    put_field(out, "AnonHugePages:  ", 0);
+    put_field(out, "ShmemPmdMapped: ", 0);
+    put_field(out, "FilePmdMapped:  ", 0);
+    put_field(out, "Shared_Hugetlb: ", 0);
+    put_field(out, "Private_Hugetlb:", 0);
+    put_field(out, "Swap:           ", 0);
+    put_field(out, "SwapPss:        ", 0);
+    put_field(out, "Locked:         ", locked);
+}
+
+// Everything lies in memory: nothing was ever fetched from a disk or is on its way to one.
+void put_input_output(const Process& process, TextSink& out) {
+    const InputOutput& moved = process.input_output;
+    out << "rchar: " << moved.bytes_read << "\nwchar: " << moved.bytes_written << "\nsyscr: " << moved.reads
+        << "\nsyscw: " << moved.writes << "\nread_bytes: 0\nwrite_bytes: 0\ncancelled_write_bytes: 0\n";
+}
+
+void put_signed(TextSink& out, int value) {
+    if (value < 0)
+        out << '-';
+    out << static_cast<std::uint64_t>(value < 0 ? -value : value);
+}
+
+Status set_out_of_memory_adjustment(Process& process, std::string_view text) {
+    const bool negative = text.starts_with('-');
+    text.remove_prefix(negative ? 1 : 0);
+    while (text.ends_with('\n') || text.ends_with(' '))
+        text.remove_suffix(1);
+    int value = 0;
+    if (text.empty() || text.size() > 4)
+        return base::Failure{Errno::inval};
+    for (const char c : text) {
+        if (c < '0' || c > '9')
+            return base::Failure{Errno::inval};
+        value = value * 10 + (c - '0');
+    }
+    value = negative ? -value : value;
+    if (value < -1000 || value > 1000)
+        return base::Failure{Errno::inval};
+    if (value < 0) // that needs CAP_SYS_RESOURCE, which a container's processes do not have
+        return base::Failure{Errno::acces};
+    process.out_of_memory_adjustment = static_cast<std::int16_t>(value);
+    return base::success;
+}
+
 // A piece of the process's memory (arguments, environment, auxiliary vector).
 void put_memory(const Process& process, std::uint64_t start, std::uint64_t end, TextSink& out) {
     std::array<char, 128> buffer{};
@@ -76,47 +151,79 @@ void put_memory(const Process& process, std::uint64_t start, std::uint64_t end, 
     }
 }
 
-const Thread& thread_of(const Process& process, int id) {
-    for (const Thread* thread = process.threads; thread != nullptr; thread = thread->next_in_process)
+// nullptr: it has ended; a process's first thread may have, and another stands for it.
+Thread* thread_of(const Process& process, int id) {
+    for (Thread* thread = process.threads; thread != nullptr; thread = thread->next_in_process)
         if (thread->id == id)
-            return *thread;
-    return *process.threads;
+            return thread;
+    return process.threads;
 }
 
-char state_of(const Thread& thread) {
-    return thread.state == ThreadState::sleeping ? 'S' : 'R';
+char state_of(const Thread* thread) {
+    if (thread == nullptr)
+        return 'Z';
+    if (thread->parked)
+        return 'T';
+    return thread->state == ThreadState::sleeping ? 'S' : 'R';
 }
 
-void put_stat(const Process& process, const Thread& thread, TextSink& out) {
+std::string_view name_of_state(char state) {
+    switch (state) {
+    case 'Z':
+        return "Z (zombie)";
+    case 'T':
+        return "T (stopped)";
+    case 'S':
+        return "S (sleeping)";
+    default:
+        return "R (running)";
+    }
+}
+
+std::string_view name_of(const Process& process, const Thread* thread) {
+    return thread != nullptr ? thread->name.data() : process.last_name.data();
+}
+
+void put_stat(const Process& process, const Thread* thread, int id, TextSink& out) {
     const auto number = [&out](std::uint64_t value) { out << ' ' << value; };
-    out << static_cast<std::uint64_t>(thread.id) << " (" << std::string_view{thread.name.data()} << ") "
-        << state_of(thread);
-    number(static_cast<unsigned>(process.parent));
-    number(static_cast<unsigned>(process.group));
-    number(static_cast<unsigned>(process.session));
-    out << " 0 -1 0 0 0 0 0"; // terminal, its group, flags, faults
+    const mm::AddressSpace* space = process.space.get();
+    out << static_cast<std::uint64_t>(id) << " (" << name_of(process, thread) << ") " << state_of(thread);
+    number(static_cast<unsigned>(process.parent_id()));
+    number(static_cast<unsigned>(process.group->id));
+    number(static_cast<unsigned>(process.session->id));
+    const fs::Pty* terminal = fs::terminal_of_session(process.session->id);
+    number(terminal != nullptr ? fs::make_device(fs::terminal_major, terminal->number) : 0);
+    out << ' ';
+    put_signed(out, terminal != nullptr ? terminal->foreground : -1);
+    out << " 0 0 0 0 0"; // flags, faults
     number(sched::process_cpu_ns(process) / tick_ns);
-    out << " 0 0 0"; // system and children's time
-    const int nice = thread.nice;
+    number(0); // system time
+    number(process.children_ns / tick_ns);
+    number(0);
+    const int nice = thread != nullptr ? thread->nice : 0;
     number(static_cast<unsigned>(20 + nice)); // priority
     out << (nice < 0 ? " -" : " ") << static_cast<std::uint64_t>(nice < 0 ? -nice : nice);
     number(process.thread_count);
-    out << " 0 0"; // itrealvalue, start time
-    number(process.space->ranges().total());
-    number(process.space->resident_pages());
+    number(0); // itrealvalue
+    number(process.start_ns / tick_ns);
+    number(space != nullptr ? space->ranges().total() : 0);
+    number(space != nullptr ? space->resident_pages() : 0);
     number(process.limits[static_cast<unsigned>(Resource::resident)].soft);
     out << " 0 0"; // code
-    number(process.space->stack_top);
-    out << " 0 0 0 0 0 0 0 0 0 17 0 0 0 0 0 0 0 0";
-    number(process.space->break_start);
-    number(process.space->arguments_start);
-    number(process.space->arguments_end);
-    number(process.space->environment_start);
-    number(process.space->environment_end);
-    out << " 0\n";
+    number(space != nullptr ? space->stack_top : 0);
+    out << " 0 0 0 0 0 0 0 0 0";
+    number(static_cast<unsigned>(process.exit_signal));
+    out << " 0 0 0 0 0 0 0 0";
+    number(space != nullptr ? space->break_start : 0);
+    number(space != nullptr ? space->arguments_start : 0);
+    number(space != nullptr ? space->arguments_end : 0);
+    number(space != nullptr ? space->environment_start : 0);
+    number(space != nullptr ? space->environment_end : 0);
+    number(static_cast<unsigned>(process.exit_status));
+    out << '\n';
 }
 
-void put_status(const Process& process, const Thread& thread, TextSink& out) {
+void put_status(const Process& process, const Thread* thread, int id, TextSink& out) {
     const fs::Credentials& who = process.context.credentials;
     const auto line = [&out](std::string_view name, std::uint64_t value) {
         out << name << '\t' << value << '\n';
@@ -126,14 +233,14 @@ void put_status(const Process& process, const Thread& thread, TextSink& out) {
         out.hexadecimal(value, 16);
         out << '\n';
     };
-    out << "Name:\t" << std::string_view{thread.name.data()} << "\nUmask:\t00"
+    out << "Name:\t" << name_of(process, thread) << "\nUmask:\t00"
         << static_cast<char>('0' + (process.context.umask >> 6 & 7))
         << static_cast<char>('0' + (process.context.umask >> 3 & 7))
         << static_cast<char>('0' + (process.context.umask & 7)) << "\nState:\t"
-        << (state_of(thread) == 'S' ? "S (sleeping)" : "R (running)") << '\n';
+        << name_of_state(state_of(thread)) << '\n';
     line("Tgid:", static_cast<unsigned>(process.id));
-    line("Pid:", static_cast<unsigned>(thread.id));
-    line("PPid:", static_cast<unsigned>(process.parent));
+    line("Pid:", static_cast<unsigned>(id));
+    line("PPid:", static_cast<unsigned>(process.parent_id()));
     out << "TracerPid:\t0\nUid:\t" << std::uint64_t{who.real_user} << '\t'
         << std::uint64_t{who.effective_user} << '\t' << std::uint64_t{who.saved_user} << '\t'
         << std::uint64_t{who.file_user} << "\nGid:\t" << std::uint64_t{who.real_group} << '\t'
@@ -142,17 +249,33 @@ void put_status(const Process& process, const Thread& thread, TextSink& out) {
     for (const std::uint32_t group : who.group_list())
         out << std::uint64_t{group} << ' ';
     out << '\n';
-    put_field(out, "VmPeak:\t", process.space->ranges().total() / kib);
-    put_field(out, "VmSize:\t", process.space->ranges().total() / kib);
-    put_field(out, "VmHWM:\t", process.space->resident_pages() * page_kib);
-    put_field(out, "VmRSS:\t", process.space->resident_pages() * page_kib);
-    put_field(out, "VmPTE:\t", process.space->table_pages() * page_kib);
+    if (process.space) {
+        put_field(out, "VmPeak:\t", process.space->ranges().total() / kib);
+        put_field(out, "VmSize:\t", process.space->ranges().total() / kib);
+        put_field(out, "VmHWM:\t", process.space->resident_pages() * page_kib);
+        put_field(out, "VmRSS:\t", process.space->resident_pages() * page_kib);
+        put_field(out, "VmPTE:\t", process.space->table_pages() * page_kib);
+    }
     line("Threads:", process.thread_count);
-    set("SigPnd:", thread.pending.set());
+    set("SigPnd:", thread != nullptr ? thread->pending.set() : 0);
     set("ShdPnd:", process.pending.set());
-    set("SigBlk:", thread.blocked);
+    set("SigBlk:", thread != nullptr ? thread->blocked : 0);
+    signal::Set ignored = 0, caught = 0;
+    for (int number = 1; process.actions && number <= signal::count; ++number) {
+        const std::uint64_t handler = process.action(number).handler;
+        ignored |= handler == signal::handler_ignore ? signal::bit(number) : 0;
+        caught |= handler > signal::handler_ignore ? signal::bit(number) : 0;
+    }
+    set("SigIgn:", ignored);
+    set("SigCgt:", caught);
+    set("CapInh:", process.capabilities().inheritable);
+    set("CapPrm:", process.capabilities().permitted);
+    set("CapEff:", process.capabilities().effective);
+    set("CapBnd:", process.capabilities().bounding);
+    set("CapAmb:", process.capabilities().ambient);
     line("NoNewPrivs:", process.no_new_privileges ? 1 : 0);
-    out << "Seccomp:\t0\nCpus_allowed:\t1\nCpus_allowed_list:\t0\nMems_allowed_list:\t0\nvoluntary_ctxt_"
+    line("Seccomp:", thread == nullptr || !thread->filters ? 0 : thread->filters->strict ? 1 : 2);
+    out << "Cpus_allowed:\t1\nCpus_allowed_list:\t0\nMems_allowed_list:\t0\nvoluntary_ctxt_"
            "switches:\t0\n"
            "nonvoluntary_ctxt_switches:\t0\n";
 }
@@ -210,13 +333,35 @@ void put_memory_information(TextSink& out) {
     out << "HugePages_Total:       0\nHugePages_Free:        0\nHugepagesize:       2048 kB\n";
 }
 
+std::uint64_t busy_ns() {
+    std::uint64_t total = 0;
+    for (const Process* process = process_list(); process != nullptr; process = process->next)
+        total += sched::process_cpu_ns(*process);
+    const Process* init = process_list();
+    return total + (init != nullptr ? init->children_ns : 0);
+}
+
+// Threads that run or could, and all.
+struct Population {
+    std::uint64_t running = 0, all = 0;
+};
+Population population() {
+    Population count;
+    for (const Process* process = process_list(); process != nullptr; process = process->next) {
+        count.all += process->is_zombie() ? 1 : process->thread_count;
+        for (const Thread* thread = process->threads; thread != nullptr; thread = thread->next_in_process)
+            count.running += thread->state == ThreadState::runnable ? 1 : 0;
+    }
+    return count;
+}
+
 void put_uptime(TextSink& out) {
     const std::uint64_t hundredths = monotonic_ns() / tick_ns;
     const auto seconds = [&out](std::uint64_t value) {
         out << value / 100 << '.' << static_cast<char>('0' + value / 10 % 10)
             << static_cast<char>('0' + value % 10);
     };
-    const std::uint64_t busy = sched::process_cpu_ns(main_process()) / tick_ns;
+    const std::uint64_t busy = busy_ns() / tick_ns;
     seconds(hundredths);
     out << ' ';
     seconds(hundredths > busy ? hundredths - busy : 0);
@@ -224,44 +369,69 @@ void put_uptime(TextSink& out) {
 }
 
 void put_system_stat(TextSink& out) {
-    const std::uint64_t busy = sched::process_cpu_ns(main_process()) / tick_ns;
+    const std::uint64_t busy = busy_ns() / tick_ns;
     const std::uint64_t all = monotonic_ns() / tick_ns;
     const std::uint64_t idle = all > busy ? all - busy : 0;
     for (const std::string_view name : {"cpu ", "cpu0"})
         out << name << ' ' << busy << " 0 0 " << idle << " 0 0 0 0 0 0\n";
-    out << "intr 0\nctxt 0\nbtime " << (realtime_ns() - monotonic_ns()) / second_ns
-        << "\nprocesses 1\nprocs_running 1\nprocs_blocked 0\n";
+    out << "intr 0\nctxt 0\nbtime " << (realtime_ns() - monotonic_ns()) / second_ns << "\nprocesses "
+        << static_cast<std::uint64_t>(pid_table().last()) << "\nprocs_running " << population().running
+        << "\nprocs_blocked 0\n";
 }
 
-} // namespace
-
-void fs::seam::proc_text(ProcText which, int, int thread_id, TextSink& out) {
-    const Process& process = main_process();
-    const Thread& thread = thread_of(process, thread_id);
+// Nothing for what a zombie has no more.
+void put_process_text(ProcText which, const Process& process, int id, TextSink& out) {
+    const Thread* thread = thread_of(process, id);
+    const mm::AddressSpace* space = process.space.get();
+    switch (which) {
+    case ProcText::stat:
+        return put_stat(process, thread, id, out);
+    case ProcText::status:
+        return put_status(process, thread, id, out);
+    case ProcText::limits:
+        return put_limits(process, out);
+    case ProcText::input_output:
+        return put_input_output(process, out);
+    case ProcText::out_of_memory_adjustment:
+        put_signed(out, process.out_of_memory_adjustment);
+        out << '\n';
+        return;
+    case ProcText::command_name:
+        out << name_of(process, thread) << '\n';
+        return;
+    case ProcText::statm: {
+        const std::uint64_t resident = space != nullptr ? space->resident_pages() : 0;
+        out << (space != nullptr ? space->ranges().total() / base::page_size : 0) << ' ' << resident
+            << " 0 0 0 " << resident << " 0\n";
+        return;
+    }
+    default:
+        break;
+    }
+    if (space == nullptr)
+        return;
     switch (which) {
     case ProcText::maps:
         return put_maps(process, out, false);
     case ProcText::smaps:
         return put_maps(process, out, true);
-    case ProcText::stat:
-        return put_stat(process, thread, out);
-    case ProcText::statm:
-        out << process.space->ranges().total() / base::page_size << ' ' << process.space->resident_pages()
-            << " 0 0 0 " << process.space->resident_pages() << " 0\n";
-        return;
-    case ProcText::status:
-        return put_status(process, thread, out);
+    case ProcText::smaps_summary:
+        return put_smaps_summary(process, out);
     case ProcText::command_line:
-        return put_memory(process, process.space->arguments_start, process.space->arguments_end, out);
+        return put_memory(process, space->arguments_start, space->arguments_end, out);
     case ProcText::environment:
-        return put_memory(process, process.space->environment_start, process.space->environment_end, out);
+        return put_memory(process, space->environment_start, space->environment_end, out);
     case ProcText::auxiliary_vector:
-        return put_memory(process, process.space->auxiliary_start, process.space->auxiliary_end, out);
-    case ProcText::limits:
-        return put_limits(process, out);
-    case ProcText::command_name:
-        out << std::string_view{thread.name.data()} << '\n';
+        return put_memory(process, space->auxiliary_start, space->auxiliary_end, out);
+    default:
         return;
+    }
+}
+
+} // namespace
+
+void fs::seam::proc_text(ProcText which, int process_id, int thread_id, TextSink& out) {
+    switch (which) {
     case ProcText::memory_info:
         return put_memory_information(out);
     case ProcText::cpu_info:
@@ -270,13 +440,47 @@ void fs::seam::proc_text(ProcText which, int, int thread_id, TextSink& out) {
         return put_system_stat(out);
     case ProcText::uptime:
         return put_uptime(out);
-    case ProcText::load_average:
-        out << "0.00 0.00 0.00 1/" << std::uint64_t{process.thread_count} << ' '
-            << static_cast<std::uint64_t>(process.next_thread_id) << '\n';
+    case ProcText::load_average: {
+        const Population count = population();
+        out << "0.00 0.00 0.00 " << count.running << '/' << count.all << ' '
+            << static_cast<std::uint64_t>(pid_table().last()) << '\n';
         return;
+    }
+    case ProcText::net_tcp:
+    case ProcText::net_tcp6:
+        return net::describe_tcp(which == ProcText::net_tcp6, out);
+    case ProcText::net_udp:
+    case ProcText::net_udp6:
+        return net::describe_udp(which == ProcText::net_udp6, out);
+    case ProcText::net_local:
+        return net::describe_local(out);
+    case ProcText::net_sockets:
+        return net::describe_sockets(out);
     case ProcText::version:
         out << "Linux version " << uk::kernel_release << " (caisson) " << uk::kernel_version << '\n';
         return;
+    default:
+        break;
+    }
+    if (const Process* process = find_process(process_id))
+        put_process_text(which, *process, thread_id != 0 ? thread_id : process_id, out);
+}
+
+Status fs::seam::proc_write(ProcText which, int process_id, int thread_id, std::string_view text) {
+    Process* process = find_process(process_id);
+    if (process == nullptr || process->is_zombie())
+        return base::Failure{Errno::srch};
+    switch (which) {
+    case ProcText::command_name: {
+        auto& name = thread_of(*process, thread_id != 0 ? thread_id : process_id)->name;
+        name.fill('\0');
+        std::copy_n(text.begin(), std::min(text.size(), name.size() - 1), name.begin());
+        return base::success;
+    }
+    case ProcText::out_of_memory_adjustment:
+        return set_out_of_memory_adjustment(*process, text);
+    default:
+        return base::Failure{Errno::inval};
     }
 }
 

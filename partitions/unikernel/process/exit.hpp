@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// partitions/unikernel/process/exit.hpp - the end of threads and of the process.
+// partitions/unikernel/process/exit.hpp - the end of threads and processes.
+//
+// The last thread of a process takes its memory and files with it and leaves a zombie to the parent. The end of PID 1 is the
+// end of the partition, whoever else still runs.
 #pragma once
 
 #include "partitions/unikernel/task/process.hpp"
@@ -7,11 +10,13 @@
 namespace uk::process {
 
 // The current thread ends: its robust mutexes are released, whoever joins it is woken. With the last thread
-// the process ends with `status`.
+// the process ends, with `status`.
 [[noreturn]] void end_thread(int status);
 
-// The container's process ends, and with it the partition.
+// The current process ends, with all its threads.
 [[noreturn]] void end_process(int status);
-[[noreturn]] void end_process_by_signal(int number);
+
+// A zombie goes: it was waited for, or nobody wants to.
+void reap(Process& process);
 
 } // namespace uk::process

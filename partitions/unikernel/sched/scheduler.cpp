@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// partitions/unikernel/sched/scheduler.cpp - see scheduler.hpp. No idle thread: a thread that finds nothing
-// to run waits for an interrupt on its own kernel stack.
+// partitions/unikernel/sched/scheduler.cpp - see scheduler.hpp.
 #include "partitions/unikernel/sched/scheduler.hpp"
 
-#include "arch/x86_64/cpu/instructions.hpp"
 #include "hypervisor/base/address.hpp"
 #include "hypervisor/base/fail.hpp"
+#include "partitions/unikernel/fs/overlay/node.hpp"
 #include "partitions/unikernel/machine/cpu.hpp"
+#include "partitions/unikernel/machine/kernel_lock.hpp"
 #include "partitions/unikernel/machine/stubs.hpp"
 #include "partitions/unikernel/mm/kernel_tables.hpp"
 #include "partitions/unikernel/sched/timer.hpp"
@@ -15,41 +15,13 @@
 #include <cstring>
 #include <utility>
 
-namespace uk {
+namespace uk::sched {
 
 namespace {
-Thread* running = nullptr;
-} // namespace
-
-Thread& current() {
-    return *running;
-}
-
-namespace sched {
-
-namespace {
-
-Thread* ready_first = nullptr;
-Thread* ready_last = nullptr;
-Thread* dead = nullptr; // left by the thread that ran before; its stack was in use until the switch
-Deadline slice_end = never;
-bool slice_over = false;
-bool idle = false;
-
-Thread* take_ready() {
-    Thread* thread = ready_first;
-    if (thread != nullptr) {
-        ready_first = thread->next_ready;
-        if (ready_first == nullptr)
-            ready_last = nullptr;
-        thread->next_ready = nullptr;
-    }
-    return thread;
-}
 
 void free_thread(Thread& thread) {
+    base::expects(!thread.on_cpu, "a thread is freed whose stack is in use");
     mm::unmap_kernel_stack(thread.stack_end);
-    thread.pending.flush(~signal::Set{0}, thread.process->account);
     mm::destroy(&thread);
 }
 
@@ -66,82 +38,89 @@ struct SleepTimer : Timer {
 
 // Runs on the new thread's stack, after every switch.
 void finish_switch() {
-    if (dead != nullptr)
-        free_thread(*std::exchange(dead, nullptr));
+    Thread* left = std::exchange(this_cpu().left, nullptr);
+    if (left == nullptr)
+        return;
+    left->on_cpu = false;
+    if (left->state == ThreadState::dead)
+        free_thread(*left);
 }
 
-void become(Thread& next) {
-    running = &next;
-    slice_over = false;
+// What `next` needs in the CPU, but for its stack. The way out looks at its turn.
+void become(Cpu& cpu, Thread& next) {
+    cpu.thread = &next;
+    cpu.slice_over = false;
+    cpu.attention = true;
+    next.on_cpu = true;
     machine::set_kernel_stack(next.kernel_stack_top);
+    if (&next == cpu.idle) {
+        mm::leave_spaces();
+        return;
+    }
     load_user_bases(next);
     if (mm::active_space() != next.process->space.get())
         next.process->space->activate();
     machine::restore_vectors(next.vector_state);
-    next.switched_in = monotonic_ns();
 }
 
-void set_slice() {
-    slice_end = ready_first != nullptr ? running->switched_in + slice_ns : never;
-    program_timer(slice_end);
+// Leaves the current thread, which is in a queue, asleep or dead.
+void switch_to(Thread& next) {
+    Cpu& cpu = this_cpu();
+    Thread& previous = *cpu.thread;
+    base::expects(!next.on_cpu, "a thread runs twice");
+    const std::uint64_t now = monotonic_ns();
+    previous.cpu_ns += now - previous.switched_in;
+    next.switched_in = now;
+    if (previous.vector_state != nullptr && previous.state != ThreadState::dead)
+        machine::save_vectors(previous.vector_state);
+    cpu.left = &previous;
+    become(cpu, next);
+    switch_stack(&previous.kernel_stack_pointer, next.kernel_stack_pointer);
+    finish_switch();
 }
 
-// Leaves the current thread, which is in the queue, asleep or dead.
 void switch_away() {
-    Thread& previous = *running;
-    const std::uint64_t left = monotonic_ns();
-    previous.cpu_ns += left - previous.switched_in;
-    previous.switched_in = left;
-    Thread* next = take_ready();
-    if (next == nullptr) {
-        idle = true; // nobody's time
-        while (next == nullptr) {
-            program_timer(never);
-            idle_wait();
-            next = take_ready();
-        }
-        idle = false;
-        previous.switched_in = monotonic_ns();
-    }
-    if (next != &previous) {
-        if (previous.state == ThreadState::dead)
-            dead = &previous;
-        else
-            machine::save_vectors(previous.vector_state);
-        become(*next);
-        switch_stack(&previous.kernel_stack_pointer, next->kernel_stack_pointer);
-        finish_switch();
-    }
-    set_slice();
+    Cpu& cpu = this_cpu();
+    Thread* next = cpu.ready.take();
+    switch_to(next != nullptr ? *next : *cpu.idle);
+}
+
+void set_slice(Cpu& cpu) {
+    cpu.attention = false;
+    cpu.slice_end = cpu.ready.empty() ? never : cpu.thread->switched_in + slice_ns;
+    program_timer(cpu.slice_end);
+}
+
+// A thread whose first switch goes to `entry` on its kernel stack; the state of the vector unit (64-byte aligned) is at the end
+// of the stack's pages, the frame below it. nullptr: out of memory or too many.
+Thread* make_on_stack(Process* process, std::uint64_t vector_bytes, void (*entry)()) {
+    mm::Owned<Thread> thread{mm::make<Thread>()};
+    if (thread == nullptr)
+        return nullptr;
+    thread->stack_end = mm::map_kernel_stack();
+    if (thread->stack_end == 0)
+        return nullptr;
+    thread->process = process;
+    thread->kernel_stack_top = base::round_down(thread->stack_end - vector_bytes, 64);
+    std::memset(&thread->frame(), 0, thread->stack_end - reinterpret_cast<std::uint64_t>(&thread->frame()));
+    auto* stack = reinterpret_cast<std::uint64_t*>(&thread->frame());
+    *--stack = reinterpret_cast<std::uint64_t>(entry);
+    stack -= 6; // callee-saved registers that switch_stack pops
+    std::memset(stack, 0, 6 * sizeof(std::uint64_t));
+    thread->kernel_stack_pointer = reinterpret_cast<std::uint64_t>(stack);
+    return thread.release();
 }
 
 } // namespace
 
 void load_user_bases(const Thread& thread) {
-    cpu::wrmsr(machine::msr::fs_base, thread.fs_base);
-    cpu::wrmsr(machine::msr::kernel_gs_base, thread.gs_base);
+    machine::load_user_bases(thread.fs_base, thread.gs_base);
 }
 
 Thread* make_thread(Process& process) {
-    auto* thread = mm::make<Thread>();
-    if (thread == nullptr)
-        return nullptr;
-    thread->process = &process;
-    thread->stack_end = mm::map_kernel_stack();
-    if (thread->stack_end == 0) {
-        mm::destroy(thread);
-        return nullptr;
-    }
-    // The vector state (64-byte aligned) is at the end of the stack's pages, the frame below it.
-    thread->kernel_stack_top = base::round_down(thread->stack_end - machine::features().vector_bytes, 64);
-    thread->vector_state = reinterpret_cast<std::byte*>(thread->kernel_stack_top);
-    std::memset(thread->vector_state, 0, thread->stack_end - thread->kernel_stack_top);
-    std::memset(&thread->frame(), 0, sizeof(TrapFrame));
-    auto* stack = reinterpret_cast<std::uint64_t*>(&thread->frame());
-    *--stack = reinterpret_cast<std::uint64_t>(&thread_begin);
-    stack -= 6; // callee-saved registers that switch_stack pops
-    std::memset(stack, 0, 6 * sizeof(std::uint64_t));
-    thread->kernel_stack_pointer = reinterpret_cast<std::uint64_t>(stack);
+    Thread* thread = make_on_stack(&process, machine::features().vector_bytes, &thread_begin);
+    if (thread != nullptr)
+        thread->vector_state = reinterpret_cast<std::byte*>(thread->kernel_stack_top);
     return thread;
 }
 
@@ -149,14 +128,17 @@ void discard_thread(Thread& thread) {
     free_thread(thread);
 }
 
+bool make_idle_thread() {
+    Thread* thread = make_on_stack(nullptr, 0, &idle_begin);
+    this_cpu().idle = thread;
+    return thread != nullptr;
+}
+
 void make_runnable(Thread& thread) {
+    Cpu& cpu = this_cpu();
     thread.state = ThreadState::runnable;
-    thread.next_ready = nullptr;
-    if (ready_last != nullptr)
-        ready_last->next_ready = &thread;
-    else
-        ready_first = &thread;
-    ready_last = &thread;
+    cpu.ready.push(thread);
+    cpu.attention = true;
 }
 
 void interrupt_sleep(Thread& thread) {
@@ -165,65 +147,93 @@ void interrupt_sleep(Thread& thread) {
 }
 
 void run_first(Thread& thread) {
-    become(thread);
+    thread.switched_in = monotonic_ns();
+    become(this_cpu(), thread);
     leave_boot_stack(reinterpret_cast<std::uint64_t>(&thread.frame()));
 }
 
 void yield() {
-    if (ready_first == nullptr)
+    Cpu& cpu = this_cpu();
+    if (cpu.ready.empty())
         return;
-    make_runnable(*running);
+    cpu.ready.push(*cpu.thread);
     switch_away();
 }
 
-void note_slice_end() {
-    if (slice_end != never && monotonic_ns() >= slice_end)
-        slice_over = true;
+void act_on_interrupts() {
+    Cpu& cpu = this_cpu();
+    if (!std::exchange(cpu.timer_fired, false))
+        return;
+    run_due_timers();
+    if (cpu.slice_end != never && monotonic_ns() >= cpu.slice_end)
+        cpu.slice_over = true;
+    cpu.attention = true;
 }
 
-void preempt_if_due() {
-    if (slice_over && ready_first != nullptr)
+void look_around() {
+    Cpu& cpu = this_cpu();
+    if (cpu.slice_over && !cpu.ready.empty())
         yield();
-    else
-        set_slice();
+    set_slice(this_cpu());
 }
 
 void preemption_point() {
-    cpu::interrupts_on();
-    cpu::pause(); // STI holds interrupts off for one instruction
-    cpu::interrupts_off();
-    if (ready_first != nullptr && monotonic_ns() - running->switched_in >= slice_ns)
-        yield();
-    else
-        set_slice();
+    set_slice(this_cpu());
+    machine::let_others_in(machine::Mode::kernel, &take_interrupts);
+    act_on_interrupts();
+    preempt_if_due();
+}
+
+extern "C" [[noreturn]] void run_idle() {
+    finish_switch();
+    for (;;) {
+        Cpu& cpu = this_cpu();
+        while (cpu.ready.empty()) {
+            cpu.slice_end = never;
+            if (fs::free_a_piece()) {
+                machine::let_others_in(machine::Mode::idle, &take_interrupts);
+                act_on_interrupts();
+                continue;
+            }
+            program_timer(never);
+            machine::let_others_in(machine::Mode::idle, &idle_wait);
+            act_on_interrupts();
+        }
+        switch_to(*cpu.ready.take());
+    }
 }
 
 void end_current() {
-    running->state = ThreadState::dead;
+    current().state = ThreadState::dead;
     switch_away();
     base::fail("a dead thread ran", __builtin_FILE(), __builtin_LINE());
 }
 
-ThreadWaiter::ThreadWaiter() : Waiter(&end_sleep, Stay::until_woken), thread_(running) {}
+ThreadWaiter::ThreadWaiter() : Waiter(&end_sleep, Stay::until_woken), thread_(&current()) {}
 
 void ThreadWaiter::end_sleep(Waiter& waiter, std::uint32_t) {
     auto& mine = static_cast<ThreadWaiter&>(waiter);
     mine.woken_ = true;
-    mine.thread_->woken = true;
-    interrupt_sleep(*mine.thread_);
+    sched::end_sleep(*mine.thread_);
+}
+
+void end_sleep(Thread& thread) {
+    thread.woken = true;
+    interrupt_sleep(thread);
 }
 
 Status sleep(Deadline deadline) {
-    Thread& thread = *running;
+    Thread& thread = current();
     if (std::exchange(thread.woken, false))
         return base::success;
     if (signal::must_look(thread))
         return base::Failure{Errno::restart_sys};
-    if (deadline <= monotonic_ns())
+    if (deadline != never && deadline <= monotonic_ns())
         return base::Failure{Errno::timedout};
     thread.timed_out = false;
     SleepTimer timer{thread};
-    arm(timer, deadline);
+    if (deadline != never)
+        arm(timer, deadline);
     thread.state = ThreadState::sleeping;
     switch_away();
     disarm(timer);
@@ -243,7 +253,7 @@ Status wait(WaitQueue& queue, Deadline deadline) {
 }
 
 std::uint64_t thread_cpu_ns(const Thread& thread) {
-    return thread.cpu_ns + (&thread == running && !idle ? monotonic_ns() - thread.switched_in : 0);
+    return thread.cpu_ns + (&thread == &current() ? monotonic_ns() - thread.switched_in : 0);
 }
 
 std::uint64_t process_cpu_ns(const Process& process) {
@@ -257,5 +267,4 @@ void after_switch() {
     finish_switch();
 }
 
-} // namespace sched
-} // namespace uk
+} // namespace uk::sched

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// partitions/unikernel/sched/scheduler.hpp - which thread runs: round robin on one CPU, pre-emptive in user
-// mode.
+// partitions/unikernel/sched/scheduler.hpp - which thread runs: round robin, pre-emptive in user mode.
+//
+// Invariants: I1  a thread is in a run queue exactly while it is runnable and no CPU runs it
+//             I2  `on_cpu` is set while a CPU is on a thread's kernel stack; no other CPU runs it then, and its memory stays
+//             I3  a CPU without a thread that is ready is on its idle thread, with the kernel's own tables
 #pragma once
 
+#include "partitions/unikernel/sched/cpu.hpp"
 #include "partitions/unikernel/task/process.hpp"
 
 namespace uk::sched {
@@ -18,17 +22,27 @@ void make_runnable(Thread& thread);
 // Wakes a sleeping thread so that it sees its signals.
 void interrupt_sleep(Thread& thread);
 
+// An idle thread for this CPU. False: out of memory.
+[[nodiscard]] bool make_idle_thread();
 // The first thread of all: leaves the boot stack for good.
 [[noreturn]] void run_first(Thread& thread);
 
 void yield(); // behind the others that are ready
-// Inside a long call, where nothing is half done: interrupts are taken, and others run when they are due.
+// Inside a long call, where nothing is half done, at most every 100 microseconds: interrupts are taken, other CPUs have the
+// kernel, and other threads run when they are due.
 void preemption_point();
-void preempt_if_due();           // on the way to user mode
-void note_slice_end();           // the timer fired
+// Acts on the interrupts that came: timers run, a turn ends.
+void act_on_interrupts();
 [[noreturn]] void end_current(); // the current thread is never run again; its memory goes
 
 void after_switch(); // first act of a new thread
+
+// On the way to user mode.
+void look_around();
+inline void preempt_if_due() {
+    if (this_cpu().attention)
+        look_around();
+}
 
 // Context of a thread's own: what is loaded while it runs.
 void load_user_bases(const Thread& thread);

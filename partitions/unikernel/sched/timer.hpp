@@ -10,12 +10,12 @@ void arm(Timer& timer, Deadline at); // also moves an armed one; `never` only di
 void disarm(Timer& timer);
 void run_due_timers();
 
-// Sets the CPU's one-shot timer to the next thing to happen. `slice_end`: when the running thread's turn is
+// Sets the CPU's one-shot timer so that it comes no later than the next thing to happen. `slice_end`: when the running thread's turn is
 // over.
 void program_timer(Deadline slice_end);
 
 // `hz`: the local APIC timer's clock before its divider; 0: measured against the TSC.
 void set_up_timer(std::uint64_t hz);
-void acknowledge_timer();
+void acknowledge_timer(); // the interrupt's handler: only notes that it came, for it holds no lock
 
 } // namespace uk::sched

@@ -37,6 +37,8 @@ private:
 // signal is to be delivered (the way out of the system call makes EINTR or a restart of it); a handler that
 // Linux never restarts (poll, nanosleep, ...) turns restart_sys into intr itself.
 [[nodiscard]] Status sleep(Deadline deadline);
+// What a waiter of another kind does to end the sleep of `thread`, or its next one.
+void end_sleep(Thread& thread);
 
 // A waiter on `queue` and sleep().
 [[nodiscard]] Status wait(WaitQueue& queue, Deadline deadline);

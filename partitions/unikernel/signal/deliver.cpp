@@ -68,13 +68,19 @@ void run_handler(TrapFrame& frame, Thread& thread, const Step& step) {
 
 bool has_to_act(const TrapFrame& frame) {
     const Thread& thread = current();
-    return must_look(thread) || thread.restore_blocked || was_interrupted(frame) || !can_return_to(frame.rip);
+    const bool failed = static_cast<std::int64_t>(frame.rax) < 0; // as an interrupted call has
+    return must_look(thread) || thread.restore_blocked || (failed && was_interrupted(frame)) ||
+           !can_return_to(frame.rip);
 }
 
 void act_on_pending(TrapFrame& frame) {
     Thread& thread = current();
     if (thread.ending)
         end_thread();
+    if (thread.process->stop_signal != 0) {
+        park();
+        return;
+    }
     if (!can_return_to(frame.rip)) {
         // The CPU would raise #GP in the kernel, on the way out.
         thread.last_fault.vector = protection_vector;
@@ -91,6 +97,11 @@ void act_on_pending(TrapFrame& frame) {
         return;
     case Act::handler:
         run_handler(frame, thread, step);
+        return;
+    case Act::hold:
+        // Nobody could continue a group whose parents are all gone: it stops for SIGSTOP alone.
+        if (step.information.number == stop || !is_orphaned(*thread.process->group))
+            stop_process(*thread.process, step.information.number);
         return;
     case Act::terminate:
         die(frame, step.information);

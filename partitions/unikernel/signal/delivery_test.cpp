@@ -23,7 +23,6 @@ constexpr std::uint64_t stack_top = 0x10000, program = 0x401000, handler = 0x402
 
 // What the seams below stand for.
 struct Machine {
-    uk::Thread* running = nullptr;
     std::map<std::uint64_t, std::byte> memory;   // bytes that were written
     std::uint64_t low = 0x1000, high = 0x200000; // what can be reached
     std::uint64_t clock = 1'000'000'000, cpu = 0;
@@ -32,6 +31,7 @@ struct Machine {
     uk::machine::Features features;
     std::array<std::byte, 512> initial{}, live{};
     bool unsound = false; // XRSTOR faults
+    void (*asleep)(uk::Thread&) = nullptr;
 
     void advance(std::uint64_t ns) {
         for (const std::uint64_t end = clock + ns;;) {
@@ -61,9 +61,6 @@ struct Ended {
 
 namespace uk {
 
-Thread& current() {
-    return *it->running;
-}
 std::uint64_t monotonic_ns() {
     return it->clock;
 }
@@ -111,6 +108,13 @@ void release(AddressSpace&) {}
 } // namespace mm
 
 namespace sched {
+// What happens while the thread sleeps.
+Status sleep(Deadline) {
+    if (it->asleep == nullptr)
+        throw Ended{-1};
+    it->asleep(current());
+    return base::success;
+}
 void interrupt_sleep(Thread& thread) {
     it->woken.push_back(&thread);
 }
@@ -152,7 +156,7 @@ using namespace uk::signal;
 struct Delivery : testing::Test {
     Machine machine;
     mm::AddressSpace space;
-    Process process;
+    Process process, parent;
     alignas(64) std::array<std::byte, 512> first_vectors{}, second_vectors{};
     Thread first, second;
     TrapFrame frame{};
@@ -166,14 +170,28 @@ struct Delivery : testing::Test {
         second.vector_state = second_vectors.data();
         first.next_in_process = &second;
         process.space = Ref<mm::AddressSpace>{&space};
+        process.id = 2;
+        process.pid = process.group = process.session = pid_table().make().value();
+        process.pid->process = &process;
+        parent.pid = parent.group = pid_table().make().value();
+        parent.session = process.session;
+        parent.actions = Ref<ActionTable>{mm::make<ActionTable>()};
+        parent.thread_count = 1; // somewhere
+        enter_process(parent);
+        enter_process(process);
+        add_child(parent, process);
+        process.actions = Ref<ActionTable>{mm::make<ActionTable>()};
         process.threads = &first;
         process.thread_count = 2;
-        machine.running = &first;
+        uk::machine::this_cpu().thread = &first;
         frame.rip = program;
         frame.rsp = stack_top;
         machine.live.fill(std::byte{0});
     }
     ~Delivery() override {
+        leave_process(process);
+        leave_process(parent);
+        parent.pending.flush(~Set{0}, parent.account);
         drop_posix_timers(process);
         for (IntervalTimer* timer : process.interval_timers)
             mm::destroy(timer);
@@ -293,7 +311,7 @@ TEST_F(Delivery, ActsByDefault) {
     EXPECT_EQ(ends(), -1);
     EXPECT_EQ(process.pending.set(), 0u);
     second.ending = true;
-    machine.running = &second;
+    uk::machine::this_cpu().thread = &second;
     EXPECT_EQ(ends(), 0);
 }
 
@@ -505,6 +523,106 @@ TEST_F(Delivery, ATimerOnCpuTimeWaitsForIt) {
     EXPECT_EQ(of_thread.now(), 2'500'000u);
     IntervalTimer of_nobody(process, TimerClock::thread_cpu, sent(usr1, code::timer), 9);
     EXPECT_EQ(of_nobody.now(), 0u);
+}
+
+// ---- Job control.
+
+TEST_F(Delivery, StopsUntilItIsContinued) {
+    parent.group = parent.pid; // in another group of the session: somebody who can continue it
+    handle(usr1);
+    machine.asleep = [](Thread& thread) {
+        EXPECT_TRUE(thread.parked);
+        EXPECT_EQ(thread.process->parent->pending.set(), 0u); // the second thread still runs
+        thread.process->parked = 2;                           // it is parked, too
+        (void)send_to_process(*thread.process, sent(term));   // nothing but the end or SIGCONT ends a stop
+        EXPECT_FALSE(must_look(thread));
+        (void)send_to_process(*thread.process, sent(cont));
+        thread.process->parked = 1;
+    };
+    second.blocked = bit(term);
+    handle(term);
+    kill(stop);
+    leave();
+    EXPECT_EQ(process.stop_signal, 0);
+    EXPECT_TRUE(process.continue_to_report);
+    EXPECT_EQ(frame.rip, handler); // SIGTERM, which waited
+}
+
+TEST_F(Delivery, TheParentHearsOfAStop) {
+    set_action(parent, child, {handler, 0, 0, 0});
+    process.threads = &first;
+    first.next_in_process = nullptr;
+    process.thread_count = 1;
+    machine.asleep = [](Thread& thread) {
+        Process& mine = *thread.process;
+        EXPECT_TRUE(mine.stop_to_report);
+        Information news = mine.parent->pending.take(bit(child), mine.parent->account);
+        EXPECT_EQ(news.code, code::child_stopped);
+        EXPECT_EQ(news.value, static_cast<std::uint64_t>(stop));
+        EXPECT_EQ(news.process, 2);
+        (void)send_to_process(mine, sent(cont));
+        news = mine.parent->pending.take(bit(child), mine.parent->account);
+        EXPECT_EQ(news.code, code::child_continued);
+        EXPECT_FALSE(mine.stop_to_report);
+    };
+    kill(stop);
+    leave();
+    set_action(parent, child, {handler, action_flag::no_child_stop, 0, 0});
+    machine.asleep = [](Thread& thread) {
+        EXPECT_EQ(thread.process->parent->pending.set(), 0u);
+        (void)send_to_process(*thread.process, sent(cont));
+    };
+    kill(stop);
+    leave();
+}
+
+TEST_F(Delivery, StopAndContinueTakeEachOtherAway) {
+    first.blocked = second.blocked = bit(tstp) | bit(cont);
+    kill(tstp);
+    EXPECT_EQ(process.pending.set(), bit(tstp));
+    kill(cont);
+    EXPECT_EQ(process.pending.set(), bit(cont));
+    kill(stop);
+    EXPECT_EQ(process.pending.set(), bit(stop));
+}
+
+TEST_F(Delivery, AnOrphanedGroupStopsForSigstopAlone) {
+    EXPECT_FALSE(is_orphaned(*process.group)); // its parent is of another group
+    parent.group = process.group;
+    EXPECT_TRUE(is_orphaned(*process.group));
+    kill(tstp);
+    leave();
+    EXPECT_EQ(process.stop_signal, 0);
+}
+
+TEST_F(Delivery, KillEndsAllThreads) {
+    process.stop_signal = stop;
+    kill(signal::kill);
+    EXPECT_TRUE(first.ending && second.ending);
+    EXPECT_EQ(process.exit_status, signal::kill);
+    kill(usr1); // to one that is about to end
+    EXPECT_EQ(process.pending.set(), 0u);
+    EXPECT_EQ(ends(), 0);
+}
+
+TEST_F(Delivery, PidOneGetsWhatItAskedFor) {
+    process.unkillable = true;
+    for (const int number : {signal::kill, stop, term, tstp})
+        kill(number);
+    EXPECT_EQ(process.pending.set(), 0u);
+    EXPECT_FALSE(process.exiting);
+    first.blocked = second.blocked = bit(term); // it may be let through before it is ignored
+    kill(term);
+    first.blocked = 0;
+    leave();
+    EXPECT_EQ(process.pending.set(), 0u);
+    handle(term);
+    kill(term);
+    leave();
+    EXPECT_EQ(frame.rip, handler);
+    Information fault = sent(segv);
+    force_fault(fault); // its own
+    EXPECT_EQ(ends(), segv);
 }
 
 } // namespace

@@ -43,7 +43,8 @@ UserInformation to_user(const Information& information) {
     const bool fault = (bit(information.number) & synchronous) != 0 &&
                        (information.code > 0 || information.code == code::kernel);
     if (fault) {
-        user.address = information.address;
+        user.raw[0] = information.address;
+        user.raw[1] = information.value; // SIGSYS: the call's number and architecture
     } else {
         user.sender.process = information.process;
         user.sender.user = information.user;

@@ -45,8 +45,8 @@ Default default_of(int number) {
 
 bool is_ignored(const GroupState& group, int number) {
     const Action& action = group.action(number);
-    return action.handler == handler_ignore ||
-           (action.handler == handler_default && default_of(number) == Default::nothing);
+    return action.handler == handler_ignore || (action.handler == handler_default &&
+                                                (group.unkillable || default_of(number) == Default::nothing));
 }
 
 bool is_discarded(const GroupState& group, const TaskState& task, int number) {
@@ -71,9 +71,17 @@ Step next_step(TaskState& task, GroupState& group) {
             slot.handler = handler_default;
         return {Act::handler, information, action};
     }
-    // Nobody could continue the only process: it does not stop.
-    return {default_of(information.number) == Default::terminate ? Act::terminate : Act::next, information,
-            action};
+    if (group.unkillable)
+        return {Act::next, information, action};
+    switch (default_of(information.number)) {
+    case Default::terminate:
+        return {Act::terminate, information, action};
+    case Default::hold:
+        return {Act::hold, information, action};
+    case Default::nothing:
+        break;
+    }
+    return {Act::next, information, action};
 }
 
 void force(TaskState& task, GroupState& group, const Information& information) {
@@ -81,6 +89,8 @@ void force(TaskState& task, GroupState& group, const Information& information) {
     Action& action = group.action(information.number);
     if ((task.blocked & one) != 0 || action.handler == handler_ignore)
         action.handler = handler_default;
+    if (action.handler == handler_default)
+        group.unkillable = false;
     task.blocked &= ~one;
     // One that somebody sent and that still waits would be taken in its place.
     task.pending.flush(one, group.account);
@@ -98,7 +108,7 @@ Set take_mask_to_restore(TaskState& task) {
     return std::exchange(task.restore_blocked, false) ? task.saved_blocked : task.blocked;
 }
 
-bool was_interrupted(const TrapFrame& frame) {
+bool is_interruption(const TrapFrame& frame) {
     return returns(frame, Errno::restart_sys) || returns(frame, Errno::restart_without_handler) ||
            returns(frame, Errno::restart_block);
 }

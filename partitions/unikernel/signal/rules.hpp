@@ -20,7 +20,7 @@ enum class Default { terminate, nothing, hold };
 // The next signal to act on, taken: the thread's own before its process's. Number 0: none.
 [[nodiscard]] Information take(TaskState& task, GroupState& group, Set wanted);
 
-enum class Act { nothing, next, handler, terminate }; // next: this one is done with, look again
+enum class Act { nothing, next, handler, terminate, hold }; // next: this one is done with, look again
 struct Step {
     Act act = Act::nothing;
     Information information;
@@ -47,8 +47,13 @@ void change_action(GroupState& group, int number, const Action& action, EachTask
 // The mask that its return restores; the call that set another for its time has ended.
 [[nodiscard]] Set take_mask_to_restore(TaskState& task);
 
-// A system call that a signal interrupted, in `frame`: what it was.
-[[nodiscard]] bool was_interrupted(const TrapFrame& frame);
+// A system call that a signal interrupted, in `frame`: what it was. Asked on every way out, so most are told by their result alone.
+[[nodiscard]] bool is_interruption(const TrapFrame& frame);
+[[nodiscard]] inline bool was_interrupted(const TrapFrame& frame) {
+    constexpr auto first = static_cast<std::uint64_t>(Errno::restart_sys),
+                   last = static_cast<std::uint64_t>(Errno::restart_block);
+    return frame.rax + last <= last - first && is_interruption(frame);
+}
 // It ends with EINTR, or is made again after the handler if it and the action allow.
 void settle_for_handler(TrapFrame& frame, TaskState& task, std::uint64_t action_flags);
 // No handler runs: it is made again, or goes on by restart_syscall(2).

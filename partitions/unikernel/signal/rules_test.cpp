@@ -28,6 +28,7 @@ struct Signals : testing::Test {
     GroupState group;
     TaskState task, other;
 
+    Signals() { group.actions = Ref<ActionTable>{mm::make<ActionTable>()}; }
     ~Signals() override {
         for (Pending* pending : {&group.pending, &task.pending, &other.pending})
             pending->flush(~Set{0}, group.account);
@@ -78,7 +79,7 @@ TEST_F(Signals, DoWhatTheirActionSays) {
     to_task(term);
     EXPECT_EQ(step().act, Act::terminate);
     to_task(tstp);
-    EXPECT_EQ(step().act, Act::next);
+    EXPECT_EQ(step().act, Act::hold);
     to_task(child);
     EXPECT_EQ(step().act, Act::next);
     group.action(term).handler = handler_ignore;

@@ -12,14 +12,17 @@
 #include "partitions/unikernel/machine/clock.hpp"
 #include "partitions/unikernel/machine/console.hpp"
 #include "partitions/unikernel/machine/cpu.hpp"
+#include "partitions/unikernel/machine/kernel_lock.hpp"
 #include "partitions/unikernel/machine/layout.hpp"
 #include "partitions/unikernel/machine/random.hpp"
 #include "partitions/unikernel/machine/stubs.hpp"
 #include "partitions/unikernel/mm/frame_setup.hpp"
 #include "partitions/unikernel/mm/kernel_tables.hpp"
+#include "partitions/unikernel/sched/scheduler.hpp"
 #include "partitions/unikernel/sched/timer.hpp"
 #include "partitions/unikernel/start/container.hpp"
 #include "partitions/unikernel/start/memory_map.hpp"
+#include "partitions/unikernel/start/pulse.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -33,6 +36,7 @@ namespace {
 constexpr std::uint64_t early_end = base::huge_page_size; // what entry.S maps
 MemoryMap memory_map;
 caisson_boot_page boot_page;
+sched::Cpu first_cpu;
 Region early_free; // RAM that tables come from before the frame allocator works
 
 std::uint64_t physical(const char* symbol) {
@@ -157,28 +161,6 @@ void release_boot_memory() {
     mm::add_frames(base::PhysAddr{physical(boot_bss_start)}, base::PhysAddr{physical(image_end)});
 }
 
-// Shows the hypervisor that this kernel takes its interrupts (boot page: watchdog_ms, heartbeat), four times an interval.
-struct Heart : sched::Timer {
-    Heart() : Timer(&beat) {}
-    static void beat(Timer& timer) {
-        volatile std::uint64_t* place = static_cast<Heart&>(timer).place;
-        *place = *place + 1;
-        sched::arm(timer, deadline_after(static_cast<Heart&>(timer).interval_ns));
-    }
-    volatile std::uint64_t* place = nullptr;
-    std::uint64_t interval_ns = 0;
-};
-Heart heart;
-
-void start_heart() {
-    if (boot_page.watchdog_ms == 0)
-        return;
-    heart.interval_ns = std::uint64_t{boot_page.watchdog_ms} * 1'000'000 / 4;
-    heart.place = reinterpret_cast<volatile std::uint64_t*>(
-        mm::frame_data(base::PhysAddr{memory_map.module.start}) + offsetof(caisson_boot_page, heartbeat));
-    Heart::beat(heart);
-}
-
 void set_up_time() {
     std::uint64_t hz = boot_page.tsc_hz;
     if (hz == 0)
@@ -211,12 +193,16 @@ extern "C" [[noreturn]] __attribute__((no_stack_protector)) void kernel_start(st
     const Region root = root_region();
     machine::detect_features();
     set_up_memory(root);
-    machine::set_up_cpu();
+    machine::set_up_cpu(first_cpu, 0);
     for (void (*const* init)() = init_array_start; init != init_array_end; ++init)
         (*init)();
     machine::set_up_random(std::as_bytes(std::span{boot_page.entropy_seed}));
     set_up_time();
-    start_heart();
+    machine::kernel_lock.take();
+    if (!sched::make_idle_thread())
+        base::fail("out of memory at start", "", 0);
+    start_pulse(*reinterpret_cast<volatile caisson_boot_page*>(
+        mm::frame_data(base::PhysAddr{memory_map.module.start})));
 
     const std::byte* root_data =
         root.start == root.end ? nullptr : mm::frame_data(base::PhysAddr{root.start});

@@ -10,8 +10,10 @@
 #include "partitions/unikernel/fs/operations.hpp"
 #include "partitions/unikernel/fs/tree.hpp"
 #include "partitions/unikernel/machine/console.hpp"
+#include "partitions/unikernel/process/fork.hpp"
 #include "partitions/unikernel/sched/scheduler.hpp"
 #include "partitions/unikernel/start/startup.hpp"
+#include "partitions/unikernel/syscalls/seccomp.hpp"
 #include "partitions/unikernel/task/identity.hpp"
 #include "partitions/unikernel/task/process.hpp"
 
@@ -30,7 +32,6 @@ constexpr std::string_view default_path = "/usr/local/sbin:/usr/local/bin:/usr/s
 
 // Made in place once, never destroyed: no static constructors, nothing at exit.
 alignas(fs::Tree) std::array<std::byte, sizeof(fs::Tree)> tree_memory;
-alignas(Process) std::array<std::byte, sizeof(Process)> process_memory;
 
 [[noreturn]] void refuse(unsigned status, std::string_view what, std::string_view subject,
                          std::string_view reason) {
@@ -70,6 +71,8 @@ fs::Credentials credentials_of(const Startup& startup) {
     fs::Credentials who;
     who.real_user = who.effective_user = who.saved_user = who.file_user = startup.header().user_id;
     who.real_group = who.effective_group = who.saved_group = who.file_group = startup.header().group_id;
+    who.capabilities.bounding = startup.header().capabilities & capability::all;
+    who.capabilities.begin(who.real_user == 0);
     if (startup.header().group_count == 0)
         return who;
     who.groups = fs::GroupList::make(startup.header().group_count);
@@ -79,6 +82,18 @@ fs::Credentials credentials_of(const Startup& startup) {
         who.groups->ids()[i] = startup.group(i);
     who.groups->sort();
     return who;
+}
+
+// What runtimes put over an image's own; one that has them keeps them.
+void add_name_files(fs::Tree& tree, std::string_view hostname) {
+    base::Text<256> name, hosts;
+    name << hostname << '\n';
+    hosts << "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n127.0.1.1\t" << hostname
+          << '\n';
+    const bool added = tree.add_missing_file("/etc/hostname", name.view()).ok() &&
+                       tree.add_missing_file("/etc/hosts", hosts.view()).ok();
+    if (!added)
+        log("no room for /etc/hosts and /etc/hostname");
 }
 
 void start_files(const Startup& startup, std::span<const std::byte> root) {
@@ -94,6 +109,7 @@ void start_files(const Startup& startup, std::span<const std::byte> root) {
         if (const Status mounted = tree->mount_tmpfs(tmpfs.path, tmpfs.mode, tmpfs.size); !mounted.ok())
             refuse(machine::failure_status, "tmpfs", tmpfs.path, reason_of(mounted.error()));
     }
+    add_name_files(*tree, startup.hostname());
     tree->finish();
 }
 
@@ -113,20 +129,32 @@ void set_limits(Process& process) {
     limit(Resource::message_queues) = {819200, 819200};
     limit(Resource::nice) = {0, 0};
     limit(Resource::realtime_priority) = {0, 0};
-    process.files.limit = files_soft;
+    process.files->limit = files_soft;
 }
 
 Process& make_process(const Startup& startup) {
-    auto* process = new (process_memory.data()) Process;
-    process->id = process->group = process->session = process->next_thread_id = 1;
+    auto* process = mm::make<Process>();
+    auto number = pid_table().make();
+    if (process == nullptr || !number.ok())
+        base::fail("out of memory at start", "", 0);
+    process->pid = process->group = process->session = std::move(number).value();
+    process->id = process->pid->id;
+    process->pid->process = process;
+    process->unkillable = true;
+    process->no_new_privileges = (startup.header().flags & CAISSON_STARTUP_NO_NEW_PRIVILEGES) != 0;
+    process->files = Ref<fs::FileTable>{mm::make<fs::FileTable>()};
+    process->actions = Ref<signal::ActionTable>{mm::make<signal::ActionTable>()};
+    if (!process->files || !process->actions)
+        base::fail("out of memory at start", "", 0);
     set_limits(*process);
+    process::set_task_limit(startup.header().pids);
     auto context = fs::Tree::current().context(credentials_of(startup), startup.working_directory());
     if (!context.ok())
         refuse(machine::failure_status, "working directory", startup.working_directory(),
                reason_of(context.error()));
     process->context = std::move(context).value();
     process->space = Ref<mm::AddressSpace>{mm::AddressSpace::make()};
-    if (!fs::Tree::current().open_standard(process->files).ok() || !process->space)
+    if (!fs::Tree::current().open_standard(*process->files).ok() || !process->space)
         base::fail("out of memory at start", "", 0);
     return *process;
 }
@@ -191,9 +219,27 @@ void find_entrypoint(const Startup& startup, Process& process, Found& found) {
     refuse(not_found_status, "exec", name, "executable file not found in $PATH");
 }
 
+// The program of the record that is to be PID 1 before the container's own.
+void place_init(const Startup& startup, Found& found) {
+    constexpr std::string_view path = "/dev/init";
+    std::copy(path.begin(), path.end(), found.path.begin());
+    found.length = path.size();
+    auto context = fs::Tree::current().context({}, "/");
+    auto file = context.ok() ? fs::open(*context, *context->root, path,
+                                        fs::open_flag::create | fs::open_flag::write_only, 0555)
+                             : Result<Ref<fs::File>>{base::Failure{context.error()}};
+    fs::Origin bytes{startup.init()};
+    if (!file.ok() || !fs::write_node(*(*file)->node, 0, bytes).ok())
+        base::fail("out of memory at start", "", 0);
+    found.file = (*file)->node;
+}
+
 Thread& start_program(const Startup& startup, Process& process) {
     Found found;
-    find_entrypoint(startup, process, found);
+    if (startup.init().empty())
+        find_entrypoint(startup, process, found);
+    else
+        place_init(startup, found);
     exec::ProgramStrings strings;
     bool complete = true;
     for (unsigned i = 0; i < startup.header().argc; ++i)
@@ -203,9 +249,15 @@ Thread& start_program(const Startup& startup, Process& process) {
     Thread* thread = sched::make_thread(process);
     if (!complete || thread == nullptr)
         base::fail("out of memory at start", "", 0);
+    thread->pid = process.pid;
+    thread->pid->thread = thread;
     thread->id = process.id;
     process.threads = thread;
     process.thread_count = 1;
+    if (!startup.filter().empty())
+        seccomp::start_policy(*thread, startup.filter(),
+                              (startup.header().flags & CAISSON_STARTUP_RECORD_CALLS) != 0);
+    enter_process(process);
     const Status started = exec::execute(process, *thread, std::move(found.file), found.view(), strings);
     if (!started.ok())
         refuse_entrypoint(startup.argument(0), started.error());
@@ -231,10 +283,5 @@ void start_container(const caisson_boot_page& boot_page, const ContainerFiles& f
 }
 
 } // namespace start
-
-// SAFETY: made by start_container before any thread runs.
-Process& main_process() {
-    return *std::launder(reinterpret_cast<Process*>(start::process_memory.data()));
-}
 
 } // namespace uk

@@ -77,6 +77,14 @@ TEST(Startup, RefusesEveryOffsetOutside) {
     }));
     EXPECT_TRUE(refused([](caisson_startup& h) { h.group_count = 0xFFFFFFFF; }));
     EXPECT_TRUE(refused([](caisson_startup& h) { h.stop_signal = 65; }));
+    EXPECT_TRUE(refused([](caisson_startup& h) { h.init_bytes = 0x10000; }));
+    EXPECT_TRUE(refused([](caisson_startup& h) { h.init = 0xFFFFFFFF; }));
+    EXPECT_TRUE(refused([](caisson_startup& h) { h.filter_count = 0x20000001; }));
+    EXPECT_TRUE(refused([](caisson_startup& h) { h.filter = 0xFFFFFFFF; }));
+    EXPECT_TRUE(refused([](caisson_startup& h) {
+        h.filter = h.total_bytes - 15;
+        h.filter_count = 2;
+    }));
     auto cut = sound().bytes();
     cut.pop_back();
     EXPECT_FALSE(Startup::parse(cut).has_value());

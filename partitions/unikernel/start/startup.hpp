@@ -29,6 +29,12 @@ public:
     [[nodiscard]] std::string_view working_directory() const { return text(header_.working_dir); }
     [[nodiscard]] std::string_view hostname() const { return text(header_.hostname); }
     [[nodiscard]] std::uint32_t group(unsigned i) const { return word(header_.groups, i); }
+    [[nodiscard]] std::span<const std::byte> init() const {
+        return bytes_.subspan(header_.init, header_.init_bytes);
+    }
+    [[nodiscard]] std::span<const std::byte> filter() const {
+        return bytes_.subspan(header_.filter, header_.filter_count * filter_instruction);
+    }
     struct Tmpfs {
         std::string_view path;
         std::uint32_t mode;
@@ -37,6 +43,7 @@ public:
     [[nodiscard]] Tmpfs tmpfs(unsigned i) const;
 
 private:
+    static constexpr std::size_t filter_instruction = 8; // struct sock_filter
     [[nodiscard]] bool is_sound() const;
     [[nodiscard]] bool has_array(std::uint32_t offset, std::uint64_t count, std::uint64_t size) const;
     [[nodiscard]] bool has_text(std::uint32_t offset) const;

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // partitions/unikernel/syscalls/descriptor.cpp - descriptors: close, dup, fcntl, flock, ioctl.
+#include "partitions/unikernel/fs/files/async.hpp"
 #include "partitions/unikernel/fs/files/locks.hpp"
 #include "partitions/unikernel/fs/files/pipe.hpp"
+#include "partitions/unikernel/syscalls/sockets.hpp"
+#include "partitions/unikernel/syscalls/terminal.hpp"
 #include "partitions/unikernel/syscalls/user_buffers.hpp"
 
 #include <algorithm>
@@ -21,8 +24,16 @@ SyscallResult sys_close_range(const Arguments& arguments) {
     const std::uint32_t flags = arguments.word(2);
     if ((flags & ~(unshare | close_on_exec)) != 0 || arguments.word(0) > arguments.word(1))
         return base::Failure{Errno::inval};
-    if ((flags & unshare) != 0 && current_process().thread_count > 1)
+    Process& process = current_process();
+    if ((flags & unshare) != 0 && process.thread_count > 1)
         return base::Failure{Errno::nosys}; // threads share one table here
+    if ((flags & unshare) != 0 && process.files->references > 1) {
+        Ref<fs::FileTable> own{mm::make<fs::FileTable>()};
+        if (!own)
+            return base::Failure{Errno::nomem};
+        CAISSON_TRY(own->copy_from(*process.files));
+        process.files = std::move(own);
+    }
     if ((flags & close_on_exec) != 0)
         table().mark_range_close_on_exec(arguments.word(0), arguments.word(1));
     else
@@ -125,14 +136,23 @@ SyscallResult set_lock(File& file, mm::UserAddress address, bool wait) {
             return 0ul;
         if (locked.error() != Errno::again || !wait)
             return base::Failure{locked.error()};
+        const fs::RangeLock* held = fs::conflict(*file.node, wanted);
+        if (held == nullptr)
+            continue;
+        if (fs::RangeLockWait::closes_circle(table(), *held->owner))
+            return base::Failure{Errno::deadlk};
+        const fs::RangeLockWait waiting{table(), *held->owner};
         fs::LockSet* set = CAISSON_TRY(fs::locks_of(*file.node));
         CAISSON_TRY(sched::wait(set->changed, never));
     }
 }
 
-SyscallResult set_flags(File& file, std::uint32_t flags) {
+SyscallResult set_flags(File& file, int descriptor, std::uint32_t flags) {
     constexpr std::uint32_t changeable =
         fs::open_flag::append | fs::open_flag::non_block | fs::open_flag::direct | fs::open_flag::no_atime;
+    const Status async = fs::set_async(file, descriptor, (flags & fs::open_flag::async) != 0);
+    if (!async.ok() && async.error() != Errno::notty) // a kind that has none takes no notice
+        return base::Failure{async.error()};
     file.flags = (file.flags & ~changeable) | (flags & changeable);
     return 0ul;
 }
@@ -146,8 +166,62 @@ SyscallResult duplicate_from(Ref<File> file, std::uint64_t lowest, bool close_on
 
 namespace command {
 constexpr int duplicate = 0, get_descriptor = 1, set_descriptor = 2, get_status = 3, set_status = 4,
-              get_range = 5, set_range = 6, set_range_wait = 7, set_owner = 8, get_owner = 9,
+              get_range = 5, set_range = 6, set_range_wait = 7, set_owner = 8, get_owner = 9, set_signal = 10,
+              get_signal = 11, set_owner_ex = 15, get_owner_ex = 16, get_owner_users = 17, notify = 1026,
               duplicate_close_on_exec = 1030;
+}
+
+struct UserOwner { // struct f_owner_ex
+    std::uint32_t kind;
+    std::int32_t id;
+};
+
+// Who that says the file's owner is, with the caller's rights.
+fs::FileOwner owned_by(std::uint32_t kind, int id) {
+    const fs::Credentials& mine = current_process().context.credentials;
+    return {kind, id, mine.real_user, mine.effective_user};
+}
+
+SyscallResult set_owner(File& file, int number) {
+    const bool group = number < 0;
+    if (number == INT32_MIN)
+        return base::Failure{Errno::inval};
+    CAISSON_TRY(fs::set_owner(
+        file, owned_by(group ? fs::FileOwner::group : fs::FileOwner::process, group ? -number : number)));
+    return 0ul;
+}
+
+int owner_number(const File& file) {
+    const fs::FileOwner owner = fs::owner_of(file);
+    return owner.kind == fs::FileOwner::group ? -owner.id : owner.id;
+}
+
+// The commands that are about its signals.
+SyscallResult signal_command(File& file, int operation, const Arguments& arguments) {
+    switch (operation) {
+    case command::set_owner:
+        return set_owner(file, arguments.integer(2));
+    case command::get_owner:
+        return static_cast<std::uint64_t>(std::int64_t{owner_number(file)});
+    case command::set_signal:
+        CAISSON_TRY(fs::set_signal(file, arguments.integer(2)));
+        return 0ul;
+    case command::get_signal:
+        return static_cast<std::uint64_t>(fs::signal_of(file));
+    case command::set_owner_ex: {
+        const auto wanted = CAISSON_TRY(mm::read_user<UserOwner>(arguments.pointer(2)));
+        CAISSON_TRY(fs::set_owner(file, owned_by(wanted.kind, wanted.id)));
+        return 0ul;
+    }
+    default: {
+        const fs::FileOwner owner = fs::owner_of(file);
+        CAISSON_TRY(operation == command::get_owner_ex
+                        ? mm::write_user(arguments.pointer(2), UserOwner{owner.kind, owner.id})
+                        : mm::write_user(arguments.pointer(2), std::array<std::uint32_t, 2>{
+                                                                   owner.real_user, owner.effective_user}));
+        return 0ul;
+    }
+    }
 }
 
 } // namespace
@@ -171,21 +245,38 @@ SyscallResult sys_fcntl(const Arguments& arguments) {
     case command::get_status:
         return std::uint64_t{file->flags};
     case command::set_status:
-        return set_flags(*file, arguments.word(2));
+        return set_flags(*file, descriptor, arguments.word(2));
     case command::get_range:
         return get_lock(*file, arguments.pointer(2));
     case command::set_range:
     case command::set_range_wait:
         return set_lock(*file, arguments.pointer(2), operation == command::set_range_wait);
-    case command::set_owner: // signals for input are never sent: nothing here is a terminal or socket
+    case command::set_owner:
     case command::get_owner:
-        return 0ul;
+    case command::set_signal:
+    case command::get_signal:
+    case command::set_owner_ex:
+    case command::get_owner_ex:
+    case command::get_owner_users:
+        return signal_command(*file, operation, arguments);
+    case command::notify: { // directories tell through inotify alone: asking for nothing is all that works
+        constexpr std::uint64_t again_and_again = 0x80000000;
+        if (!file->node->is_directory())
+            return base::Failure{Errno::notdir};
+        return (arguments[2] & ~again_and_again & 0xFFFFFFFF) == 0 ? SyscallResult{0ul}
+                                                                   : base::Failure{Errno::inval};
+    }
     case fs::control::get_pipe_size:
     case fs::control::set_pipe_size: {
         const auto size = fs::control_file(*file, static_cast<std::uint32_t>(operation), arguments.word(2));
         if (!size.ok() && size.error() == Errno::notty)
             return base::Failure{Errno::badf}; // not a pipe
         return size;
+    }
+    case fs::control::add_seals:
+    case fs::control::get_seals: {
+        const auto seals = fs::control_file(*file, static_cast<std::uint32_t>(operation), arguments.word(2));
+        return seals.ok() || seals.error() != Errno::notty ? seals : base::Failure{Errno::inval};
     }
     default:
         return base::Failure{Errno::inval};
@@ -220,8 +311,9 @@ SyscallResult sys_flock(const Arguments& arguments) {
 }
 
 SyscallResult sys_ioctl(const Arguments& arguments) {
-    constexpr std::uint32_t bytes_to_read = fs::control::bytes_waiting, non_block = 0x5421,
-                            no_close_on_exec = 0x5450, close_on_exec = 0x5451;
+    constexpr std::uint32_t bytes_to_read = fs::control::bytes_waiting, non_block = 0x5421, async = 0x5452,
+                            set_owner = 0x8901, set_owner_too = 0x8902, get_owner = 0x8903,
+                            get_owner_too = 0x8904, no_close_on_exec = 0x5450, close_on_exec = 0x5451;
     const Ref<File> file = CAISSON_TRY(files::usable(arguments.integer(0)));
     switch (arguments.word(1)) {
     case bytes_to_read: {
@@ -236,11 +328,31 @@ SyscallResult sys_ioctl(const Arguments& arguments) {
             on != 0 ? file->flags | fs::open_flag::non_block : file->flags & ~fs::open_flag::non_block;
         return 0ul;
     }
+    case async: {
+        const auto on = CAISSON_TRY(mm::read_user<std::int32_t>(arguments.pointer(2)));
+        CAISSON_TRY(fs::set_async(*file, arguments.integer(0), on != 0));
+        return 0ul;
+    }
+    case set_owner:
+    case set_owner_too:
+        if (!file->is(net::socket_file))
+            return base::Failure{Errno::notty};
+        return uk::set_owner(*file, CAISSON_TRY(mm::read_user<std::int32_t>(arguments.pointer(2))));
+    case get_owner:
+    case get_owner_too:
+        if (!file->is(net::socket_file))
+            return base::Failure{Errno::notty};
+        CAISSON_TRY(mm::write_user(arguments.pointer(2), owner_number(*file)));
+        return 0ul;
     case close_on_exec:
     case no_close_on_exec:
         CAISSON_TRY(table().set_close_on_exec(arguments.integer(0), arguments.word(1) == close_on_exec));
         return 0ul;
-    default: // nothing is a terminal, and signals for input are never sent (FIOASYNC)
+    default:
+        if (file->is(net::socket_file))
+            return sockets::control(*file, arguments.word(1), arguments.pointer(2));
+        if (fs::Pty* pty = fs::terminal_of(*file))
+            return control_terminal(*file, *pty, arguments.word(1), arguments.pointer(2));
         return base::Failure{Errno::notty};
     }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // partitions/unikernel/syscalls/directory.cpp - names: listing, making, removing, moving; the working directory.
+#include "partitions/unikernel/mm/heap.hpp"
 #include "partitions/unikernel/syscalls/user_buffers.hpp"
 
 #include <cstring>
@@ -171,48 +172,82 @@ SyscallResult sys_getcwd(const Arguments& arguments) {
 
 namespace {
 
-// Entries as getdents64 lays them out, written to user memory one by one.
-struct Listing {
-    mm::UserAddress to;
-    std::uint64_t size;
-    std::uint64_t written = 0;
-    Errno stopped_by{}; // why the last entry was not written
-};
+// Entries as getdents64 lays them out, gathered in a page and written to user memory from there.
+class Listing {
+public:
+    Listing(File& file, mm::UserAddress to, std::uint64_t size)
+        : file_(file), to_(to), left_(size), unwritten_from_(file.position) {}
+    Listing(const Listing&) = delete;
+    Listing& operator=(const Listing&) = delete;
+    ~Listing() { mm::free(page_); }
 
-bool emit_entry(void* context_pointer, const fs::ListedEntry& entry) {
-    constexpr std::size_t header = 19;
-    auto& listing = *static_cast<Listing*>(context_pointer);
-    std::array<std::byte, (header + fs::name_max + 1 + 7) / 8 * 8> record{};
-    const std::size_t bytes = (header + entry.name.size() + 1 + 7) / 8 * 8;
-    if (bytes > listing.size - listing.written) {
-        listing.stopped_by = Errno::inval;
-        return false;
+    [[nodiscard]] bool made() const { return page_ != nullptr; }
+    static bool emit(void* self, const fs::ListedEntry& entry) {
+        return static_cast<Listing*>(self)->add(entry);
     }
-    const auto length = static_cast<std::uint16_t>(bytes);
-    const auto type = static_cast<std::uint8_t>(entry.type >> 12);
-    std::memcpy(record.data(), &entry.number, 8);
-    std::memcpy(record.data() + 8, &entry.next, 8);
-    std::memcpy(record.data() + 16, &length, 2);
-    std::memcpy(record.data() + 18, &type, 1);
-    std::memcpy(record.data() + header, entry.name.data(), entry.name.size());
-    const auto target = listing.to.plus(listing.written);
-    if (!target || !mm::copy_out(*target, record.data(), bytes).ok()) {
-        listing.stopped_by = Errno::fault;
-        return false;
+    // What is gathered goes to user memory; where it cannot, the listing goes on with it another time.
+    [[nodiscard]] bool flush() {
+        const auto target = to_.plus(written_);
+        if (!target || !mm::copy_out(*target, page_, gathered_).ok()) {
+            file_.position = unwritten_from_;
+            stopped_by = Errno::fault;
+            return false;
+        }
+        written_ += gathered_;
+        gathered_ = 0;
+        unwritten_from_ = file_.position;
+        return true;
     }
-    listing.written += bytes;
-    return true;
-}
+    [[nodiscard]] std::uint64_t written() const { return written_; }
+
+    Errno stopped_by{}; // why the last entry was not written
+
+private:
+    [[nodiscard]] bool add(const fs::ListedEntry& entry) {
+        constexpr std::size_t header = 19;
+        const std::size_t bytes = (header + entry.name.size() + 1 + 7) / 8 * 8;
+        if (bytes > left_) {
+            stopped_by = Errno::inval;
+            return false;
+        }
+        if (bytes > page_bytes - gathered_ && !flush())
+            return false;
+        std::byte* const record = page_ + gathered_;
+        const std::uint64_t head[] = {entry.number, entry.next,
+                                      bytes | (std::uint64_t{entry.type >> 12} << 16)};
+        __builtin_memcpy(record, head, sizeof(head));
+        constexpr std::uint64_t zeros = 0; // behind the name
+        if (bytes > sizeof(head))
+            __builtin_memcpy(record + bytes - sizeof(zeros), &zeros, sizeof(zeros));
+        std::memcpy(record + header, entry.name.data(), entry.name.size());
+        gathered_ += bytes;
+        left_ -= bytes;
+        return true;
+    }
+
+    static constexpr std::size_t page_bytes = 2016; // the heap's largest object within a frame
+    File& file_;
+    mm::UserAddress to_;
+    std::uint64_t left_;
+    std::uint64_t unwritten_from_; // position of what is gathered
+    std::uint64_t written_ = 0;
+    std::byte* page_ = static_cast<std::byte*>(mm::allocate(page_bytes));
+    std::size_t gathered_ = 0;
+};
 
 } // namespace
 
 SyscallResult sys_getdents64(const Arguments& arguments) {
     const Ref<File> file = CAISSON_TRY(files::usable(arguments.integer(0)));
-    Listing listing{arguments.pointer(1), arguments.word(2)};
-    CAISSON_TRY(fs::list(*file, emit_entry, &listing));
-    if (listing.written == 0 && listing.stopped_by != Errno{})
+    Listing listing{*file, arguments.pointer(1), arguments.word(2)};
+    if (!listing.made())
+        return base::Failure{Errno::nomem};
+    CAISSON_TRY(fs::list(*file, Listing::emit, &listing));
+    if (!listing.flush() && listing.written() == 0)
+        return base::Failure{Errno::fault};
+    if (listing.written() == 0 && listing.stopped_by != Errno{})
         return base::Failure{listing.stopped_by};
-    return listing.written;
+    return listing.written();
 }
 
 } // namespace uk

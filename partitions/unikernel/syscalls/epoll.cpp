@@ -37,7 +37,7 @@ SyscallResult wait_for_events(const Arguments& arguments, Deadline deadline) {
     if (!set->is(fs::epoll_file))
         return base::Failure{Errno::inval};
     const int wanted = std::min(arguments.integer(2), most);
-    std::array<fs::Report, few> here{};
+    std::array<fs::Report, few> here; // filled by collect()
     HeapArray<fs::Report> more{wanted > few ? static_cast<std::size_t>(wanted) : 0};
     if (!more.made())
         return base::Failure{Errno::nomem};

@@ -9,12 +9,31 @@ namespace uk {
 
 using fs::File;
 
+namespace {
+
+// For /proc/PID/io.
+SyscallResult count_read(const SyscallResult& result) {
+    InputOutput& moved = current_process().input_output;
+    ++moved.reads;
+    moved.bytes_read += result.ok() ? *result : 0;
+    return result;
+}
+
+SyscallResult count_written(const SyscallResult& result) {
+    InputOutput& moved = current_process().input_output;
+    ++moved.writes;
+    moved.bytes_written += result.ok() ? *result : 0;
+    return result;
+}
+
+} // namespace
+
 SyscallResult sys_read(const Arguments& arguments) {
     const Ref<File> file = CAISSON_TRY(files::usable(arguments.integer(0)));
     files::UserBuffers buffers;
     buffers.set(arguments.pointer(1), arguments[2]);
     fs::Destination to = buffers.destination();
-    return files::read_whole(*file, to);
+    return count_read(files::read_whole(*file, to));
 }
 
 SyscallResult sys_write(const Arguments& arguments) {
@@ -22,7 +41,7 @@ SyscallResult sys_write(const Arguments& arguments) {
     files::UserBuffers buffers;
     buffers.set(arguments.pointer(1), arguments[2]);
     fs::Origin from = buffers.origin();
-    return files::write_whole(*file, from);
+    return count_written(files::write_whole(*file, from));
 }
 
 SyscallResult sys_readv(const Arguments& arguments) {
@@ -30,7 +49,7 @@ SyscallResult sys_readv(const Arguments& arguments) {
     files::UserBuffers buffers;
     CAISSON_TRY(buffers.read_vector(arguments.pointer(1), arguments[2]));
     fs::Destination to = buffers.destination();
-    return files::read_whole(*file, to);
+    return count_read(files::read_whole(*file, to));
 }
 
 SyscallResult sys_writev(const Arguments& arguments) {
@@ -38,7 +57,7 @@ SyscallResult sys_writev(const Arguments& arguments) {
     files::UserBuffers buffers;
     CAISSON_TRY(buffers.read_vector(arguments.pointer(1), arguments[2]));
     fs::Origin from = buffers.origin();
-    return files::write_whole(*file, from);
+    return count_written(files::write_whole(*file, from));
 }
 
 SyscallResult sys_pread64(const Arguments& arguments) {
@@ -46,7 +65,7 @@ SyscallResult sys_pread64(const Arguments& arguments) {
     files::UserBuffers buffers;
     buffers.set(arguments.pointer(1), arguments[2]);
     fs::Destination to = buffers.destination();
-    return fs::read_file_at(*file, arguments[3], to);
+    return count_read(fs::read_file_at(*file, arguments[3], to));
 }
 
 SyscallResult sys_pwrite64(const Arguments& arguments) {
@@ -54,7 +73,7 @@ SyscallResult sys_pwrite64(const Arguments& arguments) {
     files::UserBuffers buffers;
     buffers.set(arguments.pointer(1), arguments[2]);
     fs::Origin from = buffers.origin();
-    return fs::write_file_at(*file, arguments[3], from);
+    return count_written(fs::write_file_at(*file, arguments[3], from));
 }
 
 SyscallResult sys_preadv(const Arguments& arguments) {
@@ -62,7 +81,7 @@ SyscallResult sys_preadv(const Arguments& arguments) {
     files::UserBuffers buffers;
     CAISSON_TRY(buffers.read_vector(arguments.pointer(1), arguments[2]));
     fs::Destination to = buffers.destination();
-    return fs::read_file_at(*file, arguments[3], to);
+    return count_read(fs::read_file_at(*file, arguments[3], to));
 }
 
 SyscallResult sys_pwritev(const Arguments& arguments) {
@@ -70,7 +89,7 @@ SyscallResult sys_pwritev(const Arguments& arguments) {
     files::UserBuffers buffers;
     CAISSON_TRY(buffers.read_vector(arguments.pointer(1), arguments[2]));
     fs::Origin from = buffers.origin();
-    return fs::write_file_at(*file, arguments[3], from);
+    return count_written(fs::write_file_at(*file, arguments[3], from));
 }
 
 namespace {

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // partitions/unikernel/syscalls/futex.cpp - futex(2): WAIT, WAKE, their BITSET forms, REQUEUE, CMP_REQUEUE,
-// WAKE_OP.
+// WAKE_OP, the PI locks; futex_waitv(2).
 #include "partitions/unikernel/sched/futex.hpp"
 
 #include "partitions/unikernel/machine/stubs.hpp"
-#include "partitions/unikernel/sched/futex_table.hpp"
+#include "partitions/unikernel/mm/heap_array.hpp"
+#include "partitions/unikernel/sched/pi_futex.hpp"
 #include "partitions/unikernel/syscalls/syscalls.hpp"
 #include "partitions/unikernel/syscalls/time_values.hpp"
 #include "partitions/unikernel/task/process.hpp"
@@ -14,8 +15,9 @@ namespace uk {
 namespace {
 
 namespace operation {
-constexpr std::uint32_t wait = 0, wake = 1, requeue = 3, compare_requeue = 4, wake_op = 5, wait_bits = 9,
-                        wake_bits = 10, private_flag = 128, realtime_flag = 256;
+constexpr std::uint32_t wait = 0, wake = 1, requeue = 3, compare_requeue = 4, wake_op = 5, lock_pi = 6,
+                        unlock_pi = 7, try_lock_pi = 8, wait_bits = 9, wake_bits = 10, lock_pi_monotonic = 13,
+                        private_flag = 128, realtime_flag = 256;
 }
 
 // A futex is waited for on the monotonic clock; FUTEX_WAIT's time-out is relative, WAIT_BITSET's absolute.
@@ -107,7 +109,60 @@ SyscallResult wait_until(const signal::Restart& self) {
     return base::Failure{Errno::restart_block};
 }
 
+// Nobody expects EINTR of a lock: it is made again, whatever the handler asks for.
+SyscallResult lock(sched::FutexWord word, sched::Contended contended, Deadline deadline) {
+    const Status locked = sched::pi_lock(word, contended, deadline);
+    if (locked.ok())
+        return 0;
+    if (locked.error() != Errno::restart_sys)
+        return base::Failure{locked.error()};
+    constexpr std::uint64_t instruction_bytes = 2; // SYSCALL
+    TrapFrame& frame = current().frame();
+    frame.rip -= instruction_bytes;
+    return frame.error;
+}
+
+struct UserWanted { // struct futex_waitv
+    std::uint64_t value, address;
+    std::uint32_t flags, reserved;
+};
+static_assert(sizeof(UserWanted) == 24);
+
+Result<Deadline> deadline_on(mm::UserAddress at, std::uint32_t clock) {
+    constexpr std::uint32_t realtime = 0, monotonic = 1;
+    if (at.value() == 0)
+        return never;
+    if (clock != realtime && clock != monotonic)
+        return base::Failure{Errno::inval};
+    const std::uint64_t ns = CAISSON_TRY(read_timespec(at));
+    return clock == realtime ? realtime_to_deadline(ns) : ns;
+}
+
 } // namespace
+
+SyscallResult sys_futex_waitv(const Arguments& arguments) {
+    constexpr std::uint32_t most = 128, of_32_bits = 2, known = of_32_bits | operation::private_flag;
+    const std::uint32_t count = arguments.word(1);
+    if (arguments.word(2) != 0 || count == 0 || count > most || arguments[0] == 0)
+        return base::Failure{Errno::inval};
+    const Deadline deadline = CAISSON_TRY(deadline_on(arguments.pointer(3), arguments.word(4)));
+    mm::HeapArray<UserWanted> asked{count};
+    mm::HeapArray<sched::FutexWanted> wanted{count};
+    if (!asked.made() || !wanted.made())
+        return base::Failure{Errno::nomem};
+    CAISSON_TRY(mm::copy_in(asked.view().data(), arguments.pointer(0), count * sizeof(UserWanted)));
+    for (std::uint32_t i = 0; i < count; ++i) {
+        const UserWanted& one = asked.view()[i];
+        if ((one.flags & ~known) != 0 || one.reserved != 0 || (one.flags & of_32_bits) == 0 ||
+            one.address % 4 != 0)
+            return base::Failure{Errno::inval};
+        if (one.value > ~std::uint32_t{0})
+            return base::Failure{Errno::again}; // no word of 32 bits is that
+        wanted.view()[i] = {{mm::UserAddress{one.address}, (one.flags & operation::private_flag) != 0},
+                            static_cast<std::uint32_t>(one.value)};
+    }
+    return CAISSON_TRY(sched::futex_wait_any(wanted.view(), deadline));
+}
 
 SyscallResult sys_futex(const Arguments& arguments) {
     const std::uint32_t op = arguments.word(1) & ~(operation::private_flag | operation::realtime_flag);
@@ -118,7 +173,7 @@ SyscallResult sys_futex(const Arguments& arguments) {
         return base::Failure{Errno::inval};
     if (word.address.value() >= mm::user_end)
         return base::Failure{Errno::fault};
-    if (realtime && op != operation::wait_bits)
+    if (realtime && op != operation::wait_bits && op != operation::lock_pi_monotonic)
         return base::Failure{Errno::nosys};
     switch (op) {
     case operation::wait:
@@ -137,6 +192,15 @@ SyscallResult sys_futex(const Arguments& arguments) {
         if (arguments.word(5) == 0)
             return base::Failure{Errno::inval};
         return CAISSON_TRY(sched::futex_wake(word, wake_count(arguments.integer(2)), arguments.word(5)));
+    case operation::lock_pi:
+    case operation::lock_pi_monotonic:
+        return lock(word, sched::Contended::wait,
+                    CAISSON_TRY(deadline_of(arguments, true, realtime || op == operation::lock_pi)));
+    case operation::try_lock_pi:
+        return lock(word, sched::Contended::give_up, never);
+    case operation::unlock_pi:
+        CAISSON_TRY(sched::pi_unlock(word));
+        return 0;
     case operation::requeue:
     case operation::compare_requeue:
         if (second.address.value() % 4 != 0)

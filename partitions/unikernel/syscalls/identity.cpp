@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // partitions/unikernel/syscalls/identity.cpp - users, groups and capabilities of the process.
-//
-// Root has every capability, nobody else any: that is the whole model of privilege here.
 #include "partitions/unikernel/syscalls/syscalls.hpp"
 #include "partitions/unikernel/task/process.hpp"
 
@@ -15,6 +13,8 @@ constexpr std::uint32_t unchanged = ~std::uint32_t{0};
 
 struct Triple {
     std::uint32_t &real, &effective, &saved, &file;
+    CapabilitySet needed; // to change them freely
+    [[nodiscard]] bool free() const { return current_process().capabilities().can(needed); }
     [[nodiscard]] bool holds(std::uint32_t id) const { return id == real || id == effective || id == saved; }
 };
 
@@ -22,16 +22,18 @@ fs::Credentials& mine() {
     return current_process().context.credentials;
 }
 Triple users() {
-    return {mine().real_user, mine().effective_user, mine().saved_user, mine().file_user};
+    return {mine().real_user, mine().effective_user, mine().saved_user, mine().file_user,
+            capability::set_user};
 }
 Triple groups() {
-    return {mine().real_group, mine().effective_group, mine().saved_group, mine().file_group};
+    return {mine().real_group, mine().effective_group, mine().saved_group, mine().file_group,
+            capability::set_group};
 }
 
 SyscallResult set_one(Triple ids, std::uint32_t id) {
     if (id == unchanged)
         return base::Failure{Errno::inval};
-    if (mine().privileged()) {
+    if (ids.free()) {
         ids.real = ids.effective = ids.saved = ids.file = id;
         return 0;
     }
@@ -42,7 +44,7 @@ SyscallResult set_one(Triple ids, std::uint32_t id) {
 }
 
 SyscallResult set_two(Triple ids, std::uint32_t real, std::uint32_t effective) {
-    const bool privileged = mine().privileged();
+    const bool privileged = ids.free();
     if (!privileged && ((real != unchanged && real != ids.real && real != ids.effective) ||
                         (effective != unchanged && !ids.holds(effective))))
         return base::Failure{Errno::perm};
@@ -58,7 +60,7 @@ SyscallResult set_two(Triple ids, std::uint32_t real, std::uint32_t effective) {
 }
 
 SyscallResult set_three(Triple ids, std::uint32_t real, std::uint32_t effective, std::uint32_t saved) {
-    if (!mine().privileged())
+    if (!ids.free())
         for (const std::uint32_t id : {real, effective, saved})
             if (id != unchanged && !ids.holds(id))
                 return base::Failure{Errno::perm};
@@ -70,6 +72,18 @@ SyscallResult set_three(Triple ids, std::uint32_t real, std::uint32_t effective,
         ids.saved = saved;
     ids.file = ids.effective;
     return 0;
+}
+
+UserIds user_ids() {
+    return {mine().real_user, mine().effective_user, mine().saved_user};
+}
+
+// A change of users takes capabilities away, or gives them their effect.
+SyscallResult change_users(const SyscallResult& result, const UserIds& before) {
+    Process& process = current_process();
+    if (result.ok())
+        process.capabilities().user_changed(before, user_ids());
+    return result;
 }
 
 SyscallResult get_three(const Triple& ids, const Arguments& arguments) {
@@ -94,19 +108,22 @@ SyscallResult sys_getegid(const Arguments&) {
     return groups().effective;
 }
 SyscallResult sys_setuid(const Arguments& arguments) {
-    return set_one(users(), arguments.word(0));
+    const UserIds before = user_ids();
+    return change_users(set_one(users(), arguments.word(0)), before);
 }
 SyscallResult sys_setgid(const Arguments& arguments) {
     return set_one(groups(), arguments.word(0));
 }
 SyscallResult sys_setreuid(const Arguments& arguments) {
-    return set_two(users(), arguments.word(0), arguments.word(1));
+    const UserIds before = user_ids();
+    return change_users(set_two(users(), arguments.word(0), arguments.word(1)), before);
 }
 SyscallResult sys_setregid(const Arguments& arguments) {
     return set_two(groups(), arguments.word(0), arguments.word(1));
 }
 SyscallResult sys_setresuid(const Arguments& arguments) {
-    return set_three(users(), arguments.word(0), arguments.word(1), arguments.word(2));
+    const UserIds before = user_ids();
+    return change_users(set_three(users(), arguments.word(0), arguments.word(1), arguments.word(2)), before);
 }
 SyscallResult sys_setresgid(const Arguments& arguments) {
     return set_three(groups(), arguments.word(0), arguments.word(1), arguments.word(2));
@@ -123,7 +140,7 @@ namespace {
 // Gives what it was, whether or not it may change: -1 asks.
 SyscallResult set_for_files(Triple ids, std::uint32_t id) {
     const std::uint32_t old = ids.file;
-    if (id != unchanged && (mine().privileged() || ids.holds(id)))
+    if (id != unchanged && (ids.free() || ids.holds(id)))
         ids.file = id;
     return old;
 }
@@ -131,7 +148,10 @@ SyscallResult set_for_files(Triple ids, std::uint32_t id) {
 } // namespace
 
 SyscallResult sys_setfsuid(const Arguments& arguments) {
-    return set_for_files(users(), arguments.word(0));
+    const std::uint32_t old = mine().file_user;
+    const SyscallResult result = set_for_files(users(), arguments.word(0));
+    mine().capabilities.file_user_changed(old, mine().file_user);
+    return result;
 }
 SyscallResult sys_setfsgid(const Arguments& arguments) {
     return set_for_files(groups(), arguments.word(0));
@@ -148,7 +168,7 @@ SyscallResult sys_getgroups(const Arguments& arguments) {
 }
 
 SyscallResult sys_setgroups(const Arguments& arguments) {
-    if (!mine().privileged())
+    if (!current_process().capabilities().can(capability::set_group))
         return base::Failure{Errno::perm};
     const std::uint32_t count = arguments.word(0);
     if (count > fs::GroupList::groups_max)
@@ -165,7 +185,6 @@ SyscallResult sys_setgroups(const Arguments& arguments) {
 namespace {
 
 constexpr std::uint32_t capability_version = 0x20080522;
-constexpr std::uint64_t all_capabilities = (std::uint64_t{1} << 41) - 1;
 
 struct CapabilityHeader {
     std::uint32_t version;
@@ -175,41 +194,52 @@ struct CapabilitySets {
     std::uint32_t effective, permitted, inheritable;
 };
 
-Result<CapabilityHeader> read_header(const Arguments& arguments) {
+// nullptr with ESRCH: there is no such process.
+Result<const Process*> read_header(const Arguments& arguments) {
     auto header = CAISSON_TRY(mm::read_user<CapabilityHeader>(arguments.pointer(0)));
     if (header.version != capability_version) {
         header.version = capability_version;
         CAISSON_TRY(mm::write_user(arguments.pointer(0), header));
         return base::Failure{Errno::inval};
     }
-    if (header.process != 0 && header.process != current_process().id && header.process != current().id)
+    if (header.process < 0)
+        return base::Failure{Errno::inval};
+    const Thread* thread = header.process == 0 ? &current() : find_thread(header.process);
+    if (thread == nullptr)
         return base::Failure{Errno::srch};
-    return header;
+    return thread->process;
+}
+
+std::uint64_t joined(std::uint32_t low, std::uint32_t high) {
+    return (std::uint64_t{high} << 32 | low) & capability::all;
 }
 
 } // namespace
 
 SyscallResult sys_capget(const Arguments& arguments) {
-    const auto header = read_header(arguments);
-    if (!header.ok())
-        return header.error() == Errno::inval && arguments[1] == 0
+    const auto process = read_header(arguments);
+    if (!process.ok())
+        return process.error() == Errno::inval && arguments[1] == 0
                    ? SyscallResult{0}
-                   : SyscallResult{base::Failure{header.error()}};
-    const std::uint64_t held = mine().privileged() ? all_capabilities : 0;
-    const auto low = static_cast<std::uint32_t>(held), high = static_cast<std::uint32_t>(held >> 32);
-    const std::array<CapabilitySets, 2> sets{{{low, low, 0}, {high, high, 0}}};
-    CAISSON_TRY(mm::write_user(arguments.pointer(1), sets));
+                   : SyscallResult{base::Failure{process.error()}};
+    const Capabilities& held = (*process)->capabilities();
+    const auto half = [&held](unsigned shift) {
+        return CapabilitySets{static_cast<std::uint32_t>(held.effective >> shift),
+                              static_cast<std::uint32_t>(held.permitted >> shift),
+                              static_cast<std::uint32_t>(held.inheritable >> shift)};
+    };
+    CAISSON_TRY(mm::write_user(arguments.pointer(1), std::array<CapabilitySets, 2>{half(0), half(32)}));
     return 0;
 }
 
-// Only what changes nothing: root cannot give up single capabilities here.
 SyscallResult sys_capset(const Arguments& arguments) {
-    (void)CAISSON_TRY(read_header(arguments));
+    const Process* process = CAISSON_TRY(read_header(arguments));
+    if (process != &current_process())
+        return base::Failure{Errno::perm};
     const auto sets = CAISSON_TRY((mm::read_user<std::array<CapabilitySets, 2>>(arguments.pointer(1))));
-    const std::uint64_t held = mine().privileged() ? all_capabilities : 0;
-    const std::uint64_t effective = std::uint64_t{sets[1].effective} << 32 | sets[0].effective;
-    const std::uint64_t permitted = std::uint64_t{sets[1].permitted} << 32 | sets[0].permitted;
-    if (effective != held || permitted != held)
+    if (!current_process().capabilities().set(joined(sets[0].effective, sets[1].effective),
+                                              joined(sets[0].permitted, sets[1].permitted),
+                                              joined(sets[0].inheritable, sets[1].inheritable)))
         return base::Failure{Errno::perm};
     return 0;
 }

@@ -3,6 +3,7 @@
 #include "partitions/unikernel/fs/files/file.hpp"
 #include "partitions/unikernel/fs/tree.hpp"
 #include "partitions/unikernel/mm/address_space.hpp"
+#include "partitions/unikernel/sched/held_space.hpp"
 #include "partitions/unikernel/syscalls/syscalls.hpp"
 #include "partitions/unikernel/task/process.hpp"
 
@@ -50,7 +51,7 @@ Result<Ref<fs::Node>> make_shared_memory(std::uint64_t bytes) {
 }
 
 Status use_file(mm::MapRequest& request, int descriptor, std::uint64_t offset, Ref<fs::Node>& node) {
-    const auto file = CAISSON_TRY(current_process().files.get(descriptor));
+    const auto file = CAISSON_TRY(current_process().files->get(descriptor));
     const bool write = (request.protection & mm::protection::write) != 0;
     const bool as_anonymous = CAISSON_TRY(fs::check_mapping(*file, request.shared, write));
     if (as_anonymous)
@@ -82,17 +83,23 @@ Errno errno_of(mm::Fault fault) {
     return Errno::fault;
 }
 
+// Makes pages present in pieces; behind each, other threads may have changed what is mapped.
+constexpr std::uint64_t piece_bytes = 256 * 1024;
+
 Status populate(mm::AddressSpace& space, std::uint64_t start, std::uint64_t end, bool write) {
-    for (const mm::Vma* vma = space.ranges().first_at_or_after(start); start < end; vma = vma->next) {
-        if (vma == nullptr || vma->start > start)
+    while (start < end) {
+        const mm::Vma* vma = space.ranges().find(start);
+        if (vma == nullptr)
             return base::Failure{Errno::nomem};
         if (!(write ? vma->writable() : vma->protection != 0))
             return base::Failure{Errno::inval};
-        const std::uint64_t stop = std::min(vma->end, end);
+        const std::uint64_t stop = std::min({vma->end, end, start + piece_bytes});
         const mm::Fault fault = space.populate(start, stop, write ? mm::Access::write : mm::Access::read);
         if (fault != mm::Fault::resolved)
             return base::Failure{errno_of(fault)};
         start = stop;
+        if (start < end)
+            sched::preemption_point();
     }
     return base::success;
 }
@@ -103,7 +110,7 @@ Status free_pages(mm::AddressSpace& space, std::uint64_t start, std::uint64_t en
          vma = vma->next)
         if (vma->node != nullptr)
             return base::Failure{Errno::inval};
-    return space.discard(start, end - start);
+    return space.discard(start, end - start, false, &sched::preemption_point);
 }
 
 // MADV_REMOVE: a hole in the file.
@@ -125,13 +132,19 @@ Status remove_pages(mm::AddressSpace& space, std::uint64_t start, std::uint64_t 
 // Locks and makes present what is mapped of [start, end); nomem where there is a hole or a page cannot come.
 Status lock(mm::AddressSpace& space, std::uint64_t start, std::uint64_t end) {
     CAISSON_TRY(space.set_locked(start, end, true));
-    for (const mm::Vma* vma = space.ranges().first_at_or_after(start); vma != nullptr && vma->start < end;
-         vma = vma->next)
-        if (vma->protection != 0 &&
-            space.populate(std::max(vma->start, start), std::min(vma->end, end),
-                           vma->writable() && !vma->shared ? mm::Access::write : mm::Access::read) !=
-                mm::Fault::resolved)
+    while (start < end) {
+        const mm::Vma* vma = space.ranges().first_at_or_after(start);
+        if (vma == nullptr || vma->start >= end)
+            break;
+        start = std::max(vma->start, start);
+        const std::uint64_t stop = std::min({vma->end, end, start + piece_bytes});
+        const mm::Access access = vma->writable() && !vma->shared ? mm::Access::write : mm::Access::read;
+        if (vma->protection != 0 && space.populate(start, stop, access) != mm::Fault::resolved)
             return base::Failure{Errno::nomem};
+        start = stop;
+        if (start < end)
+            sched::preemption_point();
+    }
     return base::success;
 }
 
@@ -150,11 +163,10 @@ SyscallResult sys_mmap(const Arguments& arguments) {
     request.fixed = (flags & map_flag::fixed) != 0;
     request.no_replace = (flags & map_flag::fixed_no_replace) != 0;
     request.locked = (flags & map_flag::locked) != 0;
-    request.populate = (flags & map_flag::populate) != 0;
     request.grows_down = (flags & map_flag::grows_down) != 0;
     const bool anonymous = (flags & map_flag::anonymous) != 0;
     if (!anonymous)
-        (void)CAISSON_TRY(current_process().files.get(arguments.integer(4)));
+        (void)CAISSON_TRY(current_process().files->get(arguments.integer(4)));
     if (arguments[1] == 0 ||
         (type != map_flag::shared && type != map_flag::private_copy && type != map_flag::shared_validate) ||
         (request.grows_down && request.shared) || (anonymous && type == map_flag::shared_validate))
@@ -163,6 +175,7 @@ SyscallResult sys_mmap(const Arguments& arguments) {
         return base::Failure{Errno::opnotsupp};
     if ((flags & map_flag::huge) != 0)
         return base::Failure{Errno::nomem}; // there are no huge pages, as on a machine that reserves none
+    const sched::HeldSpace space{limited_space()}; // which may wait: what the file allows is asked after it
     Ref<fs::Node> node;
     if (!anonymous) {
         std::uint64_t end = 0;
@@ -177,11 +190,16 @@ SyscallResult sys_mmap(const Arguments& arguments) {
         request.shared_writable = true;
     }
     request.node = node.get();
-    return limited_space().map(request);
+    const std::uint64_t address = CAISSON_TRY(space->map(request, &sched::preemption_point));
+    if ((flags & map_flag::populate) != 0) // as far as it goes: the mapping stands in any case
+        (void)populate(*space, address, address + *base::round_up(request.bytes, base::page_size),
+                       (request.protection & mm::protection::write) != 0);
+    return address;
 }
 
 SyscallResult sys_munmap(const Arguments& arguments) {
-    CAISSON_TRY(current_process().space->unmap(arguments[0], arguments[1]));
+    const sched::HeldSpace space{*current_process().space};
+    CAISSON_TRY(space->unmap(arguments[0], arguments[1], &sched::preemption_point));
     return 0;
 }
 
@@ -189,9 +207,10 @@ SyscallResult sys_mprotect(const Arguments& arguments) {
     if ((arguments[2] & ~protection_mask & ~(grows_down_protection | grows_up_protection)) != 0 ||
         (arguments[2] & grows_up_protection) != 0)
         return base::Failure{Errno::inval};
-    CAISSON_TRY(limited_space().protect(arguments[0], arguments[1],
-                                        static_cast<std::uint8_t>(arguments[2] & protection_mask),
-                                        (arguments[2] & grows_down_protection) != 0));
+    const sched::HeldSpace space{limited_space()};
+    CAISSON_TRY(space->protect(arguments[0], arguments[1],
+                               static_cast<std::uint8_t>(arguments[2] & protection_mask),
+                               (arguments[2] & grows_down_protection) != 0, &sched::preemption_point));
     return 0;
 }
 
@@ -210,11 +229,30 @@ SyscallResult sys_mremap(const Arguments& arguments) {
     request.may_move = (flags & may_move) != 0;
     request.fixed = (flags & fixed) != 0;
     request.keep_old = (flags & dont_unmap) != 0;
-    return limited_space().remap(request);
+    const sched::HeldSpace space{limited_space()};
+    return space->remap(request, &sched::preemption_point);
 }
 
+namespace {
+
+SyscallResult set_on_fork(mm::AddressSpace& space, std::uint64_t start, std::uint64_t end, int wanted) {
+    const bool private_only = wanted == advice::wipe_on_fork; // and anonymous
+    for (const mm::Vma* vma = space.ranges().first_at_or_after(start);
+         private_only && vma != nullptr && vma->start < end; vma = vma->next)
+        if (vma->shared || vma->node != nullptr)
+            return base::Failure{Errno::inval};
+    CAISSON_TRY(space.set_on_fork(start, end,
+                                  wanted == advice::dont_fork      ? mm::OnFork::leave_out
+                                  : wanted == advice::wipe_on_fork ? mm::OnFork::wipe
+                                                                   : mm::OnFork::copy));
+    return 0;
+}
+
+} // namespace
+
 SyscallResult sys_madvise(const Arguments& arguments) {
-    mm::AddressSpace& space = *current_process().space;
+    const sched::HeldSpace held{*current_process().space};
+    mm::AddressSpace& space = *held;
     const std::uint64_t start = arguments[0];
     switch (arguments.integer(2)) {
     case advice::normal:
@@ -251,7 +289,8 @@ SyscallResult sys_madvise(const Arguments& arguments) {
     switch (arguments.integer(2)) {
     case advice::dont_need:
     case advice::dont_need_locked:
-        CAISSON_TRY(space.discard(start, end - start, arguments.integer(2) == advice::dont_need_locked));
+        CAISSON_TRY(space.discard(start, end - start, arguments.integer(2) == advice::dont_need_locked,
+                                  &sched::preemption_point));
         return 0;
     case advice::free:
         CAISSON_TRY(free_pages(space, start, end));
@@ -259,6 +298,11 @@ SyscallResult sys_madvise(const Arguments& arguments) {
     case advice::remove:
         CAISSON_TRY(remove_pages(space, start, end));
         return 0;
+    case advice::dont_fork:
+    case advice::do_fork:
+    case advice::wipe_on_fork:
+    case advice::keep_on_fork:
+        return set_on_fork(space, start, end, arguments.integer(2));
     case advice::populate_read:
     case advice::populate_write:
         CAISSON_TRY(populate(space, start, end, arguments.integer(2) == advice::populate_write));
@@ -270,32 +314,43 @@ SyscallResult sys_madvise(const Arguments& arguments) {
 }
 
 SyscallResult sys_brk(const Arguments& arguments) {
-    return limited_space().set_break(arguments[0]);
+    const sched::HeldSpace space{limited_space()};
+    return space->set_break(arguments[0], &sched::preemption_point);
 }
 
-// Nothing is ever paged out, so what is present stays; the call makes the rest present.
-SyscallResult sys_mlock(const Arguments& arguments) {
-    mm::AddressSpace& space = limited_space();
+// Nothing is ever paged out, so what is present stays; the call makes the rest present, unless that is to wait for a touch.
+SyscallResult sys_mlock2(const Arguments& arguments) {
+    constexpr std::uint64_t on_fault = 1;
+    const std::uint64_t flags = arguments.word(2);
+    if ((flags & ~on_fault) != 0)
+        return base::Failure{Errno::inval};
+    const sched::HeldSpace held{limited_space()};
+    mm::AddressSpace& space = *held;
     const std::uint64_t start = base::round_down(arguments[0], base::page_size);
     const std::uint64_t end = CAISSON_TRY(end_of(start, arguments[1] + (arguments[0] - start), Errno::nomem));
     if (space.limits.locked == 0)
         return base::Failure{Errno::perm};
     if (end - start > space.limits.locked || space.ranges().locked() > space.limits.locked - (end - start))
         return base::Failure{Errno::nomem};
-    CAISSON_TRY(lock(space, start, end));
+    CAISSON_TRY(flags == on_fault ? space.set_locked(start, end, true) : lock(space, start, end));
     return 0;
+}
+
+SyscallResult sys_mlock(const Arguments& arguments) {
+    return sys_mlock2({{arguments[0], arguments[1], 0, 0, 0, 0}});
 }
 
 SyscallResult sys_munlock(const Arguments& arguments) {
     const std::uint64_t start = base::round_down(arguments[0], base::page_size);
     const std::uint64_t end = CAISSON_TRY(end_of(start, arguments[1] + (arguments[0] - start), Errno::nomem));
-    CAISSON_TRY(current_process().space->set_locked(start, end, false));
+    CAISSON_TRY(sched::HeldSpace { *current_process().space } -> set_locked(start, end, false));
     return 0;
 }
 
 SyscallResult sys_mlockall(const Arguments& arguments) {
     constexpr std::uint64_t present = 1, future = 2, on_fault = 4;
-    mm::AddressSpace& space = limited_space();
+    const sched::HeldSpace held{limited_space()};
+    mm::AddressSpace& space = *held;
     const std::uint64_t flags = arguments[0];
     if (flags == 0 || (flags & ~(present | future | on_fault)) != 0 || flags == on_fault)
         return base::Failure{Errno::inval};
@@ -316,7 +371,8 @@ SyscallResult sys_mlockall(const Arguments& arguments) {
 }
 
 SyscallResult sys_munlockall(const Arguments&) {
-    mm::AddressSpace& space = *current_process().space;
+    const sched::HeldSpace held{*current_process().space};
+    mm::AddressSpace& space = *held;
     space.lock_future = false;
     for (const mm::Vma* vma = space.ranges().first_at_or_after(0); vma != nullptr;) {
         const std::uint64_t end = vma->end;
@@ -339,13 +395,17 @@ SyscallResult sys_msync(const Arguments& arguments) {
 }
 
 SyscallResult sys_mincore(const Arguments& arguments) {
-    const mm::AddressSpace& space = *current_process().space;
+    const sched::HeldSpace held{*current_process().space};
+    const mm::AddressSpace& space = *held;
     if (arguments[0] % base::page_size != 0)
         return base::Failure{Errno::inval};
     const std::uint64_t end = CAISSON_TRY(end_of(arguments[0], arguments[1], Errno::nomem));
     if (!space.ranges().is_covered(arguments[0], end))
         return base::Failure{Errno::nomem};
+    constexpr std::uint64_t pages_a_piece = 512;
     for (std::uint64_t page = 0; page < (end - arguments[0]) / base::page_size; ++page) {
+        if (page % pages_a_piece == pages_a_piece - 1)
+            sched::preemption_point();
         const auto present =
             static_cast<std::uint8_t>(space.is_resident(arguments[0] + page * base::page_size));
         CAISSON_TRY(mm::write_user(mm::UserAddress{arguments[2] + page}, present));

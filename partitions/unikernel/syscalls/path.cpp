@@ -37,10 +37,8 @@ SyscallResult access_at(int directory, mm::UserAddress path, std::uint32_t wante
     // The walk itself uses the identity that is asked about.
     fs::Context seen_as = context();
     const bool effective = (flags & fs::at::effective_access) != 0;
-    if (!effective) {
-        seen_as.credentials.file_user = seen_as.credentials.real_user;
-        seen_as.credentials.file_group = seen_as.credentials.real_group;
-    }
+    if (!effective)
+        seen_as.credentials.become_real();
     UserPath text;
     CAISSON_TRY(text.read(path));
     const Ref<Node> start = CAISSON_TRY(files::start_of(directory, text.view()));

@@ -13,6 +13,7 @@ using fs::File;
 
 namespace {
 
+constexpr std::int64_t nanoseconds = 1'000'000'000, microseconds = 1'000'000; // a second
 constexpr std::uint32_t always_found = fs::ready::error | fs::ready::hang_up | fs::ready::invalid;
 
 // One file that a poll watches, and its place in the file's queue.
@@ -34,7 +35,7 @@ std::uint64_t look(std::span<Watched> watched) {
     return count;
 }
 
-// Waits until something is ready, the deadline or a signal: the number of ready ones.
+// Waits until something is ready, the deadline or a signal (restart_sys): the number of ready ones.
 SyscallResult wait_for(std::span<Watched> watched, Deadline deadline) {
     for (Watched& one : watched)
         if (auto file = one.descriptor >= 0 ? table().get(one.descriptor) : base::Failure{Errno::badf};
@@ -55,7 +56,7 @@ SyscallResult wait_for(std::span<Watched> watched, Deadline deadline) {
         if (!slept.ok() && slept.error() == Errno::timedout)
             return look(watched);
         if (!slept.ok())
-            return base::Failure{slept.error() == Errno::restart_sys ? Errno::intr : slept.error()};
+            return base::Failure{slept.error()};
     }
 }
 
@@ -83,18 +84,36 @@ SyscallResult poll_files(mm::UserAddress address, std::uint64_t count, Deadline 
     return ready;
 }
 
+// A poll that a signal without a handler interrupted goes on to the same deadline.
+SyscallResult poll_until(const signal::Restart& self) {
+    const SyscallResult result = poll_files(mm::UserAddress{self.values[0]}, self.values[1], self.deadline);
+    if (result.ok() || result.error() != Errno::restart_sys)
+        return result;
+    current().restart = self;
+    return base::Failure{Errno::restart_block};
+}
+
+// The others leave the rest of their time where they found it, and are made again with that.
+SyscallResult again_without_handler(const SyscallResult& result) {
+    if (result.ok() || result.error() != Errno::restart_sys)
+        return result;
+    return base::Failure{Errno::restart_without_handler};
+}
+
 } // namespace
 
 SyscallResult sys_poll(const Arguments& arguments) {
-    return poll_files(arguments.pointer(0), arguments.word(1),
-                      deadline_in_milliseconds(arguments.integer(2)));
+    return poll_until(
+        {&poll_until, deadline_in_milliseconds(arguments.integer(2)), {arguments[0], arguments.word(1)}});
 }
 
 SyscallResult sys_ppoll(const Arguments& arguments) {
-    const Deadline deadline = CAISSON_TRY(deadline_of(arguments.pointer(2), 1'000'000'000));
+    const Deadline deadline = CAISSON_TRY(deadline_of(arguments.pointer(2), nanoseconds));
     MaskedWait masked;
     CAISSON_TRY(masked.begin(arguments.pointer(3), arguments[4]));
-    return masked.end(poll_files(arguments.pointer(0), arguments.word(1), deadline));
+    const SyscallResult result = poll_files(arguments.pointer(0), arguments.word(1), deadline);
+    store_remaining(arguments.pointer(2), deadline, nanoseconds);
+    return masked.end(again_without_handler(result));
 }
 
 namespace {
@@ -138,11 +157,13 @@ SyscallResult select_files(const Arguments& arguments, Deadline deadline) {
     for (std::size_t fd = 0; fd < count; ++fd) {
         const bool reads = contains(asked[0], fd);
         const bool writes = contains(asked[1], fd);
-        if (!reads && !writes && !contains(asked[2], fd))
+        const bool excepts = contains(asked[2], fd);
+        if (!reads && !writes && !excepts)
             continue;
         (void)CAISSON_TRY(table().get(static_cast<int>(fd)));
         watched.view()[next].descriptor = static_cast<int>(fd);
-        watched.view()[next++].events = (reads ? read_events : 0) | (writes ? write_events : 0);
+        watched.view()[next++].events =
+            (reads ? read_events : 0) | (writes ? write_events : 0) | (excepts ? fs::ready::priority : 0);
     }
     (void)CAISSON_TRY(wait_for(watched.view(), deadline));
     std::array<DescriptorSet, 3> found{};
@@ -157,6 +178,7 @@ SyscallResult select_files(const Arguments& arguments, Deadline deadline) {
         const auto fd = static_cast<std::size_t>(one.descriptor);
         mark(0, fd, (one.found & read_events) != 0);
         mark(1, fd, (one.found & write_events) != 0);
+        mark(2, fd, (one.found & fs::ready::priority) != 0);
     }
     for (std::size_t i = 0; i < found.size(); ++i)
         CAISSON_TRY(write_set(found[i], arguments.pointer(i + 1), count));
@@ -166,17 +188,22 @@ SyscallResult select_files(const Arguments& arguments, Deadline deadline) {
 } // namespace
 
 SyscallResult sys_select(const Arguments& arguments) {
-    return select_files(arguments, CAISSON_TRY(deadline_of(arguments.pointer(4), 1'000'000)));
+    const Deadline deadline = CAISSON_TRY(deadline_of(arguments.pointer(4), microseconds));
+    const SyscallResult result = select_files(arguments, deadline);
+    store_remaining(arguments.pointer(4), deadline, microseconds);
+    return again_without_handler(result);
 }
 
 SyscallResult sys_pselect6(const Arguments& arguments) {
-    const Deadline deadline = CAISSON_TRY(deadline_of(arguments.pointer(4), 1'000'000'000));
+    const Deadline deadline = CAISSON_TRY(deadline_of(arguments.pointer(4), nanoseconds));
     std::array<std::uint64_t, 2> mask{}; // address and size
     if (arguments[5] != 0)
         mask = CAISSON_TRY((mm::read_user<std::array<std::uint64_t, 2>>(arguments.pointer(5))));
     MaskedWait masked;
     CAISSON_TRY(masked.begin(mm::UserAddress{mask[0]}, mask[1]));
-    return masked.end(select_files(arguments, deadline));
+    const SyscallResult result = select_files(arguments, deadline);
+    store_remaining(arguments.pointer(4), deadline, nanoseconds);
+    return masked.end(again_without_handler(result));
 }
 
 } // namespace uk

@@ -2,6 +2,7 @@
 // partitions/unikernel/syscalls/prctl.cpp - settings of a single thread or process.
 #include "partitions/unikernel/mm/user.hpp"
 #include "partitions/unikernel/sched/scheduler.hpp"
+#include "partitions/unikernel/syscalls/seccomp.hpp"
 #include "partitions/unikernel/syscalls/syscalls.hpp"
 #include "partitions/unikernel/task/process.hpp"
 
@@ -33,19 +34,39 @@ SyscallResult sys_arch_prctl(const Arguments& arguments) {
 
 namespace {
 
-constexpr std::uint64_t last_capability = 40;
-
-// Nothing is inheritable, so nothing can be raised.
-SyscallResult ambient_capabilities(const Arguments& arguments) {
+SyscallResult ambient_capabilities(Capabilities& mine, const Arguments& arguments) {
     constexpr std::uint64_t is_set = 1, raise = 2, lower = 3, clear_all = 4;
-    const std::uint64_t what = arguments[1], capability = arguments[2];
+    const std::uint64_t what = arguments[1], number = arguments[2];
     if (arguments[3] != 0 || arguments[4] != 0)
         return base::Failure{Errno::inval};
-    if (what == clear_all)
-        return capability == 0 ? SyscallResult{0} : SyscallResult{base::Failure{Errno::inval}};
-    if ((what != is_set && what != raise && what != lower) || capability > last_capability)
+    if (what == clear_all) {
+        if (number != 0)
+            return base::Failure{Errno::inval};
+        mine.ambient = 0;
+        return 0;
+    }
+    if ((what != is_set && what != raise && what != lower) || number > capability::last)
         return base::Failure{Errno::inval};
-    return what == raise ? SyscallResult{base::Failure{Errno::perm}} : SyscallResult{0};
+    const CapabilitySet wanted = capability::bit(static_cast<unsigned>(number));
+    if (what == is_set)
+        return (mine.ambient & wanted) != 0 ? 1 : 0;
+    if (what == lower) {
+        mine.ambient &= ~wanted;
+        return 0;
+    }
+    if ((mine.permitted & mine.inheritable & wanted) == 0 || mine.secured(secure::no_raise))
+        return base::Failure{Errno::perm};
+    mine.ambient |= wanted;
+    return 0;
+}
+
+SyscallResult drop_from_bounding(Capabilities& mine, std::uint64_t number) {
+    if (!mine.can(capability::set_capabilities))
+        return base::Failure{Errno::perm};
+    if (number > capability::last)
+        return base::Failure{Errno::inval};
+    mine.bounding &= ~capability::bit(static_cast<unsigned>(number));
+    return 0;
 }
 
 } // namespace
@@ -55,7 +76,8 @@ SyscallResult sys_prctl(const Arguments& arguments) {
                   get_keep_caps = 7, set_keep_caps = 8, set_name = 15, get_name = 16,
                   capability_bound_read = 23, capability_bound_drop = 24, get_secure_bits = 27,
                   set_secure_bits = 28, capability_ambient = 47, set_timer_slack = 29, get_timer_slack = 30,
-                  set_no_new_privileges = 38, get_no_new_privileges = 39;
+                  set_subreaper = 36, get_subreaper = 37, set_no_new_privileges = 38,
+                  get_no_new_privileges = 39, get_seccomp = 21, set_seccomp = 22;
     constexpr std::uint64_t timer_slack_ns = 50'000;
     Thread& thread = current();
     Process& process = *thread.process;
@@ -73,10 +95,19 @@ SyscallResult sys_prctl(const Arguments& arguments) {
     case get_name:
         CAISSON_TRY(mm::write_user(arguments.pointer(1), thread.name));
         return 0;
-    case set_death_signal: // the parent is outside the partition and outlives it
-        return arguments[1] <= 64 ? SyscallResult{0} : SyscallResult{base::Failure{Errno::inval}};
+    case set_death_signal:
+        if (arguments[1] > 64)
+            return base::Failure{Errno::inval};
+        process.death_signal = static_cast<int>(arguments[1]);
+        return 0;
     case get_death_signal:
-        CAISSON_TRY(mm::write_user(arguments.pointer(1), std::int32_t{0}));
+        CAISSON_TRY(mm::write_user(arguments.pointer(1), static_cast<std::int32_t>(process.death_signal)));
+        return 0;
+    case set_subreaper:
+        process.child_subreaper = arguments[1] != 0;
+        return 0;
+    case get_subreaper:
+        CAISSON_TRY(mm::write_user(arguments.pointer(1), std::int32_t{process.child_subreaper}));
         return 0;
     case get_dumpable:
         return process.dumpable ? 1 : 0;
@@ -86,27 +117,29 @@ SyscallResult sys_prctl(const Arguments& arguments) {
         process.dumpable = arguments[1] != 0;
         return 0;
     case get_keep_caps:
-        return process.keep_capabilities ? 1 : 0;
+        return process.capabilities().secured(secure::keep) ? 1 : 0;
     case set_keep_caps:
         if (arguments[1] > 1)
             return base::Failure{Errno::inval};
-        process.keep_capabilities = arguments[1] != 0;
+        if (process.capabilities().secured(secure::keep << 1))
+            return base::Failure{Errno::perm};
+        process.capabilities().secure_bits &= ~secure::keep;
+        process.capabilities().secure_bits |= arguments[1] != 0 ? secure::keep : 0;
         return 0;
     case capability_bound_read:
-        return arguments[1] <= last_capability ? SyscallResult{1}
-                                               : SyscallResult{base::Failure{Errno::inval}};
-    case capability_bound_drop: // root cannot give up single capabilities here (identity.cpp)
-        return base::Failure{arguments[1] <= last_capability || !process.context.credentials.privileged()
-                                 ? Errno::perm
-                                 : Errno::inval};
+        if (arguments[1] > capability::last)
+            return base::Failure{Errno::inval};
+        return (process.capabilities().bounding >> arguments[1]) & 1;
+    case capability_bound_drop:
+        return drop_from_bounding(process.capabilities(), arguments[1]);
     case get_secure_bits:
-        return 0;
+        return process.capabilities().secure_bits;
     case set_secure_bits:
-        return arguments[1] == 0 && process.context.credentials.privileged()
+        return process.capabilities().set_secure_bits(arguments[1])
                    ? SyscallResult{0}
                    : SyscallResult{base::Failure{Errno::perm}};
     case capability_ambient:
-        return ambient_capabilities(arguments);
+        return ambient_capabilities(process.capabilities(), arguments);
     case set_timer_slack:
         return 0;
     case get_timer_slack:
@@ -116,6 +149,13 @@ SyscallResult sys_prctl(const Arguments& arguments) {
             return base::Failure{Errno::inval};
         process.no_new_privileges = true;
         return 0;
+    case get_seccomp:
+        return seccomp::mode();
+    case set_seccomp:
+        if (arguments[1] == 1)
+            return seccomp::set_strict();
+        return arguments[1] == 2 ? seccomp::set_filter(0, arguments.pointer(2))
+                                 : SyscallResult{base::Failure{Errno::inval}};
     case get_no_new_privileges:
         return process.no_new_privileges ? 1 : 0;
     default:

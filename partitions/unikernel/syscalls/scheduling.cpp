@@ -13,20 +13,14 @@ namespace {
 
 constexpr int other = 0, fifo = 1, round_robin = 2, batch = 3, idle = 5;
 
-Status find_thread(int id) {
-    if (id == 0)
-        return base::success;
-    for (const Thread* thread = current_process().threads; thread != nullptr;
-         thread = thread->next_in_process)
-        if (thread->id == id)
-            return base::success;
-    return base::Failure{Errno::srch};
+Status exists(int id) {
+    return id == 0 || find_thread(id) != nullptr ? Status{base::success} : Status{base::Failure{Errno::srch}};
 }
 
 Status check_thread(int id) {
     if (id < 0)
         return base::Failure{Errno::inval};
-    return find_thread(id);
+    return exists(id);
 }
 
 } // namespace
@@ -49,7 +43,7 @@ SyscallResult sys_membarrier(const Arguments& arguments) {
 }
 
 SyscallResult sys_sched_getaffinity(const Arguments& arguments) {
-    CAISSON_TRY(find_thread(arguments.integer(0)));
+    CAISSON_TRY(exists(arguments.integer(0)));
     constexpr std::uint64_t one_cpu = 1;
     if (arguments[1] < sizeof(one_cpu) || arguments[1] % sizeof(one_cpu) != 0)
         return base::Failure{Errno::inval};
@@ -58,7 +52,7 @@ SyscallResult sys_sched_getaffinity(const Arguments& arguments) {
 }
 
 SyscallResult sys_sched_setaffinity(const Arguments& arguments) {
-    CAISSON_TRY(find_thread(arguments.integer(0)));
+    CAISSON_TRY(exists(arguments.integer(0)));
     if (arguments[1] == 0)
         return base::Failure{Errno::inval};
     const auto mask = CAISSON_TRY(mm::read_user<std::uint8_t>(arguments.pointer(2)));
@@ -121,27 +115,41 @@ SyscallResult sys_sched_rr_get_interval(const Arguments& arguments) {
 
 namespace {
 
-// PRIO_PROCESS, PRIO_PGRP, PRIO_USER name threads, and IOPRIO_WHO_ the same from 1: one thread, or all there are.
+// PRIO_PROCESS, PRIO_PGRP, PRIO_USER name threads, and IOPRIO_WHO_ the same from 1.
 template <typename Each> Status each_of(std::uint32_t kind, std::uint32_t id, Each each) {
     constexpr std::uint32_t one = 0, group = 1, user = 2;
-    const Process& process = current_process();
+    const Process& self = current_process();
     if (kind > user)
         return base::Failure{Errno::inval};
+    if (id == 0)
+        id = kind == one     ? static_cast<std::uint32_t>(current().id)
+             : kind == group ? static_cast<std::uint32_t>(self.group->id)
+                             : self.context.credentials.real_user;
     bool found = false;
-    for (Thread* thread = process.threads; thread != nullptr; thread = thread->next_in_process) {
-        const auto named = kind == one ? static_cast<std::uint32_t>(thread->id)
-                           : kind == group
-                               ? static_cast<std::uint32_t>(process.group)
-                               : static_cast<std::uint32_t>(process.context.credentials.real_user);
-        const bool mine = id == 0 && (kind != one || thread == &current());
-        if (!mine && named != id)
-            continue;
-        found = true;
-        CAISSON_TRY(each(*thread));
-    }
+    for (Process* process = process_list(); process != nullptr; process = process->next)
+        for (Thread* thread = process->threads; thread != nullptr; thread = thread->next_in_process) {
+            const auto named = kind == one     ? static_cast<std::uint32_t>(thread->id)
+                               : kind == group ? static_cast<std::uint32_t>(process->group->id)
+                                               : process->context.credentials.real_user;
+            if (named != id)
+                continue;
+            found = true;
+            if (const Status done = each(*thread); !done.ok())
+                return done;
+        }
     if (!found)
         return base::Failure{Errno::srch};
     return base::success;
+}
+
+// Another user's priorities are root's to change.
+Status may_change(const Thread& thread) {
+    const fs::Credentials& mine = current_process().context.credentials;
+    const fs::Credentials& theirs = thread.process->context.credentials;
+    const bool same = mine.effective_user == theirs.effective_user || mine.effective_user == theirs.real_user;
+    return same || current_process().capabilities().can(capability::priority)
+               ? Status{base::success}
+               : Status{base::Failure{Errno::perm}};
 }
 
 } // namespace
@@ -159,7 +167,9 @@ SyscallResult sys_getpriority(const Arguments& arguments) {
 SyscallResult sys_setpriority(const Arguments& arguments) {
     const int nice = std::clamp(arguments.integer(2), -20, 19);
     CAISSON_TRY(each_of(arguments.word(0), arguments.word(1), [nice](Thread& thread) -> Status {
-        if (nice < thread.nice && !current_process().context.credentials.privileged())
+        if (const Status allowed = may_change(thread); !allowed.ok())
+            return allowed;
+        if (nice < thread.nice && !current_process().capabilities().can(capability::priority))
             return base::Failure{Errno::acces};
         thread.nice = static_cast<std::int8_t>(nice);
         return base::success;
@@ -184,9 +194,11 @@ SyscallResult sys_ioprio_set(const Arguments& arguments) {
     if (priority > 0xFFFF || kind > last || (kind == none && level != 0) ||
         ((kind == realtime || kind == best_effort) && level >= levels))
         return base::Failure{Errno::inval};
-    if (kind == realtime && !current_process().context.credentials.privileged())
+    if (kind == realtime && !current_process().capabilities().can(capability::priority))
         return base::Failure{Errno::perm};
     CAISSON_TRY(each_of(arguments.word(0) - 1, arguments.word(1), [priority](Thread& thread) -> Status {
+        if (const Status allowed = may_change(thread); !allowed.ok())
+            return allowed;
         thread.io_priority = static_cast<std::uint16_t>(priority);
         return base::success;
     }));

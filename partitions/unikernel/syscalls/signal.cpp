@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // partitions/unikernel/syscalls/signal.cpp - actions, masks, sending and waiting.
+#include "partitions/unikernel/fs/proc/synthetic_table.hpp"
+#include "partitions/unikernel/process/pidfd.hpp"
 #include "partitions/unikernel/sched/scheduler.hpp"
 #include "partitions/unikernel/sched/wait.hpp"
 #include "partitions/unikernel/signal/alternate_stack.hpp"
@@ -35,21 +37,41 @@ signal::Information from_me(int number, int code) {
     return information;
 }
 
-Thread* find_thread(int id) {
-    for (Thread* thread = current_process().threads; thread != nullptr; thread = thread->next_in_process)
-        if (thread->id == id)
-            return thread;
-    return nullptr;
+// May the current process send that to the other one?
+bool may_send(const Process& target, int number) {
+    const fs::Credentials& mine = current_process().context.credentials;
+    const fs::Credentials& theirs = target.context.credentials;
+    const auto same = [&theirs](std::uint32_t user) {
+        return user == theirs.saved_user || user == theirs.real_user;
+    };
+    return &target == &current_process() || current_process().capabilities().can(capability::kill) ||
+           same(mine.effective_user) || same(mine.real_user) ||
+           (number == signal::cont && target.session == current_process().session);
 }
 
-SyscallResult send_to_thread(int process, int id, int number) {
-    if (id <= 0 || (process != -1 && process <= 0) || number < 0 || number > signal::count)
-        return base::Failure{Errno::inval};
+Status check_sender(const Process& target, int number) {
+    return may_send(target, number) ? Status{base::success} : Status{base::Failure{Errno::perm}};
+}
+
+// Signal 0 only asks.
+Status send(Process& target, const signal::Information& information) {
+    CAISSON_TRY(check_sender(target, information.number));
+    return information.number == 0 ? Status{base::success} : signal::send_to_process(target, information);
+}
+
+bool is_signal_or_zero(int number) {
+    return number >= 0 && number <= signal::count;
+}
+
+// A thread that has ended but is the first of a process that has not is still there.
+SyscallResult send_to_thread(int process, int id, const signal::Information& information) {
     Thread* thread = find_thread(id);
-    if (thread == nullptr || (process != -1 && process != current_process().id))
+    Process* owner = thread != nullptr ? thread->process : find_process(id);
+    if (owner == nullptr || (process != -1 && process != owner->id))
         return base::Failure{Errno::srch};
-    if (number != 0)
-        CAISSON_TRY(signal::send_to_thread(*thread, from_me(number, signal::code::tkill)));
+    CAISSON_TRY(check_sender(*owner, information.number));
+    if (information.number != 0 && thread != nullptr)
+        CAISSON_TRY(signal::send_to_thread(*thread, information));
     return 0;
 }
 
@@ -176,36 +198,74 @@ SyscallResult sys_sigaltstack(const Arguments& arguments) {
     return 0;
 }
 
+namespace {
+
+// To everybody `is_meant` says: at least one must be there and may be sent to.
+template <typename IsMeant> Status send_to_all(const signal::Information& information, IsMeant is_meant) {
+    bool any = false, sent = false;
+    for (Process* process = process_list(); process != nullptr; process = process->next)
+        if (is_meant(*process)) {
+            any = true;
+            sent = send(*process, information).ok() || sent;
+        }
+    if (!any)
+        return base::Failure{Errno::srch};
+    return sent ? Status{base::success} : Status{base::Failure{Errno::perm}};
+}
+
+} // namespace
+
 SyscallResult sys_kill(const Arguments& arguments) {
     const int target = arguments.integer(0), number = arguments.integer(1);
-    Process& process = current_process();
-    if (number < 0 || number > signal::count)
+    if (!is_signal_or_zero(number))
         return base::Failure{Errno::inval};
-    // Everyone there is: this process, its group, all.
-    if (target != process.id && target != 0 && target != -process.group && target != -1)
+    const Process& self = current_process();
+    const signal::Information information = from_me(number, signal::code::user);
+    if (target > 0) {
+        // A thread's number does as well.
+        const Thread* thread = find_thread(target);
+        Process* process = thread != nullptr ? thread->process : find_process(target);
+        if (process == nullptr)
+            return base::Failure{Errno::srch};
+        CAISSON_TRY(send(*process, information));
+        return 0;
+    }
+    if (target == -1) {
+        CAISSON_TRY(send_to_all(
+            information, [&self](const Process& process) { return process.id != 1 && &process != &self; }));
+        return 0;
+    }
+    const Pid* group = target == 0                 ? self.group.get()
+                       : target == -0x7FFFFFFF - 1 ? nullptr
+                                                   : pid_table().find(-target);
+    if (group == nullptr)
         return base::Failure{Errno::srch};
-    if (target == -1)
-        return base::Failure{Errno::srch}; // "all" leaves out the caller, and init
-    if (number != 0)
-        CAISSON_TRY(signal::send_to_process(process, from_me(number, signal::code::user)));
+    CAISSON_TRY(
+        send_to_all(information, [group](const Process& process) { return process.group.get() == group; }));
     return 0;
 }
 
 SyscallResult sys_tkill(const Arguments& arguments) {
-    return send_to_thread(-1, arguments.integer(0), arguments.integer(1));
+    const int number = arguments.integer(1);
+    if (arguments.integer(0) <= 0 || !is_signal_or_zero(number))
+        return base::Failure{Errno::inval};
+    return send_to_thread(-1, arguments.integer(0), from_me(number, signal::code::tkill));
 }
 
 SyscallResult sys_tgkill(const Arguments& arguments) {
-    if (arguments.integer(0) <= 0)
+    const int number = arguments.integer(2);
+    if (arguments.integer(0) <= 0 || arguments.integer(1) <= 0 || !is_signal_or_zero(number))
         return base::Failure{Errno::inval};
-    return send_to_thread(arguments.integer(0), arguments.integer(1), arguments.integer(2));
+    return send_to_thread(arguments.integer(0), arguments.integer(1), from_me(number, signal::code::tkill));
 }
 
 namespace {
 
 // A program may not forge the information of the kernel's own signals, except to itself.
-Result<signal::Information> queued(mm::UserAddress from, int number) {
+Result<signal::Information> queued(mm::UserAddress from, int number, const Process* target) {
     const auto user = CAISSON_TRY(mm::read_user<signal::UserInformation>(from));
+    if ((user.code >= 0 || user.code == signal::code::tkill) && target != &current_process())
+        return base::Failure{Errno::perm};
     signal::Information information = from_me(number, user.code);
     information.error = user.error;
     information.process = user.sender.process;
@@ -217,27 +277,59 @@ Result<signal::Information> queued(mm::UserAddress from, int number) {
 } // namespace
 
 SyscallResult sys_rt_sigqueueinfo(const Arguments& arguments) {
-    if (arguments.integer(0) != current_process().id)
-        return base::Failure{Errno::srch};
     const int number = arguments.integer(1);
-    if (number < 0 || number > signal::count)
+    Process* target = find_process(arguments.integer(0));
+    const auto information = CAISSON_TRY(queued(arguments.pointer(2), number, target));
+    if (target == nullptr)
+        return base::Failure{Errno::srch};
+    if (!is_signal_or_zero(number))
         return base::Failure{Errno::inval};
-    const auto information = CAISSON_TRY(queued(arguments.pointer(2), number));
-    if (number != 0)
-        CAISSON_TRY(signal::send_to_process(current_process(), information));
+    CAISSON_TRY(send(*target, information));
     return 0;
 }
 
 SyscallResult sys_rt_tgsigqueueinfo(const Arguments& arguments) {
-    Thread* thread = find_thread(arguments.integer(1));
-    if (arguments.integer(0) != current_process().id || thread == nullptr)
-        return base::Failure{Errno::srch};
-    const int number = arguments.integer(2);
-    if (number < 0 || number > signal::count)
+    const int process = arguments.integer(0), id = arguments.integer(1), number = arguments.integer(2);
+    if (process <= 0 || id <= 0)
         return base::Failure{Errno::inval};
-    const auto information = CAISSON_TRY(queued(arguments.pointer(3), number));
-    if (number != 0)
-        CAISSON_TRY(signal::send_to_thread(*thread, information));
+    const auto information = CAISSON_TRY(queued(arguments.pointer(3), number, find_process(process)));
+    if (!is_signal_or_zero(number))
+        return base::Failure{Errno::inval};
+    return send_to_thread(process, id, information);
+}
+
+namespace {
+
+// A pidfd's, or that of an open directory /proc/PID.
+Result<Pid*> target_of(const fs::File& file) {
+    const fs::SyntheticIdentity& shown = file.node->synthetic;
+    if (shown.entry != fs::synthetic::process_directory || file.is(fs::path_file))
+        return process::pid_of(file);
+    Pid* pid = pid_table().find(shown.process);
+    if (pid == nullptr)
+        return base::Failure{Errno::srch};
+    return pid;
+}
+
+} // namespace
+
+SyscallResult sys_pidfd_send_signal(const Arguments& arguments) {
+    const int number = arguments.integer(1);
+    if (arguments.word(3) != 0)
+        return base::Failure{Errno::inval};
+    const auto file = CAISSON_TRY(current_process().files->get(arguments.integer(0)));
+    const Pid& pid = *CAISSON_TRY(target_of(*file));
+    signal::Information information = from_me(number, signal::code::user);
+    if (arguments[2] != 0) {
+        information = CAISSON_TRY(queued(arguments.pointer(2), number, pid.process));
+        if (CAISSON_TRY(mm::read_user<std::int32_t>(arguments.pointer(2))) != number)
+            return base::Failure{Errno::inval};
+    }
+    if (!is_signal_or_zero(number))
+        return base::Failure{Errno::inval};
+    if (pid.process == nullptr)
+        return base::Failure{Errno::srch};
+    CAISSON_TRY(send(*pid.process, information));
     return 0;
 }
 

@@ -52,7 +52,7 @@ SyscallResult give_status(Node& node, mm::UserAddress to) {
     out.group = from.group;
     out.special_device = from.special_device;
     out.size = static_cast<std::int64_t>(from.size);
-    out.block_size = static_cast<std::int64_t>(fs::page_bytes);
+    out.block_size = from.block_bytes;
     out.blocks = static_cast<std::int64_t>(from.blocks);
     out.accessed = user_time(from.accessed);
     out.modified = user_time(from.modified);
@@ -111,6 +111,19 @@ SyscallResult give_figures(Node& node, mm::UserAddress to) {
 
 } // namespace
 
+namespace {
+
+// What a stat call names; a null path with AT_EMPTY_PATH is the descriptor's own file (Linux 6.11).
+Result<Ref<Node>> find_for_status(int directory, mm::UserAddress path, std::uint32_t flags) {
+    if (path.value() != 0 || (flags & fs::at::empty_path) == 0)
+        return find_at(directory, path, flags);
+    if (directory == here)
+        return files::context().working;
+    return CAISSON_TRY(files::table().get(directory))->node;
+}
+
+} // namespace
+
 SyscallResult sys_stat(const Arguments& arguments) {
     const Ref<Node> node = CAISSON_TRY(find_at(here, arguments.pointer(0), 0));
     return give_status(*node, arguments.pointer(1));
@@ -131,7 +144,7 @@ SyscallResult sys_newfstatat(const Arguments& arguments) {
     const std::uint32_t flags = arguments.word(3);
     if ((flags & ~known) != 0)
         return base::Failure{Errno::inval};
-    const Ref<Node> node = CAISSON_TRY(find_at(arguments.integer(0), arguments.pointer(1), flags));
+    const Ref<Node> node = CAISSON_TRY(find_for_status(arguments.integer(0), arguments.pointer(1), flags));
     return give_status(*node, arguments.pointer(2));
 }
 
@@ -144,11 +157,11 @@ SyscallResult sys_statx(const Arguments& arguments) {
         (arguments.word(3) & reserved_mask) != 0)
         return base::Failure{Errno::inval};
     const Ref<Node> node =
-        CAISSON_TRY(find_at(arguments.integer(0), arguments.pointer(1), flags & ~sync_flags));
+        CAISSON_TRY(find_for_status(arguments.integer(0), arguments.pointer(1), flags & ~sync_flags));
     const fs::Attributes from = fs::attributes(*node);
     ExtendedStatus out{};
     out.mask = basic;
-    out.block_size = fs::page_bytes;
+    out.block_size = from.block_bytes;
     out.links = from.links;
     out.user = from.user;
     out.group = from.group;

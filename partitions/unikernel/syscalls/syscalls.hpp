@@ -41,5 +41,6 @@ struct Arguments {
 
 // "openat", or nothing for a number that Linux does not have.
 [[nodiscard]] std::string_view syscall_name(std::uint64_t number);
+[[nodiscard]] bool syscall_is_there(std::uint64_t number);
 
 } // namespace uk

@@ -4,6 +4,7 @@
 #include "partitions/unikernel/machine/clock.hpp"
 #include "partitions/unikernel/sched/scheduler.hpp"
 #include "partitions/unikernel/syscalls/syscalls.hpp"
+#include "partitions/unikernel/syscalls/usage.hpp"
 #include "partitions/unikernel/task/identity.hpp"
 #include "partitions/unikernel/task/process.hpp"
 
@@ -14,7 +15,7 @@ namespace uk {
 
 namespace {
 
-constexpr std::uint64_t second_ns = 1'000'000'000, tick_ns = 10'000'000;
+constexpr std::uint64_t tick_ns = 10'000'000;
 constexpr std::size_t name_bytes = 65;
 
 struct SystemNames { // struct new_utsname
@@ -36,24 +37,10 @@ struct SystemInformation { // struct sysinfo
 };
 static_assert(sizeof(SystemInformation) == 112);
 
-struct TimeValue {
-    std::int64_t seconds, microseconds;
-};
-
-struct Usage { // struct rusage
-    TimeValue user, system;
-    std::int64_t resident_max_kib;
-    std::array<std::int64_t, 13> rest;
-};
-
-TimeValue to_time(std::uint64_t ns) {
-    return {static_cast<std::int64_t>(ns / second_ns), static_cast<std::int64_t>(ns % second_ns / 1000)};
-}
-
-Status check_new_limit(const Process& process, const ResourceLimit& old, const ResourceLimit& wanted) {
+Status check_new_limit(const ResourceLimit& old, const ResourceLimit& wanted) {
     if (wanted.soft > wanted.hard)
         return base::Failure{Errno::inval};
-    if (wanted.hard > old.hard && !process.context.credentials.privileged())
+    if (wanted.hard > old.hard && !current_process().capabilities().can(capability::resources))
         return base::Failure{Errno::perm};
     return base::success;
 }
@@ -61,11 +48,11 @@ Status check_new_limit(const Process& process, const ResourceLimit& old, const R
 Status set_limit(Process& process, std::uint32_t resource, const ResourceLimit& wanted) {
     constexpr std::uint64_t open_files_max = 1 << 20;
     ResourceLimit& limit = process.limits[resource];
-    CAISSON_TRY(check_new_limit(process, limit, wanted));
+    CAISSON_TRY(check_new_limit(limit, wanted));
     if (resource == static_cast<std::uint32_t>(Resource::open_files)) {
         if (wanted.hard > open_files_max)
             return base::Failure{Errno::perm};
-        process.files.limit = static_cast<unsigned>(wanted.soft);
+        process.files->limit = static_cast<unsigned>(wanted.soft);
     }
     limit = wanted;
     process.space->limits = memory_limits(process);
@@ -87,7 +74,7 @@ SyscallResult sys_uname(const Arguments& arguments) {
 }
 
 SyscallResult sys_sethostname(const Arguments& arguments) {
-    if (!current_process().context.credentials.privileged())
+    if (!current_process().capabilities().can(capability::administer))
         return base::Failure{Errno::perm};
     std::array<char, name_bytes - 1> name{};
     if (arguments[1] > name.size())
@@ -103,7 +90,7 @@ SyscallResult sys_sysinfo(const Arguments& arguments) {
     information.uptime = static_cast<std::int64_t>(monotonic_ns() / second_ns);
     information.total = frames.total * base::page_size;
     information.free = frames.free * base::page_size;
-    information.processes = static_cast<std::uint16_t>(current_process().thread_count);
+    information.processes = static_cast<std::uint16_t>(task_count());
     information.unit = 1;
     CAISSON_TRY(mm::write_user(arguments.pointer(0), information));
     return 0;
@@ -111,18 +98,18 @@ SyscallResult sys_sysinfo(const Arguments& arguments) {
 
 SyscallResult sys_getrusage(const Arguments& arguments) {
     constexpr int of_self = 0, of_children = -1, of_thread = 1;
-    Usage usage{};
     const Process& process = current_process();
+    const std::uint64_t resident = std::max(process.resident_max, process.space->resident_pages());
+    Usage usage;
     switch (arguments.integer(0)) {
     case of_self:
-        usage.user = to_time(sched::process_cpu_ns(process));
-        usage.resident_max_kib = static_cast<std::int64_t>(process.space->resident_pages() * 4);
+        usage = make_usage(sched::process_cpu_ns(process), resident);
         break;
     case of_thread:
-        usage.user = to_time(sched::thread_cpu_ns(current()));
-        usage.resident_max_kib = static_cast<std::int64_t>(process.space->resident_pages() * 4);
+        usage = make_usage(sched::thread_cpu_ns(current()), resident);
         break;
     case of_children:
+        usage = make_usage(process.children_ns, process.children_resident_max);
         break;
     default:
         return base::Failure{Errno::inval};
@@ -136,16 +123,36 @@ SyscallResult sys_times(const Arguments& arguments) {
         std::uint64_t user, system, children_user, children_system;
     };
     if (arguments[0] != 0)
-        CAISSON_TRY(mm::write_user(arguments.pointer(0),
-                                   Times{sched::process_cpu_ns(current_process()) / tick_ns, 0, 0, 0}));
+        CAISSON_TRY(
+            mm::write_user(arguments.pointer(0), Times{sched::process_cpu_ns(current_process()) / tick_ns, 0,
+                                                       current_process().children_ns / tick_ns, 0}));
     return monotonic_ns() / tick_ns;
 }
 
+namespace {
+
+// Another process's limits are for root and for the same user, whatever it changed.
+bool may_limit(const Process& target) {
+    const fs::Credentials& mine = current_process().context.credentials;
+    const fs::Credentials& theirs = target.context.credentials;
+    const auto all = [](std::uint32_t id, std::uint32_t real, std::uint32_t effective, std::uint32_t saved) {
+        return id == real && id == effective && id == saved;
+    };
+    return &target == &current_process() || current_process().capabilities().can(capability::resources) ||
+           (all(mine.real_user, theirs.real_user, theirs.effective_user, theirs.saved_user) &&
+            all(mine.real_group, theirs.real_group, theirs.effective_group, theirs.saved_group));
+}
+
+} // namespace
+
 SyscallResult sys_prlimit64(const Arguments& arguments) {
-    Process& process = current_process();
+    Process* target = arguments.integer(0) == 0 ? &current_process() : find_process(arguments.integer(0));
     const std::uint32_t resource = arguments.word(1);
-    if (arguments.integer(0) != 0 && arguments.integer(0) != process.id)
+    if (target == nullptr || target->is_zombie())
         return base::Failure{Errno::srch};
+    if (!may_limit(*target))
+        return base::Failure{Errno::perm};
+    Process& process = *target;
     if (resource >= resource_count)
         return base::Failure{Errno::inval};
     const ResourceLimit old = process.limits[resource];

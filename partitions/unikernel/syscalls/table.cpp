@@ -14,11 +14,6 @@ namespace {
 constexpr std::size_t table_size = 512;
 using Handler = SyscallResult (*)(const Arguments&);
 
-struct Row {
-    Handler handler = nullptr;
-    std::uint16_t name = 0; // offset in `names`; 0: no such number
-};
-
 // One string with all names: offsets instead of pointers.
 constexpr char names[] = "\0"
 #define CAISSON_SYSTEM_CALL(number, name) #name "\0"
@@ -28,14 +23,20 @@ constexpr char names[] = "\0"
 #undef CAISSON_SYSTEM_CALL_ABSENT
     ;
 
-constexpr std::array<Row, table_size> make_table() {
-    std::array<Row, table_size> table{};
+struct Table {
+    std::array<Handler, table_size> handlers{};          // nullptr: not there
+    std::array<std::uint16_t, table_size> name_places{}; // in `names`; 0: no such number
+};
+
+constexpr Table make_table() {
+    Table table;
     std::uint16_t at = 1;
 #define CAISSON_SYSTEM_CALL(number, name)                                                                    \
-    table[number] = {&sys_##name, at};                                                                       \
+    table.handlers[number] = &sys_##name;                                                                    \
+    table.name_places[number] = at;                                                                          \
     at = static_cast<std::uint16_t>(at + sizeof(#name));
 #define CAISSON_SYSTEM_CALL_ABSENT(number, name)                                                             \
-    table[number] = {nullptr, at};                                                                           \
+    table.name_places[number] = at;                                                                          \
     at = static_cast<std::uint16_t>(at + sizeof(#name));
 #include "syscall_list.inc"
 #undef CAISSON_SYSTEM_CALL
@@ -43,7 +44,7 @@ constexpr std::array<Row, table_size> make_table() {
     return table;
 }
 
-constexpr std::array<Row, table_size> table = make_table();
+constexpr Table table = make_table();
 std::bitset<table_size> logged;
 
 void log_absent(std::uint64_t number) {
@@ -65,20 +66,24 @@ void log_absent(std::uint64_t number) {
 } // namespace
 
 std::string_view syscall_name(std::uint64_t number) {
-    if (number >= table_size || table[number].name == 0)
+    if (number >= table_size || table.name_places[number] == 0)
         return {};
-    return names + table[number].name;
+    return names + table.name_places[number];
+}
+
+bool syscall_is_there(std::uint64_t number) {
+    return number < table_size && table.handlers[number] != nullptr;
 }
 
 SyscallResult dispatch(std::uint64_t number, const Arguments& arguments) {
-    if (number >= table_size || table[number].handler == nullptr) {
+    if (number >= table_size || table.handlers[number] == nullptr) {
         // rseq is optional, asked for by every glibc program: not worth a line.
         constexpr std::uint64_t rseq = 334;
         if (number != rseq)
             log_absent(number);
         return base::Failure{Errno::nosys};
     }
-    return table[number].handler(arguments);
+    return table.handlers[number](arguments);
 }
 
 } // namespace uk

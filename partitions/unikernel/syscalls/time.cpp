@@ -35,15 +35,15 @@ Result<std::uint64_t> read_cpu_clock(int id) {
     if ((id & cpu_clock_kind_mask) == cpu_clock_kind_mask)
         return base::Failure{Errno::inval};
     if ((id & cpu_clock_thread_bit) == 0) {
-        if (target != 0 && target != current_process().id)
+        const Process* process = target == 0 ? &current_process() : find_process(target);
+        if (process == nullptr)
             return base::Failure{Errno::inval};
-        return sched::process_cpu_ns(current_process());
+        return sched::process_cpu_ns(*process);
     }
-    for (const Thread* thread = current_process().threads; thread != nullptr;
-         thread = thread->next_in_process)
-        if (thread->id == target || (target == 0 && thread == &current()))
-            return sched::thread_cpu_ns(*thread);
-    return base::Failure{Errno::inval};
+    const Thread* thread = target == 0 ? &current() : find_thread(target);
+    if (thread == nullptr || thread->process != &current_process())
+        return base::Failure{Errno::inval};
+    return sched::thread_cpu_ns(*thread);
 }
 
 Result<std::uint64_t> read_clock(int id) {

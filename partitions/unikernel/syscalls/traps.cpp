@@ -7,13 +7,17 @@
 #include "hypervisor/base/fail.hpp"
 #include "hypervisor/base/text.hpp"
 #include "partitions/unikernel/base/log.hpp"
+#include "partitions/unikernel/fs/overlay/node.hpp"
 #include "partitions/unikernel/machine/cpu.hpp"
+#include "partitions/unikernel/machine/kernel_lock.hpp"
 #include "partitions/unikernel/machine/stubs.hpp"
-#include "partitions/unikernel/mm/address_space.hpp"
+#include "partitions/unikernel/mm/flush.hpp"
+#include "partitions/unikernel/process/out_of_memory.hpp"
 #include "partitions/unikernel/sched/scheduler.hpp"
 #include "partitions/unikernel/sched/timer.hpp"
 #include "partitions/unikernel/signal/frame_layout.hpp"
 #include "partitions/unikernel/signal/signals.hpp"
+#include "partitions/unikernel/syscalls/seccomp.hpp"
 #include "partitions/unikernel/syscalls/syscalls.hpp"
 #include "partitions/unikernel/task/process.hpp"
 
@@ -24,8 +28,9 @@ namespace uk {
 namespace {
 
 namespace vector {
-constexpr std::uint64_t divide = 0, debug = 1, breakpoint = 3, invalid_opcode = 6, stack = 12,
-                        protection = 13, page_fault = 14, x87 = 16, alignment = 17, simd = 19;
+constexpr std::uint64_t divide = 0, debug = 1, nmi = 2, breakpoint = 3, invalid_opcode = 6, double_fault = 8,
+                        stack = 12, protection = 13, page_fault = 14, x87 = 16, alignment = 17,
+                        machine_check = 18, simd = 19;
 } // namespace vector
 namespace page_error {
 constexpr std::uint64_t present = 1, write = 2, fetch = 16;
@@ -37,16 +42,6 @@ mm::Access access_of(std::uint64_t error) {
     return (error & page_error::write) != 0 ? mm::Access::write : mm::Access::read;
 }
 
-void out_of_memory() {
-    base::Text<128> text;
-    text << "out of memory: " << mm::frame_counts().total * 4 << " KiB of RAM are in use; thread "
-         << current().id << " is killed";
-    log(text.view());
-    signal::Information information;
-    information.number = signal::kill;
-    (void)signal::send_to_process(current_process(), information);
-}
-
 void user_page_fault(const TrapFrame& frame, std::uint64_t address) {
     signal::Information information;
     information.address = address;
@@ -54,7 +49,7 @@ void user_page_fault(const TrapFrame& frame, std::uint64_t address) {
     case mm::Fault::resolved:
         return;
     case mm::Fault::out_of_memory:
-        out_of_memory();
+        process::relieve_memory();
         return;
     case mm::Fault::unmapped:
         information.number = signal::segv;
@@ -133,17 +128,20 @@ signal::Information exception_signal(const TrapFrame& frame) {
     return information;
 }
 
-void timer_interrupt() {
-    sched::acknowledge_timer();
-    sched::run_due_timers();
-    sched::note_slice_end();
-}
-
-// Everything that is to happen before the program runs on.
-void leave_kernel(TrapFrame& frame) {
-    sched::preempt_if_due();
-    while (signal::has_to_act(frame))
+// Everything that is to happen before the program runs on; acting on one thing may bring up another.
+void go_back(TrapFrame& frame) {
+    while (fs::leaving_nodes != nullptr) {
+        (void)fs::free_a_piece();
+        sched::preemption_point();
+    }
+    for (;;) {
+        sched::preempt_if_due();
+        if (!signal::has_to_act(frame))
+            break;
         signal::act_on_pending(frame);
+    }
+    machine::leave_kernel();
+    mm::look_at_generation();
 }
 
 // Where a fault in a routine that uses a program's values goes on; 0: it was not in one.
@@ -179,10 +177,16 @@ std::uint64_t fix_up(std::uint64_t rip) {
 } // namespace
 
 extern "C" void handle_user_trap(TrapFrame* frame) {
+    machine::enter_kernel();
+    mm::look_at_generation();
     switch (frame->vector) {
     case machine::timer_vector:
-        timer_interrupt();
+        sched::acknowledge_timer();
+        sched::act_on_interrupts();
         break;
+    case vector::double_fault:
+    case vector::machine_check:
+        kernel_fault(*frame);
     case machine::spurious_vector:
         break;
     case vector::page_fault:
@@ -194,12 +198,14 @@ extern "C" void handle_user_trap(TrapFrame* frame) {
         signal::force_fault(exception_signal(*frame));
         break;
     }
-    leave_kernel(*frame);
+    go_back(*frame);
 }
 
 // IRETQ found a value in the program's frame that no program can run with: as if its next instruction faulted.
 // `fault` lies below the frame on the same stack, and holds the registers that were already the program's.
 extern "C" TrapFrame* handle_bad_return(TrapFrame* fault) {
+    machine::enter_kernel();
+    mm::look_at_generation();
     TrapFrame& frame = current().frame();
     const std::uint64_t vector = fault->vector, error = fault->error;
     std::memmove(&frame, fault, offsetof(TrapFrame, vector)); // they may overlap
@@ -211,13 +217,14 @@ extern "C" TrapFrame* handle_bad_return(TrapFrame* fault) {
     information.number = signal::segv;
     information.code = signal::code::kernel;
     signal::force_fault(information);
-    leave_kernel(frame);
+    go_back(frame);
     return &frame;
 }
 
+// An interrupt comes only where the kernel stands still (machine::let_others_in): who stood still acts on it.
 extern "C" void handle_kernel_trap(TrapFrame* frame) {
     if (frame->vector == machine::timer_vector) {
-        timer_interrupt();
+        sched::acknowledge_timer();
         return;
     }
     if (frame->vector == machine::spurious_vector)
@@ -233,21 +240,40 @@ extern "C" void handle_kernel_trap(TrapFrame* frame) {
         if (fault == mm::Fault::resolved)
             return;
         if (fault == mm::Fault::out_of_memory)
-            out_of_memory();
+            process::choose_victim();
     }
     frame->rip = target;
 }
 
+// At any instruction of the kernel, with the lock or without it.
+extern "C" void handle_paranoid_trap(TrapFrame* frame) {
+    switch (frame->vector) {
+    case vector::nmi: // nothing sends one
+        return;
+    case vector::debug: // a program's, put off by its MOV SS until behind SYSCALL
+        frame->rflags &= ~rflags::trap;
+        return;
+    default:
+        kernel_fault(*frame);
+    }
+}
+
 extern "C" void handle_system_call(TrapFrame* frame) {
+    machine::enter_kernel();
+    mm::look_at_generation();
     const Arguments arguments{{frame->rdi, frame->rsi, frame->rdx, frame->r10, frame->r8, frame->r9}};
-    const SyscallResult result = dispatch(frame->error, arguments);
+    const std::uint64_t number = frame->error;
+    const policy::Chain* filters = current().filters.get();
+    const SyscallResult result = filters == nullptr || filters->allows(number)
+                                     ? dispatch(number, arguments)
+                                     : seccomp::decide(*frame, number, arguments);
     frame->rax = result.ok() ? *result : std::uint64_t{0} - static_cast<std::uint64_t>(result.error());
-    leave_kernel(*frame);
+    go_back(*frame);
 }
 
 extern "C" void handle_thread_begin(TrapFrame* frame) {
     sched::after_switch();
-    leave_kernel(*frame);
+    go_back(*frame);
 }
 
 } // namespace uk

@@ -6,6 +6,7 @@
 #include "partitions/unikernel/mm/heap.hpp"
 #include "partitions/unikernel/sched/scheduler.hpp"
 #include "partitions/unikernel/signal/signals.hpp"
+#include "partitions/unikernel/syscalls/sockets.hpp"
 
 #include <algorithm>
 
@@ -103,8 +104,8 @@ std::uint64_t UserBuffers::take(void* self, std::uint64_t offset, std::span<std:
 }
 
 Result<Ref<fs::File>> usable(int descriptor) {
-    Ref<fs::File> file = CAISSON_TRY(table().get(descriptor));
-    if (file->is(fs::path_file))
+    auto file = table().get(descriptor);
+    if (file.ok() && (*file)->is(fs::path_file))
         return base::Failure{Errno::badf};
     return file;
 }
@@ -136,6 +137,8 @@ bool goes_in_pieces(const fs::File& file) {
 } // namespace
 
 SyscallResult read_whole(fs::File& file, fs::Destination& to) {
+    if (file.is(net::socket_file))
+        return sockets::read(file, to);
     if (!goes_in_pieces(file))
         return wait_while_again(file, [&] { return fs::read_file(file, to); });
     const std::uint64_t before = to.done();
@@ -151,8 +154,6 @@ SyscallResult read_whole(fs::File& file, fs::Destination& to) {
     }
 }
 
-namespace {
-
 void send_broken_pipe() {
     constexpr int broken_pipe = 13;
     signal::Information information{};
@@ -162,9 +163,9 @@ void send_broken_pipe() {
     (void)signal::send_to_thread(current(), information);
 }
 
-} // namespace
-
 SyscallResult write_whole(fs::File& file, fs::Origin& from) {
+    if (file.is(net::socket_file))
+        return sockets::write(file, from);
     std::uint64_t done = 0;
     for (;;) {
         const bool more_pieces = goes_in_pieces(file) && from.start_piece(piece_bytes);

@@ -29,7 +29,7 @@ public:
     [[nodiscard]] std::string_view view() const { return view_; }
 
 private:
-    std::array<char, 256> short_{};
+    std::array<char, 256> short_; // filled by read()
     char* long_ = nullptr;
     std::string_view view_;
 };
@@ -52,6 +52,7 @@ public:
     [[nodiscard]] fs::Destination destination() { return {put, this, bytes_}; }
     [[nodiscard]] fs::Origin origin() { return {take, this, bytes_}; }
     [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
+    [[nodiscard]] std::span<const Segment> segments() const { return segments_; }
 
 private:
     template <typename Copy>
@@ -60,7 +61,7 @@ private:
                                            std::span<const std::byte> bytes);
     [[nodiscard]] static std::uint64_t take(void* self, std::uint64_t offset, std::span<std::byte> bytes);
 
-    std::array<Segment, 8> few_{};
+    std::array<Segment, 8> few_; // the first of segments_.size()
     Segment* many_ = nullptr;
     std::span<const Segment> segments_;
     std::uint64_t bytes_ = 0;
@@ -73,7 +74,7 @@ private:
     return current_process().context;
 }
 [[nodiscard]] inline fs::FileTable& table() {
-    return current_process().files;
+    return *current_process().files;
 }
 // A descriptor that is open for more than its path. badf.
 [[nodiscard]] Result<Ref<fs::File>> usable(int descriptor);
@@ -96,5 +97,6 @@ template <typename Attempt> [[nodiscard]] SyscallResult wait_while_again(fs::Fil
 // A whole read or write at the file's position, as read(2) and write(2) do it: waiting, SIGPIPE.
 [[nodiscard]] SyscallResult read_whole(fs::File& file, fs::Destination& to);
 [[nodiscard]] SyscallResult write_whole(fs::File& file, fs::Origin& from);
+void send_broken_pipe(); // SIGPIPE, to the thread that wrote
 
 } // namespace uk::files

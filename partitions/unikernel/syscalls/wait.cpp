@@ -1,53 +1,122 @@
 // SPDX-License-Identifier: Apache-2.0
-// partitions/unikernel/syscalls/wait.cpp - wait4(2) and waitid(2): nobody has a child while a container is one process.
+// partitions/unikernel/syscalls/wait.cpp - wait4(2) and waitid(2).
+#include "partitions/unikernel/process/wait.hpp"
+#include "partitions/unikernel/process/pidfd.hpp"
+#include "partitions/unikernel/signal/frame_layout.hpp"
 #include "partitions/unikernel/syscalls/syscalls.hpp"
+#include "partitions/unikernel/syscalls/usage.hpp"
 
 namespace uk {
 
 namespace {
 
-namespace wait_option {
-constexpr std::uint32_t no_hang = 1, stopped = 2, exited = 4, continued = 8, no_wait = 0x01000000,
-                        no_thread = 0x20000000, all = 0x40000000, clone = 0x80000000;
-} // namespace wait_option
-constexpr std::uint32_t kinds_of_child = wait_option::no_thread | wait_option::all | wait_option::clone;
+namespace option = process::wait_option;
+constexpr std::uint32_t kinds_of_child = option::no_thread | option::all | option::clone;
+
+Usage usage_of(const process::WaitResult& result) {
+    return make_usage(result.cpu_ns, result.resident_max);
+}
 
 } // namespace
 
 SyscallResult sys_wait4(const Arguments& arguments) {
-    constexpr std::uint32_t known =
-        wait_option::no_hang | wait_option::stopped | wait_option::continued | kinds_of_child;
+    constexpr std::uint32_t known = option::no_hang | option::stopped | option::continued | kinds_of_child;
+    const int whom = arguments.integer(0);
     if ((arguments.word(2) & ~known) != 0)
         return base::Failure{Errno::inval};
-    if (arguments.integer(0) == -0x7FFFFFFF - 1) // its group would be no number
+    if (whom == -0x7FFFFFFF - 1) // its group would be no number
         return base::Failure{Errno::srch};
-    return base::Failure{Errno::child};
+    process::WaitRequest request;
+    request.options = arguments.word(2) | option::exited;
+    if (whom > 0) {
+        request.whom = process::WaitRequest::Whom::one;
+        request.id = whom;
+    } else if (whom != -1) {
+        request.whom = process::WaitRequest::Whom::group;
+        request.id = whom == 0 ? current_process().group->id : -whom;
+    }
+    const process::WaitResult result = CAISSON_TRY(process::wait(request));
+    if (result.id == 0)
+        return 0;
+    if (arguments[1] != 0)
+        CAISSON_TRY(mm::write_user(arguments.pointer(1), static_cast<std::int32_t>(result.status)));
+    if (arguments[3] != 0)
+        CAISSON_TRY(mm::write_user(arguments.pointer(3), usage_of(result)));
+    return static_cast<std::uint64_t>(result.id);
 }
 
-SyscallResult sys_waitid(const Arguments& arguments) {
+namespace {
+
+// The request of waitid's first two arguments.
+Result<process::WaitRequest> request_for(const Arguments& arguments) {
     constexpr std::uint32_t all = 0, process = 1, group = 2, descriptor = 3;
-    constexpr std::uint32_t events = wait_option::exited | wait_option::stopped | wait_option::continued;
-    const std::uint32_t options = arguments.word(3);
-    if ((options & ~(wait_option::no_hang | wait_option::no_wait | events | kinds_of_child)) != 0 ||
-        (options & events) == 0)
-        return base::Failure{Errno::inval};
+    using process::WaitRequest;
+    WaitRequest request;
+    request.options = arguments.word(3);
+    request.id = arguments.integer(1);
     switch (arguments.word(0)) {
     case all:
-        break;
+        return request;
     case process:
-        if (arguments.integer(1) <= 0)
-            return base::Failure{Errno::inval};
-        break;
+        request.whom = WaitRequest::Whom::one;
+        return request.id > 0 ? Result<WaitRequest>{request} : base::Failure{Errno::inval};
     case group:
-        if (arguments.integer(1) < 0)
+        request.whom = WaitRequest::Whom::group;
+        if (request.id == 0)
+            request.id = current_process().group->id;
+        return request.id > 0 ? Result<WaitRequest>{request} : base::Failure{Errno::inval};
+    case descriptor: {
+        if (request.id < 0)
             return base::Failure{Errno::inval};
-        break;
-    case descriptor: // there are no descriptors of processes
-        return base::Failure{Errno::badf};
+        const auto file = CAISSON_TRY(current_process().files->get(request.id));
+        request.whom = WaitRequest::Whom::one;
+        request.id = CAISSON_TRY(process::pid_of(*file))->id;
+        request.non_blocking_descriptor = file->non_blocking();
+        return request;
+    }
     default:
         return base::Failure{Errno::inval};
     }
-    return base::Failure{Errno::child};
+}
+
+// For waitid the status is what its code is about: an exit code or a signal.
+std::int32_t plain_status(const process::WaitResult& result) {
+    switch (result.code) {
+    case signal::code::child_exited:
+    case signal::code::child_stopped:
+        return result.status >> 8 & 0xFF;
+    case signal::code::child_continued:
+        return signal::cont;
+    default:
+        return result.status & 0x7F;
+    }
+}
+
+} // namespace
+
+SyscallResult sys_waitid(const Arguments& arguments) {
+    constexpr std::uint32_t events = option::exited | option::stopped | option::continued;
+    if ((arguments.word(3) & ~(option::no_hang | option::no_wait | events | kinds_of_child)) != 0 ||
+        (arguments.word(3) & events) == 0)
+        return base::Failure{Errno::inval};
+    const process::WaitRequest request = CAISSON_TRY(request_for(arguments));
+    const process::WaitResult result = CAISSON_TRY(process::wait(request));
+    if (arguments[4] != 0 && result.id != 0)
+        CAISSON_TRY(mm::write_user(arguments.pointer(4), usage_of(result)));
+    if (arguments[2] == 0)
+        return 0;
+    signal::Information information; // all zero where there is nothing to tell yet
+    if (result.id != 0) {
+        information.number = signal::child;
+        information.code = result.code;
+        information.process = result.id;
+        information.user = result.user;
+        information.value = static_cast<std::uint32_t>(plain_status(result));
+    }
+    // As on Linux only these fields are written.
+    const signal::UserInformation user = signal::to_user(information);
+    CAISSON_TRY(mm::copy_out(arguments.pointer(2), &user, offsetof(signal::UserInformation, sender) + 12));
+    return 0;
 }
 
 } // namespace uk

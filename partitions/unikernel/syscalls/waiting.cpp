@@ -29,6 +29,15 @@ Result<Deadline> deadline_of(mm::UserAddress address, std::int64_t parts_per_sec
                           static_cast<std::uint64_t>(nanoseconds));
 }
 
+void store_remaining(mm::UserAddress address, Deadline deadline, std::int64_t parts_per_second) {
+    if (address.value() == 0)
+        return;
+    const std::uint64_t now = monotonic_ns();
+    const auto left = static_cast<std::int64_t>(deadline > now ? deadline - now : 0);
+    constexpr std::int64_t second = 1'000'000'000;
+    (void)mm::write_user(address, UserTime{left / second, left % second / (second / parts_per_second)});
+}
+
 Deadline deadline_in_milliseconds(int milliseconds) {
     if (milliseconds < 0)
         return never;

@@ -2,42 +2,22 @@
 // partitions/unikernel/syscalls/waiting.hpp - what the calls share that wait for several files at once.
 #pragma once
 
-#include "partitions/unikernel/mm/heap.hpp"
+#include "partitions/unikernel/mm/heap_array.hpp"
 #include "partitions/unikernel/sched/wait.hpp"
 #include "partitions/unikernel/signal/signals.hpp"
 #include "partitions/unikernel/syscalls/syscalls.hpp"
 
 #include <algorithm>
-#include <memory>
 #include <span>
 
 namespace uk {
 
-// An array on the heap that is destroyed with its scope.
-template <typename T> class HeapArray {
-public:
-    explicit HeapArray(std::size_t count)
-        : items_(static_cast<T*>(mm::allocate(std::max<std::size_t>(count, 1) * sizeof(T)))) {
-        for (; items_ != nullptr && count_ < count; ++count_)
-            std::construct_at(items_ + count_);
-    }
-    HeapArray(const HeapArray&) = delete;
-    HeapArray& operator=(const HeapArray&) = delete;
-    ~HeapArray() {
-        while (count_ > 0)
-            std::destroy_at(items_ + --count_);
-        mm::free(items_);
-    }
-    [[nodiscard]] bool made() const { return items_ != nullptr; }
-    [[nodiscard]] std::span<T> view() { return {items_, count_}; }
-
-private:
-    T* items_;
-    std::size_t count_ = 0;
-};
+using mm::HeapArray;
 
 // A relative time-out from user memory; a null pointer waits without end. 0: look once.
 [[nodiscard]] Result<Deadline> deadline_of(mm::UserAddress address, std::int64_t parts_per_second);
+// What is left of it, to where it came from (select and ppoll tell); a place that cannot be written is left alone.
+void store_remaining(mm::UserAddress address, Deadline deadline, std::int64_t parts_per_second);
 [[nodiscard]] Deadline deadline_in_milliseconds(int milliseconds); // negative: never
 
 // ppoll and its like: another signal mask while waiting. The old one comes back behind the handler, if one runs.
@@ -62,7 +42,8 @@ public:
         if (!active_)
             return result;
         Thread& thread = current();
-        if (!result.ok() && result.error() == Errno::intr)
+        if (!result.ok() &&
+            (result.error() == Errno::intr || result.error() == Errno::restart_without_handler))
             thread.restore_blocked = true;
         else
             signal::set_blocked(thread, thread.saved_blocked);

@@ -1,23 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
-// partitions/unikernel/task/process.hpp - the container's process and its threads.
+// partitions/unikernel/task/process.hpp - processes and their threads.
 //
-// One CPU; the kernel is not pre-empted, so between two waits a handler sees a state that only it changes.
+// The kernel lock is held and the kernel is not pre-empted, so between two waits a handler sees a state that only it
+// changes.
 // Invariants: I1  a thread belongs to one process for life; the process outlives its threads
 //             I2  `current()` is the thread whose kernel stack is in use; its process's page tables are
 //                 loaded
+//             I3  a process without threads is a zombie: it has no memory, files or actions, and is its parent's to wait for
 #pragma once
 
 #include "partitions/unikernel/base/ref.hpp"
 #include "partitions/unikernel/base/wait_queue.hpp"
 #include "partitions/unikernel/fs/context.hpp"
+#include "partitions/unikernel/fs/executable.hpp"
 #include "partitions/unikernel/fs/files/file_table.hpp"
-#include "partitions/unikernel/machine/trap_frame.hpp"
+#include "partitions/unikernel/machine/this_cpu.hpp"
 #include "partitions/unikernel/mm/address_space.hpp"
 #include "partitions/unikernel/mm/heap.hpp"
+#include "partitions/unikernel/policy/chain.hpp"
+#include "partitions/unikernel/task/pid.hpp"
 #include "partitions/unikernel/task/signal_task.hpp"
 
 #include <array>
 #include <cstdint>
+#include <utility>
 
 namespace uk {
 
@@ -45,6 +51,10 @@ enum class Resource : unsigned {
 };
 inline constexpr unsigned resource_count = 16;
 
+struct InputOutput { // /proc/PID/io: what read(2) and write(2) and their like moved
+    std::uint64_t bytes_read = 0, bytes_written = 0, reads = 0, writes = 0;
+};
+
 struct Process;
 namespace signal {
 class IntervalTimer;
@@ -52,9 +62,17 @@ class IntervalTimer;
 
 enum class ThreadState : std::uint8_t { runnable, sleeping, dead };
 
+// A parent that clone(2) with CLONE_VFORK holds until the child has a program of its own or has ended. On the parent's stack.
+struct VforkWait {
+    WaitQueue queue;
+    bool done = false;
+};
+
 struct Thread : signal::TaskState {
     Process* process = nullptr;
-    int id = 0; // gettid; the first thread's is the process's
+    Ref<Pid> pid;
+    Ref<policy::Chain> filters; // of its system calls; empty: all are allowed
+    int id = 0;                 // gettid; the first thread's is the process's
     ThreadState state = ThreadState::runnable;
 
     std::uint64_t kernel_stack_pointer = 0; // while switched out
@@ -65,12 +83,16 @@ struct Thread : signal::TaskState {
 
     Thread* next_ready = nullptr;      // run queue
     Thread* next_in_process = nullptr; // list of the process
+    bool on_cpu = false;               // a CPU is on its kernel stack
     bool timed_out = false;
     bool woken = false;       // by a wait queue
     std::uint64_t cpu_ns = 0; // user and system time
     std::uint64_t switched_in = 0;
 
-    bool ending = false; // to end at its next way to user mode
+    bool ending = false;             // to end at its next way to user mode
+    bool parked = false;             // it waits while its process is stopped
+    bool deaf = false;               // it waits for something that only its end may interrupt (vfork)
+    VforkWait* vfork_wait = nullptr; // of whoever waits for this one
 
     std::int8_t nice = 0;
     std::uint16_t io_priority = 0; // class << 13 | level; 0: none was set
@@ -86,25 +108,54 @@ struct Thread : signal::TaskState {
 
 struct Process : signal::GroupState {
     int id = 0;
-    int parent = 0;
-    int group = 0, session = 0;
+    Ref<Pid> pid, group, session;
+    Process* parent = nullptr;                       // PID 1 has none
+    Process *children = nullptr, *sibling = nullptr; // the oldest first
+    Process *next = nullptr, *previous = nullptr;    // of all there are (process_list)
+
     Ref<mm::AddressSpace> space; // exec puts another in its place
-    fs::FileTable files;
+    Ref<fs::FileTable> files;
     fs::Context context; // root, working directory, umask, credentials
-    Ref<fs::Node> executable;
+    fs::Executable executable;
     std::array<ResourceLimit, resource_count> limits{};
     std::array<signal::IntervalTimer*, 3> interval_timers{}; // of setitimer, made at their first use
     signal::IntervalTimer* posix_timers = nullptr;
     int next_timer_id = 0;
     Thread* threads = nullptr;
     unsigned thread_count = 0;
-    int next_thread_id = 0;
     WaitQueue on_thread_end;
     bool dumpable = true;
     bool no_new_privileges = false;
-    bool keep_capabilities = false; // prctl; until exec
+    bool child_subreaper = false;
+    bool executed = false; // since fork: its parent may not move it to another group any more
     std::uint32_t personality = 0;
+    std::int16_t out_of_memory_adjustment = 0; // oom_score_adj: -1000 to 1000
+    InputOutput input_output;
+
+    // The end.
+    bool exiting = false;            // every thread is to end
+    int exit_status = 0;             // as wait4(2) gives it
+    int exit_signal = signal::child; // to the parent; 0: none
+    int death_signal = 0;            // to this one when the thread that made it ends (PR_SET_PDEATHSIG)
+    int creator = 0;                 // that thread
+    WaitQueue on_child;              // a child ended, stopped or went on
+
+    // Stopped (job control). `parked` threads wait; with all of them it is told to the parent.
+    int stop_signal = 0; // 0: it runs
+    unsigned parked = 0;
+    bool stop_to_report = false, continue_to_report = false; // for wait4(2)
+
     std::uint64_t dead_threads_ns = 0; // cpu time of threads that have ended
+    std::uint64_t children_ns = 0;     // of children waited for, and theirs
+    std::uint64_t start_ns = 0;        // monotonic
+    std::uint64_t resident_max = 0; // pages, when its memory went; with the children's that were waited for
+    std::uint64_t children_resident_max = 0;
+    std::array<char, 16> last_name{}; // of a zombie
+
+    [[nodiscard]] Capabilities& capabilities() { return context.credentials.capabilities; }
+    [[nodiscard]] const Capabilities& capabilities() const { return context.credentials.capabilities; }
+    [[nodiscard]] bool is_zombie() const { return thread_count == 0; }
+    [[nodiscard]] int parent_id() const { return parent != nullptr ? parent->id : 0; }
 };
 
 // What the resource limits leave its memory; a privileged process may lock what it likes.
@@ -113,16 +164,37 @@ struct Process : signal::GroupState {
         return process.limits[static_cast<unsigned>(resource)].soft;
     };
     return {soft(Resource::address_space), soft(Resource::data), soft(Resource::stack),
-            process.context.credentials.privileged() ? ~std::uint64_t{0} : soft(Resource::locked)};
+            process.capabilities().can(capability::lock_memory) ? ~std::uint64_t{0} : soft(Resource::locked)};
 }
 
-[[nodiscard]] Thread& current();
+[[nodiscard]] inline Thread& current() {
+    return *machine::current_thread();
+}
 [[nodiscard]] inline Process& current_process() {
     return *current().process;
 }
 
-// The one process of the container (PID 1).
-[[nodiscard]] Process& main_process();
+// All processes, zombies too, in the order in which they began; PID 1 is the first.
+[[nodiscard]] Process* process_list();
+[[nodiscard]] PidTable& pid_table();
+[[nodiscard]] Process* find_process(int id); // or nullptr
+[[nodiscard]] Thread* find_thread(int id);   // of any process, or nullptr
+// A process that has no number yet enters the list, or one that nobody waits for any more leaves it.
+void enter_process(Process& process);
+void leave_process(Process& process);
+// The child becomes the youngest of the parent's, or none of them any more.
+void add_child(Process& parent, Process& child);
+void remove_child(Process& child);
+// Processes and threads, zombies too: what the `pids` limit counts.
+[[nodiscard]] unsigned task_count();
+
+// Whoever waits in vfork(2) for this thread goes on.
+inline void release_vfork(Thread& thread) {
+    if (VforkWait* wait = std::exchange(thread.vfork_wait, nullptr)) {
+        wait->done = true;
+        wait->queue.wake_all();
+    }
+}
 
 namespace signal {
 
@@ -131,9 +203,14 @@ namespace signal {
     return thread.pending.set() | thread.process->pending.set();
 }
 
-// Something that ends a sleep: a signal to act on, or the end of the process.
+// Something that ends a sleep: a signal to act on, a stop, or the end of the process.
 [[nodiscard]] inline bool must_look(const Thread& thread) {
-    return thread.ending || (pending_for(thread) & thread.accepted()) != 0;
+    if (thread.deaf)
+        return thread.ending;
+    if (thread.parked)
+        return thread.ending || thread.process->stop_signal == 0;
+    return thread.ending || thread.process->stop_signal != 0 ||
+           (pending_for(thread) & thread.accepted()) != 0;
 }
 
 } // namespace signal

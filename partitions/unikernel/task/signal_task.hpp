@@ -3,6 +3,9 @@
 #pragma once
 
 #include "partitions/unikernel/base/errno.hpp"
+#include "partitions/unikernel/base/ref.hpp"
+#include "partitions/unikernel/base/wait_queue.hpp"
+#include "partitions/unikernel/mm/heap.hpp"
 #include "partitions/unikernel/task/pending.hpp"
 #include "partitions/unikernel/task/signal_state.hpp"
 
@@ -30,14 +33,29 @@ struct TaskState {
     [[nodiscard]] Set accepted() const { return ~blocked | awaited; }
 };
 
-struct GroupState {
+// What each signal does: shared by the threads of a process, and by processes that clone(2) made so (CLONE_SIGHAND).
+struct ActionTable {
     Actions actions{};
-    Pending pending; // for the process
-    Account account;
+    std::uint32_t references = 0;
+};
+inline void retain(ActionTable& table) {
+    ++table.references;
+}
+inline void release(ActionTable& table) {
+    if (--table.references == 0)
+        mm::destroy(&table);
+}
 
-    [[nodiscard]] Action& action(int number) { return actions[static_cast<unsigned>(number - 1)]; }
-    [[nodiscard]] const Action& action(int number) const {
-        return actions[static_cast<unsigned>(number - 1)];
+struct GroupState {
+    Ref<ActionTable> actions; // a process that has not ended has one
+    Pending pending;          // for the process
+    Account account;
+    WaitQueue signal_readers; // files of signalfd(2)
+    // PID 1: what it has not asked for it does not get, SIGKILL and SIGSTOP included; a fault of its own clears this.
+    bool unkillable = false;
+
+    [[nodiscard]] Action& action(int number) const {
+        return actions->actions[static_cast<unsigned>(number - 1)];
     }
 };
 

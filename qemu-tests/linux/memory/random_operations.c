@@ -27,14 +27,14 @@ int main(int c, char** v) {
     signal(SIGALRM, SIG_IGN);
     int img = open("/etc/big", O_RDWR), tmp = open("/tmp/f", O_CREAT | O_RDWR, 0600),
         ro = open("/etc/big", O_RDONLY);
-    int chk = c > 3;
+    const int steps = c > 3 ? atoi(v[3]) : 600, chk = c > 4;
     for (int sd = from; sd < from + seeds; sd++) {
         s = sd * 977 + 5;
         ftruncate(tmp, 0);
         ftruncate(tmp, 20 * 4096);
         base = mmap((void*)0x10000000, NP * 4096, PROT_READ | PROT_WRITE,
                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
-        for (int op = 0; op < 600; op++) {
+        for (int op = 0; op < steps; op++) {
             int a = rnd(NP), n = 1 + rnd(8);
             if (a + n > NP)
                 n = NP - a;

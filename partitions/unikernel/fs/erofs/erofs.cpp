@@ -7,6 +7,7 @@
 #include "partitions/unikernel/fs/erofs/little_endian.hpp"
 
 #include <algorithm>
+#include <array>
 
 namespace uk::fs {
 
@@ -16,13 +17,21 @@ namespace {
 
 constexpr std::uint64_t largest_size = std::uint64_t{1} << 62;
 
-// CRC-32C (Castagnoli), bit-reflected, without the final inversion, as the superblock wants it.
-std::uint32_t crc32c(std::uint32_t crc, std::span<const std::byte> bytes) {
-    for (std::byte byte : bytes) {
-        crc ^= std::to_integer<std::uint32_t>(byte);
+// CRC-32C (Castagnoli), bit-reflected, by bytes: the state after each value of the low one.
+constexpr std::array<std::uint32_t, 256> crc32c_table = [] {
+    std::array<std::uint32_t, 256> out{};
+    for (std::uint32_t i = 0; i < out.size(); ++i) {
+        out[i] = i;
         for (int bit = 0; bit < 8; ++bit)
-            crc = (crc >> 1) ^ ((crc & 1) != 0 ? 0x82F63B78u : 0u);
+            out[i] = (out[i] & 1) != 0 ? out[i] >> 1 ^ 0x82F63B78 : out[i] >> 1;
     }
+    return out;
+}();
+
+// Without the final inversion, as the superblock wants it.
+std::uint32_t crc32c(std::uint32_t crc, std::span<const std::byte> bytes) {
+    for (std::byte byte : bytes)
+        crc = crc32c_table[(crc ^ std::to_integer<std::uint32_t>(byte)) & 0xFF] ^ crc >> 8;
     return crc;
 }
 
@@ -98,6 +107,8 @@ Result<Erofs> Erofs::open(std::span<const std::byte> image) {
     reader.attributes_ = std::uint64_t{word(superblock::attribute_block)} << reader.block_log2_;
     reader.root_ = little_endian<std::uint16_t>(header.subspan(superblock::root_nid, 2));
     reader.inode_count_ = little_endian<std::uint64_t>(header.subspan(superblock::inodes, 8));
+    reader.build_time_ = timestamp(little_endian<std::uint64_t>(header.subspan(superblock::build_time, 8)),
+                                   word(superblock::build_nanoseconds));
     const ErofsInode root = CAISSON_TRY(reader.inode(reader.root_));
     if ((root.mode & mode::type_mask) != mode::directory)
         return base::Failure{Errno::io};
@@ -133,6 +144,7 @@ Result<ErofsInode> Erofs::inode(std::uint64_t nid) const {
         out.size = word(inode::compact_size);
         out.user = half(inode::compact_user);
         out.group = half(inode::compact_group);
+        out.modified = build_time_;
         out.links = half(inode::compact_links);
     }
     if (!known_type(out.mode) || out.size > largest_size)

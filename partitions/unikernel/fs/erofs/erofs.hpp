@@ -100,6 +100,7 @@ private:
     std::uint64_t attributes_ = 0; // byte offset of the shared attributes
     std::uint64_t root_ = 0;
     std::uint64_t inode_count_ = 0;
+    Timestamp build_time_ = 0; // of compact inodes, which have no time of their own
     std::uint8_t block_log2_ = 0;
 };
 

@@ -46,6 +46,9 @@ public:
             put("many/name-" + std::to_string(i * 7919 % 600), std::to_string(i));
         put("usr/lib/deep/er/file", "deep");
         put("usr/zeros", std::string(20000, '\0') + "end");
+        put("usr/sparse", "begin");
+        files::resize_file(root() / "usr/sparse", 40 * 4096);
+        std::ofstream{root() / "usr/sparse", std::ios::binary | std::ios::in}.seekp(20 * 4096) << "middle";
         files::create_symlink("usr/lib", root() / "lib");
         std::string steps;
         for (int i = 0; i < 500; ++i)
@@ -98,6 +101,129 @@ struct ErofsTest : testing::TestWithParam<const char*> {
 
 INSTANTIATE_TEST_SUITE_P(Layouts, ErofsTest, testing::Values("inline", "plain", "chunked"),
                          [](const auto& parameter) { return std::string{parameter.param}; });
+
+// What was looked up stays for the next time, and goes when memory is short.
+TEST_P(ErofsTest, NodesThatWereLookedUpStay) {
+    const Volume& volume = *t.tree.root().volume;
+    const std::uint64_t before = volume.nodes();
+    const Node* const first = t.node("/usr/lib/deep/er/file").get();
+    EXPECT_EQ(volume.nodes(), before + 5);
+    EXPECT_EQ(t.node("/lib/deep/er/file").get(), first);
+    EXPECT_EQ(volume.nodes(), before + 6); // and the link
+    EXPECT_TRUE(t.tree.give_back_kept());
+    EXPECT_EQ(volume.nodes(), before);
+    EXPECT_FALSE(t.tree.give_back_kept());
+    const Ref<Node> held = t.node("/usr/lib/deep/er/file");
+    EXPECT_TRUE(t.tree.give_back_kept());
+    EXPECT_EQ(t.node("/usr/lib/deep/er/file").get(), held.get());
+    for (int i = 0; i < 2000; ++i)
+        (void)t.node("/many/name-" + std::to_string(i));
+    EXPECT_LE(volume.nodes(), before + 300); // the table has 256 places
+}
+
+TEST_P(ErofsTest, NamesThatWereLookedUpFollowEveryChange) {
+    for (int i = 0; i < 2; ++i)
+        EXPECT_FALSE(t.node("/many/new"));
+    EXPECT_EQ(t.put("/many/new", "made"), 4);
+    EXPECT_EQ(t.content("/many/new"), "made");
+    EXPECT_EQ(remove("/many/new"), 0);
+    EXPECT_FALSE(t.node("/many/new"));
+    const std::string five = t.content("/many/name-5"), six = t.content("/many/name-6");
+    EXPECT_EQ(move("/many/name-6", "/many/name-5"), 0);
+    EXPECT_EQ(t.content("/many/name-5"), six);
+    EXPECT_FALSE(t.node("/many/name-6"));
+    EXPECT_EQ(t.put("/many/name-6", five), static_cast<int>(five.size()));
+    EXPECT_EQ(t.content("/many/name-6"), five);
+    EXPECT_TRUE(t.node("/usr/lib/deep/er/file"));
+    EXPECT_EQ(move("/usr/lib/deep", "/empty/deep"), 0);
+    EXPECT_FALSE(t.node("/usr/lib/deep/er/file"));
+    EXPECT_EQ(t.content("/empty/deep/er/file"), "deep");
+    EXPECT_EQ(t.path_of("/empty/deep/er/file"), "/empty/deep/er/file");
+    EXPECT_EQ(remove("/usr/size100"), 0);
+    EXPECT_FALSE(t.node("/usr/size100"));
+    EXPECT_TRUE(t.node("/usr/lib/linked"));
+}
+
+// mkfs.erofs -T gives all inodes the superblock's time, and makes them compact: they have none of their own.
+TEST_P(ErofsTest, CompactInodesHaveTheImagesTime) {
+    EXPECT_EQ(attributes(*t.node("/usr/size100")).modified, Timestamp{1700000000} * 1'000'000'000);
+    EXPECT_EQ(attributes(*t.node("/many")).modified, Timestamp{1700000000} * 1'000'000'000);
+}
+
+// mkfs.erofs stores chunks of zeros; as holes they are in images of our own.
+std::vector<char> image_with_holes() {
+    std::vector<char> bytes = Sample::get().image("chunked");
+    const Erofs reader = Erofs::open(std::as_bytes(std::span{bytes})).value();
+    const ErofsInode root = reader.inode(reader.root()).value();
+    const ErofsInode usr = reader.inode(reader.find(root, "usr").value().nid).value();
+    const ErofsInode sparse = reader.inode(reader.find(usr, "sparse").value().nid).value();
+    EXPECT_EQ(sparse.chunk_log2, 12);
+    for (std::size_t chunk = 0; chunk < 40; ++chunk) {
+        const std::size_t entry = sparse.tail + (chunk + 1) * sparse.map_entry_bytes - 4;
+        if (chunk != 0 && chunk != 20)
+            std::fill_n(bytes.begin() + static_cast<std::ptrdiff_t>(entry), 4, '\xff');
+    }
+    bytes[1024 + 8] = static_cast<char>(bytes[1024 + 8] & ~1); // no checksum over the superblock's block
+    return bytes;
+}
+
+TEST(ErofsHoles, AreHoles) {
+    const Image image(image_with_holes());
+    TestTree t({image.view(), 1 << 20, false});
+    t.tree.finish();
+    t.run_as(0, 0);
+    const Ref<Node> node = t.node("/usr/sparse");
+    EXPECT_EQ(attributes(*node).blocks, 2 * 8u);
+    const int descriptor = t.open("/usr/sparse", open_flag::read_write);
+    const auto seek = [&](std::int64_t offset, int whence) {
+        const auto found = seek_file(t.file(descriptor), offset, whence);
+        return found.ok() ? static_cast<std::int64_t>(*found) : -static_cast<std::int64_t>(found.error());
+    };
+    constexpr int seek_data = 3, seek_hole = 4;
+    EXPECT_EQ(seek(0, seek_data), 0);
+    EXPECT_EQ(seek(0, seek_hole), 4096);
+    EXPECT_EQ(seek(5000, seek_data), 20 * 4096);
+    EXPECT_EQ(seek(5000, seek_hole), 5000);
+    EXPECT_EQ(seek(20 * 4096 + 7, seek_hole), 21 * 4096);
+    EXPECT_EQ(seek(30 * 4096, seek_data), -6);
+    const auto page = map_page(*node, 10, MapUse::private_copy);
+    ASSERT_TRUE(page.ok());
+    EXPECT_EQ(page->kind, MappedPage::Kind::hole);
+    // A page written into the hole is data again.
+    EXPECT_EQ(seek(30 * 4096, 0), 30 * 4096);
+    EXPECT_EQ(t.write(descriptor, "x"), 1);
+    EXPECT_EQ(seek(25 * 4096, seek_data), 30 * 4096);
+    EXPECT_EQ(seek(30 * 4096 + 1, seek_hole), 31 * 4096);
+    EXPECT_EQ(t.content("/usr/sparse").substr(30 * 4096, 2), std::string("x\0", 2));
+    EXPECT_EQ(t.content("/usr/sparse").substr(20 * 4096, 6), "middle");
+}
+
+// The end of an inlined file lies beside other files' metadata: who maps it gets a copy, all of them the same.
+TEST_P(ErofsTest, AnInlinedEndIsMappedAsOneCopy) {
+    const Ref<Node> node = t.node("/usr/size4097");
+    const auto before = host::state().frames;
+    const auto first = map_page(*node, 1, MapUse::private_copy),
+               second = map_page(*node, 1, MapUse::private_copy);
+    ASSERT_TRUE(first.ok() && second.ok());
+    if (std::string_view{GetParam()} == "inline") {
+        ASSERT_EQ(first->kind, MappedPage::Kind::frame);
+        EXPECT_EQ(first->frame, second->frame);
+        EXPECT_EQ(host::state().frames, before + 1);
+        const std::byte* data = mm::frame_data(first->frame);
+        EXPECT_EQ(std::string(reinterpret_cast<const char*>(data), 1), pattern(4097, 4097).substr(4096));
+        EXPECT_TRUE(std::all_of(data + 1, data + page_bytes, [](std::byte b) { return b == std::byte{0}; }));
+        mm::release_frame(first->frame);
+        mm::release_frame(second->frame);
+        EXPECT_EQ(host::state().frames, before + 1) << "kept for the next one";
+        const int descriptor = t.open("/usr/size4097", open_flag::write_only);
+        EXPECT_EQ(code(seek_file(t.file(descriptor), 4096, 0)), 0);
+        EXPECT_EQ(t.write(descriptor, "y"), 1);
+        const auto written = map_page(*node, 1, MapUse::private_copy);
+        ASSERT_TRUE(written.ok());
+        EXPECT_EQ(*mm::frame_data(written->frame), std::byte{'y'});
+        mm::release_frame(written->frame);
+    }
+}
 
 // Everything that the host sees under the directory, the tree shows too.
 TEST_P(ErofsTest, ShowsWhatWasPutIn) {

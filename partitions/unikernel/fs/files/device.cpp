@@ -3,6 +3,8 @@
 #include "partitions/unikernel/fs/files/device.hpp"
 
 #include "partitions/unikernel/base/log.hpp"
+#include "partitions/unikernel/fs/files/pty.hpp"
+#include "partitions/unikernel/fs/overlay/volume.hpp"
 
 #include <algorithm>
 #include <array>
@@ -40,8 +42,15 @@ Result<Ref<File>> open_device(Ref<Node> node, std::uint32_t flags) {
     case device::random:
     case device::urandom:
     case device::console:
-        return make_file(std::move(node), device_file, flags);
+        return make_file(std::move(node), device_file, flags & ~open_flag::no_controlling_tty);
+    case device::tty:
+        return open_controlling(flags & ~open_flag::no_controlling_tty);
+    case device::terminal_maker:
+        return open_master(std::move(node), flags & ~open_flag::no_controlling_tty);
     default:
+        if (device_major(node->special_device) == terminal_major &&
+            node->volume->kind() == VolumeKind::terminals)
+            return open_slave(std::move(node), flags);
         return base::Failure{Errno::nxio};
     }
 }

@@ -13,7 +13,8 @@ inline constexpr std::uint64_t zero = make_device(1, 5);
 inline constexpr std::uint64_t full = make_device(1, 7);
 inline constexpr std::uint64_t random = make_device(1, 8);
 inline constexpr std::uint64_t urandom = make_device(1, 9);
-inline constexpr std::uint64_t tty = make_device(5, 0); // there is no controlling terminal: ENXIO
+inline constexpr std::uint64_t tty = make_device(5, 0); // the session's controlling terminal
+inline constexpr std::uint64_t terminal_maker = make_device(5, 2);
 inline constexpr std::uint64_t console = make_device(5, 1);
 } // namespace device
 

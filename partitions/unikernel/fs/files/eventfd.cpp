@@ -67,6 +67,15 @@ WaitQueue& queue_of(File& file) {
     return counter_of(file).changed;
 }
 
+void tell_count(File& file, TextSink& out) {
+    out << "eventfd-count: ";
+    TextSink digits;
+    digits.hexadecimal(counter_of(file).value);
+    for (std::size_t i = digits.view().size(); i < 16; ++i)
+        out << ' ';
+    out << digits.view() << '\n';
+}
+
 void end(File& file) {
     mm::destroy(&counter_of(file));
 }
@@ -75,6 +84,7 @@ const FileOperations eventfd_file{.read = read,
                                   .write = write,
                                   .readiness = readiness_of,
                                   .wait = queue_of,
+                                  .information = tell_count,
                                   .release = end,
                                   .positions = Positions::zero};
 

@@ -2,7 +2,9 @@
 // partitions/unikernel/fs/files/file.cpp - what is the same for every kind of open file.
 #include "partitions/unikernel/fs/files/file.hpp"
 
+#include "partitions/unikernel/fs/files/async.hpp"
 #include "partitions/unikernel/fs/files/epoll.hpp"
+#include "partitions/unikernel/fs/files/inotify.hpp"
 #include "partitions/unikernel/fs/files/locks.hpp"
 #include "partitions/unikernel/fs/files/regular.hpp"
 #include "partitions/unikernel/mm/heap.hpp"
@@ -43,10 +45,15 @@ void release(File& file) {
     if (--file.references > 0)
         return;
     forget_watches(file);
+    forget_async(file);
+    if (!file.is(path_file))
+        tell(*file.node, file.writable ? notice::close_write : notice::close_no_write);
     if (file.lock != 0)
         (void)lock_file(file, 0);
     if (file.operations->release != nullptr)
         file.operations->release(file);
+    if (file.is(regular_file) && file.writable)
+        --file.node->writers;
     mm::destroy(&file);
 }
 
@@ -62,6 +69,8 @@ Result<Ref<File>> make_file(Ref<Node> node, const FileOperations& kind, std::uin
         file->readable = access == open_flag::read_only || access == open_flag::read_write;
         file->writable = access == open_flag::write_only || access == open_flag::read_write;
     }
+    if (&kind == &regular_file && file->writable)
+        ++file->node->writers;
     return Ref<File>{file};
 }
 
@@ -141,7 +150,8 @@ Result<bool> check_mapping(const File& file, bool shared, bool writable) {
 MapUse map_use(const File& file, bool shared) {
     if (!shared)
         return MapUse::private_copy;
-    return file.writable ? MapUse::shared_write : MapUse::shared_read;
+    const bool sealed = file.node->sealed(seal::write | seal::future_write);
+    return file.writable && !sealed ? MapUse::shared_write : MapUse::shared_read;
 }
 
 } // namespace uk::fs

@@ -12,6 +12,7 @@
 
 namespace uk::fs {
 
+struct Async;
 struct File;
 struct Watch;
 
@@ -40,13 +41,16 @@ struct FileOperations {
     // May it be mapped so? True: as anonymous memory (/dev/zero). nodev where there is none.
     Result<bool> (*map)(const File& file, bool shared, bool write) = nullptr;
     Result<std::uint64_t> (*control)(File& file, std::uint32_t request, std::uint64_t argument) = nullptr;
+    // What /proc/PID/fdinfo tells of this kind besides, a line each.
+    void (*information)(File& file, TextSink& out) = nullptr;
     void (*release)(File& file) = nullptr; // the last descriptor is closed; frees `state`
     Positions positions = Positions::none;
+    bool tells = false; // has O_ASYNC: its news can be a signal
 };
 
 // Kinds that more than their own file asks for.
 extern const FileOperations regular_file, directory_file, path_file /* O_PATH */, synthetic_file,
-    console_file, pipe_file, epoll_file;
+    memory_file /* /proc/PID/mem */, console_file, pipe_file, epoll_file;
 
 struct File {
     std::uint32_t references = 0;
@@ -58,6 +62,7 @@ struct File {
     Ref<Node> node;
     void* state = nullptr;    // of the kind
     Watch* watches = nullptr; // epoll's, of this file
+    Async* async = nullptr;   // whom its news is a signal to
     TextSink text;            // synthetic
 
     [[nodiscard]] bool is(const FileOperations& kind) const { return operations == &kind; }
@@ -90,6 +95,8 @@ void release(File& file);
 // What RLIMIT_FSIZE and the file system leave of a change that ends at `end`. fbig, with SIGXFSZ for the limit.
 [[nodiscard]] Status check_new_size(std::uint64_t end);
 
+// The text of /proc/PID/fdinfo/N.
+void describe_open_file(File& file, bool close_on_exec, TextSink& out);
 // "/usr/bin/app", " (deleted)" appended where it has no name any more, "pipe:[7]". For /proc and maps.
 void describe(Node& node, const Node& root, TextSink& out);
 

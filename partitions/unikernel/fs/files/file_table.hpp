@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// partitions/unikernel/fs/files/file_table.hpp - the descriptors of a process (shared by its threads).
+// partitions/unikernel/fs/files/file_table.hpp - the descriptors of a process.
 #pragma once
 
 #include "partitions/unikernel/fs/files/file.hpp"
@@ -33,6 +33,7 @@ public:
 
     // RLIMIT_NOFILE; descriptors above it stay open.
     unsigned limit = 1024;
+    std::uint32_t references = 0; // of those on the heap
 
 private:
     struct Slot {
@@ -41,9 +42,19 @@ private:
     };
     [[nodiscard]] Status reserve(unsigned count);
     void drop(File& file);
+    [[nodiscard]] unsigned lowest_free(unsigned from) const;
+    [[nodiscard]] unsigned first_used(unsigned from) const; // capacity_: none
+    void mark(unsigned index, bool used);
 
     Slot* slots_ = nullptr;
-    unsigned capacity_ = 0;
+    std::uint64_t* used_ = nullptr; // a bit a slot, behind the slots
+    std::uint64_t* full_ = nullptr; // a bit a word of used_
+    unsigned capacity_ = 0;         // a multiple of 64
+    unsigned hint_ = 0;             // nothing below is free
 };
+
+// Shared by the threads of a process, and by processes that clone(2) made so (CLONE_FILES).
+void retain(FileTable& table);
+void release(FileTable& table);
 
 } // namespace uk::fs

@@ -1,19 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 // partitions/unikernel/fs/files/file_test.cpp - descriptors, positions, pipes, event counters, locks and epoll.
+#include "partitions/unikernel/fs/executable.hpp"
 #include "partitions/unikernel/fs/files/epoll.hpp"
 #include "partitions/unikernel/fs/files/eventfd.hpp"
+#include "partitions/unikernel/fs/files/inotify.hpp"
 #include "partitions/unikernel/fs/files/locks.hpp"
+#include "partitions/unikernel/fs/files/memfd.hpp"
 #include "partitions/unikernel/fs/files/pipe.hpp"
 #include "partitions/unikernel/fs/test_tree.hpp"
 #include "partitions/unikernel/mm/heap.hpp"
 
 #include <gtest/gtest.h>
 
+#include <cstdio>
+#include <random>
+#include <set>
+
 namespace uk::fs::test {
 namespace {
 
-constexpr int perm = 1, noent = 2, badf = 9, again = 11, exist = 17, inval = 22, mfile = 24, spipe = 29,
-              pipe_error = 32;
+constexpr int perm = 1, noent = 2, badf = 9, again = 11, exist = 17, inval = 22, mfile = 24, txtbsy = 26,
+              spipe = 29, pipe_error = 32;
 constexpr std::uint32_t read_write_create = open_flag::read_write | open_flag::create;
 
 struct FileTest : testing::Test {
@@ -58,6 +65,228 @@ TEST_F(FileTest, TheTableGivesTheLowestNumber) {
     EXPECT_EQ(t.files.next(2), 40);
     t.files.close_range(1, ~0u);
     EXPECT_EQ(t.files.next(1), -1);
+}
+
+TEST_F(FileTest, TheTableIsASetOfNumbers) {
+    const Ref<File> file = t.files.get(t.open("/f", read_write_create)).value();
+    t.files.limit = 10'000;
+    std::set<int> used{0};
+    std::mt19937 random{3};
+    for (int i = 0; i < 20'000; ++i) {
+        const int number = static_cast<int>(random() % 9000);
+        const unsigned what = random() % 8;
+        if (what < 4) {
+            const int from = what == 0 ? number : 0;
+            int expected = from;
+            while (used.contains(expected))
+                ++expected;
+            ASSERT_EQ(t.files.add(file, false, from).value(), expected);
+            used.insert(expected);
+        } else if (what == 4) {
+            ASSERT_EQ(code(t.files.put(number, file, false)), 0);
+            used.insert(number);
+        } else if (const auto at = used.lower_bound(number % 3000); at != used.end()) {
+            ASSERT_EQ(code(t.files.close(*at)), 0);
+            used.erase(at);
+        }
+        ASSERT_EQ(code(t.files.get(number)), used.contains(number) ? 0 : badf);
+    }
+}
+
+struct Memfd : FileTest {
+    int make(std::uint8_t seals) {
+        Ref<File> file =
+            make_memfd(t.tree.make_anonymous(mode::regular | 0777).value(), "store", seals).value();
+        return t.files.add(std::move(file), false).value();
+    }
+    int seal(int descriptor, std::uint8_t seals) {
+        return code(control_file(t.file(descriptor), control::add_seals, seals));
+    }
+    int resize(int descriptor, std::uint64_t size) {
+        return code(resize_node(*t.file(descriptor).node, size));
+    }
+};
+
+TEST_F(Memfd, SealsForbidWhatTheySay) {
+    const int file = make(0);
+    EXPECT_EQ(t.write(file, "0123456789"), 10);
+    EXPECT_EQ(seal(file, seal::shrink), 0);
+    EXPECT_EQ(resize(file, 5), perm);
+    EXPECT_EQ(resize(file, 20), 0);
+    EXPECT_EQ(seal(file, seal::grow), 0);
+    EXPECT_EQ(resize(file, 21), perm);
+    EXPECT_EQ(t.write(file, "0123456789x"), -perm);
+    EXPECT_EQ(t.write(file, "0123456789"), 10);
+    EXPECT_EQ(seal(file, 0x40), inval);
+    EXPECT_TRUE(check_mapping(t.file(file), true, true).ok());
+    EXPECT_EQ(seal(file, seal::write), 0);
+    EXPECT_EQ(t.write(file, ""), 0);
+    EXPECT_EQ(seek_file(t.file(file), 0, 0).value(), 0u);
+    EXPECT_EQ(t.write(file, "x"), -perm);
+    EXPECT_EQ(code(clear_node(*t.file(file).node, 0, 4)), perm);
+    EXPECT_EQ(code(check_mapping(t.file(file), true, true)), perm);
+    EXPECT_EQ(map_use(t.file(file), true), MapUse::shared_read);
+    EXPECT_EQ(seal(file, seal::seal), 0);
+    EXPECT_EQ(seal(file, seal::grow), perm);
+    EXPECT_EQ(control_file(t.file(file), control::get_seals, 0).value(),
+              seal::seal | seal::shrink | seal::grow | seal::write);
+    TextSink shown;
+    describe(*t.file(file).node, t.tree.root(), shown);
+    EXPECT_EQ(shown.view(), "/memfd:store (deleted)");
+    EXPECT_EQ(seal(t.open("/f", read_write_create), seal::grow), inval);
+}
+
+TEST_F(FileTest, AFileIsRunOrWrittenTo) {
+    const int writer = t.open("/program", read_write_create, 0755);
+    EXPECT_EQ(code(Executable::of(t.node("/program"))), txtbsy);
+    EXPECT_EQ(code(t.files.close(writer)), 0);
+    {
+        const Executable running = Executable::of(t.node("/program")).value();
+        const Executable child = running;
+        EXPECT_EQ(t.open("/program", open_flag::write_only), -txtbsy);
+        EXPECT_EQ(code(truncate(t.context, *t.node("/program"), 0)), txtbsy);
+        EXPECT_EQ(code(unlink(t.context, t.here(), "/program")), 0);
+        EXPECT_EQ(t.put("/program", "another"), 7);
+    }
+    EXPECT_EQ(code(Executable::of(t.node("/program"))), 0);
+    EXPECT_EQ(t.put("/program", "again"), 5);
+}
+
+TEST_F(FileTest, AFileWithoutANameMayGetOne) {
+    constexpr std::uint32_t temporary = open_flag::temporary | open_flag::directory;
+    EXPECT_EQ(t.open("/", temporary), -inval);
+    EXPECT_EQ(t.open("/", open_flag::temporary | open_flag::read_write), -inval);
+    EXPECT_EQ(t.open("/nowhere", temporary | open_flag::read_write), -noent);
+    const int file = t.open("/", temporary | open_flag::read_write, 0640);
+    EXPECT_EQ(t.write(file, "text"), 4);
+    EXPECT_EQ(t.file(file).node->links, 0u);
+    EXPECT_EQ(code(make_link(t.context, *t.file(file).node, "", t.here(), "/named", at::empty_path)), 0);
+    EXPECT_EQ(t.content("/named"), "text");
+    EXPECT_EQ(t.node("/named")->mode, mode::regular | 0640);
+    EXPECT_EQ(code(unlink(t.context, t.here(), "/named")), 0);
+    EXPECT_EQ(code(make_link(t.context, *t.file(file).node, "", t.here(), "/again", at::empty_path)), noent);
+    const int unnamed = t.open("/", temporary | open_flag::write_only | open_flag::exclusive);
+    EXPECT_EQ(code(make_link(t.context, *t.file(unnamed).node, "", t.here(), "/x", at::empty_path)), noent);
+}
+
+struct InotifyTest : FileTest {
+    InotifyTest() {
+        Ref<File> file = make_inotify(t.tree.make_anonymous(0600).value(), open_flag::non_block).value();
+        inotify = t.files.add(std::move(file), false).value();
+    }
+    int watch(std::string_view path, std::uint32_t mask) {
+        return add_watch(t.file(inotify), *t.node(path), mask).value();
+    }
+    // "wd:mask:name " for all that waits.
+    std::string told() {
+        const std::string bytes = t.read(inotify);
+        if (bytes.starts_with("error"))
+            return bytes;
+        std::string out;
+        for (std::size_t at = 0; at < bytes.size();) {
+            std::array<std::uint32_t, 4> record{};
+            std::memcpy(record.data(), bytes.data() + at, sizeof(record));
+            char text[64];
+            std::snprintf(text, sizeof(text), "%d:%x:", static_cast<int>(record[0]), record[1]);
+            out += text;
+            out += record[3] > 0 ? bytes.data() + at + 16 : "";
+            out += ' ';
+            at += 16 + record[3];
+        }
+        return out;
+    }
+    int inotify = -1;
+};
+
+TEST_F(InotifyTest, TellsWhatHappensInADirectory) {
+    EXPECT_EQ(told(), "error 11");
+    EXPECT_EQ(watch("/", notice::all), 1);
+    EXPECT_EQ(t.put("/f", "text"), 4);
+    EXPECT_EQ(told(), "1:100:f 1:20:f 1:2:f 1:8:f ");
+    EXPECT_EQ(t.content("/f"), "text");
+    EXPECT_EQ(told(), "1:20:f 1:1:f 1:10:f ");
+    EXPECT_EQ(code(rename(t.context, t.here(), "/f", t.here(), "/g", 0)), 0);
+    EXPECT_EQ(code(change_mode(t.context, *t.node("/g"), 0600)), 0);
+    EXPECT_EQ(code(make_directory(t.context, t.here(), "/d", 0755)), 0);
+    EXPECT_EQ(told(), "1:40:f 1:80:g 1:4:g 1:40000100:d ");
+    EXPECT_EQ(code(unlink(t.context, t.here(), "/g")), 0);
+    EXPECT_EQ(told(), "1:200:g ");
+    EXPECT_EQ(code(remove_watch(t.file(inotify), 2)), inval);
+    EXPECT_EQ(code(remove_watch(t.file(inotify), 1)), 0);
+    EXPECT_EQ(told(), "1:8000: ");
+}
+
+TEST_F(InotifyTest, AWatchedFileSaysWhenItGoes) {
+    EXPECT_EQ(t.put("/f", "text"), 4);
+    EXPECT_EQ(watch("/f", notice::all), 1);
+    EXPECT_EQ(watch("/f", notice::remove_self | notice::attributes), 1);
+    const int open = t.open("/f", open_flag::read_only);
+    EXPECT_EQ(code(unlink(t.context, t.here(), "/f")), 0);
+    EXPECT_EQ(told(), "1:4: ");
+    EXPECT_EQ(code(t.files.close(open)), 0);
+    EXPECT_EQ(told(), "1:400: 1:8000: ");
+    EXPECT_EQ(t.put("/f", "another"), 7);
+    EXPECT_EQ(told(), "error 11");
+}
+
+TEST_F(InotifyTest, WhatIsTooMuchIsLostAndSaid) {
+    EXPECT_EQ(watch("/", notice::create | notice::remove), 1);
+    EXPECT_EQ(code(make_directory(t.context, t.here(), "/d", 0755)), 0);
+    EXPECT_EQ(readiness(t.file(inotify)), ready::in | ready::in_normal);
+    EXPECT_EQ(control_file(t.file(inotify), control::bytes_waiting, 0).value(), 32u);
+    EXPECT_EQ(t.read(inotify, 31), "error 22");
+    for (int i = 0; i < 9000; ++i) {
+        EXPECT_EQ(t.put("/x", ""), 0);
+        EXPECT_EQ(code(unlink(t.context, t.here(), "/x")), 0);
+    }
+    EXPECT_EQ(control_file(t.file(inotify), control::bytes_waiting, 0).value(), 16'384u * 32 + 16);
+    const std::string all = t.read(inotify);
+    EXPECT_EQ(all.substr(all.size() - 16, 8), std::string("\xff\xff\xff\xff\0\x40\0\0", 8));
+}
+
+TEST_F(InotifyTest, OnceMeansOnce) {
+    EXPECT_EQ(watch("/", notice::create | notice::one_shot), 1);
+    EXPECT_EQ(t.put("/a", ""), 0);
+    EXPECT_EQ(t.put("/b", ""), 0);
+    EXPECT_EQ(told(), "1:100:a 1:8000: ");
+    EXPECT_EQ(told::watches, 0u);
+}
+
+TEST_F(FileTest, ProcFilesTakeWhatIsWrittenToThem) {
+    EXPECT_EQ(t.write(t.open("/proc/self/comm", open_flag::write_only), "name"), 4);
+    EXPECT_EQ(host::state().written, "name");
+    EXPECT_EQ(t.write(t.open("/proc/self/oom_score_adj", open_flag::write_only), "5"), -inval);
+    EXPECT_EQ(t.open("/proc/self/maps", open_flag::write_only), -30);
+    const int memory = t.open("/proc/self/mem", open_flag::read_write);
+    EXPECT_EQ(seek_file(t.file(memory), 300, 0).value(), 300u);
+    EXPECT_EQ(t.read(memory, 2), std::string("\x2c\x2d"));
+    EXPECT_EQ(seek_file(t.file(memory), host::memory_end - 1, 0).value(), host::memory_end - 1);
+    EXPECT_EQ(t.read(memory, 2).size(), 1u);
+    EXPECT_EQ(t.read(memory, 2), "error 5");
+    EXPECT_EQ(t.write(memory, "x"), -5);
+    const int file = t.open("/f", read_write_create);
+    EXPECT_EQ(t.write(file, "12345"), 5);
+    EXPECT_EQ(t.content("/proc/self/fdinfo/" + std::to_string(file)).substr(0, 25),
+              "pos:\t5\nflags:\t0100002\nmnt");
+    EXPECT_TRUE(t.content("/proc/self/fdinfo/" + std::to_string(make_event(255)))
+                    .ends_with("\neventfd-count:               ff\n"));
+    EXPECT_EQ(t.content("/proc/self/fdinfo/99"), "error 2");
+}
+
+TEST_F(FileTest, WaitsForLocksThatFormACircleAreSeen) {
+    FileTable a, b, c;
+    EXPECT_FALSE(RangeLockWait::closes_circle(a, b));
+    {
+        const RangeLockWait first{a, b};
+        EXPECT_TRUE(RangeLockWait::closes_circle(b, a));
+        EXPECT_FALSE(RangeLockWait::closes_circle(c, a));
+        const RangeLockWait second{b, c};
+        EXPECT_TRUE(RangeLockWait::closes_circle(c, a));
+        const RangeLockWait unseen{c, c};
+        FileTable d;
+        EXPECT_FALSE(RangeLockWait::closes_circle(d, a)); // the circle is others'
+    }
+    EXPECT_FALSE(RangeLockWait::closes_circle(b, a));
 }
 
 TEST_F(FileTest, PositionsAreSharedByDuplicates) {

@@ -35,11 +35,12 @@ Result<LockSet*> locks_of(Node& node) {
 const RangeLock* conflict(const Node& node, const RangeLock& wanted) {
     if (node.locks == nullptr)
         return nullptr;
+    const RangeLock* lowest = nullptr;
     for (const RangeLock* lock = node.locks->ranges; lock != nullptr; lock = lock->next)
         if (lock->owner != wanted.owner && overlaps(*lock, wanted.first, wanted.last) &&
-            (lock->exclusive || wanted.exclusive))
-            return lock;
-    return nullptr;
+            (lock->exclusive || wanted.exclusive) && (lowest == nullptr || lock->first < lowest->first))
+            lowest = lock;
+    return lowest;
 }
 
 Status unlock_range(Node& node, std::uint64_t first, std::uint64_t last, const FileTable& owner) {
@@ -111,6 +112,40 @@ Status lock_range(Node& node, const RangeLock& wanted) {
 void unlock_all(Node& node, const FileTable& owner) {
     // A whole range never splits a lock, so this cannot fail.
     (void)unlock_range(node, 0, ~std::uint64_t{0}, owner);
+}
+
+namespace {
+
+RangeLockWait* first_wait = nullptr;
+
+} // namespace
+
+RangeLockWait::RangeLockWait(const FileTable& who, const FileTable& holder)
+    : who_(&who), holder_(&holder), next_(first_wait) {
+    first_wait = this;
+}
+
+RangeLockWait::~RangeLockWait() {
+    RangeLockWait** link = &first_wait;
+    while (*link != this)
+        link = &(*link)->next_;
+    *link = next_;
+}
+
+bool RangeLockWait::closes_circle(const FileTable& who, const FileTable& holder) {
+    constexpr unsigned most_steps = 64; // a longer chain counts as none
+    const FileTable* at = &holder;
+    for (unsigned step = 0; step < most_steps; ++step) {
+        if (at == &who)
+            return true;
+        const RangeLockWait* wait = first_wait;
+        while (wait != nullptr && wait->who_ != at)
+            wait = wait->next_;
+        if (wait == nullptr)
+            return false;
+        at = wait->holder_;
+    }
+    return false;
 }
 
 Status lock_file(File& file, std::uint8_t lock) {

@@ -94,7 +94,7 @@ Result<std::uint64_t> Pipe::write(Origin& from, bool packet) {
     Status taken = base::success;
     std::uint64_t whole = before;
     const std::uint64_t tail = from.left() % page_bytes;
-    if (tail != 0 && used_ > 0 && !packet && !page(used_ - 1).packet &&
+    if (tail != 0 && used_ > 0 && !packet && !page(used_ - 1).packet && !page(used_ - 1).shared &&
         page(used_ - 1).start + page(used_ - 1).bytes + tail <= page_bytes) {
         taken = append(from, tail);
     }
@@ -111,6 +111,23 @@ Result<std::uint64_t> Pipe::write(Origin& from, bool packet) {
         return base::Failure{Errno::again};
     changed.wake(in_events);
     return from.done() - before;
+}
+
+std::uint64_t Pipe::share_with(Pipe& to, std::uint64_t bytes) {
+    std::uint64_t left = bytes;
+    for (std::uint32_t i = 0; i < used_ && left > 0 && !to.full(); ++i) {
+        Page copy = page(i);
+        copy.bytes = static_cast<std::uint16_t>(std::min<std::uint64_t>(copy.bytes, left));
+        copy.shared = true;
+        mm::retain_frame(copy.frame);
+        ++to.used_;
+        to.page(to.used_ - 1) = copy;
+        to.bytes_ += copy.bytes;
+        left -= copy.bytes;
+    }
+    if (left < bytes)
+        to.changed.wake(in_events);
+    return bytes - left;
 }
 
 Result<std::uint64_t> Pipe::resize(std::uint64_t bytes) {
@@ -225,7 +242,8 @@ const FileOperations pipe_file{.read = read_pipe,
                                .readiness = pipe_readiness,
                                .wait = pipe_queue,
                                .control = control_pipe,
-                               .release = release_pipe};
+                               .release = release_pipe,
+                               .tells = true};
 
 Result<PipeEnds> make_pipe(Ref<Node> node, std::uint32_t flags) {
     node->pipe = mm::make<Pipe>();

@@ -28,6 +28,9 @@ public:
     // Errors: pipe (nobody reads), again (no room; what fits in a page is all or nothing), nomem. `packet`:
     // what one write put in is read by itself (O_DIRECT).
     [[nodiscard]] Result<std::uint64_t> write(Origin& from, bool packet);
+    // tee(2): the first `bytes` of it also lie behind what is in `to`, in the same frames. Pages less than whole ones may be.
+    std::uint64_t share_with(Pipe& to, std::uint64_t bytes);
+    [[nodiscard]] bool full() const { return used_ == pages_; }
     [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
     [[nodiscard]] std::uint64_t capacity() const { return std::uint64_t{pages_} * page_bytes; }
     // Rounded up to a power of two of pages. Errors: perm (too much), busy (more is in it), nomem, inval.
@@ -46,8 +49,8 @@ private:
         mm::PhysAddr frame;
         std::uint16_t start = 0, bytes = 0;
         bool packet = false;
+        bool shared = false; // another pipe's too: nothing is put behind its bytes
     };
-    [[nodiscard]] bool full() const { return used_ == pages_; }
     [[nodiscard]] Page& page(std::uint32_t index) { return ring_[(first_ + index) % pages_]; }
     [[nodiscard]] Status append(Origin& from, std::uint64_t bytes);
     [[nodiscard]] Status add_page(Origin& from, std::uint64_t bytes, bool packet);

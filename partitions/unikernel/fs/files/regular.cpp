@@ -2,6 +2,8 @@
 // partitions/unikernel/fs/files/regular.cpp - regular files, directories, and files opened only for their path.
 #include "partitions/unikernel/fs/files/regular.hpp"
 
+#include "partitions/unikernel/fs/files/inotify.hpp"
+#include "partitions/unikernel/fs/files/memfd.hpp"
 #include "partitions/unikernel/fs/operations.hpp"
 #include "partitions/unikernel/fs/overlay/volume.hpp"
 
@@ -11,12 +13,12 @@ namespace uk::fs {
 
 namespace {
 
-// As Linux's `relatime`: a read shows where the last one was before the last change, or a day ago. Files of the
-// image that nothing changed keep the image's time.
+// As Linux's `relatime`: a read shows where the last one was before the last change, or a day ago. A file of the
+// image that nothing changed shows it as long as its node is kept.
 void note_access(File& file) {
     constexpr Timestamp day = Timestamp{86'400} * 1'000'000'000;
     Node& node = *file.node;
-    if (!node.pinned || (file.flags & open_flag::no_atime) != 0 || node.volume->read_only())
+    if ((file.flags & open_flag::no_atime) != 0 || node.volume->read_only())
         return;
     const auto present = static_cast<Timestamp>(realtime_ns());
     if (node.accessed <= node.modified || node.accessed <= node.changed || present - node.accessed >= day)
@@ -25,12 +27,19 @@ void note_access(File& file) {
 
 Result<std::uint64_t> read_regular(File& file, std::uint64_t offset, Destination& to) {
     note_access(file);
-    return read_node(*file.node, offset, to);
+    const std::uint64_t bytes = CAISSON_TRY(read_node(*file.node, offset, to));
+    if (bytes > 0)
+        tell(*file.node, notice::access);
+    return bytes;
 }
 
 Result<std::uint64_t> write_regular(File& file, std::uint64_t offset, Origin& from) {
     if (from.left() == 0)
         return std::uint64_t{0};
+    const Node& node = *file.node;
+    if (node.sealed(seal::write | seal::future_write) ||
+        (node.sealed(seal::grow) && (offset > node.size || from.left() > node.size - offset)))
+        return base::Failure{Errno::perm};
     const std::uint64_t limit = std::min(seam::file_size_limit(), largest_file);
     if (offset >= limit)
         CAISSON_TRY(check_new_size(offset + 1));
@@ -39,17 +48,27 @@ Result<std::uint64_t> write_regular(File& file, std::uint64_t offset, Origin& fr
         const Credentials* who = seam::credentials_of(seam::current_process());
         file.node->mode &= ~(who != nullptr ? privileges_lost_by_writing(*file.node, *who) : 0);
     }
-    return write_node(*file.node, offset, from);
+    const std::uint64_t bytes = CAISSON_TRY(write_node(*file.node, offset, from));
+    tell(*file.node, notice::modify);
+    return bytes;
 }
 
-Result<bool> map_regular(const File&, bool, bool) {
+Result<bool> map_regular(const File& file, bool shared, bool write) {
+    if (shared && write && file.node->sealed(seal::write | seal::future_write))
+        return base::Failure{Errno::perm};
     return false;
 }
 
-Result<std::uint64_t> control_regular(File& file, std::uint32_t request, std::uint64_t) {
-    if (request == control::bytes_waiting)
+Result<std::uint64_t> control_regular(File& file, std::uint32_t request, std::uint64_t argument) {
+    switch (request) {
+    case control::bytes_waiting:
         return file.node->size - std::min(file.node->size, file.position);
-    return base::Failure{Errno::notty};
+    case control::add_seals:
+    case control::get_seals:
+        return control_seals(file, request, argument);
+    default:
+        return base::Failure{Errno::notty};
+    }
 }
 
 Result<std::uint64_t> read_directory(File&, std::uint64_t, Destination&) {
@@ -60,25 +79,29 @@ std::uint32_t invalid(File&) {
     return ready::invalid;
 }
 
-// SEEK_DATA and SEEK_HOLE: bytes from the image count as data.
+// SEEK_DATA and SEEK_HOLE: pages written here and what the image holds are data, its holes are holes.
 Result<std::uint64_t> seek_extent(const Node& node, std::uint64_t offset, bool data) {
     if (offset >= node.size)
         return base::Failure{Errno::nxio};
-    const std::uint64_t lower_end =
-        std::min((node.lower_size + page_bytes - 1) / page_bytes * page_bytes, node.size);
     std::uint64_t here = offset;
-    if (data) {
-        if (here < lower_end)
+    while (here < node.size) {
+        const std::uint64_t page = here / page_bytes, page_end = (page + 1) * page_bytes;
+        bool is_data = true;
+        std::uint64_t next = page_end;
+        if (node.pages.find(page) == nullptr) {
+            const ErofsRun run = CAISSON_TRY(lower_run(node, here));
+            const std::uint64_t written = node.pages.next(page);
+            is_data = run.data != nullptr;
+            next = std::max(page_end, here + run.bytes); // a page with the image's end is data to its own end
+            next = written == PageMap::none ? next : std::min(next, written * page_bytes);
+        }
+        if (is_data == data)
             return here;
-        const std::uint64_t page = node.pages.next(here / page_bytes);
-        if (page == PageMap::none || page * page_bytes >= node.size)
-            return base::Failure{Errno::nxio};
-        return std::max(here, page * page_bytes);
+        here = next;
     }
-    here = std::max(here, lower_end);
-    while (here < node.size && node.pages.find(here / page_bytes) != nullptr)
-        here = (here / page_bytes + 1) * page_bytes;
-    return std::min(here, node.size);
+    if (data)
+        return base::Failure{Errno::nxio};
+    return node.size;
 }
 
 } // namespace
@@ -140,6 +163,7 @@ Status list(File& directory, Emit emit, void* context) {
         return base::Failure{Errno::notdir};
     if (node.links == 0)
         return base::Failure{Errno::noent};
+    tell(node, notice::access);
     if (directory.position == 0) {
         if (!emit(context, {node.number, 1, mode::directory, "."}))
             return base::success;

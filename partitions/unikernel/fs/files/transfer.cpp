@@ -8,7 +8,9 @@
 
 namespace uk::fs {
 
-alignas(page_bytes) const std::byte zero_page[page_bytes]{};
+// Nobody writes to it. Not constant, and seen from outside, so that the image does not hold its zeros.
+extern std::byte zero_page[page_bytes];
+std::byte zero_page[page_bytes]{};
 
 Status Destination::put(std::span<const std::byte> bytes) {
     base::expects(bytes.size() <= left(), "Destination: more bytes than wanted");

@@ -14,8 +14,6 @@
 
 namespace uk::fs {
 
-extern const std::byte zero_page[page_bytes];
-
 class Destination {
 public:
     // Copies `bytes` to the destination's byte `offset`; gives how many arrived: fewer at a bad page.

@@ -14,10 +14,8 @@
 
 namespace uk::fs {
 
-namespace {
-
-// FNV-1a with a final mix: the low bits choose the way, so they must depend on all of the name.
-std::uint64_t hash_of(std::string_view name) {
+// FNV-1a with a final mix.
+std::uint64_t name_hash(std::string_view name) {
     std::uint64_t hash = 0xCBF29CE484222325;
     for (char c : name)
         hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001B3;
@@ -25,6 +23,8 @@ std::uint64_t hash_of(std::string_view name) {
     hash *= 0x9E3779B97F4A7C15;
     return hash ^ (hash >> 29);
 }
+
+namespace {
 
 unsigned way(std::uint64_t hash, unsigned depth) {
     return depth < 64 ? static_cast<unsigned>(hash >> depth) & 1 : 0;
@@ -36,8 +36,7 @@ std::string_view DirectoryEntry::name() const {
     return {reinterpret_cast<const char*>(this + 1), length};
 }
 
-DirectoryEntry* DirectoryEntries::find(std::string_view name) const {
-    const std::uint64_t hash = hash_of(name);
+DirectoryEntry* DirectoryEntries::find(std::string_view name, std::uint64_t hash) const {
     unsigned depth = 0;
     for (DirectoryEntry* here = root_; here != nullptr; here = here->child[way(hash, depth++)])
         if (here->hash == hash && here->name() == name)
@@ -52,7 +51,7 @@ DirectoryEntry* DirectoryEntries::insert(std::string_view name, Node* node) {
     auto* entry = std::construct_at(static_cast<DirectoryEntry*>(memory));
     std::memcpy(static_cast<std::byte*>(memory) + sizeof(DirectoryEntry), name.data(), name.size());
     entry->length = static_cast<std::uint16_t>(name.size());
-    entry->hash = hash_of(name);
+    entry->hash = name_hash(name);
     entry->serial = next_serial_++;
     entry->node = node;
     if (node != nullptr)

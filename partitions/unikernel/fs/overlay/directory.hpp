@@ -26,6 +26,9 @@ struct DirectoryEntry {
     [[nodiscard]] std::string_view name() const; // stored behind the entry
 };
 
+// The low bits choose the way through a tree or table, so they depend on all of the name.
+[[nodiscard]] std::uint64_t name_hash(std::string_view name);
+
 class DirectoryEntries {
 public:
     DirectoryEntries() = default;
@@ -33,7 +36,8 @@ public:
     DirectoryEntries& operator=(const DirectoryEntries&) = delete;
     ~DirectoryEntries() { clear(); }
 
-    [[nodiscard]] DirectoryEntry* find(std::string_view name) const;
+    [[nodiscard]] DirectoryEntry* find(std::string_view name) const { return find(name, name_hash(name)); }
+    [[nodiscard]] DirectoryEntry* find(std::string_view name, std::uint64_t hash) const;
     // The name is not there yet. nullptr when the heap is exhausted. `node` gets a reference.
     [[nodiscard]] DirectoryEntry* insert(std::string_view name, Node* node);
     void remove(DirectoryEntry& entry); // drops the entry's reference

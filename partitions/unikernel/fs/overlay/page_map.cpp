@@ -103,7 +103,7 @@ std::uint64_t PageMap::next(std::uint64_t from) const {
 }
 
 std::uint64_t PageMap::truncate(std::uint64_t first) {
-    const std::uint64_t removed = remove(first, none);
+    const std::uint64_t removed = remove(first, none, none);
     if (count_ == 0 && root_ != 0)
         release_tables();
     return removed;
@@ -127,12 +127,12 @@ void PageMap::release_tables() {
     height_ = 0;
 }
 
-std::uint64_t PageMap::remove(std::uint64_t first, std::uint64_t end) {
+std::uint64_t PageMap::remove(std::uint64_t& first, std::uint64_t end, std::uint64_t most) {
     std::uint64_t removed = 0;
-    for (std::uint64_t page = next(first); page < end; page = next(page)) {
+    for (first = next(first); first < end && removed < most; first = next(first + 1)) {
         std::uint64_t* here = &root_;
         for (unsigned level = height_; level > 0; --level)
-            here = &table_of<Table>(*here).slots[(page >> (fan_log2 * (level - 1))) & index_mask];
+            here = &table_of<Table>(*here).slots[(first >> (fan_log2 * (level - 1))) & index_mask];
         mm::release_frame(mm::PhysAddr{*here});
         *here = 0;
         --count_;

@@ -26,8 +26,8 @@ public:
     [[nodiscard]] bool insert(std::uint64_t page, mm::PhysAddr frame);
     // Releases the frames of `first` and above; returns how many.
     std::uint64_t truncate(std::uint64_t first);
-    // Releases the frames of [first, end); returns how many.
-    std::uint64_t remove(std::uint64_t first, std::uint64_t end);
+    // Releases the frames of [first, end), but at most `most`; returns how many. `first` is then the next page that has one.
+    std::uint64_t remove(std::uint64_t& first, std::uint64_t end, std::uint64_t most);
     [[nodiscard]] std::uint64_t count() const { return count_; }
     // The first page >= `from` that has a frame; `none` where there is no more.
     [[nodiscard]] std::uint64_t next(std::uint64_t from) const;

@@ -4,12 +4,14 @@
 // What a name means: the entry in memory if there is one (a whiteout: nothing), else the lower image's name.
 #include "partitions/unikernel/fs/overlay/volume.hpp"
 
+#include "partitions/unikernel/fs/files/inotify.hpp"
 #include "partitions/unikernel/fs/files/locks.hpp"
 #include "partitions/unikernel/fs/files/pipe.hpp"
 #include "partitions/unikernel/fs/proc/synthetic.hpp"
 #include "partitions/unikernel/mm/heap.hpp"
 
 #include <cstring>
+#include <utility>
 
 namespace uk::fs {
 
@@ -96,6 +98,7 @@ Result<Ref<Node>> Volume::lower_node(std::uint64_t nid) {
         return base::Failure{Errno::nomem};
     made->volume = this;
     made->lower = nid;
+    made->inode = inode;
     made->number = nid + 1;
     made->mode = inode.mode;
     made->user = inode.user;
@@ -138,25 +141,41 @@ Status Volume::set_target(Node& link, std::string_view target) {
 Result<ErofsName> Volume::lower_name(const Node& directory, std::string_view name) const {
     if (directory.lower == no_lower)
         return base::Failure{Errno::noent};
-    return image_.find(CAISSON_TRY(image_.inode(directory.lower)), name);
+    return image_.find(directory.inode, name);
 }
 
 Result<Ref<Node>> Volume::look_up(Node& directory, std::string_view name) {
     if (kind_ == VolumeKind::proc || kind_ == VolumeKind::sys)
         return look_up_synthetic(*this, directory, name);
-    if (const DirectoryEntry* entry = directory.entries.find(name)) {
+    const std::uint64_t hash = name_hash(name);
+    if (const DirectoryEntry* entry = directory.entries.find(name, hash)) {
         if (entry->node == nullptr)
             return base::Failure{Errno::noent};
         return Ref<Node>{entry->node};
     }
-    const ErofsName found = CAISSON_TRY(lower_name(directory, name));
-    Ref<Node> node = CAISSON_TRY(lower_node(found.nid));
+    if (directory.lower == no_lower)
+        return base::Failure{Errno::noent};
+    const NameCache::Key key{directory.lower, name, hash};
+    if (const NameCache::Known* known = known_.find(key)) {
+        if (known->node == nullptr)
+            return base::Failure{Errno::noent};
+        set_parent(*known->node, directory);
+        return Ref<Node>{known->node};
+    }
+    const auto found = image_.find(directory.inode, name);
+    if (!found.ok()) {
+        if (found.error() == Errno::noent)
+            known_.remember(key, {}, nullptr);
+        return base::Failure{found.error()};
+    }
+    Ref<Node> node = CAISSON_TRY(lower_node(found->nid));
     // A directory under two names would make a ring of parents; every ancestor is in the cache, so this
     // refuses it.
     if (node->is_directory() &&
         (node->nid_is(image_.root()) || (node->parent != nullptr && node->parent != &directory)))
         return base::Failure{Errno::io};
     set_parent(*node, directory);
+    known_.remember(key, found->name, node.get());
     return node;
 }
 
@@ -185,6 +204,7 @@ void Volume::drop_name(Node& node) {
 }
 
 void Volume::forget(Node& node) {
+    tell_gone(node);
     if (node.lower != no_lower) {
         Node** link = &cache_[node.lower % buckets];
         while (*link != &node)
@@ -195,6 +215,7 @@ void Volume::forget(Node& node) {
         refund(DirectoryEntries::cost(entry->name()));
     node.entries.clear();
     refund(node.pages.count() * page_bytes);
+    drop_tail_copy(node);
     if (node.owns_target) {
         refund(node.charged ? node.target.size() : 0);
         mm::free(const_cast<char*>(node.target.data()));
@@ -205,6 +226,12 @@ void Volume::forget(Node& node) {
         --nodes_;
     mm::destroy(node.pipe);
     mm::destroy(node.locks);
+    constexpr std::uint64_t at_once = 1024; // pages
+    if (node.pages.count() > at_once) {
+        node.size = 0;
+        node.next_cached = std::exchange(leaving_nodes, &node);
+        return;
+    }
     mm::destroy(&node);
 }
 

@@ -8,11 +8,12 @@
 #pragma once
 
 #include "partitions/unikernel/fs/erofs/erofs.hpp"
+#include "partitions/unikernel/fs/overlay/name_cache.hpp"
 #include "partitions/unikernel/fs/overlay/node.hpp"
 
 namespace uk::fs {
 
-enum class VolumeKind : std::uint8_t { overlay, tmpfs, device, proc, sys, anonymous };
+enum class VolumeKind : std::uint8_t { overlay, tmpfs, device, terminals, proc, sys, anonymous };
 
 class Volume {
 public:
@@ -61,6 +62,8 @@ public:
     void forget(Node& node);    // at the last reference: frees it, but not its hold on the parent
     void drop_all(Node& root);  // forgets every change, for the end of a test
     void drop_entry(Node& directory, DirectoryEntry& entry);
+    // Nodes that are kept for speed only go, as far as nothing else holds them. False: there were none.
+    bool give_back_kept() { return known_.clear(); }
 
     [[nodiscard]] VolumeKind kind() const { return kind_; }
     [[nodiscard]] std::uint64_t device() const { return make_device(0, id_); }
@@ -99,6 +102,7 @@ private:
     bool read_only_ = false;
     Erofs image_;
     Node* cache_[buckets] = {}; // nodes with a lower inode, by nid
+    NameCache known_;           // names of the image
 };
 
 } // namespace uk::fs

@@ -3,6 +3,7 @@
 //
 // Every change first makes the entries it needs, holding what the names mean already, and then switches them:
 // what can fail comes before what shows.
+#include "partitions/unikernel/fs/files/inotify.hpp"
 #include "partitions/unikernel/fs/overlay/volume.hpp"
 #include "partitions/unikernel/fs/proc/synthetic.hpp"
 #include "partitions/unikernel/mm/heap.hpp"
@@ -57,6 +58,7 @@ void Volume::cancel(Node& directory, Reservation reservation) {
 
 // The name means nothing any more: a whiteout where the lower image has it.
 void Volume::clear_name(Node& directory, DirectoryEntry& entry) {
+    known_.forget({directory.lower, entry.name(), entry.hash});
     const auto below = lower_name(directory, entry.name());
     if (!below.ok() && below.error() == Errno::noent) {
         refund(DirectoryEntries::cost(entry.name()));
@@ -80,6 +82,9 @@ Status Volume::add_name(Node& directory, std::string_view name, Node& node) {
     }
     node.changed = now();
     touch(directory);
+    if (!node.is_directory() && node.links > 1)
+        tell_itself(node, notice::attributes);
+    tell_name(directory, name, node, notice::create);
     return base::success;
 }
 
@@ -106,8 +111,24 @@ Status Volume::remove_name(Node& directory, std::string_view name, Node& node) {
     drop_name(node);
     remember_name(node, name);
     touch(directory);
+    if (!node.is_directory())
+        tell_itself(node, notice::attributes);
+    tell_name(directory, name, node, notice::remove);
+    if (node.links == 0)
+        tell_nameless(node);
     return base::success;
 }
+
+namespace {
+
+void tell_moved(Node& from, std::string_view from_name, const Node& node, Node& to,
+                std::string_view to_name) {
+    const std::uint32_t cookie = next_cookie();
+    tell_name(from, from_name, node, notice::moved_from, cookie);
+    tell_name(to, to_name, node, notice::moved_to, cookie);
+}
+
+} // namespace
 
 Status Volume::move_name(Node& from, std::string_view from_name, Node& node, Node& to,
                          std::string_view to_name, Node* victim) {
@@ -138,6 +159,12 @@ Status Volume::move_name(Node& from, std::string_view from_name, Node& node, Nod
     node.changed = now();
     touch(from);
     touch(to);
+    tell_moved(from, from_name, node, to, to_name);
+    if (victim != nullptr && !victim->is_directory())
+        tell_itself(*victim, notice::attributes);
+    tell_itself(node, notice::move_self);
+    if (victim != nullptr && victim->links == 0)
+        tell_nameless(*victim);
     return base::success;
 }
 
@@ -165,6 +192,10 @@ Status Volume::exchange_names(Node& from, std::string_view from_name, Node& node
     node.changed = other.changed = now();
     touch(from);
     touch(to);
+    tell_moved(from, from_name, node, to, to_name);
+    tell_itself(node, notice::move_self);
+    tell_moved(to, to_name, other, from, from_name);
+    tell_itself(other, notice::move_self);
     return base::success;
 }
 
@@ -172,9 +203,8 @@ Result<std::optional<Volume::ListedName>> Volume::name_at(Node& directory, std::
     if (kind_ == VolumeKind::proc || kind_ == VolumeKind::sys)
         return synthetic_name_at(directory, cookie);
     if (cookie < memory_cookies && directory.lower != no_lower) {
-        const ErofsInode inode = CAISSON_TRY(image_.inode(directory.lower));
         for (;;) {
-            const auto found = CAISSON_TRY(image_.name_at(inode, cookie));
+            const auto found = CAISSON_TRY(image_.name_at(directory.inode, cookie));
             if (!found)
                 break;
             cookie = found->cookie;
@@ -205,12 +235,9 @@ std::string_view Volume::name_of(Node& directory, const Node& node) {
             return entry->name();
     if (node.lower == no_lower || directory.lower == no_lower)
         return {};
-    const auto inode = image_.inode(directory.lower);
-    if (!inode.ok())
-        return {};
     std::uint64_t cookie = 0;
     for (;;) {
-        const auto found = image_.name_at(*inode, cookie);
+        const auto found = image_.name_at(directory.inode, cookie);
         if (!found.ok() || !found->has_value())
             return {};
         const ErofsName& here = **found;
@@ -249,6 +276,7 @@ void Volume::drop_entry(Node& directory, DirectoryEntry& entry) {
 }
 
 void Volume::drop_all(Node& root) {
+    (void)known_.clear();
     drop_names(root);
     for (Node*& bucket : cache_) {
         for (Node* node = bucket; node != nullptr;) {

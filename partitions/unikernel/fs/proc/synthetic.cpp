@@ -5,10 +5,8 @@
 #include "partitions/unikernel/fs/files/file_table.hpp"
 #include "partitions/unikernel/fs/proc/synthetic_table.hpp"
 #include "partitions/unikernel/fs/tree.hpp"
-#include "partitions/unikernel/mm/heap.hpp"
 
 #include <array>
-#include <cstring>
 
 namespace uk::fs {
 
@@ -29,6 +27,7 @@ std::uint32_t mode_of(const Entry& entry) {
     case Kind::processes:
     case Kind::threads:
     case Kind::descriptors:
+    case Kind::descriptor_infos:
         return mode::directory | entry.permissions;
     case Kind::link:
     case Kind::direct_link:
@@ -39,6 +38,8 @@ std::uint32_t mode_of(const Entry& entry) {
     case Kind::text:
     case Kind::kernel:
     case Kind::made:
+    case Kind::memory:
+    case Kind::descriptor_info:
         return mode::regular | entry.permissions;
     }
     return 0;
@@ -69,19 +70,6 @@ bool process_exists(int process) {
 
 bool thread_exists(int process, int thread) {
     return thread > 0 && seam::next_thread(process, thread - 1) == thread;
-}
-
-// Gives a generated link its target.
-Status set_generated_target(Node& node, const TextSink& text) {
-    if (!text.complete())
-        return base::Failure{Errno::nomem};
-    auto* copy = static_cast<char*>(mm::allocate(text.view().size()));
-    if (copy == nullptr)
-        return base::Failure{Errno::nomem};
-    std::memcpy(copy, text.view().data(), text.view().size());
-    node.target = {copy, text.view().size()};
-    node.owns_target = true;
-    return base::success;
 }
 
 Result<Ref<Node>> make(Volume& volume, Node& directory, const SyntheticIdentity& identity) {
@@ -124,11 +112,13 @@ std::optional<SyntheticIdentity> numbered(const Node& directory, std::string_vie
         identity.entry = synthetic::thread_directory;
         identity.thread = number;
         return identity;
-    case Kind::descriptors: {
+    case Kind::descriptors:
+    case Kind::descriptor_infos: {
         const FileTable* files = seam::files_of(identity.process);
         if (number < 0 || files == nullptr || files->next(number) != number)
             return std::nullopt;
-        identity.entry = synthetic::descriptor_entry;
+        const bool itself = entry_of(directory).kind == Kind::descriptors;
+        identity.entry = itself ? synthetic::descriptor_entry : synthetic::descriptor_info_entry;
         identity.descriptor = number;
         return identity;
     }
@@ -148,7 +138,8 @@ int next_number(const Node& directory, int number) {
     case Kind::threads:
         next = seam::next_thread(process, number < 0 ? 0 : number);
         return next == 0 ? -1 : next;
-    case Kind::descriptors: {
+    case Kind::descriptors:
+    case Kind::descriptor_infos: {
         const FileTable* files = seam::files_of(process);
         return files == nullptr ? -1 : files->next(number + 1);
     }
@@ -195,15 +186,17 @@ Result<Ref<Node>> look_up_synthetic(Volume& volume, Node& directory, std::string
 Result<std::optional<Volume::ListedName>> synthetic_name_at(Node& directory, std::uint64_t cookie) {
     const auto entries = synthetic::table();
     for (std::size_t i = cookie + 1; cookie < entries.size() && i < entries.size(); ++i)
-        if (entries[i].parent == directory.synthetic.entry && !entries[i].name.empty())
+        if (entries[i].parent == directory.synthetic.entry && entries[i].name[0] != '\0')
             return std::optional{
                 Volume::ListedName{entries[i].name, i, mode_of(entries[i]) & mode::type_mask, i}};
     const int before = cookie < dynamic_cookies ? -1 : static_cast<int>(cookie - dynamic_cookies);
     const int number = next_number(directory, before);
     if (number < 0)
         return std::optional<Volume::ListedName>{};
-    const std::uint32_t type =
-        entry_of(directory).kind == Kind::descriptors ? mode::symlink : mode::directory;
+    const Kind kind = entry_of(directory).kind;
+    const std::uint32_t type = kind == Kind::descriptors        ? mode::symlink
+                               : kind == Kind::descriptor_infos ? mode::regular
+                                                                : mode::directory;
     return std::optional{Volume::ListedName{decimal(number), static_cast<std::uint64_t>(number) + 4096, type,
                                             dynamic_cookies + static_cast<std::uint64_t>(number)}};
 }
@@ -217,6 +210,7 @@ std::string_view synthetic_name(const Node& node, TextSink& made) {
         made << static_cast<std::uint64_t>(node.synthetic.thread);
         return made.view();
     case synthetic::descriptor_entry:
+    case synthetic::descriptor_info_entry:
         made << static_cast<std::uint64_t>(node.synthetic.descriptor);
         return made.view();
     default:
@@ -230,7 +224,7 @@ Status synthetic_text(const Node& node, TextSink& out) {
         return base::Failure{Errno::srch};
     switch (entry.kind) {
     case Kind::text:
-        out << entry.text;
+        out << std::string_view{entry.text};
         return base::success;
     case Kind::made:
         entry.make(node.synthetic.process, out);
@@ -238,16 +232,39 @@ Status synthetic_text(const Node& node, TextSink& out) {
     case Kind::kernel:
         seam::proc_text(entry.which, node.synthetic.process, node.synthetic.thread, out);
         return base::success;
+    case Kind::descriptor_info: {
+        const FileTable* files = seam::files_of(node.synthetic.process);
+        if (files == nullptr)
+            return base::Failure{Errno::noent};
+        const Ref<File> file = CAISSON_TRY(files->get(node.synthetic.descriptor));
+        const auto closes = files->close_on_exec(node.synthetic.descriptor);
+        describe_open_file(*file, closes.ok() && *closes, out);
+        return base::success;
+    }
     default:
         return base::Failure{Errno::inval};
     }
 }
 
+Status synthetic_write(const Node& node, std::string_view text) {
+    const Entry& entry = entry_of(node);
+    if (entry.kind != Kind::kernel)
+        return base::Failure{Errno::inval};
+    if (node.synthetic.process != 0 && !process_exists(node.synthetic.process))
+        return base::Failure{Errno::srch};
+    return seam::proc_write(entry.which, node.synthetic.process, node.synthetic.thread, text);
+}
+
+bool is_process_memory(const Node& node) {
+    return entry_of(node).kind == Kind::memory;
+}
+
 bool may_inspect(const Node& node, const Credentials& who) {
-    if (who.privileged() || node.synthetic.process == 0)
+    const int process = node.synthetic.process;
+    if (process == 0 || process == seam::current_process())
         return true;
-    const Credentials* owner = seam::credentials_of(node.synthetic.process);
-    return owner != nullptr && owner->effective_user == who.effective_user;
+    const Credentials* owner = seam::credentials_of(process);
+    return owner != nullptr && who.may_trace(*owner, false);
 }
 
 Result<Ref<Node>> follow_synthetic(const Node& link) {

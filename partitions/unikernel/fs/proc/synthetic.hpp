@@ -14,6 +14,9 @@ namespace uk::fs {
 
 // The text of a file of /proc or /sys now.
 [[nodiscard]] Status synthetic_text(const Node& node, TextSink& out);
+// What is written to one. inval, perm, acces.
+[[nodiscard]] Status synthetic_write(const Node& node, std::string_view text);
+[[nodiscard]] bool is_process_memory(const Node& node); // /proc/PID/mem: a file of memory_file
 // Links that lead to a node directly (/proc/PID/exe, fd/N): the node; nothing for links that have a target
 // text.
 [[nodiscard]] Result<Ref<Node>> follow_synthetic(const Node& link);

@@ -32,6 +32,20 @@ void make_memory_current(int, TextSink& out) {
     out << std::uint64_t{(counts.total - counts.free) * page_bytes} << '\n';
 }
 
+void make_pids_max(int, TextSink& out) {
+    out << seam::task_limit() << '\n';
+}
+
+void make_pids_current(int, TextSink& out) {
+    out << seam::tasks() << '\n';
+}
+
+// No page ever came from a disk or went to one.
+void make_memory_statistics(int, TextSink& out) {
+    out << "nr_free_pages " << std::uint64_t{mm::frame_counts().free}
+        << "\npgpgin 0\npgpgout 0\npswpin 0\npswpout 0\n";
+}
+
 void make_cpu_max(int, TextSink& out) {
     out << std::uint64_t{seam::cpu_count()} * 100000 << " 100000\n";
 }
@@ -74,23 +88,25 @@ void make_boot_id(int, TextSink& out) {
 constexpr std::uint16_t in_kernel = 9, in_vm = 10, in_fs = 11, in_net = 12, in_core = 13, in_random = 14,
                         in_sys = 15, in_devices = 16, in_system = 17, in_cpu = 18, in_clocksource = 19,
                         in_clocksource0 = 20, in_sys_kernel = 21, in_mm = 22, in_huge = 23, in_sys_fs = 24,
-                        in_cgroup = 25;
+                        in_cgroup = 25, in_inotify = 27, in_epoll = 28, process_net = 29, in_ipv4 = 30,
+                        in_ipv6 = 31, in_unix = 32, in_ipv6_conf = 33, in_ipv6_all = 34, in_class = 35,
+                        in_class_net = 36, in_lo = 37;
 
-constexpr Entry directory(std::uint16_t parent, std::string_view name) {
-    return {parent, Kind::directory, ProcText::maps, 0555, name, {}, nullptr};
+constexpr Entry directory(std::uint16_t parent, const char* name) {
+    return {parent, Kind::directory, ProcText::maps, 0555, name, "", nullptr};
 }
-constexpr Entry text(std::uint16_t parent, std::string_view name, std::string_view content) {
+constexpr Entry text(std::uint16_t parent, const char* name, const char* content) {
     return {parent, Kind::text, ProcText::maps, 0444, name, content, nullptr};
 }
-constexpr Entry kernel(std::uint16_t parent, std::string_view name, ProcText which,
+constexpr Entry kernel(std::uint16_t parent, const char* name, ProcText which,
                        std::uint16_t permissions = 0444) {
-    return {parent, Kind::kernel, which, permissions, name, {}, nullptr};
+    return {parent, Kind::kernel, which, permissions, name, "", nullptr};
 }
-constexpr Entry made(std::uint16_t parent, std::string_view name, Make make) {
-    return {parent, Kind::made, ProcText::maps, 0444, name, {}, make};
+constexpr Entry made(std::uint16_t parent, const char* name, Make make) {
+    return {parent, Kind::made, ProcText::maps, 0444, name, "", make};
 }
-constexpr Entry special(std::uint16_t parent, Kind kind, std::string_view name, std::uint16_t permissions,
-                        std::string_view target = {}) {
+constexpr Entry special(std::uint16_t parent, Kind kind, const char* name, std::uint16_t permissions,
+                        const char* target = "") {
     return {parent, kind, ProcText::maps, permissions, name, target, nullptr};
 }
 
@@ -121,6 +137,18 @@ constexpr Entry entries[] = {
     directory(in_mm, "transparent_hugepage"),
     directory(sys_root, "fs"),
     directory(in_sys_fs, "cgroup"),
+    special(0, Kind::descriptor_info, "", 0400),
+    directory(in_fs, "inotify"),
+    directory(in_fs, "epoll"),
+    directory(process_directory, "net"),
+    directory(in_net, "ipv4"),
+    directory(in_net, "ipv6"),
+    directory(in_net, "unix"),
+    directory(in_ipv6, "conf"),
+    directory(in_ipv6_conf, "all"),
+    directory(sys_root, "class"),
+    directory(in_class, "net"),
+    directory(in_class_net, "lo"),
 
     special(proc_root, Kind::self, "self", 0777),
     special(proc_root, Kind::thread_self, "thread-self", 0777),
@@ -132,14 +160,20 @@ constexpr Entry entries[] = {
     kernel(proc_root, "loadavg", ProcText::load_average),
     kernel(proc_root, "version", ProcText::version),
     text(proc_root, "filesystems",
-         "nodev\tsysfs\nnodev\ttmpfs\nnodev\tproc\nnodev\tpipefs\n\terofs\nnodev\toverlay\n"),
+         "nodev\tsysfs\nnodev\ttmpfs\nnodev\tproc\nnodev\tpipefs\nnodev\tdevpts\n\terofs\nnodev\toverlay\n"),
     text(proc_root, "cgroups",
-         "#subsys_name\thierarchy\tnum_cgroups\tenabled\ncpu\t0\t1\t1\nmemory\t0\t1\t1\n"),
+         "#subsys_name\thierarchy\tnum_cgroups\tenabled\ncpu\t0\t1\t1\nmemory\t0\t1\t1\npids\t0\t1\t1\n"),
     text(proc_root, "cmdline", "caisson\n"),
+    made(proc_root, "vmstat", make_memory_statistics),
+    text(proc_root, "diskstats", ""),
+    text(proc_root, "modules", ""),
+    text(proc_root, "partitions", "major minor  #blocks  name\n\n"),
     text(proc_root, "swaps", "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"),
 
     special(process_directory, Kind::descriptors, "fd", 0500),
+    special(process_directory, Kind::descriptor_infos, "fdinfo", 0555),
     special(process_directory, Kind::threads, "task", 0555),
+    special(process_directory, Kind::memory, "mem", 0600),
     kernel(process_directory, "maps", ProcText::maps),
     kernel(process_directory, "smaps", ProcText::smaps),
     kernel(process_directory, "stat", ProcText::stat),
@@ -149,24 +183,40 @@ constexpr Entry entries[] = {
     kernel(process_directory, "environ", ProcText::environment, 0400),
     kernel(process_directory, "limits", ProcText::limits),
     kernel(process_directory, "auxv", ProcText::auxiliary_vector, 0400),
-    kernel(process_directory, "comm", ProcText::command_name),
+    kernel(process_directory, "comm", ProcText::command_name, 0644),
+    kernel(process_directory, "smaps_rollup", ProcText::smaps_summary),
+    kernel(process_directory, "io", ProcText::input_output, 0400),
     made(process_directory, "mounts", make_mounts),
     made(process_directory, "mountinfo", make_mount_information),
     text(process_directory, "cgroup", "0::/\n"),
     text(process_directory, "coredump_filter", "00000033\n"),
     text(process_directory, "oom_score", "0\n"),
-    text(process_directory, "oom_score_adj", "0\n"),
+    kernel(process_directory, "oom_score_adj", ProcText::out_of_memory_adjustment, 0644),
+    text(process_directory, "setgroups", "allow\n"),
+    text(process_directory, "loginuid", "4294967295"),
+    text(process_directory, "sessionid", "4294967295"),
+    text(process_directory, "wchan", "0"),
+    text(process_directory, "personality", "00000000\n"),
     text(process_directory, "uid_map", "         0          0 4294967295\n"),
     text(process_directory, "gid_map", "         0          0 4294967295\n"),
     kernel(thread_directory, "stat", ProcText::stat),
     kernel(thread_directory, "status", ProcText::status),
-    kernel(thread_directory, "comm", ProcText::command_name),
+    kernel(thread_directory, "comm", ProcText::command_name, 0644),
 
     text(in_kernel, "ostype", "Linux\n"),
     text(in_kernel, "osrelease", "6.1.0-caisson\n"),
     text(in_kernel, "version", "#1\n"),
     made(in_kernel, "hostname", make_hostname),
-    text(in_kernel, "pid_max", "4194304\n"),
+    text(in_kernel, "domainname", "(none)\n"),
+    text(in_kernel, "overflowuid", "65534\n"),
+    text(in_kernel, "overflowgid", "65534\n"),
+    text(in_kernel, "sched_rr_timeslice_ms", "100\n"),
+    text(in_kernel, "shmmax", "18446744073692774399\n"),
+    text(in_kernel, "shmall", "18446744073692774399\n"),
+    text(in_kernel, "shmmni", "4096\n"),
+    text(in_kernel, "sem", "32000\t1024000000\t500\t32000\n"),
+    text(in_kernel, "tainted", "0\n"),
+    text(in_kernel, "pid_max", "32768\n"),
     text(in_kernel, "threads-max", "4096\n"),
     text(in_kernel, "cap_last_cap", "40\n"),
     text(in_kernel, "ngroups_max", "65536\n"),
@@ -176,11 +226,69 @@ constexpr Entry entries[] = {
     made(in_random, "uuid", make_uuid),
     made(in_random, "boot_id", make_boot_id),
     text(in_vm, "overcommit_memory", "1\n"),
+    text(in_vm, "overcommit_ratio", "50\n"),
+    text(in_vm, "swappiness", "60\n"),
+    text(in_vm, "mmap_min_addr", "65536\n"),
     text(in_vm, "max_map_count", "65530\n"),
     text(in_fs, "file-max", "1048576\n"),
     text(in_fs, "nr_open", "1048576\n"),
-    text(in_fs, "pipe-max-size", "65536\n"),
+    text(in_fs, "pipe-max-size", "1048576\n"),
+    text(in_fs, "file-nr", "1024\t0\t1048576\n"),
+    text(in_inotify, "max_queued_events", "16384\n"),
+    text(in_inotify, "max_user_instances", "128\n"),
+    text(in_inotify, "max_user_watches", "8192\n"),
+    text(in_epoll, "max_user_watches", "1048576\n"),
     text(in_core, "somaxconn", "4096\n"),
+    text(in_core, "rmem_default", "212992\n"),
+    text(in_core, "rmem_max", "212992\n"),
+    text(in_core, "wmem_default", "212992\n"),
+    text(in_core, "wmem_max", "212992\n"),
+    text(in_core, "optmem_max", "20480\n"),
+    text(in_core, "netdev_max_backlog", "1000\n"),
+    text(in_ipv4, "ip_local_port_range", "32768\t60999\n"),
+    text(in_ipv4, "ip_unprivileged_port_start", "0\n"),
+    text(in_ipv4, "ip_forward", "0\n"),
+    text(in_ipv4, "tcp_rmem", "4096\t131072\t6291456\n"),
+    text(in_ipv4, "tcp_wmem", "4096\t16384\t4194304\n"),
+    text(in_ipv4, "tcp_fin_timeout", "60\n"),
+    text(in_ipv4, "tcp_keepalive_time", "7200\n"),
+    text(in_ipv4, "tcp_keepalive_intvl", "75\n"),
+    text(in_ipv4, "tcp_keepalive_probes", "9\n"),
+    text(in_ipv4, "tcp_syncookies", "1\n"),
+    text(in_ipv4, "tcp_max_syn_backlog", "128\n"),
+    text(in_ipv4, "tcp_tw_reuse", "2\n"),
+    text(in_ipv4, "tcp_congestion_control", "cubic\n"),
+    text(in_ipv4, "tcp_available_congestion_control", "reno cubic\n"),
+    text(in_ipv4, "tcp_fastopen", "1\n"),
+    text(in_ipv6_all, "disable_ipv6", "0\n"),
+    text(in_unix, "max_dgram_qlen", "10\n"),
+    text(in_lo, "address", "00:00:00:00:00:00\n"),
+    text(in_lo, "mtu", "65536\n"),
+    text(in_lo, "ifindex", "1\n"),
+    text(in_lo, "flags", "0x9\n"),
+    text(in_lo, "operstate", "unknown\n"),
+    text(in_lo, "type", "772\n"),
+
+    special(proc_root, Kind::link, "net", 0777, "self/net"),
+    kernel(process_net, "tcp", ProcText::net_tcp),
+    kernel(process_net, "tcp6", ProcText::net_tcp6),
+    kernel(process_net, "udp", ProcText::net_udp),
+    kernel(process_net, "udp6", ProcText::net_udp6),
+    kernel(process_net, "unix", ProcText::net_local),
+    kernel(process_net, "sockstat", ProcText::net_sockets),
+    text(process_net, "dev",
+         "Inter-|   Receive                                                |  Transmit\n"
+         " face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo "
+         "colls carrier compressed\n"
+         "    lo:       0       0    0    0    0     0          0         0        0       0    0    0    0  "
+         "   "
+         "0       0          0\n"),
+    text(process_net, "route",
+         "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT"
+         "                                                       \n"),
+    text(process_net, "if_inet6", "00000000000000000000000000000001 01 80 10 80       lo\n"),
+    text(process_net, "arp",
+         "IP address       HW type     Flags       HW address            Mask     Device\n"),
 
     made(in_cpu, "online", make_cpu_list),
     made(in_cpu, "possible", make_cpu_list),
@@ -189,18 +297,26 @@ constexpr Entry entries[] = {
     text(in_clocksource0, "available_clocksource", "tsc\n"),
     text(in_huge, "enabled", "always madvise [never]\n"),
     text(in_huge, "hpage_pmd_size", "2097152\n"),
-    text(in_cgroup, "cgroup.controllers", "cpu memory\n"),
+    text(in_cgroup, "cgroup.controllers", "cpu memory pids\n"),
     made(in_cgroup, "memory.max", make_memory_max),
     made(in_cgroup, "memory.current", make_memory_current),
     text(in_cgroup, "memory.high", "max\n"),
     text(in_cgroup, "memory.swap.max", "0\n"),
     made(in_cgroup, "cpu.max", make_cpu_max),
+    made(in_cgroup, "pids.max", make_pids_max),
+    made(in_cgroup, "pids.current", make_pids_current),
 };
 
-static_assert(entries[in_sys].name == "sys" && entries[in_core].name == "core" &&
-              entries[in_random].name == "random");
-static_assert(entries[in_cgroup].name == "cgroup" && entries[in_huge].name == "transparent_hugepage");
-static_assert(entries[executable_link].name == "exe" && entries[root_link].name == "root");
+constexpr bool is_named(std::uint16_t entry, std::string_view name) {
+    return entries[entry].name == name;
+}
+static_assert(is_named(in_sys, "sys") && is_named(in_core, "core") && is_named(in_random, "random"));
+static_assert(is_named(in_inotify, "inotify") && is_named(in_epoll, "epoll"));
+static_assert(is_named(process_net, "net") && is_named(in_ipv4, "ipv4") && is_named(in_unix, "unix") &&
+              is_named(in_ipv6_all, "all") && is_named(in_lo, "lo"));
+static_assert(is_named(in_cgroup, "cgroup") && is_named(in_huge, "transparent_hugepage"));
+static_assert(is_named(executable_link, "exe") && is_named(root_link, "root") &&
+              entries[descriptor_info_entry].kind == Kind::descriptor_info);
 
 } // namespace
 

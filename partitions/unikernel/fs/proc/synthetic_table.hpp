@@ -7,21 +7,32 @@
 #include <cstdint>
 #include <string_view>
 
+namespace uk::fs::seam {
+
+// Processes and threads, and the most there may be; from above, as fs/seam.hpp.
+[[nodiscard]] std::uint64_t tasks();
+[[nodiscard]] std::uint64_t task_limit();
+
+} // namespace uk::fs::seam
+
 namespace uk::fs::synthetic {
 
 enum class Kind : std::uint8_t {
     directory,
-    processes,   // /proc: fixed names and one directory a process
-    threads,     // /proc/PID/task
-    descriptors, // /proc/PID/fd
-    text,        // `text` as it stands
-    kernel,      // ProcText `which`
-    made,        // text by `make`
-    link,        // symlink with `text` as target
-    direct_link, // leads to a node: /proc/PID/exe
-    descriptor,  // /proc/PID/fd/N
-    self,        // /proc/self
-    thread_self, // /proc/thread-self
+    processes,        // /proc: fixed names and one directory a process
+    threads,          // /proc/PID/task
+    descriptors,      // /proc/PID/fd
+    text,             // `text` as it stands
+    kernel,           // ProcText `which`
+    made,             // text by `make`
+    link,             // symlink with `text` as target
+    direct_link,      // leads to a node: /proc/PID/exe
+    descriptor,       // /proc/PID/fd/N
+    descriptor_infos, // /proc/PID/fdinfo
+    descriptor_info,  // /proc/PID/fdinfo/N
+    memory,           // /proc/PID/mem
+    self,             // /proc/self
+    thread_self,      // /proc/thread-self
 };
 
 using Make = void (*)(int process, TextSink& out);
@@ -31,15 +42,16 @@ struct Entry {
     Kind kind = Kind::directory;
     ProcText which = ProcText::maps;
     std::uint16_t permissions = 0444;
-    std::string_view name;
-    std::string_view text;
-    Make make = nullptr;
+    const char* name = "";
+    const char* text = ""; // text, link
+    Make make = nullptr;   // made
 };
 
 // Entry 0 is nothing; a Node's identity holds the index.
 [[nodiscard]] std::span<const Entry> table();
 
 inline constexpr std::uint16_t proc_root = 1, sys_root = 2, process_directory = 3, thread_directory = 4,
-                               descriptor_entry = 5, executable_link = 6, working_link = 7, root_link = 8;
+                               descriptor_entry = 5, executable_link = 6, working_link = 7, root_link = 8,
+                               descriptor_info_entry = 26;
 
 } // namespace uk::fs::synthetic

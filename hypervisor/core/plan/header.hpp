@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// hypervisor/core/plan/header.hpp - what of the plan's table (format.hpp) only its reader looks at: its header, its wires, limits.
+#pragma once
+
+#include "hypervisor/core/plan/format.hpp"
+
+namespace plan {
+
+inline constexpr std::uint32_t magic = 0x4E4C5043; // "CPLN"
+inline constexpr std::uint32_t format_version = 7;
+inline constexpr std::uint64_t gpa_limit = std::uint64_t{1} << 40;
+
+struct Header {
+    std::uint32_t magic;
+    std::uint32_t format;
+    std::uint32_t total_size; // of the whole table
+    std::uint32_t partition_count;
+    std::uint32_t partition_entsize; // sizeof(Partition)
+    std::uint32_t machine_cpus;      // what the manifest asks of the machine; 0: not said
+    std::uint32_t load_count;
+    std::uint32_t wire_count;
+    std::uint64_t machine_memory; // bytes; 0: not said
+    std::array<char, 32> name;
+    std::array<std::uint8_t, 32> audit_key; // X25519: the audit log's first key is sealed to it; zeros: none
+    MachineBehaviour behaviour;
+    std::array<std::uint8_t, 8> reserved;
+};
+static_assert(sizeof(Header) == 128);
+
+// One or two lanes between two partitions: memory that one of them writes and the other reads, nobody else either. The first
+// lane is written by the first partition; the second, which a one-way wire does not have, by the second. Both partitions see
+// their lanes one behind the other, from gpa on.
+inline constexpr std::uint32_t wire_one_way = 1;
+struct Wire {
+    std::array<std::uint32_t, 2> partitions; // two different ones
+    std::uint32_t flags;                     // wire_...
+    std::uint32_t reserved;
+    std::uint64_t lane_bytes;         // a page and a ring whose size is a power of two (abi/lane.h)
+    std::array<std::uint64_t, 2> gpa; // as the first and as the second partition see it
+
+    [[nodiscard]] constexpr std::uint32_t lanes() const { return (flags & wire_one_way) != 0 ? 1 : 2; }
+    [[nodiscard]] constexpr std::uint64_t bytes() const { return lanes() * lane_bytes; }
+    // Which end the partition is: 0 or 1; 2: neither.
+    [[nodiscard]] constexpr std::uint32_t end_of(std::uint32_t partition) const {
+        return partition == partitions[0] ? 0 : partition == partitions[1] ? 1 : 2;
+    }
+};
+static_assert(sizeof(Wire) == 40);
+
+} // namespace plan

@@ -1,0 +1,120 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""server_figures.py BUILD-DIR [--json]: instructions of a request of Debian's redis and nginx over the loopback, client and server
+together, in a partition and on Debian's cloud kernel on the same emulated machine (-icount: an instruction is a nanosecond, so what the
+clients measure is instructions). Status 1 where one costs more than on Linux; 77 where the packages or the kernel are not in the cache.
+
+The programs are the same files on both sides, so what they do in user mode is in both figures."""
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.join(HERE, "../harness")]
+
+import images  # noqa: E402
+import linux_figures  # noqa: E402
+import run_case  # noqa: E402
+from frames import Line  # noqa: E402
+
+CPU = "max,-erms,-fsrm"
+TIME_LIMIT = 2400
+SCRIPT = r"""
+redis-server --port 6379 --save "" --appendonly no --daemonize no --logfile /dev/null &
+until redis-cli ping 2>/dev/null | grep PONG > /dev/null; do sleep 0.1; done
+redis-benchmark -n 2000 -c 1 -t set,get --csv | sed 's/^/@@ redis /'
+redis-cli shutdown nosave
+nginx -c /nginx.conf &
+until curl -s -o /dev/null http://127.0.0.1:8080/page; do sleep 0.1; done
+ab -q -k -n 2000 -c 1 http://127.0.0.1:8080/page | sed -n 's/^Requests per second: *\([0-9.]*\) .*/@@ nginx \1/p'
+echo "@@ end"
+"""
+NGINX = """worker_processes 1; daemon off; pid /tmp/pid; error_log /dev/null; events { worker_connections 64; }
+http { access_log off; keepalive_requests 100000; client_body_temp_path /tmp/body; proxy_temp_path /tmp/proxy; fastcgi_temp_path /tmp/fastcgi;
+uwsgi_temp_path /tmp/uwsgi; scgi_temp_path /tmp/scgi; server { listen 8080; root /www; } }
+"""
+SPEC = {"packages": ["redis-server", "nginx-light", "apache2-utils", "curl"], "busybox": ["sh", "sleep", "grep", "sed", "mount", "ifconfig", "poweroff"],
+        "directories": {"/tmp": 0o1777, "/dev": 0o755, "/proc": 0o755},
+        "files": {"/etc/passwd": "root:x:0:0::/:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n", "/etc/group": "root:x:0:\nnogroup:x:65534:\n",
+                  "/nginx.conf": NGINX, "/www/page": "x" * 1023 + "\n", "/servers.sh": SCRIPT}}
+
+
+def figures_of(text):
+    """-> {name: instructions of a request}"""
+    found = {f"redis_{kind.lower()}": 1e9 / float(rate) for kind, rate in re.findall(r'@@ redis "(SET|GET)","([0-9.]+)"', text)}
+    found.update({"nginx_1k": 1e9 / float(rate) for rate in re.findall(r"@@ nginx ([0-9.]+)", text)})
+    if "@@ end" not in text or len(found) != 3:
+        sys.exit(f"the servers did not come to their end; they said ...{text[-1500:]}")
+    return found
+
+
+def tree_archive(root):
+    """The tree as a kernel's initramfs."""
+    entries = []
+    for folder, directories, files in os.walk(root):
+        for name in directories + files:
+            path = os.path.join(folder, name)
+            status = os.lstat(path)
+            data = b""
+            if os.path.islink(path):
+                data = os.readlink(path).encode()
+            elif os.path.isfile(path):
+                with open(path, "rb") as file:
+                    data = file.read()
+            entries.append((os.path.relpath(path, root), status.st_mode, (0, 0), data))
+    entries += [("dev/console", 0o20600, (5, 1), b""), ("dev/null", 0o20666, (1, 3), b""), ("dev/urandom", 0o20666, (1, 9), b""),
+                ("init", 0o100755, (0, 0), b"#!/bin/sh\nmount -t proc proc /proc\nifconfig lo 127.0.0.1 up\nsh /servers.sh\npoweroff -f\n")]
+    return linux_figures.newc(entries)
+
+
+def on_linux(root, kernel, directory):
+    archive = os.path.join(directory, "initramfs")
+    with open(archive, "wb") as file:
+        file.write(tree_archive(root))
+    command = [os.environ.get("CAISSON_QEMU") or "qemu-system-x86_64", "-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off", "-rtc",
+               "clock=vm,base=2026-01-01", "-M", "q35", "-cpu", CPU, "-smp", "1", "-m", "1G", "-display", "none", "-nodefaults", "-serial", "stdio",
+               "-no-reboot", "-nic", "none", "-kernel", kernel, "-initrd", archive, "-append", "console=ttyS0 quiet panic=-1 transparent_hugepage=never"]
+    run = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=TIME_LIMIT, check=False)
+    return figures_of(run.stdout.decode("utf-8", "replace"))
+
+
+def in_partition(root, build, directory):
+    with open(os.path.join(build, "qemu-tests/built.json"), encoding="utf-8") as file:
+        tool = json.load(file)["tool"]
+    environment = {**os.environ, "HOME": directory, "XDG_CONFIG_HOME": directory + "/config", "XDG_DATA_HOME": directory + "/data"}
+    manifest, bundle = os.path.join(directory, "main.yaml"), os.path.join(directory, "main.bundle")
+    with open(manifest, "w", encoding="utf-8") as file:
+        file.write("apiVersion: caisson/v1\nname: servers\nversion: 1.0.0\nsecurityVersion: 1\nmachine: {board: qemu-q35, cpus: 1, memory: 1GiB}\n"
+                   f"partitions:\n  servers: {{image: \"oci:{directory}/image\", cpus: 1, memory: 128MiB}}\n")
+    for arguments in (["image", "create", "--from", root, "--entrypoint=/bin/sh", "--cmd=/servers.sh", f"oci:{directory}/image"],
+                      ["build", manifest, "-o", bundle]):
+        subprocess.run([tool, *arguments], env=environment, check=True, capture_output=True)
+    boot = {"cpus": 1, "memory": "1G", "icount": True, "cpu": CPU + ",+svm"}
+    run = run_case.boot_on("qemu-svm", boot, os.path.join(directory, "main.elf"), bundle, TIME_LIMIT, directory)
+    return figures_of(Line(run.serial).output("servers").decode("utf-8", "replace"))
+
+
+def main():
+    build, kernel = os.path.abspath(sys.argv[1]), linux_figures.find_kernel([])
+    absent = [package for package in SPEC["packages"] if images.package_tree(package) is None]
+    if kernel is None or absent:
+        print(f"skipped: not in the cache: {', '.join(absent) or 'the cloud kernel'} (./caisson selftest --nightly unpacks them)")
+        sys.exit(77)
+    with tempfile.TemporaryDirectory() as directory:
+        root = os.path.join(directory, "root")
+        images.make_root(SPEC, root, [])
+        ours, linux = in_partition(root, build, directory), on_linux(root, kernel, directory)
+    if sys.argv[2:] == ["--json"]:
+        json.dump({"ours": ours, "linux": linux}, sys.stdout, indent=1)
+        return
+    for name, value in ours.items():
+        print(f"{name:<12} {value:>10,.0f} {linux[name]:>10,.0f}  {value / linux[name]:.2f}")
+    above = [name for name, value in ours.items() if value > linux[name]]
+    sys.exit(f"above Linux: {', '.join(above)}" if above else 0)
+
+
+if __name__ == "__main__":
+    main()

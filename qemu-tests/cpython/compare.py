@@ -1,0 +1,116 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""compare.py --build BUILD-DIR LIST: runs a list of modules.toml natively and in a partition. At least 99 % of the tests that pass natively
+must pass, and the others are exactly those of known_failures.txt. Status: 0 as expected, 1 not, 77 skipped with a reason.
+  --only MODULE   one of the list            --write FILE   a line a module into FILE: how many of how many"""
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [os.path.join(HERE, "../linux"), os.path.join(HERE, "../harness")]
+
+import case as cases  # noqa: E402
+import compare as linux  # noqa: E402
+import images  # noqa: E402
+import machine  # noqa: E402
+import run_case  # noqa: E402
+
+KNOWN = os.path.join(HERE, "known_failures.txt")
+LEAST = 0.99
+NATIVE_LIMIT, BOOT_LIMIT = 1500, 5400  # seconds
+PYTHON = "/usr/bin/python3.11"
+
+
+def results_of(lines):
+    """-> {test: ok, FAIL, ERROR or skip}, the worst where there are several; what a module said of its end counts as a failed test."""
+    found = {}
+    for line in lines:
+        name, _, word = line.rpartition(" ")
+        if word in ("ok", "FAIL", "ERROR", "skip") and name.startswith("test."):
+            found[name] = word if found.get(name, "ok") == "ok" else found[name]
+    return found
+
+
+def known_failures():
+    with open(KNOWN, encoding="utf-8") as file:
+        return {line.split("#")[0].strip() for line in file} - {""}
+
+
+def compare(options, directory):
+    with open(os.path.join(HERE, "modules.toml"), "rb") as file:
+        chosen = tomllib.load(file)[options.list]
+    modules = [word for word in chosen["modules"] if not options.only or word.partition("=")[0] in options.only]
+    texts = {}
+    for name in ("one_module.py", "run_modules.py"):
+        with open(os.path.join(HERE, name), encoding="utf-8") as file:
+            texts[f"/t/{name}"] = file.read()
+    spec = {"tree": "compiler", "files": texts, "directories": {"/tmp": 0o1777}}
+    root = os.path.join(directory, "root")
+    images.make_root(spec, root, [])
+    boots = linux.Boots(os.path.abspath(options.build), directory, "qemu-svm", BOOT_LIMIT)
+    boots.image(root)
+    complaints, rows, passed, both = [], [], 0, 0
+    known, missing = known_failures(), set()
+    for number, words in enumerate([[word] for word in modules] if chosen.get("apart") else [modules]):
+        command = [PYTHON, "-B", "/t/run_modules.py", *words]
+        copy = os.path.join(directory, "native")
+        subprocess.run(["cp", "-a", "--reflink=auto", root, copy], check=True)
+        output, _ = images.run_as_init({"entrypoint": command}, copy, NATIVE_LIMIT)
+        shutil.rmtree(copy)
+        native = results_of(output.decode("utf-8", "replace").split("\n"))
+        said, wrong = boots.run(number, [{"name": "python", "command": command, "memory": 384}])
+        complaints += wrong
+        ours = results_of(said.get("python", []))
+        print("\n".join(line for line in said.get("python", []) if " ended with " in line))
+        for module in (word.partition("=")[0] for word in words):
+            here = [name for name, word in native.items() if word == "ok" and name.startswith(f"test.{module}.")]
+            good = [name for name in here if ours.get(name) == "ok"]
+            missing |= set(here) - set(good)
+            passed, both = passed + len(here), both + len(good)
+            rows.append(f"{module:<28} {len(good):>5} of {len(here):>5}")
+            print(rows[-1], flush=True)
+    complaints += [f"{name} passes natively and not here" for name in sorted(missing - known)]
+    ran = {word.partition("=")[0] for word in modules}
+    complaints += [f"{name} is in known_failures.txt and passes" for name in sorted(known - missing)
+                   if name.split(".")[1] in ran and options.list == "nightly"]
+    if passed == 0 or both < LEAST * passed:
+        complaints.append(f"{both} of {passed} is less than {LEAST:.0%}")
+    rows.append(f"{'all':<28} {both:>5} of {passed:>5}")
+    print(rows[-1])
+    if options.write:
+        with open(options.write, "w", encoding="utf-8") as file:
+            file.write("\n".join(rows + [f"not here: {name}" for name in sorted(missing)]) + "\n")
+    return complaints
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("list", choices=["chosen", "nightly"])
+    parser.add_argument("--build", required=True)
+    parser.add_argument("--only", action="append", default=[])
+    parser.add_argument("--write")
+    options = parser.parse_args()
+    if os.geteuid() != 0 or not os.path.isdir(images.tree("compiler")):
+        print("skipped: needs root and the Debian packages tree-compiler (packaging/packages.txt)")
+        return run_case.SKIPPED
+    directory = os.path.join(os.path.abspath(options.build), "qemu-tests/work", f"cpython-{options.list}")
+    shutil.rmtree(directory, ignore_errors=True)
+    os.makedirs(directory)
+    try:
+        complaints = compare(options, directory)
+    except (cases.CaseError, images.ImageError, machine.MachineError, OSError) as error:
+        complaints = [str(error)]
+    for complaint in complaints:
+        print(f"FAILED: {complaint[:400]}")
+    if complaints:
+        return run_case.FAILED
+    shutil.rmtree(directory)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

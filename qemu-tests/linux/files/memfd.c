@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* qemu-tests/linux/files/memfd.c - Files in memory without a name, and what their seals forbid. */
+#include "qemu-tests/linux/check.h"
+#define SEALS(f, s) CALL(fcntl(f, F_ADD_SEALS, s))
+int main(void) {
+    char b[300], name[300];
+    struct stat st;
+    struct statfs q;
+    TITLE("making");
+    memset(name, 'n', sizeof name);
+    name[249] = 0;
+    SUCCEEDS(close(memfd_create(name, 0)));
+    name[249] = 'n', name[250] = 0;
+    CALL(memfd_create(name, 0));
+    CALL(memfd_create("x", 0x1000));
+    CALL(memfd_create((char*)8, 0));
+    int f = memfd_create("store", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    VALUE(fcntl(f, F_GETFD));
+    VALUE(fcntl(f, F_GETFL));
+    fstat(f, &st);
+    VALUE(st.st_mode);
+    VALUE(st.st_nlink);
+    VALUE(st.st_size);
+    fstatfs(f, &q);
+    VALUE(q.f_type);
+    snprintf(name, sizeof name, "/proc/self/fd/%d", f);
+    memset(b, 0, sizeof b);
+    readlink(name, b, sizeof b);
+    TEXT(b);
+    TITLE("seals");
+    CALL(fcntl(f, F_GET_SEALS));
+    CALL(write(f, "0123456789", 10));
+    SEALS(f, F_SEAL_SHRINK);
+    CALL(ftruncate(f, 5));
+    CALL(ftruncate(f, 20));
+    CALL(fallocate(f, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 4));
+    SEALS(f, F_SEAL_GROW);
+    CALL(ftruncate(f, 21));
+    CALL(pwrite(f, "x", 1, 20));
+    CALL(pwrite(f, "x", 1, 19));
+    CALL(fallocate(f, 0, 0, 100));
+    CALL(fcntl(f, F_GET_SEALS));
+    SEALS(f, 0x1000);
+    char* m = mmap(0, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, f, 0);
+    VALUE(m != MAP_FAILED);
+    SEALS(f, F_SEAL_WRITE);
+    CALL(munmap(m, 4096));
+    SEALS(f, F_SEAL_WRITE);
+    CALL(write(f, "x", 1));
+    CALL(fallocate(f, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 4));
+    m = mmap(0, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, f, 0);
+    VALUE(m == MAP_FAILED ? errno : 0);
+    m = mmap(0, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE, f, 0);
+    VALUE(m != MAP_FAILED);
+    ACCESS(WRITE(m, 1));
+    SEALS(f, F_SEAL_SEAL);
+    SEALS(f, F_SEAL_SHRINK);
+    CALL(fcntl(f, F_GET_SEALS));
+    TITLE("what offers none");
+    int g = memfd_create("plain", 0);
+    CALL(fcntl(g, F_GET_SEALS));
+    SEALS(g, F_SEAL_GROW);
+    int h = open("/tmp/file", O_CREAT | O_RDWR, 0600);
+    CALL(fcntl(h, F_GET_SEALS));
+    SEALS(h, F_SEAL_GROW);
+    int p[2];
+    pipe(p);
+    CALL(fcntl(p[0], F_GET_SEALS));
+    TITLE("opened again");
+    snprintf(name, sizeof name, "/proc/self/fd/%d", g);
+    write(g, "text", 4);
+    int r = open(name, O_RDONLY);
+    CALL(read(r, b, 10));
+    SEALS(r, F_SEAL_GROW);
+    return 0;
+}
