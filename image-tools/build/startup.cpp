@@ -57,25 +57,59 @@ bool may_execute(const Program& program, const Startup& startup) {
     return (program.mode & (member ? 0010 : 0001)) != 0;
 }
 
+struct Found {
+    std::string path;
+    Program program;
+};
+
 // What exec would find for `program`.
-std::optional<Program> find_program(const Startup& startup, RootFacts& root, const std::string& program) {
-    if (program.find('/') != std::string::npos) {
-        const bool absolute = program.front() == '/';
-        return root.program(absolute ? program : startup.working_directory + "/" + program);
-    }
+std::optional<Found> find_program(const Startup& startup, RootFacts& root, const std::string& program) {
+    const auto look = [&](const std::string& path) -> std::optional<Found> {
+        if (auto found = root.program(path))
+            return Found{path, *std::move(found)};
+        return std::nullopt;
+    };
+    if (program.find('/') != std::string::npos)
+        return look(program.front() == '/' ? program : startup.working_directory + "/" + program);
     const std::string path = value_of(startup.environment, "PATH");
-    std::optional<Program> not_executable;
+    std::optional<Found> not_executable;
     for (std::size_t at = 0; at <= path.size();) {
         const std::size_t end = std::min(path.find(':', at), path.size());
         const std::string directory = end == at ? startup.working_directory : path.substr(at, end - at);
-        auto found = root.program(directory + "/" + program);
-        if (found && may_execute(*found, startup))
+        auto found = look(directory + "/" + program);
+        if (found && may_execute(found->program, startup))
             return found;
-        if (found && found->is_file())
+        if (found && found->program.is_file())
             not_executable = std::move(found);
         at = end + 1;
     }
     return not_executable;
+}
+
+constexpr int most_interpreters = 4; // as Linux follows them
+
+// The manifest's list, and what runs when the container starts: its program and, of scripts, the interpreters.
+std::vector<std::string> allowed_programs(const manifest::Manifest& manifest,
+                                          const manifest::Partition& partition, const Startup& startup,
+                                          RootFacts& root) {
+    std::vector<std::string> out;
+    for (const manifest::Located<std::string>& path : *partition.allowed_programs) {
+        const auto program = root.program(path.value);
+        if (!program || !program->is_file())
+            throw diagnostic::fail("E0431", "allowExec: '" + path.value + "' is " +
+                                                (program ? "no file" : "not in the image"))
+                .at(manifest.source.place(path.spot));
+        out.push_back(path.value);
+    }
+    auto found = find_program(startup, root, startup.arguments.front());
+    for (int i = 0; found && i <= most_interpreters; ++i) {
+        if (std::find(out.begin(), out.end(), found->path) == out.end())
+            out.push_back(found->path);
+        if (found->program.kind != Program::Kind::script)
+            break;
+        found = find_program(startup, root, found->program.interpreter);
+    }
+    return out;
 }
 
 std::string in_quotes(const std::string& text) {
@@ -184,15 +218,17 @@ Startup resolve_startup(const manifest::Manifest& manifest, const manifest::Part
     out.filter = filter_of(manifest, partition);
     out.record_calls = partition.record_calls;
     out.writable_limit = partition.read_only ? 0 : partition.writable_limit.of(partition.memory);
+    if (partition.allowed_programs)
+        out.programs = allowed_programs(manifest, partition, out, root);
     return out;
 }
 
 std::string start_problem(const Startup& startup, RootFacts& root) {
-    constexpr int most_interpreters = 4; // as Linux follows them
     std::string program = startup.arguments.front();
-    auto found = find_program(startup, root, program);
-    if (!found)
+    const auto first = find_program(startup, root, program);
+    if (!first)
         return in_quotes(program) + " is not in the image; it will end with status 127";
+    std::optional<Program> found = first->program;
     for (int i = 0; i <= most_interpreters; ++i) {
         if (!may_execute(*found, startup))
             return in_quotes(program) + " is not executable; it will end with status 126";
@@ -233,7 +269,8 @@ std::vector<std::uint8_t> encode(const Startup& startup, const std::string& part
     head.magic = CAISSON_STARTUP_MAGIC;
     head.flags = (startup.read_only ? CAISSON_STARTUP_READ_ONLY : 0) |
                  (startup.processes.no_new_privileges ? CAISSON_STARTUP_NO_NEW_PRIVILEGES : 0) |
-                 (startup.record_calls ? CAISSON_STARTUP_RECORD_CALLS : 0);
+                 (startup.record_calls ? CAISSON_STARTUP_RECORD_CALLS : 0) |
+                 (startup.programs ? CAISSON_STARTUP_ONLY_LISTED : 0);
     std::vector<std::string> arguments = startup.arguments;
     if (startup.processes.init) {
         arguments.insert(arguments.begin(), "/dev/init");
@@ -262,6 +299,10 @@ std::vector<std::uint8_t> encode(const Startup& startup, const std::string& part
     head.writable_limit = startup.writable_limit;
     head.filter_count = static_cast<std::uint32_t>(startup.filter.size());
     head.filter = record.array(startup.filter);
+    if (startup.programs) {
+        head.program_count = static_cast<std::uint32_t>(startup.programs->size());
+        head.programs = record.strings(*startup.programs);
+    }
     std::vector<std::uint8_t> bytes = record.finish(head);
     if (bytes.size() > CAISSON_STARTUP_MAX)
         throw diagnostic::fail("E0802", "arguments and environment of '" + partition + "' take " +

@@ -10,6 +10,7 @@
 #include "image-tools/rootfs/user.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -32,9 +33,10 @@ struct Startup {
     std::uint64_t writable_limit = 0;
     bool read_only = false;
     manifest::Processes processes;
-    std::uint32_t pids = 0;            // the most processes and threads
-    std::vector<std::uint64_t> filter; // its policy of system calls; empty: none
-    bool record_calls = false;         // the filter denies nothing, what it says is recorded
+    std::uint32_t pids = 0;                           // the most processes and threads
+    std::vector<std::uint64_t> filter;                // its policy of system calls; empty: none
+    std::optional<std::vector<std::string>> programs; // what may be run; nothing: every file
+    bool record_calls = false;                        // the filter denies nothing, what it says is recorded
 };
 
 // The command of image and manifest together. `entrypoint` replaces ENTRYPOINT and clears Cmd, `args`
@@ -45,7 +47,7 @@ std::vector<std::string> command(const manifest::Partition& partition, const oci
 std::vector<std::string> environment(const manifest::Partition& partition, const oci::ImageConfig& config,
                                      const std::string& home);
 
-// Throws with the manifest's place: E0414 nothing to run, E0416 unknown user.
+// Throws with the manifest's place: E0414 nothing to run, E0416 unknown user, E0431 a program that is not in the image.
 Startup resolve_startup(const manifest::Manifest& manifest, const manifest::Partition& partition,
                         const oci::ImageConfig& config, RootFacts& root);
 

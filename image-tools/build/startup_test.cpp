@@ -99,6 +99,13 @@ TEST(Startup, RecordHoldsEverything) {
     EXPECT_EQ(text(bytes, mount.path), "/run");
     EXPECT_EQ(mount.size, 8u << 20);
     EXPECT_EQ(mount.mode, 0755u);
+    EXPECT_EQ(head.program_count, 0u);
+    startup.programs = {"/bin/x", "/bin/y"};
+    const std::vector<std::uint8_t> limited = build::encode(startup, "web");
+    const auto with = at<caisson_startup>(limited, 0);
+    EXPECT_EQ(with.flags, head.flags | CAISSON_STARTUP_ONLY_LISTED);
+    ASSERT_EQ(with.program_count, 2u);
+    EXPECT_EQ(text(limited, at<std::uint32_t>(limited, with.programs + 4)), "/bin/y");
 }
 
 TEST(Startup, InitIsAProgramBeforeTheWords) {

@@ -134,6 +134,8 @@ inline constexpr auto code_table = std::to_array<CodeEntry>({
      "message has the line or the field. What asks another program (SCMP_ACT_NOTIFY, SCMP_ACT_TRACE) is "
      "refused: nobody "
      "could answer in a partition."},
+    {"E0431", ExitCode::input, "not a program of the image",
+     "security.allowExec lists files of the image that may be run. Name each by the path it has there."},
 
     {"E0501", ExitCode::trust, "the bundle does not verify",
      "Its signature, a hash or a length is wrong. Do not use it; build or copy it again."},

@@ -26,7 +26,7 @@ constexpr std::array<std::string_view, 2> appliance_reserved{"policy", "tests"};
 constexpr std::array<std::string_view, 12> partition_reserved{"rights",   "health",     "ports",   "volumes",
                                                               "secrets",  "tenant",     "labels",  "cache",
                                                               "schedule", "containers", "devices", "share"};
-constexpr std::array<std::string_view, 2> security_reserved{"exec", "allowExec"};
+constexpr std::array<std::string_view, 1> security_reserved{"exec"};
 
 class Reader {
 public:
@@ -228,6 +228,7 @@ private:
     [[nodiscard]] std::string absolute(const Node& node, std::string_view what) const;
     [[nodiscard]] std::string hostname(const Node& node) const;
     void security(const Node& node, Partition& out) const;
+    [[nodiscard]] std::vector<Located<std::string>> programs(const Node& node) const;
     void capabilities(const Node& node, std::uint64_t& set) const;
     [[nodiscard]] std::vector<Key> process_keys(Partition& out) const;
     [[nodiscard]] std::vector<Key> machine_keys(Partition& out) const;
@@ -378,6 +379,18 @@ void Reader::capabilities(const Node& node, std::uint64_t& set) const {
     set = ((add.all ? every : drop.all ? 0 : set) | add.named) & ~drop.named;
 }
 
+std::vector<Located<std::string>> Reader::programs(const Node& node) const {
+    constexpr std::size_t most = 256;
+    if (node.kind != Node::Kind::sequence)
+        binder_.wrong(node, "'allowExec' must be a list", "write for example [/usr/bin/app, /bin/sh]");
+    if (node.items.size() > most)
+        binder_.wrong(node, "'allowExec' has at most " + std::to_string(most) + " paths");
+    std::vector<Located<std::string>> out;
+    for (const Node& item : node.items)
+        out.push_back({absolute(item, "allowExec"), item.spot});
+    return out;
+}
+
 void Reader::security(const Node& node, Partition& out) const {
     const std::array keys{
         Key{"capabilities", [&](const Node& value) { capabilities(value, out.processes.capabilities); }},
@@ -389,6 +402,7 @@ void Reader::security(const Node& node, Partition& out) const {
             [&](const Node& value) {
                 out.system_calls = Located<std::string>{binder_.non_empty(value, "syscalls"), value.spot};
             }},
+        Key{"allowExec", [&](const Node& value) { out.allowed_programs = programs(value); }},
     };
     binder_.map(node, "'security'", keys, security_reserved);
 }

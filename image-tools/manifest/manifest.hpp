@@ -78,7 +78,8 @@ struct Partition {
     std::uint64_t unpack_limit = 0; // what the image may unpack to, whatever its ratio; 0: oci::Limits decide
     Processes processes;
     std::optional<Located<std::string>>
-        system_calls;          // default, strict, or a file of JSON; left out: all it has
+        system_calls; // default, strict, or a file of JSON; left out: all it has
+    std::optional<std::vector<Located<std::string>>> allowed_programs; // left out: every file may be run
     bool record_calls = false; // no key: run --record-syscalls, instead of a policy
     plan::Behaviour behaviour;
 };

@@ -318,6 +318,8 @@ TEST(Manifest, WrongValuesAreRefusedWhereTheyStand) {
                    "write for example NET_RAW");
     expect_refused(with("security: {capabilities: {add: [KILL], drop: [CAP_KILL]}}"), "E0309", 7, "KILL");
     expect_refused(with("security: {capabilities: {keep: [KILL]}}"), "E0302", 7, "'keep'");
+    expect_refused(with("security: {allowExec: /bin/sh}"), "E0309", 7, "must be a list");
+    expect_refused(with("security: {allowExec: [/bin/sh, bin/ls]}"), "E0309", 7, "write /bin/ls");
     expect_refused(with("restart: allways"), "E0309", 7, "did you mean 'always'?");
     expect_refused(with("restart: on-failure:0"), "E0309", 7, "from 1");
     expect_refused(with("restartDelay: 61s"), "E0309", 7, "from 0s to 1m");

@@ -6,7 +6,7 @@
 #include "partitions/abi/lane.h"
 
 _Static_assert(sizeof(struct caisson_boot_page) == 4096, "boot page is one page");
-_Static_assert(sizeof(struct caisson_startup) == 112, "startup record");
+_Static_assert(sizeof(struct caisson_startup) == 120, "startup record");
 _Static_assert(sizeof(struct caisson_tmpfs) == 16, "tmpfs entry");
 _Static_assert(sizeof(struct caisson_link) == 88, "link");
 _Static_assert(__builtin_offsetof(struct caisson_lane, ring) == CAISSON_LANE_HEADER_BYTES, "lane header");

@@ -114,11 +114,13 @@ struct caisson_startup {
     unsigned int init, init_bytes;     /* offset and size of the program that runs as PID 1; 0: argv itself */
     unsigned int reserved0;
     unsigned int filter_count, filter; /* policy of system calls: instructions of classic BPF, offset; 0: none */
+    unsigned int program_count, programs; /* CAISSON_STARTUP_ONLY_LISTED: count, offset of the array of paths' offsets */
 };
 
 #define CAISSON_STARTUP_READ_ONLY 1u         /* no writable overlay: EROFS */
 #define CAISSON_STARTUP_NO_NEW_PRIVILEGES 2u /* as prctl(PR_SET_NO_NEW_PRIVS) by PID 1 */
 #define CAISSON_STARTUP_RECORD_CALLS 4u      /* SECCOMP_RET_LOG is the record of calls that were made, no denial */
+#define CAISSON_STARTUP_ONLY_LISTED 8u         /* nothing is run but the files of `programs`, as the root image has them */
 
 struct caisson_tmpfs {
     unsigned int path;       /* string offset, absolute */

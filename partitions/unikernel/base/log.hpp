@@ -18,5 +18,7 @@ void log(std::string_view text);
 // A note for the hypervisor's audit trail ("enosys=fork"), 256 bytes at most; nothing under QEMU alone. Eight at once, then one a
 // second, which is less than the hypervisor takes: false where it was dropped.
 bool audit(std::string_view text);
+// Something was refused to a program: a note, which counts ("dropped=N") those before it that were dropped. 240 bytes at most.
+void audit_denial(std::string_view text);
 
 } // namespace uk

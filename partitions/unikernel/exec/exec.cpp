@@ -3,6 +3,7 @@
 #include "partitions/unikernel/exec/exec.hpp"
 
 #include "arch/x86_64/cpu/instructions.hpp"
+#include "partitions/unikernel/exec/allowed.hpp"
 #include "partitions/unikernel/exec/exec_stack.hpp"
 #include "partitions/unikernel/exec/program.hpp"
 #include "partitions/unikernel/exec/vdso.hpp"
@@ -58,6 +59,7 @@ Status read_head(fs::Node& file, HeadBuffer& head) {
     HeadBuffer head;
     std::array<char, 256> previous{};
     for (unsigned depth = 0;; ++depth) {
+        CAISSON_TRY(may_run(context, *file));
         CAISSON_TRY(read_head(*file, head));
         const auto script = parse_script(head.view());
         if (!script.ok())

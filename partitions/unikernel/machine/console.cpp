@@ -94,6 +94,15 @@ bool audit(std::string_view text) {
     return machine::hypercall(CAISSON_CALL_AUDIT, {address, bytes.size(), 0, 0}).value >= 0;
 }
 
+void audit_denial(std::string_view text) {
+    static std::uint64_t dropped = 0; // since the last that was taken
+    base::Text<256> note;
+    note << text;
+    if (dropped != 0)
+        note << " dropped=" << dropped;
+    dropped = audit(note.view()) ? 0 : dropped + 1;
+}
+
 namespace machine {
 
 void guess_console() {

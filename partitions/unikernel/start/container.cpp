@@ -6,6 +6,7 @@
 #include "hypervisor/base/text.hpp"
 #include "partitions/abi/hypercall.h"
 #include "partitions/unikernel/base/log.hpp"
+#include "partitions/unikernel/exec/allowed.hpp"
 #include "partitions/unikernel/exec/exec.hpp"
 #include "partitions/unikernel/fs/operations.hpp"
 #include "partitions/unikernel/fs/tree.hpp"
@@ -234,6 +235,18 @@ void place_init(const Startup& startup, Found& found) {
     found.file = (*file)->node;
 }
 
+// A path that a tmpfs covers names nothing that may be run.
+void limit_programs(const Startup& startup, Process& process) {
+    if ((startup.header().flags & CAISSON_STARTUP_ONLY_LISTED) == 0)
+        return;
+    if (!exec::allow_only(startup.header().program_count).ok())
+        base::fail("out of memory at start", "", 0);
+    for (unsigned i = 0; i < startup.header().program_count; ++i)
+        if (const auto file = fs::find(process.context, *process.context.root, startup.program(i), 0);
+            file.ok())
+            exec::allow(**file);
+}
+
 Thread& start_program(const Startup& startup, Process& process) {
     Found found;
     if (startup.init().empty())
@@ -258,9 +271,13 @@ Thread& start_program(const Startup& startup, Process& process) {
         seccomp::start_policy(*thread, startup.filter(),
                               (startup.header().flags & CAISSON_STARTUP_RECORD_CALLS) != 0);
     enter_process(process);
+    if (startup.init().empty())
+        limit_programs(startup, process);
     const Status started = exec::execute(process, *thread, std::move(found.file), found.view(), strings);
     if (!started.ok())
         refuse_entrypoint(startup.argument(0), started.error());
+    if (!startup.init().empty()) // which is no file of the image
+        limit_programs(startup, process);
     return *thread;
 }
 

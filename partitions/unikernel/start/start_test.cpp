@@ -81,6 +81,11 @@ TEST(Startup, RefusesEveryOffsetOutside) {
     EXPECT_TRUE(refused([](caisson_startup& h) { h.init = 0xFFFFFFFF; }));
     EXPECT_TRUE(refused([](caisson_startup& h) { h.filter_count = 0x20000001; }));
     EXPECT_TRUE(refused([](caisson_startup& h) { h.filter = 0xFFFFFFFF; }));
+    EXPECT_TRUE(refused([](caisson_startup& h) { h.program_count = 0x40000000; }));
+    EXPECT_TRUE(refused([](caisson_startup& h) {
+        h.program_count = 1;
+        h.programs = 0xFFFFFFFC;
+    }));
     EXPECT_TRUE(refused([](caisson_startup& h) {
         h.filter = h.total_bytes - 15;
         h.filter_count = 2;

@@ -27,10 +27,10 @@ std::optional<Startup> Startup::parse(std::span<const std::byte> bytes) {
 bool Startup::is_sound() const {
     const caisson_startup& h = header_;
     if (h.total_bytes < sizeof(caisson_startup) || h.argc == 0 || !has_texts(h.argv, h.argc) ||
-        !has_texts(h.envp, h.envc) || !has_text(h.working_dir) || !has_text(h.hostname) ||
-        !has_array(h.groups, h.group_count, sizeof(std::uint32_t)) || h.stop_signal > signal_max ||
-        !has_array(h.tmpfs, h.tmpfs_count, sizeof(caisson_tmpfs)) || h.init > bytes_.size() ||
-        h.init_bytes > bytes_.size() - h.init || h.filter > bytes_.size() ||
+        !has_texts(h.envp, h.envc) || !has_texts(h.programs, h.program_count) || !has_text(h.working_dir) ||
+        !has_text(h.hostname) || !has_array(h.groups, h.group_count, sizeof(std::uint32_t)) ||
+        h.stop_signal > signal_max || !has_array(h.tmpfs, h.tmpfs_count, sizeof(caisson_tmpfs)) ||
+        h.init > bytes_.size() || h.init_bytes > bytes_.size() - h.init || h.filter > bytes_.size() ||
         !has_array(h.filter, h.filter_count, filter_instruction))
         return false;
     for (unsigned i = 0; i < h.tmpfs_count; ++i)

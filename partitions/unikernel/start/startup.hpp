@@ -35,6 +35,7 @@ public:
     [[nodiscard]] std::span<const std::byte> filter() const {
         return bytes_.subspan(header_.filter, header_.filter_count * filter_instruction);
     }
+    [[nodiscard]] std::string_view program(unsigned i) const { return listed(header_.programs, i); }
     struct Tmpfs {
         std::string_view path;
         std::uint32_t mode;

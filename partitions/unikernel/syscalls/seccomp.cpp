@@ -23,8 +23,6 @@ namespace {
 
 constexpr int bad_system_call = 31; // SIGSYS
 
-std::uint64_t dropped = 0; // denials since the last that the audit log took
-
 void note(std::string_view verb, std::uint64_t number, const Arguments& arguments) {
     base::Text<256> text;
     text << "seccomp=" << verb << ':' << number << ':' << syscall_name(number)
@@ -32,9 +30,7 @@ void note(std::string_view verb, std::uint64_t number, const Arguments& argument
          << " comm=" << std::string_view{current().name.data()} << " args=";
     for (const std::uint64_t value : arguments.values)
         text << base::hex(value) << ',';
-    if (dropped != 0)
-        text << " dropped=" << dropped;
-    dropped = audit(text.view()) ? 0 : dropped + 1;
+    audit_denial(text.view());
 }
 
 void trap(std::uint64_t number, std::uint32_t data, const TrapFrame& frame) {
