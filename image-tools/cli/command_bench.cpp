@@ -271,20 +271,31 @@ private:
         files::write_new_file(root / "etc/data", std::string(10'000, 'd'), 0644);
         files::write_new_file(root / "a/b/c/d/e/file", "f", 0644);
         pack("calls", "/bin/calls");
-        const Boot result = boot({"calls: " + image("calls", memory)}, {}, "max,-erms,-fsrm,+svm");
+        for (const auto& [name, value] : run_calls(image("calls", memory)))
+            add("call_" + name, value, "instructions");
+        const std::uint64_t free = run_calls(image("calls", memory, ", args: [getppid]")).front().second;
+        const std::uint64_t held =
+            run_calls(image("calls", memory, ", args: [getppid], security: {syscalls: default}"))
+                .front()
+                .second;
+        add("policy_per_call", held - std::min(free, held), "instructions");
+    }
+
+    using Calls = std::vector<std::pair<std::string, std::uint64_t>>;
+    Calls run_calls(const std::string& partition) {
+        const Boot result = boot({"calls: " + partition}, {}, "max,-erms,-fsrm,+svm");
         std::istringstream lines(result.output);
-        std::size_t found = 0;
+        Calls out;
         for (std::string line; std::getline(lines, line);) {
             std::istringstream words(line);
             std::string mark, kind, name;
             std::uint64_t value = 0;
-            if (words >> mark >> kind >> name >> value && mark == "@@" && kind == "CALL") {
-                add("call_" + name, value, "instructions");
-                ++found;
-            }
+            if (words >> mark >> kind >> name >> value && mark == "@@" && kind == "CALL")
+                out.emplace_back(name, value);
         }
-        if (result.exit_code != 0 || found == 0)
+        if (result.exit_code != 0 || out.empty())
             failed("calls");
+        return out;
     }
 
     const BenchOptions& options_;

@@ -153,6 +153,10 @@ static void processes(void) {
 int main(int c, char** v) {
     if (c == 3)
         return exec_child(c, v);
+    if (c == 2 && strcmp(v[1], "getppid") == 0) { /* beside a policy */
+        EACH("getppid", 10000, syscall(SYS_getppid));
+        return 0;
+    }
     if (c == 2)
         return 0; /* a child's program */
     if (getpid() == 1 && access("/proc/self", F_OK) != 0) {
