@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes docs/benchmarks.md from the figures of the tool.
 
-usage: caisson bench --format json | scripts/write_benchmarks.py [VMX-FIGURES] [LINUX-FIGURES] > docs/benchmarks.md
-       VMX-FIGURES: what qemu-tests/bench/vmx_figures.py printed, LINUX-FIGURES: what linux_figures.py beside it printed; without
-       them theirs are left out
+usage: caisson bench --format json | scripts/write_benchmarks.py [VMX-FIGURES] [LINUX-FIGURES] [SERVER-FIGURES] > docs/benchmarks.md
+       VMX-FIGURES: what qemu-tests/bench/vmx_figures.py printed, LINUX-FIGURES: what linux_figures.py beside it printed,
+       SERVER-FIGURES: what `server_figures.py --json` printed; without them theirs are left out
        scripts/write_benchmarks.py --check TOOL      measures and compares every figure with its limit
 """
 import json
@@ -39,6 +39,7 @@ FIGURES = {
     "smallest_hello": ("smallest partition that runs a static hello: RAM and root image", 2 << 20, "Nanos 16 MB"),
     "smallest_hello_ram": ("of that: RAM", None, ""),
     "smallest_hello_root": ("of that: root image", None, ""),
+    "policy_per_call": ("what `security.syscalls: default` adds to a system call that it allows", 12, ""),
     "hash_per_byte": ("hashing the payload, with SHA-NI", None, ""),
 }
 
@@ -142,12 +143,14 @@ def main():
     figures = json.load(sys.stdin)
     if figures.get("schema") != "caisson.bench/1":
         sys.exit("not the output of `caisson bench --format json`")
-    linux = None
+    linux = servers = None
     for path in sys.argv[1:]:
         with open(path, encoding="utf-8") as file:
             more = json.load(file)
         if more.get("schema") == "caisson.linux/1":
             linux = more
+        elif more.get("schema") == "caisson.servers/1":
+            servers = more
         else:
             figures["items"] += more["items"]
     print("""<!-- SPDX-License-Identifier: Apache-2.0 -->
@@ -173,6 +176,37 @@ meanwhile, so that nothing else can have run there. The common clock says when t
         bound = readable(limit, item["unit"]) if limit is not None else ""
         print(f"| `{item['name']}` | {what} | {readable(item['value'], item['unit'])} | {bound} | {elsewhere} |")
     write_calls({item["name"].removeprefix("call_"): item["value"] for item in figures["items"] if item["name"].startswith("call_")}, linux)
+    if servers:
+        write_servers(servers)
+
+
+# The rows of qemu-tests/bench/server_figures.py.
+SERVERS = {"redis_set": "redis: SET", "redis_get": "redis: GET", "nginx_1k": "nginx: a page of 1 KiB, connection kept", "nothing": "no server, a shell",
+           "nginx": "nginx, a master and 4 workers"}
+
+
+def write_servers(servers):
+    print("""
+## Servers
+
+Debian's servers with their clients, in one partition and on Debian's cloud kernel on the same emulated machine (`qemu-tests/bench/server_figures.py`;
+the test `bench.servers` holds every row below Linux's). First instructions of a request over the loopback, client and server together: what
+the programs do themselves is in both.
+
+| | here | Linux | here / Linux |
+| --- | ---: | ---: | ---: |""")
+    here, linux = servers["here"], servers["linux"]
+    for name, value in here["requests"].items():
+        print(f"| {SERVERS[name]} | {value:,.0f} | {linux['requests'][name]:,.0f} | {value / linux['requests'][name]:.2f} |")
+    print("""
+Then memory while the server rests that has answered: all RAM without what is free and without the cache of files; programs and libraries are files of
+the image on both sides and do not count.
+
+| | here | Linux | here / Linux |
+| --- | ---: | ---: | ---: |""")
+    for name, value in here["memory"].items():
+        other = linux["memory"][name]
+        print(f"| {SERVERS.get(name, name)} | {value / 1024:.1f} MiB | {other / 1024:.1f} MiB | {value / other:.2f} |")
 
 
 def write_calls(ours, linux):

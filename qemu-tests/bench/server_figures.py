@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """server_figures.py BUILD-DIR [--json]: instructions of a request of Debian's redis and nginx over the loopback, client and server
 together, in a partition and on Debian's cloud kernel on the same emulated machine (-icount: an instruction is a nanosecond, so what the
-clients measure is instructions). Status 1 where one costs more than on Linux; 77 where the packages or the kernel are not in the cache.
+clients measure is instructions). Then the memory that is in use while a server that has answered rests: all RAM of the machine or partition
+without what is free and without the cache of files, so programs and libraries, which are files of the image on both sides, do not count.
+Status 1 where one costs more than on Linux; 77 where the packages or the kernel are not in the cache.
 
 The programs are the same files on both sides, so what they do in user mode is in both figures."""
 import json
@@ -23,32 +25,73 @@ from frames import Line  # noqa: E402
 CPU = "max,-erms,-fsrm"
 TIME_LIMIT = 2400
 SCRIPT = r"""
+ulimit -n 4096
 redis-server --port 6379 --save "" --appendonly no --daemonize no --logfile /dev/null &
 until redis-cli ping 2>/dev/null | grep PONG > /dev/null; do sleep 0.1; done
 redis-benchmark -n 2000 -c 1 -t set,get --csv | sed 's/^/@@ redis /'
 redis-cli shutdown nosave
-nginx -c /nginx.conf &
+cp /nginx.conf /tmp
+nginx -c /tmp/nginx.conf &
 until curl -s -o /dev/null http://127.0.0.1:8080/page; do sleep 0.1; done
 ab -q -k -n 2000 -c 1 http://127.0.0.1:8080/page | sed -n 's/^Requests per second: *\([0-9.]*\) .*/@@ nginx \1/p'
+kill -QUIT $!
+wait
+
+memory() { sleep 1; echo "@@ memory" $1 $(sed -n 's/^\(MemFree\|Buffers\|Cached\): *\([0-9]*\) kB/\2/p' /proc/meminfo); }
+memory nothing
+redis-server --port 6379 --save "" --appendonly no --daemonize no --logfile /dev/null &
+until redis-cli ping 2>/dev/null | grep PONG > /dev/null; do sleep 0.1; done
+redis-benchmark -q -n 100 -t set,get > /dev/null
+memory redis
+kill $!; wait
+sed -i 's/worker_processes 1/worker_processes 4/' /tmp/nginx.conf
+nginx -c /tmp/nginx.conf &
+until curl -s -o /dev/null http://127.0.0.1:8080/page; do sleep 0.1; done
+ab -q -n 100 -c 4 http://127.0.0.1:8080/page > /dev/null
+memory nginx
+kill $!; wait
+memcached -u nobody -l 127.0.0.1 -p 11211 &
+until (echo version; sleep 0.1) | nc 127.0.0.1 11211 2>/dev/null | grep VERSION > /dev/null; do sleep 0.1; done
+memory memcached
+kill $!; wait
+mosquitto -p 1883 > /dev/null 2>&1 &
+until mosquitto_pub -h 127.0.0.1 -t a -m b 2>/dev/null; do sleep 0.1; done
+memory mosquitto
+kill $!; wait
+haproxy -f /haproxy.conf &
+until curl -s -o /dev/null http://127.0.0.1:8082/; do sleep 0.1; done
+memory haproxy
+kill $!; wait
 echo "@@ end"
+"""
+HAPROXY = """defaults
+ mode http
+ timeout connect 1s
+ timeout client 1s
+ timeout server 1s
+frontend f
+ bind 127.0.0.1:8082
+ http-request return status 200 content-type text/plain string ok
 """
 NGINX = """worker_processes 1; daemon off; pid /tmp/pid; error_log /dev/null; events { worker_connections 64; }
 http { access_log off; keepalive_requests 100000; client_body_temp_path /tmp/body; proxy_temp_path /tmp/proxy; fastcgi_temp_path /tmp/fastcgi;
 uwsgi_temp_path /tmp/uwsgi; scgi_temp_path /tmp/scgi; server { listen 8080; root /www; } }
 """
-SPEC = {"packages": ["redis-server", "nginx-light", "apache2-utils", "curl"], "busybox": ["sh", "sleep", "grep", "sed", "mount", "ifconfig", "poweroff"],
+SPEC = {"packages": ["redis-server", "redis-tools", "nginx-light", "apache2-utils", "curl", "memcached", "mosquitto", "mosquitto-clients", "haproxy"],
+        "busybox": ["sh", "sleep", "grep", "sed", "cp", "kill", "nc", "mount", "ifconfig", "poweroff"],
         "directories": {"/tmp": 0o1777, "/dev": 0o755, "/proc": 0o755},
         "files": {"/etc/passwd": "root:x:0:0::/:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n", "/etc/group": "root:x:0:\nnogroup:x:65534:\n",
-                  "/nginx.conf": NGINX, "/www/page": "x" * 1023 + "\n", "/servers.sh": SCRIPT}}
+                  "/nginx.conf": NGINX, "/haproxy.conf": HAPROXY, "/www/page": "x" * 1023 + "\n", "/servers.sh": SCRIPT}}
 
 
 def figures_of(text):
-    """-> {name: instructions of a request}"""
+    """-> {requests: {name: instructions of one}, free: {server: KiB that are free or cache of files while it rests}}"""
     found = {f"redis_{kind.lower()}": 1e9 / float(rate) for kind, rate in re.findall(r'@@ redis "(SET|GET)","([0-9.]+)"', text)}
     found.update({"nginx_1k": 1e9 / float(rate) for rate in re.findall(r"@@ nginx ([0-9.]+)", text)})
-    if "@@ end" not in text or len(found) != 3:
+    memory = {name: sum(map(int, parts.split())) for name, parts in re.findall(r"@@ memory (\w+) ((?:\d+ ?){3})", text)}
+    if "@@ end" not in text or len(found) != 3 or len(memory) != 6:
         sys.exit(f"the servers did not come to their end; they said ...{text[-1500:]}")
-    return found
+    return {"requests": found, "free": memory}
 
 
 def tree_archive(root):
@@ -70,7 +113,7 @@ def tree_archive(root):
     return linux_figures.newc(entries)
 
 
-def on_linux(root, kernel, directory):
+def on_linux(root, kernel, directory, figures=figures_of):
     archive = os.path.join(directory, "initramfs")
     with open(archive, "wb") as file:
         file.write(tree_archive(root))
@@ -78,23 +121,23 @@ def on_linux(root, kernel, directory):
                "clock=vm,base=2026-01-01", "-M", "q35", "-cpu", CPU, "-smp", "1", "-m", "1G", "-display", "none", "-nodefaults", "-serial", "stdio",
                "-no-reboot", "-nic", "none", "-kernel", kernel, "-initrd", archive, "-append", "console=ttyS0 quiet panic=-1 transparent_hugepage=never"]
     run = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=TIME_LIMIT, check=False)
-    return figures_of(run.stdout.decode("utf-8", "replace"))
+    return figures(run.stdout.decode("utf-8", "replace"))
 
 
-def in_partition(root, build, directory):
+def in_partition(root, build, directory, figures=figures_of):
     with open(os.path.join(build, "qemu-tests/built.json"), encoding="utf-8") as file:
         tool = json.load(file)["tool"]
     environment = {**os.environ, "HOME": directory, "XDG_CONFIG_HOME": directory + "/config", "XDG_DATA_HOME": directory + "/data"}
     manifest, bundle = os.path.join(directory, "main.yaml"), os.path.join(directory, "main.bundle")
     with open(manifest, "w", encoding="utf-8") as file:
         file.write("apiVersion: caisson/v1\nname: servers\nversion: 1.0.0\nsecurityVersion: 1\nmachine: {board: qemu-q35, cpus: 1, memory: 1GiB}\n"
-                   f"partitions:\n  servers: {{image: \"oci:{directory}/image\", cpus: 1, memory: 128MiB}}\n")
+                   f"partitions:\n  servers: {{image: \"oci:{directory}/image\", cpus: 1, memory: 192MiB}}\n")
     for arguments in (["image", "create", "--from", root, "--entrypoint=/bin/sh", "--cmd=/servers.sh", f"oci:{directory}/image"],
                       ["build", manifest, "-o", bundle]):
         subprocess.run([tool, *arguments], env=environment, check=True, capture_output=True)
     boot = {"cpus": 1, "memory": "1G", "icount": True, "cpu": CPU + ",+svm"}
     run = run_case.boot_on("qemu-svm", boot, os.path.join(directory, "main.elf"), bundle, TIME_LIMIT, directory)
-    return figures_of(Line(run.serial).output("servers").decode("utf-8", "replace"))
+    return figures(Line(run.serial).output("servers").decode("utf-8", "replace"))
 
 
 def main():
@@ -107,12 +150,17 @@ def main():
         root = os.path.join(directory, "root")
         images.make_root(SPEC, root, [])
         ours, linux = in_partition(root, build, directory), on_linux(root, kernel, directory)
+    for side, ram in ((ours, 192 << 10), (linux, 1 << 20)):
+        side["memory"] = {name: ram - free for name, free in side["free"].items()}
     if sys.argv[2:] == ["--json"]:
-        json.dump({"ours": ours, "linux": linux}, sys.stdout, indent=1)
+        json.dump({"schema": "caisson.servers/1", "here": ours, "linux": linux}, sys.stdout, indent=1)
         return
-    for name, value in ours.items():
-        print(f"{name:<12} {value:>10,.0f} {linux[name]:>10,.0f}  {value / linux[name]:.2f}")
-    above = [name for name, value in ours.items() if value > linux[name]]
+    above = []
+    for kind in ("requests", "memory"):
+        for name, value in ours[kind].items():
+            other = linux[kind][name]
+            print(f"{kind:<9} {name:<12} {value:>10,.0f} {other:>10,.0f}  {value / other:.2f}")
+            above += [f"{kind} of {name}"] if value > other else []
     sys.exit(f"above Linux: {', '.join(above)}" if above else 0)
 
 
