@@ -4,8 +4,9 @@ import re
 import tomllib
 
 IMAGE = {"tree": str, "programs": list, "host": list, "host_trees": list, "busybox": list, "files": dict, "directories": dict,
-         "packages": list, "isolated": bool,
+         "packages": list, "isolated": bool, "compiled": dict,
          "links": dict, "entrypoint": list, "args": list, "env": dict, "working_dir": str, "user": str, "stop_signal": str}
+COMPILED = {"package": str, "source": str, "run": list}
 KNOWN = {
     "": {"description": str, "labels": list, "time_limit": int, "requires": list, "images": dict, "manifest": dict,
          "manifests": dict, "keys": list, "bundle": dict, "boot": dict, "expect": dict, "command": dict,
@@ -52,6 +53,8 @@ def load(path):
         expect_keys(section, case.get(section, {}), KNOWN[section])
     for name, image in case.get("images", {}).items():
         expect_keys(f"images.{name}", image, IMAGE)
+        for path, how in image.get("compiled", {}).items():
+            expect_keys(f"images.{name}.compiled.'{path}'", how, COMPILED)
     for name, manifest in case.get("manifests", {}).items():
         expect_keys(f"manifests.{name}", manifest, KNOWN["manifest"])
     for step in case.get("boot", {}).get("monitor", []):

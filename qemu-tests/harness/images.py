@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 
 import patience
 
@@ -14,6 +15,7 @@ BUSYBOX = ["/bin/busybox", "/usr/bin/busybox"]
 HERE = os.path.dirname(os.path.abspath(__file__))
 ENTER = os.path.join(HERE, "enter_root.py")
 AS_INIT = os.path.join(HERE, "../linux/as_init.py")
+COMPILE_LIMIT = 600
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -71,6 +73,36 @@ def tree(name):
     return os.path.join(cache, "trees", name)
 
 
+def add_busybox(root, applets):
+    """Static busybox, and links to it for what the root has not."""
+    busybox = next((path for path in BUSYBOX if os.path.isfile(path)), None)
+    if not busybox:
+        raise ImageError("busybox-static is not installed")
+    put(root, "/bin/busybox", source=busybox)
+    for applet in applets:
+        if not os.path.lexists(os.path.join(root, "bin", applet)):
+            os.symlink("busybox", os.path.join(root, "bin", applet))
+
+
+def compile_in(how, root, path):
+    """Makes `path` of a root, a file or a directory, by a compiler of Debian packages that was unpacked into the cache. `how`: package, source
+    (its text) and run, the command in the package's own root, in which the source is /source and the result goes to /made."""
+    with tempfile.TemporaryDirectory() as directory:
+        tools = os.path.join(directory, "root")
+        subprocess.run(["cp", "-a", "--reflink=auto", package_tree(how["package"]), tools], check=True)
+        add_busybox(tools, ["sh", "cp", "mkdir"])
+        put(tools, "/source", data=how["source"].encode(), mode=0o644)
+        for name in ("proc", "tmp"):
+            os.makedirs(os.path.join(tools, name), exist_ok=True)
+        said, status = run_in_chroot({"entrypoint": how["run"], "isolated": True, "env": {"HOME": "/tmp"}}, tools, COMPILE_LIMIT)
+        made = os.path.join(tools, "made")
+        if status != 0 or not os.path.exists(made):
+            raise ImageError(f"{path}: {' '.join(how['run'])}: status {status}\n{said.decode('utf-8', 'replace')}")
+        target = os.path.join(root, path.lstrip("/"))
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        shutil.move(made, target)
+
+
 def make_root(spec, root, programs):
     """programs: directories where the build puts test programs."""
     if "tree" in spec:
@@ -93,15 +125,11 @@ def make_root(spec, root, programs):
     for path in spec.get("host_trees", []):
         shutil.copytree(path, os.path.join(root, path.lstrip("/")), symlinks=True, dirs_exist_ok=True)
     if "busybox" in spec:
-        busybox = next((path for path in BUSYBOX if os.path.isfile(path)), None)
-        if not busybox:
-            raise ImageError("busybox-static is not installed")
-        put(root, "/bin/busybox", source=busybox)
-        for applet in spec["busybox"]:
-            if not os.path.lexists(os.path.join(root, "bin", applet)):
-                os.symlink("busybox", os.path.join(root, "bin", applet))
+        add_busybox(root, spec["busybox"])
     for path, text in spec.get("files", {}).items():
         put(root, path, data=text.encode("utf-8", "surrogateescape"), mode=0o644)
+    for path, how in spec.get("compiled", {}).items():
+        compile_in(how, root, path)
     for path, target in spec.get("links", {}).items():
         os.makedirs(os.path.dirname(os.path.join(root, path.lstrip("/"))), exist_ok=True)
         os.symlink(target, os.path.join(root, path.lstrip("/")))

@@ -78,7 +78,7 @@ class Case:
         if platform in bochs.MODELS and bochs.missing():
             return bochs.missing()
         for spec in self.case.get("images", {}).values():
-            for package in spec.get("packages", []):
+            for package in spec.get("packages", []) + [how["package"] for how in spec.get("compiled", {}).values()]:
                 if images.package_tree(package) is None:
                     return f"needs {package} unpacked into the cache (./caisson selftest does that; see packaging/packages.txt)"
             if spec.get("isolated") and os.geteuid() != 0:

@@ -214,6 +214,23 @@ SyscallResult sys_mprotect(const Arguments& arguments) {
     return 0;
 }
 
+// There are no protection keys, as on a processor without them.
+SyscallResult sys_pkey_alloc(const Arguments& arguments) {
+    constexpr std::uint64_t rights = 3;
+    return base::Failure{arguments[0] != 0 || (arguments[1] & ~rights) != 0 ? Errno::inval : Errno::nospc};
+}
+
+SyscallResult sys_pkey_free(const Arguments&) {
+    return base::Failure{Errno::inval};
+}
+
+SyscallResult sys_pkey_mprotect(const Arguments& arguments) {
+    constexpr int no_key = -1;
+    if (arguments.integer(3) != no_key)
+        return base::Failure{Errno::inval};
+    return sys_mprotect(arguments);
+}
+
 SyscallResult sys_mremap(const Arguments& arguments) {
     constexpr std::uint64_t may_move = 1, fixed = 2, dont_unmap = 4;
     const std::uint64_t flags = arguments[3];
