@@ -32,10 +32,10 @@ selftest() {
         phase roots
         if [ "$nightly" = 1 ]; then
             unpack_roots root nightly-root
-            unpack_trees shells postgres compiler
+            unpack_trees shells postgres python compiler mariadb
         else
             unpack_roots root
-            unpack_trees shells postgres
+            unpack_trees shells postgres python
         fi
         # Without a network the tests that need it say so.
         logged sources cmake -DCAISSON_FETCH_TESTS=ON -P "$here/third_party/fetch.cmake" || true

@@ -2,8 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """compare.py --build BUILD-DIR LIST: runs a list of modules.toml natively and in a partition. At least 99 % of the tests that pass natively
 must pass, and the others are exactly those of known_failures.txt. Status: 0 as expected, 1 not, 77 skipped with a reason.
-  --only MODULE   one of the list            --write FILE   a line a module into FILE: how many of how many"""
+  --only MODULE   one of the list
+  --write FILE    into FILE, as it goes: date and commit, how many of how many tests of each module, and which do not pass here"""
 import argparse
+import contextlib
+import datetime
 import os
 import shutil
 import subprocess
@@ -40,7 +43,13 @@ def known_failures():
         return {line.split("#")[0].strip() for line in file} - {""}
 
 
-def compare(options, directory):
+def heading(name):
+    """Of a file of results: when, and of which sources."""
+    said = subprocess.run(["git", "-C", HERE, "describe", "--always", "--dirty"], capture_output=True, text=True, check=False).stdout.strip()
+    return f"# {name}, {datetime.date.today()}, commit {said or 'unknown'}: tests that pass in a partition, of those that pass natively"
+
+
+def compare(options, directory, write):
     with open(os.path.join(HERE, "modules.toml"), "rb") as file:
         chosen = tomllib.load(file)[options.list]
     modules = [word for word in chosen["modules"] if not options.only or word.partition("=")[0] in options.only]
@@ -48,13 +57,14 @@ def compare(options, directory):
     for name in ("one_module.py", "run_modules.py"):
         with open(os.path.join(HERE, name), encoding="utf-8") as file:
             texts[f"/t/{name}"] = file.read()
-    spec = {"tree": "compiler", "files": texts, "directories": {"/tmp": 0o1777}}
+    spec = {"tree": "python", "files": texts, "directories": {"/tmp": 0o1777}}
     root = os.path.join(directory, "root")
     images.make_root(spec, root, [])
     boots = linux.Boots(os.path.abspath(options.build), directory, "qemu-svm", BOOT_LIMIT)
     boots.image(root)
-    complaints, rows, passed, both = [], [], 0, 0
-    known, missing = known_failures(), set()
+    complaints, passed, both = [], 0, 0
+    write(heading(options.list))
+    known, missing, good = known_failures(), set(), set()
     for number, words in enumerate([[word] for word in modules] if chosen.get("apart") else [modules]):
         command = [PYTHON, "-B", "/t/run_modules.py", *words]
         copy = os.path.join(directory, "native")
@@ -68,40 +78,45 @@ def compare(options, directory):
         print("\n".join(line for line in said.get("python", []) if " ended with " in line))
         for module in (word.partition("=")[0] for word in words):
             here = [name for name, word in native.items() if word == "ok" and name.startswith(f"test.{module}.")]
-            good = [name for name in here if ours.get(name) == "ok"]
-            missing |= set(here) - set(good)
-            passed, both = passed + len(here), both + len(good)
-            rows.append(f"{module:<28} {len(good):>5} of {len(here):>5}")
-            print(rows[-1], flush=True)
+            same = {name for name in here if ours.get(name) == "ok"}
+            good |= same
+            missing |= set(here) - same
+            passed, both = passed + len(here), both + len(same)
+            write(f"{module:<28} {len(same):>5} of {len(here):>5}")
     complaints += [f"{name} passes natively and not here" for name in sorted(missing - known)]
-    ran = {word.partition("=")[0] for word in modules}
-    complaints += [f"{name} is in known_failures.txt and passes" for name in sorted(known - missing)
-                   if name.split(".")[1] in ran and options.list == "nightly"]
+    complaints += [f"{name} is in known_failures.txt and passes" for name in sorted(known & good)]
+    if options.list == "nightly" and not options.only:
+        complaints += [f"{name} is in known_failures.txt and did not run or passes nowhere" for name in sorted(known - good - missing)]
     if passed == 0 or both < LEAST * passed:
         complaints.append(f"{both} of {passed} is less than {LEAST:.0%}")
-    rows.append(f"{'all':<28} {both:>5} of {passed:>5}")
-    print(rows[-1])
-    if options.write:
-        with open(options.write, "w", encoding="utf-8") as file:
-            file.write("\n".join(rows + [f"not here: {name}" for name in sorted(missing)]) + "\n")
+    write(f"{'all':<28} {both:>5} of {passed:>5}")
+    for name in sorted(missing):
+        write(f"not here: {name}")
     return complaints
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("list", choices=["chosen", "nightly"])
+    parser.add_argument("list", choices=["ci", "chosen", "nightly"])
     parser.add_argument("--build", required=True)
     parser.add_argument("--only", action="append", default=[])
     parser.add_argument("--write")
     options = parser.parse_args()
-    if os.geteuid() != 0 or not os.path.isdir(images.tree("compiler")):
-        print("skipped: needs root and the Debian packages tree-compiler (packaging/packages.txt)")
+    if os.geteuid() != 0 or not os.path.isdir(images.tree("python")):
+        print("skipped: needs root and the Debian packages tree-python (packaging/packages.txt)")
         return run_case.SKIPPED
     directory = os.path.join(os.path.abspath(options.build), "qemu-tests/work", f"cpython-{options.list}")
     shutil.rmtree(directory, ignore_errors=True)
     os.makedirs(directory)
     try:
-        complaints = compare(options, directory)
+        with contextlib.ExitStack() as open_files:
+            file = open_files.enter_context(open(options.write, "w", encoding="utf-8")) if options.write else None
+
+            def write(line):
+                for to in filter(None, (sys.stdout, file)):
+                    print(line, file=to, flush=True)
+
+            complaints = compare(options, directory, write)
     except (cases.CaseError, images.ImageError, machine.MachineError, OSError) as error:
         complaints = [str(error)]
     for complaint in complaints:

@@ -14,6 +14,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static const char* name(int error) {
@@ -24,6 +25,7 @@ static const char* name(int error) {
            : error == E2BIG        ? "E2BIG"
            : error == ENAMETOOLONG ? "ENAMETOOLONG"
            : error == ENOSPC       ? "ENOSPC"
+           : error == ECHILD       ? "ECHILD"
                                    : strerror(error);
 }
 
@@ -172,6 +174,95 @@ static void arguments(void) {
     printf("many words: %s\n", name(errno));
 }
 
+/* Trees whose every parent ends before its child: all of them become this process's, none stays a zombie, and the numbers go round. */
+static void orphans(void) {
+    long ended = 0;
+    int ends[2];
+    if (pipe(ends) != 0)
+        return;
+    for (int tree = 0; tree < 40; tree++) {
+        if (fork() == 0) {
+            for (int depth = 0; depth < 25; depth++)
+                if (fork() > 0)
+                    _exit(0);
+            _exit(write(ends[1], "x", 1) == 1 ? 3 : 4);
+        }
+        char c;
+        if (read(ends[0], &c, 1) != 1)
+            printf("a tree got LOST\n");
+    }
+    int status, leaves = 0;
+    while (waitpid(-1, &status, 0) > 0)
+        ended++, leaves += WEXITSTATUS(status) == 3;
+    printf("%ld ended here, %d leaves, then %s\n", ended, leaves, name(errno));
+    all_gone();
+}
+
+static volatile sig_atomic_t stops_seen;
+static void child_changed(int number) {
+    (void)number;
+    stops_seen++;
+}
+/* Processes that stop, continue and kill each other all the time: every one can still be waited for, and ends when told to. */
+static void stops(void) {
+    enum { count = 8 };
+    int pids[count];
+    signal(SIGCHLD, child_changed);
+    for (int i = 0; i < count; i++) {
+        pids[i] = fork();
+        if (pids[i] == 0) {
+            unsigned seed = (unsigned)i * 7919 + 1;
+            for (;;) {
+                seed = seed * 1103515245 + 12345;
+                const int whom =
+                    getpid() - i + (int)(seed >> 16) % count; /* numbers are given in order here */
+                if (whom != getpid())
+                    kill(whom, seed >> 8 & 1 ? SIGSTOP : SIGCONT);
+            }
+        }
+    }
+    long stopped = 0, continued = 0;
+    for (int i = 0; i < 20000 && (stopped <= 100 || continued <= 100); i++) {
+        int status;
+        for (int w = 0; w < count; w++)
+            kill(pids[w], (i + w) % 3 ? SIGCONT : SIGSTOP);
+        const struct timespec while_ = {0, 100000};
+        nanosleep(&while_, 0);
+        int p;
+        while ((p = waitpid(-1, &status, WNOHANG | WUNTRACED | WCONTINUED)) > 0)
+            stopped += WIFSTOPPED(status), continued += WIFCONTINUED(status);
+    }
+    printf("%s, %s, %s\n", stopped > 100 ? "stopped" : "NOT STOPPED",
+           continued > 100 ? "continued" : "NOT CONTINUED", stops_seen > 100 ? "told" : "NOT TOLD");
+    for (int i = 0; i < count; i++)
+        kill(pids[i], SIGSTOP);
+    int killed = 0, status;
+    for (int i = 0; i < count; i++) { /* a stopped process dies too, without SIGCONT */
+        kill(pids[i], SIGKILL);
+        while (waitpid(pids[i], &status, 0) < 0 && errno == EINTR)
+            ;
+        killed += WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+    }
+    printf("%d killed\n", killed);
+    signal(SIGCHLD, SIG_DFL);
+    all_gone();
+}
+
+/* Not hostile: computes around the fifth second after the start, when the load averages look for the first time. */
+static void load(void) {
+    const struct timespec before = {4, 900000000};
+    clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &before, 0);
+    struct timespec now;
+    do
+        clock_gettime(CLOCK_MONOTONIC, &now);
+    while (now.tv_sec < 5 || now.tv_nsec < 50000000);
+    char averages[15] = "";
+    FILE* file = fopen("/proc/loadavg", "r");
+    if (file)
+        fgets(averages, sizeof averages, file);
+    puts(averages);
+}
+
 int main(int argc, char** argv) {
     const char* way = argc > 1 ? argv[1] : "";
     setvbuf(stdout, 0, _IOLBF, 0);
@@ -189,6 +280,12 @@ int main(int argc, char** argv) {
         deep();
     else if (!strcmp(way, "arguments"))
         arguments();
+    else if (!strcmp(way, "load"))
+        load();
+    else if (!strcmp(way, "orphans"))
+        orphans();
+    else if (!strcmp(way, "stops"))
+        stops();
     else
         printf("calm\n");
     return 0;

@@ -355,17 +355,28 @@ Population population() {
     return count;
 }
 
+void put_hundredths(TextSink& out, std::uint64_t value) {
+    out << value / 100 << '.' << static_cast<char>('0' + value / 10 % 10)
+        << static_cast<char>('0' + value % 10);
+}
+
 void put_uptime(TextSink& out) {
     const std::uint64_t hundredths = monotonic_ns() / tick_ns;
-    const auto seconds = [&out](std::uint64_t value) {
-        out << value / 100 << '.' << static_cast<char>('0' + value / 10 % 10)
-            << static_cast<char>('0' + value % 10);
-    };
     const std::uint64_t busy = busy_ns() / tick_ns;
-    seconds(hundredths);
+    put_hundredths(out, hundredths);
     out << ' ';
-    seconds(hundredths > busy ? hundredths - busy : 0);
+    put_hundredths(out, hundredths > busy ? hundredths - busy : 0);
     out << '\n';
+}
+
+void put_load(TextSink& out) {
+    using sched::LoadAverages;
+    for (const std::uint64_t load : sched::load_averages()) {
+        put_hundredths(out, (load * 100 + LoadAverages::one / 2) / LoadAverages::one);
+        out << ' ';
+    }
+    const Population count = population();
+    out << count.running << '/' << count.all << ' ' << static_cast<std::uint64_t>(pid_table().last()) << '\n';
 }
 
 void put_system_stat(TextSink& out) {
@@ -440,12 +451,8 @@ void fs::seam::proc_text(ProcText which, int process_id, int thread_id, TextSink
         return put_system_stat(out);
     case ProcText::uptime:
         return put_uptime(out);
-    case ProcText::load_average: {
-        const Population count = population();
-        out << "0.00 0.00 0.00 " << count.running << '/' << count.all << ' '
-            << static_cast<std::uint64_t>(pid_table().last()) << '\n';
-        return;
-    }
+    case ProcText::load_average:
+        return put_load(out);
     case ProcText::net_tcp:
     case ProcText::net_tcp6:
         return net::describe_tcp(which == ProcText::net_tcp6, out);

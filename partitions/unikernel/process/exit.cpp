@@ -191,6 +191,7 @@ void end_process_now(Process& process) {
     ipc::sweep_segments();
     process.files = nullptr;
     process.executable = {};
+    leave_place(process);
     process.context.root = process.context.working = nullptr;
     process.pending.flush(~signal::Set{0}, process.account);
     process.stop_signal = 0;

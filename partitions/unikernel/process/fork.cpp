@@ -184,6 +184,8 @@ Result<int> clone_process(const CloneRequest& request) {
     child->threads = thread.get();
     child->thread_count = 1;
     enter_process(*child);
+    if ((request.flags & clone_flag::fs) != 0)
+        join_place(*child, maker);
     add_child((request.flags & clone_flag::parent) != 0 ? *maker.parent : maker, *child);
     const int id = child->id;
     (void)child.release();

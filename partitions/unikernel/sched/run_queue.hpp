@@ -10,6 +10,13 @@ class RunQueue {
 public:
     [[nodiscard]] bool empty() const { return first_ == nullptr; }
 
+    [[nodiscard]] std::uint64_t count() const {
+        std::uint64_t count = 0;
+        for (const Thread* thread = first_; thread != nullptr; thread = thread->next_ready)
+            ++count;
+        return count;
+    }
+
     void push(Thread& thread) {
         thread.next_ready = nullptr;
         (first_ != nullptr ? last_->next_ready : first_) = &thread;

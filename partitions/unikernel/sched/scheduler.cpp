@@ -19,6 +19,14 @@ namespace uk::sched {
 
 namespace {
 
+LoadAverages loads;
+
+// The CPU was with `running` and these others were ready; an idle time is one without any.
+void count_load(std::uint64_t now, const Thread& running) {
+    const Cpu& cpu = this_cpu();
+    loads.catch_up(now, &running == cpu.idle ? 0 : 1 + cpu.ready.count());
+}
+
 void free_thread(Thread& thread) {
     base::expects(!thread.on_cpu, "a thread is freed whose stack is in use");
     mm::unmap_kernel_stack(thread.stack_end);
@@ -71,6 +79,8 @@ void switch_to(Thread& next) {
     const std::uint64_t now = monotonic_ns();
     previous.cpu_ns += now - previous.switched_in;
     next.switched_in = now;
+    if (loads.due(now))
+        count_load(now, previous);
     if (previous.vector_state != nullptr && previous.state != ThreadState::dead)
         machine::save_vectors(previous.vector_state);
     cpu.left = &previous;
@@ -261,6 +271,11 @@ std::uint64_t process_cpu_ns(const Process& process) {
     for (const Thread* thread = process.threads; thread != nullptr; thread = thread->next_in_process)
         total += thread_cpu_ns(*thread);
     return total;
+}
+
+const std::array<std::uint64_t, 3>& load_averages() {
+    count_load(monotonic_ns(), current());
+    return loads.values();
 }
 
 void after_switch() {

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "partitions/unikernel/sched/cpu.hpp"
+#include "partitions/unikernel/sched/load.hpp"
 #include "partitions/unikernel/task/process.hpp"
 
 namespace uk::sched {
@@ -48,5 +49,7 @@ inline void preempt_if_due() {
 void load_user_bases(const Thread& thread);
 [[nodiscard]] std::uint64_t thread_cpu_ns(const Thread& thread);
 [[nodiscard]] std::uint64_t process_cpu_ns(const Process& process);
+// Of 1, 5 and 15 minutes, in units of 1 / LoadAverages::one.
+[[nodiscard]] const std::array<std::uint64_t, 3>& load_averages();
 
 } // namespace uk::sched

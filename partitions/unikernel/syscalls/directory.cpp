@@ -86,6 +86,12 @@ SyscallResult rename_at(int from_directory, mm::UserAddress from, int to_directo
         fs::rename(context(), *source.start, source.text.view(), *target.start, target.text.view(), flags));
 }
 
+SyscallResult go_to(const Ref<Node>& node) {
+    CAISSON_TRY(fs::change_directory(context(), node));
+    share_place(current_process());
+    return 0ul;
+}
+
 } // namespace
 
 SyscallResult sys_mkdir(const Arguments& arguments) {
@@ -148,13 +154,12 @@ SyscallResult sys_renameat2(const Arguments& arguments) {
 }
 
 SyscallResult sys_chdir(const Arguments& arguments) {
-    const Ref<Node> node = CAISSON_TRY(files::find_at(here, arguments.pointer(0), 0));
-    return done(fs::change_directory(context(), node));
+    return go_to(CAISSON_TRY(files::find_at(here, arguments.pointer(0), 0)));
 }
 
 SyscallResult sys_fchdir(const Arguments& arguments) {
     const Ref<File> file = CAISSON_TRY(files::table().get(arguments.integer(0)));
-    return done(fs::change_directory(context(), file->node));
+    return go_to(file->node);
 }
 
 SyscallResult sys_getcwd(const Arguments& arguments) {

@@ -234,6 +234,7 @@ SyscallResult sys_utime(const Arguments& arguments) {
 SyscallResult sys_umask(const Arguments& arguments) {
     const std::uint32_t before = context().umask;
     context().umask = arguments.word(0) & 0777;
+    share_place(current_process());
     return std::uint64_t{before};
 }
 

@@ -87,6 +87,10 @@ SyscallResult sys_sethostname(const Arguments& arguments) {
 SyscallResult sys_sysinfo(const Arguments& arguments) {
     SystemInformation information{};
     const mm::FrameCounts frames = mm::frame_counts();
+    constexpr unsigned fraction_bits = 16;
+    information.loads = sched::load_averages();
+    for (std::uint64_t& load : information.loads)
+        load <<= fraction_bits - sched::LoadAverages::fraction_bits;
     information.uptime = static_cast<std::int64_t>(monotonic_ns() / second_ns);
     information.total = frames.total * base::page_size;
     information.free = frames.free * base::page_size;

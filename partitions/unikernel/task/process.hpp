@@ -116,6 +116,8 @@ struct Process : signal::GroupState {
     Ref<mm::AddressSpace> space; // exec puts another in its place
     Ref<fs::FileTable> files;
     fs::Context context; // root, working directory, umask, credentials
+    Process* place_sharer =
+        nullptr; // the next in a ring of those with one working directory and umask (CLONE_FS); nullptr: alone
     fs::Executable executable;
     std::array<ResourceLimit, resource_count> limits{};
     std::array<signal::IntervalTimer*, 3> interval_timers{}; // of setitimer, made at their first use
@@ -185,6 +187,10 @@ void leave_process(Process& process);
 // The child becomes the youngest of the parent's, or none of them any more.
 void add_child(Process& parent, Process& child);
 void remove_child(Process& child);
+// The working directory or the umask of the process changed: those that share them have them too.
+void share_place(const Process& process);
+void join_place(Process& process, Process& with);
+void leave_place(Process& process);
 // Processes and threads, zombies too: what the `pids` limit counts.
 [[nodiscard]] unsigned task_count();
 

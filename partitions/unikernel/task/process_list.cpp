@@ -56,6 +56,29 @@ void remove_child(Process& child) {
     child.parent = nullptr;
 }
 
+void share_place(const Process& process) {
+    for (Process* other = process.place_sharer; other != nullptr && other != &process;
+         other = other->place_sharer) {
+        other->context.working = process.context.working;
+        other->context.umask = process.context.umask;
+    }
+}
+
+void join_place(Process& process, Process& with) {
+    process.place_sharer = with.place_sharer != nullptr ? with.place_sharer : &with;
+    with.place_sharer = &process;
+}
+
+void leave_place(Process& process) {
+    Process* const next = std::exchange(process.place_sharer, nullptr);
+    if (next == nullptr)
+        return;
+    Process* before = next;
+    while (before->place_sharer != &process)
+        before = before->place_sharer;
+    before->place_sharer = next != before ? next : nullptr;
+}
+
 unsigned task_count() {
     unsigned count = 0;
     for (const Process* process = first; process != nullptr; process = process->next)

@@ -193,6 +193,32 @@ int main(int argc, char** argv) {
         _exit(0);
     }
     VALUE(end(p));
+    TITLE("CLONE_FS: one working directory and umask");
+    umask(022);
+    chdir("/");
+    p = (int)syscall(SYS_clone, CLONE_FS | SIGCHLD, 0, 0, 0, 0);
+    if (p == 0) {
+        if (syscall(SYS_clone, CLONE_FS | SIGCHLD, 0, 0, 0, 0) == 0) {
+            chdir("/etc");
+            umask(055);
+            _exit(0);
+        }
+        wait(0);
+        _exit(0);
+    }
+    end(p);
+    char place[64];
+    TEXT(getcwd(place, sizeof place));
+    VALUE(umask(022));
+    p = fork(); /* not that one */
+    if (p == 0) {
+        chdir("/tmp");
+        umask(077);
+        _exit(0);
+    }
+    end(p);
+    TEXT(getcwd(place, sizeof place));
+    VALUE(umask(022));
     TITLE("settings");
     CALL(setpriority(PRIO_PROCESS, 0, 3));
     struct rlimit limit = {500, 600};
