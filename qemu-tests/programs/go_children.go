@@ -131,7 +131,7 @@ func attributes() {
 	fmt.Println(exec.Command("/bin/none").Run())
 	_, err = exec.LookPath("none")
 	fmt.Println(err)
-	command = exec.Command("/bin/sh", "-c", "kill -SEGV $$")
+	command = exec.Command("/bin/sh", "-c", "kill -USR2 $$")
 	fmt.Println(command.Run())
 	fmt.Println(command.ProcessState.Sys().(syscall.WaitStatus).Signal())
 }

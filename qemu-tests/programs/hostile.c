@@ -180,7 +180,7 @@ static void orphans(void) {
     int ends[2];
     if (pipe(ends) != 0)
         return;
-    for (int tree = 0; tree < 40; tree++) {
+    for (int tree = 0; tree < 12; tree++) {
         if (fork() == 0) {
             for (int depth = 0; depth < 25; depth++)
                 if (fork() > 0)
@@ -216,13 +216,14 @@ static void stops(void) {
                 seed = seed * 1103515245 + 12345;
                 const int whom =
                     getpid() - i + (int)(seed >> 16) % count; /* numbers are given in order here */
+                sched_yield();
                 if (whom != getpid())
                     kill(whom, seed >> 8 & 1 ? SIGSTOP : SIGCONT);
             }
         }
     }
     long stopped = 0, continued = 0;
-    for (int i = 0; i < 20000 && (stopped <= 100 || continued <= 100); i++) {
+    for (int i = 0; i < 20000 && (stopped <= 30 || continued <= 30); i++) {
         int status;
         for (int w = 0; w < count; w++)
             kill(pids[w], (i + w) % 3 ? SIGCONT : SIGSTOP);
@@ -232,8 +233,8 @@ static void stops(void) {
         while ((p = waitpid(-1, &status, WNOHANG | WUNTRACED | WCONTINUED)) > 0)
             stopped += WIFSTOPPED(status), continued += WIFCONTINUED(status);
     }
-    printf("%s, %s, %s\n", stopped > 100 ? "stopped" : "NOT STOPPED",
-           continued > 100 ? "continued" : "NOT CONTINUED", stops_seen > 100 ? "told" : "NOT TOLD");
+    printf("%s, %s, %s\n", stopped > 30 ? "stopped" : "NOT STOPPED",
+           continued > 30 ? "continued" : "NOT CONTINUED", stops_seen > 30 ? "told" : "NOT TOLD");
     for (int i = 0; i < count; i++)
         kill(pids[i], SIGSTOP);
     int killed = 0, status;

@@ -45,8 +45,8 @@ fn ends() {
     println!("signal {:?}", sleeper.wait().unwrap().signal());
     let trapped = Command::new("/bin/sh").args(["-c", "trap 'exit 5' TERM; kill -TERM $$; sleep 600"]).status().unwrap();
     println!("trapped {:?}", trapped.code());
-    let dead = Command::new("/bin/sh").args(["-c", "kill -ABRT $$"]).status().unwrap();
-    println!("aborted {:?} core {}", dead.signal(), dead.core_dumped());
+    let dead = Command::new("/bin/sh").args(["-c", "kill -USR2 $$"]).status().unwrap();
+    println!("killed {:?} core {}", dead.signal(), dead.core_dumped());
     println!("none: {:?}", Command::new("/bin/none").spawn().unwrap_err().kind());
     let mut asked = Command::new("/bin/sh");
     asked.args(["-c", "id -u; id -g; pwd; echo $ONLY"]).env_clear().env("ONLY", "this").env("PATH", "/bin").current_dir("/tmp");
