@@ -116,8 +116,12 @@ Process& new_parent_of_orphans(const Process& process) {
     return *process_list();
 }
 
-// A stopped group that nobody could continue any more is told and continued.
-void wake_orphans(const Pid& group, const Process* without) {
+// A stopped group that nobody could continue any more is told and continued. Only where `child` and `parent` were its connection to
+// the rest of the session: a group that has none is not told whenever one of it ends.
+void wake_orphans(const Process& child, const Process& parent, const Process* without) {
+    const Pid& group = *child.group;
+    if (parent.group == child.group || !(parent.session == child.session))
+        return;
     bool any_stopped = false;
     for (const Process* member = process_list(); member != nullptr; member = member->next)
         any_stopped = any_stopped || (member->group.get() == &group && member->stop_signal != 0);
@@ -166,7 +170,7 @@ void give_children_away(Process& process) {
     for (Process* child = first; child != nullptr; child = next) {
         next = child->sibling;
         if (!child->is_zombie())
-            wake_orphans(*child->group, nullptr);
+            wake_orphans(*child, process, nullptr);
         else if (announce(*child))
             reap(*child);
     }
@@ -197,7 +201,7 @@ void end_process_now(Process& process) {
     process.stop_signal = 0;
     give_children_away(process);
     process.actions = nullptr;
-    wake_orphans(*process.group, &process);
+    wake_orphans(process, *process.parent, &process);
     process.pid->on_end.wake_all();
     if (announce(process))
         reap(process);
