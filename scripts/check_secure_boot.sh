@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Firmware with Secure Boot enforced (OVMF with Debian's test key enrolled): an application signed by that key runs its
-# partitions; one that is not signed, signed by another key, or changed behind its signature is not started. A changed bundle
+# partitions; one that is not signed, signed by another key, or changed after it was signed is not started. A changed bundle
 # beside a good application is refused by the hypervisor itself.
 # usage: check_secure_boot.sh BUILD-DIR   (CAISSON_QEMU: the QEMU to use)
 set -euo pipefail
@@ -63,7 +63,7 @@ flipped() { # FILE OFFSET OUTPUT
 }
 size=$(stat -c %s good.efi)
 flipped good.efi $((size / 2)) changed.efi
-# In the signed attributes: the digest of the message, which stands behind its name 1.2.840.113549.1.9.4.
+# In the signed attributes: the digest of the message, which stands after its name 1.2.840.113549.1.9.4.
 attribute=$(LC_ALL=C grep -obUaP '\x2a\x86\x48\x86\xf7\x0d\x01\x09\x04' good.efi | tail -n 1 | cut -d : -f 1)
 flipped good.efi $((attribute + 20)) attribute.efi
 

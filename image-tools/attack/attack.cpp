@@ -50,7 +50,7 @@ Result collect(Judge& judge, const run::Session& session, const std::string& fai
     out.random_steps = judge.random_steps();
     for (const run::PartitionResult& partition : session.partitions())
         if (partition.name == hostile_name)
-            out.lives = partition.endings.size();
+            out.generations = partition.endings.size();
     return out;
 }
 

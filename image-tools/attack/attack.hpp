@@ -30,7 +30,7 @@ struct Options {
 
 struct Result {
     std::vector<Item> items;
-    std::uint64_t witness_reports = 0, latest = 0, random_steps = 0, lives = 0;
+    std::uint64_t witness_reports = 0, latest = 0, random_steps = 0, generations = 0;
 };
 
 // The manifest with the adversary and its witness added. Throws E0309 where their names are taken.

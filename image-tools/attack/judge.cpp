@@ -67,8 +67,8 @@ run::Listener Judge::listener() {
         look_for_false_ends();
         if (partition == hostile_) {
             look_for_crossing(bytes, stream);
-            const std::uint64_t life = session_->partitions()[hostile_].endings.size() + 1;
-            each_line(hostile_rest_, bytes, [&](std::string_view line) { hostile_line(line, life); });
+            const std::uint64_t generation = session_->partitions()[hostile_].endings.size() + 1;
+            each_line(hostile_rest_, bytes, [&](std::string_view line) { hostile_line(line, generation); });
         } else if (partition == witness_) {
             each_line(witness_rest_, bytes, [&](std::string_view line) { witness_line(line); });
         } else if (bytes.find(forgery) != std::string_view::npos) {
@@ -110,21 +110,21 @@ void Judge::look_for_crossing(std::string_view bytes, unsigned stream) {
     }
 }
 
-void Judge::hostile_line(std::string_view line, std::uint64_t life) {
+void Judge::hostile_line(std::string_view line, std::uint64_t generation) {
     const std::vector<std::string_view> words = words_of(line);
     if (words.size() == 2 && words[0] == "random") {
         if (const auto steps = number(value_of(words, "steps")))
-            steps_[life] = std::max(steps_[life], *steps);
+            steps_[generation] = std::max(steps_[generation], *steps);
         return;
     }
     if (words.size() < 2 || words[0] != "attack")
         return;
     constexpr std::uint64_t none = UINT64_MAX;
     const std::uint64_t index = words.size() > 2 ? number(words[2]).value_or(none) : none;
-    if (words[1] == "table" && words.size() == 4 && index != none && life == 1) {
+    if (words[1] == "table" && words.size() == 4 && index != none && generation == 1) {
         listed_ = index;
         vendor_ = words[3];
-    } else if (words[1] == "case" && words.size() == 7 && index < most_cases && life == 1) {
+    } else if (words[1] == "case" && words.size() == 7 && index < most_cases && generation == 1) {
         Case one;
         one.item = {std::string(words[4]), std::string(words[3]), vendor_, {}, std::string(words[5]), "none"};
         one.wanted_audit = words[6];
@@ -139,9 +139,9 @@ void Judge::hostile_line(std::string_view line, std::uint64_t life) {
             return;
         if (words[1] == "try" && words.size() == 3) {
             found->second.tried = true;
-            found->second.life = life;
+            found->second.generation = generation;
             since_report_.insert(found->first);
-        } else if (words[1] == "saw" && words.size() == 4 && found->second.life == life) {
+        } else if (words[1] == "saw" && words.size() == 4 && found->second.generation == generation) {
             found->second.saw = words[3];
         }
     }
@@ -157,10 +157,10 @@ void Judge::witness_line(std::string_view line) {
     if (value_of(words, "exits") != "0" || value_of(words, "strange") != "0" ||
         value_of(words, "memory") != "good" || !late || *late > latest_allowed)
         blame("the neighbour noticed: " + std::string(line));
-    // Whoever has not come back yet still runs, unless its life is over.
-    const std::size_t lives_over = session_->partitions()[hostile_].endings.size();
+    // Whoever has not come back yet still runs, unless its generation is over.
+    const std::size_t generations_over = session_->partitions()[hostile_].endings.size();
     std::erase_if(since_report_, [&](unsigned index) {
-        return !cases_[index].saw.empty() || cases_[index].life <= lives_over;
+        return !cases_[index].saw.empty() || cases_[index].generation <= generations_over;
     });
 }
 
@@ -169,14 +169,15 @@ void Judge::audit_record(std::string_view record) {
     const std::string_view event = value_of(words, "event");
     if (event != "note" && record.find(forgery) != std::string_view::npos)
         blame("a forged audit record is believed");
-    const auto life = number(value_of(words, "generation"));
-    if (life && value_of(words, "partition") == hostile_name && (event == "refused" || event == "stopped"))
-        audit_[*life].emplace(value_of(words, "detail"), event);
+    const auto generation = number(value_of(words, "generation"));
+    if (generation && value_of(words, "partition") == hostile_name &&
+        (event == "refused" || event == "stopped"))
+        audit_[*generation].emplace(value_of(words, "detail"), event);
 }
 
 std::uint64_t Judge::random_steps() const {
     std::uint64_t sum = 0;
-    for (const auto& [life, steps] : steps_)
+    for (const auto& [generation, steps] : steps_)
         sum += steps;
     return sum;
 }
@@ -200,11 +201,11 @@ void Judge::finish(Case& one) {
     } else {
         item.verdict = "never came back";
         for (const run::Ending& ending : session_->partitions()[hostile_].endings)
-            if (ending.generation == one.life)
+            if (ending.generation == one.generation)
                 item.verdict =
                     ending.reason == "stopped" ? "stopped " + ending.detail : "ended by " + ending.reason;
     }
-    const auto& records = audit_[one.life];
+    const auto& records = audit_[one.generation];
     const auto record = records.find(one.wanted_audit);
     if (one.tried && record != records.end())
         item.audit = record->second + " " + record->first;

@@ -57,12 +57,12 @@ private:
         Item item;
         std::string wanted_audit; // "msr"; "none"
         bool tried = false;
-        std::uint64_t life = 0;
+        std::uint64_t generation = 0;
         std::string saw;     // empty: never came back
         std::string trouble; // what others suffered meanwhile
     };
 
-    void hostile_line(std::string_view line, std::uint64_t life);
+    void hostile_line(std::string_view line, std::uint64_t generation);
     void witness_line(std::string_view line);
     void audit_record(std::string_view record);
     void look_for_false_ends();
@@ -78,8 +78,8 @@ private:
     std::size_t listed_ = 0;          // as the table's head says
     bool ended_in_order_ = false;
     std::string random_trouble_;
-    std::map<std::uint64_t, std::uint64_t> steps_; // by life
-    // life -> detail -> event
+    std::map<std::uint64_t, std::uint64_t> steps_; // by generation
+    // generation -> detail -> event
     std::map<std::uint64_t, std::map<std::string, std::string, std::less<>>> audit_;
     unsigned crossed_ = 0; // letters of the other stream, one after the other
     bool false_end_seen_ = false;

@@ -34,19 +34,19 @@ public:
     void witness(const std::string& values = "exits=0 strange=0 late=3 ticks=4 memory=good") {
         frame("o 2 1", "witness 7 " + values + "\n");
     }
-    void audit(const std::string& event, const std::string& detail, int life) {
+    void audit(const std::string& event, const std::string& detail, int generation) {
         frame("a hv 0", "event=" + event + " seq=1 time=5 partition=attack-hostile generation=" +
-                            std::to_string(life) + " detail=" + detail + " count=1 hash=00");
+                            std::to_string(generation) + " detail=" + detail + " count=1 hash=00");
     }
-    void ends(int life, const std::string& reason, const std::string& detail, bool last,
+    void ends(int generation, const std::string& reason, const std::string& detail, bool last,
               const std::string& name = "attack-hostile", int index = 1) {
         frame(
-            "x " + std::to_string(index) + " " + std::to_string(life),
-            "partition=" + name + " generation=" + std::to_string(life) + " status=137 reason=" + reason +
-                " detail=" + detail +
+            "x " + std::to_string(index) + " " + std::to_string(generation),
+            "partition=" + name + " generation=" + std::to_string(generation) +
+                " status=137 reason=" + reason + " detail=" + detail +
                 " exits=1 refusals=1 dropped=0 started=1 first_output=2 ended=3 last=" + (last ? "1" : "0"));
     }
-    // Three cases that go as they should, over two lives.
+    // Three cases that go as they should, over two generations.
     void good_run() {
         table();
         says("attack try 0\nattack saw 0 #GP");

@@ -194,7 +194,7 @@ BundleContent bundle_content(const manifest::Manifest& manifest, Prepared& prepa
     std::uint32_t unikernel = plan::no_section;
     if (!prepared.unikernel.empty())
         unikernel = add(section(SectionType::kernel, bundle::no_partition, "unikernel", prepared.unikernel));
-    // Roots next: add_roots() has written them where they come to lie, each once. One that several have is nobody's own.
+    // Roots next: add_roots() has written them where they come to lie, each once. One that several have belongs to none.
     std::map<files::Digest, std::uint32_t> roots;
     for (std::uint32_t i = 0; i < prepared.partitions.size(); ++i) {
         PreparedPartition& item = prepared.partitions[i];

@@ -92,6 +92,28 @@ void expect_layers(const manifest::Manifest& manifest, const PreparedPartition& 
     }
 }
 
+[[noreturn]] void too_large(const manifest::Manifest& manifest, const PreparedPartition& item,
+                            const std::string& what, std::uint64_t bytes) {
+    throw diagnostic::fail("E0803", "the bundle would be too large: its " + what + " have " +
+                                        manifest::size_text(bytes) + ", it may have " +
+                                        manifest::size_text(bundle::max_total_size))
+        .at(manifest.source.place(item.partition->image->spot))
+        .help("use smaller images, or fewer different ones");
+}
+
+// What is too large packed is told before an hour of unpacking.
+void expect_small(const manifest::Manifest& manifest, const Prepared& prepared) {
+    std::uint64_t packed = 0;
+    for (auto item = prepared.partitions.begin(); item != prepared.partitions.end(); ++item) {
+        const bool again =
+            std::any_of(prepared.partitions.begin(), item,
+                        [&](const PreparedPartition& other) { return same_image(other, *item); });
+        packed += item->image && !again ? item->image->packed_bytes() : 0;
+        if (packed > bundle::max_total_size)
+            too_large(manifest, *item, "images, packed,", packed);
+    }
+}
+
 // One image's root, and what is known of it.
 struct Root {
     std::shared_ptr<const rootfs::RootImage> image;
@@ -109,6 +131,7 @@ std::size_t users_of(const Prepared& prepared, const PreparedPartition& item) {
 void add_roots(const manifest::Manifest& manifest, Prepared& prepared, const RootTarget& target,
                const Observer& observer) {
     Stopwatch watch;
+    expect_small(manifest, prepared);
     const bool at_once = std::holds_alternative<std::filesystem::path>(target) ||
                          std::holds_alternative<files::AtomicFile*>(target);
     std::map<files::Digest, Root> roots;
@@ -132,11 +155,7 @@ void add_roots(const manifest::Manifest& manifest, Prepared& prepared, const Roo
             if (!root.image)
                 expect_layers(manifest, item);
             if (bytes > bundle::max_total_size)
-                throw diagnostic::fail("E0803", "the bundle would be too large: its root images have " +
-                                                    manifest::size_text(bytes) + ", it may have " +
-                                                    manifest::size_text(bundle::max_total_size))
-                    .at(manifest.source.place(item.partition->image->spot))
-                    .help("use smaller images, or fewer different ones");
+                too_large(manifest, item, "root images", bytes);
         }
         item.root = root.image;
         item.content.root_bytes = root.facts->bytes();

@@ -102,7 +102,8 @@ int attack(const AttackOptions& options, const Common& common, Report& report) {
     const auto failed = std::count_if(result.items.begin(), result.items.end(),
                                       [](const attack::Item& item) { return !item.passed; });
     if (options.seed)
-        report.line(fmt::format("{} random steps in {} lives", result.random_steps, result.lives + 1));
+        report.line(
+            fmt::format("{} random steps in {} generations", result.random_steps, result.generations + 1));
     report.line(fmt::format(
         "{} of {} contained; the neighbour's {} reports: no exit, no strange interrupt, its own at "
         "most {} turns late",

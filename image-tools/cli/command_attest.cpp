@@ -2,14 +2,12 @@
 // image-tools/cli/command_attest.cpp - pcrs, attest replay: what a TPM will hold, and whether a log says that it did.
 #include "image-tools/attest/replay.hpp"
 #include "image-tools/bundle/loader_elf.hpp"
+#include "image-tools/cli/boot_file.hpp"
 #include "image-tools/cli/commands.hpp"
 #include "image-tools/diagnostic/neutral.hpp"
 #include "image-tools/disk/authenticode.hpp"
-#include "image-tools/disk/medium.hpp"
-#include "image-tools/disk/pe.hpp"
 #include "image-tools/files/atomic_file.hpp"
 
-#include <cerrno>
 #include <fmt/format.h>
 
 namespace cli {
@@ -29,22 +27,16 @@ struct Predicted {
 };
 
 Predicted predict(const std::filesystem::path& file, const std::string& elf_option) {
-    const auto range = files::FileRange::open(file);
-    if (!range)
-        throw diagnostic::fail_system("E0601", "cannot read " + file.string(), ENOENT);
-    if (const auto medium = disk::open_medium(*range)) {
+    const BootFile opened = open_medium(file);
+    opened.expect_bundle();
+    const bundle::FileSource source(opened.bundle());
+    if (opened.medium) {
         if (!elf_option.empty())
             throw diagnostic::fail("E0101", "--elf: " + file.string() + " has its loader in it");
-        const std::string application = disk::read_application(*medium);
-        const std::string loader(*disk::section_of(application, ".caisson"));
-        const bundle::FileSource source(medium->bundle);
-        return {attest::predict(source.source(), bundle::keys_of_loadable_part(loader),
-                                bundle::build_id_of(loader), file.string()),
-                disk::authenticode_bytes(application)};
+        return {attest::predict(source.source(), bundle::keys_of_loadable_part(opened.loader),
+                                bundle::build_id_of(opened.loader), file.string()),
+                disk::authenticode_bytes(opened.application)};
     }
-    if (!bundle::is_bundle(file))
-        throw diagnostic::fail("E0419", file.string() + " is not a bundle")
-            .help("a bundle is made by: caisson build");
     const std::filesystem::path elf = elf_option.empty()
                                           ? std::filesystem::path(file).replace_extension(".elf")
                                           : std::filesystem::path(elf_option);
@@ -53,7 +45,6 @@ Predicted predict(const std::filesystem::path& file, const std::string& elf_opti
                                "the loader " + elf.string() + " does not exist: what it is, is measured too")
             .help("name it with --elf FILE");
     const std::string loader = files::read_file(elf, bundle::largest_elf);
-    const bundle::FileSource source(*range);
     return {
         attest::predict(source.source(), bundle::keys_of(loader), bundle::build_id_of(loader), file.string()),
         ""};

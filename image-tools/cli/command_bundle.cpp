@@ -3,16 +3,14 @@
 #include "image-tools/bundle/audit_key.hpp"
 #include "image-tools/bundle/loader_elf.hpp"
 #include "image-tools/bundle/verify.hpp"
+#include "image-tools/cli/boot_file.hpp"
 #include "image-tools/cli/commands.hpp"
 #include "image-tools/cli/plan_text.hpp"
 #include "image-tools/disk/authenticode.hpp"
-#include "image-tools/disk/medium.hpp"
-#include "image-tools/disk/pe.hpp"
 #include "image-tools/files/atomic_file.hpp"
 #include "image-tools/manifest/values.hpp"
 
 #include <array>
-#include <cerrno>
 #include <fmt/format.h>
 
 namespace cli {
@@ -39,38 +37,30 @@ struct KeygenOptions {
     Purpose purpose = Purpose::bundle;
 };
 
-bundle::KeyTable keys(const VerifyOptions& options, const std::optional<std::string>& loader) {
+bundle::KeyTable keys(const VerifyOptions& options, const BootFile& file) {
     const std::vector<std::filesystem::path> files(options.keys.begin(), options.keys.end());
     std::optional<std::filesystem::path> elf;
     if (!options.elf.empty())
         elf = options.elf;
-    if (loader && !elf)
-        return files.empty() ? bundle::keys_of_loadable_part(*loader) : bundle::keys_of_files(files);
+    if (file.medium && !elf)
+        return files.empty() ? bundle::keys_of_loadable_part(file.loader) : bundle::keys_of_files(files);
     return bundle::keys_for(options.file, files, elf);
 }
 
-// The application of a disk, a CD or a file: who signed it for Secure Boot, and the loader in it.
-struct Application {
-    std::string loader;
-    std::optional<disk::SignedBy> signed_by;
-};
-
-std::optional<Application> application_of(const std::optional<disk::Medium>& medium,
-                                          const VerifyOptions& options, Report& report) {
-    if (!medium && !options.certificate.empty())
+// Who signed the application of a disk, a CD or a file for Secure Boot.
+std::optional<disk::SignedBy> signer_of(const BootFile& file, const VerifyOptions& options, Report& report) {
+    if (!file.medium && !options.certificate.empty())
         throw diagnostic::fail("E0101", "--certificate: a bundle has no signature for Secure Boot")
             .help("verify the .efi, .img or .iso");
-    if (!medium)
+    if (!file.medium)
         return std::nullopt;
-    const std::string bytes = disk::read_application(*medium);
-    Application out{std::string(*disk::section_of(bytes, ".caisson")),
-                    disk::check_signature(bytes, options.certificate, options.file)};
-    if (!out.signed_by)
+    auto out = disk::check_signature(file.application, options.certificate, options.file);
+    if (!out)
         report.line("-- not signed for Secure Boot: firmware that enforces it refuses this application");
     else
-        report.line(fmt::format(
-            "OK Secure Boot: signed by {} ({}){}", out.signed_by->subject, out.signed_by->certificate.brief(),
-            options.certificate.empty() ? "; compare with what your firmware has in db" : ""));
+        report.line(
+            fmt::format("OK Secure Boot: signed by {} ({}){}", out->subject, out->certificate.brief(),
+                        options.certificate.empty() ? "; compare with what your firmware has in db" : ""));
     return out;
 }
 
@@ -137,19 +127,11 @@ std::vector<PlanSource> sources_of(const Json& meta) {
 }
 
 int verify(const VerifyOptions& options, const Common&, Report& report) {
-    const std::filesystem::path file = options.file;
-    const auto range = files::FileRange::open(file);
-    if (!range)
-        throw diagnostic::fail_system("E0601", "cannot read " + file.string(), ENOENT);
-    const std::optional<disk::Medium> medium = disk::open_medium(*range);
-    const bundle::FileSource source(medium ? medium->bundle : *range);
-    if (!medium && !bundle::is_bundle(file))
-        throw diagnostic::fail("E0419", file.string() + " is not a bundle")
-            .help("a bundle is made by: caisson build");
-    const std::optional<Application> application = application_of(medium, options, report);
-    const bundle::KeyTable table =
-        keys(options, application ? std::optional(application->loader) : std::nullopt);
-    const bundle::Verified verified = bundle::verify(source.source(), table, file.string());
+    const BootFile file = open_medium(options.file);
+    file.expect_bundle();
+    const std::optional<disk::SignedBy> signer = signer_of(file, options, report);
+    const bundle::FileSource source(file.bundle());
+    const bundle::Verified verified = bundle::verify(source.source(), keys(options, file), options.file);
     const bundle::BundleSummary& summary = verified.summary;
     report.line(fmt::format("OK signature {}{}  security version {} (floor {})",
                             bundle::fingerprint(verified.key),
@@ -162,9 +144,9 @@ int verify(const VerifyOptions& options, const Common&, Report& report) {
     report.line("This says who made the bundle. The loader ELF itself is protected by the platform's Secure "
                 "Boot, or by nobody.");
     Json secure_boot;
-    if (application && application->signed_by)
-        secure_boot = {{"subject", application->signed_by->subject},
-                       {"certificate", application->signed_by->certificate.text()},
+    if (signer)
+        secure_boot = {{"subject", signer->subject},
+                       {"certificate", signer->certificate.text()},
                        {"expected", !options.certificate.empty()}};
     report.data({{"schema", "caisson.verify/1"},
                  {"verified", true},

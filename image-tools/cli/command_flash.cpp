@@ -2,14 +2,13 @@
 // image-tools/cli/command_flash.cpp - flash: a disk image onto a disk, read back and compared.
 #include "image-tools/bundle/loader_elf.hpp"
 #include "image-tools/bundle/verify.hpp"
+#include "image-tools/cli/boot_file.hpp"
 #include "image-tools/cli/commands.hpp"
 #include "image-tools/disk/gpt.hpp"
-#include "image-tools/disk/pe.hpp"
 #include "image-tools/flash/target.hpp"
 #include "image-tools/flash/write.hpp"
 #include "image-tools/manifest/values.hpp"
 
-#include <cerrno>
 #include <chrono>
 #include <cstdio>
 #include <fmt/format.h>
@@ -35,18 +34,13 @@ struct Image {
 };
 
 Image open_image(const std::filesystem::path& file) {
-    const auto range = files::FileRange::open(file);
-    if (!range)
-        throw diagnostic::fail_system("E0601", "cannot read " + file.string(), ENOENT);
-    const auto medium = disk::open_medium(*range);
-    if (!medium || medium->kind != disk::MediumKind::disk)
+    const BootFile opened = open_medium(file);
+    if (!opened.medium || opened.medium->kind != disk::MediumKind::disk)
         throw diagnostic::fail("E0424", file.string() + " is not the image of a disk")
             .help("caisson build -o NAME.img writes one");
-    const std::string application = disk::read_application(*medium);
-    const bundle::KeyTable keys =
-        bundle::keys_of_loadable_part(std::string(*disk::section_of(application, ".caisson")));
-    const bundle::FileSource source(medium->bundle);
-    return {*medium, bundle::verify(source.source(), keys, file.string())};
+    const bundle::FileSource source(opened.bundle());
+    return {*opened.medium,
+            bundle::verify(source.source(), bundle::keys_of_loadable_part(opened.loader), file.string())};
 }
 
 std::string described(const flash::Target& target) {

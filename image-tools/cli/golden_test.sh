@@ -135,6 +135,22 @@ cp "$tool" root/bin/app
 golden no-loader check
 rm -rf script root/bin/app appliance.yaml
 
+# An image whose one layer is larger than any bundle: told by its packed size, nothing is unpacked.
+cp "$tool" root/bin/app
+"$tool" image create --from root --entrypoint /bin/app oci:large >/dev/null 2>&1
+blobs=large/blobs/sha256
+digests() { grep -o 'sha256:[0-9a-f]*' "$1" | cut -d : -f 2; }
+old=$(digests large/index.json)
+layer=$(digests "$blobs/$old" | tail -n 1)
+sed "s/\"size\":$(stat -c %s "$blobs/$layer")/\"size\":2200000000/" "$blobs/$old" >large/manifest
+truncate -s 2200000000 "$blobs/$layer"
+new=$(sha256sum <large/manifest | cut -d ' ' -f 1)
+sed -i "s/$old/$new/; s/\"size\":$(stat -c %s "$blobs/$old")/\"size\":$(stat -c %s large/manifest)/" large/index.json
+mv large/manifest "$blobs/$new"
+manifest 'image: "oci:./large", memory: 96MiB'
+golden too-large check
+rm -rf large root/bin/app appliance.yaml
+
 printf '\177ELF' >root/bin/app
 "$tool" image create --arch arm64 --from root --entrypoint /bin/app oci:arm >/dev/null 2>&1
 manifest 'image: "oci:./arm", memory: 96MiB'

@@ -176,7 +176,8 @@ std::string path_of(std::string_view wide) {
 std::string read_program(const files::FileRange& file) {
     constexpr std::uint64_t largest = largest_embedded_bundle + (std::uint64_t{16} << 20);
     if (file.size > largest)
-        not_ours(file, "the application has " + std::to_string(file.size) + " bytes, more than any of ours");
+        not_ours(file, "the application has " + std::to_string(file.size) +
+                           " bytes, more than any that this tool writes");
     return bytes_at(file, 0, static_cast<std::size_t>(file.size));
 }
 

@@ -33,7 +33,7 @@ std::optional<Medium> open_medium(const files::FileRange& file);
 std::string read_application(const Medium& medium);
 
 // The file of that path ("EFI/BOOT/BOOTX64.EFI", letters of either case) on a FAT32 volume; nothing where it is not there.
-// Throws E0424 also where it does not lie in one piece, as a writer of ours leaves it.
+// Throws E0424 also where it does not lie in one piece, as this tool leaves it.
 std::optional<files::FileRange> find_file(const files::FileRange& volume, const std::string& path);
 
 } // namespace disk

@@ -2,69 +2,17 @@
 #include "image-tools/oci/tar_reader.hpp"
 
 #include "image-tools/oci/failure.hpp"
-#include "image-tools/oci/tar_format.hpp"
+#include "image-tools/oci/tar_extended.hpp"
 
 #include <algorithm>
 #include <cstring>
 
 namespace oci {
 
-// What extended headers (PAX x, GNU L and K) say about the next entry.
-struct TarReader::Extended {
-    std::optional<std::string> path;
-    std::optional<std::string> link;
-    std::optional<std::string> gnu_path;
-    std::optional<std::string> gnu_link;
-    std::optional<std::uint64_t> size;
-    std::optional<std::uint64_t> uid;
-    std::optional<std::uint64_t> gid;
-    std::optional<tar::Time> mtime;
-    std::map<std::string, std::string> attributes;
-    std::map<std::string, std::string> archive_attributes; // libarchive's spelling; the other one wins
-    // GNU.sparse.*
-    std::optional<std::string> sparse_name;
-    std::optional<std::uint64_t> sparse_size;
-    std::optional<std::uint64_t> sparse_major;
-    std::optional<std::uint64_t> sparse_minor;
-    std::vector<TarExtent> sparse_map;
-    std::optional<std::uint64_t> sparse_offset; // of a pair not yet complete
-    bool has_map = false;
-    bool pax = false; // an x header was there
-
-    void parse(std::string_view records, const Limits& limits);
-    void set(std::string_view key, std::string_view value, const Limits& limits);
-    void set_sparse(std::string_view key, std::string_view value, const Limits& limits);
-    [[nodiscard]] bool used() const { return path || link || size || sparse_name || gnu_path || gnu_link; }
-};
+using tar::add_extent;
+using tar::damaged;
 
 namespace {
-
-[[noreturn]] void damaged(const std::string& what) {
-    throw TarError(what);
-}
-
-std::uint64_t pax_number(std::string_view key, std::string_view value) {
-    const auto number = tar::decimal(value);
-    if (!number) {
-        damaged("the extended header's " + std::string(key) + " is not a number: " + printable(value));
-    }
-    return *number;
-}
-
-std::string pax_name(std::string_view key, std::string_view value) {
-    if (value.find('\0') != std::string_view::npos) {
-        damaged("the extended header's " + std::string(key) + " has a NUL byte: " + printable(value));
-    }
-    return std::string(value);
-}
-
-void add_extent(std::vector<TarExtent>& map, TarExtent extent, const Limits& limits) {
-    if (map.size() >= limits.sparse_extents) {
-        throw TarLimitError("a sparse file with more than " + std::to_string(limits.sparse_extents) +
-                            " extents");
-    }
-    map.push_back(extent);
-}
 
 std::uint64_t field_number(const tar::Block& block, tar::Field field, const char* what,
                            const std::string& path) {
@@ -108,107 +56,6 @@ std::optional<TarType> type_of(std::uint8_t flag) {
 }
 
 } // namespace
-
-void TarReader::Extended::parse(std::string_view records, const Limits& limits) {
-    while (!records.empty()) {
-        const auto space = records.find(' ');
-        const auto length =
-            space == std::string_view::npos ? std::nullopt : tar::decimal(records.substr(0, space));
-        if (!length || *length > records.size() || *length < space + 3 || records[*length - 1] != '\n') {
-            damaged("an extended header's record has a wrong length");
-        }
-        const std::string_view record = records.substr(space + 1, *length - space - 2);
-        records.remove_prefix(*length);
-        const auto equals = record.find('=');
-        if (equals == std::string_view::npos || equals == 0) {
-            damaged("an extended header's record has no key");
-        }
-        set(record.substr(0, equals), record.substr(equals + 1), limits);
-    }
-    if (sparse_offset) {
-        damaged("the extended header's sparse map is incomplete");
-    }
-}
-
-void TarReader::Extended::set(std::string_view key, std::string_view value, const Limits& limits) {
-    constexpr std::string_view schily = "SCHILY.xattr.";
-    constexpr std::string_view libarchive = "LIBARCHIVE.xattr.";
-    const bool clear = value.empty(); // POSIX: an empty value takes back an earlier one
-    if (key == "path") {
-        path = clear ? std::nullopt : std::optional(pax_name(key, value));
-    } else if (key == "linkpath") {
-        link = clear ? std::nullopt : std::optional(pax_name(key, value));
-    } else if (key == "size") {
-        size = clear ? std::nullopt : std::optional(pax_number(key, value));
-    } else if (key == "uid") {
-        uid = clear ? std::nullopt : std::optional(pax_number(key, value));
-    } else if (key == "gid") {
-        gid = clear ? std::nullopt : std::optional(pax_number(key, value));
-    } else if (key == "mtime") {
-        mtime = tar::time(value);
-        if (!mtime && !clear) {
-            damaged("the extended header's mtime is not a time: " + printable(value));
-        }
-    } else if (key.starts_with(schily) || key.starts_with(libarchive)) {
-        const bool plain = key.starts_with(schily);
-        const auto name = plain ? std::optional(std::string(key.substr(schily.size())))
-                                : tar::percent_decoded(key.substr(libarchive.size()));
-        const auto bytes = plain ? std::optional(std::string(value)) : tar::base64(value);
-        if (!name || name->empty() || !bytes) {
-            damaged("the extended header's attribute " + printable(key) + " cannot be decoded");
-        }
-        if (bytes->size() > limits.attribute_bytes || name->size() > limits.name_bytes) {
-            throw TarLimitError("the extended attribute " + printable(*name) + " is too long");
-        }
-        (plain ? attributes : archive_attributes)[*name] = *bytes;
-    } else if (key.starts_with("GNU.sparse.")) {
-        set_sparse(key, value, limits);
-    }
-}
-
-void TarReader::Extended::set_sparse(std::string_view key, std::string_view value, const Limits& limits) {
-    if (key == "GNU.sparse.name") {
-        sparse_name = pax_name(key, value);
-    } else if (key == "GNU.sparse.size" || key == "GNU.sparse.realsize") {
-        sparse_size = pax_number(key, value);
-    } else if (key == "GNU.sparse.major") {
-        sparse_major = pax_number(key, value);
-    } else if (key == "GNU.sparse.minor") {
-        sparse_minor = pax_number(key, value);
-    } else if (key == "GNU.sparse.numblocks") {
-        has_map = true;
-    } else if (key == "GNU.sparse.offset") {
-        if (sparse_offset) {
-            damaged("the extended header's sparse map is incomplete");
-        }
-        sparse_offset = pax_number(key, value);
-    } else if (key == "GNU.sparse.numbytes") {
-        if (!sparse_offset) {
-            damaged("the extended header's sparse map is incomplete");
-        }
-        add_extent(sparse_map, {*sparse_offset, pax_number(key, value)}, limits);
-        sparse_offset.reset();
-        has_map = true;
-    } else if (key == "GNU.sparse.map") {
-        has_map = true;
-        sparse_map.clear();
-        std::optional<std::uint64_t> offset;
-        while (!value.empty()) {
-            const auto comma = value.find(',');
-            const std::uint64_t number = pax_number(key, value.substr(0, comma));
-            value = comma == std::string_view::npos ? std::string_view() : value.substr(comma + 1);
-            if (offset) {
-                add_extent(sparse_map, {*offset, number}, limits);
-                offset.reset();
-            } else {
-                offset = number;
-            }
-        }
-        if (offset) {
-            damaged("the extended header's sparse map is incomplete");
-        }
-    }
-}
 
 TarReader::TarReader(Source source, const Limits& limits) : source_(std::move(source)), limits_(limits) {}
 
@@ -361,7 +208,7 @@ void TarReader::read_to_end() {
 
 // Comments (git archive), times and owners in a global header change nothing for container tools. A name or a size
 // would, for readers that apply it.
-void TarReader::check_global(const Extended& global) const {
+void TarReader::check_global(const tar::Extended& global) const {
     if (global.used() || !global.attributes.empty() || !global.archive_attributes.empty() || global.has_map ||
         global.sparse_major) {
         damaged("a global extended header that names, sizes or marks later entries: some readers apply it, "
@@ -390,7 +237,7 @@ bool TarReader::next(TarEntry& entry) {
         padding_ -= part;
     }
     data_left_ = padding_ = 0;
-    Extended extended;
+    tar::Extended extended;
     for (;;) {
         Block header;
         const bool more = read_block(header);
@@ -415,7 +262,7 @@ bool TarReader::next(TarEntry& entry) {
                 extended.parse(text, limits_);
                 extended.pax = true;
             } else if (type == 'g') {
-                Extended global;
+                tar::Extended global;
                 global.parse(text, limits_);
                 check_global(global);
             } else {
@@ -428,7 +275,7 @@ bool TarReader::next(TarEntry& entry) {
     }
 }
 
-void TarReader::finish_entry(const Block& header, const Extended& extended, TarEntry& entry) {
+void TarReader::finish_entry(const Block& header, const tar::Extended& extended, TarEntry& entry) {
     entry = {};
     entry.path = tar::text(header, tar::name);
     if (const std::string prefix = tar::prefix_of(header); !prefix.empty()) {
@@ -455,7 +302,7 @@ void TarReader::finish_entry(const Block& header, const Extended& extended, TarE
     place_data(header, extended, entry);
 }
 
-void TarReader::read_metadata(const Block& header, const Extended& extended, TarEntry& entry) const {
+void TarReader::read_metadata(const Block& header, const tar::Extended& extended, TarEntry& entry) const {
     entry.mode = static_cast<std::uint16_t>(field_number(header, tar::mode, "mode", entry.path) & 07777);
     entry.uid = owner(extended.uid ? *extended.uid : field_number(header, tar::uid, "uid", entry.path), "uid",
                       entry.path);
@@ -483,7 +330,7 @@ void TarReader::read_metadata(const Block& header, const Extended& extended, Tar
     }
 }
 
-void TarReader::place_data(const Block& header, const Extended& extended, TarEntry& entry) {
+void TarReader::place_data(const Block& header, const tar::Extended& extended, TarEntry& entry) {
     const std::uint8_t flag = header[tar::type_offset];
     std::uint64_t stored =
         extended.size ? *extended.size : field_number(header, tar::size, "size", entry.path);

@@ -61,6 +61,10 @@ struct TarEntry {
     std::map<std::string, std::string> attributes;
 };
 
+namespace tar {
+struct Extended;
+}
+
 class TarReader {
 public:
     // Runs of the stream, valid until the next call; empty at the end.
@@ -78,7 +82,6 @@ public:
 
 private:
     using Block = std::array<std::uint8_t, 512>;
-    struct Extended;
     // Where a reader that believes the size of an entry without data would look for the next header.
     struct Doubt {
         std::string path;
@@ -94,11 +97,11 @@ private:
     void skip(std::uint64_t bytes);
     std::string read_extension(std::uint64_t size, const char* what);
     void read_to_end();
-    void check_global(const Extended& global) const;
+    void check_global(const tar::Extended& global) const;
     void check_header(const Block& header, const TarEntry& last) const;
-    void finish_entry(const Block& header, const Extended& extended, TarEntry& entry);
-    void read_metadata(const Block& header, const Extended& extended, TarEntry& entry) const;
-    void place_data(const Block& header, const Extended& extended, TarEntry& entry);
+    void finish_entry(const Block& header, const tar::Extended& extended, TarEntry& entry);
+    void read_metadata(const Block& header, const tar::Extended& extended, TarEntry& entry) const;
+    void place_data(const Block& header, const tar::Extended& extended, TarEntry& entry);
     void read_old_gnu_map(const Block& header, TarEntry& entry, std::uint64_t& stored);
     void read_pax_map(TarEntry& entry);
     void check_extents(const TarEntry& entry, std::uint64_t stored) const;

@@ -165,7 +165,7 @@ Status check(const Request& request) {
     return base::success;
 }
 
-// The wires' places in both partitions, each partition's one behind the other.
+// The wires' places in both partitions, each partition's one after the other.
 std::vector<Wire> wires_of(const Request& request) {
     constexpr std::uint64_t lane_bytes = CAISSON_LANE_HEADER_BYTES + default_ring_bytes;
     static_assert(max_wires_of_one * 2 * lane_bytes <= CAISSON_GPA_LANES_END - CAISSON_GPA_LANES);

@@ -412,7 +412,7 @@ private:
                                   (mapping.write ? "written" : "read") + " by '" +
                                   intended_.guests[partition].name + "'";
         add("shared-frames", problem,
-            "no frame is in two partitions' tables, or twice in one's, but for " +
+            "no frame is in two partitions' tables, or twice in one's, except " +
                 std::to_string(intended_.lanes.size()) + " lanes with one writer and one reader");
     }
 

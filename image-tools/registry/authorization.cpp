@@ -13,9 +13,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr std::chrono::seconds shortest_token{60}; // where its life is not said
+constexpr std::chrono::seconds shortest_token{60}; // where its lifetime is not said
 constexpr std::chrono::seconds renewed_before{10};
-constexpr std::uint64_t longest_life = 86400;
+constexpr std::uint64_t longest_lifetime = 86400;
 
 std::string base64(const std::string& text) {
     std::string out((text.size() + 2) / 3 * 4 + 1, '\0');
@@ -141,7 +141,7 @@ void Authorization::fetch_token() {
                                             ? " answers " + std::to_string(answer.status)
                                             : ": " + answer.reason));
     std::string token;
-    std::uint64_t life = 0;
+    std::uint64_t lifetime = 0;
     try {
         const oci::JsonDocument document(answer.body, where, {});
         const oci::JsonObject object = document.top();
@@ -149,7 +149,7 @@ void Authorization::fetch_token() {
         if (token.empty())
             token = object.text("access_token").value_or("");
         if (object.has("expires_in"))
-            life = object.required_number("expires_in");
+            lifetime = object.required_number("expires_in");
     } catch (const diagnostic::Failure& failure) {
         throw diagnostic::fail(Fault::answer, failure.diagnostic().message);
     }
@@ -157,7 +157,7 @@ void Authorization::fetch_token() {
         throw diagnostic::fail(Fault::answer, where + " gives no token that could be sent");
     header_ = "Bearer " + token;
     until_ = Clock::now() + std::max<std::chrono::seconds>(
-                                shortest_token, std::chrono::seconds(std::min(life, longest_life)));
+                                shortest_token, std::chrono::seconds(std::min(lifetime, longest_lifetime)));
 }
 
 } // namespace registry

@@ -203,7 +203,7 @@ std::optional<PartialBlob> Cache::begin(const files::Digest& digest) const {
                 return std::nullopt;
             cannot("lock", partial.from_, errno);
         }
-        // Whoever had it may have finished between our two steps: then the name is another file's, or nobody's.
+        // Whoever had it may have finished between our two steps: then the name is another file's, or gone.
         struct stat ours {
         }, named{};
         if (::fstat(partial.file_->get(), &ours) == 0 && ::stat(partial.from_.c_str(), &named) == 0 &&

@@ -94,7 +94,7 @@ def read(path):
 
 
 def complaints_of(log):
-    """Bochs's own panics, but for those that are an end in order or a guest's end."""
+    """Bochs's own panics, except those that are an end in order or a guest's end."""
     said = [line.split("] ", 1)[-1] for line in log.splitlines() if ">>PANIC<<" in line]
     return [f"Bochs: {line}" for line in said if not TRIPLE_FAULT.search(line) and POWERED_OFF not in line]
 

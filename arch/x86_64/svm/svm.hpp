@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // arch/x86_64/svm/svm.hpp - AMD-V on one CPU: what it offers, switching it on, running a guest.
 //
-// Invariants: GIF is 0 from enable() on, but for the moments inside idle_until_kick(), take_pending_nmi() and
+// Invariants: GIF is 0 from enable() on, except in the moments inside idle_until_kick(), take_pending_nmi() and
 //             take_pending_interrupts(): no NMI is handled between a check of this CPU's requests and VMRUN (rule 10).
 // Spec: AMD APM vol. 2 chapter 15 "Secure Virtual Machine".
 #pragma once

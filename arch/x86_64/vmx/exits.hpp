@@ -21,7 +21,7 @@ inline constexpr std::uint32_t exception = 0, interrupt = 1, triple_fault = 2, i
                                encls = 60, xsaves = 63, xrstors = 64, pconfig = 65, umwait = 67, tpause = 68,
                                bus_lock = 74;
 // Bits 15-0 alone say why. The others say what else was: a bus lock (26), enclave mode (27), a pending MTF (28), VMX root
-// operation (29), a busy shadow stack (25); none of them changes the reason, and but for the first nobody asks about them.
+// operation (29), a busy shadow stack (25); none of them changes the reason, and except about the first nobody asks about them.
 inline constexpr std::uint32_t basic = 0xffff, bus_locked = 1u << 26, entry_failed = 1u << 31;
 } // namespace exit_reason
 

@@ -69,7 +69,7 @@ TEST(VmxExits, DecodesByReason) {
     EXPECT_EQ(decode(left(48)).gpa.value(), 0xdead000u);
 }
 
-// SDM 27.9.1: the flags beside the basic reason change nothing of what is decided, but for the failed entry.
+// SDM 27.9.1: the flags beside the basic reason change nothing of what is decided, except for the failed entry.
 TEST(VmxExits, AFlagBesideTheReasonIsAFactOfItsOwn) {
     constexpr std::uint32_t bus_lock = 1u << 26;
     for (std::uint32_t basic = 1; basic < 100; ++basic)

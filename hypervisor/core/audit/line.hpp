@@ -5,7 +5,7 @@
 // time by whoever comes by: visit() puts in what the UART takes at once. Of others' frames it is one FIFO load at most.
 // Audit records and partitions take turns, a frame each.
 // Invariants: I1  a visit never waits   I2  a visit sends at most `load_for_others` bytes that are not its own, of one frame
-//             I3  each frame is whole, but for one that a panic breaks off
+//             I3  each frame is whole, except one that a panic breaks off
 #pragma once
 
 #include "hypervisor/base/weakness.hpp"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // hypervisor/core/audit/log.hpp - the audit log: records chained as they are appended, kept until they are sent.
 //
-// Pure but for two atomic positions. Hash chain, MACs and the sealed first key make the log tamper-evident; their one
+// Pure except for two atomic positions. Hash chain, MACs and the sealed first key make the log tamper-evident; their one
 // definition, for the hypervisor, which writes, and the tool, which verifies:
 //
 //   hash of record n   SHA-256("caisson audit v1\0" || hash of record n-1, at first 32 zeros || its text up to " hash=")

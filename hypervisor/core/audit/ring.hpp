@@ -2,7 +2,7 @@
 // hypervisor/core/audit/ring.hpp - a partition's console bytes on their way to the UART: one producer, one
 // consumer.
 //
-// Pure but for atomic positions. The ring holds records: two bytes with stream and length, then the bytes. What is pushed
+// Pure except for atomic positions. The ring holds records: two bytes with stream and length, then the bytes. What is pushed
 // grows the last record until it is offered; only then does the consumer see it. The producer never waits: what does not
 // fit is dropped and counted. The producer is the partition (its vCPUs serialized by the caller), the consumer whoever
 // holds the line.

@@ -392,7 +392,7 @@ TEST(Bind, TooManyPieces) {
 }
 
 TEST(Bind, TooManyRuns) {
-    // The map is in as many runs as a set can have, but for `room`.
+    // The map is in as many runs as a set can have, except for `room`.
     const auto outcome = [](std::size_t room, const auto& change) {
         Wish wish{1, 2 * mebibyte};
         test::Board board{wish};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // hypervisor/kernel/boot/stages.hpp - what boot does before the first partition runs, in the order of main.cpp.
 //
-// All of it on the boot CPU under the early tables, but for verify_share().
+// All of it on the boot CPU under the early tables, except verify_share().
 #pragma once
 
 #include "drivers/uart/uart.hpp"

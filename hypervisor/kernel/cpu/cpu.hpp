@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // hypervisor/kernel/cpu/cpu.hpp - one physical CPU: its tables, stacks, windows, requests and the vCPU it runs.
 //
-// Written by its own CPU only, but for `requests` (anyone may set a bit, then send an NMI) and `start_up_vector`.
+// Written by its own CPU only, except `requests` (anyone may set a bit, then send an NMI) and `start_up_vector`.
 // A request cannot be lost: they are looked at with GIF = 0 before each VMRUN and before each sleep, and an NMI that
 // comes in between waits for GIF = 1 (rule 10).
 #pragma once

@@ -12,7 +12,7 @@ namespace hv {
 
 struct Cpu;
 
-// CPUs, but for the boot CPU, that run no boot code any more.
+// CPUs, except the boot CPU, that run no boot code any more.
 extern std::atomic<std::uint32_t> left_boot;
 
 // Called by boot as its last act, on the boot CPU once all others have left; it must not return there.

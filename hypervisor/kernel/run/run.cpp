@@ -434,7 +434,7 @@ extern "C" bool svm::svm_exit(void* context) {
     return exit.is_cpuid() ? hv::look_up_cpuid(vcpu, exit) : hv::handle(vcpu);
 }
 
-// One exit. NMIs are open but for those that ended the guest; the stub looks at the requests last of all.
+// One exit. NMIs are open except those that ended the guest; the stub looks at the requests last of all.
 extern "C" bool vmx::vmx_exit(void* context) {
     hv::Vcpu& vcpu = *static_cast<hv::Vcpu*>(context);
     ++vcpu.core.counters.exits;

@@ -7,7 +7,7 @@
 
 namespace hv {
 
-// Sleeps until `condition()` holds. Somebody changes it and then calls request(); other requests stay pending but for
+// Sleeps until `condition()` holds. Somebody changes it and then calls request(); other requests stay pending except
 // request_look, which only wakes.
 template <typename Condition> void sleep_until(Cpu& cpu, Condition condition) {
     while (!condition()) {

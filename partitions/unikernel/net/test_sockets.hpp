@@ -43,7 +43,7 @@ struct SocketTest : testing::Test {
         heap_before = fs::host::state().heap_objects;
         frames_before = fs::host::state().frames;
     }
-    // Everything is given back, but for frames that rest in no queue.
+    // Everything is given back, except frames that rest in no queue.
     void TearDown() override {
         t.files.close_all();
         EXPECT_EQ(files_in_flight(), 0u);

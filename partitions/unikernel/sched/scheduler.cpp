@@ -54,7 +54,7 @@ void finish_switch() {
         free_thread(*left);
 }
 
-// What `next` needs in the CPU, but for its stack. The way out looks at its turn.
+// What `next` needs in the CPU, except its stack. The way out looks at its turn.
 void become(Cpu& cpu, Thread& next) {
     cpu.thread = &next;
     cpu.slice_over = false;
