@@ -12,6 +12,9 @@ namespace hv {
 
 struct Cpu;
 struct Partition;
+namespace dma {
+struct Device;
+}
 
 struct Times {
     std::uint64_t entry_tsc = 0, verified_tsc = 0;
@@ -42,6 +45,7 @@ struct Machine {
     plan::Pieces pieces;                                 // of the partitions' memory
     Times times;
     base::PhysAddr io_permissions, msr_permissions; // the same for all partitions
+    base::FixedVector<dma::Device*, plan::max_devices> devices; // that partitions own
     base::FixedVector<Cpu*, plan::max_cpus> cpus;   // by rank
     base::FixedVector<Partition*, plan::max_partitions> partitions;
 };

@@ -62,6 +62,23 @@ std::size_t place_of(const std::vector<std::string>& names, std::string_view nam
     return static_cast<std::size_t>(found - names.begin());
 }
 
+// The class "dma" needs one; a machine that the user gives an IOMMU keeps it as it is.
+bool wants_device(const Options& options) {
+    const bool class_wanted = options.classes.empty() || std::ranges::find(options.classes, "dma") != options.classes.end();
+    const bool has_iommu = std::ranges::any_of(
+        options.qemu_arguments, [](const std::string& word) { return word.find("iommu") != std::string::npos; });
+    return !options.seed && class_wanted && !has_iommu;
+}
+
+// An NVMe controller behind VT-d, and the adversary owns it.
+void give_device(manifest::Manifest& manifest, std::vector<std::string>& arguments) {
+    for (manifest::Partition& one : manifest.partitions)
+        if (one.name == hostile_name)
+            one.devices.push_back({"pci:1b36:0010", one.spot, 0x1b36, 0x0010, 0, false, false});
+    for (const char* const word : {"-device", "intel-iommu,intremap=on,eim=on", "-device", "nvme,serial=adversary"})
+        arguments.emplace_back(word);
+}
+
 } // namespace
 
 manifest::Manifest with_adversary(manifest::Manifest manifest, const std::filesystem::path& adversary,
@@ -101,8 +118,11 @@ Result run(const manifest::Manifest& user, const Options& options) {
     const build::WorkFolder work(std::filesystem::temp_directory_path());
     const std::filesystem::path key = work.path() / "throw-away.key";
     bundle::SigningKey::generate().save(key, {});
-    const manifest::Manifest manifest =
+    manifest::Manifest manifest =
         with_adversary(user, std::filesystem::absolute(library.file("adversary.elf")), key, options);
+    std::vector<std::string> arguments = options.qemu_arguments;
+    if (wants_device(options))
+        give_device(manifest, arguments);
 
     build::BuildOptions build;
     build.bundle = work.path() / "attack.bundle";
@@ -125,7 +145,7 @@ Result run(const manifest::Manifest& user, const Options& options) {
 
     run::RunOptions boot;
     boot.qemu = {built.elf,      built.bundle, options.cpu,           machine.cpus,
-                 machine.memory, false,        options.qemu_arguments};
+                 machine.memory, false,        arguments};
     boot.time_out = options.time_out;
     boot.log = options.log;
     const std::uint64_t steps = options.seed ? options.steps : 0;

@@ -173,6 +173,8 @@ void Judge::audit_record(std::string_view record) {
     if (generation && value_of(words, "partition") == hostile_name &&
         (event == "refused" || event == "stopped"))
         audit_[*generation].emplace(value_of(words, "detail"), event);
+    if (generation && value_of(words, "partition") == hostile_name && event == "dma_refused")
+        audit_[*generation].emplace("dma", "refused");
 }
 
 std::uint64_t Judge::random_steps() const {

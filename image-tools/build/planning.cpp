@@ -112,7 +112,8 @@ diagnostic::Diagnostic diagnose(const manifest::Manifest& manifest, const plan::
     case RequestError::command_line_too_long:
     case RequestError::startup_too_long:
     case RequestError::too_many_loads:
-    case RequestError::too_many_wires: {
+    case RequestError::too_many_wires:
+    case RequestError::too_many_devices: {
         std::string message = who + ": " + plan::describe(issue.error);
         if (issue.available != 0)
             message +=
@@ -200,6 +201,11 @@ std::vector<std::byte> make_table(const manifest::Manifest& manifest,
     request.partitions = partitions;
     const std::vector<plan::WireRequest> wires = wires_of(manifest);
     request.wires = wires;
+    std::vector<plan::DeviceRequest> devices;
+    for (std::uint32_t i = 0; i < contents.size(); ++i)
+        for (const manifest::DeviceName& name : contents[i].partition->devices)
+            devices.push_back({i, name.vendor, name.device, name.place, name.by_address, name.firmware_memory});
+    request.devices = devices;
     const auto table = plan::layout(request);
     if (!table)
         throw diagnostic::Failure(diagnose(manifest, table.error()));

@@ -89,6 +89,35 @@ std::string wires(const ::plan::Plan& plan) {
     return out;
 }
 
+std::string device_name(const ::plan::Device& device) {
+    if ((device.flags & ::plan::device_by_address) != 0)
+        return fmt::format("pci:0000:{:02x}:{:02x}.{}", device.place >> 8, device.place >> 3 & 31, device.place & 7);
+    return fmt::format("pci:{:04x}:{:04x}#{}", device.vendor, device.device, device.place);
+}
+
+// "\ndevice pci:8086:10d3#0 of gw" and so on, in the plan's order.
+std::string devices(const ::plan::Plan& plan) {
+    std::string out;
+    for (std::uint32_t i = 0; i < plan.device_count(); ++i) {
+        const ::plan::Device device = plan.device(i);
+        out += fmt::format("\ndevice {} of {}: alone behind the IOMMU{}", device_name(device),
+                           plan.partition_name(device.partition),
+                           (device.flags & ::plan::device_keeps_firmware_memory) != 0 ? ", whatever memory firmware reserves for it" : "");
+    }
+    return out.empty() ? out : out + "\n";
+}
+
+Json devices_json(const ::plan::Plan& plan) {
+    Json out = Json::array();
+    for (std::uint32_t i = 0; i < plan.device_count(); ++i) {
+        const ::plan::Device device = plan.device(i);
+        out.push_back({{"device", device_name(device)},
+                       {"partition", plan.partition_name(device.partition)},
+                       {"firmwareMemory", (device.flags & ::plan::device_keeps_firmware_memory) != 0}});
+    }
+    return out;
+}
+
 Json wires_json(const ::plan::Plan& plan) {
     Json out = Json::array();
     for (std::uint32_t i = 0; i < plan.wire_count(); ++i) {
@@ -165,6 +194,7 @@ std::string plan_text(const PlanView& view, bool with_addresses) {
     out += flagged(*plan, ::plan::flag_smt_shared, "may share a core's siblings (smt: shared)");
     out += flagged(*plan, ::plan::flag_no_store_bypass, "without store bypass");
     out += wires(*plan);
+    out += devices(*plan);
     if (with_addresses)
         out += addresses(view, *plan);
     while (out.ends_with('\n'))
@@ -231,6 +261,7 @@ Json plan_json(const PlanView& view) {
             {"serialStop", plan->header().behaviour.has(::plan::flag_serial_stop)},
             {"auditKey", audit_key_text(*plan).empty() ? Json() : Json(audit_key_text(*plan))},
             {"wires", wires_json(*plan)},
+            {"devices", devices_json(*plan)},
             {"items", items}};
 }
 

@@ -4,6 +4,7 @@
 
 #include "hypervisor/core/plan/format.hpp"
 #include "image-tools/manifest/binder.hpp"
+#include "image-tools/manifest/devices.hpp"
 #include "image-tools/manifest/network.hpp"
 #include "image-tools/manifest/partition.hpp"
 #include "image-tools/plan/words.hpp"
@@ -219,6 +220,7 @@ private:
 // What partitions mean together. Errors: overlapping CPU sets.
 void Reader::together() const {
     check_rules(binder_, manifest_);
+    check_devices(binder_, manifest_);
     for (std::size_t i = 0; i < manifest_.partitions.size(); ++i)
         for (std::size_t j = 0; j < i; ++j) {
             const Partition& one = manifest_.partitions[i];

@@ -53,6 +53,15 @@ struct Processes {
     static constexpr std::uint32_t least_pids = 64, most_pids = 4000;
 };
 
+// A PCI function, by its ids and its place among those that have them, or by its address (place: as a requester ID).
+struct DeviceName {
+    std::string text;
+    Spot spot;
+    std::uint16_t vendor = 0, device = 0;
+    std::uint32_t place = 0;
+    bool by_address = false, firmware_memory = false;
+};
+
 struct Partition {
     std::string name;
     Spot spot;                                  // of the name
@@ -81,6 +90,7 @@ struct Partition {
         system_calls; // default, strict, or a file of JSON; left out: all it has
     std::optional<std::vector<Located<std::string>>> allowed_programs; // left out: every file may be run
     bool record_calls = false; // no key: run --record-syscalls, instead of a policy
+    std::vector<DeviceName> devices;
     plan::Behaviour behaviour;
 };
 

@@ -87,6 +87,39 @@ TEST(Manifest, SchemaAndBinderKnowTheSameKeys) {
               keys_said(with("tmpfs: [{" + unknown + "}]")));
 }
 
+std::vector<manifest::DeviceName> devices_of(const std::string& list) {
+    return parse(head + "partitions:\n  own: {kernel: x.elf, memory: 64MiB, devices: " + list + "}\n")
+        .partitions.at(0)
+        .devices;
+}
+
+TEST(Manifest, DevicesByIdsAndByAddress) {
+    const auto devices = devices_of(R"(["pci:8086:10D3", "pci:8086:10d3#2", {device: "pci:0000:3f:1f.7", firmwareMemory: allow}])");
+    ASSERT_EQ(devices.size(), 3u);
+    EXPECT_EQ(devices[0].vendor, 0x8086);
+    EXPECT_EQ(devices[0].device, 0x10d3);
+    EXPECT_EQ(devices[0].place, 0u);
+    EXPECT_EQ(devices[1].place, 2u);
+    EXPECT_FALSE(devices[1].by_address);
+    EXPECT_TRUE(devices[2].by_address);
+    EXPECT_EQ(devices[2].place, 0x3fffu);
+    EXPECT_TRUE(devices[2].firmware_memory);
+}
+
+TEST(Manifest, DevicesThatAreNone) {
+    const auto refused = [](const std::string& list, const char* code, const char* text) {
+        expect_refused(head + "partitions:\n  own: {kernel: x.elf, memory: 64MiB, devices: " + list + "}\n", code, 4, text);
+    };
+    for (const char* name : {"8086:10d3", "pci:8086", "pci:886:10d3", "pci:8086:10d3#", "pci:8086:10d3#256", "pci:8086:10d3#1x",
+                             "pci:0001:00:1f.2", "pci:0000:00:20.0", "pci:0000:00:1f.8", "pci:0000:00:1f.2 ", "pci:ffff:ffff", "usb:1"})
+        refused(std::string("[\"") + name + "\"]", "E0309", "does not name a device");
+    refused("nic", "E0309", "must be a list");
+    refused("[auto]", "E0308", "'auto'");
+    refused("[{firmwareMemory: allow}]", "E0309", "needs 'device'");
+    refused(R"(["pci:8086:10d3", "pci:8086:10d3#0"])", "E0309", "is named twice");
+    refused(R"(["pci:8086:0001", "pci:8086:0002", "pci:8086:0003", "pci:8086:0004", "pci:8086:0005"])", "E0309", "has room for 4");
+}
+
 TEST(Manifest, IndependentFailuresAreToldTogether) {
     try {
         static_cast<void>(
@@ -219,7 +252,7 @@ TEST(Manifest, ReservedKeysAreKnownNotYetSupported) {
     for (const char* line :
          {"ports: [\"8080:80/tcp\"]", "health: {}", "volumes: []", "secrets: []", "rights: []",
           "security: {exec: [x]}", "tenant: it", "labels: {}", "cache: {ways: 4}", "schedule: {}",
-          "containers: []", "devices: []", "payload: linux"})
+          "containers: []", "devices: [\"pci:8086:10d3\"]", "payload: linux"})
         expect_refused(with(line), "E0308", 7, "known, not yet supported");
     expect_refused(head + "network: {uplink: {device: auto}}\n" + small, "E0308", 3, "'uplink'");
     expect_refused(head + "network: {subnet: 10.0.0.0/24}\n" + small, "E0308", 3, "'subnet'");

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // image-tools/manifest/partition.cpp - the keys of a partition: which there are, and what each may hold.
+#include "image-tools/manifest/devices.hpp"
 #include "image-tools/manifest/partition.hpp"
 
 #include "hypervisor/core/plan/format.hpp"
@@ -16,9 +17,8 @@ using Words = std::span<const std::string_view>;
 
 constexpr std::uint64_t smallest_memory = 64 * 1024;
 
-constexpr std::array<std::string_view, 12> partition_reserved{"rights",   "health",     "ports",   "volumes",
-                                                              "secrets",  "tenant",     "labels",  "cache",
-                                                              "schedule", "containers", "devices", "share"};
+constexpr std::array<std::string_view, 11> partition_reserved{
+    "rights", "health", "ports", "volumes", "secrets", "tenant", "labels", "cache", "schedule", "containers", "share"};
 constexpr std::array<std::string_view, 1> security_reserved{"exec"};
 
 class PartitionReader {
@@ -276,6 +276,7 @@ std::vector<Key> PartitionReader::machine_keys(Partition& out) const {
         file("image", out.image),
         file("kernel", out.kernel),
         file("module", out.module),
+        Key{"devices", [this, &out](const Node& node) { out.devices = read_devices(binder_, node); }},
         Key{"cmdline",
             [this, &out](const Node& node) {
                 out.command_line = binder_.text(node, "cmdline");

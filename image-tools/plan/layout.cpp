@@ -141,6 +141,20 @@ Status check_wires(const Request& request) {
     return base::success;
 }
 
+Status check_devices(const Request& request) {
+    if (request.devices.size() > max_devices)
+        return failure(RequestError::too_many_devices, no_index, request.devices.size(), max_devices);
+    std::vector<std::uint32_t> owned(request.partitions.size(), 0);
+    for (const DeviceRequest& device : request.devices) {
+        if (device.partition >= owned.size() || device.place > 0xffff)
+            return failure(RequestError::bad_value);
+        if (++owned[device.partition] > max_devices_of_one)
+            return failure(RequestError::too_many_devices, device.partition, owned[device.partition],
+                           max_devices_of_one);
+    }
+    return base::success;
+}
+
 Status check(const Request& request) {
     if (request.partitions.empty())
         return failure(RequestError::no_partitions);
@@ -150,6 +164,7 @@ Status check(const Request& request) {
     CAISSON_TRY(check_names(request));
     CAISSON_TRY(check_cpus(request));
     CAISSON_TRY(check_wires(request));
+    CAISSON_TRY(check_devices(request));
     std::uint64_t memory = 0;
     for (std::uint32_t i = 0; i < request.partitions.size(); ++i) {
         const PartitionRequest& partition = request.partitions[i];
@@ -263,8 +278,10 @@ base::Result<std::vector<std::byte>, RequestIssue> layout(const Request& request
     Header header = header_of(request);
     header.load_count = static_cast<std::uint32_t>(loads.size());
     header.wire_count = static_cast<std::uint32_t>(wires.size());
+    header.device_count = static_cast<std::uint32_t>(request.devices.size());
     const std::size_t data_at = sizeof(Header) + records.size() * sizeof(Partition) +
-                                loads.size() * sizeof(Load) + wires.size() * sizeof(Wire);
+                                loads.size() * sizeof(Load) + wires.size() * sizeof(Wire) +
+                                request.devices.size() * sizeof(Device);
     header.total_size = static_cast<std::uint32_t>(data_at + data.size());
     std::vector<std::byte> table;
     append(table, header);
@@ -276,6 +293,10 @@ base::Result<std::vector<std::byte>, RequestIssue> layout(const Request& request
     }
     for (const Wire& wire : wires)
         append(table, wire);
+    for (const DeviceRequest& wish : request.devices)
+        append(table, Device{wish.partition, wish.vendor, wish.device, wish.place,
+                             (wish.by_address ? device_by_address : 0) |
+                                 (wish.firmware_memory ? device_keeps_firmware_memory : 0)});
     table.insert(table.end(), data.begin(), data.end());
     return table;
 }

@@ -40,6 +40,13 @@ struct WireRequest {
     std::uint32_t from = 0, to = 0;
     bool one_way = false; // from `from` to `to`
 };
+// A device of a partition, by its place in the request; as struct Device (core/plan/header.hpp).
+struct DeviceRequest {
+    std::uint32_t partition = 0;
+    std::uint16_t vendor = 0, device = 0;
+    std::uint32_t place = 0;
+    bool by_address = false, firmware_memory = false;
+};
 inline constexpr std::uint64_t default_ring_bytes = 256 * 1024;
 
 struct Request {
@@ -50,6 +57,7 @@ struct Request {
     std::array<std::uint8_t, 32> audit_key{};
     std::span<const PartitionRequest> partitions;
     std::span<const WireRequest> wires;
+    std::span<const DeviceRequest> devices;
 };
 
 // The table.

@@ -54,6 +54,8 @@ const char* describe(RequestError error) {
         return "the kernel has too many segments";
     case RequestError::too_many_wires:
         return "there are too many wires";
+    case RequestError::too_many_devices:
+        return "there are too many devices";
     }
     return "unknown error";
 }

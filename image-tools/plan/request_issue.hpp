@@ -33,6 +33,7 @@ enum class RequestError : std::uint8_t {
     bad_value,             // a field out of its set
     too_many_loads,        // needed, available
     too_many_wires,        // needed, available; of a partition, or of the whole plan
+    too_many_devices,      // likewise
 };
 
 struct RequestIssue {

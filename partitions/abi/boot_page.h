@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* partitions/abi/boot_page.h - what a partition finds at start. Version 1.3, little-endian, no pointers.
+/* partitions/abi/boot_page.h - what a partition finds at start. Version 1.4, little-endian, no pointers.
  *
  * Every payload is a PVH ELF: 32-bit entry, EBX = GPA of hvm_start_info (Xen public header "start_info.h", version 1).
  * Modules: [0] = the boot page and, directly behind it, the startup record (unikernel payloads), or the manifest's
@@ -10,6 +10,7 @@
  *   0xF0000 .. 0x100000          inside that RAM: written by the hypervisor at start; E820 type 2 (reserved)
  *   root image                   read-only, page aligned, at CAISSON_GPA_ROOT (above all RAM below 4 GiB) or higher
  *   lanes                        in [CAISSON_GPA_LANES, CAISSON_GPA_LANES_END): its ends of wires, see struct caisson_link
+ *   devices                      in [CAISSON_GPA_DEVICES, CAISSON_GPA_DEVICES_END): its devices' BARs, see struct caisson_device
  *
  * Straight under QEMU (no hypervisor) the unikernel gets the same page as the first 4 KiB of its one PVH module,
  * startup record and root image behind it in the same module; `root_gpa` is then an offset from the module's start
@@ -30,6 +31,8 @@
 #define CAISSON_GPA_ROOT_LOW_END 0xE0000000ull
 #define CAISSON_GPA_LANES 0xE0000000ull
 #define CAISSON_GPA_LANES_END 0xF0000000ull
+#define CAISSON_GPA_DEVICES 0xF0000000ull
+#define CAISSON_GPA_DEVICES_END 0xFC000000ull
 #define CAISSON_GPA_RAM_HIGH 0x100000000ull
 #define CAISSON_GPA_ROOT_HIGH 0x4000000000ull /* 256 GiB */
 
@@ -52,6 +55,26 @@ struct caisson_link {
     unsigned int reserved0;
     char peer[32];                /* the other partition's name, NUL-padded */
     unsigned char reserved[32];   /* zero */
+};
+
+/* A PCI function that the partition owns. Its memory BARs are mapped uncached; memory decoding, bus mastering and MSI-X are on
+ * when the partition starts, INTx is off, the function has been reset. It reads and writes the partition's RAM at guest-physical
+ * addresses, nothing else. There is no configuration space. MSI-X entry i reaches the partition's first CPU as vector
+ * first_vector + i once `message_address` and `message_data` + i are written into it; any other message is blocked. */
+#define CAISSON_DEVICE_MAX 4u
+struct caisson_device {
+    unsigned short vendor, device;
+    unsigned int class_code;      /* class, subclass, programming interface */
+    unsigned short requester;     /* bus, device, function */
+    unsigned short vectors;       /* of MSI-X that can be used */
+    unsigned int first_vector;
+    unsigned long long message_address;
+    unsigned int message_data;
+    unsigned int msix_table;      /* offset in its BAR; the BAR's number in the lowest three bits */
+    struct {
+        unsigned long long gpa, bytes; /* bytes 0: none */
+    } bars[6];
+    unsigned char reserved[16]; /* zero */
 };
 
 struct caisson_boot_page {
@@ -78,10 +101,11 @@ struct caisson_boot_page {
     unsigned long long
         stop_request; /* the hypervisor's to write, while the partition runs: see below; 0 at start */
     unsigned int link_count;
-    unsigned int reserved1;
+    unsigned int device_count;
     unsigned char reserved2[16]; /* zero */
     struct caisson_link links[CAISSON_LINK_MAX];
-    unsigned char reserved[4096 - 240 - CAISSON_LINK_MAX * 88]; /* zero */
+    struct caisson_device devices[CAISSON_DEVICE_MAX];
+    unsigned char reserved[4096 - 240 - CAISSON_LINK_MAX * 88 - CAISSON_DEVICE_MAX * 144]; /* zero */
 };
 
 /* `stop_request`: not 0 once the machine wants this partition to end. The low byte is the signal that its program expects,

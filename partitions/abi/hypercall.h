@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* partitions/abi/hypercall.h - how a partition calls the hypervisor. Version 1.3.
+/* partitions/abi/hypercall.h - how a partition calls the hypervisor. Version 1.4.
  *
  * Instruction: VMMCALL on AMD, VMCALL on Intel; the boot page says which. Only at CPL 0: elsewhere #UD, counted.
  * Registers:   RAX = number; arguments RDI, RSI, RDX, R10. Result in RAX; a negative value is -CAISSON_ERROR_...
@@ -9,7 +9,7 @@
 #ifndef CAISSON_ABI_HYPERCALL_H
 #define CAISSON_ABI_HYPERCALL_H
 
-#define CAISSON_ABI_VERSION 0x00010003u /* major << 16 | minor */
+#define CAISSON_ABI_VERSION 0x00010004u /* major << 16 | minor */
 
 /* CPUID leaf 0x40000100: EAX = highest leaf of this range, EBX ECX EDX = "Caisson hv\0\0" (12 bytes).
  * Leaf 0x40000101: EAX = CAISSON_ABI_VERSION. */

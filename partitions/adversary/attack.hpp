@@ -50,6 +50,7 @@ enum class Audit : std::uint8_t {
     invalid,
     loop,
     unexpected,
+    dma, // a remapping unit's, of a device of the partition's
     count_,
 };
 
@@ -100,6 +101,7 @@ std::span<const Case> flood_cases();
 std::span<const Case> line_cases();
 std::span<const Case> boot_cases();
 std::span<const Case> lane_cases();
+std::span<const Case> dma_cases();
 
 void look_at_memory(); // at the start of a life: is it as it must be? (class boot)
 void look_at_lanes();  // likewise (class lanes)

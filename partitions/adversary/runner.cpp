@@ -18,7 +18,7 @@ struct Class {
     std::string_view name;
     std::span<const Case> (*cases)();
 };
-constexpr std::array<Class, 16> classes{{{"memory", memory_cases},
+constexpr std::array<Class, 17> classes{{{"memory", memory_cases},
                                          {"cacheability", cacheability_cases},
                                          {"ports", port_cases},
                                          {"msrs", msr_cases},
@@ -33,7 +33,8 @@ constexpr std::array<Class, 16> classes{{{"memory", memory_cases},
                                          {"floods", flood_cases},
                                          {"line", line_cases},
                                          {"boot", boot_cases},
-                                         {"lanes", lane_cases}}};
+                                         {"lanes", lane_cases},
+                                         {"dma", dma_cases}}};
 
 constexpr std::array<std::string_view, 10> verdict_names{
     "granted", "harmless", "ignored", "error", "#GP", "#UD", "#PF", "exception", "contained", "stopped"};
@@ -57,7 +58,8 @@ constexpr std::array<std::string_view, static_cast<std::size_t>(Audit::count_)> 
     "shutdown",
     "invalid",
     "loop",
-    "unexpected"};
+    "unexpected",
+    "dma"};
 
 // Which life runs a case: the ordinal among those that leave the same kind of record. Stops share one row of lives, and
 // cases without a record are spread over them.

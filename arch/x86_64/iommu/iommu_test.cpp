@@ -10,6 +10,7 @@
 #include <cstring>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -25,6 +26,7 @@ struct VtdModel {
     std::uint64_t extended = 1u << 1 | 1u << 3 | 1u << 4;
     std::uint32_t status = 0;
     std::uint64_t root = 0, interrupts = 0, queue = 0, latched_root = 0, latched_interrupts = 0;
+    std::uint64_t tail = 0;
     std::uint32_t fault_status = 0, fault_control = 0;
     std::array<std::uint64_t, 4> records{};
     std::vector<std::string> log;
@@ -54,11 +56,12 @@ struct VtdModel {
             if ((changed >> bit & 1) != 0)
                 log.push_back(name + ((status >> bit & 1) != 0 ? " on" : " off"));
     }
-    void run_queue(std::uint64_t tail) {
+    void run_queue(std::uint64_t new_tail) {
         if ((status >> 26 & 1) == 0)
             return;
         const auto* entries = reinterpret_cast<const std::uint64_t*>(queue);
-        for (std::uint64_t i = 0; i < tail / 8; i += 2) {
+        const std::uint64_t from = std::exchange(tail, new_tail) / 8;
+        for (std::uint64_t i = from; i != new_tail / 8; i = (i + 2) % 512) {
             log.push_back("invalidate " + std::to_string(entries[i] & 15));
             if ((entries[i] & 15) == 5 && (entries[i] >> 5 & 1) != 0)
                 *reinterpret_cast<std::uint32_t*>(entries[i + 1]) =
@@ -74,6 +77,8 @@ struct VtdRegisters {
             return model->capability;
         if (at == 0x10)
             return model->extended;
+        if (at == 0x88)
+            return model->tail;
         return model->records.at((at - 0x200) / 8);
     }
     void write32(std::uint32_t at, std::uint32_t value) const {
@@ -124,6 +129,52 @@ TEST_F(Vtd, TablesFirstThenInvalidationThenTranslation) {
     EXPECT_EQ(model.latched_root, root);
     EXPECT_EQ(model.latched_interrupts, interrupts | 7 | 1u << 11);
     EXPECT_EQ(model.fault_control >> 31, 1u);
+}
+
+TEST_F(Vtd, WhatIsCachedGoesInBatchesRoundTheQueue) {
+    EXPECT_EQ(deny(), nullptr);
+    const iommu::vtd::Live<VtdRegisters> live{VtdRegisters{&model}};
+    for (unsigned i = 0; i < 200; ++i) { // 256 descriptors, four a batch: three times round
+        model.log.clear();
+        unsigned waited = 0;
+        EXPECT_TRUE(live.invalidate(frames, true, [&waited] { ++waited; }));
+        EXPECT_EQ(model.log, (std::vector<std::string>{"invalidate 1", "invalidate 2", "invalidate 4", "invalidate 5"}));
+    }
+}
+
+TEST_F(Vtd, EntriesAreNeverHalfPresent) {
+    alignas(64) std::array<std::uint64_t, 2> entry{};
+    iommu::vtd::set_entry(entry.data(), iommu::vtd::interrupt_low(0x41, 0x102, true), iommu::vtd::interrupt_high(0x18));
+    EXPECT_EQ(entry[0], std::uint64_t{0x102} << 32 | 0x41 << 16 | 1);
+    EXPECT_EQ(entry[1], 0x18u | 1u << 18);
+    EXPECT_EQ(iommu::vtd::interrupt_low(0x41, 2, false), std::uint64_t{2} << 40 | 0x41 << 16 | 1);
+    iommu::vtd::clear_entry(entry.data());
+    EXPECT_EQ(entry[0], 0u);
+    const auto context = iommu::vtd::context_entry(0x123000, 4, 7);
+    EXPECT_EQ(context.low, 0x123001u);
+    EXPECT_EQ(context.high, 7u << 8 | 2u);
+    EXPECT_EQ(iommu::vtd::context_entry(0x123000, 3, 7).high & 7, 1u);
+    EXPECT_EQ(iommu::vtd::message_address(248), 0xfee00018u | 248u << 5);
+    EXPECT_EQ(iommu::vtd::message_address(0x8001), 0xfee00018u | 1u << 5 | 1u << 2);
+}
+
+TEST_F(Vtd, UnitsThatCannotKeepDevicesApart) {
+    const std::uint64_t whole = model.capability | 1u << 10 | std::uint64_t{1} << 34;
+    model.capability = whole;
+    EXPECT_TRUE(unit.keeps_devices_apart());
+    EXPECT_EQ(unit.levels(), 4u);
+    model.capability = whole & ~(std::uint64_t{1} << 10);
+    EXPECT_FALSE(unit.keeps_devices_apart());
+    model.capability |= 1u << 9;
+    EXPECT_TRUE(unit.keeps_devices_apart());
+    EXPECT_EQ(unit.levels(), 3u);
+    model.capability = whole & ~(std::uint64_t{1} << 34);
+    EXPECT_FALSE(unit.keeps_devices_apart());
+    model.capability = whole | 1u << 4; // needs its write buffer flushed
+    EXPECT_FALSE(unit.keeps_devices_apart());
+    model.capability = whole;
+    model.extended = 1u << 1;
+    EXPECT_FALSE(unit.keeps_devices_apart());
 }
 
 TEST_F(Vtd, WithoutInterruptRemappingOrX2apic) {

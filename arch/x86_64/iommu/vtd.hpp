@@ -7,27 +7,26 @@
 //             "Interrupt Remapping Table Entry".
 #pragma once
 
-#include "arch/x86_64/iommu/answer.hpp"
-#include "arch/x86_64/iommu/vtd_faults.hpp"
+#include "arch/x86_64/iommu/vtd_live.hpp"
 #include "hypervisor/core/acpi/tables.hpp"
 
 namespace iommu::vtd {
 
-template <typename Registers> class Unit : public Faults<Registers> {
+template <typename Registers> class Unit : public Live<Registers> {
 public:
     static constexpr std::uint64_t table_frames = 2, // root table, interrupt table
         register_bytes = acpi::unit_bytes(acpi::RemappingKind::vtd);
 
-    explicit Unit(Registers registers) : Faults<Registers>(registers) {}
+    explicit Unit(Registers registers) : Live<Registers>(registers) {}
 
     // Entry n of the interrupt table: an NMI of the nth I/O APIC's to one CPU. The root table stays empty.
     static void fill(const Frames& frames, std::span<const acpi::IoApicSource> io_apics,
                      std::uint32_t apic_id) {
-        constexpr std::uint64_t present = 1, deliver_nmi = 4u << 5, verify_requester = 1u << 18;
+        constexpr std::uint64_t deliver_nmi = 4u << 5;
         const Words entries = frames.table.subspan(words_a_frame);
         for (std::size_t i = 0; i < io_apics.size(); ++i) {
             entries[2 * i] = present | deliver_nmi | std::uint64_t{apic_id} << (frames.wide ? 32 : 40);
-            entries[2 * i + 1] = verify_requester | io_apics[i].requester;
+            entries[2 * i + 1] = interrupt_high(io_apics[i].requester);
         }
     }
     // Whether it remaps interrupts, and whether its interrupt table can name CPUs by 32 bits.
@@ -36,6 +35,17 @@ public:
     }
     [[nodiscard]] bool can_be_wide() const {
         return (registers_.read64(extended_offset) & has_extended_interrupts) != 0;
+    }
+    // Whether devices of partitions can be kept apart by it: interrupts remapped, tables of three or four levels, leaves of 2 MiB.
+    [[nodiscard]] bool keeps_devices_apart() const {
+        const std::uint64_t capability = registers_.read64(capability_offset);
+        return remaps_interrupts() && levels() != 0 && (capability & large_leaves) != 0 &&
+               (capability & needs_write_flush) == 0;
+    }
+    // Of the tables it walks: 4, else 3; 0: neither.
+    [[nodiscard]] unsigned levels() const {
+        const std::uint64_t capability = registers_.read64(capability_offset);
+        return (capability & four_levels) != 0 ? 4 : (capability & three_levels) != 0 ? 3 : 0;
     }
     // Nothing, or what is wrong with the unit. What firmware had set up is replaced.
     [[nodiscard]] const char* deny_everything(const Frames& frames) const {
@@ -53,19 +63,21 @@ public:
             point(root_offset, physical(frames.table[0]), set_root) && start_queue(frames) &&
             (!remaps || point(interrupts_offset, entries | entries_256 | (frames.wide ? extended_mode : 0),
                               set_interrupts)) &&
-            invalidate(frames, remaps) && turn(translation, true) && (!remaps || turn(interrupts, true));
+            this->invalidate(frames, remaps, [] {}) && turn(translation, true) && (!remaps || turn(interrupts, true));
         return set_up ? nullptr : "it does not obey its command register";
     }
 
 private:
-    using Base = Faults<Registers>;
-    using Base::capability_offset, Base::registers_;
+    using Base = Live<Registers>;
+    using Base::capability_offset, Base::queue_tail_offset, Base::registers_;
 
     static constexpr std::uint32_t extended_offset = 0x10, command_offset = 0x18, status_offset = 0x1c,
-                                   root_offset = 0x20, fault_control_offset = 0x38, queue_tail_offset = 0x88,
+                                   root_offset = 0x20, fault_control_offset = 0x38,
                                    queue_offset = 0x90, interrupts_offset = 0xb8;
     static constexpr std::uint64_t has_queue = 1u << 1, has_interrupts = 1u << 3,
                                    has_extended_interrupts = 1u << 4, needs_write_flush = 1u << 4,
+                                   three_levels = 1u << 9, four_levels = 1u << 10,
+                                   large_leaves = std::uint64_t{1} << 34,
                                    entries_256 = 7, extended_mode = 1u << 11;
     // Bits of the command register and of the status register alike.
     static constexpr std::uint32_t translation = 1u << 31, set_root = 1u << 30, set_fault_log = 1u << 29,
@@ -92,21 +104,6 @@ private:
         registers_.write64(queue_tail_offset, 0);
         registers_.write64(queue_offset, physical(frames.queue[0]));
         return command(queued, queued);
-    }
-    // Everything cached of the former tables is dropped: one batch, its end awaited.
-    [[nodiscard]] bool invalidate(const Frames& frames, bool remaps) const {
-        constexpr std::uint64_t context = 1u | 1u << 4, translations = 2u | 1u << 4 | 3u << 6, entries = 4,
-                                wait = 5u | 1u << 5, done = 0xd0;
-        volatile std::uint64_t& answer = frames.log[0];
-        const std::uint64_t end = wait | done << 32;
-        std::size_t tail = 0;
-        for (const std::uint64_t descriptor : {context, translations, remaps ? entries : end, end}) {
-            frames.queue[tail] = descriptor;
-            frames.queue[tail + 1] = descriptor == end ? physical(answer) : 0;
-            tail += 2;
-        }
-        registers_.write64(queue_tail_offset, tail * 8);
-        return wait_until([&answer] { return answer == done; });
     }
 };
 

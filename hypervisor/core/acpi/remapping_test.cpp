@@ -129,6 +129,30 @@ TEST(Remapping, DmarStructures) {
     }
 }
 
+TEST(Remapping, FirmwaresMemoryAndOtherSegments) {
+    Remapping r;
+    std::vector<int> region{1, 0, 42, 0, 0, 0, 0, 0, 0, 0, 0, 0x40, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0x40, 0, 0, 0, 0,
+                            1, 8, 0, 0, 0, 0, 0x1a, 1, 1, 10, 0, 0, 0, 2, 0x1c, 0, 0, 0};
+    const auto dmar_of = [&r](const std::vector<int>& all) {
+        Table table(48);
+        for (const int byte : all)
+            table.push_back(static_cast<std::byte>(byte));
+        return dmar(table, r);
+    };
+    ASSERT_TRUE(dmar_of(region));
+    ASSERT_EQ(r.firmware_memory.size(), 2u);
+    EXPECT_EQ(r.firmware_memory[0], 0x1a << 3 | 1);
+    EXPECT_EQ(r.firmware_memory[1], acpi::behind_bridge);
+    EXPECT_FALSE(r.unclear_firmware_memory);
+    region[25] = 7; // a scope that ends nowhere
+    ASSERT_TRUE(dmar_of(region));
+    EXPECT_TRUE(r.unclear_firmware_memory) << "any function's";
+    ASSERT_TRUE(dmar_of({0, 0, 16, 0, 0, 0, 0, 0, 0, 0, 0xd9, 0xfe, 0, 0, 0, 0}));
+    EXPECT_FALSE(r.has_other_segments);
+    ASSERT_TRUE(dmar_of({0, 0, 16, 0, 0, 0, 1, 0, 0, 0, 0xd9, 0xfe, 0, 0, 0, 0}));
+    EXPECT_TRUE(r.has_other_segments);
+}
+
 TEST(Remapping, DmarRefused) {
     Remapping r;
     EXPECT_FALSE(dmar(bytes(48, {1, 0, 0, 0}), r)) << "length 0";

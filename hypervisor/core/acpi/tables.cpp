@@ -170,7 +170,7 @@ void drop_ambiguous(Remapping& out) {
 }
 
 Status read_drhd(Bytes unit, Remapping& out) {
-    constexpr std::size_t base_address = 8, scopes = 16, scope_head = 6, scope_one_hop = 8;
+    constexpr std::size_t segment = 6, base_address = 8, scopes = 16, scope_head = 6, scope_one_hop = 8;
     constexpr std::uint8_t scope_io_apic = 3;
     CAISSON_TRY(require(unit.size() >= scopes, Error::bad_remapping));
     const auto base = at<std::uint64_t>(unit, base_address);
@@ -179,6 +179,7 @@ Status read_drhd(Bytes unit, Remapping& out) {
     if (out.switched_off)
         return base::success;
     CAISSON_TRY(add_unit(base, out));
+    out.has_other_segments = out.has_other_segments || at<std::uint16_t>(unit, segment) != 0;
     const auto length = [](Bytes scope) { return std::size_t{at<std::uint8_t>(scope, 1)}; };
     return each_record(unit, scopes, scope_head, length, [&out](Bytes scope) -> Status {
         // An I/O APIC behind a bridge would need the bridge's registers: it is left out and stays blocked.
@@ -188,6 +189,26 @@ Status read_drhd(Bytes unit, Remapping& out) {
         const auto requester = static_cast<std::uint16_t>(unsigned{at<std::uint8_t>(scope, 5)} << 8 | slot);
         return add_source({at<std::uint8_t>(scope, 4), requester}, out);
     });
+}
+
+// Memory that firmware wants some functions to reach at any time. One that cannot be read, or too many of them: it may be any
+// function's.
+void read_rmrr(Bytes region, Remapping& out) {
+    constexpr std::size_t scopes = 24, scope_head = 6, scope_one_hop = 8;
+    const auto length = [](Bytes scope) { return std::size_t{at<std::uint8_t>(scope, 1)}; };
+    const bool read = region.size() >= scopes &&
+                      each_record(region, scopes, scope_head, length, [&out](Bytes scope) -> Status {
+                          std::uint16_t requester = behind_bridge;
+                          if (scope.size() == scope_one_hop) {
+                              const unsigned slot =
+                                  (at<std::uint8_t>(scope, 6) & 31u) << 3 | (at<std::uint8_t>(scope, 7) & 7u);
+                              requester = static_cast<std::uint16_t>(unsigned{at<std::uint8_t>(scope, 5)} << 8 | slot);
+                          }
+                          const bool known = std::ranges::find(out.firmware_memory, requester) !=
+                                             out.firmware_memory.end();
+                          return require(known || out.firmware_memory.push_back(requester), Error::bad_table);
+                      }).ok();
+    out.unclear_firmware_memory = out.unclear_firmware_memory || !read;
 }
 
 Status read_ivhd(Bytes unit, bool extended, Remapping& out) {
@@ -340,7 +361,7 @@ base::Status<Error> read_remapping(Bytes table, Remapping& out) {
     constexpr std::size_t first_structure = 48; // both tables: header, twelve more bytes
     constexpr std::size_t dmar_flags = 37;
     constexpr std::uint8_t opt_out = 2;
-    constexpr std::uint16_t drhd = 0;
+    constexpr std::uint16_t drhd = 0, rmrr = 1;
     constexpr std::uint8_t ivhd_10 = 0x10, ivhd_11 = 0x11, ivhd_40 = 0x40;
     CAISSON_TRY(
         require(table.size() >= first_structure && out.kind == RemappingKind::none, Error::bad_remapping));
@@ -349,6 +370,8 @@ base::Status<Error> read_remapping(Bytes table, Remapping& out) {
     out.x2apic_opt_out = vtd && (at<std::uint8_t>(table, dmar_flags) & opt_out) != 0;
     const auto length = [](Bytes structure) { return std::size_t{at<std::uint16_t>(structure, 2)}; };
     CAISSON_TRY(each_record(table, first_structure, 4, length, [&out, vtd](Bytes structure) -> Status {
+        if (vtd && at<std::uint16_t>(structure, 0) == rmrr)
+            read_rmrr(structure, out);
         if (vtd)
             return at<std::uint16_t>(structure, 0) == drhd ? read_drhd(structure, out) : base::success;
         const auto type = at<std::uint8_t>(structure, 0);

@@ -28,6 +28,9 @@ inline constexpr Format nested{
 inline constexpr Format extended{
     .table = 0b111, .leaf = 1u << 6 | 0b001, .execute = 1u << 2, .write_back = 6u << 3};
 
+// What a device reaches by VT-d's second-stage tables: reading (bit 0) and writing. Spec: Intel VT-d 4.1, 9.8.
+inline constexpr Format dma{.table = 0b011, .leaf = 0b001};
+
 enum class Error : std::uint8_t {
     misaligned,    // an address or length is not a multiple of 4 KiB, or the length is 0
     out_of_range,  // beyond the format's input or output width

@@ -292,6 +292,7 @@ std::uint64_t tables_of(const Piece& piece, std::uint64_t window, bool leaves) {
 
 Status bind_all(const Plan& plan, const Machine& machine, const Options& options, BoundPlan& bound) {
     CAISSON_TRY(CpuBinder(plan, bound.cpus).run(machine.cpus));
+    CAISSON_TRY(bind_devices(plan, machine, bound));
     return FrameBinder{plan, machine, options, bound}.run();
 }
 
@@ -306,9 +307,21 @@ Status bind(const Plan& plan, const Machine& machine, const Options& options, Bo
     return status;
 }
 
-// A window that two pieces share is counted for both. Wires are mapped by pages.
+// A window that two pieces share is counted for both. Wires and BARs are mapped by pages. A device takes a context table and its
+// owner's RAM as it sees it, in pages of 2 MiB at most.
 std::uint64_t table_frames(const Plan& plan, const Options& options, const BoundPlan& bound) {
-    std::uint64_t frames = 0;
+    std::uint64_t frames = bound.devices.size();
+    for (const BoundDevice& device : bound.devices)
+        for (const BoundBar& bar : device.bars)
+            for (const std::uint64_t window : {base::large_page_size, base::huge_page_size})
+                if (bar.bytes != 0)
+                    frames += tables_of({bar.gpa, {bar.host, bar.bytes}, 0, RegionKind::ram, false}, window, false);
+    for (const Piece& piece : bound.pieces)
+        if (piece.kind == RegionKind::ram &&
+            std::ranges::find(bound.devices, piece.partition, &BoundDevice::partition) != bound.devices.end())
+            frames += 1 + tables_of(piece, base::large_page_size, true) +
+                      tables_of(piece, base::huge_page_size, false) +
+                      tables_of(piece, std::uint64_t{512} << 30, false);
     for (std::uint32_t i = 0; i < bound.wires.size(); ++i)
         for (const std::uint64_t gpa : plan.wire(i).gpa)
             for (const std::uint64_t window : {base::large_page_size, base::huge_page_size})

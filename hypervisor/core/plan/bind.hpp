@@ -15,9 +15,13 @@
 //             I5  a plan that does not fit is refused, naming what is missing; nothing is half
 //                 bound
 //             I6  the pool is one piece below Machine::pool_end; no device's registers lie in
-//                 memory or over another's Rules: docs/architecture.md "Plan and binding".
+//                 memory or over another's
+//             I7  a device has one owner, reaches no other owner's but through the IOMMU, and its
+//                 BARs' pages are nobody else's
+// Rules: docs/architecture.md "Plan and binding".
 #pragma once
 
+#include "hypervisor/core/pci/isolation.hpp"
 #include "hypervisor/core/plan/bound_plan.hpp"
 #include "hypervisor/core/plan/plan.hpp"
 
@@ -42,6 +46,19 @@ struct SectionExtent {
     std::uint64_t size;
 };
 
+// What the machine's remapping units can do for devices that partitions own.
+enum class Remapping : std::uint8_t {
+    none,     // nothing, or not all of it
+    complete, // DMA and interrupts of every function, by requester ID alone
+};
+
+// The PCI functions of a machine, all of them.
+struct PciMachine {
+    pci::Functions functions; // by requester ID
+    Remapping remapping = Remapping::none;
+    std::span<const pci::Requester> firmware_memory; // functions for which firmware reserves memory (RMRR)
+};
+
 struct Machine {
     const memory::Runs* map = nullptr;                 // usable memory
     std::uint64_t pool_end = std::uint64_t{512} << 30; // the pool lies below: what boot can reach
@@ -51,6 +68,7 @@ struct Machine {
     std::uint64_t bundle_bytes = 0;
     std::span<const SectionExtent> sections; // of the bundle, in its order
     std::span<const memory::Run> devices; // registers that the hypervisor uses, where firmware says they are
+    const PciMachine* pci = nullptr;      // none: not known yet, the plan's devices stay unbound
 };
 
 struct Options {
@@ -73,6 +91,10 @@ struct Options {
 // Whether the devices' registers lie in no usable memory, no reserved range, not in the bundle and not over each other. To be
 // asked before any of them is touched; check() asks again.
 [[nodiscard]] Status check_devices(const Machine& machine);
+
+// The part of bind() that finds the plan's devices among the machine's functions, and the part of check() that looks again.
+[[nodiscard]] Status bind_devices(const Plan& plan, const Machine& machine, BoundPlan& bound);
+[[nodiscard]] Status check_bound_devices(const Plan& plan, const Machine& machine, const BoundPlan& bound);
 
 // Frames that the pool must have: `table_frames` and what Options asks for.
 [[nodiscard]] std::uint64_t pool_frames(const Plan& plan, const Options& options, const BoundPlan& bound);

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // hypervisor/core/plan/bound_plan.hpp - the plan on this machine: host frames and APIC IDs.
 //
-// Pure data, about 37 KiB; made by bind(), confirmed by check(), then constant.
+// Pure data, about 41 KiB; made by bind(), confirmed by check(), then constant.
 #pragma once
 
 #include "hypervisor/base/fixed_vector.hpp"
 #include "hypervisor/core/memory/frame_pool.hpp"
+#include "hypervisor/core/plan/device.hpp"
 #include "hypervisor/core/plan/pieces.hpp"
 
 namespace plan {
@@ -22,6 +23,7 @@ struct BoundPlan {
     base::FixedVector<BoundCpu, max_cpus> cpus;
     Pieces pieces;
     base::FixedVector<memory::Run, max_wires> wires; // the frames of each, in the plan's order
+    base::FixedVector<BoundDevice, max_devices> devices; // in the plan's order
     memory::FramePool pool;         // the hypervisor's frames: second-stage tables and the needs in Options
     memory::Run retained{};         // for the retained log
     memory::Runs free;              // what is left of usable memory: nobody's

@@ -22,6 +22,7 @@ public:
             CAISSON_TRY(check_cpus_of(i));
         CAISSON_TRY(check_pieces());
         CAISSON_TRY(check_wires());
+        CAISSON_TRY(check_bound_devices(plan_, machine_, bound_));
         CAISSON_TRY(check_pool());
         CAISSON_TRY(check_retained());
         CAISSON_TRY(check_overlaps());

@@ -4,7 +4,7 @@
 // Who owns what, as sizes, counts and guest-physical layouts; host frames and APIC IDs are chosen by bind()
 // at boot (docs/architecture.md, "Plan and binding"). Written by image-tools/plan layout(), read by core/plan
 // parse(): nothing else builds or interprets these bytes. Little-endian, no pointers. The header (header.hpp), the partition records,
-// the loads of all partitions in order, the wires, then the bytes of those loads that lie in the table itself, each from a
+// the loads of all partitions in order, the wires, the devices, then the bytes of those loads that lie in the table itself, each from a
 // multiple of 8 on.
 #pragma once
 
@@ -24,6 +24,8 @@ inline constexpr std::uint32_t max_loads = 24;
 inline constexpr std::uint32_t no_section = 0xFFFFFFFF;
 inline constexpr std::uint32_t max_wires = 128;       // in one plan
 inline constexpr std::uint32_t max_wires_of_one = 32; // partition: CAISSON_LINK_MAX
+inline constexpr std::uint32_t max_devices = 16;      // in one plan
+inline constexpr std::uint32_t max_devices_of_one = 4; // partition: CAISSON_DEVICE_MAX
 
 enum class PayloadKind : std::uint32_t { unikernel = 0, pvh = 1 }; // pvh: the user's own kernel
 enum class RegionKind : std::uint32_t {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// hypervisor/core/plan/header.hpp - what of the plan's table (format.hpp) only its reader looks at: its header, its wires, limits.
+// hypervisor/core/plan/header.hpp - what of the plan's table (format.hpp) only its reader looks at: its header, its
+// wires and devices, limits.
 #pragma once
 
 #include "hypervisor/core/plan/format.hpp"
@@ -7,7 +8,7 @@
 namespace plan {
 
 inline constexpr std::uint32_t magic = 0x4E4C5043; // "CPLN"
-inline constexpr std::uint32_t format_version = 7;
+inline constexpr std::uint32_t format_version = 8;
 inline constexpr std::uint64_t gpa_limit = std::uint64_t{1} << 40;
 
 struct Header {
@@ -23,7 +24,8 @@ struct Header {
     std::array<char, 32> name;
     std::array<std::uint8_t, 32> audit_key; // X25519: the audit log's first key is sealed to it; zeros: none
     MachineBehaviour behaviour;
-    std::array<std::uint8_t, 8> reserved;
+    std::uint32_t device_count;
+    std::array<std::uint8_t, 4> reserved;
 };
 static_assert(sizeof(Header) == 128);
 
@@ -46,5 +48,18 @@ struct Wire {
     }
 };
 static_assert(sizeof(Wire) == 40);
+
+// A PCI function that a partition owns, by what bind() finds it: the place-th with these ids in the order of addresses, or
+// the one at an address.
+inline constexpr std::uint32_t device_by_address = 1;
+inline constexpr std::uint32_t device_keeps_firmware_memory = 2; // may keep the memory that firmware reserves for it (RMRR)
+inline constexpr std::uint32_t all_device_flags = device_by_address | device_keeps_firmware_memory;
+struct Device {
+    std::uint32_t partition;
+    std::uint16_t vendor, device; // by address: 0
+    std::uint32_t place;          // by address: bus, device, function as in a requester ID
+    std::uint32_t flags;          // device_...
+};
+static_assert(sizeof(Device) == 16);
 
 } // namespace plan

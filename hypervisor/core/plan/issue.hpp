@@ -27,6 +27,7 @@ enum class Error : std::uint8_t {
     bad_regions,
     bad_load, // out of order, outside the partition's RAM or the table
     bad_wire, // not between two partitions that have no other, or out of place
+    bad_device, // not a partition's, too many, or fields out of their sets
     // bind: this machine cannot carry the plan
     bad_cpu_list,      // not exactly one boot CPU, or two CPUs with one APIC ID: needed = APIC ID
     not_enough_cpus,   // needed, available
@@ -40,12 +41,25 @@ enum class Error : std::uint8_t {
     bad_reserved,      // the caller's reserved ranges are malformed: our bug or a hostile loader
     device_in_memory,  // a device's registers lie in memory, in the image or in the bundle: needed = address
     device_overlap,    // two devices' registers lie over each other: needed = address
+    // bind: a device of the plan; needed = its requester ID
+    device_missing,         // needed = vendor << 16 | device, or the requester ID
+    device_taken,           // other: the plan names it twice
+    device_without_iommu,   // or one that cannot keep it apart (see Machine::remapping)
+    device_is_bridge,       // not an endpoint
+    device_shares_requester, // it is behind a bridge of conventional PCI
+    device_not_isolated,    // other: its device could reach this one past the IOMMU
+    device_firmware_memory, // firmware reserves memory for it (RMRR)
+    device_past_iommu,      // a virtio device, which may not use the IOMMU
+    device_bar,             // a BAR that firmware left unmapped, that shares a page, or lies over something else: available = address
+    device_without_reset,
+    device_too_large,       // its BARs do not fit the guest's place for them: available = bytes
     // check: bind's own result is wrong (a bug of ours; nothing is started)
     check_cpus,
     check_regions,
     check_overlap, // needed = address
     check_place,   // memory that must not be used: needed = address
     check_pool,
+    check_devices, // needed = requester ID
 };
 
 // For people, in the order of Error and without the numbers.
@@ -65,6 +79,7 @@ inline constexpr std::array descriptions{
     "a partition's guest memory is not laid out as it must be",
     "what a partition is loaded with is out of place",
     "a wire is not between two partitions, doubles another or is out of place",
+    "a device is not a partition's, or is named in a way that is not allowed",
     "the machine's CPU list is malformed",
     "the machine has too few CPUs",
     "two partitions would share one core (SMT siblings)",
@@ -77,13 +92,25 @@ inline constexpr std::array descriptions{
     "the ranges to be left alone are malformed",
     "firmware puts a device's registers (APIC, HPET or IOMMU) into memory",
     "firmware puts the registers of two devices (APICs, HPET, IOMMUs) into one place",
+    "the machine does not have a device that the plan names",
+    "two devices of the plan are the same function",
+    "a device needs an IOMMU (VT-d with interrupt remapping, 2 MiB pages and one PCI segment) that keeps it apart",
+    "a device is a bridge",
+    "a device shares its requester ID: it is behind a bridge of conventional PCI",
+    "a device is not kept apart from another partition's: no ACS between them",
+    "firmware reserves memory for a device (RMRR), which it would lose",
+    "a virtio device may reach memory past the IOMMU",
+    "a device's BAR is not mapped by firmware, shares a page with another device, or lies over something else",
+    "a device cannot be reset",
+    "a device's BARs do not fit",
     "the bound plan's CPUs are wrong",
     "the bound plan's memory is not what the plan says",
     "the bound plan gives memory to two owners",
     "the bound plan uses memory it must not",
     "the bound plan's frames for the hypervisor are wrong",
+    "the bound plan's devices are wrong",
 };
-static_assert(descriptions.size() == static_cast<std::size_t>(Error::check_pool) + 1);
+static_assert(descriptions.size() == static_cast<std::size_t>(Error::check_devices) + 1);
 
 [[nodiscard]] constexpr const char* describe(Error error) {
     return descriptions[static_cast<std::size_t>(error)];

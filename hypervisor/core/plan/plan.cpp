@@ -15,8 +15,9 @@ namespace {
 
 // Where the table goes on after that many of its records.
 constexpr std::uint64_t offset_after(std::uint64_t partitions, std::uint64_t loads = 0,
-                                     std::uint64_t wires = 0) {
-    return sizeof(Header) + partitions * sizeof(Partition) + loads * sizeof(Load) + wires * sizeof(Wire);
+                                     std::uint64_t wires = 0, std::uint64_t devices = 0) {
+    return sizeof(Header) + partitions * sizeof(Partition) + loads * sizeof(Load) + wires * sizeof(Wire) +
+           devices * sizeof(Device);
 }
 
 // The text in a NUL-padded field, or an empty view where the padding holds something else.
@@ -38,7 +39,9 @@ Status check_header(const Header& header, std::size_t size) {
     CAISSON_TRY(ensure(header.partition_count <= max_partitions, Error::too_many_partitions));
     CAISSON_TRY(ensure(is_valid(header.behaviour), Error::bad_value));
     CAISSON_TRY(ensure(is_name(text_of(bytes::of(header.name))), Error::bad_name));
-    return ensure(offset_after(header.partition_count, header.load_count, header.wire_count) <= size,
+    CAISSON_TRY(ensure(header.device_count <= max_devices, Error::bad_device));
+    return ensure(offset_after(header.partition_count, header.load_count, header.wire_count,
+                               header.device_count) <= size,
                   Error::too_short);
 }
 
@@ -98,7 +101,7 @@ bool in_order(std::span<const std::byte> table, const Load& load, std::uint64_t&
 
 Status check_loads(const Plan& plan) {
     const std::uint32_t count = plan.header().load_count;
-    std::uint64_t at = offset_after(plan.partition_count(), count, plan.wire_count());
+    std::uint64_t at = offset_after(plan.partition_count(), count, plan.wire_count(), plan.device_count());
     std::uint32_t next = 0;
     for (std::uint32_t i = 0; i < plan.partition_count(); ++i) {
         const Partition partition = plan.partition(i);
@@ -151,6 +154,19 @@ Status check_wires(const Plan& plan) {
     return base::success;
 }
 
+Status check_devices(const Plan& plan) {
+    std::array<std::uint32_t, max_partitions> owned{};
+    for (std::uint32_t i = 0; i < plan.device_count(); ++i) {
+        const Device device = plan.device(i);
+        const bool by_address = (device.flags & device_by_address) != 0;
+        CAISSON_TRY(ensure(device.partition < plan.partition_count() && (device.flags & ~all_device_flags) == 0 &&
+                               device.place <= 0xffff && (!by_address || (device.vendor | device.device) == 0) &&
+                               ++owned[device.partition] <= max_devices_of_one,
+                           Error::bad_device, device.partition));
+    }
+    return base::success;
+}
+
 } // namespace
 
 bool is_name(std::string_view name) {
@@ -177,6 +193,7 @@ Result<Plan> Plan::parse(std::span<const std::byte> table) {
     CAISSON_TRY(ensure(plan.cpus_needed() <= max_cpus, Error::too_many_cpus));
     CAISSON_TRY(check_loads(plan));
     CAISSON_TRY(check_wires(plan));
+    CAISSON_TRY(check_devices(plan));
     return plan;
 }
 
@@ -198,6 +215,12 @@ Load Plan::load(std::uint32_t index) const {
 Wire Plan::wire(std::uint32_t index) const {
     base::expects(index < header_.wire_count, "plan: wire index");
     return *bytes::load<Wire>(table_, offset_after(header_.partition_count, header_.load_count, index));
+}
+
+Device Plan::device(std::uint32_t index) const {
+    base::expects(index < header_.device_count, "plan: device index");
+    return *bytes::load<Device>(
+        table_, offset_after(header_.partition_count, header_.load_count, header_.wire_count, index));
 }
 
 std::uint32_t Plan::cpus_needed() const {

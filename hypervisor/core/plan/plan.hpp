@@ -5,7 +5,8 @@
 // Trust:      the table is verified before it means anything, and checked here as if it were not.
 // Invariants: everything in a Plan is in range: names, counts, regions (ascending, RAM from 0 on
 //             over the boot area), CPU sets disjoint, loads inside one RAM region each, wires between two
-//             different partitions, no pair twice, where nothing else of the two lies, reserved
+//             different partitions, no pair twice, where nothing else of the two lies, devices
+//             of partitions that are there, reserved
 //             fields zero, no byte of the table unaccounted for.
 #pragma once
 
@@ -34,6 +35,9 @@ public:
     [[nodiscard]] std::uint32_t wire_count() const { return header_.wire_count; }
     // index < wire_count()
     [[nodiscard]] Wire wire(std::uint32_t index) const;
+    [[nodiscard]] std::uint32_t device_count() const { return header_.device_count; }
+    // index < device_count()
+    [[nodiscard]] Device device(std::uint32_t index) const;
 
     [[nodiscard]] std::uint32_t cpus_needed() const;
     // Whether SMT siblings may belong to these two: they are one, or both are marked smt: shared.

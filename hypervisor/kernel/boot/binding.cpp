@@ -10,6 +10,7 @@
 #include "hypervisor/core/plan/topology.hpp"
 #include "hypervisor/core/vcpu/machine_check.hpp"
 #include "hypervisor/kernel/cpu/hardening.hpp"
+#include "hypervisor/kernel/dma/assign.hpp"
 #include "hypervisor/kernel/dma/start.hpp"
 #include "hypervisor/kernel/memory/early_map.hpp"
 #include "hypervisor/kernel/memory/pool.hpp"
@@ -56,6 +57,7 @@ plan::Machine described_machine() {
     plan::Machine described = described_hardware();
     described.cpus = cpu_list.view();
     described.sections = section_list.view();
+    described.pci = &dma::pci_machine(found().plan->device_count());
     return described;
 }
 
@@ -63,7 +65,8 @@ plan::Options options() {
     return {.large_pages = !machine().hardening.uses(vcpu::Measure::small_executable_pages),
             .huge_pages = virt::features.huge_pages,
             .frames_fixed =
-                io_permission_frames + msr_permission_frames + own_table_frames + dma::frames_needed(),
+                io_permission_frames + msr_permission_frames + own_table_frames + dma::frames_needed() +
+                            dma::device_frames(found().plan->device_count()),
             .frames_per_cpu = cpu_frames,
             .frames_per_partition = frames_for<Partition>(),
             .frames_per_vcpu = frames_for<Vcpu>() + 1};
@@ -98,6 +101,10 @@ base::PhysAddr second_stage(std::uint32_t partition) {
                                      base::PhysAddr{bound_plan().wires[i].base + lane * wire.lane_bytes},
                                      wire.lane_bytes, lane_access(lane == end)));
     }
+    for (const plan::BoundDevice& device : bound_plan().devices)
+        for (const plan::BoundBar& bar : device.bars)
+            if (device.partition == partition && bar.bytes != 0)
+                expect_tables(tables.map(bar.gpa, base::PhysAddr{bar.host}, bar.bytes, paging::device));
     if (base::weak("extra_page"))
         expect_tables(tables.map(found().plan->partition(partition).regions[0].bytes,
                                  base::PhysAddr{image_extent().base}, base::page_size, paging::read_only));
@@ -227,6 +234,9 @@ void refuse(const plan::Issue& issue) {
         line << ", partition '" << found().plan->partition_name(issue.partition) << '\'';
     if (issue.error == plan::Error::device_in_memory || issue.error == plan::Error::device_overlap)
         line << " (at " << base::hex(issue.needed) << ')';
+    else if (issue.error >= plan::Error::device_missing && issue.error <= plan::Error::device_too_large)
+        line << ": " << base::hex(issue.needed) << (issue.available != 0 ? ", at " : "")
+             << (issue.available != 0 ? base::hex(issue.available) : base::hex(0));
     else if (issue.needed != 0 || issue.available != 0)
         line << " (needed " << issue.needed << ", available " << issue.available << ')';
     if (issue.error == plan::Error::not_enough_cpus && tables().cpus_left_out != 0)
@@ -288,6 +298,7 @@ base::PhysAddr build_everything() {
     expect_tables(alarm::start(space, found().plan->needs_time(), found().console.base == drivers::com1));
     dma::deny_everything(bound_plan().pool, m.cpus[bound_plan().time_cpu()]->apic_id);
     expect_tables(dma::map_registers(space));
+    expect_tables(dma::assign_devices(bound_plan().pool, space, *found().plan));
     make_permission_maps();
     make_partitions();
     connect_links();

@@ -4,6 +4,7 @@
 #include "arch/x86_64/iommu/amdvi_faults.hpp"
 #include "arch/x86_64/iommu/vtd_faults.hpp"
 #include "hypervisor/kernel/console/console.hpp"
+#include "hypervisor/kernel/dma/device.hpp"
 #include "hypervisor/kernel/dma/units.hpp"
 
 #include <atomic>
@@ -20,9 +21,16 @@ using AmdviFaults = iommu::amdvi::Faults<cpu::Registers>;
 constinit std::atomic_flag reading = ATOMIC_FLAG_INIT;
 
 void report(const iommu::Fault& fault) {
+    const Device* owned = nullptr;
+    for (const Device* device : machine().devices)
+        if (device->bound.function.requester == fault.requester)
+            owned = device;
     console::audit_event("dma_refused", [&](audit::Record& record) {
-        record.add_hex("requester", fault.requester)
-            .add_hex("address", fault.address)
+        record.add_hex("requester", fault.requester);
+        if (owned != nullptr)
+            record.add("partition", owned->owner)
+                .add("generation", owned->generation.load(std::memory_order_relaxed));
+        record.add_hex("address", fault.address)
             .add("access", fault.write ? "write" : "read")
             .add("reason", std::uint64_t{fault.reason})
             .add("lost", std::uint64_t{fault.lost});

@@ -9,6 +9,7 @@
 #include "hypervisor/kernel/cpu/cpu.hpp"
 #include "hypervisor/kernel/cpu/hardening.hpp"
 #include "hypervisor/kernel/deadline.hpp"
+#include "hypervisor/kernel/dma/device.hpp"
 #include "hypervisor/kernel/dma/dma.hpp"
 #include "hypervisor/kernel/end/end.hpp"
 #include "hypervisor/kernel/machine.hpp"
@@ -48,6 +49,7 @@ void quarantine(Partition& partition, std::string_view why) {
     } while (
         !partition.state.compare_exchange_weak(now, PartitionState::quarantined, std::memory_order_acq_rel));
     alarm::unwatch(partition.timed);
+    dma::cut_devices(partition.index);
     console::audit_event("quarantined", [&](audit::Record& record) {
         record.add("partition", partition.name)
             .add("generation", partition.policy.generation)
@@ -175,9 +177,11 @@ void begin_generation(Partition& partition) {
     partition.output.generation = partition.policy.generation;
     partition.output.first_output_tsc.store(0, std::memory_order_relaxed);
     partition.ending = {};
-    if (partition.policy.generation == 1)
+    if (partition.policy.generation == 1) {
+        if (!dma::take_devices(partition.index)) // from firmware
+            quarantine(partition, "device_stuck");
         clear_memory(partition);
-    else
+    } else
         clear_lanes(partition);
     load_payload(partition);
     partition.started_tsc = cpu::rdtsc();
@@ -207,6 +211,8 @@ bool end_generation(Partition& partition) {
                                 : wish.has(plan::flag_same_delay)
                                     ? wish.restart_delay_ms
                                     : partition.back_off.next_delay_ms(wish.restart_delay_ms, lived_ms);
+    if (!dma::take_devices(partition.index))
+        quarantine(partition, "device_stuck");
     report_end(partition, !again);
     if (!silence_local_apic())
         quarantine(partition, "local_apic_stuck");
@@ -243,6 +249,8 @@ bool end_generation(Partition& partition) {
     bool again = true;
     while (again) {
         begin_generation(partition);
+        if (!dma::give_devices(partition.index, partition.policy.generation))
+            quarantine(partition, "device_stuck");
         (void)step(partition, PartitionState::running);
         open_links(partition);
         alarm::watch(partition.timed, partition.policy.generation);

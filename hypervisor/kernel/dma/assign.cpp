@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "hypervisor/kernel/dma/assign.hpp"
+
+#include "arch/x86_64/cpu/set_up_instructions.hpp"
+#include "arch/x86_64/iommu/vtd.hpp"
+#include "drivers/pci/scan.hpp"
+#include "hypervisor/base/weakness.hpp"
+#include "hypervisor/kernel/dma/device.hpp"
+#include "hypervisor/kernel/dma/units.hpp"
+#include "hypervisor/kernel/making.hpp"
+#include "hypervisor/kernel/memory/early_map.hpp"
+#include "hypervisor/kernel/panic/panic.hpp"
+
+#include <algorithm>
+
+namespace hv::dma {
+namespace {
+
+using VtdUnit = iommu::vtd::Unit<cpu::Registers>;
+
+constexpr std::size_t max_functions = 512;
+constexpr std::uint64_t function_bytes = base::page_size, bus_bytes = 256 * function_bytes;
+
+constinit base::FixedVector<pci::Function, max_functions> functions;
+constinit plan::PciMachine described;
+
+VtdUnit unit_at(std::size_t unit) {
+    return VtdUnit{cpu::Registers{base::VirtAddr{machine().units[unit]}}};
+}
+
+// One root table and one interrupt table serve all units and go by requester IDs alone: one segment.
+bool units_keep_apart() {
+    if (machine().remapping != RemappingKind::vtd || tables().remapping.has_other_segments ||
+        tables().remapping.unclear_firmware_memory)
+        return false;
+    bool all = unit_count() != 0;
+    for (std::size_t unit = 0; unit < unit_count() && all; ++unit)
+        all = early_mapped(machine().units[unit], VtdUnit::register_bytes) && unit_at(unit).keeps_devices_apart();
+    return all;
+}
+
+unsigned common_levels() {
+    unsigned levels = 4;
+    for (std::size_t unit = 0; unit < unit_count(); ++unit)
+        levels = std::min(levels, unit_at(unit).levels());
+    return levels;
+}
+
+const drivers::PciScan<cpu::Registers>& scan() {
+    static const cpu::Registers ecam{base::VirtAddr{tables().ecam.base}};
+    static const drivers::PciScan<cpu::Registers> the_scan{ecam};
+    return the_scan;
+}
+
+// The partition's RAM as its devices see it. Returns what a context entry points to.
+base::Result<base::PhysAddr, paging::Error> domain(memory::FramePool& pool, const plan::Plan& plan, std::uint32_t partition,
+                                                     unsigned levels) {
+    TablePool memory{pool};
+    auto tables = CAISSON_TRY(paging::TableBuilder<TablePool>::create(paging::dma, memory, 1));
+    for (const plan::Piece& piece : bound_plan().pieces_of(partition))
+        if (piece.kind == plan::RegionKind::ram)
+            CAISSON_TRY(tables.map(piece.gpa, base::PhysAddr{piece.host.base}, piece.host.bytes, paging::read_write));
+    if (base::weak("extra_page"))
+        CAISSON_TRY(tables.map(plan.partition(partition).regions[0].bytes, base::PhysAddr{image_extent().base},
+                               base::page_size, paging::read_write));
+    if (levels == 4)
+        return tables.root();
+    return base::PhysAddr{memory.read(tables.root(), 0) & paging::address_mask};
+}
+
+std::uint32_t first_apic_id(std::uint32_t partition) {
+    for (const plan::BoundCpu& cpu : bound_plan().cpus)
+        if (cpu.partition == partition && cpu.vcpu == 0)
+            return cpu.apic_id;
+    return 0;
+}
+
+// A bus's context table, made where it is missing.
+volatile std::uint64_t* context_entry(memory::FramePool& pool, pci::Requester requester) {
+    volatile std::uint64_t& root = frames[0].table[std::size_t{2} * pci::bus_of(requester)];
+    if ((root & iommu::vtd::present) == 0)
+        root = take_frames(pool, 1).value() | iommu::vtd::present;
+    auto* const table = cpu::pointer_to<volatile std::uint64_t>(pool_address(base::PhysAddr{root & paging::address_mask}));
+    return table + std::size_t{2} * (requester & 0xff);
+}
+
+void log(const Device& device) {
+    const pci::Function& function = device.bound.function;
+    LogLine line;
+    line << "PCI function " << base::hex(function.requester) << " (" << base::hex(function.vendor) << ':'
+         << base::hex(function.device) << ") belongs to '" << device.owner << "'; it reaches nothing else";
+    console::log(line.view());
+}
+
+} // namespace
+
+const plan::PciMachine& pci_machine(std::uint32_t devices) {
+    if (devices == 0)
+        return described;
+    const acpi::Ecam ecam = tables().ecam;
+    if (ecam.base == 0 || !early_mapped(ecam.base, (ecam.last_bus + 1u) * bus_bytes))
+        refuse_to_start("the plan has devices, and this machine has no memory-mapped PCI configuration (MCFG) in reach");
+    functions.clear();
+    if (!scan().run(ecam.last_bus, functions))
+        refuse_to_start("this machine has too many PCI functions for a plan with devices: more than ", max_functions);
+    described = {functions.view(),
+                 units_keep_apart() ? plan::Remapping::complete : plan::Remapping::none,
+                 tables().remapping.firmware_memory.view()};
+    return described;
+}
+
+std::uint64_t device_frames(std::uint64_t devices) {
+    constexpr std::uint64_t tables_above_registers = 3;
+    return devices * (frames_for<Device>() + tables_above_registers);
+}
+
+base::Status<paging::Error> assign_devices(memory::FramePool& pool, AddressSpace& space, const plan::Plan& plan) {
+    const auto& bound = bound_plan().devices;
+    if (bound.empty())
+        return base::success;
+    const unsigned levels = common_levels();
+    for (const pci::Function& port : functions)
+        for (const plan::BoundDevice& device : bound)
+            if (leads_to(port, pci::bus_of(device.function.requester))) {
+                if (port.access_control != 0)
+                    scan().send_upwards(port.requester, port.access_control);
+                scan().forward(port.requester);
+            }
+    std::array<base::PhysAddr, plan::max_partitions> domains{};
+    for (const plan::BoundDevice& one : bound) {
+        Device& device = make_in<Device>(pool);
+        base::PhysAddr& root = domains[one.partition];
+        if (root.value() == 0)
+            root = CAISSON_TRY(domain(pool, plan, one.partition, levels));
+        const auto entry = iommu::vtd::context_entry(root.value(), levels, static_cast<std::uint16_t>(one.partition + 1));
+        device.bound = one;
+        device.owner = plan.partition_name(one.partition);
+        device.registers = tables().ecam.base + one.function.requester * function_bytes;
+        CAISSON_TRY(space.add_device(base::PhysAddr{device.registers}, function_bytes));
+        device.context = context_entry(pool, one.function.requester);
+        device.context_low = entry.low;
+        device.context_high = entry.high;
+        device.first_entry = static_cast<std::uint32_t>(iommu::vtd::interrupt_entries -
+                                                        (machine().devices.size() + 1) * plan::vectors_a_device);
+        device.interrupts = &frames[0].table[iommu::words_a_frame + std::size_t{2} * device.first_entry];
+        device.apic_id = first_apic_id(one.partition);
+        device.kept = drivers::OwnedFunction{cpu::Registers{base::VirtAddr{device.registers}}, device.bound.function}.keep();
+        (void)machine_in_making().devices.push_back(&device);
+        log(device);
+    }
+    cpu::wbinvd(); // not every unit snoops
+    return base::success;
+}
+
+} // namespace hv::dma

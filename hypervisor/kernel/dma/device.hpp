@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// hypervisor/kernel/dma/device.hpp - the devices that partitions own, from one generation to the next.
+//
+// Invariants: I1  a device reaches memory only between give_devices() and take_devices() of its owner, and only its owner's RAM
+//             I2  after take_devices() has returned true no request of the device is on its way, nothing of its owner is cached in
+//                 a remapping unit, and the device has been reset
+#pragma once
+
+#include "arch/x86_64/cpu/ports.hpp"
+#include "drivers/pci/function.hpp"
+#include "hypervisor/core/plan/device.hpp"
+
+#include <atomic>
+#include <string_view>
+
+namespace hv::dma {
+
+// What boot made of a device of the plan.
+struct Device {
+    plan::BoundDevice bound;
+    std::string_view owner; // the partition's name
+    std::uint64_t registers = 0; // its configuration space, mapped there
+    drivers::OwnedFunction<cpu::Registers>::Kept kept;
+    volatile std::uint64_t* context = nullptr; // its entries in the units' tables
+    volatile std::uint64_t* interrupts = nullptr;
+    std::uint64_t context_low = 0, context_high = 0;
+    std::uint32_t first_entry = 0; // of the interrupt table
+    std::uint32_t apic_id = 0;     // of its owner's first CPU
+    std::atomic<std::uint64_t> generation = 0; // of its owner that it was given to last
+
+    // How its owner reaches itself by it: abi/boot_page.h.
+    [[nodiscard]] std::uint8_t first_vector() const {
+        constexpr std::uint32_t first = 0x40; // of a partition's devices
+        return static_cast<std::uint8_t>(first + bound.of_partition * plan::vectors_a_device);
+    }
+    [[nodiscard]] std::uint64_t message_address() const;
+};
+
+// The primary CPU of the partition, before it runs or after it has run. False: a device or a unit does not answer in time.
+[[nodiscard]] bool give_devices(std::uint32_t partition, std::uint64_t generation);
+[[nodiscard]] bool take_devices(std::uint32_t partition);
+// Any CPU, of a partition that is given up: they reach nothing any more, whatever becomes of them.
+void cut_devices(std::uint32_t partition);
+
+} // namespace hv::dma
