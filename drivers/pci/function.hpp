@@ -17,7 +17,7 @@ template <Mmio Registers> class OwnedFunction {
 public:
     static constexpr std::uint32_t reset_ms = 100; // what a function may take after a function level reset
 
-    struct Kept { // what boot found
+    struct Kept {                              // what boot found
         std::array<std::uint32_t, 7> header{}; // cache line size, then the BARs
         std::uint32_t control = 0;             // of PCI Express: payload and request sizes
     };
@@ -44,7 +44,8 @@ public:
     // Takes up to reset_ms, in which nobody may touch it.
     void start_reset() const {
         if (function_.reset == pci::Reset::express)
-            at_.write32(function_.express + device_control, (at_.read32(function_.express + device_control) & 0xffff) | reset_bit);
+            at_.write32(function_.express + device_control,
+                        (at_.read32(function_.express + device_control) & 0xffff) | reset_bit);
         else if (function_.reset == pci::Reset::advanced_features)
             at_.write32(function_.features + features_control, 1);
     }
@@ -72,8 +73,9 @@ public:
     }
 
 private:
-    static constexpr std::uint32_t command = 4, cache_line = 0xc, memory_space = 2, bus_master = 4, no_intx = 1u << 10,
-                                   device_control = 8, reset_bit = 1u << 15, features_control = 4;
+    static constexpr std::uint32_t command = 4, cache_line = 0xc, memory_space = 2, bus_master = 4,
+                                   no_intx = 1u << 10, device_control = 8, reset_bit = 1u << 15,
+                                   features_control = 4;
 
     Registers at_;
     const pci::Function& function_;

@@ -14,9 +14,10 @@
 namespace drivers {
 
 namespace config { // offsets in a function's registers
-inline constexpr std::uint32_t identity = 0, command = 4, class_code = 8, header = 0xc, first_bar = 0x10, buses = 0x18,
-                               capabilities = 0x34, extended = 0x100;
-inline constexpr std::uint32_t memory_space = 2, bus_master = 4, no_intx = 1u << 10; // of the command register
+inline constexpr std::uint32_t identity = 0, command = 4, class_code = 8, header = 0xc, first_bar = 0x10,
+                               buses = 0x18, capabilities = 0x34, extended = 0x100;
+inline constexpr std::uint32_t memory_space = 2, bus_master = 4,
+                               no_intx = 1u << 10; // of the command register
 inline constexpr std::uint32_t capability_msix = 0x11, capability_express = 0x10, capability_features = 0x13;
 inline constexpr std::uint16_t extended_access_control = 0xd;
 } // namespace config
@@ -43,14 +44,15 @@ public:
     }
     // A bridge or port lets through what comes from below.
     void forward(PciFunction port) const {
-        write(port, config::command, (read(port, config::command) & 0xffff) | config::memory_space | config::bus_master);
+        write(port, config::command,
+              (read(port, config::command) & 0xffff) | config::memory_space | config::bus_master);
     }
 
 private:
     // Source validation, request and completion redirect, upstream forwarding.
     static constexpr std::uint16_t needed = 1u << 0 | 1u << 2 | 1u << 3 | 1u << 4;
-    static constexpr unsigned express_endpoint = 0, legacy_endpoint = 1, root_port = 4, upstream_port = 5, downstream_port = 6,
-                              root_endpoint = 9;
+    static constexpr unsigned express_endpoint = 0, legacy_endpoint = 1, root_port = 4, upstream_port = 5,
+                              downstream_port = 6, root_endpoint = 9;
 
     [[nodiscard]] std::uint32_t read(PciFunction function, std::uint32_t offset) const {
         return ecam_.read32((std::uint32_t{function} << 12) + offset);
@@ -61,7 +63,8 @@ private:
 
     [[nodiscard]] pci::Function describe(PciFunction at) const {
         pci::Function out;
-        const std::uint32_t identity = read(at, config::identity), header = read(at, config::header) >> 16 & 0xff;
+        const std::uint32_t identity = read(at, config::identity),
+                            header = read(at, config::header) >> 16 & 0xff;
         out.requester = at;
         out.vendor = static_cast<std::uint16_t>(identity);
         out.device = static_cast<std::uint16_t>(identity >> 16);
@@ -120,7 +123,8 @@ private:
             if (head == UINT32_MAX)
                 break;
             if ((head & 0xffff) == config::extended_access_control)
-                return (read(at, offset + 4) & needed) == needed ? static_cast<std::uint16_t>(offset) : std::uint16_t{0};
+                return (read(at, offset + 4) & needed) == needed ? static_cast<std::uint16_t>(offset)
+                                                                 : std::uint16_t{0};
             offset = head >> 20 & ~3u;
         }
         return 0;

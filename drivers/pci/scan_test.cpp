@@ -29,7 +29,8 @@ struct Space {
             value = (value & ~static_cast<std::uint32_t>(bar->second - 1)) | (words[at] & 0xf);
         else if (const auto low = bar_bytes.find(at - 4); low != bar_bytes.end() && (words[at - 4] & 4) != 0)
             value &= ~static_cast<std::uint32_t>((low->second - 1) >> 32);
-        words[at] = offset == 4 ? (words[at] & 0xffff0000) | (value & 0xffff) : value; // status: write one to clear
+        words[at] =
+            offset == 4 ? (words[at] & 0xffff0000) | (value & 0xffff) : value; // status: write one to clear
     }
 };
 struct Ecam {
@@ -104,7 +105,8 @@ TEST_F(Scan, ABarOfEightGigabytes) {
 }
 
 TEST_F(Scan, PortsAndBridges) {
-    const std::uint32_t port = add(0x08, 0x000c1b36), bridge = add(0x10, 0x000e1b36), loop = add(0x20, 0x12341234);
+    const std::uint32_t port = add(0x08, 0x000c1b36), bridge = add(0x10, 0x000e1b36),
+                        loop = add(0x20, 0x12341234);
     for (const std::uint32_t at : {port, bridge}) {
         space.words[at + 0xc] = 0x010000;
         space.words[at + 0x18] = 0x00030201;

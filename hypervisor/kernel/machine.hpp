@@ -44,9 +44,9 @@ struct Machine {
     plan::MachineBehaviour behaviour{.retained_log = 0}; // the plan's; no constant but 0 lies in these pages
     plan::Pieces pieces;                                 // of the partitions' memory
     Times times;
-    base::PhysAddr io_permissions, msr_permissions; // the same for all partitions
+    base::PhysAddr io_permissions, msr_permissions;             // the same for all partitions
     base::FixedVector<dma::Device*, plan::max_devices> devices; // that partitions own
-    base::FixedVector<Cpu*, plan::max_cpus> cpus;   // by rank
+    base::FixedVector<Cpu*, plan::max_cpus> cpus;               // by rank
     base::FixedVector<Partition*, plan::max_partitions> partitions;
 };
 // No destructor of it ever runs.

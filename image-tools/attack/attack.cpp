@@ -64,9 +64,11 @@ std::size_t place_of(const std::vector<std::string>& names, std::string_view nam
 
 // The class "dma" needs one; a machine that the user gives an IOMMU keeps it as it is.
 bool wants_device(const Options& options) {
-    const bool class_wanted = options.classes.empty() || std::ranges::find(options.classes, "dma") != options.classes.end();
-    const bool has_iommu = std::ranges::any_of(
-        options.qemu_arguments, [](const std::string& word) { return word.find("iommu") != std::string::npos; });
+    const bool class_wanted =
+        options.classes.empty() || std::ranges::find(options.classes, "dma") != options.classes.end();
+    const bool has_iommu = std::ranges::any_of(options.qemu_arguments, [](const std::string& word) {
+        return word.find("iommu") != std::string::npos;
+    });
     return !options.seed && class_wanted && !has_iommu;
 }
 
@@ -75,7 +77,8 @@ void give_device(manifest::Manifest& manifest, std::vector<std::string>& argumen
     for (manifest::Partition& one : manifest.partitions)
         if (one.name == hostile_name)
             one.devices.push_back({"pci:1b36:0010", one.spot, 0x1b36, 0x0010, 0, false, false});
-    for (const char* const word : {"-device", "intel-iommu,intremap=on,eim=on", "-device", "nvme,serial=adversary"})
+    for (const char* const word :
+         {"-device", "intel-iommu,intremap=on,eim=on", "-device", "nvme,serial=adversary"})
         arguments.emplace_back(word);
 }
 
@@ -144,8 +147,7 @@ Result run(const manifest::Manifest& user, const Options& options) {
     judge.watch(session);
 
     run::RunOptions boot;
-    boot.qemu = {built.elf,      built.bundle, options.cpu,           machine.cpus,
-                 machine.memory, false,        arguments};
+    boot.qemu = {built.elf, built.bundle, options.cpu, machine.cpus, machine.memory, false, arguments};
     boot.time_out = options.time_out;
     boot.log = options.log;
     const std::uint64_t steps = options.seed ? options.steps : 0;

@@ -91,7 +91,8 @@ std::string wires(const ::plan::Plan& plan) {
 
 std::string device_name(const ::plan::Device& device) {
     if ((device.flags & ::plan::device_by_address) != 0)
-        return fmt::format("pci:0000:{:02x}:{:02x}.{}", device.place >> 8, device.place >> 3 & 31, device.place & 7);
+        return fmt::format("pci:0000:{:02x}:{:02x}.{}", device.place >> 8, device.place >> 3 & 31,
+                           device.place & 7);
     return fmt::format("pci:{:04x}:{:04x}#{}", device.vendor, device.device, device.place);
 }
 
@@ -102,7 +103,9 @@ std::string devices(const ::plan::Plan& plan) {
         const ::plan::Device device = plan.device(i);
         out += fmt::format("\ndevice {} of {}: alone behind the IOMMU{}", device_name(device),
                            plan.partition_name(device.partition),
-                           (device.flags & ::plan::device_keeps_firmware_memory) != 0 ? ", whatever memory firmware reserves for it" : "");
+                           (device.flags & ::plan::device_keeps_firmware_memory) != 0
+                               ? ", whatever memory firmware reserves for it"
+                               : "");
     }
     return out.empty() ? out : out + "\n";
 }

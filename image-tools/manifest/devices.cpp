@@ -8,15 +8,16 @@
 namespace manifest {
 namespace {
 
-constexpr std::string_view examples =
-    "write for example pci:8086:10d3 (vendor and device), pci:8086:10d3#1 (the second of them) or pci:0000:00:1f.2 (segment, bus, "
-    "device and function)";
+constexpr std::string_view examples = "write for example pci:8086:10d3 (vendor and device), pci:8086:10d3#1 "
+                                      "(the second of them) or pci:0000:00:1f.2 (segment, bus, "
+                                      "device and function)";
 
 // A number of exactly so many hexadecimal digits (0: any number of decimal ones), taken from the front of `text`.
 std::optional<std::uint32_t> take_number(std::string_view& text, std::size_t digits) {
     std::uint32_t value = 0;
     const std::size_t length = digits == 0 ? text.size() : std::min(digits, text.size());
-    const auto [end, error] = std::from_chars(text.data(), text.data() + length, value, digits == 0 ? 10 : 16);
+    const auto [end, error] =
+        std::from_chars(text.data(), text.data() + length, value, digits == 0 ? 10 : 16);
     const auto used = static_cast<std::size_t>(end - text.data());
     if (error != std::errc{} || used == 0 || (digits != 0 && used != digits))
         return std::nullopt;
@@ -58,8 +59,8 @@ std::optional<DeviceName> by_address(std::string_view text) {
     const auto device = take_number(text, 2);
     const bool dot = take(text, '.');
     const auto function = take_number(text, 1);
-    if (!segment || !first || !bus || !second || !device || !dot || !function || !text.empty() || *segment != 0 ||
-        *device > 31 || *function > 7)
+    if (!segment || !first || !bus || !second || !device || !dot || !function || !text.empty() ||
+        *segment != 0 || *device > 31 || *function > 7)
         return std::nullopt;
     DeviceName out;
     out.by_address = true;
@@ -90,10 +91,10 @@ DeviceName read_device(const Binder& binder, const Node& node) {
     std::optional<DeviceName> out;
     bool firmware_memory = false;
     static constexpr std::array<std::string_view, 1> allow{"allow"};
-    const std::array keys{
-        Key{"device", [&](const Node& value) { out = read_name(binder, value); }},
-        Key{"firmwareMemory",
-            [&](const Node& value) { firmware_memory = binder.word(value, "firmwareMemory", allow, 1) == 0; }}};
+    const std::array keys{Key{"device", [&](const Node& value) { out = read_name(binder, value); }},
+                          Key{"firmwareMemory", [&](const Node& value) {
+                                  firmware_memory = binder.word(value, "firmwareMemory", allow, 1) == 0;
+                              }}};
     binder.map(node, "a device", keys, {});
     if (!out)
         binder.wrong(node, "a device needs 'device'", std::string(examples));
@@ -105,7 +106,8 @@ DeviceName read_device(const Binder& binder, const Node& node) {
 
 std::vector<DeviceName> read_devices(const Binder& binder, const Node& node) {
     if (node.kind != Node::Kind::sequence)
-        binder.wrong(node, "'devices' must be a list, not " + std::string(kind_name(node)), "write [\"pci:8086:10d3\"]");
+        binder.wrong(node, "'devices' must be a list, not " + std::string(kind_name(node)),
+                     "write [\"pci:8086:10d3\"]");
     std::vector<DeviceName> out;
     for (const Node& item : node.items)
         binder.attempt([&] { out.push_back(read_device(binder, item)); });

@@ -94,7 +94,8 @@ std::vector<manifest::DeviceName> devices_of(const std::string& list) {
 }
 
 TEST(Manifest, DevicesByIdsAndByAddress) {
-    const auto devices = devices_of(R"(["pci:8086:10D3", "pci:8086:10d3#2", {device: "pci:0000:3f:1f.7", firmwareMemory: allow}])");
+    const auto devices = devices_of(
+        R"(["pci:8086:10D3", "pci:8086:10d3#2", {device: "pci:0000:3f:1f.7", firmwareMemory: allow}])");
     ASSERT_EQ(devices.size(), 3u);
     EXPECT_EQ(devices[0].vendor, 0x8086);
     EXPECT_EQ(devices[0].device, 0x10d3);
@@ -108,16 +109,19 @@ TEST(Manifest, DevicesByIdsAndByAddress) {
 
 TEST(Manifest, DevicesThatAreNone) {
     const auto refused = [](const std::string& list, const char* code, const char* text) {
-        expect_refused(head + "partitions:\n  own: {kernel: x.elf, memory: 64MiB, devices: " + list + "}\n", code, 4, text);
+        expect_refused(head + "partitions:\n  own: {kernel: x.elf, memory: 64MiB, devices: " + list + "}\n",
+                       code, 4, text);
     };
-    for (const char* name : {"8086:10d3", "pci:8086", "pci:886:10d3", "pci:8086:10d3#", "pci:8086:10d3#256", "pci:8086:10d3#1x",
-                             "pci:0001:00:1f.2", "pci:0000:00:20.0", "pci:0000:00:1f.8", "pci:0000:00:1f.2 ", "pci:ffff:ffff", "usb:1"})
+    for (const char* name : {"8086:10d3", "pci:8086", "pci:886:10d3", "pci:8086:10d3#", "pci:8086:10d3#256",
+                             "pci:8086:10d3#1x", "pci:0001:00:1f.2", "pci:0000:00:20.0", "pci:0000:00:1f.8",
+                             "pci:0000:00:1f.2 ", "pci:ffff:ffff", "usb:1"})
         refused(std::string("[\"") + name + "\"]", "E0309", "does not name a device");
     refused("nic", "E0309", "must be a list");
     refused("[auto]", "E0308", "'auto'");
     refused("[{firmwareMemory: allow}]", "E0309", "needs 'device'");
     refused(R"(["pci:8086:10d3", "pci:8086:10d3#0"])", "E0309", "is named twice");
-    refused(R"(["pci:8086:0001", "pci:8086:0002", "pci:8086:0003", "pci:8086:0004", "pci:8086:0005"])", "E0309", "has room for 4");
+    refused(R"(["pci:8086:0001", "pci:8086:0002", "pci:8086:0003", "pci:8086:0004", "pci:8086:0005"])",
+            "E0309", "has room for 4");
 }
 
 TEST(Manifest, IndependentFailuresAreToldTogether) {

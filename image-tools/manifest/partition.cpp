@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // image-tools/manifest/partition.cpp - the keys of a partition: which there are, and what each may hold.
-#include "image-tools/manifest/devices.hpp"
 #include "image-tools/manifest/partition.hpp"
+#include "image-tools/manifest/devices.hpp"
 
 #include "hypervisor/core/plan/format.hpp"
 #include "image-tools/plan/words.hpp"
@@ -17,8 +17,9 @@ using Words = std::span<const std::string_view>;
 
 constexpr std::uint64_t smallest_memory = 64 * 1024;
 
-constexpr std::array<std::string_view, 11> partition_reserved{
-    "rights", "health", "ports", "volumes", "secrets", "tenant", "labels", "cache", "schedule", "containers", "share"};
+constexpr std::array<std::string_view, 11> partition_reserved{"rights",   "health",     "ports",  "volumes",
+                                                              "secrets",  "tenant",     "labels", "cache",
+                                                              "schedule", "containers", "share"};
 constexpr std::array<std::string_view, 1> security_reserved{"exec"};
 
 class PartitionReader {

@@ -62,7 +62,8 @@ void own_device() {
         fail("the controller does not get ready in life", page.generation);
     for (unsigned i = 1; i <= 3; ++i) {
         answer.fill(0);
-        if (const unsigned status = controller.identify(reinterpret_cast<std::uint64_t>(answer.data())); status != 0)
+        if (const unsigned status = controller.identify(reinterpret_cast<std::uint64_t>(answer.data()));
+            status != 0)
             fail("identify failed with status", status);
         look_at_answer();
         take_interrupts(i);

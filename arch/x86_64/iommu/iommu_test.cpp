@@ -138,13 +138,15 @@ TEST_F(Vtd, WhatIsCachedGoesInBatchesRoundTheQueue) {
         model.log.clear();
         unsigned waited = 0;
         EXPECT_TRUE(live.invalidate(frames, true, [&waited] { ++waited; }));
-        EXPECT_EQ(model.log, (std::vector<std::string>{"invalidate 1", "invalidate 2", "invalidate 4", "invalidate 5"}));
+        EXPECT_EQ(model.log,
+                  (std::vector<std::string>{"invalidate 1", "invalidate 2", "invalidate 4", "invalidate 5"}));
     }
 }
 
 TEST_F(Vtd, EntriesAreNeverHalfPresent) {
     alignas(64) std::array<std::uint64_t, 2> entry{};
-    iommu::vtd::set_entry(entry.data(), iommu::vtd::interrupt_low(0x41, 0x102, true), iommu::vtd::interrupt_high(0x18));
+    iommu::vtd::set_entry(entry.data(), iommu::vtd::interrupt_low(0x41, 0x102, true),
+                          iommu::vtd::interrupt_high(0x18));
     EXPECT_EQ(entry[0], std::uint64_t{0x102} << 32 | 0x41 << 16 | 1);
     EXPECT_EQ(entry[1], 0x18u | 1u << 18);
     EXPECT_EQ(iommu::vtd::interrupt_low(0x41, 2, false), std::uint64_t{2} << 40 | 0x41 << 16 | 1);

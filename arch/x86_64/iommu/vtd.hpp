@@ -63,7 +63,8 @@ public:
             point(root_offset, physical(frames.table[0]), set_root) && start_queue(frames) &&
             (!remaps || point(interrupts_offset, entries | entries_256 | (frames.wide ? extended_mode : 0),
                               set_interrupts)) &&
-            this->invalidate(frames, remaps, [] {}) && turn(translation, true) && (!remaps || turn(interrupts, true));
+            this->invalidate(frames, remaps, [] {}) && turn(translation, true) &&
+            (!remaps || turn(interrupts, true));
         return set_up ? nullptr : "it does not obey its command register";
     }
 
@@ -72,13 +73,13 @@ private:
     using Base::capability_offset, Base::queue_tail_offset, Base::registers_;
 
     static constexpr std::uint32_t extended_offset = 0x10, command_offset = 0x18, status_offset = 0x1c,
-                                   root_offset = 0x20, fault_control_offset = 0x38,
-                                   queue_offset = 0x90, interrupts_offset = 0xb8;
+                                   root_offset = 0x20, fault_control_offset = 0x38, queue_offset = 0x90,
+                                   interrupts_offset = 0xb8;
     static constexpr std::uint64_t has_queue = 1u << 1, has_interrupts = 1u << 3,
                                    has_extended_interrupts = 1u << 4, needs_write_flush = 1u << 4,
                                    three_levels = 1u << 9, four_levels = 1u << 10,
-                                   large_leaves = std::uint64_t{1} << 34,
-                                   entries_256 = 7, extended_mode = 1u << 11;
+                                   large_leaves = std::uint64_t{1} << 34, entries_256 = 7,
+                                   extended_mode = 1u << 11;
     // Bits of the command register and of the status register alike.
     static constexpr std::uint32_t translation = 1u << 31, set_root = 1u << 30, set_fault_log = 1u << 29,
                                    write_buffer_flush = 1u << 27, queued = 1u << 26, interrupts = 1u << 25,

@@ -131,8 +131,9 @@ TEST(Remapping, DmarStructures) {
 
 TEST(Remapping, FirmwaresMemoryAndOtherSegments) {
     Remapping r;
-    std::vector<int> region{1, 0, 42, 0, 0, 0, 0, 0, 0, 0, 0, 0x40, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0x40, 0, 0, 0, 0,
-                            1, 8, 0, 0, 0, 0, 0x1a, 1, 1, 10, 0, 0, 0, 2, 0x1c, 0, 0, 0};
+    std::vector<int> region{1, 0, 42,   0,    0,    0,    0, 0, 0, 0, 0,    0x40, 0, 0,
+                            0, 0, 0xff, 0xff, 0xff, 0x40, 0, 0, 0, 0, 1,    8,    0, 0,
+                            0, 0, 0x1a, 1,    1,    10,   0, 0, 0, 2, 0x1c, 0,    0, 0};
     const auto dmar_of = [&r](const std::vector<int>& all) {
         Table table(48);
         for (const int byte : all)

@@ -196,18 +196,18 @@ Status read_drhd(Bytes unit, Remapping& out) {
 void read_rmrr(Bytes region, Remapping& out) {
     constexpr std::size_t scopes = 24, scope_head = 6, scope_one_hop = 8;
     const auto length = [](Bytes scope) { return std::size_t{at<std::uint8_t>(scope, 1)}; };
-    const bool read = region.size() >= scopes &&
-                      each_record(region, scopes, scope_head, length, [&out](Bytes scope) -> Status {
-                          std::uint16_t requester = behind_bridge;
-                          if (scope.size() == scope_one_hop) {
-                              const unsigned slot =
-                                  (at<std::uint8_t>(scope, 6) & 31u) << 3 | (at<std::uint8_t>(scope, 7) & 7u);
-                              requester = static_cast<std::uint16_t>(unsigned{at<std::uint8_t>(scope, 5)} << 8 | slot);
-                          }
-                          const bool known = std::ranges::find(out.firmware_memory, requester) !=
-                                             out.firmware_memory.end();
-                          return require(known || out.firmware_memory.push_back(requester), Error::bad_table);
-                      }).ok();
+    const bool read =
+        region.size() >= scopes &&
+        each_record(region, scopes, scope_head, length, [&out](Bytes scope) -> Status {
+            std::uint16_t requester = behind_bridge;
+            if (scope.size() == scope_one_hop) {
+                const unsigned slot =
+                    (at<std::uint8_t>(scope, 6) & 31u) << 3 | (at<std::uint8_t>(scope, 7) & 7u);
+                requester = static_cast<std::uint16_t>(unsigned{at<std::uint8_t>(scope, 5)} << 8 | slot);
+            }
+            const bool known = std::ranges::find(out.firmware_memory, requester) != out.firmware_memory.end();
+            return require(known || out.firmware_memory.push_back(requester), Error::bad_table);
+        }).ok();
     out.unclear_firmware_memory = out.unclear_firmware_memory || !read;
 }
 

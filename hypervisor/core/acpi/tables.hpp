@@ -66,9 +66,9 @@ inline constexpr std::uint16_t behind_bridge = 0xffff;
 
 struct Remapping {
     RemappingKind kind = RemappingKind::none;
-    bool switched_off = false;   // by firmware: a DMAR whose units all lie at address 0
-    bool x2apic_opt_out = false; // firmware asks that x2APIC mode be left alone
-    Units units;                 // register bases, aligned to unit_bytes(), each once
+    bool switched_off = false;       // by firmware: a DMAR whose units all lie at address 0
+    bool x2apic_opt_out = false;     // firmware asks that x2APIC mode be left alone
+    Units units;                     // register bases, aligned to unit_bytes(), each once
     bool has_other_segments = false; // VT-d: a unit of another PCI segment than 0
     // VT-d: functions for which firmware reserves memory (RMRR); behind_bridge: one whose bus only a bridge's registers tell.
     base::FixedVector<std::uint16_t, max_reserving> firmware_memory;

@@ -22,17 +22,21 @@ constexpr unsigned device_of(Requester requester) { // bus and device
     return requester >> 3;
 }
 
-struct Bar { // in memory
+struct Bar {                           // in memory
     std::uint64_t base = 0, bytes = 0; // bytes 0: there is none
 };
 
 enum class Kind : std::uint8_t {
     endpoint,
-    port,        // of PCI Express: root, upstream, downstream
-    bridge,      // of conventional PCI on its lower side, or a whole one
-    other,       // neither: an unknown header
+    port,   // of PCI Express: root, upstream, downstream
+    bridge, // of conventional PCI on its lower side, or a whole one
+    other,  // neither: an unknown header
 };
-enum class Reset : std::uint8_t { none, express, advanced_features }; // function level reset, by which capability
+enum class Reset : std::uint8_t {
+    none,
+    express,
+    advanced_features
+}; // function level reset, by which capability
 
 struct Function {
     Requester requester = 0;
@@ -40,12 +44,13 @@ struct Function {
     std::uint32_t class_code = 0; // class, subclass, programming interface
     Kind kind = Kind::other;
     Reset reset = Reset::none;
-    bool multi_function = false;              // of its device
+    bool multi_function = false;                 // of its device
     std::uint8_t secondary = 0, subordinate = 0; // of a port or bridge: the buses below it
-    std::uint8_t express = 0, msix = 0, features = 0; // offsets of the PCI Express, MSI-X, Advanced Features capabilities; 0: none
-    std::uint16_t vectors = 0;                // of MSI-X
-    std::uint32_t msix_table = 0;             // its place: offset in a BAR, whose number is in the lowest three bits
-    std::uint16_t access_control = 0;         // offset of ACS with all that isolation needs; 0: none
+    std::uint8_t express = 0, msix = 0,
+                 features = 0; // offsets of the PCI Express, MSI-X, Advanced Features capabilities; 0: none
+    std::uint16_t vectors = 0; // of MSI-X
+    std::uint32_t msix_table = 0;     // its place: offset in a BAR, whose number is in the lowest three bits
+    std::uint16_t access_control = 0; // offset of ACS with all that isolation needs; 0: none
     std::array<Bar, 6> bars;
 };
 

@@ -39,8 +39,12 @@ TEST(Isolation, EndpointsOfTheRootAreApartUnlessTheyAreOneDevice) {
 }
 
 TEST(Isolation, EveryPortOnTheWayMustSendUpwards) {
-    std::vector<Function> all{above(Kind::port, 0x08, 1, 3, true), above(Kind::port, 0x10, 4, 4, true),
-                              above(Kind::port, 0x108, 2, 2, true), endpoint(2, 0), endpoint(4, 0), endpoint(0, 9)};
+    std::vector<Function> all{above(Kind::port, 0x08, 1, 3, true),
+                              above(Kind::port, 0x10, 4, 4, true),
+                              above(Kind::port, 0x108, 2, 2, true),
+                              endpoint(2, 0),
+                              endpoint(4, 0),
+                              endpoint(0, 9)};
     EXPECT_TRUE(isolated(all, all[3], all[4]));
     EXPECT_TRUE(isolated(all, all[3], all[5]));
     for (const std::size_t port : {0u, 1u, 2u}) {
@@ -53,8 +57,8 @@ TEST(Isolation, EveryPortOnTheWayMustSendUpwards) {
 }
 
 TEST(Isolation, ConventionalPciHasItsBridgesRequester) {
-    const std::vector<Function> all{above(Kind::port, 0x08, 1, 2, true), above(Kind::bridge, 0x100, 2, 2, false),
-                                    endpoint(2, 0), endpoint(1, 1)};
+    const std::vector<Function> all{above(Kind::port, 0x08, 1, 2, true),
+                                    above(Kind::bridge, 0x100, 2, 2, false), endpoint(2, 0), endpoint(1, 1)};
     EXPECT_TRUE(shares_requester(all, all[2]));
     EXPECT_FALSE(shares_requester(all, all[3]));
 }

@@ -315,7 +315,8 @@ std::uint64_t table_frames(const Plan& plan, const Options& options, const Bound
         for (const BoundBar& bar : device.bars)
             for (const std::uint64_t window : {base::large_page_size, base::huge_page_size})
                 if (bar.bytes != 0)
-                    frames += tables_of({bar.gpa, {bar.host, bar.bytes}, 0, RegionKind::ram, false}, window, false);
+                    frames +=
+                        tables_of({bar.gpa, {bar.host, bar.bytes}, 0, RegionKind::ram, false}, window, false);
     for (const Piece& piece : bound.pieces)
         if (piece.kind == RegionKind::ram &&
             std::ranges::find(bound.devices, piece.partition, &BoundDevice::partition) != bound.devices.end())

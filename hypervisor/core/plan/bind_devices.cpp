@@ -62,10 +62,9 @@ private:
                         Error::device_firmware_memory));
         CAISSON_TRY(may(function.reset != pci::Reset::none, Error::device_without_reset));
         for (const BoundDevice& other : bound_.devices) {
-            CAISSON_TRY(may(other.function.requester != function.requester, Error::device_taken,
-                            other.partition));
-            CAISSON_TRY(may(other.partition == owner ||
-                                isolated(pci_.functions, function, other.function),
+            CAISSON_TRY(
+                may(other.function.requester != function.requester, Error::device_taken, other.partition));
+            CAISSON_TRY(may(other.partition == owner || isolated(pci_.functions, function, other.function),
                             Error::device_not_isolated, other.partition));
         }
         return base::success;
@@ -74,7 +73,8 @@ private:
     // Firmware reserves memory for it, or for some function below a bridge that may be it.
     [[nodiscard]] bool reserves_memory(const Function& function) const {
         return std::ranges::any_of(pci_.firmware_memory, [&function](pci::Requester id) {
-            return id == function.requester || (id == pci::below_a_bridge && pci::bus_of(function.requester) != 0);
+            return id == function.requester ||
+                   (id == pci::below_a_bridge && pci::bus_of(function.requester) != 0);
         });
     }
 
@@ -88,8 +88,9 @@ private:
     [[nodiscard]] bool alone(const Function& function, const memory::Run& run) const {
         const auto meets = [&run](const memory::Run& other) { return run.overlaps(other); };
         const memory::Run bundle{machine_.bundle_base, machine_.bundle_bytes};
-        if (std::ranges::any_of(machine_.map->view(), meets) || std::ranges::any_of(machine_.reserved, meets) ||
-            std::ranges::any_of(machine_.devices, meets) || meets(bundle))
+        if (std::ranges::any_of(machine_.map->view(), meets) ||
+            std::ranges::any_of(machine_.reserved, meets) || std::ranges::any_of(machine_.devices, meets) ||
+            meets(bundle))
             return false;
         for (const Function& other : pci_.functions)
             for (const pci::Bar& bar : other.bars)
@@ -162,13 +163,14 @@ Status check_bound_devices(const Plan& plan, const Machine& machine, const Bound
                    bar.gpa >= CAISSON_GPA_DEVICES &&
                    bytes::lies_within(bar.gpa, bar.bytes, CAISSON_GPA_DEVICES_END) &&
                    std::ranges::none_of(machine.map->view(), meets) &&
-                   std::ranges::none_of(machine.reserved, meets) && std::ranges::none_of(machine.devices, meets);
+                   std::ranges::none_of(machine.reserved, meets) &&
+                   std::ranges::none_of(machine.devices, meets);
             for (const BoundDevice& other : bound.devices)
                 for (const BoundBar& more : other.bars)
                     good = good && (&more == &bar || more.bytes == 0 ||
                                     (!meets({more.host, more.bytes}) &&
-                                     (other.partition != device.partition || more.gpa >= bar.gpa + bar.bytes ||
-                                      bar.gpa >= more.gpa + more.bytes)));
+                                     (other.partition != device.partition ||
+                                      more.gpa >= bar.gpa + bar.bytes || bar.gpa >= more.gpa + more.bytes)));
         }
         CAISSON_TRY(ensure(good, Error::check_devices, device.partition, id));
     }

@@ -43,7 +43,9 @@ struct Devices : testing::Test {
     void want(std::uint32_t partition, std::uint16_t vendor, std::uint16_t device, std::uint32_t place = 0) {
         requests.push_back({partition, vendor, device, place, false, false});
     }
-    void want_at(std::uint32_t partition, pci::Requester at) { requests.push_back({partition, 0, 0, at, true, false}); }
+    void want_at(std::uint32_t partition, pci::Requester at) {
+        requests.push_back({partition, 0, 0, at, true, false});
+    }
     void ready() {
         wish.request.devices = requests;
         machine.functions = functions;
@@ -153,12 +155,12 @@ TEST_F(Devices, BarsAreWholePagesOfTheirOwn) {
         functions[0].bars[0] = is;
         refused(Error::device_bar, 0x18);
     };
-    bar({0, 0x1000});                        // firmware left it unmapped
-    bar({0x1000000, 0x1000});                // in memory
-    bar({above_memory + 0x800, 0x1000});     // not where its size allows
-    bar({above_memory + 0x20000, 0x1000});   // another's
-    bar({above_memory, 0x1800});             // no power of two
-    bar({std::uint64_t{1} << 60, 0x1000});   // beyond what can be
+    bar({0, 0x1000});                                       // firmware left it unmapped
+    bar({0x1000000, 0x1000});                               // in memory
+    bar({above_memory + 0x800, 0x1000});                    // not where its size allows
+    bar({above_memory + 0x20000, 0x1000});                  // another's
+    bar({above_memory, 0x1800});                            // no power of two
+    bar({std::uint64_t{1} << 60, 0x1000});                  // beyond what can be
     functions[0].bars[0] = {above_memory + 0x50800, 0x100}; // a page with the card's
     refused(Error::device_bar, 0x18);
     functions[0].bars[0] = {above_memory + 0x70800, 0x100};

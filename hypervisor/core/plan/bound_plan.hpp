@@ -22,7 +22,7 @@ struct BoundCpu {
 struct BoundPlan {
     base::FixedVector<BoundCpu, max_cpus> cpus;
     Pieces pieces;
-    base::FixedVector<memory::Run, max_wires> wires; // the frames of each, in the plan's order
+    base::FixedVector<memory::Run, max_wires> wires;     // the frames of each, in the plan's order
     base::FixedVector<BoundDevice, max_devices> devices; // in the plan's order
     memory::FramePool pool;         // the hypervisor's frames: second-stage tables and the needs in Options
     memory::Run retained{};         // for the retained log

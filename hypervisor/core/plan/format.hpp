@@ -22,9 +22,9 @@ inline constexpr std::uint32_t max_regions = 3;       // RAM below and above 4 G
 inline constexpr std::uint32_t no_index = 0xFFFFFFFF; // no partition, no section
 inline constexpr std::uint32_t max_loads = 24;
 inline constexpr std::uint32_t no_section = 0xFFFFFFFF;
-inline constexpr std::uint32_t max_wires = 128;       // in one plan
-inline constexpr std::uint32_t max_wires_of_one = 32; // partition: CAISSON_LINK_MAX
-inline constexpr std::uint32_t max_devices = 16;      // in one plan
+inline constexpr std::uint32_t max_wires = 128;        // in one plan
+inline constexpr std::uint32_t max_wires_of_one = 32;  // partition: CAISSON_LINK_MAX
+inline constexpr std::uint32_t max_devices = 16;       // in one plan
 inline constexpr std::uint32_t max_devices_of_one = 4; // partition: CAISSON_DEVICE_MAX
 
 enum class PayloadKind : std::uint32_t { unikernel = 0, pvh = 1 }; // pvh: the user's own kernel

@@ -52,7 +52,8 @@ static_assert(sizeof(Wire) == 40);
 // A PCI function that a partition owns, by what bind() finds it: the place-th with these ids in the order of addresses, or
 // the one at an address.
 inline constexpr std::uint32_t device_by_address = 1;
-inline constexpr std::uint32_t device_keeps_firmware_memory = 2; // may keep the memory that firmware reserves for it (RMRR)
+inline constexpr std::uint32_t device_keeps_firmware_memory =
+    2; // may keep the memory that firmware reserves for it (RMRR)
 inline constexpr std::uint32_t all_device_flags = device_by_address | device_keeps_firmware_memory;
 struct Device {
     std::uint32_t partition;

@@ -25,8 +25,8 @@ enum class Error : std::uint8_t {
     reserved_not_zero,
     bad_value, // a field out of its set
     bad_regions,
-    bad_load, // out of order, outside the partition's RAM or the table
-    bad_wire, // not between two partitions that have no other, or out of place
+    bad_load,   // out of order, outside the partition's RAM or the table
+    bad_wire,   // not between two partitions that have no other, or out of place
     bad_device, // not a partition's, too many, or fields out of their sets
     // bind: this machine cannot carry the plan
     bad_cpu_list,      // not exactly one boot CPU, or two CPUs with one APIC ID: needed = APIC ID
@@ -42,17 +42,17 @@ enum class Error : std::uint8_t {
     device_in_memory,  // a device's registers lie in memory, in the image or in the bundle: needed = address
     device_overlap,    // two devices' registers lie over each other: needed = address
     // bind: a device of the plan; needed = its requester ID
-    device_missing,         // needed = vendor << 16 | device, or the requester ID
-    device_taken,           // other: the plan names it twice
-    device_without_iommu,   // or one that cannot keep it apart (see Machine::remapping)
-    device_is_bridge,       // not an endpoint
+    device_missing,          // needed = vendor << 16 | device, or the requester ID
+    device_taken,            // other: the plan names it twice
+    device_without_iommu,    // or one that cannot keep it apart (see Machine::remapping)
+    device_is_bridge,        // not an endpoint
     device_shares_requester, // it is behind a bridge of conventional PCI
-    device_not_isolated,    // other: its device could reach this one past the IOMMU
-    device_firmware_memory, // firmware reserves memory for it (RMRR)
-    device_past_iommu,      // a virtio device, which may not use the IOMMU
-    device_bar,             // a BAR that firmware left unmapped, that shares a page, or lies over something else: available = address
+    device_not_isolated,     // other: its device could reach this one past the IOMMU
+    device_firmware_memory,  // firmware reserves memory for it (RMRR)
+    device_past_iommu,       // a virtio device, which may not use the IOMMU
+    device_bar, // a BAR that firmware left unmapped, that shares a page, or lies over something else: available = address
     device_without_reset,
-    device_too_large,       // its BARs do not fit the guest's place for them: available = bytes
+    device_too_large, // its BARs do not fit the guest's place for them: available = bytes
     // check: bind's own result is wrong (a bug of ours; nothing is started)
     check_cpus,
     check_regions,
@@ -94,13 +94,15 @@ inline constexpr std::array descriptions{
     "firmware puts the registers of two devices (APICs, HPET, IOMMUs) into one place",
     "the machine does not have a device that the plan names",
     "two devices of the plan are the same function",
-    "a device needs an IOMMU (VT-d with interrupt remapping, 2 MiB pages and one PCI segment) that keeps it apart",
+    "a device needs an IOMMU (VT-d with interrupt remapping, 2 MiB pages and one PCI segment) that keeps it "
+    "apart",
     "a device is a bridge",
     "a device shares its requester ID: it is behind a bridge of conventional PCI",
     "a device is not kept apart from another partition's: no ACS between them",
     "firmware reserves memory for a device (RMRR), which it would lose",
     "a virtio device may reach memory past the IOMMU",
-    "a device's BAR is not mapped by firmware, shares a page with another device, or lies over something else",
+    "a device's BAR is not mapped by firmware, shares a page with another device, or lies over something "
+    "else",
     "a device cannot be reset",
     "a device's BARs do not fit",
     "the bound plan's CPUs are wrong",

@@ -159,8 +159,9 @@ Status check_devices(const Plan& plan) {
     for (std::uint32_t i = 0; i < plan.device_count(); ++i) {
         const Device device = plan.device(i);
         const bool by_address = (device.flags & device_by_address) != 0;
-        CAISSON_TRY(ensure(device.partition < plan.partition_count() && (device.flags & ~all_device_flags) == 0 &&
-                               device.place <= 0xffff && (!by_address || (device.vendor | device.device) == 0) &&
+        CAISSON_TRY(ensure(device.partition < plan.partition_count() &&
+                               (device.flags & ~all_device_flags) == 0 && device.place <= 0xffff &&
+                               (!by_address || (device.vendor | device.device) == 0) &&
                                ++owned[device.partition] <= max_devices_of_one,
                            Error::bad_device, device.partition));
     }

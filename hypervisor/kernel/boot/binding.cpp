@@ -64,9 +64,8 @@ plan::Machine described_machine() {
 plan::Options options() {
     return {.large_pages = !machine().hardening.uses(vcpu::Measure::small_executable_pages),
             .huge_pages = virt::features.huge_pages,
-            .frames_fixed =
-                io_permission_frames + msr_permission_frames + own_table_frames + dma::frames_needed() +
-                            dma::device_frames(found().plan->device_count()),
+            .frames_fixed = io_permission_frames + msr_permission_frames + own_table_frames +
+                            dma::frames_needed() + dma::device_frames(found().plan->device_count()),
             .frames_per_cpu = cpu_frames,
             .frames_per_partition = frames_for<Partition>(),
             .frames_per_vcpu = frames_for<Vcpu>() + 1};

@@ -35,7 +35,8 @@ bool units_keep_apart() {
         return false;
     bool all = unit_count() != 0;
     for (std::size_t unit = 0; unit < unit_count() && all; ++unit)
-        all = early_mapped(machine().units[unit], VtdUnit::register_bytes) && unit_at(unit).keeps_devices_apart();
+        all = early_mapped(machine().units[unit], VtdUnit::register_bytes) &&
+              unit_at(unit).keeps_devices_apart();
     return all;
 }
 
@@ -53,16 +54,17 @@ const drivers::PciScan<cpu::Registers>& scan() {
 }
 
 // The partition's RAM as its devices see it. Returns what a context entry points to.
-base::Result<base::PhysAddr, paging::Error> domain(memory::FramePool& pool, const plan::Plan& plan, std::uint32_t partition,
-                                                     unsigned levels) {
+base::Result<base::PhysAddr, paging::Error> domain(memory::FramePool& pool, const plan::Plan& plan,
+                                                   std::uint32_t partition, unsigned levels) {
     TablePool memory{pool};
     auto tables = CAISSON_TRY(paging::TableBuilder<TablePool>::create(paging::dma, memory, 1));
     for (const plan::Piece& piece : bound_plan().pieces_of(partition))
         if (piece.kind == plan::RegionKind::ram)
-            CAISSON_TRY(tables.map(piece.gpa, base::PhysAddr{piece.host.base}, piece.host.bytes, paging::read_write));
+            CAISSON_TRY(
+                tables.map(piece.gpa, base::PhysAddr{piece.host.base}, piece.host.bytes, paging::read_write));
     if (base::weak("extra_page"))
-        CAISSON_TRY(tables.map(plan.partition(partition).regions[0].bytes, base::PhysAddr{image_extent().base},
-                               base::page_size, paging::read_write));
+        CAISSON_TRY(tables.map(plan.partition(partition).regions[0].bytes,
+                               base::PhysAddr{image_extent().base}, base::page_size, paging::read_write));
     if (levels == 4)
         return tables.root();
     return base::PhysAddr{memory.read(tables.root(), 0) & paging::address_mask};
@@ -80,7 +82,8 @@ volatile std::uint64_t* context_entry(memory::FramePool& pool, pci::Requester re
     volatile std::uint64_t& root = frames[0].table[std::size_t{2} * pci::bus_of(requester)];
     if ((root & iommu::vtd::present) == 0)
         root = take_frames(pool, 1).value() | iommu::vtd::present;
-    auto* const table = cpu::pointer_to<volatile std::uint64_t>(pool_address(base::PhysAddr{root & paging::address_mask}));
+    auto* const table =
+        cpu::pointer_to<volatile std::uint64_t>(pool_address(base::PhysAddr{root & paging::address_mask}));
     return table + std::size_t{2} * (requester & 0xff);
 }
 
@@ -99,12 +102,13 @@ const plan::PciMachine& pci_machine(std::uint32_t devices) {
         return described;
     const acpi::Ecam ecam = tables().ecam;
     if (ecam.base == 0 || !early_mapped(ecam.base, (ecam.last_bus + 1u) * bus_bytes))
-        refuse_to_start("the plan has devices, and this machine has no memory-mapped PCI configuration (MCFG) in reach");
+        refuse_to_start(
+            "the plan has devices, and this machine has no memory-mapped PCI configuration (MCFG) in reach");
     functions.clear();
     if (!scan().run(ecam.last_bus, functions))
-        refuse_to_start("this machine has too many PCI functions for a plan with devices: more than ", max_functions);
-    described = {functions.view(),
-                 units_keep_apart() ? plan::Remapping::complete : plan::Remapping::none,
+        refuse_to_start("this machine has too many PCI functions for a plan with devices: more than ",
+                        max_functions);
+    described = {functions.view(), units_keep_apart() ? plan::Remapping::complete : plan::Remapping::none,
                  tables().remapping.firmware_memory.view()};
     return described;
 }
@@ -114,7 +118,8 @@ std::uint64_t device_frames(std::uint64_t devices) {
     return devices * (frames_for<Device>() + tables_above_registers);
 }
 
-base::Status<paging::Error> assign_devices(memory::FramePool& pool, AddressSpace& space, const plan::Plan& plan) {
+base::Status<paging::Error> assign_devices(memory::FramePool& pool, AddressSpace& space,
+                                           const plan::Plan& plan) {
     const auto& bound = bound_plan().devices;
     if (bound.empty())
         return base::success;
@@ -132,7 +137,8 @@ base::Status<paging::Error> assign_devices(memory::FramePool& pool, AddressSpace
         base::PhysAddr& root = domains[one.partition];
         if (root.value() == 0)
             root = CAISSON_TRY(domain(pool, plan, one.partition, levels));
-        const auto entry = iommu::vtd::context_entry(root.value(), levels, static_cast<std::uint16_t>(one.partition + 1));
+        const auto entry =
+            iommu::vtd::context_entry(root.value(), levels, static_cast<std::uint16_t>(one.partition + 1));
         device.bound = one;
         device.owner = plan.partition_name(one.partition);
         device.registers = tables().ecam.base + one.function.requester * function_bytes;
@@ -140,11 +146,13 @@ base::Status<paging::Error> assign_devices(memory::FramePool& pool, AddressSpace
         device.context = context_entry(pool, one.function.requester);
         device.context_low = entry.low;
         device.context_high = entry.high;
-        device.first_entry = static_cast<std::uint32_t>(iommu::vtd::interrupt_entries -
-                                                        (machine().devices.size() + 1) * plan::vectors_a_device);
+        device.first_entry = static_cast<std::uint32_t>(
+            iommu::vtd::interrupt_entries - (machine().devices.size() + 1) * plan::vectors_a_device);
         device.interrupts = &frames[0].table[iommu::words_a_frame + std::size_t{2} * device.first_entry];
         device.apic_id = first_apic_id(one.partition);
-        device.kept = drivers::OwnedFunction{cpu::Registers{base::VirtAddr{device.registers}}, device.bound.function}.keep();
+        device.kept =
+            drivers::OwnedFunction{cpu::Registers{base::VirtAddr{device.registers}}, device.bound.function}
+                .keep();
         (void)machine_in_making().devices.push_back(&device);
         log(device);
     }

@@ -2,7 +2,6 @@
 #include "hypervisor/kernel/dma/device.hpp"
 
 #include "arch/x86_64/iommu/vtd_live.hpp"
-#include "hypervisor/base/weakness.hpp"
 #include "hypervisor/kernel/console/ticket_lock.hpp"
 #include "hypervisor/kernel/deadline.hpp"
 #include "hypervisor/kernel/dma/units.hpp"
@@ -19,7 +18,9 @@ template <typename Use> bool each_device(std::uint32_t partition, Use use) {
     bool good = true;
     for (Device* device : machine().devices)
         if (device->bound.partition == partition)
-            good = use(*device, Function{cpu::Registers{base::VirtAddr{device->registers}}, device->bound.function}) && good;
+            good = use(*device,
+                       Function{cpu::Registers{base::VirtAddr{device->registers}}, device->bound.function}) &&
+                   good;
     return good;
 }
 bool owns_devices(std::uint32_t partition) {
@@ -46,13 +47,11 @@ template <typename Condition> bool holds_within(std::uint64_t milliseconds, Cond
 
 // No unit has anything of the tables' former contents.
 bool forget_cached() {
-    if (base::weak("stale_dma"))
-        return true;
     const Locked locked{units_lock};
     bool all = true;
     for (std::size_t unit = 0; unit < unit_count(); ++unit)
-        all = iommu::vtd::Live{cpu::Registers{base::VirtAddr{machine().units[unit]}}}.invalidate(frames[unit], true,
-                                                                                         virt::breathe) &&
+        all = iommu::vtd::Live{cpu::Registers{base::VirtAddr{machine().units[unit]}}}.invalidate(
+                  frames[unit], true, virt::breathe) &&
               all;
     return all;
 }
@@ -60,8 +59,7 @@ bool forget_cached() {
 // They start nothing any more, and interrupt nobody.
 bool cut_interrupts(std::uint32_t partition) {
     each_device(partition, [](const Device& device, const Function& function) {
-        if (!base::weak("device_keeps_running"))
-            function.quiet();
+        function.quiet();
         for (std::uint32_t i = 0; i < device.bound.vectors(); ++i)
             iommu::vtd::clear_entry(device.interrupts + 2 * i);
         return true;
@@ -112,19 +110,23 @@ bool take_devices(std::uint32_t partition) {
     if (!owns_devices(partition))
         return true;
     bool good = cut_interrupts(partition);
-    good = each_device(partition, [](const Device&, const Function& function) {
-        return holds_within(drain_ms, [&function] { return !function.is_busy(); });
-    }) && good;
+    good = each_device(partition,
+                       [](const Device&, const Function& function) {
+                           return holds_within(drain_ms, [&function] { return !function.is_busy(); });
+                       }) &&
+           good;
     good = cut_memory(partition) && good;
     each_device(partition, [](const Device&, const Function& function) {
-        if (!base::weak("device_not_reset"))
-            function.start_reset();
+        function.start_reset();
         return true;
     });
     wait(Deadline{Function::reset_ms});
-    return each_device(partition, [](const Device& device, const Function& function) {
-        return holds_within(answer_ms, [&function] { return function.answers(); }) && function.put_back(device.kept);
-    }) && good;
+    return each_device(partition,
+                       [](const Device& device, const Function& function) {
+                           return holds_within(answer_ms, [&function] { return function.answers(); }) &&
+                                  function.put_back(device.kept);
+                       }) &&
+           good;
 }
 
 void cut_devices(std::uint32_t partition) {

@@ -18,14 +18,14 @@ namespace hv::dma {
 // What boot made of a device of the plan.
 struct Device {
     plan::BoundDevice bound;
-    std::string_view owner; // the partition's name
+    std::string_view owner;      // the partition's name
     std::uint64_t registers = 0; // its configuration space, mapped there
     drivers::OwnedFunction<cpu::Registers>::Kept kept;
     volatile std::uint64_t* context = nullptr; // its entries in the units' tables
     volatile std::uint64_t* interrupts = nullptr;
     std::uint64_t context_low = 0, context_high = 0;
-    std::uint32_t first_entry = 0; // of the interrupt table
-    std::uint32_t apic_id = 0;     // of its owner's first CPU
+    std::uint32_t first_entry = 0;             // of the interrupt table
+    std::uint32_t apic_id = 0;                 // of its owner's first CPU
     std::atomic<std::uint64_t> generation = 0; // of its owner that it was given to last
 
     // How its owner reaches itself by it: abi/boot_page.h.

@@ -54,7 +54,8 @@ void fill_boot_page(const Partition& partition) {
     std::uint32_t devices = 0;
     for (const dma::Device* device : machine().devices)
         if (device->bound.partition == partition.index)
-            put(offsetof(caisson_boot_page, devices) + devices++ * sizeof(caisson_device), described(*device));
+            put(offsetof(caisson_boot_page, devices) + devices++ * sizeof(caisson_device),
+                described(*device));
     put(offsetof(caisson_boot_page, device_count), devices);
 }
 

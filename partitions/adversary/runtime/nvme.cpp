@@ -36,8 +36,10 @@ bool Nvme::start(const caisson_device& device, std::uint64_t queues) {
     if (!wait_ready(false))
         return false;
     at(queue_sizes) = (entries - 1) << 16 | (entries - 1);
-    write64(submission_base, queues != 0 ? queues : reinterpret_cast<std::uint64_t>(queues_.submission.data()));
-    write64(completion_base, queues != 0 ? queues + 4096 : reinterpret_cast<std::uint64_t>(queues_.completion.data()));
+    write64(submission_base,
+            queues != 0 ? queues : reinterpret_cast<std::uint64_t>(queues_.submission.data()));
+    write64(completion_base,
+            queues != 0 ? queues + 4096 : reinterpret_cast<std::uint64_t>(queues_.completion.data()));
     at(configuration) = 6u << 16 | 4u << 20 | 1; // entries of 64 and 16 bytes, enabled
     return wait_ready(true);
 }
