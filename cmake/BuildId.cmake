@@ -4,6 +4,7 @@
 file(GLOB_RECURSE sources LIST_DIRECTORIES false RELATIVE ${CMAKE_SOURCE_DIR}
   ${CMAKE_SOURCE_DIR}/arch/* ${CMAKE_SOURCE_DIR}/cmake/* ${CMAKE_SOURCE_DIR}/drivers/* ${CMAKE_SOURCE_DIR}/hypervisor/*
   ${CMAKE_SOURCE_DIR}/image-tools/* ${CMAKE_SOURCE_DIR}/loader/* ${CMAKE_SOURCE_DIR}/partitions/abi/*
+  ${CMAKE_SOURCE_DIR}/partitions/net/*
   ${CMAKE_SOURCE_DIR}/partitions/unikernel/* ${CMAKE_SOURCE_DIR}/third_party/*)
 list(FILTER sources EXCLUDE REGEX "_(test|fuzz)\\.cpp$|\\.md$|/corpus/|/golden/|/\\.")
 list(SORT sources)

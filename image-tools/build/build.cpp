@@ -2,6 +2,8 @@
 // image-tools/build/build.cpp - from a manifest to a signed bundle and its loader ELF.
 #include "image-tools/build/build.hpp"
 
+#include "image-tools/build/network.hpp"
+
 #include "image-tools/build/kept_build.hpp"
 #include "image-tools/build/media.hpp"
 #include "image-tools/build/meta.hpp"
@@ -62,7 +64,7 @@ void note_what_is_ignored(PreparedPartition& item) {
         item.notes.push_back(who + note);
     if (!config.exposed_ports.empty())
         item.notes.push_back(who + "the image's EXPOSE (" + listed(config.exposed_ports) +
-                             ") has no effect: there is no network yet");
+                             ") has no effect: who reaches which port is said by network.allow");
     if (!config.volumes.empty())
         item.notes.push_back(who + "the image's VOLUME (" + listed(config.volumes) +
                              ") is a directory of the root: nothing outlives the partition");
@@ -131,7 +133,6 @@ Prepared open_all(const manifest::Manifest& manifest, const bundle::Library& lib
                   const registry::ImagesOptions& images_options, const Observer& observer) {
     Stopwatch watch;
     Prepared prepared;
-    PartitionContent unikernel;
     registry::ImagesOptions how = images_options;
     how.progress = observer.progress;
     registry::Images source(std::move(how));
@@ -149,12 +150,15 @@ Prepared open_all(const manifest::Manifest& manifest, const bundle::Library& lib
         }
         prepared.partitions.push_back(std::move(item));
     }
-    if (images > 0) {
-        prepared.unikernel = bundle::loadable_part(library.elf("unikernel.elf"));
-        read_kernel(prepared.unikernel, "unikernel.elf", unikernel);
-        for (PreparedPartition& item : prepared.partitions)
-            if (item.image)
-                item.content.kernel = unikernel.kernel;
+    for (PreparedPartition& item : prepared.partitions) {
+        if (!item.image)
+            continue;
+        const bool networked = has_wires(manifest, *item.partition);
+        const std::string name = networked ? "unikernel-net.elf" : "unikernel.elf";
+        std::string& elf = networked ? prepared.networked_unikernel : prepared.unikernel;
+        if (elf.empty())
+            elf = bundle::loadable_part(library.elf(name));
+        read_kernel(elf, name, item.content);
     }
     done(observer, "resolve",
          counted(images, "image", "images") + ", " +
@@ -191,14 +195,17 @@ BundleContent bundle_content(const manifest::Manifest& manifest, Prepared& prepa
         out.sections.push_back(std::move(input));
         return static_cast<std::uint32_t>(out.sections.size() - 1) + bundle::first_input_section;
     };
-    std::uint32_t unikernel = plan::no_section;
+    std::uint32_t unikernel = plan::no_section, networked = plan::no_section;
     if (!prepared.unikernel.empty())
         unikernel = add(section(SectionType::kernel, bundle::no_partition, "unikernel", prepared.unikernel));
+    if (!prepared.networked_unikernel.empty())
+        networked = add(section(SectionType::kernel, bundle::no_partition, "unikernel-net",
+                                prepared.networked_unikernel));
     // Roots next: add_roots() has written them where they come to lie, each once. One that several have belongs to none.
     std::map<files::Digest, std::uint32_t> roots;
     for (std::uint32_t i = 0; i < prepared.partitions.size(); ++i) {
         PreparedPartition& item = prepared.partitions[i];
-        item.content.kernel_section = unikernel;
+        item.content.kernel_section = has_wires(manifest, *item.partition) ? networked : unikernel;
         if (!item.image)
             continue;
         const auto [known, first] = roots.try_emplace(item.image->manifest_digest(), 0);

@@ -48,7 +48,8 @@ struct PreparedPartition {
 
 struct Prepared {
     std::vector<PreparedPartition> partitions;
-    std::string unikernel; // the ELF; empty: no partition needs it
+    // The unikernel's ELFs, without and with a network; empty: no partition needs it.
+    std::string unikernel, networked_unikernel;
 };
 
 // Where root images go: nowhere (what is known of them must do), each into a file of a folder, when it is asked for or at

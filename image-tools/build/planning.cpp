@@ -4,6 +4,7 @@
 
 #include "hypervisor/core/plan/bind.hpp"
 #include "hypervisor/core/plan/plan.hpp"
+#include "image-tools/build/network.hpp"
 #include "image-tools/files/atomic_file.hpp"
 #include "image-tools/manifest/values.hpp"
 #include "image-tools/plan/board.hpp"
@@ -148,24 +149,6 @@ void read_kernel(const std::string& elf, const std::string& name, PartitionConte
                     : "a kernel must be an x86 ELF with a PVH note (XEN_ELFNOTE_PHYS32_ENTRY)");
     }
     content.kernel = *kernel;
-}
-
-std::vector<plan::WireRequest> wires_of(const manifest::Manifest& manifest) {
-    const auto place = [&manifest](const std::string& name) {
-        const auto found = std::ranges::find(manifest.partitions, name, &manifest::Partition::name);
-        return static_cast<std::uint32_t>(found - manifest.partitions.begin());
-    };
-    std::vector<plan::WireRequest> out;
-    for (const manifest::NetworkRule& rule : manifest.network.allow) {
-        const plan::WireRequest wish{place(rule.from.value), place(rule.to.value), rule.one_way};
-        const bool there = std::ranges::any_of(out, [&wish](const plan::WireRequest& other) {
-            return (other.from == wish.from && other.to == wish.to) ||
-                   (other.from == wish.to && other.to == wish.from);
-        });
-        if (!there)
-            out.push_back(wish);
-    }
-    return out;
 }
 
 std::vector<std::byte> make_table(const manifest::Manifest& manifest,

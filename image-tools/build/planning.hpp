@@ -35,9 +35,6 @@ struct PartitionContent {
     std::uint32_t stop_signal = 15; // SIGTERM
 };
 
-// One for each pair of partitions that a rule of the manifest names.
-std::vector<plan::WireRequest> wires_of(const manifest::Manifest& manifest);
-
 // The plan's table. Throws E0311-E0319 (exit 3) with the place in the manifest.
 std::vector<std::byte> make_table(const manifest::Manifest& manifest,
                                   const std::vector<PartitionContent>& contents,

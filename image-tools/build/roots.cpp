@@ -22,7 +22,7 @@ bool same_image(const PreparedPartition& one, const PreparedPartition& other) {
 
 std::size_t section_count(const Prepared& prepared) {
     std::size_t count = 3; // leaves, table, meta
-    count += prepared.unikernel.empty() ? 0 : 1;
+    count += (prepared.unikernel.empty() ? 0 : 1) + (prepared.networked_unikernel.empty() ? 0 : 1);
     for (auto item = prepared.partitions.begin(); item != prepared.partitions.end(); ++item) {
         const bool again =
             std::any_of(prepared.partitions.begin(), item,
@@ -38,8 +38,8 @@ public:
     Maker(const manifest::Manifest& manifest, const Prepared& prepared, const RootTarget& target,
           const Observer& observer)
         : manifest_(manifest), target_(target),
-          offset_(
-              page_up(bundle::first_section_offset(section_count(prepared)) + prepared.unikernel.size())) {
+          offset_(page_up(bundle::first_section_offset(section_count(prepared)) +
+                          page_up(prepared.unikernel.size()) + prepared.networked_unikernel.size())) {
         options_.epoch = source_date_epoch();
         options_.progress = observer.progress;
         options_.runtime_files = true;

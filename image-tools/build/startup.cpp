@@ -2,6 +2,7 @@
 // image-tools/build/startup.cpp - what a container starts as.
 #include "image-tools/build/startup.hpp"
 
+#include "image-tools/build/network.hpp"
 #include "image-tools/build/root_facts.hpp"
 #include "image-tools/build/system_calls.hpp"
 #include "image-tools/manifest/values.hpp"
@@ -217,6 +218,7 @@ Startup resolve_startup(const manifest::Manifest& manifest, const manifest::Part
     out.pids = partition.processes.most(partition.memory);
     out.filter = filter_of(manifest, partition);
     out.record_calls = partition.record_calls;
+    out.network = network_of(manifest, partition);
     out.writable_limit = partition.read_only ? 0 : partition.writable_limit.of(partition.memory);
     if (partition.allowed_programs)
         out.programs = allowed_programs(manifest, partition, out, root);
@@ -303,6 +305,15 @@ std::vector<std::uint8_t> encode(const Startup& startup, const std::string& part
         head.program_count = static_cast<std::uint32_t>(startup.programs->size());
         head.programs = record.strings(*startup.programs);
     }
+    std::vector<caisson_peer> peers;
+    for (const StartupNetwork::Peer& peer : startup.network.peers)
+        peers.push_back({record.string(peer.name), peer.address, static_cast<std::uint32_t>(peers.size())});
+    head.address = startup.network.address;
+    head.prefix = startup.network.prefix;
+    head.peer_count = static_cast<std::uint32_t>(peers.size());
+    head.peers = record.array(peers);
+    head.rule_count = static_cast<std::uint32_t>(startup.network.rules.size());
+    head.rules = record.array(startup.network.rules);
     std::vector<std::uint8_t> bytes = record.finish(head);
     if (bytes.size() > CAISSON_STARTUP_MAX)
         throw diagnostic::fail("E0802", "arguments and environment of '" + partition + "' take " +

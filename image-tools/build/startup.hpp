@@ -8,6 +8,7 @@
 #include "image-tools/manifest/manifest.hpp"
 #include "image-tools/oci/image.hpp"
 #include "image-tools/rootfs/user.hpp"
+#include "partitions/abi/boot_page.h"
 
 #include <cstdint>
 #include <optional>
@@ -18,6 +19,18 @@
 namespace build {
 
 class RootFacts;
+
+// What it may say to whom, as the unikernel takes it.
+struct StartupNetwork {
+    std::uint32_t address = 0; // IPv4
+    unsigned prefix = 0;       // 0: it has no wire
+    struct Peer {
+        std::string name;
+        std::uint32_t address = 0;
+    };
+    std::vector<Peer> peers; // in the order of its links
+    std::vector<caisson_rule> rules;
+};
 
 struct Startup {
     std::vector<std::string> arguments;   // arguments[0] as Docker would pass it
@@ -36,6 +49,7 @@ struct Startup {
     std::uint32_t pids = 0;                           // the most processes and threads
     std::vector<std::uint64_t> filter;                // its policy of system calls; empty: none
     std::optional<std::vector<std::string>> programs; // what may be run; nothing: every file
+    StartupNetwork network;
     bool record_calls = false;                        // the filter denies nothing, what it says is recorded
 };
 

@@ -116,14 +116,27 @@ struct Signing {
 };
 
 // Who may talk to whom. Every name is a partition's; a pair has either rules of one way or rules of both.
+struct Ports {
+    bool udp = false; // else TCP
+    std::uint16_t first = 0, last = 0;
+};
 struct NetworkRule {
     Located<std::string> from, to;
     bool one_way = false;       // nothing flows back
     bool leak_accepted = false; // but through others
     Spot spot;
+    std::vector<Ports> ports{}; // of `to`; empty: everything
 };
 struct Network {
+    std::uint32_t subnet = 0x64404D00; // 100.64.77.0
+    unsigned prefix = 24;
+    Spot subnet_spot;
     std::vector<NetworkRule> allow;
+
+    // IPv4, of the partition in that place of the manifest. The first address is kept for a gateway.
+    [[nodiscard]] std::uint32_t address_of(std::size_t partition) const {
+        return subnet + 2 + static_cast<std::uint32_t>(partition);
+    }
 };
 
 struct Manifest {

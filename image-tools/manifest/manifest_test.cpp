@@ -259,8 +259,7 @@ TEST(Manifest, ReservedKeysAreKnownNotYetSupported) {
           "containers: []", "devices: [\"pci:8086:10d3\"]", "payload: linux"})
         expect_refused(with(line), "E0308", 7, "known, not yet supported");
     expect_refused(head + "network: {uplink: {device: auto}}\n" + small, "E0308", 3, "'uplink'");
-    expect_refused(head + "network: {subnet: 10.0.0.0/24}\n" + small, "E0308", 3, "'subnet'");
-    for (const char* key : {"ports: [80/tcp]", "cidr: [10.0.0.0/8]", "rate: 10Mbit"})
+    for (const char* key : {"cidr: [10.0.0.0/8]", "rate: 10Mbit"})
         expect_refused(head + "network: {allow: [{from: web, to: db, " + key + "}]}\n" + small, "E0308", 3,
                        "known, not yet supported");
     expect_refused(head + "policy: []\n" + small, "E0308", 3, "'policy'");
@@ -289,8 +288,40 @@ TEST(Manifest, RulesNameTwoPartitions) {
     expect_refused(with_rules("  - {from: a, to: a}\n"), "E0309", 9, "'a' reaches itself without a rule");
     expect_refused(with_rules("  - {from: a, to: outside}\n"), "E0308", 9, "the outside in a rule");
     expect_refused(with_rules("  {from: a, to: b}\n"), "E0309", 9, "'allow' must be a list");
-    expect_refused(head + "network: {allow: [{from: web, to: web}]}\n" + small, "E0308", 3,
-                   "a rule for a partition with an image");
+}
+
+// Two containers and a kernel of one's own; rules from line 9 on.
+std::string with_containers(const std::string& rules, const std::string& subnet = "100.64.77.0/24") {
+    return head +
+           "partitions:\n  web: {image: \"oci:x\", memory: 16MiB}\n  db: {image: \"oci:x\", memory: 16MiB}\n"
+           "  own: {kernel: c.elf, memory: 4MiB}\nnetwork:\n  subnet: " +
+           subnet + "\n  allow:\n" + rules;
+}
+
+TEST(Manifest, RulesOfContainersHavePorts) {
+    const Manifest m =
+        parse(with_containers("    - {from: web, to: db, ports: [6379/tcp, 100-200/udp]}\n", "10.1.0.0/16"));
+    ASSERT_EQ(m.network.allow.at(0).ports.size(), 2u);
+    EXPECT_FALSE(m.network.allow[0].ports[0].udp);
+    EXPECT_EQ(m.network.allow[0].ports[0].last, 6379);
+    EXPECT_TRUE(m.network.allow[0].ports[1].udp);
+    EXPECT_EQ(m.network.allow[0].ports[1].first, 100);
+    EXPECT_EQ(m.network.allow[0].ports[1].last, 200);
+    EXPECT_EQ(m.network.address_of(1), 0x0A010003u);
+    for (const char* port :
+         {"80", "0/tcp", "65536/tcp", "80/icmp", "90-80/tcp", "-80/tcp", "80-/tcp", "80/tcp ", "http/tcp"})
+        expect_refused(with_containers("    - {from: web, to: db, ports: ['" + std::string(port) + "']}\n"),
+                       "E0309", 10, "is not a port of a protocol");
+    expect_refused(with_containers("    - {from: web, to: db, ports: []}\n"), "E0309", 10,
+                   "must be a list of ports");
+    expect_refused(with_containers("    - {from: web, to: own}\n"), "E0308", 10, "a kernel of one's own");
+    expect_refused(with_containers("    - {from: web, to: db, ports: [1/tcp], oneWay: true}\n"), "E0309", 10,
+                   "TCP needs a way back");
+    expect_refused(with_rules("  - {from: a, to: b, ports: [1/tcp]}\n"), "E0309", 9,
+                   "nobody keeps the ports");
+    for (const char* subnet : {"10.0.0.0", "10.0.0/8", "10.0.0.0/7", "10.0.0.0/29", "256.0.0.0/8",
+                               "10.0.0.1/24", "127.0.0.0/8", "224.0.0.0/8"})
+        expect_refused(with_containers("    - {from: web, to: db}\n", subnet), "E0309", 8, subnet);
 }
 
 TEST(Manifest, OneWayIsKept) {

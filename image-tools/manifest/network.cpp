@@ -5,12 +5,69 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 
 namespace manifest {
 namespace {
 
-constexpr std::array<std::string_view, 2> network_reserved{"subnet", "uplink"};
-constexpr std::array<std::string_view, 3> rule_reserved{"ports", "cidr", "rate"};
+constexpr std::array<std::string_view, 1> network_reserved{"uplink"};
+constexpr std::array<std::string_view, 2> rule_reserved{"cidr", "rate"};
+
+// The decimal number at the start of `text`, which is taken off it; nothing: there is none up to `most`.
+std::optional<std::uint32_t> take_number(std::string_view& text, std::uint32_t most) {
+    std::uint32_t value = 0;
+    const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc{} || value > most)
+        return std::nullopt;
+    text.remove_prefix(static_cast<std::size_t>(stop - text.data()));
+    return value;
+}
+bool take(std::string_view& text, std::string_view word) {
+    if (!text.starts_with(word))
+        return false;
+    text.remove_prefix(word.size());
+    return true;
+}
+
+Ports read_ports(const Binder& binder, const Node& node) {
+    constexpr std::uint32_t most = 65535;
+    const std::string whole = binder.non_empty(node, "a port");
+    std::string_view text = whole;
+    const auto first = take_number(text, most);
+    const auto last = take(text, "-") ? take_number(text, most) : first;
+    const bool udp = text == "/udp";
+    if (!first || !last || *first == 0 || *last < *first || (!udp && text != "/tcp"))
+        binder.wrong(node, "'" + whole + "' is not a port of a protocol",
+                     "write for example 6379/tcp, 53/udp or 8000-8100/tcp");
+    return {udp, static_cast<std::uint16_t>(*first), static_cast<std::uint16_t>(*last)};
+}
+
+void read_subnet(const Binder& binder, const Node& node, Network& out) {
+    constexpr std::uint32_t octet = 255;
+    const std::string whole = binder.non_empty(node, "'subnet'");
+    std::string_view text = whole;
+    std::uint32_t address = 0;
+    bool sound = true;
+    for (unsigned i = 0; i < 4 && sound; ++i) {
+        const auto part = i == 0 || take(text, ".") ? take_number(text, octet) : std::nullopt;
+        sound = part.has_value();
+        address = address << 8 | part.value_or(0);
+    }
+    const auto prefix = sound && take(text, "/") ? take_number(text, 32) : std::nullopt;
+    if (!prefix || !text.empty() || *prefix < 8 || *prefix > 28)
+        binder.wrong(node, "'" + whole + "' is not a subnet",
+                     "write for example 100.64.77.0/24; the prefix is 8 to 28");
+    const std::uint32_t first = address >> 24;
+    if (first == 0 || first == 127 || first >= 224)
+        binder.wrong(node, "'" + whole + "' is no subnet of hosts' own addresses",
+                     "write for example 100.64.77.0/24");
+    if ((address & (~std::uint32_t{0} >> *prefix)) != 0)
+        binder.wrong(node, "'" + whole + "' has bits set behind its prefix",
+                     "write the first address of the subnet");
+    out.subnet = address;
+    out.prefix = *prefix;
+    out.subnet_spot = node.spot;
+}
 
 NetworkRule read_rule(const Binder& binder, const Node& node) {
     NetworkRule out;
@@ -25,6 +82,14 @@ NetworkRule read_rule(const Binder& binder, const Node& node) {
     };
     const std::array keys{
         partition(out.from, "from"), partition(out.to, "to"),
+        Key{"ports",
+            [&](const Node& value) {
+                if (value.kind != Node::Kind::sequence || value.items.empty())
+                    binder.wrong(value, "'ports' must be a list of ports",
+                                 "write for example ports: [6379/tcp]");
+                for (const Node& item : value.items)
+                    out.ports.push_back(read_ports(binder, item));
+            }},
         Key{"oneWay", [&](const Node& value) { out.one_way = binder.boolean(value, "oneWay"); }},
         Key{"leak",
             [&](const Node& value) { out.leak_accepted = binder.word(value, "leak", leak_words, 1) == 0; }}};
@@ -53,7 +118,8 @@ bool reaches(const std::vector<NetworkRule>& rules, std::string_view from, std::
 
 Network read_network(const Binder& binder, const Node& node) {
     Network out;
-    const std::array keys{Key{"allow", [&](const Node& value) {
+    const std::array keys{Key{"subnet", [&](const Node& value) { read_subnet(binder, value, out); }},
+                          Key{"allow", [&](const Node& value) {
                                   if (value.kind != Node::Kind::sequence)
                                       binder.wrong(value, "'allow' must be a list, not " +
                                                               std::string(kind_name(value)));
@@ -67,6 +133,13 @@ Network read_network(const Binder& binder, const Node& node) {
 void check_rules(const Binder& binder, const Manifest& manifest) {
     const Source& source = binder.source();
     const std::vector<NetworkRule>& rules = manifest.network.allow;
+    const std::size_t places =
+        (std::size_t{1} << (32 - manifest.network.prefix)) - 3; // network, gateway, broadcast
+    if (!rules.empty() && manifest.partitions.size() > places)
+        source.fail(manifest.network.subnet_spot, "E0309",
+                    "the subnet has addresses for " + std::to_string(places) + " partitions, and there are " +
+                        std::to_string(manifest.partitions.size()),
+                    "take a larger one, for example 100.64.77.0/24");
     for (const NetworkRule& rule : rules) {
         for (const Located<std::string>* name : {&rule.from, &rule.to}) {
             std::vector<std::string_view> names;
@@ -78,11 +151,22 @@ void check_rules(const Binder& binder, const Manifest& manifest) {
                 source.fail(name->spot, "E0309", "there is no partition '" + name->value + "'",
                             near ? "did you mean '" + std::string(*near) + "'?" : "");
             }
-            if (manifest.partitions[static_cast<std::size_t>(found - names.begin())].image)
-                binder.not_yet(name->spot, "a rule for a partition with an image");
         }
         if (rule.from.value == rule.to.value)
             source.fail(rule.to.spot, "E0309", "'" + rule.to.value + "' reaches itself without a rule");
+        const auto has_image = [&](const std::string& name) {
+            return std::ranges::find(manifest.partitions, name, &Partition::name)->image.has_value();
+        };
+        const bool image = has_image(rule.from.value);
+        if (image != has_image(rule.to.value))
+            binder.not_yet(rule.spot, "a rule between a container and a kernel of one's own");
+        if (!image && !rule.ports.empty())
+            source.fail(rule.spot, "E0309", "nobody keeps the ports of a rule between kernels of one's own",
+                        "leave 'ports' out: such kernels have the whole wire");
+        for (const Ports& ports : rule.ports)
+            if (rule.one_way && !ports.udp)
+                source.fail(rule.spot, "E0309", "TCP needs a way back, which a one-way rule does not give",
+                            "write the ports as /udp, or take oneWay out");
         for (const NetworkRule& other : rules) {
             const bool same = other.from.value == rule.from.value && other.to.value == rule.to.value;
             const bool back = other.from.value == rule.to.value && other.to.value == rule.from.value;

@@ -53,8 +53,8 @@ struct caisson_link {
     unsigned long long receive_gpa; /* the lane that it reads */
     unsigned int lane_bytes;        /* of each: CAISSON_LANE_HEADER_BYTES and the ring */
     unsigned int reserved0;
-    char peer[32];                /* the other partition's name, NUL-padded */
-    unsigned char reserved[32];   /* zero */
+    char peer[32];              /* the other partition's name, NUL-padded */
+    unsigned char reserved[32]; /* zero */
 };
 
 /* A PCI function that the partition owns. Its memory BARs are mapped uncached; memory decoding, bus mastering and MSI-X are on
@@ -139,6 +139,26 @@ struct caisson_startup {
     unsigned int reserved0;
     unsigned int filter_count, filter; /* policy of system calls: instructions of classic BPF, offset; 0: none */
     unsigned int program_count, programs; /* CAISSON_STARTUP_ONLY_LISTED: count, offset of the array of paths' offsets */
+    /* Its network; no peers: none. IPv4 addresses are numbers, the first octet the highest byte. */
+    unsigned int address, prefix;   /* its own address, bits of the subnet */
+    unsigned int peer_count, peers; /* count, offset of struct caisson_peer */
+    unsigned int rule_count, rules; /* count, offset of struct caisson_rule */
+};
+
+/* A partition at the other end of a wire. */
+struct caisson_peer {
+    unsigned int name; /* string offset */
+    unsigned int address;
+    unsigned int link; /* place in the boot page's list */
+};
+
+/* Who may begin what: all that no rule admits is dropped. */
+struct caisson_rule {
+    unsigned short first_port, last_port; /* of the end that does not begin */
+    unsigned char peer;                   /* place in the list of peers */
+    unsigned char inbound;                /* 1: the peer begins, 0: this partition */
+    unsigned char protocol;               /* IP's number of TCP or UDP; 0: every one */
+    unsigned char reserved;
 };
 
 #define CAISSON_STARTUP_READ_ONLY 1u         /* no writable overlay: EROFS */

@@ -64,6 +64,7 @@ def build_bundle(built, guest, loader, work):
     os.makedirs(library)
     os.symlink(loader, os.path.join(library, "caisson.elf"))
     os.symlink(built["unikernel"], os.path.join(library, "unikernel.elf"))
+    os.symlink(built["unikernel-net"], os.path.join(library, "unikernel-net.elf"))
     manifest, bundle = os.path.join(work, "appliance.yaml"), os.path.join(work, "host.bundle")
     with open(manifest, "w", encoding="utf-8") as file:
         file.write(MANIFEST.format(guest=guest))

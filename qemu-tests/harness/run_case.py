@@ -156,6 +156,7 @@ class Case:
         else:
             os.symlink(self.built["control"], os.path.join(library, "caisson.elf"))
         os.symlink(self.built["unikernel"], os.path.join(library, "unikernel.elf"))
+        os.symlink(self.built["unikernel-net"], os.path.join(library, "unikernel-net.elf"))
         self.environment["CAISSON_LIB"] = library
 
     def tamper(self, bundle, how):

@@ -99,7 +99,7 @@ void load_descriptor_tables(Cpu& cpu) {
 }
 
 void make_gates() {
-    for (unsigned vector = 0; vector < 33; ++vector) {
+    for (unsigned vector = 0; vector < std::size(trap_addresses); ++vector) {
         const bool from_user = vector == 3 || vector == 4;
         gates[vector] = make_gate(trap_addresses[vector], ist::of(vector), from_user ? 3 : 0);
     }

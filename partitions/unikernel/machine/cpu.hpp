@@ -16,7 +16,7 @@ inline constexpr std::uint32_t apic_base = 0x1B, efer = 0xC0000080, star = 0xC00
                                gs_base = 0xC0000101, kernel_gs_base = 0xC0000102;
 } // namespace msr
 
-inline constexpr unsigned timer_vector = 32, spurious_vector = 255;
+inline constexpr unsigned timer_vector = 32, lane_vector = 33, spurious_vector = 255;
 
 struct Features {
     bool smap = false;

@@ -189,6 +189,7 @@ trap_\number:
     .set i, i + 1
 .endr
     trap 32
+    trap 33
     trap 255
 
 .section .rodata
@@ -199,7 +200,7 @@ trap_\number:
 .globl trap_addresses
 trap_addresses:
 .set i, 0
-.rept 33
+.rept 34
     trap_address %i
     .set i, i + 1
 .endr

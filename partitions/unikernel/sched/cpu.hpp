@@ -14,6 +14,7 @@ struct Cpu : machine::Cpu { // all zero before it is set up
     Thread* left;       // ran before; its stack was in use until the switch
     Deadline slice_end; // of the running thread; `never` while no other is ready
     bool slice_over;
+    bool lanes_rang; // an interrupt that nobody has acted on yet
     // Something for the way out to look at: another thread became ready, the first timer changed, a switch.
     bool attention;
     TimerHeap timers;

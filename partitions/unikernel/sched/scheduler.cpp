@@ -7,6 +7,7 @@
 #include "partitions/unikernel/fs/overlay/node.hpp"
 #include "partitions/unikernel/machine/cpu.hpp"
 #include "partitions/unikernel/machine/kernel_lock.hpp"
+#include "partitions/unikernel/machine/local_timer.hpp"
 #include "partitions/unikernel/machine/stubs.hpp"
 #include "partitions/unikernel/mm/kernel_tables.hpp"
 #include "partitions/unikernel/sched/timer.hpp"
@@ -172,12 +173,19 @@ void yield() {
 
 void act_on_interrupts() {
     Cpu& cpu = this_cpu();
+    if (std::exchange(cpu.lanes_rang, false) && poll_lanes != nullptr)
+        poll_lanes();
     if (!std::exchange(cpu.timer_fired, false))
         return;
     run_due_timers();
     if (cpu.slice_end != never && monotonic_ns() >= cpu.slice_end)
         cpu.slice_over = true;
     cpu.attention = true;
+}
+
+void acknowledge_lanes() {
+    this_cpu().lanes_rang = true;
+    machine::end_interrupt();
 }
 
 void look_around() {

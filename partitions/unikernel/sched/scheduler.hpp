@@ -34,6 +34,9 @@ void yield(); // behind the others that are ready
 void preemption_point();
 // Acts on the interrupts that came: timers run, a turn ends.
 void act_on_interrupts();
+// Another partition rang. The handler only notes it, for it holds no lock; `poll_lanes` is called then.
+void acknowledge_lanes();
+inline void (*poll_lanes)() = nullptr;
 [[noreturn]] void end_current(); // the current thread is never run again; its memory goes
 
 void after_switch(); // first act of a new thread

@@ -13,6 +13,7 @@
 #include "partitions/unikernel/machine/console.hpp"
 #include "partitions/unikernel/process/fork.hpp"
 #include "partitions/unikernel/sched/scheduler.hpp"
+#include "partitions/unikernel/start/network.hpp"
 #include "partitions/unikernel/start/startup.hpp"
 #include "partitions/unikernel/syscalls/seccomp.hpp"
 #include "partitions/unikernel/task/identity.hpp"
@@ -85,12 +86,27 @@ fs::Credentials credentials_of(const Startup& startup) {
     return who;
 }
 
+template <std::size_t Size> void put_address(base::Text<Size>& out, std::uint32_t address) {
+    out << (address >> 24) << '.' << (address >> 16 & 0xFF) << '.' << (address >> 8 & 0xFF) << '.'
+        << (address & 0xFF);
+}
+
 // What runtimes put over an image's own; one that has them keeps them.
-void add_name_files(fs::Tree& tree, std::string_view hostname) {
-    base::Text<256> name, hosts;
+void add_name_files(fs::Tree& tree, const Startup& startup) {
+    const std::string_view hostname = startup.hostname();
+    base::Text<256> name;
+    base::Text<2048> hosts;
     name << hostname << '\n';
-    hosts << "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n127.0.1.1\t" << hostname
-          << '\n';
+    hosts << "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n";
+    if (startup.header().peer_count == 0)
+        hosts << "127.0.1.1";
+    else
+        put_address(hosts, startup.header().address);
+    hosts << '\t' << hostname << '\n';
+    for (unsigned i = 0; i < startup.header().peer_count; ++i) {
+        put_address(hosts, startup.peer(i).address);
+        hosts << '\t' << startup.peer_name(i) << '\n';
+    }
     const bool added = tree.add_missing_file("/etc/hostname", name.view()).ok() &&
                        tree.add_missing_file("/etc/hosts", hosts.view()).ok();
     if (!added)
@@ -110,7 +126,7 @@ void start_files(const Startup& startup, std::span<const std::byte> root) {
         if (const Status mounted = tree->mount_tmpfs(tmpfs.path, tmpfs.mode, tmpfs.size); !mounted.ok())
             refuse(machine::failure_status, "tmpfs", tmpfs.path, reason_of(mounted.error()));
     }
-    add_name_files(*tree, startup.hostname());
+    add_name_files(*tree, startup);
     tree->finish();
 }
 
@@ -292,6 +308,8 @@ void start_container(const caisson_boot_page& boot_page, const ContainerFiles& f
     if (!startup)
         base::fail("the startup record is missing or not sound", "", 0);
     set_hostname(startup->hostname());
+    if (startup->header().peer_count != 0)
+        start_network(boot_page, *startup);
     start_files(*startup, files.root);
     Process& process = make_process(*startup);
     Thread& first = start_program(*startup, process);

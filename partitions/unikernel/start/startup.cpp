@@ -31,7 +31,7 @@ bool Startup::is_sound() const {
         !has_text(h.hostname) || !has_array(h.groups, h.group_count, sizeof(std::uint32_t)) ||
         h.stop_signal > signal_max || !has_array(h.tmpfs, h.tmpfs_count, sizeof(caisson_tmpfs)) ||
         h.init > bytes_.size() || h.init_bytes > bytes_.size() - h.init || h.filter > bytes_.size() ||
-        !has_array(h.filter, h.filter_count, filter_instruction))
+        !has_array(h.filter, h.filter_count, filter_instruction) || !has_sound_network())
         return false;
     for (unsigned i = 0; i < h.tmpfs_count; ++i)
         if (!has_text(tmpfs_entry(i).path))
@@ -63,10 +63,20 @@ std::uint32_t Startup::word(std::uint32_t offset, unsigned i) const {
     return value;
 }
 
-caisson_tmpfs Startup::tmpfs_entry(unsigned i) const {
-    caisson_tmpfs entry{};
-    std::memcpy(&entry, bytes_.data() + header_.tmpfs + std::uint64_t{i} * sizeof(entry), sizeof(entry));
-    return entry;
+bool Startup::has_sound_network() const {
+    constexpr std::uint32_t longest_prefix = 30;
+    const caisson_startup& h = header_;
+    if (h.peer_count > CAISSON_LINK_MAX || !has_array(h.peers, h.peer_count, sizeof(caisson_peer)) ||
+        !has_array(h.rules, h.rule_count, sizeof(caisson_rule)) || (h.peer_count == 0) != (h.prefix == 0) ||
+        h.prefix > longest_prefix)
+        return false;
+    for (unsigned i = 0; i < h.peer_count; ++i)
+        if (!has_text(peer(i).name) || peer(i).link >= CAISSON_LINK_MAX)
+            return false;
+    for (unsigned i = 0; i < h.rule_count; ++i)
+        if (rule(i).peer >= h.peer_count || rule(i).inbound > 1 || rule(i).first_port > rule(i).last_port)
+            return false;
+    return true;
 }
 
 std::string_view Startup::text(std::uint32_t offset) const {

@@ -12,6 +12,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -42,6 +43,9 @@ public:
         std::uint64_t size;
     };
     [[nodiscard]] Tmpfs tmpfs(unsigned i) const;
+    [[nodiscard]] caisson_peer peer(unsigned i) const { return entry<caisson_peer>(header_.peers, i); }
+    [[nodiscard]] std::string_view peer_name(unsigned i) const { return text(peer(i).name); }
+    [[nodiscard]] caisson_rule rule(unsigned i) const { return entry<caisson_rule>(header_.rules, i); }
 
 private:
     static constexpr std::size_t filter_instruction = 8; // struct sock_filter
@@ -50,7 +54,15 @@ private:
     [[nodiscard]] bool has_text(std::uint32_t offset) const;
     [[nodiscard]] bool has_texts(std::uint32_t offset, std::uint32_t count) const;
     [[nodiscard]] std::uint32_t word(std::uint32_t offset, unsigned i) const;
-    [[nodiscard]] caisson_tmpfs tmpfs_entry(unsigned i) const;
+    [[nodiscard]] bool has_sound_network() const;
+    template <typename T> [[nodiscard]] T entry(std::uint32_t offset, unsigned i) const {
+        T out{};
+        std::memcpy(&out, bytes_.data() + offset + std::uint64_t{i} * sizeof(T), sizeof(T));
+        return out;
+    }
+    [[nodiscard]] caisson_tmpfs tmpfs_entry(unsigned i) const {
+        return entry<caisson_tmpfs>(header_.tmpfs, i);
+    }
     [[nodiscard]] std::string_view text(std::uint32_t offset) const; // checked before
     [[nodiscard]] std::string_view listed(std::uint32_t offset, unsigned i) const {
         return text(word(offset, i));

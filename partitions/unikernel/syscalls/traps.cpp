@@ -184,6 +184,10 @@ extern "C" void handle_user_trap(TrapFrame* frame) {
         sched::acknowledge_timer();
         sched::act_on_interrupts();
         break;
+    case machine::lane_vector:
+        sched::acknowledge_lanes();
+        sched::act_on_interrupts();
+        break;
     case vector::double_fault:
     case vector::machine_check:
         kernel_fault(*frame);
@@ -225,6 +229,10 @@ extern "C" TrapFrame* handle_bad_return(TrapFrame* fault) {
 extern "C" void handle_kernel_trap(TrapFrame* frame) {
     if (frame->vector == machine::timer_vector) {
         sched::acknowledge_timer();
+        return;
+    }
+    if (frame->vector == machine::lane_vector) {
+        sched::acknowledge_lanes();
         return;
     }
     if (frame->vector == machine::spurious_vector)

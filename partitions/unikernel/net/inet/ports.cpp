@@ -3,6 +3,7 @@
 #include "partitions/unikernel/net/inet/inet.hpp"
 
 #include "partitions/unikernel/mm/heap.hpp"
+#include "partitions/unikernel/net/inet/far.hpp"
 
 namespace uk::net::inet {
 
@@ -132,7 +133,7 @@ Status bind(Socket& base_socket, Caller& caller, const Address& address) {
         return base::Failure{Errno::afnosupport};
     const Endpoint end = CAISSON_TRY(decode(given));
     const bool may_receive_all = socket.type == Type::datagram && end.address.multicast();
-    const bool foreign = !end.address.any() && !end.address.loopback() && !may_receive_all;
+    const bool foreign = !end.address.any() && !is_here(end.address) && !may_receive_all;
     if (socket.is_v6() && socket.v6_only && end.address.is_v4())
         return base::Failure{Errno::inval};
     if (foreign && socket.numbers[ip_free_bind] == 0 && socket.numbers[v6_free_bind] == 0)
@@ -169,14 +170,19 @@ Result<Endpoint> target_of(const InetSocket& socket, const Address& address) {
         return base::Failure{Errno::afnosupport};
     if (mixed || (socket.v6_only && end.address.is_v4()))
         return base::Failure{Errno::netunreach};
-    if (!end.address.loopback() && !(socket.type == Type::datagram && end.address.multicast()))
+    if (is_here(end.address) || (socket.type == Type::datagram && end.address.multicast()))
+        return end;
+    if (far_network == nullptr || (!socket.local.address.any() && socket.local.address.loopback()))
         return base::Failure{Errno::netunreach};
+    CAISSON_TRY(far_network->reach(socket.type == Type::stream ? level_tcp : level_udp, end));
     return end;
 }
 
 IpAddress source_for(const InetSocket& socket, const IpAddress& target) {
     if (!socket.local.address.any())
         return socket.local.address;
+    if (!target.loopback() && !target.multicast() && target.is_v4() && far_network != nullptr)
+        return far_address;
     return target.is_v4() ? loopback_v4 : loopback_v6;
 }
 

@@ -4,6 +4,7 @@
 
 #include "partitions/unikernel/machine/clock.hpp"
 #include "partitions/unikernel/mm/heap.hpp"
+#include "partitions/unikernel/net/inet/far.hpp"
 
 namespace uk::net::inet {
 
@@ -108,30 +109,42 @@ TcpSocket* find_listener(const Endpoint& to, const Endpoint& from) {
     return static_cast<TcpSocket*>(found);
 }
 
-Status establish(TcpSocket& socket, TcpSocket& listener) {
+// The end at a listener's side of a connection that is there now; nullptr: out of memory.
+TcpSocket* make_child(const TcpSocket& listener, const Endpoint& local, const Endpoint& remote) {
     TcpSocket* child = make_socket();
     if (child == nullptr)
-        return base::Failure{Errno::nobufs};
+        return nullptr;
     inherit(*child, listener);
-    child->local = socket.remote;
-    child->remote = socket.local;
+    child->local = local;
+    child->remote = remote;
     child->address_chosen = child->port_chosen = true;
     child->attached = true;
     tcp_ports.enter(*child);
+    child->state = TcpState::established;
+    return child;
+}
+
+// To be accepted, at once or when it has sent something.
+void announce(TcpSocket& listener, TcpSocket& child) {
+    if (listener.defer_seconds == 0)
+        return offer(listener, child);
+    child.is_deferred = true;
+    child.listener = &listener;
+    child.next_waiting = listener.deferred;
+    listener.deferred = &child;
+    const auto seconds = static_cast<std::uint64_t>(in_retransmissions(listener.defer_seconds));
+    sched::arm(child.defer_timer, deadline_after(seconds * 1'000'000'000));
+}
+
+Status establish(TcpSocket& socket, TcpSocket& listener) {
+    TcpSocket* child = make_child(listener, socket.remote, socket.local);
+    if (child == nullptr)
+        return base::Failure{Errno::nobufs};
     child->peer = &socket;
     socket.peer = child;
-    socket.state = child->state = TcpState::established;
+    socket.state = TcpState::established;
     socket.changed.wake(out_events);
-    if (listener.defer_seconds > 0) {
-        child->is_deferred = true;
-        child->listener = &listener;
-        child->next_waiting = listener.deferred;
-        listener.deferred = child;
-        const auto seconds = static_cast<std::uint64_t>(in_retransmissions(listener.defer_seconds));
-        sched::arm(child->defer_timer, deadline_after(seconds * 1'000'000'000));
-    } else {
-        offer(listener, *child);
-    }
+    announce(listener, *child);
     return base::success;
 }
 
@@ -163,6 +176,8 @@ void admit_connecting(TcpSocket& listener) {
 
 // The other end sees a reset.
 void reset_peer(TcpSocket& socket) {
+    if (socket.far != nullptr)
+        far_network->leave(socket, true);
     TcpSocket* peer = std::exchange(socket.peer, nullptr);
     if (peer == nullptr)
         return;
@@ -179,6 +194,16 @@ void send_fin(TcpSocket& socket) {
         close_state(socket);
         socket.shut = shut_both;
         socket.fin_received = true;
+    } else if (socket.far != nullptr) {
+        const bool last = socket.state == TcpState::close_wait;
+        far_network->finish(socket);
+        if (last) { // what is still on its way arrives without the socket
+            far_network->leave(socket, false);
+            close_state(socket);
+        } else {
+            socket.state = TcpState::fin_wait2;
+        }
+        return;
     } else if (socket.state == TcpState::established) {
         socket.state = TcpState::fin_wait2;
         if (peer != nullptr)
@@ -220,6 +245,8 @@ void disconnect(TcpSocket& socket) {
 
 void stop_listening(TcpSocket& socket) {
     socket.listening = false;
+    if (far_network != nullptr)
+        far_network->stop_listening(socket);
     while (TcpSocket* waiting = take_first(socket.first_waiting, socket.last_waiting)) {
         reset_peer(*waiting);
         end_socket(*waiting);
@@ -247,6 +274,13 @@ Status begin_connection(TcpSocket& socket, const Address& address) {
     socket.local.address = source_for(socket, to.address);
     socket.remote = to;
     socket.attached = socket.connecting = true;
+    if (!is_here(to.address)) {
+        socket.state = TcpState::syn_sent;
+        const Status begun = far_network->connect(socket);
+        if (!begun.ok())
+            disconnect(socket);
+        return begun;
+    }
     TcpSocket* listener = to.port != 0 ? find_listener(to, socket.local) : nullptr;
     if (listener == nullptr && to == socket.local) { // both ends open at once: it is its own peer
         socket.peer = &socket;
@@ -320,6 +354,8 @@ Status listen(Socket& base_socket, Caller&, int backlog) {
         socket.shut = 0;
     }
     socket.backlog = static_cast<std::uint32_t>(backlog);
+    if (far_network != nullptr && !socket.local.address.loopback())
+        CAISSON_TRY(far_network->listen(socket));
     admit_connecting(socket);
     return base::success;
 }
@@ -332,6 +368,8 @@ Result<Socket*> accept(Socket& base_socket) {
     if (accepted == nullptr)
         return base::Failure{Errno::again};
     --socket.waiting;
+    if (accepted->far != nullptr)
+        far_network->accepted(*accepted);
     if (socket.first_connecting != nullptr)
         admit_connecting(socket);
     return accepted;
@@ -385,6 +423,8 @@ void release(Socket& base_socket) {
             send_fin(socket);
         if (first_to_end)
             tcp_ports.keep_for_a_while(socket);
+        if (socket.far != nullptr)
+            far_network->leave(socket, false);
     }
     if (socket.peer != nullptr)
         socket.peer->peer = nullptr;
@@ -430,6 +470,47 @@ void admit_deferred(TcpSocket& socket) {
         return;
     unlink_from(listener->deferred, socket);
     offer(*listener, socket);
+}
+
+TcpSocket* far_accept(const Endpoint& local, const Endpoint& remote) {
+    TcpSocket* listener = find_listener(local, remote);
+    if (listener == nullptr || queue_full(*listener))
+        return nullptr;
+    TcpSocket* child = make_child(*listener, local, remote);
+    if (child != nullptr)
+        announce(*listener, *child);
+    return child;
+}
+
+void far_connected(TcpSocket& socket) {
+    socket.state = TcpState::established;
+    socket.changed.wake(out_events);
+}
+
+bool far_finished(TcpSocket& socket) {
+    const bool both = socket.state == TcpState::fin_wait2;
+    if (socket.is_deferred)
+        admit_deferred(socket);
+    socket.fin_received = true;
+    socket.shut |= shut_receive;
+    if (both) {
+        tcp_ports.keep_for_a_while(socket);
+        socket.far = nullptr;
+        close_state(socket);
+    } else {
+        socket.state = TcpState::close_wait;
+    }
+    socket.changed.wake(everything);
+    return both;
+}
+
+void far_failed(TcpSocket& socket, Errno error) {
+    socket.far = nullptr;
+    if (socket.state == TcpState::syn_sent)
+        refuse(socket, error);
+    else
+        end_with(socket,
+                 socket.state == TcpState::close_wait && error == Errno::connreset ? Errno::pipe : error);
 }
 
 Result<Socket*> make_tcp() {

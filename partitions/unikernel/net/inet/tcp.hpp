@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// partitions/unikernel/net/inet/tcp.hpp - a TCP socket, whose other end is in the same kernel.
+// partitions/unikernel/net/inet/tcp.hpp - a TCP socket, whose other end is in the same kernel or reached through far.hpp.
 // Spec: RFC 9293 for the states; tcp(7) and what Linux answers for the rest.
 #pragma once
 
@@ -42,6 +42,8 @@ struct TcpSocket : InetSocket {
     bool fin_received = false;
     bool wants_room = false; // it was told `again` when it sent
     TcpSocket* peer = nullptr;
+    bool far_listens = false;
+    void* far = nullptr; // the network's, of a connection that leaves this kernel (far.hpp)
 
     ByteQueue in;
     std::uint64_t sent = 0, received = 0; // bytes in all; received: what was taken out of `in`

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // partitions/unikernel/net/inet/tcp_data.cpp - bytes of a connection, urgent ones, and what poll(2) says of it.
-#include "partitions/unikernel/net/inet/tcp.hpp"
+#include "partitions/unikernel/net/inet/far.hpp"
 
 #include <algorithm>
 
@@ -54,7 +54,20 @@ void mark_urgent(TcpSocket& receiver) {
     receiver.changed.wake(fs::ready::priority | in_events);
 }
 
-void give_room(TcpSocket& socket) {
+Result<std::uint64_t> send_far(TcpSocket& socket, fs::Origin& from, const Outgoing& out) {
+    if ((out.flags & message::out_of_band) != 0)
+        return base::Failure{Errno::opnotsupp};
+    const auto went = far_network->send(socket, from, (out.flags & message::more) != 0);
+    if (went.ok())
+        socket.sent += *went;
+    else if (went.error() == Errno::again)
+        socket.wants_room = true;
+    return went;
+}
+
+void give_room(TcpSocket& socket, std::uint64_t bytes) {
+    if (socket.far != nullptr)
+        return far_network->took(socket, bytes);
     TcpSocket* peer = socket.peer;
     if (peer != nullptr && peer->wants_room && writable(*peer)) {
         peer->wants_room = false;
@@ -91,6 +104,8 @@ std::uint64_t capacity(const TcpSocket& sender) {
 }
 
 bool writable(const TcpSocket& socket) {
+    if (socket.far != nullptr)
+        return far_network->has_room(socket);
     if (socket.peer == nullptr)
         return true;
     const std::uint64_t all = capacity(socket), held = socket.peer->in.bytes();
@@ -107,6 +122,8 @@ Result<std::uint64_t> tcp_send(Socket& base_socket, fs::Origin& from, Outgoing& 
         return base::Failure{Errno::pipe};
     if (from.left() == 0)
         return std::uint64_t{0};
+    if (socket.far != nullptr)
+        return send_far(socket, from, out);
     TcpSocket* peer = socket.peer;
     if (peer == nullptr)
         return send_to_nobody(socket, from);
@@ -154,7 +171,7 @@ Result<std::uint64_t> tcp_receive(Socket& base_socket, fs::Destination& to, Inco
     if (peek)
         return went;
     socket.received += went;
-    give_room(socket);
+    give_room(socket, went);
     return went;
 }
 
@@ -189,12 +206,37 @@ Result<std::uint64_t> tcp_control(Socket& base_socket, std::uint32_t request) {
             return base::Failure{Errno::inval};
         return std::min(readable_bytes(socket),
                         socket.bytes_to_mark() == 0 ? ~std::uint64_t{0} : socket.bytes_to_mark());
-    case bytes_unsent: // all of it has arrived
-        return socket.listening ? Result<std::uint64_t>{base::Failure{Errno::inval}} : std::uint64_t{0};
+    case bytes_unsent: // here, all of it has arrived
+        if (socket.listening)
+            return base::Failure{Errno::inval};
+        return socket.far != nullptr ? far_network->unacknowledged(socket) : std::uint64_t{0};
     case at_mark:
         return std::uint64_t{socket.urgent != Urgent::none && socket.urgent_at == socket.received ? 1u : 0u};
     default:
         return base::Failure{Errno::notty};
+    }
+}
+
+bool far_received(TcpSocket& socket, std::span<const std::byte> bytes) {
+    if (socket.is_deferred)
+        admit_deferred(socket);
+    if (!socket.may_receive()) { // nobody reads it any more
+        far_network->took(socket, bytes.size());
+        return true;
+    }
+    fs::Origin from{bytes};
+    OwnedRights none;
+    while (from.left() != 0)
+        if (!socket.in.append(from, from.left(), {}, none).ok())
+            return false;
+    socket.changed.wake(in_events);
+    return true;
+}
+
+void far_has_room(TcpSocket& socket) {
+    if (socket.wants_room && far_network->has_room(socket)) {
+        socket.wants_room = false;
+        socket.changed.wake(out_events);
     }
 }
 

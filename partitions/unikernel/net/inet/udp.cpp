@@ -2,7 +2,7 @@
 // partitions/unikernel/net/inet/udp.cpp - datagrams.
 // Spec: RFC 768, udp(7).
 #include "partitions/unikernel/mm/heap.hpp"
-#include "partitions/unikernel/net/inet/inet.hpp"
+#include "partitions/unikernel/net/inet/far.hpp"
 
 namespace uk::net::inet {
 
@@ -104,14 +104,27 @@ Result<Endpoint> destination_of(UdpSocket& socket, const Outgoing& out) {
 }
 
 // Nobody is at `to`: a connected socket hears it of its peer alone.
-void report_unreachable(UdpSocket& socket, const Endpoint& to) {
+void report_unreachable(UdpSocket& socket, const Endpoint& to, Errno error = Errno::connrefused) {
     const bool wants = socket.remote.port != 0
                            ? socket.remote == to
                            : socket.numbers[to.address.is_v4() ? ip_receive_errors : v6_receive_errors] != 0;
     if (!wants)
         return;
-    socket.error = Errno::connrefused;
+    socket.error = error;
     socket.changed.wake(in_events | out_events | fs::ready::error);
+}
+
+// Into the receiver's queue; lost, as datagrams are, where that is full.
+Status put(UdpSocket& receiver, const Endpoint& source, const Endpoint& to, fs::Origin& from) {
+    OwnedPacket packet = CAISSON_TRY(make_packet(from));
+    if (receiver.packets.charged() + packet->charge > receiver.receive_buffer)
+        return base::success;
+    packet->from = source;
+    packet->to = to;
+    packet->arrived = receiver.timestamp || receiver.timestamp_ns ? realtime_ns() : 0;
+    receiver.packets.add(std::move(packet));
+    receiver.changed.wake(in_events);
+    return base::success;
 }
 
 Result<std::uint64_t> send(Socket& base_socket, fs::Origin& from, Outgoing& out) {
@@ -133,6 +146,11 @@ Result<std::uint64_t> send(Socket& base_socket, fs::Origin& from, Outgoing& out)
     if (!socket.may_send())
         return base::Failure{Errno::pipe};
     const Endpoint source{source_for(socket, to.address), socket.local.port};
+    if (!is_here(to.address) && !to.address.multicast()) {
+        const std::uint64_t all = from.left();
+        CAISSON_TRY(far_network->send_datagram(source, to, from));
+        return all;
+    }
     UdpSocket* receiver = receiver_of(to, source);
     const std::uint64_t bytes = from.left();
     if (receiver == nullptr) {
@@ -141,14 +159,7 @@ Result<std::uint64_t> send(Socket& base_socket, fs::Origin& from, Outgoing& out)
             report_unreachable(socket, to);
         return bytes;
     }
-    OwnedPacket packet = CAISSON_TRY(make_packet(from));
-    if (receiver->packets.charged() + packet->charge > receiver->receive_buffer)
-        return bytes; // lost, as datagrams are
-    packet->from = source;
-    packet->to = to;
-    packet->arrived = receiver->timestamp || receiver->timestamp_ns ? realtime_ns() : 0;
-    receiver->packets.add(std::move(packet));
-    receiver->changed.wake(in_events);
+    CAISSON_TRY(put(*receiver, source, to, from));
     return bytes;
 }
 
@@ -252,6 +263,20 @@ const SocketKind udp_kind{.bind = bind,
                           .release = release};
 
 } // namespace
+
+void far_datagram(const Endpoint& from, const Endpoint& to, std::span<const std::byte> bytes, bool& nobody) {
+    UdpSocket* receiver = receiver_of(to, from);
+    nobody = receiver == nullptr;
+    if (nobody)
+        return;
+    fs::Origin origin{bytes};
+    (void)put(*receiver, from, to, origin); // without memory it is lost
+}
+
+void far_unreachable(const Endpoint& from, const Endpoint& to, Errno error) {
+    if (UdpSocket* socket = receiver_of(from, to); socket != nullptr)
+        report_unreachable(*socket, to, error);
+}
 
 Result<Socket*> make_udp() {
     auto* socket = mm::make<UdpSocket>();

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+// partitions/net/firewall.cpp - see firewall.hpp.
+#include "partitions/net/firewall.hpp"
+
+namespace net {
+
+namespace {
+
+using State = Connection::State;
+
+constexpr std::uint64_t second = 1'000'000'000, minute = 60 * second;
+constexpr std::uint64_t opening_time = 30 * second, open_time = 5 * 24 * 60 * minute, closing_time = minute,
+                        reset_time = 10 * second, datagram_time = 30 * second, answered_time = 3 * minute;
+constexpr std::size_t places_looked_at = 16; // for a place, where the table is full
+constexpr std::uint8_t own_end = 1, peer_end = 2;
+
+bool begins(const Packet& packet) {
+    constexpr std::uint8_t looked_at =
+        tcp_flag::syn | tcp_flag::acknowledge | tcp_flag::reset | tcp_flag::fin;
+    if (packet.protocol == protocol::tcp)
+        return (packet.flags & looked_at) == tcp_flag::syn;
+    return packet.protocol == protocol::udp || packet.type == icmp_type::echo;
+}
+
+} // namespace
+
+std::size_t Firewall::bucket_of(const Key& key) {
+    const std::uint32_t mixed = (std::uint32_t{key.own_port} << 16 | key.peer_port) * 0x9E3779B1u ^
+                                (std::uint32_t{key.peer} << 8 | key.protocol) * 0x85EBCA6Bu;
+    return mixed >> 24;
+}
+
+Rule* Firewall::rule_for(std::uint8_t peer, bool inbound, std::uint8_t protocol, std::uint16_t port) const {
+    for (Rule& rule : rules_)
+        if (rule.peer == peer && rule.inbound == inbound &&
+            (rule.protocol == protocol::any ||
+             (rule.protocol == protocol && port >= rule.first_port && port <= rule.last_port)))
+            return &rule;
+    return nullptr;
+}
+
+bool Firewall::may_begin(std::uint8_t peer, std::uint8_t protocol, std::uint16_t port) const {
+    return rule_for(peer, false, protocol, port) != nullptr;
+}
+
+Connection* Firewall::find(const Key& key, std::uint64_t now) {
+    for (std::uint16_t at = first_[bucket_of(key)]; at != 0; at = table_[at - 1].next) {
+        Connection& one = table_[at - 1];
+        if (one.peer != key.peer || one.protocol != key.protocol || one.own_port != key.own_port ||
+            one.peer_port != key.peer_port)
+            continue;
+        if (one.until > now)
+            return &one;
+        drop(one);
+        return nullptr;
+    }
+    return nullptr;
+}
+
+void Firewall::drop(Connection& connection) {
+    const Key key{connection.peer, connection.protocol, connection.own_port, connection.peer_port};
+    const auto place = static_cast<std::uint16_t>(&connection - table_.data() + 1);
+    std::uint16_t* link = &first_[bucket_of(key)];
+    while (*link != place)
+        link = &table_[*link - 1].next;
+    *link = connection.next;
+    connection = {};
+}
+
+Connection* Firewall::make(const Key& key, std::uint64_t now) {
+    // A free place, else that of one that nobody answered; what is in use stays (I3).
+    for (std::size_t looked = 0; looked < places_looked_at && looked < table_.size(); ++looked) {
+        hand_ = hand_ + 1 < table_.size() ? hand_ + 1 : 0;
+        Connection& place = table_[hand_];
+        if (place.state == State::open && place.until > now)
+            continue;
+        if (place.state != State::none)
+            drop(place);
+        std::uint16_t& first = first_[bucket_of(key)];
+        place.peer = key.peer;
+        place.protocol = key.protocol;
+        place.own_port = key.own_port;
+        place.peer_port = key.peer_port;
+        place.state = State::opening;
+        place.next = first;
+        first = static_cast<std::uint16_t>(hand_ + 1);
+        return &place;
+    }
+    return nullptr;
+}
+
+void Firewall::advance(Connection& connection, const Packet& packet, bool from_peer, std::uint64_t now) {
+    const bool answer = from_peer != connection.peer_began;
+    if (packet.protocol != protocol::tcp) {
+        if (answer)
+            connection.state = State::open;
+        connection.until = now + (connection.state == State::open ? answered_time : datagram_time);
+        return;
+    }
+    if ((packet.flags & tcp_flag::fin) != 0)
+        connection.ended |= from_peer ? peer_end : own_end;
+    if ((packet.flags & tcp_flag::reset) != 0) {
+        connection.state = State::closing;
+        connection.until = now + reset_time;
+    } else if (connection.ended == (own_end | peer_end)) {
+        connection.state = State::closing;
+        connection.until = now + closing_time;
+    } else if (connection.state == State::opening && !answer) {
+        connection.until = now + opening_time;
+    } else if (connection.state != State::closing) {
+        connection.state = State::open;
+        connection.until = now + open_time;
+    }
+}
+
+Verdict Firewall::judge(const Key& key, const Packet& packet, bool from_peer, std::uint64_t now) {
+    Connection* connection = find(key, now);
+    const bool first = begins(packet);
+    if (connection != nullptr && first && connection->state == State::closing) { // the same ports once more
+        drop(*connection);
+        connection = nullptr;
+    }
+    if (connection == nullptr) {
+        if (!first)
+            return Verdict::no_state;
+        Rule* rule = rule_for(key.peer, from_peer, key.protocol, from_peer ? key.own_port : key.peer_port);
+        if (rule == nullptr)
+            return Verdict::no_rule;
+        connection = make(key, now);
+        if (connection == nullptr)
+            return Verdict::full;
+        connection->peer_began = from_peer;
+        ++rule->admitted;
+    }
+    advance(*connection, packet, from_peer, now);
+    return Verdict::pass;
+}
+
+Verdict Firewall::inbound(std::uint8_t peer, std::span<const std::byte> bytes, std::uint64_t now_ns,
+                          Packet& packet) {
+    const Verdict verdict = [&] {
+        if (const Verdict parsed = parse(bytes, packet); parsed != Verdict::pass)
+            return parsed;
+        if (packet.source != peers_[peer].address)
+            return Verdict::source;
+        if (packet.target != own_)
+            return Verdict::target;
+        if (const Packet::About& about = packet.about; about.protocol != 0) {
+            const Key key{peer, about.protocol, about.source_port, about.target_port};
+            const bool ours = about.source == own_ && about.target == peers_[peer].address;
+            return ours && find(key, now_ns) != nullptr ? Verdict::pass : Verdict::no_state;
+        }
+        return judge({peer, packet.protocol, packet.target_port, packet.source_port}, packet, true, now_ns);
+    }();
+    ++in_[static_cast<std::size_t>(verdict)];
+    return verdict;
+}
+
+Verdict Firewall::outbound(std::uint8_t peer, std::span<const std::byte> bytes, std::uint64_t now_ns,
+                           Packet& packet) {
+    const Verdict verdict = [&] {
+        if (const Verdict parsed = parse(bytes, packet); parsed != Verdict::pass)
+            return parsed;
+        if (packet.source != own_)
+            return Verdict::source;
+        if (packet.target != peers_[peer].address)
+            return Verdict::target;
+        if (const Packet::About& about = packet.about; about.protocol != 0) {
+            const Key key{peer, about.protocol, about.target_port, about.source_port};
+            const bool ours = about.target == own_ && about.source == peers_[peer].address;
+            return ours && find(key, now_ns) != nullptr ? Verdict::pass : Verdict::no_state;
+        }
+        return judge({peer, packet.protocol, packet.source_port, packet.target_port}, packet, false, now_ns);
+    }();
+    ++out_[static_cast<std::size_t>(verdict)];
+    return verdict;
+}
+
+void Firewall::forget(std::uint8_t peer) {
+    for (Connection& connection : table_)
+        if (connection.state != State::none && connection.peer == peer)
+            drop(connection);
+}
+
+} // namespace net

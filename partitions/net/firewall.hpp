@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+// partitions/net/firewall.hpp - the rules of one partition, and the connections that they have admitted.
+//
+// A rule admits the first packet of a connection; what belongs to a connection passes both ways. Each end of a wire applies its
+// own: the receiver protects itself, the sender's kernel tells its program early. Pure; nothing is allocated, nothing waits.
+//
+// Invariants: I1  an inbound packet passes only from the address of the peer whose lane it came over, to the own one
+//             I2  it passes only with a rule for its connection's first packet, or as a part of a connection that had one
+//             I3  a connection that both ends use is not displaced by others' first packets
+// Not looked at: sequence numbers (the TCP behind it does).
+#pragma once
+
+#include "partitions/net/packet.hpp"
+
+#include <array>
+
+namespace net {
+
+struct Rule {
+    std::uint8_t peer = 0; // its number
+    bool inbound = false;  // the peer begins
+    std::uint8_t protocol = protocol::any;
+    std::uint16_t first_port = 0, last_port = 0xFFFF; // of the end that does not begin
+    std::uint64_t admitted = 0;                       // connections
+};
+
+struct Peer {
+    std::uint32_t address = 0; // IPv4
+};
+
+// One that was admitted. All zero: none.
+struct Connection {
+    enum class State : std::uint8_t { none, opening, open, closing };
+    std::uint64_t until = 0; // ns; then it is forgotten
+    std::uint16_t own_port = 0, peer_port = 0;
+    std::uint16_t next = 0; // in its bucket, + 1
+    std::uint8_t peer = 0, protocol = 0;
+    State state = State::none;
+    bool peer_began = false;
+    std::uint8_t ended = 0; // who has sent FIN: 1 the own end, 2 the peer
+};
+
+class Firewall {
+public:
+    // The spans stay the caller's, and stay; at most 65,535 connections, 255 peers. `table` is all zero.
+    Firewall(std::uint32_t own_address, std::span<const Peer> peers, std::span<Rule> rules,
+             std::span<Connection> table)
+        : own_(own_address), peers_(peers), rules_(rules), table_(table) {}
+
+    // A packet that came over `peer`'s lane. pass: `packet` is what it says.
+    [[nodiscard]] Verdict inbound(std::uint8_t peer, std::span<const std::byte> bytes, std::uint64_t now_ns,
+                                  Packet& packet);
+    // One that goes to it.
+    [[nodiscard]] Verdict outbound(std::uint8_t peer, std::span<const std::byte> bytes, std::uint64_t now_ns,
+                                   Packet& packet);
+    // Whether a rule lets the own end begin a connection: what connect(2) and sendto(2) ask first.
+    [[nodiscard]] bool may_begin(std::uint8_t peer, std::uint8_t protocol, std::uint16_t port) const;
+    // The peer's program is another one now: its connections are over.
+    void forget(std::uint8_t peer);
+
+    [[nodiscard]] std::uint64_t dropped_inbound(Verdict why) const {
+        return in_[static_cast<std::size_t>(why)];
+    }
+    [[nodiscard]] std::uint64_t dropped_outbound(Verdict why) const {
+        return out_[static_cast<std::size_t>(why)];
+    }
+    [[nodiscard]] std::span<const Rule> rules() const { return rules_; }
+
+private:
+    using Counts = std::array<std::uint64_t, verdict_count>;
+    static constexpr std::size_t buckets = 256;
+    struct Key {
+        std::uint8_t peer, protocol;
+        std::uint16_t own_port, peer_port;
+    };
+    [[nodiscard]] Verdict judge(const Key& key, const Packet& packet, bool from_peer, std::uint64_t now);
+    [[nodiscard]] Connection* find(const Key& key, std::uint64_t now);
+    [[nodiscard]] Connection* make(const Key& key, std::uint64_t now);
+    void drop(Connection& connection);
+    [[nodiscard]] Rule* rule_for(std::uint8_t peer, bool inbound, std::uint8_t protocol,
+                                 std::uint16_t port) const;
+    [[nodiscard]] static std::size_t bucket_of(const Key& key);
+    static void advance(Connection& connection, const Packet& packet, bool from_peer, std::uint64_t now);
+
+    std::uint32_t own_;
+    std::span<const Peer> peers_;
+    std::span<Rule> rules_;
+    std::span<Connection> table_;
+    std::array<std::uint16_t, buckets> first_{}; // place in the table, + 1
+    std::size_t hand_ = 0;                       // where the search for a place goes on
+    Counts in_{}, out_{};
+};
+
+} // namespace net

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* partitions/unikernel/wires/arch/cc.h - the environment that lwIP is compiled for. */
+#ifndef CAISSON_LWIP_CC_H
+#define CAISSON_LWIP_CC_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+uint32_t caisson_lwip_random(void);
+void* caisson_lwip_allocate(unsigned long bytes);
+void* caisson_lwip_allocate_cleared(unsigned long count, unsigned long bytes);
+void caisson_lwip_free(void* memory);
+__attribute__((noreturn)) void caisson_lwip_failed(const char* what);
+#ifdef __cplusplus
+}
+#endif
+
+#define LWIP_RAND() caisson_lwip_random()
+#define LWIP_PLATFORM_DIAG(message) ((void)0)
+#define LWIP_PLATFORM_ASSERT(message) caisson_lwip_failed(message)
+
+#endif

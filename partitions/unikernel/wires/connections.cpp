@@ -1,0 +1,342 @@
+// SPDX-License-Identifier: Apache-2.0
+// partitions/unikernel/wires/connections.cpp - the kernel's TCP sockets over lwIP's connections.
+//
+// A socket's `far` is its connection, whose argument is the socket; each is taken from the other before either goes. A connection
+// that both ends have finished goes on without a socket until lwIP is done with it.
+#include "partitions/unikernel/mm/heap.hpp"
+#include "partitions/unikernel/wires/stack.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include <lwip/priv/tcp_priv.h>
+#include <lwip/tcp.h>
+
+namespace uk::wires {
+
+namespace {
+
+using net::Endpoint;
+using net::IpAddress;
+using net::inet::TcpSocket;
+using net::inet::TcpState;
+
+tcp_pcb* connection_of(const TcpSocket& socket) {
+    return static_cast<tcp_pcb*>(socket.far);
+}
+ip_addr_t lwip_address(const IpAddress& address) {
+    return {lwip_htonl(address.v4_value())};
+}
+Endpoint endpoint(const ip_addr_t& address, std::uint16_t port) {
+    return {IpAddress::v4(lwip_ntohl(address.addr)), port};
+}
+
+Errno abort_reason{}; // why reset_connections() ends some; 0: lwIP gave up
+
+// ---- What lwIP tells
+
+void detach(tcp_pcb* connection) {
+    tcp_arg(connection, nullptr);
+    tcp_recv(connection, nullptr);
+    tcp_sent(connection, nullptr);
+    tcp_err(connection, nullptr);
+}
+
+err_t on_receive(void* argument, tcp_pcb* connection, pbuf* data, err_t) {
+    auto& socket = *static_cast<TcpSocket*>(argument);
+    if (data == nullptr) {
+        if (net::inet::far_finished(socket))
+            detach(connection);
+        return ERR_OK;
+    }
+    bool taken = true;
+    for (const pbuf* part = data; part != nullptr && taken; part = part->next)
+        taken = net::inet::far_received(socket, {static_cast<const std::byte*>(part->payload), part->len});
+    pbuf_free(data);
+    if (taken)
+        return ERR_OK;
+    detach(connection);
+    net::inet::far_failed(socket, Errno::nobufs);
+    tcp_abort(connection);
+    return ERR_ABRT;
+}
+
+err_t on_sent(void* argument, tcp_pcb*, u16_t) {
+    net::inet::far_has_room(*static_cast<TcpSocket*>(argument));
+    return ERR_OK;
+}
+
+// The connection is gone already.
+void on_error(void* argument, err_t error) {
+    if (argument == nullptr)
+        return;
+    auto& socket = *static_cast<TcpSocket*>(argument);
+    Errno told = abort_reason != Errno{} ? abort_reason : Errno::timedout;
+    if (error == ERR_RST)
+        told = socket.state == TcpState::syn_sent ? Errno::connrefused : Errno::connreset;
+    net::inet::far_failed(socket, told);
+}
+
+err_t on_connected(void* argument, tcp_pcb*, err_t) {
+    net::inet::far_connected(*static_cast<TcpSocket*>(argument));
+    return ERR_OK;
+}
+
+void take_options(TcpSocket& socket) {
+    using namespace net::inet;
+    tcp_pcb* connection = connection_of(socket);
+    if (socket.numbers[tcp_no_delay] != 0)
+        tcp_nagle_disable(connection);
+    else
+        tcp_nagle_enable(connection);
+    if (socket.keep_alive)
+        ip_set_option(connection, SOF_KEEPALIVE);
+    else
+        ip_reset_option(connection, SOF_KEEPALIVE);
+    constexpr u32_t millisecond = 1000;
+    connection->keep_idle = static_cast<u32_t>(socket.numbers[tcp_keep_idle]) * millisecond;
+    connection->keep_intvl = static_cast<u32_t>(socket.numbers[tcp_keep_interval]) * millisecond;
+    connection->keep_cnt = static_cast<u32_t>(socket.numbers[tcp_keep_count]);
+}
+
+void attach(TcpSocket& socket, tcp_pcb* connection) {
+    socket.far = connection;
+    tcp_arg(connection, &socket);
+    tcp_recv(connection, &on_receive);
+    tcp_sent(connection, &on_sent);
+    tcp_err(connection, &on_error);
+    take_options(socket);
+}
+
+err_t on_accept(void*, tcp_pcb* connection, err_t error) {
+    if (connection == nullptr || error != ERR_OK) // it had no memory for one
+        return ERR_VAL;
+    TcpSocket* socket = net::inet::far_accept(endpoint(connection->local_ip, connection->local_port),
+                                              endpoint(connection->remote_ip, connection->remote_port));
+    if (socket == nullptr)
+        return ERR_MEM; // lwIP resets it
+    attach(*socket, connection);
+    tcp_backlog_delayed(connection);
+    return ERR_OK;
+}
+
+// ---- Listening: one of lwIP's a port, whichever sockets there listen (SO_REUSEPORT)
+
+struct ListeningPort {
+    ListeningPort* next = nullptr;
+    tcp_pcb* listener = nullptr;
+    std::uint32_t sockets = 0;
+    std::uint16_t port = 0;
+};
+ListeningPort* listening_ports = nullptr;
+
+ListeningPort** find_port(std::uint16_t port) {
+    ListeningPort** link = &listening_ports;
+    while (*link != nullptr && (*link)->port != port)
+        link = &(*link)->next;
+    return link;
+}
+
+std::uint8_t backlog_of(const TcpSocket& socket) {
+    return static_cast<std::uint8_t>(std::clamp<std::uint32_t>(socket.backlog + 1, 1, 255));
+}
+
+Status listen(TcpSocket& socket) {
+    ListeningPort** link = find_port(socket.local.port);
+    if (*link == nullptr) {
+        auto* made = mm::make<ListeningPort>();
+        tcp_pcb* bound = tcp_new();
+        const bool usable =
+            made != nullptr && bound != nullptr && tcp_bind(bound, IP_ADDR_ANY, socket.local.port) == ERR_OK;
+        tcp_pcb* listener = usable ? tcp_listen_with_backlog(bound, backlog_of(socket)) : nullptr;
+        if (listener == nullptr) {
+            if (bound != nullptr)
+                tcp_abort(bound);
+            mm::destroy(made);
+            return base::Failure{Errno::nobufs};
+        }
+        tcp_accept(listener, &on_accept);
+        made->listener = listener;
+        made->port = socket.local.port;
+        *link = made;
+    }
+    tcp_backlog_set(reinterpret_cast<tcp_pcb_listen*>((*link)->listener), backlog_of(socket));
+    if (!std::exchange(socket.far_listens, true))
+        ++(*link)->sockets;
+    return base::success;
+}
+
+void stop_listening(TcpSocket& socket) {
+    if (!std::exchange(socket.far_listens, false))
+        return;
+    ListeningPort** link = find_port(socket.local.port);
+    ListeningPort* port = *link;
+    if (--port->sockets != 0)
+        return;
+    *link = port->next;
+    (void)tcp_close(port->listener); // a listener's always succeeds
+    mm::destroy(port);
+}
+
+// ---- What the socket layer asks for
+
+Status reach(int, const Endpoint& to);
+
+Status connect(TcpSocket& socket) {
+    tcp_pcb* connection = tcp_new();
+    if (connection == nullptr)
+        return base::Failure{Errno::nobufs};
+    ip_set_option(connection, SOF_REUSEADDR);
+    attach(socket, connection);
+    const ip_addr_t own = lwip_address(socket.local.address), peer = lwip_address(socket.remote.address);
+    err_t error = tcp_bind(connection, &own, socket.local.port);
+    if (error == ERR_OK)
+        error = tcp_connect(connection, &peer, socket.remote.port, &on_connected);
+    if (error != ERR_OK) {
+        detach(connection);
+        socket.far = nullptr;
+        tcp_abort(connection);
+        return base::Failure{error == ERR_USE ? Errno::addrnotavail : Errno::nobufs};
+    }
+    ring_touched();
+    return base::success;
+}
+
+void accepted(TcpSocket& socket) {
+    tcp_backlog_accepted(connection_of(socket));
+}
+
+bool takes_more(const tcp_pcb* connection) {
+    constexpr unsigned spare = 8; // segments that one write may take
+    return tcp_sndbuf(connection) != 0 && tcp_sndqueuelen(connection) < TCP_SND_QUEUELEN - spare;
+}
+
+Result<std::uint64_t> send(TcpSocket& socket, fs::Origin& from, bool more) {
+    static std::array<std::byte, std::size_t{2} * TCP_MSS> piece; // lwIP copies out of it
+    tcp_pcb* connection = connection_of(socket);
+    take_options(socket);
+    std::uint64_t went = 0;
+    while (from.left() != 0 && takes_more(connection)) {
+        const std::uint64_t before = from.done();
+        const std::span part = std::span{piece}.first(
+            std::min<std::uint64_t>({from.left(), tcp_sndbuf(connection), piece.size()}));
+        if (const Status taken = from.take(part); !taken.ok()) {
+            if (went != 0)
+                break;
+            return base::Failure{taken.error()};
+        }
+        const bool last = from.left() == 0 && !more;
+        if (tcp_write(connection, part.data(), static_cast<u16_t>(part.size()),
+                      TCP_WRITE_FLAG_COPY | (last ? 0 : TCP_WRITE_FLAG_MORE)) != ERR_OK) {
+            from.back_to(before); // lwIP has no memory for it now
+            break;
+        }
+        went += part.size();
+    }
+    (void)tcp_output(connection); // what has no room yet goes later
+    ring_touched();
+    if (went == 0)
+        return base::Failure{Errno::again};
+    return went;
+}
+
+void took(TcpSocket& socket, std::uint64_t bytes) {
+    tcp_pcb* connection = connection_of(socket);
+    while (bytes != 0) {
+        const auto part = static_cast<u16_t>(std::min<std::uint64_t>(bytes, 0xFFFF));
+        tcp_recved(connection, part);
+        bytes -= part;
+    }
+    ring_touched();
+}
+
+void finish(TcpSocket& socket) {
+    (void)tcp_shutdown(connection_of(socket), 0, 1); // without memory lwIP does it later
+    ring_touched();
+}
+
+void leave(TcpSocket& socket, bool reset) {
+    tcp_pcb* connection = connection_of(socket);
+    socket.far = nullptr;
+    detach(connection);
+    tcp_backlog_accepted(connection);
+    if (reset || tcp_close(connection) != ERR_OK)
+        tcp_abort(connection);
+    ring_touched();
+}
+
+bool has_room(const TcpSocket& socket) {
+    const tcp_pcb* connection = connection_of(socket);
+    return tcp_sndbuf(connection) >= TCP_SNDLOWAT && takes_more(connection);
+}
+
+std::uint64_t unacknowledged(const TcpSocket& socket) {
+    const tcp_pcb* connection = connection_of(socket);
+    return connection->snd_lbb - connection->lastack;
+}
+
+Status reach(int protocol, const Endpoint& to) {
+    if (!to.address.is_v4())
+        return base::Failure{Errno::netunreach};
+    const Configuration& configuration = stack().configuration;
+    const std::uint32_t target = to.address.v4_value(),
+                        mask = ~std::uint32_t{0} << (32 - configuration.prefix);
+    if (((target ^ configuration.address) & mask) != 0)
+        return base::Failure{Errno::netunreach};
+    const std::uint8_t peer = peer_at(target);
+    if (peer == no_peer)
+        return base::Failure{Errno::hostunreach};
+    if (configuration.links[peer].end.send == nullptr)
+        return base::Failure{Errno::acces};
+    // A datagram may be an answer, which takes no rule: it is judged when it goes.
+    const bool may =
+        protocol != net::inet::level_tcp || stack().firewall.may_begin(peer, ::net::protocol::tcp, to.port);
+    return may ? Status{base::success} : base::Failure{Errno::acces};
+}
+
+} // namespace
+
+const net::inet::FarNetwork network{.reach = reach,
+                                    .connect = connect,
+                                    .listen = listen,
+                                    .stop_listening = stop_listening,
+                                    .accepted = accepted,
+                                    .send = send,
+                                    .took = took,
+                                    .finish = finish,
+                                    .leave = leave,
+                                    .has_room = has_room,
+                                    .unacknowledged = unacknowledged,
+                                    .send_datagram = send_datagram};
+
+void reset_connections(std::uint32_t address) {
+    abort_reason = Errno::connreset;
+    for (tcp_pcb* connection = tcp_active_pcbs; connection != nullptr;) {
+        tcp_pcb* next = connection->next;
+        if (connection->remote_ip.addr == lwip_htonl(address)) {
+            tcp_abort(connection);
+            next = tcp_active_pcbs; // it may have been any that went
+        }
+        connection = next;
+    }
+    abort_reason = {};
+}
+
+void run_connections() {
+    tcp_tmr();
+    ring_touched();
+}
+
+void try_again() {
+    for (tcp_pcb* connection = tcp_active_pcbs; connection != nullptr; connection = connection->next)
+        (void)tcp_output(connection);
+}
+
+bool has_unsent() {
+    for (const tcp_pcb* connection = tcp_active_pcbs; connection != nullptr; connection = connection->next)
+        if (connection->unsent != nullptr || connection->unacked != nullptr)
+            return true;
+    return false;
+}
+
+} // namespace uk::wires

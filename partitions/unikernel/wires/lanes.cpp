@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+// partitions/unikernel/wires/lanes.cpp - packets out of lanes and into them: the one interface that lwIP sees.
+#include "hypervisor/base/fail.hpp"
+#include "partitions/unikernel/machine/clock.hpp"
+#include "partitions/unikernel/mm/heap.hpp"
+#include "partitions/unikernel/wires/stack.hpp"
+
+#include <array>
+#include <new>
+
+#include <lwip/init.h>
+#include <lwip/ip4.h>
+
+namespace uk::wires {
+
+namespace {
+
+constexpr unsigned packets_at_once = 64; // of a link, in one poll
+constexpr std::size_t connections = 1024;
+
+alignas(Stack) std::array<std::byte, sizeof(Stack)> stack_memory;
+Stack* started = nullptr;
+
+// The packet that is looked at (I1).
+alignas(64) std::array<std::byte, CAISSON_LANE_PACKET_MAX> packet_memory;
+
+ip4_addr_t lwip_address(std::uint32_t address) {
+    return {lwip_htonl(address)};
+}
+
+// ---- Out
+
+Status write_chain(void* context, std::span<std::byte> to) {
+    const auto* chain = static_cast<pbuf*>(context);
+    (void)pbuf_copy_partial(chain, to.data(), static_cast<u16_t>(to.size()), 0);
+    return base::success;
+}
+
+err_t output(netif*, pbuf* packet, const ip4_addr_t* target) {
+    const std::uint8_t peer = peer_at(lwip_ntohl(target->addr));
+    if (peer == no_peer)
+        return ERR_RTE;
+    const Status sent = transmit(peer, packet->tot_len, &write_chain, packet);
+    if (sent.ok())
+        return ERR_OK;
+    return sent.error() == Errno::nobufs ? ERR_MEM : ERR_RTE; // ERR_MEM: TCP keeps it
+}
+
+err_t set_up_interface(netif* interface) {
+    interface->name[0] = 'e';
+    interface->name[1] = 't';
+    interface->mtu = mtu;
+    interface->output = &output;
+    return ERR_OK;
+}
+
+// ---- In
+
+struct GivenPacket {
+    pbuf_custom buffer{};
+    bool given_back = true;
+};
+GivenPacket given;
+
+void give_to_lwip(std::span<std::byte> bytes) {
+    given.buffer.custom_free_function = [](pbuf*) { given.given_back = true; };
+    given.given_back = false;
+    pbuf* packet = pbuf_alloced_custom(PBUF_RAW, static_cast<u16_t>(bytes.size()), PBUF_REF, &given.buffer,
+                                       bytes.data(), static_cast<u16_t>(bytes.size()));
+    if (packet == nullptr || ip4_input(packet, &stack().interface) != ERR_OK)
+        base::fail("a packet that lwIP does not take", "", 0);
+    base::expects(given.given_back, "lwIP keeps a packet that is not its own"); // I4
+}
+
+// Another program is at the other end than the one whose packets came so far.
+void look_at_life(std::uint8_t peer) {
+    Link& link = stack().configuration.links[peer];
+    if (link.end.peer == 0 || link.end.peer == link.peer_life)
+        return;
+    const bool another = link.peer_life != 0;
+    link.peer_life = link.end.peer;
+    if (!another)
+        return;
+    stack().firewall.forget(peer);
+    reset_connections(stack().configuration.peers[peer].address);
+}
+
+void take(std::uint8_t peer, std::span<std::byte> bytes) {
+    ::net::Packet packet;
+    if (stack().firewall.inbound(peer, bytes, monotonic_ns(), packet) != ::net::Verdict::pass)
+        return;
+    switch (packet.protocol) {
+    case ::net::protocol::tcp:
+        return give_to_lwip(bytes);
+    case ::net::protocol::udp:
+        return receive_datagram(peer, packet, bytes);
+    default:
+        return receive_message(peer, packet, bytes);
+    }
+}
+
+// True: there may be more.
+bool poll_link(std::uint8_t peer) {
+    Link& link = stack().configuration.links[peer];
+    for (unsigned count = 0; count < packets_at_once; ++count) {
+        std::uint32_t flags = 0;
+        const std::uint32_t bytes = caisson_end_receive(&link.end, packet_memory.data(), &flags);
+        look_at_life(peer);
+        if (bytes == 0) {
+            const std::uint32_t wish = link.waits_for_room ? mtu : 0;
+            if (caisson_end_arm(&link.end, wish) == 0)
+                return false;
+            if (link.waits_for_room && caisson_end_has_room(&link.end, mtu) != 0) {
+                link.waits_for_room = false;
+                try_again();
+            }
+            continue;
+        }
+        link.touched = true; // the peer may wait for room
+        ++link.received;
+        link.received_bytes += bytes;
+        take(peer, {packet_memory.data(), bytes});
+    }
+    return true;
+}
+
+} // namespace
+
+Stack& stack() {
+    return *started;
+}
+
+std::span<const Link> links() {
+    return stack().configuration.links;
+}
+
+const ::net::Firewall& firewall() {
+    return stack().firewall;
+}
+
+std::uint8_t peer_at(std::uint32_t address) {
+    const auto peers = stack().configuration.peers;
+    for (std::size_t i = 0; i < peers.size(); ++i)
+        if (peers[i].address == address)
+            return static_cast<std::uint8_t>(i);
+    return no_peer;
+}
+
+Status transmit(std::uint8_t peer, std::uint32_t bytes, Write write, void* context) {
+    Link& link = stack().configuration.links[peer];
+    unsigned char* place = caisson_end_prepare(&link.end, bytes);
+    if (place == nullptr) {
+        ++link.no_room;
+        link.waits_for_room = true;
+        (void)caisson_end_arm(&link.end, mtu);
+        return base::Failure{Errno::nobufs};
+    }
+    // The lane is this partition's own to write: nobody else changes what is looked at here.
+    const std::span<std::byte> packet{reinterpret_cast<std::byte*>(place), bytes};
+    CAISSON_TRY(write(context, packet));
+    ::net::Packet parsed;
+    if (stack().firewall.outbound(peer, packet, monotonic_ns(), parsed) != ::net::Verdict::pass)
+        return base::Failure{Errno::acces};
+    caisson_end_publish(&link.end, bytes, 0);
+    link.touched = true;
+    ++link.sent;
+    link.sent_bytes += bytes;
+    return base::success;
+}
+
+void ring_touched() {
+    for (Link& link : stack().configuration.links)
+        if (link.touched) {
+            link.touched = false;
+            caisson_end_flush(&link.end);
+        }
+}
+
+bool poll() {
+    bool more = false;
+    for (std::size_t i = 0; i < stack().configuration.links.size(); ++i)
+        more = poll_link(static_cast<std::uint8_t>(i)) || more;
+    ring_touched();
+    return more;
+}
+
+bool start(const Configuration& configuration) {
+    static std::span<::net::Connection> table;
+    auto* memory = static_cast<::net::Connection*>(mm::allocate(connections * sizeof(::net::Connection)));
+    if (memory == nullptr)
+        return false;
+    for (std::size_t i = 0; i < connections; ++i)
+        new (memory + i)::net::Connection;
+    table = {memory, connections};
+    started = new (stack_memory.data())
+        Stack{configuration, {configuration.address, configuration.peers, configuration.rules, table}};
+    lwip_init();
+    const ip4_addr_t own = lwip_address(configuration.address),
+                     mask = lwip_address(~std::uint32_t{0} << (32 - configuration.prefix)), none{};
+    if (netif_add(&started->interface, &own, &mask, &none, nullptr, &set_up_interface, &ip4_input) == nullptr)
+        return false;
+    netif_set_default(&started->interface);
+    netif_set_up(&started->interface);
+    netif_set_link_up(&started->interface);
+    for (Link& link : configuration.links)
+        caisson_end_open(&link.end);
+    net::inet::far_address = net::IpAddress::v4(configuration.address);
+    net::inet::far_network = &network;
+    return true;
+}
+
+} // namespace uk::wires

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* partitions/unikernel/wires/lwipopts.h - what of lwIP is used, and how large it may grow: TCP over IPv4, and the answer to a ping.
+ * Datagrams are our own (datagrams.cpp). Everything happens under the kernel's lock. */
+#ifndef CAISSON_LWIPOPTS_H
+#define CAISSON_LWIPOPTS_H
+
+#define NO_SYS 1
+#define SYS_LIGHTWEIGHT_PROT 0
+#define LWIP_TIMERS 0 /* the kernel's own, armed while there is a connection (port.cpp) */
+#define LWIP_NETCONN 0
+#define LWIP_SOCKET 0
+#define LWIP_STATS 0
+
+/* From the kernel's heap; port.cpp has the limit. */
+#define MEM_CUSTOM_ALLOCATOR 1
+#define MEM_CUSTOM_MALLOC caisson_lwip_allocate
+#define MEM_CUSTOM_CALLOC caisson_lwip_allocate_cleared
+#define MEM_CUSTOM_FREE caisson_lwip_free
+#define MEMP_MEM_MALLOC 1
+#define MEM_ALIGNMENT 16
+#define LWIP_SUPPORT_CUSTOM_PBUF 1
+#define PBUF_LINK_HLEN 0
+
+#define LWIP_IPV4 1
+#define LWIP_IPV6 0
+#define LWIP_ARP 0
+#define LWIP_ETHERNET 0
+#define LWIP_SINGLE_NETIF 1
+#define LWIP_NETIF_LOOPBACK 0
+#define IP_REASSEMBLY 0
+#define IP_FRAG 0
+#define LWIP_ICMP 1
+#define LWIP_RAW 0
+#define LWIP_UDP 0
+#define LWIP_DHCP 0
+#define LWIP_AUTOIP 0
+#define LWIP_IGMP 0
+#define LWIP_DNS 0
+
+/* Nothing is lost or changed between two partitions' memory, and a hostile peer can fill in any sum. */
+#define CHECKSUM_GEN_IP 0
+#define CHECKSUM_GEN_TCP 0
+#define CHECKSUM_GEN_ICMP 0
+#define CHECKSUM_CHECK_IP 0
+#define CHECKSUM_CHECK_TCP 0
+#define CHECKSUM_CHECK_ICMP 0
+
+#define LWIP_TCP 1
+#define TCP_MSS 16344 /* a lane's packet without its headers */
+#define LWIP_WND_SCALE 1
+#define TCP_RCV_SCALE 3
+#define TCP_WND (192 * 1024)
+#define TCP_SND_BUF (192 * 1024)
+#define TCP_SND_QUEUELEN 1024
+#define TCP_SNDLOWAT TCP_MSS
+#define TCP_SNDQUEUELOWAT 512
+#define TCP_OVERSIZE 0
+#define TCP_QUEUE_OOSEQ 0 /* a lane keeps the order */
+#define TCP_LISTEN_BACKLOG 1
+#define LWIP_TCP_KEEPALIVE 1
+#define LWIP_TCP_RTO_TIME 1000
+#define TCP_SYNMAXRTX 12 /* seconds until ETIMEDOUT: lwIP does not double the time between SYNs */
+#define SO_REUSE 1       /* the kernel's table decides who has which port */
+#define LWIP_DISABLE_TCP_SANITY_CHECKS 1 /* they are about pools, which are not used */
+
+#define LWIP_HOOK_FILENAME "hooks.h"
+
+#endif

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+// partitions/unikernel/wires/port.cpp - what lwIP asks of its environment: memory, random numbers, TCP's clock.
+#include "hypervisor/base/fail.hpp"
+#include "partitions/unikernel/fs/seam.hpp"
+#include "partitions/unikernel/machine/clock.hpp"
+#include "partitions/unikernel/mm/frames.hpp"
+#include "partitions/unikernel/mm/heap.hpp"
+#include "partitions/unikernel/sched/timer.hpp"
+#include "partitions/unikernel/wires/stack.hpp"
+
+#include <array>
+#include <cstring>
+
+#include <lwip/priv/tcp_priv.h>
+
+namespace uk::wires {
+
+namespace {
+
+constexpr std::uint64_t tick_ns = std::uint64_t{TCP_TMR_INTERVAL} * 1'000'000;
+constexpr std::uint64_t share = 8; // of the partition's memory, at most
+
+std::uint64_t held = 0; // bytes that lwIP has
+
+// In front of each of its blocks.
+struct alignas(16) Block {
+    std::uint64_t bytes;
+};
+
+void tick(sched::Timer& timer) {
+    run_connections();
+    if (tcp_active_pcbs != nullptr || tcp_tw_pcbs != nullptr)
+        sched::arm(timer, deadline_after(tick_ns));
+}
+sched::Timer tcp_clock{&tick};
+
+std::uint64_t rotate(std::uint64_t value, unsigned by) {
+    return value << by | value >> (64 - by);
+}
+
+// SipHash-2-4 (Aumasson, Bernstein: "SipHash: a fast short-input PRF") of two words.
+std::uint64_t keyed_hash(const std::array<std::uint64_t, 2>& key, std::uint64_t first, std::uint64_t second) {
+    std::uint64_t a = key[0] ^ 0x736f6d6570736575, b = key[1] ^ 0x646f72616e646f6d,
+                  c = key[0] ^ 0x6c7967656e657261, d = key[1] ^ 0x7465646279746573;
+    const auto rounds = [&](unsigned count) {
+        while (count-- > 0) {
+            a += b;
+            c += d;
+            b = rotate(b, 13) ^ a;
+            d = rotate(d, 16) ^ c;
+            a = rotate(a, 32);
+            c += b;
+            a += d;
+            b = rotate(b, 17) ^ c;
+            d = rotate(d, 21) ^ a;
+            c = rotate(c, 32);
+        }
+    };
+    constexpr std::uint64_t length = std::uint64_t{16} << 56;
+    for (const std::uint64_t word : {first, second, length}) {
+        d ^= word;
+        rounds(2);
+        a ^= word;
+    }
+    c ^= 0xFF;
+    rounds(4);
+    return a ^ b ^ c ^ d;
+}
+
+} // namespace
+
+} // namespace uk::wires
+
+extern "C" {
+
+void tcp_timer_needed() {
+    using namespace uk::wires;
+    if (!tcp_clock.armed)
+        uk::sched::arm(tcp_clock, uk::deadline_after(tick_ns));
+}
+
+u32_t sys_now() {
+    return static_cast<u32_t>(uk::monotonic_ns() / 1'000'000);
+}
+
+std::uint32_t caisson_lwip_random() {
+    std::uint32_t value = 0;
+    uk::fs::seam::random(std::as_writable_bytes(std::span{&value, 1}));
+    return value;
+}
+
+u32_t caisson_lwip_sequence(const ip_addr_t* local, u16_t local_port, const ip_addr_t* remote,
+                            u16_t remote_port) {
+    static std::array<std::uint64_t, 2> key{};
+    if (key[0] == 0 && key[1] == 0)
+        uk::fs::seam::random(std::as_writable_bytes(std::span{key}));
+    constexpr std::uint64_t four_microseconds = 4000;
+    const std::uint64_t addresses = std::uint64_t{local->addr} << 32 | remote->addr;
+    const std::uint64_t ports = std::uint64_t{local_port} << 16 | remote_port;
+    return static_cast<u32_t>(uk::monotonic_ns() / four_microseconds +
+                              uk::wires::keyed_hash(key, addresses, ports));
+}
+
+void* caisson_lwip_allocate(unsigned long bytes) {
+    using namespace uk::wires;
+    const std::uint64_t most = uk::mm::frame_counts().total * uk::fs::page_bytes / share;
+    if (bytes > most || held > most - bytes)
+        return nullptr;
+    auto* block = static_cast<Block*>(uk::mm::allocate(sizeof(Block) + bytes));
+    if (block == nullptr)
+        return nullptr;
+    block->bytes = bytes;
+    held += bytes;
+    return block + 1;
+}
+
+void* caisson_lwip_allocate_cleared(unsigned long count, unsigned long bytes) {
+    void* memory = caisson_lwip_allocate(count * bytes);
+    if (memory != nullptr)
+        std::memset(memory, 0, count * bytes);
+    return memory;
+}
+
+void caisson_lwip_free(void* memory) {
+    using namespace uk::wires;
+    if (memory == nullptr)
+        return;
+    Block* block = static_cast<Block*>(memory) - 1;
+    held -= block->bytes;
+    uk::mm::free(block);
+}
+
+void caisson_lwip_failed(const char* what) {
+    base::fail(what, "lwIP", 0);
+}
+}

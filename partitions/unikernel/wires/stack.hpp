@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// partitions/unikernel/wires/stack.hpp - what the files of this room share.
+#pragma once
+
+#include "partitions/unikernel/wires/wires.hpp"
+
+#include <lwip/ip4_addr.h>
+#include <lwip/netif.h>
+#include <lwip/pbuf.h>
+
+namespace uk::wires {
+
+struct Stack {
+    Configuration configuration;
+    ::net::Firewall firewall;
+    netif interface {};
+};
+[[nodiscard]] Stack& stack(); // after start()
+
+inline constexpr std::uint8_t no_peer = 0xFF;
+[[nodiscard]] std::uint8_t peer_at(std::uint32_t address); // its number
+
+// Sends a packet of `bytes` that `write` puts where it is told. Errors: nobufs (no room), acces (a rule), fault.
+using Write = Status (*)(void* context, std::span<std::byte> to);
+[[nodiscard]] Status transmit(std::uint8_t peer, std::uint32_t bytes, Write write, void* context);
+void ring_touched();
+
+// datagrams.cpp
+void begin_packet(std::span<std::byte> to, std::uint8_t protocol, std::uint32_t source, std::uint32_t target);
+[[nodiscard]] Status send_datagram(const net::Endpoint& from, const net::Endpoint& to, fs::Origin& bytes);
+void receive_datagram(std::uint8_t peer, const ::net::Packet& packet, std::span<const std::byte> bytes);
+void receive_message(std::uint8_t peer, const ::net::Packet& packet, std::span<std::byte> bytes); // ICMP
+
+// connections.cpp
+extern const net::inet::FarNetwork network;
+void reset_connections(std::uint32_t address); // whose partition has another life
+void run_connections();                        // TCP's clock
+void try_again();                              // there is room in a lane once more
+
+} // namespace uk::wires
