@@ -50,7 +50,7 @@ struct Startup {
     std::vector<std::uint64_t> filter;                // its policy of system calls; empty: none
     std::optional<std::vector<std::string>> programs; // what may be run; nothing: every file
     StartupNetwork network;
-    bool record_calls = false;                        // the filter denies nothing, what it says is recorded
+    bool record_calls = false; // the filter denies nothing, what it says is recorded
 };
 
 // The command of image and manifest together. `entrypoint` replaces ENTRYPOINT and clears Cmd, `args`
