@@ -42,9 +42,8 @@ struct caisson_lane_header {
     unsigned int version, ring_bytes;
     unsigned long long life; /* the writer's generation */
     unsigned char unused0[40];
-    unsigned long long head; /* position behind the last packet */
-    unsigned long long
-        reserve; /* one-way: what lies more than a ring before this may be overwritten already */
+    unsigned long long head;    /* position behind the last packet */
+    unsigned long long reserve; /* one-way: what lies more than a ring before this may be overwritten already */
     unsigned char unused1[48];
     /* Of the opposite lane, as long as `peer_life` is its writer's: */
     unsigned long long read;       /* position up to which it has been read */
@@ -61,31 +60,30 @@ struct caisson_lane {
 
 /* A partition's end of a wire. Zeros, then the first group is filled in, then caisson_end_open(). */
 struct caisson_end {
-    struct caisson_lane* send;          /* 0: the reading end of a one-way wire */
-    const struct caisson_lane* receive; /* 0: the writing end */
+    struct caisson_lane *send;          /* 0: the reading end of a one-way wire */
+    const struct caisson_lane *receive; /* 0: the writing end */
     unsigned int ring_bytes;
     unsigned long long life;                         /* the partition's own generation */
-    unsigned long long (*peer_state)(void* context); /* CAISSON_CALL_LANE_STATE */
-    void (*ring)(void* context);                     /* CAISSON_CALL_LANE_RING */
-    void* context;
+    unsigned long long (*peer_state)(void *context); /* CAISSON_CALL_LANE_STATE */
+    void (*ring)(void *context);                     /* CAISSON_CALL_LANE_RING */
+    void *context;
     /* The rest is the protocol's. */
     unsigned long long head;         /* of what is sent */
     unsigned long long acknowledged; /* how far the peer was seen to have read that */
-    unsigned long long looked_head,
-        looked_read;               /* what was published when the peer's wishes were looked at last */
-    unsigned long long peer;       /* the life whose lane is read; 0: none yet */
-    unsigned long long distrusted; /* the life whose lane lied */
-    unsigned long long position;   /* up to which it has been read */
-    int met;                       /* a lane has been read before */
-    unsigned long long lies;       /* lanes that were given up */
-    unsigned long long lost;       /* bytes of a one-way lane that were overwritten unread */
+    unsigned long long looked_head, looked_read; /* what was published when the peer's wishes were looked at last */
+    unsigned long long peer;         /* the life whose lane is read; 0: none yet */
+    unsigned long long distrusted;   /* the life whose lane lied */
+    unsigned long long position;     /* up to which it has been read */
+    int met;                         /* a lane has been read before */
+    unsigned long long lies;         /* lanes that were given up */
+    unsigned long long lost;         /* bytes of a one-way lane that were overwritten unread */
 };
 
-static inline unsigned long long caisson_lane_load(const unsigned long long* from) {
+static inline unsigned long long caisson_lane_load(const unsigned long long *from) {
     CAISSON_LANE_STEP();
     return __atomic_load_n(from, __ATOMIC_ACQUIRE);
 }
-static inline void caisson_lane_store(unsigned long long* to, unsigned long long value) {
+static inline void caisson_lane_store(unsigned long long *to, unsigned long long value) {
     CAISSON_LANE_STEP();
     __atomic_store_n(to, value, __ATOMIC_RELEASE);
 }
@@ -93,13 +91,12 @@ static inline unsigned long long caisson_lane_record_bytes(unsigned int length) 
     return 8ull + ((length + 7ull) & ~7ull);
 }
 /* `wish` has been passed between two looks: looked <= wish < now. */
-static inline int caisson_lane_passed(unsigned long long wish, unsigned long long looked,
-                                      unsigned long long now) {
+static inline int caisson_lane_passed(unsigned long long wish, unsigned long long looked, unsigned long long now) {
     return now - 1 - wish < now - looked;
 }
 
 /* Publishes the own lane, which is all zero. Call it once a life, before anything else. */
-static inline void caisson_end_open(struct caisson_end* end) {
+static inline void caisson_end_open(struct caisson_end *end) {
     if (end->send == 0)
         return;
     end->send->header.version = CAISSON_LANE_VERSION;
@@ -111,7 +108,7 @@ static inline void caisson_end_open(struct caisson_end* end) {
 }
 
 /* What was read cannot be: a lie, or its writer's life has ended meanwhile. */
-static inline void caisson_end_doubt(struct caisson_end* end) {
+static inline void caisson_end_doubt(struct caisson_end *end) {
     if (end->peer_state(end->context) == end->peer) {
         end->distrusted = end->peer;
         ++end->lies;
@@ -122,15 +119,14 @@ static inline void caisson_end_doubt(struct caisson_end* end) {
 }
 
 /* Not 0: the lane that is read is that of `end->peer`, and is believed. That may be another life than before. */
-static inline int caisson_end_look(struct caisson_end* end) {
-    const struct caisson_lane_header* from;
+static inline int caisson_end_look(struct caisson_end *end) {
+    const struct caisson_lane_header *from;
     unsigned long long life;
     if (end->receive == 0)
         return 0;
     from = &end->receive->header;
     if (end->peer != 0) {
-        if (caisson_lane_load(&from->magic) == CAISSON_LANE_MAGIC &&
-            caisson_lane_load(&from->life) == end->peer)
+        if (caisson_lane_load(&from->magic) == CAISSON_LANE_MAGIC && caisson_lane_load(&from->life) == end->peer)
             return 1;
         caisson_end_doubt(end);
     }
@@ -140,8 +136,7 @@ static inline int caisson_end_look(struct caisson_end* end) {
     /* From here on the lane holds what that life wrote, or the life is over. */
     if (life == 0 || life == end->distrusted || caisson_lane_load(&from->magic) != CAISSON_LANE_MAGIC)
         return 0;
-    if (caisson_lane_load(&from->life) != life ||
-        __atomic_load_n(&from->version, __ATOMIC_RELAXED) != CAISSON_LANE_VERSION ||
+    if (caisson_lane_load(&from->life) != life || __atomic_load_n(&from->version, __ATOMIC_RELAXED) != CAISSON_LANE_VERSION ||
         __atomic_load_n(&from->ring_bytes, __ATOMIC_RELAXED) != end->ring_bytes) {
         end->peer = life;
         caisson_end_doubt(end);
@@ -163,15 +158,15 @@ static inline int caisson_end_look(struct caisson_end* end) {
 }
 
 /* Not 0: what the peer says of our lane is about this life of it. */
-static inline int caisson_end_answers(struct caisson_end* end) {
+static inline int caisson_end_answers(struct caisson_end *end) {
     return caisson_end_look(end) && caisson_lane_load(&end->receive->header.peer_life) == end->life;
 }
 
 /* Copies the next packet to `to`, which has room for CAISSON_LANE_PACKET_MAX bytes. Its length; 0: nothing, or it has to be looked at again. */
-static inline unsigned int caisson_end_receive(struct caisson_end* end, void* to, unsigned int* flags) {
+static inline unsigned int caisson_end_receive(struct caisson_end *end, void *to, unsigned int *flags) {
     int turn;
     for (turn = 0; turn < 2 && caisson_end_look(end); ++turn) { /* a filler, then a packet */
-        const struct caisson_lane_header* from = &end->receive->header;
+        const struct caisson_lane_header *from = &end->receive->header;
         const unsigned long long head = caisson_lane_load(&from->head), available = head - end->position;
         const unsigned long long at = end->position & (end->ring_bytes - 1), left = end->ring_bytes - at;
         const unsigned long long life = end->peer;
@@ -198,8 +193,8 @@ static inline unsigned int caisson_end_receive(struct caisson_end* end, void* to
         if (!caisson_end_look(end) || end->peer != life)
             return 0;
         /* A one-way writer waits for nobody: what it may have overwritten meanwhile is lost. */
-        if (end->send == 0 && (available > end->ring_bytes ||
-                               caisson_lane_load(&from->reserve) - end->position > end->ring_bytes)) {
+        if (end->send == 0 &&
+            (available > end->ring_bytes || caisson_lane_load(&from->reserve) - end->position > end->ring_bytes)) {
             end->lost += available;
             end->position = head;
             return 0;
@@ -219,7 +214,7 @@ static inline unsigned int caisson_end_receive(struct caisson_end* end, void* to
 }
 
 /* Not 0: a packet of that length may be written now. */
-static inline int caisson_end_has_room(struct caisson_end* end, unsigned int length) {
+static inline int caisson_end_has_room(struct caisson_end *end, unsigned int length) {
     const unsigned long long bytes = caisson_lane_record_bytes(length);
     const unsigned long long left = end->ring_bytes - (end->head & (end->ring_bytes - 1));
     const unsigned long long most = end->ring_bytes - (bytes > left ? left + bytes : bytes);
@@ -240,7 +235,7 @@ static inline int caisson_end_has_room(struct caisson_end* end, unsigned int len
 }
 
 /* Where a packet of that length is to be written; 0: there is no room. caisson_end_publish() with the same length follows. */
-static inline unsigned char* caisson_end_prepare(struct caisson_end* end, unsigned int length) {
+static inline unsigned char *caisson_end_prepare(struct caisson_end *end, unsigned int length) {
     const unsigned long long bytes = caisson_lane_record_bytes(length);
     const unsigned long long at = end->head & (end->ring_bytes - 1), left = end->ring_bytes - at;
     const unsigned int filler[2] = {0, CAISSON_LANE_FILLER};
@@ -255,7 +250,7 @@ static inline unsigned char* caisson_end_prepare(struct caisson_end* end, unsign
     }
     return &end->send->ring[0] + (end->head & (end->ring_bytes - 1)) + 8;
 }
-static inline void caisson_end_publish(struct caisson_end* end, unsigned int length, unsigned int flags) {
+static inline void caisson_end_publish(struct caisson_end *end, unsigned int length, unsigned int flags) {
     const unsigned int record[2] = {length, flags};
     __builtin_memcpy(&end->send->ring[0] + (end->head & (end->ring_bytes - 1)), record, sizeof record);
     end->head += caisson_lane_record_bytes(length);
@@ -263,9 +258,8 @@ static inline void caisson_end_publish(struct caisson_end* end, unsigned int len
 }
 
 /* Not 0: it is on its way; caisson_end_flush() tells the peer. 0: no room. */
-static inline int caisson_end_send(struct caisson_end* end, const void* packet, unsigned int length,
-                                   unsigned int flags) {
-    unsigned char* to = caisson_end_prepare(end, length);
+static inline int caisson_end_send(struct caisson_end *end, const void *packet, unsigned int length, unsigned int flags) {
+    unsigned char *to = caisson_end_prepare(end, length);
     if (to == 0)
         return 0;
     __builtin_memcpy(to, packet, length);
@@ -274,8 +268,8 @@ static inline int caisson_end_send(struct caisson_end* end, const void* packet, 
 }
 
 /* After some packets were sent or received: rings the peer once, if it wants to know. */
-static inline void caisson_end_flush(struct caisson_end* end) {
-    const struct caisson_lane_header* peer;
+static inline void caisson_end_flush(struct caisson_end *end) {
+    const struct caisson_lane_header *peer;
     int ring = 1;
     if (end->send == 0 || (end->head == end->looked_head && end->position == end->looked_read))
         return;
@@ -293,7 +287,7 @@ static inline void caisson_end_flush(struct caisson_end* end) {
 
 /* Before it sleeps, and once more after CAISSON_CALL_LANE_LISTEN: asks the peer to ring at the next packet, and where it
  * waits for room (`room` not 0), when it has read something. Not 0: there is something to do already. */
-static inline int caisson_end_arm(struct caisson_end* end, unsigned int room) {
+static inline int caisson_end_arm(struct caisson_end *end, unsigned int room) {
     if (end->send != 0 && end->receive != 0) {
         caisson_lane_store(&end->send->header.ring_me_at, end->position);
         caisson_lane_store(&end->send->header.room_at, room != 0 ? end->acknowledged : CAISSON_LANE_NEVER);
@@ -304,7 +298,7 @@ static inline int caisson_end_arm(struct caisson_end* end, unsigned int room) {
 }
 
 /* While it is awake and looks by itself: no rings. */
-static inline void caisson_end_disarm(struct caisson_end* end) {
+static inline void caisson_end_disarm(struct caisson_end *end) {
     if (end->send != 0 && end->receive != 0)
         caisson_lane_store(&end->send->header.ring_me_at, CAISSON_LANE_NEVER);
 }

@@ -18,13 +18,12 @@
 
 enum { port = 7000, closed_port = 7001, forbidden_port = 7002, large = 16384, bulk = 1 << 20 };
 
-static void fail(const char* what) {
+static void fail(const char *what) {
     printf("wires: %s: %s\n", what, strerror(errno));
     exit(1);
 }
 static struct sockaddr_in at(struct in_addr address, int number) {
-    struct sockaddr_in out = {
-        .sin_family = AF_INET, .sin_port = htons((unsigned short)number), .sin_addr = address};
+    struct sockaddr_in out = {.sin_family = AF_INET, .sin_port = htons((unsigned short)number), .sin_addr = address};
     return out;
 }
 static int open_socket(int type) {
@@ -33,7 +32,7 @@ static int open_socket(int type) {
         fail("socket");
     return fd;
 }
-static void send_all(int fd, const char* bytes, size_t count) {
+static void send_all(int fd, const char *bytes, size_t count) {
     while (count > 0) {
         ssize_t went = send(fd, bytes, count, MSG_NOSIGNAL);
         if (went <= 0)
@@ -42,7 +41,7 @@ static void send_all(int fd, const char* bytes, size_t count) {
         count -= (size_t)went;
     }
 }
-static void receive_all(int fd, char* bytes, size_t count) {
+static void receive_all(int fd, char *bytes, size_t count) {
     while (count > 0) {
         ssize_t came = recv(fd, bytes, count, 0);
         if (came <= 0)
@@ -76,8 +75,8 @@ static int serve(void) {
     char buffer[large];
     int one = 1, stream = open_socket(SOCK_STREAM), datagrams = open_socket(SOCK_DGRAM);
     setsockopt(stream, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    if (bind(stream, (struct sockaddr*)&own, sizeof own) != 0 || listen(stream, 5) != 0 ||
-        bind(datagrams, (struct sockaddr*)&own, sizeof own) != 0)
+    if (bind(stream, (struct sockaddr *)&own, sizeof own) != 0 || listen(stream, 5) != 0 ||
+        bind(datagrams, (struct sockaddr *)&own, sizeof own) != 0)
         fail("bind");
     for (;;) {
         struct pollfd wait[2] = {{stream, POLLIN, 0}, {datagrams, POLLIN, 0}};
@@ -86,37 +85,34 @@ static int serve(void) {
         if (poll(wait, 2, 60000) <= 0)
             fail("poll");
         if (wait[0].revents != 0) {
-            int fd = accept(stream, (struct sockaddr*)&from, &size);
+            int fd = accept(stream, (struct sockaddr *)&from, &size);
             if (fd < 0)
                 fail("accept");
             printf("wires: connection from %s\n", inet_ntoa(from.sin_addr));
             serve_connection(fd);
             continue;
         }
-        came = recvfrom(datagrams, buffer, sizeof buffer, 0, (struct sockaddr*)&from, &size);
+        came = recvfrom(datagrams, buffer, sizeof buffer, 0, (struct sockaddr *)&from, &size);
         if (came < 0)
             fail("recvfrom");
         if (came == 3 && memcmp(buffer, "end", 3) == 0) {
             printf("wires: was told to end\n");
             return 0;
         }
-        if (sendto(datagrams, buffer, (size_t)came, 0, (struct sockaddr*)&from, size) != came)
+        if (sendto(datagrams, buffer, (size_t)came, 0, (struct sockaddr *)&from, size) != came)
             fail("sendto");
     }
 }
 
-static void expect_refused(struct in_addr address, int number, int error, const char* name) {
+static void expect_refused(struct in_addr address, int number, int error, const char *name) {
     struct sockaddr_in to = at(address, number);
     int fd = open_socket(SOCK_STREAM);
-    int result = connect(fd, (struct sockaddr*)&to, sizeof to);
-    printf("wires: %s: %s\n", name,
-           result == 0      ? "connected"
-           : errno == error ? "as expected"
-                            : strerror(errno));
+    int result = connect(fd, (struct sockaddr *)&to, sizeof to);
+    printf("wires: %s: %s\n", name, result == 0 ? "connected" : errno == error ? "as expected" : strerror(errno));
     close(fd);
 }
 
-static int ask(const char* name) {
+static int ask(const char *name) {
     static char out[bulk], in[bulk];
     struct addrinfo hint = {.ai_family = AF_INET, .ai_socktype = SOCK_STREAM}, *found;
     struct in_addr address, nobody, outside;
@@ -127,19 +123,19 @@ static int ask(const char* name) {
     inet_aton("198.51.100.1", &outside);
     if (getaddrinfo(name, "7000", &hint, &found) != 0)
         fail("the name is not known");
-    address = ((struct sockaddr_in*)found->ai_addr)->sin_addr;
+    address = ((struct sockaddr_in *)found->ai_addr)->sin_addr;
     printf("wires: %s is %s\n", name, inet_ntoa(address));
     to = at(address, port);
     for (i = 0;; ++i) { /* the other end may still be starting */
         fd = open_socket(SOCK_STREAM);
-        if (connect(fd, (struct sockaddr*)&to, sizeof to) == 0)
+        if (connect(fd, (struct sockaddr *)&to, sizeof to) == 0)
             break;
         if (errno != ECONNREFUSED || i == 500)
             fail("connect");
         close(fd);
         usleep(10000);
     }
-    if (getsockname(fd, (struct sockaddr*)&own, &size) != 0)
+    if (getsockname(fd, (struct sockaddr *)&own, &size) != 0)
         fail("getsockname");
     printf("wires: connected from %s\n", inet_ntoa(own.sin_addr));
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
@@ -164,7 +160,7 @@ static int ask(const char* name) {
     close(fd);
 
     fd = open_socket(SOCK_STREAM);
-    if (connect(fd, (struct sockaddr*)&to, sizeof to) != 0)
+    if (connect(fd, (struct sockaddr *)&to, sizeof to) != 0)
         fail("connect again");
     memset(out, 'q', sizeof out);
     for (i = 0; i < 4; ++i)
@@ -180,23 +176,21 @@ static int ask(const char* name) {
     expect_refused(outside, port, ENETUNREACH, "the outside");
 
     fd = open_socket(SOCK_DGRAM);
-    if (connect(fd, (struct sockaddr*)&to, sizeof to) != 0 || send(fd, out, 9000, 0) != 9000 ||
-        recv(fd, in, bulk, 0) != 9000)
+    if (connect(fd, (struct sockaddr *)&to, sizeof to) != 0 || send(fd, out, 9000, 0) != 9000 || recv(fd, in, bulk, 0) != 9000)
         fail("a datagram");
-    printf("wires: a datagram came back, a larger one: %s\n",
-           send(fd, out, 20000, 0) < 0 ? strerror(errno) : "sent");
+    printf("wires: a datagram came back, a larger one: %s\n", send(fd, out, 20000, 0) < 0 ? strerror(errno) : "sent");
     to = at(address, closed_port);
-    if (connect(fd, (struct sockaddr*)&to, sizeof to) != 0 || send(fd, out, 1, 0) != 1)
+    if (connect(fd, (struct sockaddr *)&to, sizeof to) != 0 || send(fd, out, 1, 0) != 1)
         fail("a datagram to a closed port");
     printf("wires: a datagram to nobody: %s\n", recv(fd, in, bulk, 0) < 0 ? strerror(errno) : "answered");
     to = at(address, port);
-    if (sendto(fd, "end", 3, 0, (struct sockaddr*)&to, sizeof to) != 3)
+    if (sendto(fd, "end", 3, 0, (struct sockaddr *)&to, sizeof to) != 3)
         fail("end");
     printf("wires: done\n");
     return 0;
 }
 
-int main(int argc, char** argv) {
+int main(int argc, char **argv) {
     setvbuf(stdout, NULL, _IOLBF, 0);
     if (argc == 2 && strcmp(argv[1], "serve") == 0)
         return serve();
