@@ -96,7 +96,7 @@ def read_passes():
 
 def write_passes(known):
     with open(PASSES, "w", encoding="utf-8") as out:
-        out.write("# SPDX-License-Identifier: Apache-2.0\n# The tests of redis' own suite that pass in a partition, by file. Written by suite.py --record.\n")
+        out.write("# SPDX-License-Identifier: Apache-2.0\n# The tests of redis' own suite that must pass, by file. Written by suite.py --record.\n")
         for file, tests in sorted(known.items()):
             out.write(f"== {file}\n" + "".join(f"{test}\n" for test in sorted(tests)))
 
