@@ -6,7 +6,8 @@
 #include "partitions/abi/lane.h"
 
 _Static_assert(sizeof(struct caisson_boot_page) == 4096, "boot page is one page");
-_Static_assert(sizeof(struct caisson_startup) == 120, "startup record");
+_Static_assert(sizeof(struct caisson_device) == 144, "device");
+_Static_assert(sizeof(struct caisson_startup) == 144, "startup record");
 _Static_assert(sizeof(struct caisson_tmpfs) == 16, "tmpfs entry");
 _Static_assert(sizeof(struct caisson_link) == 88, "link");
 _Static_assert(__builtin_offsetof(struct caisson_lane, ring) == CAISSON_LANE_HEADER_BYTES, "lane header");
@@ -37,5 +38,7 @@ AT(watchdog_ms, 192);
 AT(heartbeat, 200);
 AT(stop_request, 208);
 AT(link_count, 216);
+AT(device_count, 220);
 AT(links, 240);
+AT(devices, 3056);
 #undef AT
