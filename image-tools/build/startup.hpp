@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // image-tools/build/startup.hpp - what a container starts as: the image's config, the manifest's overrides,
-// and the record the unikernel reads (partitions/abi/boot_page.h).
+// and the record the unikernel reads (partitions/abi/startup.h).
 //
 // Spec: OCI image specification, "Image Configuration"; Docker's rules for ENTRYPOINT, CMD and USER.
 #pragma once
@@ -9,6 +9,7 @@
 #include "image-tools/oci/image.hpp"
 #include "image-tools/rootfs/user.hpp"
 #include "partitions/abi/boot_page.h"
+#include "partitions/abi/startup.h"
 
 #include <cstdint>
 #include <optional>

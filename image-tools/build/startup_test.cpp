@@ -3,6 +3,7 @@
 #include "image-tools/build/startup.hpp"
 #include "image-tools/bundle/loader_elf.hpp"
 #include "partitions/abi/boot_page.h"
+#include "partitions/abi/startup.h"
 
 #include <cstring>
 #include <elf.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* partitions/abi/abi_test.c - the headers compile alone as C, and the layouts are what the documents say. */
 #include "partitions/abi/boot_page.h"
+#include "partitions/abi/startup.h"
 #include "partitions/abi/console.h"
 #include "partitions/abi/hypercall.h"
 #include "partitions/abi/lane.h"

@@ -4,13 +4,39 @@
 // Invariants: once deny_everything() has returned nothing, every DMA request of the unit's devices ends at a root table
 //             without present entries, and every interrupt request at the interrupt table that was given.
 // Spec:       Intel VT-d 4.1, 6.5.2 "Queued Invalidation Interface", 11.4 "Register Descriptions", 9.1 "Root Entry", 9.9
-//             "Interrupt Remapping Table Entry".
+//             "Interrupt Remapping Table Entry",
+//             9.3 "Context Entry", 5.1.2.2 "Interrupt Requests in Remappable Format".
 #pragma once
 
+#include "arch/x86_64/iommu/answer.hpp"
 #include "arch/x86_64/iommu/vtd_live.hpp"
 #include "hypervisor/core/acpi/tables.hpp"
 
 namespace iommu::vtd {
+
+inline constexpr std::uint64_t present = 1, verify_requester = 1u << 18;
+inline constexpr std::uint32_t interrupt_entries = 256; // of the one table
+
+// A context entry: requests are translated by the table at `root`, which has that many levels.
+struct ContextEntry {
+    std::uint64_t low = 0, high = 0;
+};
+constexpr ContextEntry context_entry(std::uint64_t root, unsigned levels, std::uint16_t domain) {
+    return {root | present, std::uint64_t{domain} << 8 | (levels - 2)};
+}
+
+// An interrupt entry: a fixed, edge triggered interrupt to one CPU, for one requester.
+constexpr std::uint64_t interrupt_low(std::uint8_t vector, std::uint32_t apic_id, bool wide) {
+    return present | std::uint64_t{vector} << 16 | std::uint64_t{apic_id} << (wide ? 32 : 40);
+}
+constexpr std::uint64_t interrupt_high(std::uint16_t requester) {
+    return verify_requester | requester;
+}
+// What a device writes to reach entry `handle` + data.
+constexpr std::uint64_t message_address(std::uint32_t handle) {
+    constexpr std::uint64_t remappable = 1u << 4, with_data = 1u << 3;
+    return 0xfee00000 | (handle & 0x7fff) << 5 | (handle >> 15 & 1) << 2 | remappable | with_data;
+}
 
 template <typename Registers> class Unit : public Live<Registers> {
 public:
@@ -63,8 +89,7 @@ public:
             point(root_offset, physical(frames.table[0]), set_root) && start_queue(frames) &&
             (!remaps || point(interrupts_offset, entries | entries_256 | (frames.wide ? extended_mode : 0),
                               set_interrupts)) &&
-            this->invalidate(frames, remaps, [] {}) && turn(translation, true) &&
-            (!remaps || turn(interrupts, true));
+            forget_all(frames, remaps) && turn(translation, true) && (!remaps || turn(interrupts, true));
         return set_up ? nullptr : "it does not obey its command register";
     }
 
@@ -100,6 +125,10 @@ private:
     [[nodiscard]] bool point(std::uint32_t where, std::uint64_t table, std::uint32_t bit) const {
         registers_.write64(where, table);
         return command(bit, bit);
+    }
+    [[nodiscard]] bool forget_all(const Frames& frames, bool remaps) const {
+        this->forget(frames, remaps);
+        return wait_until([&frames] { return Base::has_forgotten(frames); });
     }
     [[nodiscard]] bool start_queue(const Frames& frames) const {
         registers_.write64(queue_tail_offset, 0);

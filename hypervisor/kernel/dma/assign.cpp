@@ -87,6 +87,27 @@ volatile std::uint64_t* context_entry(memory::FramePool& pool, pci::Requester re
     return table + std::size_t{2} * (requester & 0xff);
 }
 
+// As its owner finds it: abi/boot_page.h.
+caisson_device listed(const plan::BoundDevice& device, std::uint32_t first_entry) {
+    constexpr std::uint32_t first_vector = 0x40; // of a partition's devices
+    const pci::Function& function = device.function;
+    caisson_device out{};
+    out.vendor = function.vendor;
+    out.device = function.device;
+    out.class_code = function.class_code;
+    out.requester = function.requester;
+    out.vectors = static_cast<std::uint16_t>(device.vectors());
+    out.first_vector = first_vector + device.of_partition * plan::vectors_a_device;
+    out.message_address = iommu::vtd::message_address(first_entry);
+    out.msix_table = function.msix_table;
+    for (std::size_t i = 0; i < device.bars.size(); ++i) {
+        const pci::Bar& bar = function.bars[i];
+        out.bars[i].gpa = bar.bytes != 0 ? device.bars[i].gpa + bar.base % base::page_size : 0;
+        out.bars[i].bytes = bar.bytes;
+    }
+    return out;
+}
+
 void log(const Device& device) {
     const pci::Function& function = device.bound.function;
     LogLine line;
@@ -146,10 +167,14 @@ base::Status<paging::Error> assign_devices(memory::FramePool& pool, AddressSpace
         device.context = context_entry(pool, one.function.requester);
         device.context_low = entry.low;
         device.context_high = entry.high;
-        device.first_entry = static_cast<std::uint32_t>(
+        const auto first_entry = static_cast<std::uint32_t>(
             iommu::vtd::interrupt_entries - (machine().devices.size() + 1) * plan::vectors_a_device);
-        device.interrupts = &frames[0].table[iommu::words_a_frame + std::size_t{2} * device.first_entry];
-        device.apic_id = first_apic_id(one.partition);
+        device.interrupts = &frames[0].table[iommu::words_a_frame + std::size_t{2} * first_entry];
+        device.listed = listed(one, first_entry);
+        device.interrupt_low =
+            iommu::vtd::interrupt_low(static_cast<std::uint8_t>(device.listed.first_vector),
+                                      first_apic_id(one.partition), frames[0].wide);
+        device.interrupt_high = iommu::vtd::interrupt_high(one.function.requester);
         device.kept =
             drivers::OwnedFunction{cpu::Registers{base::VirtAddr{device.registers}}, device.bound.function}
                 .keep();

@@ -10,6 +10,7 @@ namespace hv::dma {
 namespace {
 
 using Function = drivers::OwnedFunction<cpu::Registers>;
+using VtdLive = iommu::vtd::Live<cpu::Registers>;
 
 constinit TicketLock units_lock; // one CPU at a time tells the units
 
@@ -27,12 +28,6 @@ bool owns_devices(std::uint32_t partition) {
     return !each_device(partition, [](const Device&, const Function&) { return false; });
 }
 
-void wait(const Deadline& time) {
-    while (!time.passed()) {
-        virt::breathe();
-        virt::pause();
-    }
-}
 // Whether condition() came to hold within so many milliseconds.
 template <typename Condition> bool holds_within(std::uint64_t milliseconds, Condition condition) {
     const Deadline patience{milliseconds};
@@ -47,12 +42,13 @@ template <typename Condition> bool holds_within(std::uint64_t milliseconds, Cond
 
 // No unit has anything of the tables' former contents.
 bool forget_cached() {
+    constexpr std::uint64_t answer_ms = 200; // units answer in microseconds
     const Locked locked{units_lock};
+    for (std::size_t unit = 0; unit < unit_count(); ++unit)
+        VtdLive{cpu::Registers{base::VirtAddr{machine().units[unit]}}}.forget(frames[unit], true);
     bool all = true;
     for (std::size_t unit = 0; unit < unit_count(); ++unit)
-        all = iommu::vtd::Live{cpu::Registers{base::VirtAddr{machine().units[unit]}}}.invalidate(
-                  frames[unit], true, virt::breathe) &&
-              all;
+        all = holds_within(answer_ms, [unit] { return VtdLive::has_forgotten(frames[unit]); }) && all;
     return all;
 }
 
@@ -77,21 +73,14 @@ bool cut_memory(std::uint32_t partition) {
 
 } // namespace
 
-std::uint64_t Device::message_address() const {
-    return iommu::vtd::message_address(first_entry);
-}
-
 bool give_devices(std::uint32_t partition, std::uint64_t generation) {
     if (!owns_devices(partition))
         return true;
     each_device(partition, [generation](Device& device, const Function&) {
         device.generation.store(generation, std::memory_order_relaxed);
-        for (std::uint32_t i = 0; i < device.bound.vectors(); ++i) {
-            const auto vector = static_cast<std::uint8_t>(device.first_vector() + i);
-            iommu::vtd::set_entry(device.interrupts + 2 * i,
-                                  iommu::vtd::interrupt_low(vector, device.apic_id, frames[0].wide),
-                                  iommu::vtd::interrupt_high(device.bound.function.requester));
-        }
+        for (std::uint32_t i = 0; i < device.bound.vectors(); ++i)
+            iommu::vtd::set_entry(device.interrupts + 2 * i, device.interrupt_low + (std::uint64_t{i} << 16),
+                                  device.interrupt_high);
         iommu::vtd::set_entry(device.context, device.context_low, device.context_high);
         return true;
     });
@@ -120,7 +109,7 @@ bool take_devices(std::uint32_t partition) {
         function.start_reset();
         return true;
     });
-    wait(Deadline{Function::reset_ms});
+    (void)holds_within(Function::reset_ms, [] { return false; });
     return each_device(partition,
                        [](const Device& device, const Function& function) {
                            return holds_within(answer_ms, [&function] { return function.answers(); }) &&

@@ -9,6 +9,7 @@
 #include "arch/x86_64/cpu/ports.hpp"
 #include "drivers/pci/function.hpp"
 #include "hypervisor/core/plan/device.hpp"
+#include "partitions/abi/boot_page.h"
 
 #include <atomic>
 #include <string_view>
@@ -24,16 +25,9 @@ struct Device {
     volatile std::uint64_t* context = nullptr; // its entries in the units' tables
     volatile std::uint64_t* interrupts = nullptr;
     std::uint64_t context_low = 0, context_high = 0;
-    std::uint32_t first_entry = 0;             // of the interrupt table
-    std::uint32_t apic_id = 0;                 // of its owner's first CPU
-    std::atomic<std::uint64_t> generation = 0; // of its owner that it was given to last
-
-    // How its owner reaches itself by it: abi/boot_page.h.
-    [[nodiscard]] std::uint8_t first_vector() const {
-        constexpr std::uint32_t first = 0x40; // of a partition's devices
-        return static_cast<std::uint8_t>(first + bound.of_partition * plan::vectors_a_device);
-    }
-    [[nodiscard]] std::uint64_t message_address() const;
+    std::uint64_t interrupt_low = 0, interrupt_high = 0; // of the first; the others' vectors follow
+    caisson_device listed{};                             // for its owner's boot page
+    std::atomic<std::uint64_t> generation = 0;           // of its owner that it was given to last
 };
 
 // The primary CPU of the partition, before it runs or after it has run. False: a device or a unit does not answer in time.

@@ -12,25 +12,6 @@
 namespace hv {
 namespace {
 
-caisson_device described(const dma::Device& device) {
-    const pci::Function& function = device.bound.function;
-    caisson_device out{};
-    out.vendor = function.vendor;
-    out.device = function.device;
-    out.class_code = function.class_code;
-    out.requester = function.requester;
-    out.vectors = static_cast<std::uint16_t>(device.bound.vectors());
-    out.first_vector = device.first_vector();
-    out.message_address = device.message_address();
-    out.msix_table = function.msix_table;
-    for (std::size_t i = 0; i < device.bound.bars.size(); ++i) {
-        const pci::Bar& bar = function.bars[i];
-        out.bars[i].gpa = bar.bytes != 0 ? device.bound.bars[i].gpa + bar.base % base::page_size : 0;
-        out.bars[i].bytes = bar.bytes;
-    }
-    return out;
-}
-
 // What of the boot page only the running hypervisor knows.
 void fill_boot_page(const Partition& partition) {
     const auto window = Window::guest(WindowSide::target, partition.index,
@@ -54,8 +35,7 @@ void fill_boot_page(const Partition& partition) {
     std::uint32_t devices = 0;
     for (const dma::Device* device : machine().devices)
         if (device->bound.partition == partition.index)
-            put(offsetof(caisson_boot_page, devices) + devices++ * sizeof(caisson_device),
-                described(*device));
+            put(offsetof(caisson_boot_page, devices) + devices++ * sizeof(caisson_device), device->listed);
     put(offsetof(caisson_boot_page, device_count), devices);
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// partitions/unikernel/start/startup.hpp - reads the startup record (partitions/abi/boot_page.h)
+// partitions/unikernel/start/startup.hpp - reads the startup record (partitions/abi/startup.h)
 // with every offset checked.
 //
 // Pure.
@@ -9,6 +9,7 @@
 #pragma once
 
 #include "partitions/abi/boot_page.h"
+#include "partitions/abi/startup.h"
 
 #include <cstddef>
 #include <cstdint>

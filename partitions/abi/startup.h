@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* partitions/abi/startup.h - what a container starts with: between the image tool, which writes it behind the boot page, and the
+ * unikernel. The hypervisor copies it like the rest of a payload and never looks into it. Version of boot_page.h. */
+#ifndef CAISSON_ABI_STARTUP_H
+#define CAISSON_ABI_STARTUP_H
+
+#define CAISSON_STARTUP_MAGIC 0x31545241545343ull /* "CSTART1" */
+
+/* The container's start, resolved by the image tool. Offsets are from the start of this struct; every string ends
+ * with NUL; arrays of unsigned int offsets. Everything lies within `total_bytes`. */
+struct caisson_startup {
+    unsigned long long magic;
+    unsigned int total_bytes;
+    unsigned int flags; /* CAISSON_STARTUP_... */
+    unsigned int argc,
+        argv; /* count, offset of the array of string offsets; argv[0] as Docker would pass it */
+    unsigned int envc, envp;
+    unsigned int working_dir; /* string offset; "/" when the image has none */
+    unsigned int hostname;    /* string offset */
+    unsigned int user_id, group_id;
+    unsigned int group_count, groups; /* supplementary: count, offset of unsigned int ids */
+    unsigned int stop_signal;         /* number */
+    unsigned int stop_timeout_ms;
+    unsigned int tmpfs_count, tmpfs;   /* count, offset of struct caisson_tmpfs */
+    unsigned long long writable_limit; /* bytes of overlay, tmpfs not counted */
+    unsigned long long capabilities;   /* its bounding set: bit N is capability N */
+    unsigned int pids;                 /* the most processes and threads */
+    unsigned int init, init_bytes;     /* offset and size of the program that runs as PID 1; 0: argv itself */
+    unsigned int reserved0;
+    unsigned int filter_count, filter; /* policy of system calls: instructions of classic BPF, offset; 0: none */
+    unsigned int program_count, programs; /* CAISSON_STARTUP_ONLY_LISTED: count, offset of the array of paths' offsets */
+    /* Its network; no peers: none. IPv4 addresses are numbers, the first octet the highest byte. */
+    unsigned int address, prefix;   /* its own address, bits of the subnet */
+    unsigned int peer_count, peers; /* count, offset of struct caisson_peer */
+    unsigned int rule_count, rules; /* count, offset of struct caisson_rule */
+};
+
+/* A partition at the other end of a wire. */
+struct caisson_peer {
+    unsigned int name; /* string offset */
+    unsigned int address;
+    unsigned int link; /* place in the boot page's list */
+};
+
+/* Who may begin what: all that no rule admits is dropped. */
+struct caisson_rule {
+    unsigned short first_port, last_port; /* of the end that does not begin */
+    unsigned char peer;                   /* place in the list of peers */
+    unsigned char inbound;                /* 1: the peer begins, 0: this partition */
+    unsigned char protocol;               /* IP's number of TCP or UDP; 0: every one */
+    unsigned char reserved;
+};
+
+#define CAISSON_STARTUP_READ_ONLY 1u         /* no writable overlay: EROFS */
+#define CAISSON_STARTUP_NO_NEW_PRIVILEGES 2u /* as prctl(PR_SET_NO_NEW_PRIVS) by PID 1 */
+#define CAISSON_STARTUP_RECORD_CALLS 4u      /* SECCOMP_RET_LOG is the record of calls that were made, no denial */
+#define CAISSON_STARTUP_ONLY_LISTED 8u         /* nothing is run but the files of `programs`, as the root image has them */
+
+struct caisson_tmpfs {
+    unsigned int path;       /* string offset, absolute */
+    unsigned int mode;       /* 01777 by default */
+    unsigned long long size; /* bytes */
+};
+
+#endif
