@@ -40,7 +40,22 @@ state() { stat -c '%i %y' x.bundle x.elf; }
 blob() { find image/blobs/sha256 -size +1000k; }
 
 expect "a first check unpacks" "$tool" check
-expect "a second one takes at most 50 ms of CPU" bash -c 'TIMEFORMAT=%3U+%3S; t=$( { time "$0" check >/dev/null; } 2>&1); echo "$t s"; awk -F+ "{ exit !(\$1 + \$2 <= 0.05) }" <<<"$t"' "$tool"
+# CPU milliseconds of a command, the least of seven.
+least_cost() {
+    local TIMEFORMAT=%3U+%3S
+    for _ in 1 2 3 4 5 6 7; do
+        { time "$@" >/dev/null; } 2>&1
+    done | awk -F+ '{ sum = 1000 * ($1 + $2); if (NR == 1 || sum < least) least = sum } END { printf "%d", least }'
+}
+# 50 ms where starting the tool costs 17; how fast this machine is does not matter.
+a_few_starts() {
+    local start check
+    start=$(least_cost "$tool" help)
+    check=$(least_cost "$tool" check)
+    echo "$check ms, a start costs $start ms"
+    [[ $check -le $((3 * start)) ]]
+}
+expect "a second one costs at most what three starts of the tool do" a_few_starts
 expect "build" build
 expect "  writes" not unchanged
 cp x.bundle first.bundle
