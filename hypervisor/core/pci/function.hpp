@@ -27,10 +27,10 @@ struct Bar {                           // in memory
 };
 
 enum class Kind : std::uint8_t {
+    other, // an unknown header; the first, so that a list of functions is .bss
     endpoint,
     port,   // of PCI Express: root, upstream, downstream
     bridge, // of conventional PCI on its lower side, or a whole one
-    other,  // neither: an unknown header
 };
 enum class Reset : std::uint8_t {
     none,
