@@ -21,6 +21,7 @@ ALLOWED = {
     "partitions/formats/": ["partitions/formats/"],
     "partitions/lane/": ["partitions/lane/", "partitions/abi/"],
     "partitions/net/": ["partitions/net/", "partitions/abi/"],
+    "partitions/drivers/": ["partitions/drivers/", "drivers/seams.hpp", "hypervisor/base/"],
     "partitions/init/": ["partitions/init/"],
     "arch/": ["arch/", "hypervisor/base/", "hypervisor/core/", "partitions/abi/"],
     "drivers/": ["drivers/", "hypervisor/base/", "hypervisor/core/"],
@@ -41,7 +42,7 @@ for depth, rooms in enumerate(UNIKERNEL):
     for name in rooms:
         below = [lower for row in UNIKERNEL[:depth] for lower in row] + [name]
         ALLOWED[f"partitions/unikernel/{name}/"] = [f"partitions/unikernel/{lower}/" for lower in below] + [
-            "partitions/abi/", "partitions/formats/", "partitions/net/", "hypervisor/base/", "hypervisor/core/bytes/", "hypervisor/core/virtq/", "hypervisor/core/wire/",
+            "partitions/abi/", "partitions/formats/", "partitions/net/", "partitions/drivers/", "hypervisor/base/", "hypervisor/core/bytes/", "hypervisor/core/virtq/", "hypervisor/core/wire/",
             "arch/x86_64/cpu/", "drivers/", "third_party/"]
 # Tests may besides use the seams' hosted fakes and, for comparisons, hosted code.
 TESTS_ALSO = ["arch/host/", "hypervisor/core/", "hypervisor/base/", "partitions/abi/", "image-tools/plan/",

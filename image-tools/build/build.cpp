@@ -153,7 +153,7 @@ Prepared open_all(const manifest::Manifest& manifest, const bundle::Library& lib
     for (PreparedPartition& item : prepared.partitions) {
         if (!item.image)
             continue;
-        const bool networked = has_wires(manifest, *item.partition);
+        const bool networked = is_networked(manifest, *item.partition);
         const std::string name = networked ? "unikernel-net.elf" : "unikernel.elf";
         std::string& elf = networked ? prepared.networked_unikernel : prepared.unikernel;
         if (elf.empty())
@@ -205,7 +205,7 @@ BundleContent bundle_content(const manifest::Manifest& manifest, Prepared& prepa
     std::map<files::Digest, std::uint32_t> roots;
     for (std::uint32_t i = 0; i < prepared.partitions.size(); ++i) {
         PreparedPartition& item = prepared.partitions[i];
-        item.content.kernel_section = has_wires(manifest, *item.partition) ? networked : unikernel;
+        item.content.kernel_section = is_networked(manifest, *item.partition) ? networked : unikernel;
         if (!item.image)
             continue;
         const auto [known, first] = roots.try_emplace(item.image->manifest_digest(), 0);

@@ -314,6 +314,15 @@ std::vector<std::uint8_t> encode(const Startup& startup, const std::string& part
     head.peers = record.array(peers);
     head.rule_count = static_cast<std::uint32_t>(startup.network.rules.size());
     head.rules = record.array(startup.network.rules);
+    if (const auto& outside = startup.network.outside) {
+        head.outside = CAISSON_OUTSIDE_STATIC;
+        head.outside_address = outside->address;
+        head.outside_prefix = outside->prefix;
+        head.gateway = outside->gateway ? outside->gateway->value : 0;
+        std::copy(outside->name_servers.begin(), outside->name_servers.end(), head.name_servers);
+    }
+    head.published_count = static_cast<std::uint32_t>(startup.network.published.size());
+    head.published = record.array(startup.network.published);
     std::vector<std::uint8_t> bytes = record.finish(head);
     if (bytes.size() > CAISSON_STARTUP_MAX)
         throw diagnostic::fail("E0802", "arguments and environment of '" + partition + "' take " +

@@ -31,6 +31,8 @@ struct StartupNetwork {
     };
     std::vector<Peer> peers; // in the order of its links
     std::vector<caisson_rule> rules;
+    std::optional<manifest::Outside> outside; // behind its network card
+    std::vector<caisson_published> published; // ports that have another number there
 };
 
 struct Startup {

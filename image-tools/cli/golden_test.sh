@@ -63,6 +63,8 @@ golden registry check --offline
 
 manifest 'image: "oci:./web", memory: 96MiB, ports: ["8080:80"]'
 golden ports check
+manifest 'image: "oci:./web", memory: 96MiB, volumes: []'
+golden not-yet-key check
 
 manifest 'image: "oci:./web", memory: 96M'
 golden size check

@@ -120,8 +120,6 @@ void check_devices(const Binder& binder, const Manifest& manifest) {
     std::vector<const DeviceName*> seen;
     for (const Partition& partition : manifest.partitions)
         for (const DeviceName& device : partition.devices) {
-            if (partition.image)
-                binder.not_yet(device.spot, "a device for a partition with an image");
             for (const DeviceName* other : seen)
                 if (other->by_address == device.by_address && other->vendor == device.vendor &&
                     other->device == device.device && other->place == device.place)

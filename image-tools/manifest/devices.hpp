@@ -13,7 +13,7 @@ namespace manifest {
 // map of one of them as `device` and `firmwareMemory: allow`.
 std::vector<DeviceName> read_devices(const Binder& binder, const Node& node);
 
-// No function is named twice, and only partitions with kernels of their own name one.
+// No function is named twice.
 void check_devices(const Binder& binder, const Manifest& manifest);
 
 } // namespace manifest

@@ -6,6 +6,7 @@
 #include "image-tools/manifest/binder.hpp"
 #include "image-tools/manifest/devices.hpp"
 #include "image-tools/manifest/network.hpp"
+#include "image-tools/manifest/outside.hpp"
 #include "image-tools/manifest/partition.hpp"
 #include "image-tools/plan/words.hpp"
 
@@ -206,6 +207,9 @@ private:
                 if (const auto error = check_name(entry.key))
                     binder_.source().fail(entry.spot, "E0309",
                                           "'" + entry.key + "' cannot be a partition's name: " + *error);
+                if (entry.key == NetworkRule::outside_name)
+                    binder_.source().fail(entry.spot, "E0309",
+                                          "'outside' cannot be a partition's name: in rules it is the world");
                 manifest_.partitions.push_back(read_partition(binder_, entry));
             });
         }
@@ -221,6 +225,7 @@ private:
 void Reader::together() const {
     check_rules(binder_, manifest_);
     check_devices(binder_, manifest_);
+    check_outside(binder_, manifest_);
     for (std::size_t i = 0; i < manifest_.partitions.size(); ++i)
         for (std::size_t j = 0; j < i; ++j) {
             const Partition& one = manifest_.partitions[i];

@@ -62,6 +62,23 @@ struct DeviceName {
     bool by_address = false, firmware_memory = false;
 };
 
+// What a container's network card leads to. IPv4; the first octet is the highest byte.
+struct Outside {
+    std::uint32_t address = 0;
+    unsigned prefix = 0;
+    std::optional<Located<std::uint32_t>> gateway;
+    std::vector<std::uint32_t> name_servers;
+    Spot spot; // of the address
+};
+struct PublishedPort {
+    bool udp = false; // else TCP
+    std::uint16_t outside = 0, inside = 0;
+    Spot spot;
+};
+struct AddressRange {
+    std::uint32_t network = 0, mask = 0;
+};
+
 struct Partition {
     std::string name;
     Spot spot;                                  // of the name
@@ -91,6 +108,8 @@ struct Partition {
     std::optional<std::vector<Located<std::string>>> allowed_programs; // left out: every file may be run
     bool record_calls = false; // no key: run --record-syscalls, instead of a policy
     std::vector<DeviceName> devices;
+    std::optional<Outside> outside;
+    std::vector<PublishedPort> published;
     plan::Behaviour behaviour;
 };
 
@@ -115,7 +134,7 @@ struct Signing {
     std::optional<SecureBoot> secure_boot;         // signs UEFI applications
 };
 
-// Who may talk to whom. Every name is a partition's; a pair has either rules of one way or rules of both.
+// Who may talk to whom. Every name is a partition's, or `to` the outside; a pair has either rules of one way or rules of both.
 struct Ports {
     bool udp = false; // else TCP
     std::uint16_t first = 0, last = 0;
@@ -125,7 +144,11 @@ struct NetworkRule {
     bool one_way = false;       // nothing flows back
     bool leak_accepted = false; // but through others
     Spot spot;
-    std::vector<Ports> ports{}; // of `to`; empty: everything
+    std::vector<Ports> ports{};         // of `to`; empty: everything
+    std::vector<AddressRange> ranges{}; // of the outside; empty: all of it
+
+    [[nodiscard]] bool to_outside() const { return to.value == outside_name; }
+    static constexpr std::string_view outside_name = "outside"; // no partition's
 };
 struct Network {
     std::uint32_t subnet = 0x64404D00; // 100.64.77.0

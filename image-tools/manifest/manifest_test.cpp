@@ -254,12 +254,11 @@ TEST(Manifest, UnknownKeysComeWithASuggestion) {
 
 TEST(Manifest, ReservedKeysAreKnownNotYetSupported) {
     for (const char* line :
-         {"ports: [\"8080:80/tcp\"]", "health: {}", "volumes: []", "secrets: []", "rights: []",
-          "security: {exec: [x]}", "tenant: it", "labels: {}", "cache: {ways: 4}", "schedule: {}",
-          "containers: []", "devices: [\"pci:8086:10d3\"]", "payload: linux"})
+         {"health: {}", "volumes: []", "secrets: []", "rights: []", "security: {exec: [x]}", "tenant: it",
+          "labels: {}", "cache: {ways: 4}", "schedule: {}", "containers: []", "payload: linux"})
         expect_refused(with(line), "E0308", 7, "known, not yet supported");
     expect_refused(head + "network: {uplink: {device: auto}}\n" + small, "E0308", 3, "'uplink'");
-    for (const char* key : {"cidr: [10.0.0.0/8]", "rate: 10Mbit"})
+    for (const char* key : {"rate: 10Mbit"})
         expect_refused(head + "network: {allow: [{from: web, to: db, " + key + "}]}\n" + small, "E0308", 3,
                        "known, not yet supported");
     expect_refused(head + "policy: []\n" + small, "E0308", 3, "'policy'");
@@ -286,7 +285,11 @@ TEST(Manifest, RulesNameTwoPartitions) {
     expect_refused(with_rules("  - {from: a, too: b}\n"), "E0302", 9, "did you mean 'to'?");
     expect_refused(with_rules("  - {from: a, to: d}\n"), "E0309", 9, "there is no partition 'd'");
     expect_refused(with_rules("  - {from: a, to: a}\n"), "E0309", 9, "'a' reaches itself without a rule");
-    expect_refused(with_rules("  - {from: a, to: outside}\n"), "E0308", 9, "the outside in a rule");
+    expect_refused(with_rules("  - {from: outside, to: a}\n"), "E0309", 9, "a rule lets partitions begin");
+    expect_refused(with_rules("  - {from: a, to: outside}\n"), "E0309", 9, "has no way to the outside");
+    expect_refused(with_rules("  - {from: a, to: b, cidr: [10.0.0.0/8]}\n"), "E0309", 9, "is of the outside");
+    expect_refused(head + "partitions: {outside: {kernel: a.elf, memory: 4MiB}}\n", "E0309", 3,
+                   "in rules it is the world");
     expect_refused(with_rules("  {from: a, to: b}\n"), "E0309", 9, "'allow' must be a list");
 }
 
@@ -322,6 +325,73 @@ TEST(Manifest, RulesOfContainersHavePorts) {
     for (const char* subnet : {"10.0.0.0", "10.0.0/8", "10.0.0.0/7", "10.0.0.0/29", "256.0.0.0/8",
                                "10.0.0.1/24", "127.0.0.0/8", "224.0.0.0/8"})
         expect_refused(with_containers("    - {from: web, to: db}\n", subnet), "E0309", 8, subnet);
+}
+
+// A container with a card in line 4, a kernel of one's own; rules from line 8 on.
+std::string with_card(const std::string& keys, const std::string& rules = "[]") {
+    return head + "partitions:\n  web: {image: \"oci:x\", memory: 16MiB, " + keys +
+           "}\n  db: {image: \"oci:x\", memory: 16MiB}\nnetwork:\n  subnet: 100.64.77.0/24\n  allow: " +
+           rules + "\n";
+}
+
+TEST(Manifest, AContainerOwnsItsCard) {
+    const std::string card = "devices: [\"pci:8086:10c9\"], address: 192.0.2.10/24";
+    const Manifest m = parse(with_card(card + ", gateway: 192.0.2.1, dns: [192.0.2.3, 198.51.100.1], ports: "
+                                              "[\"8080:80/tcp\", \"53/udp\", \"443:443\"]",
+                                       "[{from: web, to: outside, cidr: [203.0.113.0/24, 198.51.100.7], "
+                                       "ports: [443/tcp]}, {from: web, to: db}]"));
+    const manifest::Partition& web = m.partitions.at(0);
+    ASSERT_TRUE(web.outside);
+    EXPECT_EQ(web.outside->address, 0xC000020Au);
+    EXPECT_EQ(web.outside->prefix, 24u);
+    EXPECT_EQ(web.outside->gateway.value().value, 0xC0000201u);
+    EXPECT_EQ(web.outside->name_servers, (std::vector<std::uint32_t>{0xC0000203, 0xC6336401}));
+    ASSERT_EQ(web.published.size(), 3u);
+    EXPECT_EQ(web.published[0].outside, 8080);
+    EXPECT_EQ(web.published[0].inside, 80);
+    EXPECT_TRUE(web.published[1].udp);
+    EXPECT_EQ(web.published[1].inside, 53);
+    EXPECT_FALSE(web.published[2].udp);
+    const manifest::NetworkRule& rule = m.network.allow.at(0);
+    EXPECT_TRUE(rule.to_outside());
+    ASSERT_EQ(rule.ranges.size(), 2u);
+    EXPECT_EQ(rule.ranges[0].network, 0xCB007100u);
+    EXPECT_EQ(rule.ranges[0].mask, 0xFFFFFF00u);
+    EXPECT_EQ(rule.ranges[1].mask, 0xFFFFFFFFu);
+}
+
+TEST(Manifest, WhatACardNeeds) {
+    const std::string devices = "devices: [\"pci:8086:10c9\"]", card = devices + ", address: 192.0.2.10/24";
+    const auto refused = [](const std::string& keys, const char* code, const char* text,
+                            const std::string& rules = "[]") {
+        expect_refused(with_card(keys, rules), code, 4, text);
+    };
+    refused(devices, "E0309", "no use for a device but as its network card");
+    refused("address: 192.0.2.10/24", "E0309", "no network card");
+    refused("ports: [\"8080:80\"]", "E0309", "no address outside");
+    refused(devices + ", gateway: 192.0.2.1", "E0310", "no address");
+    refused(devices + ", dns: [192.0.2.1]", "E0310", "no address");
+    for (const char* address :
+         {"192.0.2.10", "192.0.2.10/31", "192.0.2.10/7", "192.0.2.0/24", "192.0.2.255/24", "127.0.0.1/8",
+          "224.0.0.1/24", "192.0.2.256/24", "192.0.2/24", "192.0.2.10/24 "})
+        refused(devices + ", address: '" + address + "'", "E0309", "is not a host's address");
+    refused(card + ", gateway: 192.0.3.1", "E0309", "no neighbour");
+    refused(card + ", gateway: 192.0.2.10", "E0309", "no neighbour");
+    refused(card + ", gateway: router", "E0309", "is not an IPv4 address");
+    refused(card + ", dns: [1.1.1.1, 1.1.1.2, 1.1.1.3, 1.1.1.4]", "E0309", "at most 3");
+    for (const char* port :
+         {"http", "0:80", "80:0", "65536:80", "80:65536", "80:80/icmp", "80:80:80", "80-90:80"})
+        refused(card + ", ports: ['" + port + "']", "E0309", "is not a port outside");
+    refused(card + ", ports: [\"80:80\", \"80:81\"]", "E0309", "published twice");
+    refused(card + ", ports: [\"80:80\", \"81:80\"]", "E0309", "published twice");
+    refused(devices + ", address: 100.64.77.9/24", "E0309", "overlaps", "[{from: web, to: db}]");
+    expect_refused(with_card(card, "[{from: web, to: outside, oneWay: true}]"), "E0309", 8,
+                   "cannot be one-way");
+    for (const char* range : {"10.0.0.1/8", "10.0.0.0/33", "10.0.0", "any"})
+        expect_refused(with_card(card, "[{from: web, to: outside, cidr: ['" + std::string(range) + "']}]"),
+                       "E0309", 8, "is not a network");
+    expect_refused(head + "partitions: {own: {kernel: x.elf, memory: 4MiB, ports: [\"80:80\"]}}\n", "E0309",
+                   3, "goes with 'image'");
 }
 
 TEST(Manifest, OneWayIsKept) {

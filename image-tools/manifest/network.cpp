@@ -2,6 +2,7 @@
 #include "image-tools/manifest/network.hpp"
 
 #include "image-tools/diagnostic/suggest.hpp"
+#include "image-tools/manifest/outside.hpp"
 
 #include <algorithm>
 #include <array>
@@ -11,7 +12,7 @@ namespace manifest {
 namespace {
 
 constexpr std::array<std::string_view, 1> network_reserved{"uplink"};
-constexpr std::array<std::string_view, 2> rule_reserved{"cidr", "rate"};
+constexpr std::array<std::string_view, 1> rule_reserved{"rate"};
 
 // The decimal number at the start of `text`, which is taken off it; nothing: there is none up to `most`.
 std::optional<std::uint32_t> take_number(std::string_view& text, std::uint32_t most) {
@@ -43,17 +44,11 @@ Ports read_ports(const Binder& binder, const Node& node) {
 }
 
 void read_subnet(const Binder& binder, const Node& node, Network& out) {
-    constexpr std::uint32_t octet = 255;
     const std::string whole = binder.non_empty(node, "'subnet'");
     std::string_view text = whole;
-    std::uint32_t address = 0;
-    bool sound = true;
-    for (unsigned i = 0; i < 4 && sound; ++i) {
-        const auto part = i == 0 || take(text, ".") ? take_number(text, octet) : std::nullopt;
-        sound = part.has_value();
-        address = address << 8 | part.value_or(0);
-    }
-    const auto prefix = sound && take(text, "/") ? take_number(text, 32) : std::nullopt;
+    const auto taken = take_ipv4(text);
+    const std::uint32_t address = taken.value_or(0);
+    const auto prefix = taken && take(text, "/") ? take_number(text, 32) : std::nullopt;
     if (!prefix || !text.empty() || *prefix < 8 || *prefix > 28)
         binder.wrong(node, "'" + whole + "' is not a subnet",
                      "write for example 100.64.77.0/24; the prefix is 8 to 28");
@@ -76,12 +71,11 @@ NetworkRule read_rule(const Binder& binder, const Node& node) {
     const auto partition = [&binder](Located<std::string>& into, const char* key) {
         return Key{key, [&binder, &into, key](const Node& value) {
                        into = {binder.non_empty(value, key), value.spot};
-                       if (into.value == "outside")
-                           binder.not_yet(value.spot, "the outside in a rule");
                    }};
     };
     const std::array keys{
-        partition(out.from, "from"), partition(out.to, "to"),
+        partition(out.from, "from"),
+        partition(out.to, "to"),
         Key{"ports",
             [&](const Node& value) {
                 if (value.kind != Node::Kind::sequence || value.items.empty())
@@ -89,6 +83,20 @@ NetworkRule read_rule(const Binder& binder, const Node& node) {
                                  "write for example ports: [6379/tcp]");
                 for (const Node& item : value.items)
                     out.ports.push_back(read_ports(binder, item));
+            }},
+        Key{"cidr",
+            [&](const Node& value) {
+                if (value.kind != Node::Kind::sequence || value.items.empty())
+                    binder.wrong(value, "'cidr' must be a list of networks",
+                                 "write for example cidr: [203.0.113.0/24]");
+                for (const Node& item : value.items) {
+                    const std::string text = binder.non_empty(item, "cidr");
+                    const auto range = parse_range(text);
+                    if (!range)
+                        binder.wrong(item, "'" + text + "' is not a network",
+                                     "write for example 203.0.113.0/24; no bits are set behind the prefix");
+                    out.ranges.push_back(*range);
+                }
             }},
         Key{"oneWay", [&](const Node& value) { out.one_way = binder.boolean(value, "oneWay"); }},
         Key{"leak",
@@ -99,11 +107,19 @@ NetworkRule read_rule(const Binder& binder, const Node& node) {
     return out;
 }
 
-// Whether something can flow from the one to the other, by whatever rules.
-bool reaches(const std::vector<NetworkRule>& rules, std::string_view from, std::string_view to) {
+// Whether something can flow from the one to the other, by whatever rules, or through the outside.
+bool reaches(const Manifest& manifest, std::string_view from, std::string_view to) {
     std::vector<std::string_view> seen{from};
-    for (std::size_t i = 0; i < seen.size(); ++i)
-        for (const NetworkRule& rule : rules)
+    for (std::size_t i = 0; i < seen.size(); ++i) {
+        for (const Partition& partition : manifest.partitions)
+            for (const bool back : {false, true}) {
+                const std::string_view source = back ? NetworkRule::outside_name : partition.name;
+                const std::string_view target = back ? partition.name : NetworkRule::outside_name;
+                if (partition.outside && source == seen[i] &&
+                    std::find(seen.begin(), seen.end(), target) == seen.end())
+                    seen.push_back(target);
+            }
+        for (const NetworkRule& rule : manifest.network.allow)
             for (const bool back : {false, true}) {
                 const std::string_view source = back ? rule.to.value : rule.from.value;
                 const std::string_view target = back ? rule.from.value : rule.to.value;
@@ -111,6 +127,7 @@ bool reaches(const std::vector<NetworkRule>& rules, std::string_view from, std::
                     std::find(seen.begin(), seen.end(), target) == seen.end())
                     seen.push_back(target);
             }
+    }
     return std::find(seen.begin(), seen.end(), to) != seen.end();
 }
 
@@ -146,6 +163,11 @@ void check_rules(const Binder& binder, const Manifest& manifest) {
             for (const Partition& one : manifest.partitions)
                 names.push_back(one.name);
             const auto found = std::find(names.begin(), names.end(), name->value);
+            if (name == &rule.to && rule.to_outside())
+                continue;
+            if (name->value == NetworkRule::outside_name)
+                source.fail(name->spot, "E0309", "a rule lets partitions begin, not the outside",
+                            "publish a port: ports: [\"8080:80/tcp\"]");
             if (found == names.end()) {
                 const auto near = diagnostic::suggest(name->value, names);
                 source.fail(name->spot, "E0309", "there is no partition '" + name->value + "'",
@@ -157,6 +179,19 @@ void check_rules(const Binder& binder, const Manifest& manifest) {
         const auto has_image = [&](const std::string& name) {
             return std::ranges::find(manifest.partitions, name, &Partition::name)->image.has_value();
         };
+        if (rule.to_outside()) {
+            const Partition& from =
+                *std::ranges::find(manifest.partitions, rule.from.value, &Partition::name);
+            if (!from.outside)
+                source.fail(rule.from.spot, "E0309", "'" + from.name + "' has no way to the outside",
+                            "give it a network card and an address: devices: [\"pci:8086:10c9\"], address: "
+                            "192.0.2.10/24");
+            if (rule.one_way)
+                source.fail(rule.spot, "E0309", "a rule to the outside cannot be one-way");
+            continue;
+        }
+        if (!rule.ranges.empty())
+            source.fail(rule.spot, "E0309", "'cidr' is of the outside", "write to: outside");
         const bool image = has_image(rule.from.value);
         if (image != has_image(rule.to.value))
             binder.not_yet(rule.spot, "a rule between a container and a kernel of one's own");
@@ -177,7 +212,7 @@ void check_rules(const Binder& binder, const Manifest& manifest) {
                             "give the pair rules of one kind",
                             {"the other stands in line " + std::to_string(other.spot.line)});
         }
-        if (rule.one_way && !rule.leak_accepted && reaches(rules, rule.to.value, rule.from.value))
+        if (rule.one_way && !rule.leak_accepted && reaches(manifest, rule.to.value, rule.from.value))
             source.fail(rule.spot, "E0309",
                         "'" + rule.to.value + "' reaches '" + rule.from.value +
                             "' through others, so the one-way rule does not keep what it promises",

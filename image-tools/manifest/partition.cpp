@@ -2,6 +2,7 @@
 // image-tools/manifest/partition.cpp - the keys of a partition: which there are, and what each may hold.
 #include "image-tools/manifest/partition.hpp"
 #include "image-tools/manifest/devices.hpp"
+#include "image-tools/manifest/outside.hpp"
 
 #include "hypervisor/core/plan/format.hpp"
 #include "image-tools/plan/words.hpp"
@@ -17,9 +18,8 @@ using Words = std::span<const std::string_view>;
 
 constexpr std::uint64_t smallest_memory = 64 * 1024;
 
-constexpr std::array<std::string_view, 11> partition_reserved{"rights",   "health",     "ports",  "volumes",
-                                                              "secrets",  "tenant",     "labels", "cache",
-                                                              "schedule", "containers", "share"};
+constexpr std::array<std::string_view, 10> partition_reserved{
+    "rights", "health", "volumes", "secrets", "tenant", "labels", "cache", "schedule", "containers", "share"};
 constexpr std::array<std::string_view, 1> security_reserved{"exec"};
 
 class PartitionReader {
@@ -349,6 +349,8 @@ Partition PartitionReader::partition(const Entry& entry) const {
     std::vector<Key> keys = machine_keys(out);
     for (Key& key : process_keys(out))
         keys.push_back(std::move(key));
+    for (Key& key : outside_keys(binder_, out))
+        keys.push_back(std::move(key));
     const std::size_t before = binder_.failures();
     binder_.map(entry.value, "a partition", keys, partition_reserved);
     if (binder_.failures() == before) // else it would only be told what follows from that
@@ -371,9 +373,10 @@ void PartitionReader::check(const Partition& partition, const Node& node) const 
     if (partition.memory == 0)
         source.fail(partition.spot, "E0310", who + " has no 'memory'", "add for example: memory: 64MiB");
     static constexpr std::array<std::string_view, 2> kernel_only{"cmdline", "module"};
-    static constexpr std::array<std::string_view, 14> image_only{
-        "payload",  "entrypoint",    "args",  "env",         "workingDir", "user", "hostname",
-        "readOnly", "writableLimit", "tmpfs", "unpackLimit", "init",       "pids", "security"};
+    static constexpr std::array<std::string_view, 18> image_only{
+        "payload",  "entrypoint", "args",          "env",     "workingDir",  "user",
+        "hostname", "readOnly",   "writableLimit", "tmpfs",   "unpackLimit", "init",
+        "pids",     "security",   "address",       "gateway", "dns",         "ports"};
     for (const Entry& entry : node.entries) {
         const auto among = [&](Words words) {
             return std::find(words.begin(), words.end(), entry.key) != words.end();

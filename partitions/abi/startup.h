@@ -5,6 +5,7 @@
 #define CAISSON_ABI_STARTUP_H
 
 #define CAISSON_STARTUP_MAGIC 0x31545241545343ull /* "CSTART1" */
+#define CAISSON_NAME_SERVERS 3u
 
 /* The container's start, resolved by the image tool. Offsets are from the start of this struct; every string ends
  * with NUL; arrays of unsigned int offsets. Everything lies within `total_bytes`. */
@@ -33,6 +34,21 @@ struct caisson_startup {
     unsigned int address, prefix;   /* its own address, bits of the subnet */
     unsigned int peer_count, peers; /* count, offset of struct caisson_peer */
     unsigned int rule_count, rules; /* count, offset of struct caisson_rule */
+    /* The outside, by the first of its devices that is a network card which the unikernel knows. */
+    unsigned int outside;                   /* CAISSON_OUTSIDE_... */
+    unsigned int outside_address, outside_prefix, gateway; /* of _STATIC; gateway 0: none */
+    unsigned int name_servers[CAISSON_NAME_SERVERS];       /* addresses; 0: none */
+    unsigned int published_count, published; /* count, offset of struct caisson_published */
+};
+
+#define CAISSON_OUTSIDE_NONE 0u
+#define CAISSON_OUTSIDE_STATIC 1u
+
+/* A port that has another number outside. */
+struct caisson_published {
+    unsigned short outside, inside;
+    unsigned char protocol; /* IP's number */
+    unsigned char reserved[3];
 };
 
 /* A partition at the other end of a wire. */
@@ -45,10 +61,11 @@ struct caisson_peer {
 /* Who may begin what: all that no rule admits is dropped. */
 struct caisson_rule {
     unsigned short first_port, last_port; /* of the end that does not begin */
-    unsigned char peer;                   /* place in the list of peers */
+    unsigned char peer;                   /* place in the list of peers; their count: the outside */
     unsigned char inbound;                /* 1: the peer begins, 0: this partition */
     unsigned char protocol;               /* IP's number of TCP or UDP; 0: every one */
     unsigned char reserved;
+    unsigned int network, mask; /* which addresses of the outside; mask 0: all */
 };
 
 #define CAISSON_STARTUP_READ_ONLY 1u         /* no writable overlay: EROFS */

@@ -26,28 +26,42 @@ bool begins(const Packet& packet) {
 
 std::size_t Firewall::bucket_of(const Key& key) {
     const std::uint32_t mixed = (std::uint32_t{key.own_port} << 16 | key.peer_port) * 0x9E3779B1u ^
-                                (std::uint32_t{key.peer} << 8 | key.protocol) * 0x85EBCA6Bu;
+                                (std::uint32_t{key.peer} << 8 | key.protocol) * 0x85EBCA6Bu ^
+                                key.peer_address * 0xC2B2AE35u;
     return mixed >> 24;
 }
 
-Rule* Firewall::rule_for(std::uint8_t peer, bool inbound, std::uint8_t protocol, std::uint16_t port) const {
+// What can be at the peer's end. Of the outside: no address of this end or of the wires, no group, "this" network or loopback.
+bool Firewall::is_at(std::uint8_t peer, std::uint32_t address) const {
+    const Peer& who = peers_[peer];
+    if (!who.outside)
+        return address == who.address;
+    constexpr std::uint32_t first_group = 224, loopback = 127;
+    const std::uint32_t octet = address >> 24;
+    const bool inside = who.inside_mask != 0 && (address & who.inside_mask) == who.inside;
+    return octet != 0 && octet != loopback && octet < first_group && address != who.own && !inside;
+}
+
+Rule* Firewall::rule_for(std::uint8_t peer, bool inbound, std::uint8_t protocol, std::uint32_t address,
+                         std::uint16_t port) const {
     for (Rule& rule : rules_)
-        if (rule.peer == peer && rule.inbound == inbound &&
+        if (rule.peer == peer && rule.inbound == inbound && (address & rule.mask) == rule.network &&
             (rule.protocol == protocol::any ||
              (rule.protocol == protocol && port >= rule.first_port && port <= rule.last_port)))
             return &rule;
     return nullptr;
 }
 
-bool Firewall::may_begin(std::uint8_t peer, std::uint8_t protocol, std::uint16_t port) const {
-    return rule_for(peer, false, protocol, port) != nullptr;
+bool Firewall::may_begin(std::uint8_t peer, std::uint8_t protocol, std::uint32_t address,
+                         std::uint16_t port) const {
+    return rule_for(peer, false, protocol, address, port) != nullptr;
 }
 
 Connection* Firewall::find(const Key& key, std::uint64_t now) {
     for (std::uint16_t at = first_[bucket_of(key)]; at != 0; at = table_[at - 1].next) {
         Connection& one = table_[at - 1];
         if (one.peer != key.peer || one.protocol != key.protocol || one.own_port != key.own_port ||
-            one.peer_port != key.peer_port)
+            one.peer_port != key.peer_port || one.peer_address != key.peer_address)
             continue;
         if (one.until > now)
             return &one;
@@ -58,7 +72,8 @@ Connection* Firewall::find(const Key& key, std::uint64_t now) {
 }
 
 void Firewall::drop(Connection& connection) {
-    const Key key{connection.peer, connection.protocol, connection.own_port, connection.peer_port};
+    const Key key{connection.peer, connection.protocol, connection.own_port, connection.peer_port,
+                  connection.peer_address};
     const auto place = static_cast<std::uint16_t>(&connection - table_.data() + 1);
     std::uint16_t* link = &first_[bucket_of(key)];
     while (*link != place)
@@ -81,6 +96,7 @@ Connection* Firewall::make(const Key& key, std::uint64_t now) {
         place.protocol = key.protocol;
         place.own_port = key.own_port;
         place.peer_port = key.peer_port;
+        place.peer_address = key.peer_address;
         place.state = State::opening;
         place.next = first;
         first = static_cast<std::uint16_t>(hand_ + 1);
@@ -123,7 +139,8 @@ Verdict Firewall::judge(const Key& key, const Packet& packet, bool from_peer, st
     if (connection == nullptr) {
         if (!first)
             return Verdict::no_state;
-        Rule* rule = rule_for(key.peer, from_peer, key.protocol, from_peer ? key.own_port : key.peer_port);
+        Rule* rule = rule_for(key.peer, from_peer, key.protocol, key.peer_address,
+                              from_peer ? key.own_port : key.peer_port);
         if (rule == nullptr)
             return Verdict::no_rule;
         connection = make(key, now);
@@ -141,16 +158,18 @@ Verdict Firewall::inbound(std::uint8_t peer, std::span<const std::byte> bytes, s
     const Verdict verdict = [&] {
         if (const Verdict parsed = parse(bytes, packet); parsed != Verdict::pass)
             return parsed;
-        if (packet.source != peers_[peer].address)
+        const std::uint32_t own = own_to(peer);
+        if (!is_at(peer, packet.source))
             return Verdict::source;
-        if (packet.target != own_)
+        if (packet.target != own)
             return Verdict::target;
         if (const Packet::About& about = packet.about; about.protocol != 0) {
-            const Key key{peer, about.protocol, about.source_port, about.target_port};
-            const bool ours = about.source == own_ && about.target == peers_[peer].address;
+            const Key key{peer, about.protocol, about.source_port, about.target_port, about.target};
+            const bool ours = about.source == own && is_at(peer, about.target);
             return ours && find(key, now_ns) != nullptr ? Verdict::pass : Verdict::no_state;
         }
-        return judge({peer, packet.protocol, packet.target_port, packet.source_port}, packet, true, now_ns);
+        return judge({peer, packet.protocol, packet.target_port, packet.source_port, packet.source}, packet,
+                     true, now_ns);
     }();
     ++in_[static_cast<std::size_t>(verdict)];
     return verdict;
@@ -161,16 +180,18 @@ Verdict Firewall::outbound(std::uint8_t peer, std::span<const std::byte> bytes, 
     const Verdict verdict = [&] {
         if (const Verdict parsed = parse(bytes, packet); parsed != Verdict::pass)
             return parsed;
-        if (packet.source != own_)
+        const std::uint32_t own = own_to(peer);
+        if (packet.source != own)
             return Verdict::source;
-        if (packet.target != peers_[peer].address)
+        if (!is_at(peer, packet.target))
             return Verdict::target;
         if (const Packet::About& about = packet.about; about.protocol != 0) {
-            const Key key{peer, about.protocol, about.target_port, about.source_port};
-            const bool ours = about.target == own_ && about.source == peers_[peer].address;
+            const Key key{peer, about.protocol, about.target_port, about.source_port, about.source};
+            const bool ours = about.target == own && is_at(peer, about.source);
             return ours && find(key, now_ns) != nullptr ? Verdict::pass : Verdict::no_state;
         }
-        return judge({peer, packet.protocol, packet.source_port, packet.target_port}, packet, false, now_ns);
+        return judge({peer, packet.protocol, packet.source_port, packet.target_port, packet.target}, packet,
+                     false, now_ns);
     }();
     ++out_[static_cast<std::size_t>(verdict)];
     return verdict;

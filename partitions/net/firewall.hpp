@@ -4,7 +4,8 @@
 // A rule admits the first packet of a connection; what belongs to a connection passes both ways. Each end of a wire applies its
 // own: the receiver protects itself, the sender's kernel tells its program early. Pure; nothing is allocated, nothing waits.
 //
-// Invariants: I1  an inbound packet passes only from the address of the peer whose lane it came over, to the own one
+// Invariants: I1  an inbound packet passes only from the address of the peer whose lane it came over, to the own one; from the
+//                 outside only with an address that can be there
 //             I2  it passes only with a rule for its connection's first packet, or as a part of a connection that had one
 //             I3  a connection that both ends use is not displaced by others' first packets
 // Not looked at: sequence numbers (the TCP behind it does).
@@ -22,16 +23,23 @@ struct Rule {
     std::uint8_t protocol = protocol::any;
     std::uint16_t first_port = 0, last_port = 0xFFFF; // of the end that does not begin
     std::uint64_t admitted = 0;                       // connections
+    std::uint32_t network = 0, mask = 0;              // of the peer's address: which of the outside
 };
 
+// One other partition, or the outside: all that a network card reaches.
 struct Peer {
-    std::uint32_t address = 0; // IPv4
+    std::uint32_t address = 0; // IPv4; of the outside: none
+    bool outside = false;      // then the rest counts
+    std::uint32_t own = 0;     // the own address there
+    std::uint32_t inside = 0,
+                  inside_mask = 0; // the wires' subnet, which nobody there has; mask 0: there is none
 };
 
 // One that was admitted. All zero: none.
 struct Connection {
     enum class State : std::uint8_t { none, opening, open, closing };
-    std::uint64_t until = 0; // ns; then it is forgotten
+    std::uint64_t until = 0;        // ns; then it is forgotten
+    std::uint32_t peer_address = 0; // of the peer's end
     std::uint16_t own_port = 0, peer_port = 0;
     std::uint16_t next = 0; // in its bucket, + 1
     std::uint8_t peer = 0, protocol = 0;
@@ -54,7 +62,8 @@ public:
     [[nodiscard]] Verdict outbound(std::uint8_t peer, std::span<const std::byte> bytes, std::uint64_t now_ns,
                                    Packet& packet);
     // Whether a rule lets the own end begin a connection: what connect(2) and sendto(2) ask first.
-    [[nodiscard]] bool may_begin(std::uint8_t peer, std::uint8_t protocol, std::uint16_t port) const;
+    [[nodiscard]] bool may_begin(std::uint8_t peer, std::uint8_t protocol, std::uint32_t address,
+                                 std::uint16_t port) const;
     // The peer's program is another one now: its connections are over.
     void forget(std::uint8_t peer);
 
@@ -72,13 +81,18 @@ private:
     struct Key {
         std::uint8_t peer, protocol;
         std::uint16_t own_port, peer_port;
+        std::uint32_t peer_address;
     };
+    [[nodiscard]] std::uint32_t own_to(std::uint8_t peer) const {
+        return peers_[peer].outside ? peers_[peer].own : own_;
+    }
+    [[nodiscard]] bool is_at(std::uint8_t peer, std::uint32_t address) const;
     [[nodiscard]] Verdict judge(const Key& key, const Packet& packet, bool from_peer, std::uint64_t now);
     [[nodiscard]] Connection* find(const Key& key, std::uint64_t now);
     [[nodiscard]] Connection* make(const Key& key, std::uint64_t now);
     void drop(Connection& connection);
     [[nodiscard]] Rule* rule_for(std::uint8_t peer, bool inbound, std::uint8_t protocol,
-                                 std::uint16_t port) const;
+                                 std::uint32_t address, std::uint16_t port) const;
     [[nodiscard]] static std::size_t bucket_of(const Key& key);
     static void advance(Connection& connection, const Packet& packet, bool from_peer, std::uint64_t now);
 

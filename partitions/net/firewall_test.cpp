@@ -98,9 +98,9 @@ TEST_F(Firewall, WhatNoRuleNamesIsDropped) {
     EXPECT_EQ(out(udp(own, 1000, peer, 52)), Verdict::no_rule);
     EXPECT_EQ(out(udp(own, 1000, peer, 61)), Verdict::no_rule);
     EXPECT_EQ(out(udp(own, 1000, peer, 60)), Verdict::pass);
-    EXPECT_TRUE(wall.may_begin(0, net::protocol::udp, 53));
-    EXPECT_FALSE(wall.may_begin(0, net::protocol::tcp, 53));
-    EXPECT_TRUE(wall.may_begin(1, net::protocol::tcp, 1));
+    EXPECT_TRUE(wall.may_begin(0, net::protocol::udp, peer, 53));
+    EXPECT_FALSE(wall.may_begin(0, net::protocol::tcp, peer, 53));
+    EXPECT_TRUE(wall.may_begin(1, net::protocol::tcp, other, 1));
 }
 
 TEST_F(Firewall, AddressesAreThePeersAndTheOwn) {

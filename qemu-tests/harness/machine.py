@@ -2,6 +2,7 @@
 """Starts QEMU on what a case names and collects what it says."""
 import dataclasses
 import fcntl
+import http.client
 import os
 import re
 import shutil
@@ -10,6 +11,8 @@ import subprocess
 import tempfile
 import threading
 import time
+import urllib.error
+import urllib.request
 
 import patience
 
@@ -132,6 +135,39 @@ def play_monitor(steps, socket_path, serial_file, process):
                 return
 
 
+def play_host(steps, serial_file, process, complaints):
+    """Fetches pages from the machine as a program on the host would, one after the other, each when its text has appeared on the
+    serial line. A server that does not answer yet is asked again for as long as the machine runs."""
+    for step in steps:
+        wanted, said = step.get("after", "").encode(), "the machine ended before"
+        while process.poll() is None:
+            try:
+                with open(serial_file, "rb") as serial:
+                    ready = wanted in serial.read()
+                if ready:
+                    with urllib.request.urlopen(step["fetch"], timeout=20) as answer:
+                        page = answer.read()
+                    said = None
+                    break
+            except (OSError, urllib.error.URLError, http.client.HTTPException) as error:
+                said = str(error)
+            time.sleep(0.2)
+        if said is not None:
+            complaints.append(f"{step['fetch']}: {said}")
+            return
+        if "contains" in step and step["contains"].encode() not in page:
+            complaints.append(f"{step['fetch']}: {step['contains']!r} is not in the {len(page)} bytes that came")
+        if "bytes" in step and len(page) != step["bytes"]:
+            complaints.append(f"{step['fetch']}: {len(page)} bytes came, expected {step['bytes']}")
+
+
+def free_port():
+    """A TCP port of this machine that nobody listens on."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
 STOP_BYTE, HEARD = b"\x03", b"event=stop_request"
 
 
@@ -180,7 +216,7 @@ def pump(source, sink, rate):
             began = time.monotonic()
 
 
-def run(arguments, time_limit, directory, monitor=(), serial_rate=None, stop=None):
+def run(arguments, time_limit, directory, monitor=(), serial_rate=None, stop=None, host=()):
     """Runs to the end or to the limit; serial output and complaints go to files beside the case's other results."""
     serial_file, error_file = os.path.join(directory, "serial"), os.path.join(directory, "qemu.stderr")
     if monitor:
@@ -203,10 +239,16 @@ def run(arguments, time_limit, directory, monitor=(), serial_rate=None, stop=Non
             threading.Thread(target=play_monitor, args=(monitor, socket_path, serial_file, process), daemon=True).start()
         if stop:
             threading.Thread(target=ask_to_end, args=(stop, serial_file, process, process.stdin.write), daemon=True).start()
+        complaints = []
+        if host:
+            asking = threading.Thread(target=play_host, args=(host, serial_file, process, complaints), daemon=True)
+            asking.start()
         timed_out = patience.wait(process, time_limit)
         status = process.returncode
         if serial_rate:
             pumping.join()
             os.close(source)
+        if host:
+            asking.join()
     with open(serial_file, "rb") as serial, open(error_file, "rb") as errors:
-        return Run(status, serial.read(), errors.read(), timed_out, time_limit)
+        return Run(status, serial.read(), errors.read(), timed_out, time_limit, complaints)

@@ -31,7 +31,7 @@ def boot_on(platform, boot, kernel, module, time_limit, directory):
     if platform in bochs.MODELS:
         return bochs.run(platform, boot, kernel, module, time_limit, directory)
     return machine.run(machine.command_line(boot, kernel, module, directory), time_limit, directory, boot.get("monitor", []),
-                       boot.get("serial_rate"), machine.stopper(boot))
+                       boot.get("serial_rate"), machine.stopper(boot), boot.get("host", []))
 
 
 def consoles_of(line, run):
@@ -67,7 +67,7 @@ class Case:
                 os.symlink(guest, os.path.join(self.work, "guests", os.path.basename(guest)))
         self.variables = {"work": self.work, "guests": os.path.join(self.work, "guests"), "build": self.build,
                           "images": os.path.join(self.work, "images"), "source": self.built["source"],
-                          "tool": self.built["tool"]}
+                          "tool": self.built["tool"], "port": machine.free_port(), "other_port": machine.free_port()}
         # Keys and caches of a person never get into a test, nor a test's into theirs.
         self.environment = {**os.environ, "HOME": home, "XDG_CONFIG_HOME": home + "/config", "XDG_CACHE_HOME": home + "/cache",
                             "XDG_DATA_HOME": home + "/data", "XDG_STATE_HOME": home + "/state"}

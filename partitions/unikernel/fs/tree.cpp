@@ -166,13 +166,15 @@ Status Tree::populate_devices() {
     return base::success;
 }
 
-Status Tree::add_missing_file(std::string_view path, std::string_view contents) {
+Status Tree::add_file(std::string_view path, std::string_view contents, Existing existing) {
     Context context = privileged_context(root_);
     context.umask = 0;
     (void)CAISSON_TRY(make_path(context, path.substr(0, path.rfind('/'))));
-    const auto file =
-        open(context, *root_, path,
-             open_flag::write_only | open_flag::create | open_flag::exclusive | open_flag::no_follow, 0644);
+    const auto file = open(context, *root_, path,
+                           open_flag::write_only | open_flag::create |
+                               (existing == Existing::replaced ? open_flag::truncate
+                                                               : open_flag::exclusive | open_flag::no_follow),
+                           0644);
     if (!file.ok())
         return file.error() == Errno::exist ? base::success : Status{base::Failure{file.error()}};
     Origin from{std::as_bytes(std::span{contents})};

@@ -32,8 +32,9 @@ public:
     // The root, with /proc, /sys, /dev and /dev/shm on it. Errors: io (not a sound EROFS image), nomem.
     [[nodiscard]] Status start(const TreeOptions& options);
     [[nodiscard]] Status mount_tmpfs(std::string_view path, std::uint32_t mode, std::uint64_t bytes);
-    // A file of root's, 0644, where nothing has the name; its directory is made too. Errors: nomem, notdir.
-    [[nodiscard]] Status add_missing_file(std::string_view path, std::string_view contents);
+    // A file of root's, 0644; its directory is made too. Errors: nomem, notdir, and of one that is replaced those of open(2).
+    enum class Existing : std::uint8_t { kept, replaced };
+    [[nodiscard]] Status add_file(std::string_view path, std::string_view contents, Existing existing);
     // Ends the preparation: from now on a read-only root refuses changes.
     void finish();
 

@@ -45,11 +45,14 @@ TEST_F(TreeTest, StartsAndGivesEverythingBack) {
 TEST(TreeStart, FilesThatAreMissingAreAdded) {
     TestTree t({{}, 0, true});
     t.run_as(0, 0);
-    EXPECT_EQ(code(t.tree.add_missing_file("/etc/hosts", "127.0.0.1 localhost\n")), 0);
-    EXPECT_EQ(code(t.tree.add_missing_file("/etc/hosts", "other")), 0);
-    EXPECT_EQ(code(t.tree.add_missing_file("/etc/hosts/below", "x")), notdir);
+    EXPECT_EQ(code(t.tree.add_file("/etc/hosts", "127.0.0.1 localhost\n", Tree::Existing::kept)), 0);
+    EXPECT_EQ(code(t.tree.add_file("/etc/hosts", "other", Tree::Existing::kept)), 0);
+    EXPECT_EQ(code(t.tree.add_file("/etc/hosts/below", "x", Tree::Existing::kept)), notdir);
+    EXPECT_EQ(code(t.tree.add_file("/etc/resolv.conf", "nameserver 192.0.2.1\n", Tree::Existing::kept)), 0);
+    EXPECT_EQ(code(t.tree.add_file("/etc/resolv.conf", "none\n", Tree::Existing::replaced)), 0);
     t.tree.finish();
     EXPECT_EQ(t.content("/etc/hosts"), "127.0.0.1 localhost\n");
+    EXPECT_EQ(t.content("/etc/resolv.conf"), "none\n");
 }
 
 TEST(TreeEnd, NothingIsLeftBehind) {

@@ -151,6 +151,10 @@ void set_up_cpu(Cpu& cpu, std::uint32_t number) {
                                 rflags::nested_task | rflags::resume | rflags::alignment_check);
 }
 
+void take_as_lane(unsigned vector) {
+    gates[vector] = make_gate(trap_addresses[lane_vector], 0, 0);
+}
+
 void set_kernel_stack(std::uint64_t top) {
     Cpu& cpu = this_cpu();
     cpu.kernel_stack = top;

@@ -32,6 +32,8 @@ void detect_features();
 struct Cpu;
 // Segments, traps and system calls of the CPU that calls; `cpu` is its block from here on.
 void set_up_cpu(Cpu& cpu, std::uint32_t number);
+// From here on an interrupt with this vector is taken as a lane's.
+void take_as_lane(unsigned vector);
 
 void set_kernel_stack(std::uint64_t top);
 // FS and GS of the program that runs next.

@@ -22,6 +22,7 @@
 #include "partitions/unikernel/sched/timer.hpp"
 #include "partitions/unikernel/start/container.hpp"
 #include "partitions/unikernel/start/memory_map.hpp"
+#include "partitions/unikernel/start/network.hpp"
 #include "partitions/unikernel/start/pulse.hpp"
 
 #include <algorithm>
@@ -127,23 +128,6 @@ Region root_region() {
     return {start, end};
 }
 
-// All lanes of the boot page's links; the hypervisor lets each be written or read only.
-Region lane_region() {
-    Region all;
-    const std::uint32_t count = std::min(boot_page.link_count, CAISSON_LINK_MAX);
-    for (const caisson_link& link : std::span{boot_page.links}.first(count))
-        for (const std::uint64_t lane : {link.send_gpa, link.receive_gpa}) {
-            if (lane == 0)
-                continue;
-            if (lane < CAISSON_GPA_LANES || lane % base::page_size != 0 ||
-                lane > CAISSON_GPA_LANES_END - link.lane_bytes)
-                base::fail("boot page: a lane's address is out of range", "", 0);
-            all.start = all.end == 0 ? lane : std::min(all.start, lane);
-            all.end = std::max(all.end, lane + link.lane_bytes);
-        }
-    return all;
-}
-
 void set_up_memory(const Region& root) {
     Regions regions = free_ram();
     early_free = largest_early(regions);
@@ -161,8 +145,10 @@ void set_up_memory(const Region& root) {
                                         *base::round_up(memory_map.module.end, base::page_size), false}) &&
                           ranges.push_back({root.start, *base::round_up(root.end, base::page_size), false}),
                       "memory map: too many regions");
-    if (const Region lanes = lane_region(); lanes.start < lanes.end)
-        base::expects(ranges.push_back({lanes.start, lanes.end, true}), "memory map: too many regions");
+    const NetworkRanges network = network_ranges(boot_page);
+    for (const Region& region : {network.lanes, network.devices})
+        if (region.start < region.end)
+            base::expects(ranges.push_back({region.start, region.end, true}), "memory map: too many regions");
     mm::build_kernel_tables(ranges.view(), &take_early_page);
 
     const std::uint64_t table_bytes = *base::round_up(mm::frame_table_bytes(end_of_ram), base::page_size);

@@ -86,29 +86,19 @@ fs::Credentials credentials_of(const Startup& startup) {
     return who;
 }
 
-template <std::size_t Size> void put_address(base::Text<Size>& out, std::uint32_t address) {
-    out << (address >> 24) << '.' << (address >> 16 & 0xFF) << '.' << (address >> 8 & 0xFF) << '.'
-        << (address & 0xFF);
-}
-
-// What runtimes put over an image's own; one that has them keeps them.
+// What runtimes put over an image's own. One that has them keeps its names; name servers are the manifest's where it has some.
 void add_name_files(fs::Tree& tree, const Startup& startup) {
     const std::string_view hostname = startup.hostname();
     base::Text<256> name;
-    base::Text<2048> hosts;
+    NetworkTexts texts;
     name << hostname << '\n';
-    hosts << "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n";
-    if (startup.header().peer_count == 0)
-        hosts << "127.0.1.1";
-    else
-        put_address(hosts, startup.header().address);
-    hosts << '\t' << hostname << '\n';
-    for (unsigned i = 0; i < startup.header().peer_count; ++i) {
-        put_address(hosts, startup.peer(i).address);
-        hosts << '\t' << startup.peer_name(i) << '\n';
-    }
-    const bool added = tree.add_missing_file("/etc/hostname", name.view()).ok() &&
-                       tree.add_missing_file("/etc/hosts", hosts.view()).ok();
+    texts.hosts << "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n";
+    describe_network(startup, texts);
+    using Existing = fs::Tree::Existing;
+    const bool added = tree.add_file("/etc/hostname", name.view(), Existing::kept).ok() &&
+                       tree.add_file("/etc/hosts", texts.hosts.view(), Existing::kept).ok() &&
+                       (texts.resolver.view().empty() ||
+                        tree.add_file("/etc/resolv.conf", texts.resolver.view(), Existing::replaced).ok());
     if (!added)
         log("no room for /etc/hosts and /etc/hostname");
 }
@@ -308,7 +298,7 @@ void start_container(const caisson_boot_page& boot_page, const ContainerFiles& f
     if (!startup)
         base::fail("the startup record is missing or not sound", "", 0);
     set_hostname(startup->hostname());
-    if (startup->header().peer_count != 0)
+    if (startup->has_network())
         start_network(boot_page, *startup);
     start_files(*startup, files.root);
     Process& process = make_process(*startup);

@@ -13,8 +13,10 @@
 #include "partitions/unikernel/mm/heap.hpp"
 #include "partitions/unikernel/sched/scheduler.hpp"
 #include "partitions/unikernel/sched/timer.hpp"
+#include "partitions/unikernel/start/card.hpp"
 #include "partitions/unikernel/wires/wires.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <new>
 
@@ -75,12 +77,83 @@ void fill_in(wires::Link& link, const caisson_link& from, std::uint64_t number, 
     link.end.context = reinterpret_cast<void*>(number);
 }
 
+void widen(Region& region, std::uint64_t from, std::uint64_t bytes, std::uint64_t lowest, std::uint64_t end) {
+    if (from < lowest || from > end || bytes > end - from)
+        base::fail("boot page: the address of a lane or a device is out of range", "", 0);
+    region.start = region.end == 0 ? from : std::min(region.start, from);
+    region.end = std::max(region.end, from + bytes);
+}
+
+// The card, and what of the record is about the world behind it. It is the last of the peers.
+wires::Outside* make_outside(const caisson_boot_page& boot_page, const Startup& startup, ::net::Peer& peer) {
+    const caisson_startup& header = startup.header();
+    auto* outside = mm::make<wires::Outside>();
+    if (outside == nullptr)
+        base::fail("out of memory at start", "", 0);
+    outside->card = start_card(boot_page);
+    outside->address = header.outside_address;
+    outside->prefix = header.outside_prefix;
+    outside->gateway = header.gateway;
+    const auto published = make_list<::net::PublishedPort>(header.published_count);
+    for (unsigned i = 0; i < header.published_count; ++i) {
+        const caisson_published entry = startup.published(i);
+        published[i] = {entry.protocol, entry.outside, entry.inside};
+    }
+    outside->published = published;
+    peer.outside = true;
+    peer.own = header.outside_address;
+    peer.inside_mask = header.prefix == 0 ? 0 : ~std::uint32_t{0} << (32 - header.prefix);
+    peer.inside = header.address & peer.inside_mask;
+    return outside;
+}
+
+template <std::size_t Size> void put_address(base::Text<Size>& out, std::uint32_t address) {
+    out << (address >> 24) << '.' << (address >> 16 & 0xFF) << '.' << (address >> 8 & 0xFF) << '.'
+        << (address & 0xFF);
+}
+
 } // namespace
+
+NetworkRanges network_ranges(const caisson_boot_page& boot_page) {
+    NetworkRanges out;
+    const std::uint32_t links = std::min(boot_page.link_count, CAISSON_LINK_MAX),
+                        devices = std::min(boot_page.device_count, CAISSON_DEVICE_MAX);
+    // The hypervisor lets each be written or read only.
+    for (const caisson_link& link : std::span{boot_page.links}.first(links))
+        for (const std::uint64_t lane : {link.send_gpa, link.receive_gpa})
+            if (lane != 0)
+                widen(out.lanes, lane, link.lane_bytes, CAISSON_GPA_LANES, CAISSON_GPA_LANES_END);
+    for (const caisson_device& device : std::span{boot_page.devices}.first(devices))
+        for (const auto& bar : device.bars)
+            if (bar.bytes != 0)
+                widen(out.devices, bar.gpa, bar.bytes, CAISSON_GPA_DEVICES, CAISSON_GPA_DEVICES_END);
+    return out;
+}
+
+void describe_network(const Startup& startup, NetworkTexts& texts) {
+    const caisson_startup& header = startup.header();
+    if (!startup.has_network())
+        texts.hosts << "127.0.1.1";
+    else
+        put_address(texts.hosts, header.peer_count != 0 ? header.address : header.outside_address);
+    texts.hosts << '\t' << startup.hostname() << '\n';
+    for (unsigned i = 0; i < header.peer_count; ++i) {
+        put_address(texts.hosts, startup.peer(i).address);
+        texts.hosts << '\t' << startup.peer_name(i) << '\n';
+    }
+    for (const std::uint32_t server : header.name_servers)
+        if (server != 0) {
+            texts.resolver << "nameserver ";
+            put_address(texts.resolver, server);
+            texts.resolver << '\n';
+        }
+}
 
 void start_network(const caisson_boot_page& boot_page, const Startup& startup) {
     const caisson_startup& header = startup.header();
+    const bool has_outside = header.outside != CAISSON_OUTSIDE_NONE;
     const auto links = make_list<wires::Link>(header.peer_count);
-    const auto peers = make_list<::net::Peer>(header.peer_count);
+    const auto peers = make_list<::net::Peer>(header.peer_count + (has_outside ? 1 : 0));
     const auto rules = make_list<::net::Rule>(header.rule_count);
     for (unsigned i = 0; i < header.peer_count; ++i) {
         const caisson_peer peer = startup.peer(i);
@@ -92,9 +165,11 @@ void start_network(const caisson_boot_page& boot_page, const Startup& startup) {
     }
     for (unsigned i = 0; i < header.rule_count; ++i) {
         const caisson_rule rule = startup.rule(i);
-        rules[i] = {rule.peer, rule.inbound != 0, rule.protocol, rule.first_port, rule.last_port};
+        rules[i] = {rule.peer, rule.inbound != 0, rule.protocol, rule.first_port, rule.last_port,
+                    0,         rule.network,      rule.mask};
     }
-    if (!wires::start({header.address, header.prefix, links, peers, rules}))
+    wires::Outside* outside = has_outside ? make_outside(boot_page, startup, peers.back()) : nullptr;
+    if (!wires::start({header.address, header.prefix, links, peers, rules, outside}))
         base::fail("out of memory at start", "", 0);
     sched::poll_lanes = &poll;
     for (unsigned i = 0; i < header.peer_count; ++i)

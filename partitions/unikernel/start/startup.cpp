@@ -68,13 +68,17 @@ bool Startup::has_sound_network() const {
     const caisson_startup& h = header_;
     if (h.peer_count > CAISSON_LINK_MAX || !has_array(h.peers, h.peer_count, sizeof(caisson_peer)) ||
         !has_array(h.rules, h.rule_count, sizeof(caisson_rule)) || (h.peer_count == 0) != (h.prefix == 0) ||
-        h.prefix > longest_prefix)
+        h.prefix > longest_prefix || h.outside > CAISSON_OUTSIDE_STATIC ||
+        (h.outside == CAISSON_OUTSIDE_STATIC &&
+         (h.outside_address == 0 || h.outside_prefix == 0 || h.outside_prefix > longest_prefix)) ||
+        !has_array(h.published, h.published_count, sizeof(caisson_published)))
         return false;
+    const std::uint32_t ends = h.peer_count + (h.outside != CAISSON_OUTSIDE_NONE ? 1 : 0);
     for (unsigned i = 0; i < h.peer_count; ++i)
         if (!has_text(peer(i).name) || peer(i).link >= CAISSON_LINK_MAX)
             return false;
     for (unsigned i = 0; i < h.rule_count; ++i)
-        if (rule(i).peer >= h.peer_count || rule(i).inbound > 1 || rule(i).first_port > rule(i).last_port)
+        if (rule(i).peer >= ends || rule(i).inbound > 1 || rule(i).first_port > rule(i).last_port)
             return false;
     return true;
 }

@@ -47,6 +47,12 @@ public:
     [[nodiscard]] caisson_peer peer(unsigned i) const { return entry<caisson_peer>(header_.peers, i); }
     [[nodiscard]] std::string_view peer_name(unsigned i) const { return text(peer(i).name); }
     [[nodiscard]] caisson_rule rule(unsigned i) const { return entry<caisson_rule>(header_.rules, i); }
+    [[nodiscard]] bool has_network() const {
+        return header_.peer_count != 0 || header_.outside != CAISSON_OUTSIDE_NONE;
+    }
+    [[nodiscard]] caisson_published published(unsigned i) const {
+        return entry<caisson_published>(header_.published, i);
+    }
 
 private:
     static constexpr std::size_t filter_instruction = 8; // struct sock_filter

@@ -146,6 +146,8 @@ Status listen(TcpSocket& socket) {
     if (*link == nullptr) {
         auto* made = mm::make<ListeningPort>();
         tcp_pcb* bound = tcp_new();
+        if (bound != nullptr)
+            ip_set_option(bound, SOF_REUSEADDR); // earlier connections to that port go on
         const bool usable =
             made != nullptr && bound != nullptr && tcp_bind(bound, IP_ADDR_ANY, socket.local.port) == ERR_OK;
         tcp_pcb* listener = usable ? tcp_listen_with_backlog(bound, backlog_of(socket)) : nullptr;
@@ -275,28 +277,52 @@ std::uint64_t unacknowledged(const TcpSocket& socket) {
     return connection->snd_lbb - connection->lastack;
 }
 
+bool is_own(const IpAddress& address) {
+    const Configuration& configuration = stack().configuration;
+    if (!address.is_v4())
+        return false;
+    const std::uint32_t value = address.v4_value();
+    return value != 0 && ((configuration.prefix != 0 && value == configuration.address) ||
+                          (configuration.outside != nullptr && value == configuration.outside->address));
+}
+
+IpAddress source(const IpAddress& target) {
+    const Configuration& configuration = stack().configuration;
+    const std::uint32_t value = target.v4_value();
+    const bool by_card = configuration.outside != nullptr && !stack().is_inside(value);
+    return IpAddress::v4(by_card ? configuration.outside->address : configuration.address);
+}
+
+// Where the way out is: a neighbour of the card, or its gateway.
+bool has_way_out(std::uint32_t target) {
+    const Outside* outside = stack().configuration.outside;
+    return outside != nullptr && outside->address != 0 &&
+           (outside->gateway != 0 || (target ^ outside->address) >> (32 - outside->prefix) == 0);
+}
+
 Status reach(int protocol, const Endpoint& to) {
     if (!to.address.is_v4())
         return base::Failure{Errno::netunreach};
-    const Configuration& configuration = stack().configuration;
-    const std::uint32_t target = to.address.v4_value(),
-                        mask = ~std::uint32_t{0} << (32 - configuration.prefix);
-    if (((target ^ configuration.address) & mask) != 0)
+    const std::uint32_t target = to.address.v4_value();
+    const bool inside = stack().is_inside(target);
+    if (!inside && !has_way_out(target))
         return base::Failure{Errno::netunreach};
     const std::uint8_t peer = peer_at(target);
     if (peer == no_peer)
         return base::Failure{Errno::hostunreach};
-    if (configuration.links[peer].end.send == nullptr)
+    if (inside && stack().configuration.links[peer].end.send == nullptr)
         return base::Failure{Errno::acces};
     // A datagram may be an answer, which takes no rule: it is judged when it goes.
-    const bool may =
-        protocol != net::inet::level_tcp || stack().firewall.may_begin(peer, ::net::protocol::tcp, to.port);
+    const bool may = protocol != net::inet::level_tcp ||
+                     stack().firewall.may_begin(peer, ::net::protocol::tcp, target, to.port);
     return may ? Status{base::success} : base::Failure{Errno::acces};
 }
 
 } // namespace
 
-const net::inet::FarNetwork network{.reach = reach,
+const net::inet::FarNetwork network{.is_own = is_own,
+                                    .source = source,
+                                    .reach = reach,
                                     .connect = connect,
                                     .listen = listen,
                                     .stop_listening = stop_listening,

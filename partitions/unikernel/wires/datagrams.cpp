@@ -13,6 +13,8 @@ namespace {
 using net::Endpoint;
 using net::IpAddress;
 
+constexpr std::uint8_t port_unreachable = 3; // code of ICMP
+
 void put16(std::span<std::byte> to, std::size_t at, std::uint32_t value) {
     to[at] = static_cast<std::byte>(value >> 8);
     to[at + 1] = static_cast<std::byte>(value);
@@ -72,7 +74,7 @@ void begin_packet(std::span<std::byte> to, std::uint8_t protocol, std::uint32_t 
 
 Status send_datagram(const Endpoint& from, const Endpoint& to, fs::Origin& bytes) {
     const std::uint64_t size = ::net::ip_header + ::net::udp_header + bytes.left();
-    if (size > mtu)
+    if (size > (stack().is_inside(to.address.v4_value()) ? mtu : outside_mtu))
         return base::Failure{Errno::msgsize};
     CAISSON_TRY(network.reach(::net::protocol::udp, to));
     Datagram datagram{from, to, bytes};
@@ -92,9 +94,8 @@ void receive_datagram(std::uint8_t peer, const ::net::Packet& packet, std::span<
         to{IpAddress::v4(packet.target), packet.target_port};
     bool nobody = false;
     net::inet::far_datagram(from, to, bytes.subspan(::net::ip_header + ::net::udp_header), nobody);
-    if (!nobody || stack().configuration.links[peer].end.send == nullptr)
+    if (!nobody || (!stack().is_outside(peer) && stack().configuration.links[peer].end.send == nullptr))
         return;
-    constexpr std::uint8_t port_unreachable = 3;
     Message message{packet.target, packet.source, bytes.first(::net::ip_header + ::net::udp_header),
                     ::net::icmp_type::unreachable, port_unreachable};
     (void)transmit(peer,
@@ -109,7 +110,7 @@ void receive_message(std::uint8_t peer, const ::net::Packet& packet, std::span<s
         (void)transmit(peer, static_cast<std::uint32_t>(bytes.size()), &write_message, &message);
         return;
     }
-    if (packet.about.protocol != ::net::protocol::udp)
+    if (packet.about.protocol != ::net::protocol::udp || packet.code != port_unreachable)
         return;
     net::inet::far_unreachable({IpAddress::v4(packet.about.source), packet.about.source_port},
                                {IpAddress::v4(packet.about.target), packet.about.target_port},

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// partitions/unikernel/wires/lanes.cpp - packets out of lanes and into them: the one interface that lwIP sees.
+// partitions/unikernel/wires/lanes.cpp - packets out of lanes and into them: lwIP's interface to the wires.
 #include "hypervisor/base/fail.hpp"
 #include "partitions/unikernel/machine/clock.hpp"
 #include "partitions/unikernel/mm/heap.hpp"
@@ -38,7 +38,7 @@ Status write_chain(void* context, std::span<std::byte> to) {
 
 err_t output(netif*, pbuf* packet, const ip4_addr_t* target) {
     const std::uint8_t peer = peer_at(lwip_ntohl(target->addr));
-    if (peer == no_peer)
+    if (peer == no_peer || stack().is_outside(peer))
         return ERR_RTE;
     const Status sent = transmit(peer, packet->tot_len, &write_chain, packet);
     if (sent.ok())
@@ -51,6 +51,8 @@ err_t set_up_interface(netif* interface) {
     interface->name[1] = 't';
     interface->mtu = mtu;
     interface->output = &output;
+    // Nothing is lost or changed between two partitions' memory, and a hostile peer can fill in any sum.
+    NETIF_SET_CHECKSUM_CTRL(interface, NETIF_CHECKSUM_DISABLE_ALL);
     return ERR_OK;
 }
 
@@ -139,14 +141,19 @@ const ::net::Firewall& firewall() {
 }
 
 std::uint8_t peer_at(std::uint32_t address) {
-    const auto peers = stack().configuration.peers;
-    for (std::size_t i = 0; i < peers.size(); ++i)
-        if (peers[i].address == address)
+    const Configuration& configuration = stack().configuration;
+    const std::size_t links = configuration.links.size();
+    if (!stack().is_inside(address))
+        return configuration.outside != nullptr ? static_cast<std::uint8_t>(links) : no_peer;
+    for (std::size_t i = 0; i < links; ++i)
+        if (configuration.peers[i].address == address)
             return static_cast<std::uint8_t>(i);
     return no_peer;
 }
 
 Status transmit(std::uint8_t peer, std::uint32_t bytes, Write write, void* context) {
+    if (stack().is_outside(peer))
+        return transmit_outside(bytes, write, context);
     Link& link = stack().configuration.links[peer];
     unsigned char* place = caisson_end_prepare(&link.end, bytes);
     if (place == nullptr) {
@@ -180,6 +187,8 @@ bool poll() {
     bool more = false;
     for (std::size_t i = 0; i < stack().configuration.links.size(); ++i)
         more = poll_link(static_cast<std::uint8_t>(i)) || more;
+    if (stack().configuration.outside != nullptr)
+        more = poll_outside() || more;
     ring_touched();
     return more;
 }
@@ -195,16 +204,20 @@ bool start(const Configuration& configuration) {
     started = new (stack_memory.data())
         Stack{configuration, {configuration.address, configuration.peers, configuration.rules, table}};
     lwip_init();
-    const ip4_addr_t own = lwip_address(configuration.address),
-                     mask = lwip_address(~std::uint32_t{0} << (32 - configuration.prefix)), none{};
-    if (netif_add(&started->interface, &own, &mask, &none, nullptr, &set_up_interface, &ip4_input) == nullptr)
+    if (!configuration.links.empty()) {
+        const ip4_addr_t own = lwip_address(configuration.address),
+                         mask = lwip_address(~std::uint32_t{0} << (32 - configuration.prefix)), none{};
+        if (netif_add(&started->interface, &own, &mask, &none, nullptr, &set_up_interface, &ip4_input) ==
+            nullptr)
+            return false;
+        netif_set_default(&started->interface);
+        netif_set_up(&started->interface);
+        netif_set_link_up(&started->interface);
+    }
+    if (configuration.outside != nullptr && !start_outside())
         return false;
-    netif_set_default(&started->interface);
-    netif_set_up(&started->interface);
-    netif_set_link_up(&started->interface);
     for (Link& link : configuration.links)
         caisson_end_open(&link.end);
-    net::inet::far_address = net::IpAddress::v4(configuration.address);
     net::inet::far_network = &network;
     return true;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* partitions/unikernel/wires/lwipopts.h - what of lwIP is used, and how large it may grow: TCP over IPv4, and the answer to a ping.
+/* partitions/unikernel/wires/lwipopts.h - what of lwIP is used, and how large it may grow: TCP over IPv4, and ARP.
  * Datagrams are our own (datagrams.cpp). Everything happens under the kernel's lock. */
 #ifndef CAISSON_LWIPOPTS_H
 #define CAISSON_LWIPOPTS_H
@@ -19,13 +19,15 @@
 #define MEMP_MEM_MALLOC 1
 #define MEM_ALIGNMENT 16
 #define LWIP_SUPPORT_CUSTOM_PBUF 1
-#define PBUF_LINK_HLEN 0
+#define PBUF_LINK_HLEN 14
 
 #define LWIP_IPV4 1
 #define LWIP_IPV6 0
-#define LWIP_ARP 0
-#define LWIP_ETHERNET 0
-#define LWIP_SINGLE_NETIF 1
+#define LWIP_ARP 1
+#define LWIP_ETHERNET 1
+#define ARP_TABLE_SIZE 32
+#define ARP_QUEUEING 1 /* packets wait for an answer, a few of each neighbour */
+#define LWIP_SINGLE_NETIF 0
 #define LWIP_NETIF_LOOPBACK 0
 #define IP_REASSEMBLY 0
 #define IP_FRAG 0
@@ -37,13 +39,8 @@
 #define LWIP_IGMP 0
 #define LWIP_DNS 0
 
-/* Nothing is lost or changed between two partitions' memory, and a hostile peer can fill in any sum. */
-#define CHECKSUM_GEN_IP 0
-#define CHECKSUM_GEN_TCP 0
-#define CHECKSUM_GEN_ICMP 0
-#define CHECKSUM_CHECK_IP 0
-#define CHECKSUM_CHECK_TCP 0
-#define CHECKSUM_CHECK_ICMP 0
+#define LWIP_CHECKSUM_CTRL_PER_NETIF 1 /* wires have none */
+#define LWIP_CHKSUM_ALGORITHM 3
 
 #define LWIP_TCP 1
 #define TCP_MSS 16344 /* a lane's packet without its headers */
@@ -55,7 +52,10 @@
 #define TCP_SNDLOWAT TCP_MSS
 #define TCP_SNDQUEUELOWAT 512
 #define TCP_OVERSIZE 0
-#define TCP_QUEUE_OOSEQ 0 /* a lane keeps the order */
+#define TCP_QUEUE_OOSEQ 1
+/* A lane keeps the order: what comes out of it from there is not kept. */
+#define TCP_OOSEQ_PBUFS_LIMIT(connection) caisson_lwip_kept_out_of_order((connection)->local_ip.addr)
+#define LWIP_TCP_SACK_OUT 1
 #define TCP_LISTEN_BACKLOG 1
 #define LWIP_TCP_KEEPALIVE 1
 #define LWIP_TCP_RTO_TIME 1000

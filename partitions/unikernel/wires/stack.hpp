@@ -13,17 +13,30 @@ namespace uk::wires {
 struct Stack {
     Configuration configuration;
     ::net::Firewall firewall;
-    netif interface {};
+    netif interface {}; // to the wires
+
+    // Whether an address is of the wires' subnet.
+    [[nodiscard]] bool is_inside(std::uint32_t address) const {
+        return configuration.prefix != 0 &&
+               (address ^ configuration.address) >> (32 - configuration.prefix) == 0;
+    }
+    [[nodiscard]] bool is_outside(std::uint8_t peer) const { return peer == configuration.links.size(); }
 };
 [[nodiscard]] Stack& stack(); // after start()
 
 inline constexpr std::uint8_t no_peer = 0xFF;
-[[nodiscard]] std::uint8_t peer_at(std::uint32_t address); // its number
+[[nodiscard]] std::uint8_t peer_at(std::uint32_t address); // its number; of what is not inside, the outside's
 
 // Sends a packet of `bytes` that `write` puts where it is told. Errors: nobufs (no room), acces (a rule), fault.
 using Write = Status (*)(void* context, std::span<std::byte> to);
 [[nodiscard]] Status transmit(std::uint8_t peer, std::uint32_t bytes, Write write, void* context);
 void ring_touched();
+
+// outside.cpp
+[[nodiscard]] bool start_outside(); // false: out of memory
+[[nodiscard]] bool poll_outside();  // true: there may be more
+[[nodiscard]] Status transmit_outside(std::uint32_t bytes, Write write, void* context);
+inline constexpr std::uint32_t outside_mtu = 1500;
 
 // datagrams.cpp
 void begin_packet(std::span<std::byte> to, std::uint8_t protocol, std::uint32_t source, std::uint32_t target);

@@ -10,6 +10,8 @@
 namespace uk::net::inet {
 
 struct FarNetwork {
+    bool (*is_own)(const IpAddress&);
+    IpAddress (*source)(const IpAddress& target); // the own address from which it is reached
     // Whether there is a way, and a rule that lets this end begin. Errors: netunreach, hostunreach, acces.
     Status (*reach)(int protocol, const Endpoint& to);
     // syn_sent, or an error; far_connected or far_failed follows. Both its ends are set.
@@ -29,11 +31,10 @@ struct FarNetwork {
     Status (*send_datagram)(const Endpoint& from, const Endpoint& to, fs::Origin&);
 };
 inline const FarNetwork* far_network = nullptr;
-inline IpAddress far_address; // the own one there
 
 // This machine, or the way out.
 [[nodiscard]] inline bool is_here(const IpAddress& address) {
-    return address.loopback() || (far_network != nullptr && address == far_address);
+    return address.loopback() || (far_network != nullptr && far_network->is_own(address));
 }
 
 // What the network tells. The socket of a connection to `local`, not yet with a `far`; nullptr: nobody listens or there is no room.

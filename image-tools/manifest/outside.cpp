@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "image-tools/manifest/outside.hpp"
+
+#include <algorithm>
+#include <charconv>
+
+namespace manifest {
+namespace {
+
+constexpr std::size_t most_name_servers = 3, most_published = 64;
+
+std::optional<std::uint32_t> take_number(std::string_view& text, std::uint32_t most) {
+    std::uint32_t value = 0;
+    const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc{} || value > most)
+        return std::nullopt;
+    text.remove_prefix(static_cast<std::size_t>(stop - text.data()));
+    return value;
+}
+bool take(std::string_view& text, std::string_view word) {
+    if (!text.starts_with(word))
+        return false;
+    text.remove_prefix(word.size());
+    return true;
+}
+
+bool is_of_a_host(std::uint32_t address) {
+    const std::uint32_t first = address >> 24;
+    return first != 0 && first != 127 && first < 224;
+}
+
+std::uint32_t read_host(const Binder& binder, const Node& node, std::string_view what) {
+    const std::string whole = binder.non_empty(node, what);
+    std::string_view text = whole;
+    const auto address = take_ipv4(text);
+    if (!address || !text.empty() || !is_of_a_host(*address))
+        binder.wrong(node, "'" + whole + "' is not an IPv4 address of a host", "write for example 192.0.2.1");
+    return *address;
+}
+
+void read_address(const Binder& binder, const Node& node, Outside& out) {
+    const std::string whole = binder.non_empty(node, "address");
+    if (whole == "dhcp")
+        binder.not_yet(node.spot, "'dhcp' for an address");
+    std::string_view text = whole;
+    const auto address = take_ipv4(text);
+    const auto prefix = address && take(text, "/") ? take_number(text, 30) : std::nullopt;
+    const std::uint32_t hosts = prefix && *prefix != 0 ? ~std::uint32_t{0} >> *prefix : 0;
+    const std::uint32_t host = address.value_or(0) & hosts;
+    if (!prefix || !text.empty() || *prefix < 8 || !is_of_a_host(*address) || host == 0 || host == hosts)
+        binder.wrong(node, "'" + whole + "' is not a host's address with its subnet",
+                     "write for example 192.0.2.10/24; the prefix is 8 to 30");
+    out.address = *address;
+    out.prefix = *prefix;
+    out.spot = node.spot;
+}
+
+PublishedPort read_published(const Binder& binder, const Node& node) {
+    constexpr std::uint32_t most = 65535;
+    const std::string whole = binder.non_empty(node, "ports");
+    std::string_view text = whole;
+    const auto outside = take_number(text, most);
+    const auto inside = take(text, ":") ? take_number(text, most) : outside;
+    const bool udp = text == "/udp";
+    if (!outside || !inside || *outside == 0 || *inside == 0 || (!udp && !text.empty() && text != "/tcp"))
+        binder.wrong(node, "'" + whole + "' is not a port outside and one of the container",
+                     "write for example 8080:80/tcp, 53:53/udp or 8080:80");
+    return {udp, static_cast<std::uint16_t>(*outside), static_cast<std::uint16_t>(*inside), node.spot};
+}
+
+void check_published(const Binder& binder, const Partition& partition) {
+    for (const PublishedPort& port : partition.published)
+        for (const PublishedPort& other : partition.published) {
+            if (&other == &port)
+                break;
+            if (other.udp == port.udp && (other.outside == port.outside || other.inside == port.inside))
+                binder.source().fail(port.spot, "E0309",
+                                     "a port is published twice: each has one number outside and one inside",
+                                     "", {"the other stands in line " + std::to_string(other.spot.line)});
+        }
+}
+
+// Without a card there is no outside.
+void check_card(const Binder& binder, const Partition& partition) {
+    const Source& source = binder.source();
+    const std::string who = "'" + partition.name + "'";
+    if (partition.outside && partition.devices.empty())
+        source.fail(partition.outside->spot, "E0309", who + " has an address outside and no network card",
+                    "add for example: devices: [\"pci:8086:10c9\"]");
+    if (!partition.outside && !partition.published.empty())
+        source.fail(partition.published.front().spot, "E0309",
+                    who + " publishes ports and has no address outside",
+                    "add its network card and an address, for example: devices: [\"pci:8086:10c9\"], "
+                    "address: 192.0.2.10/24");
+    if (!partition.outside && partition.image && !partition.devices.empty())
+        source.fail(partition.devices.front().spot, "E0309",
+                    "a container has no use for a device but as its network card",
+                    "add an address, for example: address: 192.0.2.10/24");
+}
+
+} // namespace
+
+std::optional<std::uint32_t> take_ipv4(std::string_view& text) {
+    constexpr std::uint32_t octet = 255;
+    std::uint32_t address = 0;
+    for (unsigned i = 0; i < 4; ++i) {
+        const auto part = i == 0 || take(text, ".") ? take_number(text, octet) : std::nullopt;
+        if (!part)
+            return std::nullopt;
+        address = address << 8 | *part;
+    }
+    return address;
+}
+
+std::optional<AddressRange> parse_range(std::string_view text) {
+    const auto address = take_ipv4(text);
+    const auto prefix = !address || text.empty() ? std::optional<std::uint32_t>{32}
+                        : take(text, "/")        ? take_number(text, 32)
+                                                 : std::nullopt;
+    if (!address || !prefix || !text.empty())
+        return std::nullopt;
+    const AddressRange out{*address, *prefix == 0 ? 0 : ~std::uint32_t{0} << (32 - *prefix)};
+    return (out.network & ~out.mask) == 0 ? std::optional{out} : std::nullopt;
+}
+
+std::vector<Key> outside_keys(const Binder& binder, Partition& out) {
+    const auto of = [&out]() -> Outside& { return out.outside ? *out.outside : out.outside.emplace(); };
+    return {
+        Key{"address", [&binder, of](const Node& node) { read_address(binder, node, of()); }},
+        Key{"gateway",
+            [&binder, of](const Node& node) {
+                of().gateway = Located<std::uint32_t>{read_host(binder, node, "gateway"), node.spot};
+            }},
+        Key{"dns",
+            [&binder, of](const Node& node) {
+                if (node.kind != Node::Kind::sequence || node.items.size() > most_name_servers)
+                    binder.wrong(node,
+                                 "'dns' is a list of at most " + std::to_string(most_name_servers) +
+                                     " addresses",
+                                 "write for example [192.0.2.1]");
+                Outside& outside = of();
+                for (const Node& item : node.items)
+                    outside.name_servers.push_back(read_host(binder, item, "dns"));
+                if (outside.spot.line == 0)
+                    outside.spot = node.spot;
+            }},
+        Key{"ports",
+            [&binder, &out](const Node& node) {
+                if (node.kind != Node::Kind::sequence || node.items.empty() ||
+                    node.items.size() > most_published)
+                    binder.wrong(node,
+                                 "'ports' is a list of at most " + std::to_string(most_published) +
+                                     " published ports",
+                                 "write for example [\"8080:80/tcp\"]");
+                for (const Node& item : node.items)
+                    binder.attempt([&] { out.published.push_back(read_published(binder, item)); });
+            }},
+    };
+}
+
+void check_outside(const Binder& binder, const Manifest& manifest) {
+    const Source& source = binder.source();
+    const Network& network = manifest.network;
+    for (const Partition& partition : manifest.partitions) {
+        check_card(binder, partition);
+        check_published(binder, partition);
+        if (!partition.outside)
+            continue;
+        const Outside& outside = *partition.outside;
+        if (outside.address == 0)
+            source.fail(outside.gateway ? outside.gateway->spot : outside.spot, "E0310",
+                        "'" + partition.name + "' has a way out and no address",
+                        "add for example: address: 192.0.2.10/24");
+        const std::uint32_t mask = ~std::uint32_t{0} << (32 - outside.prefix);
+        if (outside.gateway && (((outside.gateway->value ^ outside.address) & mask) != 0 ||
+                                outside.gateway->value == outside.address))
+            source.fail(outside.gateway->spot, "E0309", "the gateway is no neighbour of the address",
+                        "a gateway lies in the address's subnet");
+        const std::uint32_t wires = ~std::uint32_t{0} << (32 - network.prefix), both = mask & wires;
+        if (!network.allow.empty() && ((outside.address ^ network.subnet) & both) == 0)
+            source.fail(outside.spot, "E0309", "the subnet outside overlaps that of the wires",
+                        "give network.subnet another one");
+    }
+}
+
+} // namespace manifest
