@@ -2,7 +2,7 @@
 // drivers/pci/scan.hpp - every PCI function of segment 0 and what binding needs to know of it, by the memory-mapped registers.
 //
 // Trust:      what devices say is checked where it is used; nothing here is followed without bounds.
-// Invariants: registers are as before when scan() returns, but for bus mastering, which it leaves alone.
+// Invariants: registers are as before when scan() returns, except bus mastering, which it leaves alone.
 // Spec: PCI Express 5.0 sections 7.5.1 (headers), 7.5.3 "PCI Express Capability Structure", 7.7.2 "MSI-X", 7.7.8 "ACS Extended
 // Capability"; PCI Local Bus 3.0 section 6.2.5.1 "Address Maps"; PCI Advanced Features ECN.
 #pragma once

@@ -89,7 +89,7 @@ TEST_F(Scan, AnEndpointWithCapabilitiesAndBars) {
     EXPECT_EQ(function.bars[0].base, 0xfeb00000u);
     EXPECT_EQ(function.bars[0].bytes, 0x4000u);
     EXPECT_EQ(function.bars[1].bytes, 0u) << "the upper half";
-    EXPECT_EQ(function.bars[2].bytes, 0u) << "ports are nobody's";
+    EXPECT_EQ(function.bars[2].bytes, 0u) << "a BAR of ports is not listed";
     EXPECT_EQ(function.bars[3].bytes, 0x1000u);
     EXPECT_EQ(space.words.at(at + 4) & 0xffff, 7u);
 }

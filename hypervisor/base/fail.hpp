@@ -9,7 +9,7 @@ namespace base {
 
 [[noreturn]] void fail(const char* what, const char* file, unsigned line);
 
-// A condition that only a bug of ours can break.
+// A condition that only a bug in the hypervisor can break.
 constexpr void expects(bool condition, const char* what, const char* file = __builtin_FILE(),
                        unsigned line = __builtin_LINE()) {
     if (!condition) [[unlikely]]

@@ -31,7 +31,7 @@ struct BootRecord {
     bool rsdp_copied = false;
     Screen screen;
     std::uint64_t smbios = 0;         // the entry point structure, or 0
-    std::uint64_t loader_started = 0; // TSC when a loader of ours began, or 0
+    std::uint64_t loader_started = 0; // TSC when Caisson's loader began, or 0
 };
 
 // An entry of the memory map, in both protocols alike.

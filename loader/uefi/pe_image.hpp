@@ -18,7 +18,7 @@ using Bytes = std::span<const std::byte>;
 // The section of that name (at most 8 letters) in a loaded PE image, at its true length; empty where there is none.
 [[nodiscard]] Bytes find_section(Bytes image, std::string_view name);
 
-// What an ELF of ours needs: bytes from its first to its last segment, all of it in one piece at a multiple of 2 MiB.
+// What the hypervisor's ELF needs: bytes from its first to its last segment, all of it in one piece at a multiple of 2 MiB.
 struct ElfShape {
     std::uint64_t bytes = 0;
     std::uint64_t entry = 0; // the 64-bit entry, from where the image lies on

@@ -142,7 +142,7 @@ static inline int caisson_end_look(struct caisson_end *end) {
         caisson_end_doubt(end);
         return 0;
     }
-    /* What a lane holds that this life of ours did not see begin was for another. */
+    /* What a lane holds that this generation did not see begin was for another. */
     end->position = !end->met && end->life > 1 ? caisson_lane_load(&from->head) & ~7ull : 0;
     end->looked_read = end->position;
     end->met = 1;

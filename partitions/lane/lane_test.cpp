@@ -196,7 +196,7 @@ TEST(Lanes, WhoLiesIsNotBelievedInThatLife) {
             for (unsigned i = 0; i < 4; ++i)
                 EXPECT_FALSE(receive(wire, 1)) << name;
             EXPECT_EQ(wire.ends[1].lies, 1u) << name << met;
-            // Amends change nothing, and neither does a life of its own making.
+            // Amends change nothing, and neither does a generation that it made up.
             wire.lane(0).header = good;
             set_record(wire, 100, 0);
             EXPECT_FALSE(receive(wire, 1)) << name;

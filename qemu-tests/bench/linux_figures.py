@@ -19,7 +19,7 @@ import sys
 import tempfile
 
 CPU = "max,-erms,-fsrm"
-LIMIT = 0.45          # geometric mean of ours over Linux
+LIMIT = 0.45          # geometric mean of the unikernel's figures over Linux's
 GETPPID = 240
 TIME_LIMIT = 1200     # wall seconds of one boot: a hang only
 # Calls that cost more here than on Linux: none. One that does for a time stands here, and goes when it no longer does (checked both ways).

@@ -38,7 +38,7 @@ exception_common:
 1:  hlt
     jmp 1b
 
-/* #GP: an instruction of cpu/guarded.S that faulted is given up, its function returns false. Any other is a bug of ours. */
+/* #GP: an instruction of cpu/guarded.S that faulted is given up, its function returns false. Any other is a bug in the hypervisor. */
 .balign 16
 .global general_protection_entry
 general_protection_entry:

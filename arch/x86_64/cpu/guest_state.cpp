@@ -22,7 +22,7 @@ constexpr InitialExtendedState initial{};
 
 void reset_guest_state() {
     if ((cpuid(1).ecx >> 27 & 1) == 0) { // OSXSAVE
-        // SAFETY: reads 512 bytes of a constant; changes vector registers only, which no code of ours uses.
+        // SAFETY: reads 512 bytes of a constant; changes vector registers only, which no host code uses.
         asm volatile("fxrstor64 %0" : : "m"(initial));
     } else {
         const CpuidResult leaf = cpuid(0xd);
@@ -31,7 +31,7 @@ void reset_guest_state() {
         asm volatile("xrstor64 %0" : : "m"(initial), "a"(0xffffffff), "d"(0xffffffff));
         xsetbv(0, 1);
     }
-    // SAFETY: no breakpoint of ours exists; DR7 is the host's constant while in the host.
+    // SAFETY: the host sets no breakpoint; DR7 is the host's constant while in the host.
     asm volatile("mov %0, %%db0; mov %0, %%db1; mov %0, %%db2; mov %0, %%db3" : : "r"(std::uint64_t{0}));
     write_cr<2>(0);                             // no VMCS holds it, and Bochs's VMRUN does not load it
     if ((cpuid(0x80000001).edx >> 27 & 1) != 0) // RDTSCP
@@ -42,7 +42,7 @@ void scrub(std::span<std::byte> memory) {
     base::expects(memory.size() % 256 == 0, "scrub: not whole pages");
     std::byte* at = memory.data();
     std::byte* const end = at + memory.size();
-    // SAFETY: no code of ours uses vector registers, and no guest's state is in them (guest_state.hpp).
+    // SAFETY: no host code uses vector registers, and no guest's state is in them (guest_state.hpp).
     asm volatile("pxor %%xmm0, %%xmm0" : :);
     while (at != end) {
         // SAFETY: [at, at + 256) lies inside the span, which is aligned to 16.

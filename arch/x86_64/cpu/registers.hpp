@@ -35,7 +35,7 @@ inline constexpr std::uint64_t enabled = 1u << 11, x2apic = 1u << 10, address = 
 // PAT as after reset: WB WT UC- UC, twice.
 inline constexpr std::uint64_t pat_reset = 0x0007040600070406;
 
-// Selectors of every GDT of ours.
+// Selectors of every GDT that the hypervisor loads.
 inline constexpr std::uint16_t code_selector = 0x08, data_selector = 0x10, task_selector = 0x18;
 
 } // namespace cpu

@@ -18,7 +18,7 @@
     .endr
 .endm
 
-/* What the guest left among the return predictions lies below 32 of ours before the first RET without a CALL of its own since
+/* What the guest left among the return predictions lies below the host's 32 before the first RET without a CALL of its own since
  * the exit. Changes RCX. Intel SDM "Speculative Execution Side Channel Mitigations", RSB filling; AMD likewise. */
 .macro fill_return_stack
     movl $32, %ecx

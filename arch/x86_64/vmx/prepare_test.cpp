@@ -149,7 +149,7 @@ TEST(VmxPrepare, OwnsWhatTheGuestIsNotOffered) {
 
 TEST(VmxPrepare, LeavesNoFieldOfAFormerLife) {
     const auto vmcs = prepared(vcpu::pvh_entry(0x100000, 0xf1000));
-    // Guest and host state areas, appendix B; without what no control of ours makes the CPU look at.
+    // Guest and host state areas, appendix B; without what no control in use makes the CPU look at.
     std::set<std::uint32_t> area;
     for (std::uint32_t i = 0; i <= 0xe; i += 2)
         area.insert({0x800 + i, 0x4800 + i, 0x4814 + i, 0x6806 + i});

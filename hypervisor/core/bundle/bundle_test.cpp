@@ -427,7 +427,7 @@ TEST(Bundle, BundleIdIsChecked) {
     EXPECT_EQ(error_of(bundle.file, table_with(release())), Error::bundle_id_mismatch);
 }
 
-// A root that several partitions start from is nobody's own, and is hashed as that.
+// A root that several partitions start from has no single owner, and is hashed as that.
 TEST(Bundle, RootOfAllWhoNameIt) {
     std::vector<Part> parts = small_parts();
     parts.push_back({SectionType::root, no_partition, filled(8192, 5)});

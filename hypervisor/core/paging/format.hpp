@@ -29,7 +29,7 @@ inline constexpr Access read_write_execute{.write = true, .execute = true};
 inline constexpr Access device{.write = true, .cache = Cache::uncached};
 
 inline constexpr std::uint64_t address_mask = 0x000FFFFFFFFFF000;
-inline constexpr std::uint64_t bit_present = 1u << 0; // in every entry of ours: reading is always allowed
+inline constexpr std::uint64_t bit_present = 1u << 0; // in every entry: reading is always allowed
 inline constexpr std::uint64_t bit_large = 1u << 7;   // above the last level: a leaf
 
 // One kind of table: the bits of an entry beside the address and what all kinds have in common.

@@ -6,7 +6,7 @@
 // and in tests.
 // Trust:      the plan is verified; map and CPU list come from firmware and are only believed as
 //             far as they go.
-// Invariants: I1  no frame has two owners; those of a wire are nobody's but its two partitions'
+// Invariants: I1  no frame has two owners; those of a wire belong to its two partitions alone
 //             I2  memory that is not usable is never used
 //             I3  nothing below 1 MiB, of the reserved ranges or of the bundle becomes RAM of a
 //                 partition
@@ -63,7 +63,7 @@ struct Machine {
     const memory::Runs* map = nullptr;                 // usable memory
     std::uint64_t pool_end = std::uint64_t{512} << 30; // the pool lies below: what boot can reach
     std::span<const Cpu> cpus;                         // exactly one with `boot`; order does not matter
-    std::span<const memory::Run> reserved; // the loader's image, start record, module list: nobody's (I3)
+    std::span<const memory::Run> reserved; // the loader's image, start record, module list: kept (I3)
     std::uint64_t bundle_base = 0;         // host-physical
     std::uint64_t bundle_bytes = 0;
     std::span<const SectionExtent> sections; // of the bundle, in its order

@@ -209,7 +209,7 @@ TEST(Bind, WiresHaveFramesOfTheirOwn) {
     ASSERT_EQ(with.bound->wires.size(), 2u);
     EXPECT_EQ(with.bound->wires[0].bytes, 2u * (4096 + 256 * 1024));
     EXPECT_EQ(with.bound->wires[1].bytes, 4096u + 256 * 1024);
-    // Nobody's memory moves because of them, and each end's tables are counted: two levels.
+    // No memory moves because of them, and each end's tables are counted: two levels.
     for (std::size_t i = 0; i < without.bound->pieces.size(); ++i)
         EXPECT_EQ(with.bound->pieces[i].host.base, without.bound->pieces[i].host.base);
     EXPECT_EQ(with.bound->table_frames, without.bound->table_frames + 4 * 2);

@@ -26,7 +26,7 @@ struct BoundPlan {
     base::FixedVector<BoundDevice, max_devices> devices; // in the plan's order
     memory::FramePool pool;         // the hypervisor's frames: second-stage tables and the needs in Options
     memory::Run retained{};         // for the retained log
-    memory::Runs free;              // what is left of usable memory: nobody's
+    memory::Runs free;              // what is left of usable memory: without an owner
     std::uint64_t table_frames = 0; // of the pool, for second-stage tables
 
     [[nodiscard]] std::span<const Piece> pieces_of(std::uint32_t partition) const {

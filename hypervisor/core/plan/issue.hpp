@@ -34,7 +34,7 @@ enum class Error : std::uint8_t {
     core_shared,       // other; SMT siblings of one core in two partitions: needed = the rank
     section_missing,   // needed = section index, available = sections
     section_mismatch,  // wrong type, owner or size: needed = section index
-    bundle_outside,    // not in usable memory above 1 MiB that is nobody's: needed = address
+    bundle_outside,    // not in usable memory above 1 MiB that nothing else uses: needed = address
     not_enough_memory, // needed, available = free bytes in all
     too_fragmented,    // free memory is there, in too many pieces
     no_place_for_pool, // no free piece where the pool may lie is long enough: needed, available = the longest
@@ -53,7 +53,7 @@ enum class Error : std::uint8_t {
     device_bar, // a BAR that firmware left unmapped, that shares a page, or lies over something else: available = address
     device_without_reset,
     device_too_large, // its BARs do not fit the guest's place for them: available = bytes
-    // check: bind's own result is wrong (a bug of ours; nothing is started)
+    // check: bind's own result is wrong (a bug in the hypervisor; nothing is started)
     check_cpus,
     check_regions,
     check_overlap, // needed = address

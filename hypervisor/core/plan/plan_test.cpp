@@ -23,7 +23,7 @@ TEST(Plan, EveryByteMatters) {
     const std::size_t loads = sizeof(Header) + 2 * sizeof(Partition);
     const auto parsed = Plan::parse(table);
     const std::size_t data = loads + parsed->header().load_count * sizeof(Load);
-    std::vector<bool> own(table.size(), false); // bytes that are loaded: nobody's but the guest's
+    std::vector<bool> own(table.size(), false); // bytes that are loaded: the guest's alone
     for (std::uint32_t i = 0; i < parsed->header().load_count; ++i)
         if (const Load load = parsed->load(i); load.section == no_section)
             std::fill_n(own.begin() + static_cast<std::ptrdiff_t>(load.offset), load.bytes, true);

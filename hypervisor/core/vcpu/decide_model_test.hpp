@@ -142,7 +142,7 @@ private:
             return must(action.count >= 1 && action.count <= 8, "more bytes than a register holds");
         case ActionKind::send_ipi:
             return must(action.ipi.targets != 0 && action.ipi.targets >> vcpus == 0,
-                        "an IPI to nobody's CPU") +
+                        "an IPI to a CPU that does not exist") +
                    must(action.ipi.kind == IpiKind::fixed ? action.ipi.vector >= 16
                                                           : (action.ipi.targets >> cpu_->index & 1) == 0,
                         "an IPI with an exception's vector, or INIT to itself");

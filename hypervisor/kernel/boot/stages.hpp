@@ -51,7 +51,7 @@ void measure_clocks();
 [[gnu::section(".caisson.keys")]] extern const bundle::KeyTable trusted_keys;
 // Header, leaf lists, gaps and the plan, from private copies. Refuses the bundle or returns who signed it.
 [[nodiscard]] bundle::Signer verify_header_and_plan();
-// Each CPU, own tables: its own partition's sections, and its share of those that are nobody's.
+// Each CPU, own tables: its own partition's sections, and its share of those that no partition owns alone.
 [[nodiscard]] bundle::Status verify_share(const Cpu& cpu);
 // One line that names section and leaf; does not return.
 [[noreturn]] void refuse_bundle(const bundle::Issue& issue);

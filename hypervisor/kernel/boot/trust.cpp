@@ -137,7 +137,7 @@ bundle::Status verify_share(const Cpu& cpu) {
     const bundle::Contents& contents = *found().contents;
     const std::uint64_t cpu_count = machine().cpus.size();
     const Partition* const own = cpu.vcpu != nullptr ? cpu.vcpu->partition : nullptr;
-    std::uint64_t shared_before = 0; // leaves of sections that are nobody's, dealt out in turn
+    std::uint64_t shared_before = 0; // leaves of sections that no partition owns alone, dealt out in turn
     for (std::uint32_t index = 0; index < contents.section_count(); ++index) {
         if (index == contents.leaves_section() || index == contents.table_section())
             continue;

@@ -59,7 +59,7 @@ void offer(Outlet& outlet);
 // From an exit of this partition: sends what the UART takes at once, of others' at most a FIFO load. Returns the TSC ticks that
 // its own took.
 [[nodiscard]] std::uint64_t visit(const Outlet& outlet);
-// The same in nobody's name, when time says so.
+// The same without a writer's name, when time says so.
 void visit_in_passing();
 // From a CPU that has no guest to go back to: sends what the UART takes at once.
 void serve();

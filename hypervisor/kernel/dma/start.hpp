@@ -3,7 +3,7 @@
 // units, all of them refusing every request.
 //
 // Invariants: I1  deny_everything() returns before a payload is hashed or another CPU runs, or the machine is refused
-//             I2  nothing of ours ever makes a device's entry present
+//             I2  no host code ever makes a device's entry present
 #pragma once
 
 #include "hypervisor/core/acpi/tables.hpp"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// hypervisor/kernel/panic/panic.hpp - how any floor ends the machine: a refusal to start, or a bug of ours.
+// hypervisor/kernel/panic/panic.hpp - how any floor ends the machine: a refusal to start, or a bug in the hypervisor.
 //
 // Declared here, below all who may need it, done above (kernel/end), which knows the other CPUs, the time source and
 // the machine's power: a seam at link time like base::fail.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// hypervisor/kernel/panic/report.cpp - what a bug of ours is reported with: base::fail's place, or the exception's registers.
+// hypervisor/kernel/panic/report.cpp - what a bug in the hypervisor is reported with: base::fail's place, or the exception's registers.
 #include "arch/x86_64/cpu/instructions.hpp"
 #include "hypervisor/base/fail.hpp"
 #include "hypervisor/kernel/panic/panic.hpp"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // hypervisor/kernel/run/leave_boot.hpp - the last step of boot, on every CPU: boot's code and data go, guests run.
 //
-// Invariants: I1  no guest runs before boot's part of the image is overwritten and in nobody's tables
+// Invariants: I1  no guest runs before boot's part of the image is overwritten and in no tables
 //             I2  nothing that stays refers to it (link.ld checks this)
 #pragma once
 

@@ -7,7 +7,7 @@
 namespace attack {
 namespace {
 
-constexpr std::uint64_t foreign = 0xFD000000; // in nobody's guest-physical layout
+constexpr std::uint64_t foreign = 0xFD000000; // in no guest-physical layout
 constexpr std::uint64_t large_page = 0x200000, present_write = 3, large = 0x80;
 
 std::uint64_t ram_end() {

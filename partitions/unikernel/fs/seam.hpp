@@ -101,7 +101,7 @@ void preemption_point();
 // Pages [first, end) of the file lie elsewhere now (copied up) or are gone (it became shorter): mm::forget_pages.
 void forget_mapped_pages(Node& node, std::uint64_t first, std::uint64_t end, bool copies_too);
 
-// Sessions and groups of processes, for terminals. Numbers; 0 is nobody's.
+// Sessions and groups of processes, for terminals. Numbers; 0 belongs to no process.
 [[nodiscard]] int current_session();
 [[nodiscard]] int current_group();
 [[nodiscard]] bool leads_session();

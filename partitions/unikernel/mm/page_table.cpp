@@ -13,7 +13,7 @@ constexpr unsigned top_shift = 39, leaf_shift = 12, level_bits = 9;
 constexpr std::uint64_t user_half_end = std::uint64_t{1} << 47;
 
 std::uint64_t* table_at(PhysAddr frame) {
-    // SAFETY: a table is a frame of ours, whole and aligned.
+    // SAFETY: a table is a frame that the kernel owns, whole and aligned.
     return reinterpret_cast<std::uint64_t*>(frame_data(frame));
 }
 

@@ -28,7 +28,7 @@ struct Pty {
     bool exclusive = false;
     bool packets = false; // TIOCPKT
     WindowSize size;
-    int session = 0;    // whose controlling terminal it is; 0: nobody's
+    int session = 0;    // whose controlling terminal it is; 0: no session's
     int foreground = 0; // process group
     WaitQueue master_changed, slave_changed;
 };
