@@ -25,7 +25,7 @@ done <<<"$recipe"
 boot() { # NAME ARGUMENT...
     local name=$1
     shift
-    timeout 900 "$qemu" -machine q35 -cpu max,+svm -smp 2 -m 512M -display none -no-reboot -serial "file:$name.log" \
+    python3 "$here/qemu-tests/harness/patience.py" 900 "$qemu" -machine q35 -cpu max,+svm -smp 2 -m 512M -display none -no-reboot -serial "file:$name.log" \
         -drive "if=none,id=stick,format=raw,file=gateway.img" -device qemu-xhci -device usb-storage,drive=stick,bootindex=0 "$@" \
         2>"$name.qemu" || { echo "$name: QEMU ended with $?"; tail -n 5 "$name.qemu"; exit 1; }
     # What firmware and GRUB say comes before the hypervisor's first frame.

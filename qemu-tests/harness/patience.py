@@ -8,6 +8,7 @@ a limit means the same on an idle machine and on a busy one. A program that hang
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 
@@ -106,3 +107,15 @@ def run(command, limit, **options):
     if late:
         raise subprocess.TimeoutExpired(command, limit, *said)
     return subprocess.CompletedProcess(command, process.returncode, *said)
+
+
+def main():
+    """patience.py SECONDS PROGRAM ARGUMENT...: ends as PROGRAM does (128 + n for a signal), or with 124 at the limit."""
+    process = subprocess.Popen(sys.argv[2:], start_new_session=True, stdin=subprocess.DEVNULL)
+    if wait(process, float(sys.argv[1])):
+        sys.exit(124)
+    sys.exit(process.returncode if process.returncode >= 0 else 128 - process.returncode)
+
+
+if __name__ == "__main__":
+    main()

@@ -90,13 +90,15 @@ class Case:
                 return "needs grub-mkrescue"
             if need == "ovmf" and machine.find_ovmf() is None:
                 return "needs OVMF"
+            if need.startswith("command:") and not shutil.which(need[8:]):
+                return f"needs {need[8:]}"
             if need.startswith("file:") and not os.path.exists(need[5:]):
                 return f"needs {need[5:]}"
             if need.startswith("program:") and not any(os.path.exists(os.path.join(d, need[8:])) for d in self.programs):
                 return f"needs the test program {need[8:]} (its compiler is not installed)"
             if need.startswith("tree:") and not os.path.isdir(images.tree(need[5:])):
                 return f"needs the Debian packages tree-{need[5:]} (packaging/packages.txt), which the root script unpacks where there is a network"
-            if need not in ("root", "grub", "ovmf") and not need.startswith(("file:", "program:", "tree:")):
+            if need not in ("root", "grub", "ovmf") and not need.startswith(("command:", "file:", "program:", "tree:")):
                 raise cases.CaseError(f"requires: '{need}' is not known")
         return None
 
