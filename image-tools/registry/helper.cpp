@@ -117,13 +117,16 @@ std::optional<Login> ask_helper(const std::string& name, const std::string& serv
     const std::string program = "docker-credential-" + name;
     const Clock::time_point end = Clock::now() + limit;
     Pipe input, output;
+    // A name of a few bytes fits into any pipe, and while its reading end is open here no helper can end too soon for it.
+    static_cast<void>(::write(input.write.value, server.data(), server.size()));
     const pid_t child = start(program, input.read.value, output.write.value);
     input.read.close();
-    output.write.close();
-    // A name of a few bytes fits into any pipe.
-    static_cast<void>(::write(input.write.value, server.data(), server.size()));
     input.write.close();
+    output.write.close();
     const auto text = read_all(output.read.value, end);
+    // What it left running holds the pipe. It has not been waited for yet, so the group is still its own.
+    if (!text)
+        ::kill(-child, SIGKILL);
     const auto status = status_of(child, text ? end : Clock::now());
     if (!text || !status)
         throw diagnostic::fail(Fault::helper, program + " has not answered within " +

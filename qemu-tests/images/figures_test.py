@@ -97,7 +97,7 @@ def main():
         check = [options.tool, "check", work + "/appliance.yaml"]
 
         def clean():
-            for name in ("cache", "unpacked"):
+            for name in ("cache", "unpacked", "copied"):
                 shutil.rmtree(f"{work}/{name}", ignore_errors=True)
             for name in ("x.bundle", "x.elf", "floor", "y.erofs"):
                 if os.path.exists(f"{work}/{name}"):
@@ -124,7 +124,7 @@ def main():
                 figures.take("mkfs.erofs of that", ["mkfs.erofs", work + "/y.erofs", work + "/unpacked/rootfs"], runs=1)
         if shutil.which("skopeo"):
             figures.take("skopeo copy to another layout", ["skopeo", "--insecure-policy", "copy", "-q", f"oci:{image}:latest",
-                                                          f"oci:{work}/unpacked/copy:latest"], clean, runs=1)
+                                                           f"oci:{work}/copied:latest"], clean, runs=1)
         return 1 if figures.failed else 0
 
 

@@ -3,7 +3,15 @@
 #ifndef CAISSON_LWIP_CC_H
 #define CAISSON_LWIP_CC_H
 
+#include <limits.h>
 #include <stdint.h>
+
+/* lwIP would make it an int. There is no unistd.h here, but a compiler's stdio.h may define the type, as long. */
+#define LWIP_NO_UNISTD_H 1
+#ifndef SSIZE_MAX
+#define SSIZE_MAX LONG_MAX
+#endif
+typedef long ssize_t;
 
 #ifdef __cplusplus
 extern "C" {
