@@ -415,6 +415,10 @@ class PlatformsTest(unittest.TestCase):
         for wanted in ("qemu-svm: 2 passed, 0 failed, 0 excluded", "bochs-svm: 0 passed, 1 failed, 1 excluded",
                        "excluded: two on bochs-svm: a defect", "FAILED: one on bochs-svm: status is 1"):
             self.assertIn(wanted, text)
+        del results[("two", "qemu-svm")]
+        text = "\n".join(run_platforms.table(known, results, {("two", "bochs-svm"): "a defect"}, {}, ["qemu-svm", "bochs-svm"], ["two"]))
+        self.assertRegex(text, "two +own test +excluded")
+        self.assertIn("qemu-svm: 1 passed, 0 failed, 0 excluded, 0 skipped, 1 left to tests of their own (boot.CASE)", text)
 
 
 class BochsTest(unittest.TestCase):

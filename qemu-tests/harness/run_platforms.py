@@ -132,22 +132,24 @@ class Runner:
                 job.result()
 
 
-def table(known, results, excluded, skipped, platforms):
-    """Lines of the table, then every exclusion with its reason."""
-    marks = {"passed": "passed", "failed": "FAILED", "excluded": "excluded", "skipped": "skipped"}
+def table(known, results, excluded, skipped, platforms, own=()):
+    """Lines of the table, then every exclusion with its reason. `own`: cases that were left to the tests boot.NAME."""
+    marks = {"passed": "passed", "failed": "FAILED", "excluded": "excluded", "skipped": "skipped", "own": "own test"}
     width = max(len(name) for name in known)
     lines = ["case".ljust(width) + "".join(f"  {p:<10}" for p in platforms)]
     for name in known:
         cells = []
         for platform in platforms:
-            verdict = "excluded" if (name, platform) in excluded else "skipped" if name in skipped else results[(name, platform)][0]
+            verdict = ("excluded" if (name, platform) in excluded else "skipped" if name in skipped else "own" if name in own
+                       else results[(name, platform)][0])
             cells.append(f"  {marks[verdict]:<10}")
         lines.append((name.ljust(width) + "".join(cells)).rstrip())
     for platform in platforms:
         count = {verdict: sum(1 for (_, p), (v, _) in results.items() if p == platform and v == verdict) for verdict in ("passed", "failed")}
         out = sum(1 for name, p in excluded if p == platform and name in known)
         lines.append(f"{platform}: {count['passed']} passed, {count['failed']} failed, {out} excluded, "
-                     f"{sum(1 for name in skipped if (name, platform) not in excluded)} skipped")
+                     f"{sum(1 for name in skipped if (name, platform) not in excluded)} skipped, "
+                     f"{sum(1 for name in own if (name, platform) not in excluded)} left to tests of their own (boot.CASE)")
     for name in known:
         left_out = {}
         for platform in platforms:
@@ -169,6 +171,7 @@ def main(arguments=None):
     parser.add_argument("--nightly", action="store_true", help="also the cases labelled nightly")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--work", help="where files go (default: qemu-tests/platforms in the build directory)")
+    parser.add_argument("--shared", action="store_true", help="not the cases of one platform alone: their tests boot.CASE tell the same")
     parser.add_argument("--threads", action="store_true", help="QEMU with a thread for each CPU and without icount, to let races show")
     parser.add_argument("--repeat", type=int, default=1, help="run everything so often; one failure is a failure")
     parser.add_argument("--table", help="write the table to this file too")
@@ -192,14 +195,15 @@ def main(arguments=None):
     skipped = {name: why for name in known if (why := runner.case(name).missing("qemu-svm"))}
     if options.threads: # without icount
         skipped |= {name: "its firmware's devices go by virtual time" for name, case in known.items() if "stage" in case.get("boot", {})}
-    selected = {name: (case, batches.runs_on(case)) for name, case in known.items() if name not in skipped}
+    own = [name for name, case in known.items() if options.shared and name not in skipped and len(batches.runs_on(case)) == 1]
+    selected = {name: (case, batches.runs_on(case)) for name, case in known.items() if name not in skipped and name not in own}
     packed = [(batch, wanted) for batch in batches.pack(selected) if (wanted := [p for p in batch.platforms if p in platforms])]
     for _ in range(options.repeat):
         runner.run(packed)
     print("boots (platform, seconds, loader, bundle, cases):")
     for platform, members, loader, bundle, seconds in sorted(runner.boots):
         print(f"  {platform:<10} {seconds:6.1f}  {loader}  {bundle}  {' '.join(members)}")
-    lines = table(known, runner.results, excluded, skipped, platforms) + [f"FAILED: {complaint}" for complaint in complaints]
+    lines = table(known, runner.results, excluded, skipped, platforms, own) + [f"FAILED: {complaint}" for complaint in complaints]
     print("\n".join(lines))
     if options.table:
         with open(options.table, "w", encoding="utf-8") as file:
