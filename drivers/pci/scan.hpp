@@ -9,18 +9,11 @@
 
 #include "drivers/pci/bus_masters.hpp"
 #include "hypervisor/base/fixed_vector.hpp"
-#include "hypervisor/core/pci/function.hpp"
+#include "hypervisor/core/pci/describe.hpp"
 
 namespace drivers {
 
-namespace config { // offsets in a function's registers
-inline constexpr std::uint32_t identity = 0, command = 4, class_code = 8, header = 0xc, first_bar = 0x10,
-                               buses = 0x18, capabilities = 0x34, extended = 0x100;
-inline constexpr std::uint32_t memory_space = 2, bus_master = 4,
-                               no_intx = 1u << 10; // of the command register
-inline constexpr std::uint32_t capability_msix = 0x11, capability_express = 0x10, capability_features = 0x13;
-inline constexpr std::uint16_t extended_access_control = 0xd;
-} // namespace config
+namespace config = pci::config;
 
 // `ecam`: the registers of bus 0 and on, 4 KiB a function.
 template <Mmio Registers> class PciScan {
@@ -31,16 +24,30 @@ public:
     template <std::size_t Most>
     [[nodiscard]] bool run(std::uint32_t last_bus, base::FixedVector<pci::Function, Most>& out) const {
         bool room = true;
+        each(last_bus, [&](const pci::Function& function, const pci::Capabilities&) {
+            room = room && out.push_back(function);
+        });
+        return room;
+    }
+    // The same with a say in what is kept: use(function, its capabilities).
+    template <typename Use> void each(std::uint32_t last_bus, Use use) const {
         each_function(
             last_bus, [&](PciFunction function) { return read(function, config::identity); },
-            [&](PciFunction function) { room = room && out.push_back(describe(function)); });
-        return room;
+            [&](PciFunction at) {
+                const auto words = [this](PciFunction function, std::uint32_t offset) {
+                    return read(function, offset);
+                };
+                pci::Description description{at, words};
+                pci::Function function = description.function();
+                measure_bars(at, description.bars(), function);
+                use(function, description.capabilities());
+            });
     }
 
     // Lets a port send everything upwards that comes from below, so that its IOMMU sees it. `offset`: of its ACS capability.
     void send_upwards(PciFunction port, std::uint16_t offset) const {
         const std::uint32_t control = offset + 4u;
-        write(port, control, read(port, control) | std::uint32_t{needed} << 16);
+        write(port, control, read(port, control) | std::uint32_t{pci::all_upwards} << 16);
     }
     // A bridge or port lets through what comes from below.
     void forward(PciFunction port) const {
@@ -49,85 +56,11 @@ public:
     }
 
 private:
-    // Source validation, request and completion redirect, upstream forwarding.
-    static constexpr std::uint16_t needed = 1u << 0 | 1u << 2 | 1u << 3 | 1u << 4;
-    static constexpr unsigned express_endpoint = 0, legacy_endpoint = 1, root_port = 4, upstream_port = 5,
-                              downstream_port = 6, root_endpoint = 9;
-
     [[nodiscard]] std::uint32_t read(PciFunction function, std::uint32_t offset) const {
         return ecam_.read32((std::uint32_t{function} << 12) + offset);
     }
     void write(PciFunction function, std::uint32_t offset, std::uint32_t value) const {
         ecam_.write32((std::uint32_t{function} << 12) + offset, value);
-    }
-
-    [[nodiscard]] pci::Function describe(PciFunction at) const {
-        pci::Function out;
-        const std::uint32_t identity = read(at, config::identity),
-                            header = read(at, config::header) >> 16 & 0xff;
-        out.requester = at;
-        out.vendor = static_cast<std::uint16_t>(identity);
-        out.device = static_cast<std::uint16_t>(identity >> 16);
-        out.class_code = read(at, config::class_code) >> 8;
-        // Any function of the device may be the one that says so.
-        out.multi_function = (header & 0x80) != 0 ||
-                             (read(static_cast<PciFunction>(at & ~7u), config::header) >> 16 & 0x80) != 0;
-        find_capabilities(at, out);
-        const bool is_bridge = (header & 0x7f) == 1;
-        const unsigned type = out.express != 0 ? read(at, out.express) >> 20 & 15 : 0;
-        if (is_bridge) {
-            const std::uint32_t buses = read(at, config::buses);
-            out.secondary = static_cast<std::uint8_t>(buses >> 8);
-            out.subordinate = static_cast<std::uint8_t>(buses >> 16);
-            const bool port = type == root_port || type == upstream_port || type == downstream_port;
-            out.kind = out.express != 0 && port ? pci::Kind::port : pci::Kind::bridge;
-        } else if ((header & 0x7f) == 0) {
-            const bool known = type == express_endpoint || type == legacy_endpoint || type == root_endpoint;
-            out.kind = known ? pci::Kind::endpoint : pci::Kind::other;
-        }
-        if (out.express != 0 && (read(at, out.express + 4u) >> 28 & 1) != 0)
-            out.reset = pci::Reset::express;
-        else if (out.features != 0 && (read(at, out.features) >> 24 & 3) == 3)
-            out.reset = pci::Reset::advanced_features;
-        if (out.msix != 0) {
-            out.vectors = static_cast<std::uint16_t>((read(at, out.msix) >> 16 & 0x7ff) + 1);
-            out.msix_table = read(at, out.msix + 4u);
-        }
-        out.access_control = access_control(at);
-        if ((header & 0x7f) <= 1)
-            measure_bars(at, is_bridge ? 2 : 6, out);
-        return out;
-    }
-
-    void find_capabilities(PciFunction at, pci::Function& out) const {
-        constexpr std::uint32_t has_list = 1u << 20;
-        if ((read(at, config::command) & has_list) == 0)
-            return;
-        std::uint32_t offset = read(at, config::capabilities) & 0xfc;
-        for (unsigned i = 0; i < 48 && offset >= 0x40; ++i) { // 48: as many as there is room for
-            const std::uint32_t head = read(at, offset);
-            std::uint8_t* const into = (head & 0xff) == config::capability_msix       ? &out.msix
-                                       : (head & 0xff) == config::capability_express  ? &out.express
-                                       : (head & 0xff) == config::capability_features ? &out.features
-                                                                                      : nullptr;
-            if (into != nullptr && *into == 0)
-                *into = static_cast<std::uint8_t>(offset);
-            offset = head >> 8 & 0xfc;
-        }
-    }
-
-    [[nodiscard]] std::uint16_t access_control(PciFunction at) const {
-        std::uint32_t offset = config::extended;
-        for (unsigned i = 0; i < (4096 - config::extended) / 8 && offset >= config::extended; ++i) {
-            const std::uint32_t head = read(at, offset);
-            if (head == UINT32_MAX)
-                break;
-            if ((head & 0xffff) == config::extended_access_control)
-                return (read(at, offset + 4) & needed) == needed ? static_cast<std::uint16_t>(offset)
-                                                                 : std::uint16_t{0};
-            offset = head >> 20 & ~3u;
-        }
-        return 0;
     }
 
     // Sizes are what a BAR of ones reads as; nobody decodes it meanwhile.

@@ -385,7 +385,7 @@ BuildResult build(const manifest::Manifest& manifest, const bundle::Library& lib
     Prepared prepared = open_all(manifest, library, options.images, options.observer);
     const bundle::BundleInfo info{manifest.name, manifest.version, manifest.security_version,
                                   static_cast<std::uint64_t>(source_date_epoch().value_or(0))};
-    if (is_unchanged(manifest, prepared, options, info, loader, result))
+    if (options.board == nullptr && is_unchanged(manifest, prepared, options, info, loader, result))
         return result;
     add_roots(manifest, prepared, &bundle_file, options.observer);
     take_messages(prepared, result);
@@ -395,8 +395,9 @@ BuildResult build(const manifest::Manifest& manifest, const bundle::Library& lib
     std::uint64_t total_size = 0;
     const std::vector<bundle::SectionShape> shapes = bundle::layout_sections(content.sections, total_size);
     if (total_size <= bundle::max_total_size) // else write_bundle says so
-        if (const AssumedMachine machine = assume_machine(content.table, shapes, total_size); !machine.bound)
-            throw diagnostic::Failure(diagnose(manifest, machine.issue));
+        if (const AssumedMachine machine = machine_for(options.board, content.table, shapes, total_size);
+            !machine.bound)
+            throw diagnostic::Failure(diagnose(manifest, machine));
     done(options.observer, "plan", plan_detail(prepared, content), watch.lap());
 
     files::AtomicFile elf_file(result.elf);

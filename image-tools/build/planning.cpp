@@ -4,6 +4,7 @@
 
 #include "hypervisor/core/plan/bind.hpp"
 #include "hypervisor/core/plan/plan.hpp"
+#include "image-tools/board/bind.hpp"
 #include "image-tools/build/network.hpp"
 #include "image-tools/files/atomic_file.hpp"
 #include "image-tools/manifest/values.hpp"
@@ -247,6 +248,40 @@ AssumedMachine assume_machine(const std::vector<std::byte>& table,
         if (header.machine_memory != 0 || out.memory > largest_assumed)
             return out;
     }
+}
+
+AssumedMachine machine_for(const board::Facts* board, const std::vector<std::byte>& table,
+                           const std::vector<bundle::SectionShape>& sections, std::uint64_t bundle_bytes) {
+    if (board == nullptr)
+        return assume_machine(table, sections, bundle_bytes);
+    AssumedMachine out;
+    const auto parsed = plan::Plan::parse(table);
+    if (!parsed) {
+        out.issue = parsed.error();
+        return out;
+    }
+    std::vector<plan::SectionExtent> extents;
+    for (const bundle::SectionShape& section : sections)
+        extents.push_back({section.type, section.partition, section.offset, section.size});
+    const board::Described described(*board);
+    out.described = true;
+    out.cpus = static_cast<std::uint32_t>(described.cpus.size());
+    out.memory = described.map.bytes();
+    board::Outcome outcome = board::bind_on(*board, *parsed, extents, bundle_bytes);
+    out.bound = std::move(outcome.bound);
+    out.refusal = std::move(outcome.refusal);
+    return out;
+}
+
+diagnostic::Diagnostic diagnose(const manifest::Manifest& manifest, const AssumedMachine& machine) {
+    if (!machine.described)
+        return diagnose(manifest, machine.issue);
+    diagnostic::Diagnostic out =
+        diagnostic::fail("E0902", "the hypervisor cannot run on this machine: " + machine.refusal)
+            .help("the board's description says so (--board); caisson board check FILE grades the board itself")
+            .diagnostic();
+    out.exit = diagnostic::ExitCode::manifest;
+    return out;
 }
 
 } // namespace build

@@ -6,6 +6,7 @@
 // the manifest.
 #pragma once
 
+#include "hypervisor/core/board/facts.hpp"
 #include "hypervisor/core/plan/bound_plan.hpp"
 #include "hypervisor/core/plan/format.hpp"
 #include "hypervisor/core/plan/issue.hpp"
@@ -51,11 +52,20 @@ struct AssumedMachine {
     std::uint64_t memory = 0;
     std::unique_ptr<plan::BoundPlan> bound; // nothing: it does not fit, and
     plan::Issue issue{};                    // this is why
+    bool described = false;                 // a described board, and
+    std::string refusal;                    // why, in the words of its boot
 };
 
 // Binds the table on the board, with the machine's memory and CPUs that the table names, or the least that carry it.
 AssumedMachine assume_machine(const std::vector<std::byte>& table,
                               const std::vector<bundle::SectionShape>& sections, std::uint64_t bundle_bytes);
+
+// The same on a described board, as its boot would; without one, assume_machine().
+AssumedMachine machine_for(const board::Facts* board, const std::vector<std::byte>& table,
+                           const std::vector<bundle::SectionShape>& sections, std::uint64_t bundle_bytes);
+
+// What did not fit. A described board's refusal is E0902, with the line that its boot would end with.
+diagnostic::Diagnostic diagnose(const manifest::Manifest& manifest, const AssumedMachine& machine);
 
 // For people, with the numbers: "there is not enough memory (needed 64 MiB, there are 32 MiB)".
 std::string describe(const plan::Issue& issue);

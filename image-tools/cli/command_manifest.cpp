@@ -2,6 +2,7 @@
 // image-tools/cli/command_manifest.cpp - check, plan, build: what starts from a manifest.
 #include "hypervisor/core/plan/bound_plan.hpp"
 #include "hypervisor/core/plan/plan.hpp"
+#include "image-tools/board/read.hpp"
 #include "image-tools/build/build.hpp"
 #include "image-tools/build/media.hpp"
 #include "image-tools/bundle/verify.hpp"
@@ -19,11 +20,11 @@ namespace cli {
 namespace {
 
 struct ManifestOptions {
-    std::string file;
+    std::string file, board;
 };
 
 struct BuildOptions {
-    std::string file;
+    std::string file, board;
     bool twice = false;
     std::string direct;
 };
@@ -108,6 +109,15 @@ int compare_with_second_build(const manifest::Manifest& manifest, const bundle::
     return static_cast<int>(equal ? diagnostic::ExitCode::done : diagnostic::ExitCode::answer_is_no);
 }
 
+// What --board names, or nothing.
+std::unique_ptr<board::Facts> described_board(const std::string& file) {
+    return file.empty() ? nullptr : board::load(file);
+}
+void declare_board_option(Command& command, std::string& board) {
+    command.option("--board", board, value::file,
+                   "a described board (caisson board import, scan) in place of the manifest's machine");
+}
+
 int check(const ManifestOptions& options, const Common& common, Report& report) {
     const manifest::Manifest manifest = manifest::load(manifest_file(options.file, common));
     const build::WorkFolder work(std::filesystem::temp_directory_path());
@@ -170,12 +180,13 @@ int plan(const ManifestOptions& options, const Common& common, Report& report) {
         view.sources.push_back({item.image ? item.partition->image->value : item.partition->kernel->value,
                                 item.image ? item.image->manifest_digest().brief() : std::string("-"),
                                 item.startup ? item.startup->pids : 0});
-    view.machine = build::assume_machine(table, view.sections, view.bundle_bytes);
+    const auto board = described_board(options.board);
+    view.machine = build::machine_for(board.get(), table, view.sections, view.bundle_bytes);
     report.data(plan_json(view));
     if (!report.json())
         report.line(plan_text(view, common.verbose));
     if (!view.machine.bound)
-        throw diagnostic::Failure(build::diagnose(manifest, view.machine.issue));
+        throw diagnostic::Failure(build::diagnose(manifest, view.machine));
     return 0;
 }
 
@@ -201,6 +212,8 @@ int build(const BuildOptions& options, const Common& common, Report& report) {
     build_options.media = outputs.media;
     build_options.observer = observer(report);
     build_options.images = images;
+    const auto board = described_board(options.board);
+    build_options.board = board.get();
     build_options.digests = outputs.bundle.has_value() || report.json();
     const build::BuildResult result = build::build(manifest, library, build_options);
     say_warnings(result, report);
@@ -284,12 +297,18 @@ void declare_manifest_commands(Command& root) {
     };
     root.add<ManifestOptions>("check", "Is the manifest good, and are its images there?",
                               "caisson check gateway/appliance.yaml", only_file, check);
-    root.add<ManifestOptions>("plan", "Who owns what: CPUs, memory, layouts", "caisson plan -v", only_file,
-                              plan);
+    root.add<ManifestOptions>(
+        "plan", "Who owns what: CPUs, memory, layouts", "caisson plan -v",
+        [](Command& command, ManifestOptions& options) {
+            declare_manifest_file(command, options.file);
+            declare_board_option(command, options.board);
+        },
+        plan);
     root.add<BuildOptions>(
         "build", "Make the signed bundle and its loader ELF", "caisson build -o gateway.bundle",
         [](Command& command, BuildOptions& options) {
             declare_manifest_file(command, options.file);
+            declare_board_option(command, options.board);
             command.flag("--check", options.twice, "build twice and compare (exit 1 when they differ)");
             command.option(
                 "--direct", options.direct, value::partition,

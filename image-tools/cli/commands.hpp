@@ -31,6 +31,7 @@ int list_cached(const std::string& name, Report& report);
 void declare_attack(Command& root);
 void declare_attest_commands(Command& root); // pcrs, attest replay
 void declare_audit_commands(Command& root);
+void declare_board_commands(Command& root);
 void declare_flash(Command& root);
 void declare_init(Command& root);
 void declare_lock(Command& root);

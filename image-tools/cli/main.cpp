@@ -48,6 +48,7 @@ void declare_commands(Command root) {
     cli::declare_run(root);
     cli::declare_bundle_commands(root);
     cli::declare_flash(root);
+    cli::declare_board_commands(root);
     cli::declare_image_commands(root);
     cli::declare_attack(root);
     cli::declare_audit_commands(root);
@@ -82,7 +83,7 @@ int run_command(Common& common, int count, char** arguments) {
     declare_common(tree.root(), common, text);
     declare_commands(tree.root());
     tree.reserve({"diff", "doctor", "test", "policy", "report", "sbom", "scan", "sign", "ps", "logs", "stop",
-                  "restart", "exec", "attach", "device", "secret", "crash", "board", "evidence"});
+                  "restart", "exec", "attach", "device", "secret", "crash", "evidence"});
     int code = 0;
     if (const cli::Action* action = tree.parse(count, arguments, common.command)) {
         apply(text, common);

@@ -60,7 +60,8 @@ std::string_view kind_text(::plan::RegionKind kind) {
 }
 
 std::string addresses(const PlanView& view, const ::plan::Plan& plan) {
-    std::string out = "\nguest-physical (and host-physical on the assumed machine):\n";
+    std::string out = fmt::format("\nguest-physical (and host-physical on the {}):\n",
+                                  view.machine.described ? "board" : "assumed machine");
     for (std::uint32_t i = 0; i < plan.partition_count(); ++i) {
         const ::plan::Partition entry = plan.partition(i);
         for (std::uint32_t r = 0; r < entry.region_count; ++r) {

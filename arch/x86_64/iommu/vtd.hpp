@@ -11,6 +11,7 @@
 #include "arch/x86_64/iommu/answer.hpp"
 #include "arch/x86_64/iommu/vtd_live.hpp"
 #include "hypervisor/core/acpi/tables.hpp"
+#include "hypervisor/core/pci/vtd_unit.hpp"
 
 namespace iommu::vtd {
 
@@ -55,29 +56,18 @@ public:
             entries[2 * i + 1] = interrupt_high(io_apics[i].requester);
         }
     }
-    // Whether it remaps interrupts, and whether its interrupt table can name CPUs by 32 bits.
-    [[nodiscard]] bool remaps_interrupts() const {
-        return (registers_.read64(extended_offset) & has_interrupts) != 0;
+    [[nodiscard]] pci::VtdUnit can() const {
+        return {registers_.read64(capability_offset), registers_.read64(extended_offset)};
     }
-    [[nodiscard]] bool can_be_wide() const {
-        return (registers_.read64(extended_offset) & has_extended_interrupts) != 0;
-    }
-    // Whether devices of partitions can be kept apart by it: interrupts remapped, tables of three or four levels, leaves of 2 MiB.
-    [[nodiscard]] bool keeps_devices_apart() const {
-        const std::uint64_t capability = registers_.read64(capability_offset);
-        return remaps_interrupts() && levels() != 0 && (capability & large_leaves) != 0 &&
-               (capability & needs_write_flush) == 0;
-    }
-    // Of the tables it walks: 4, else 3; 0: neither.
-    [[nodiscard]] unsigned levels() const {
-        const std::uint64_t capability = registers_.read64(capability_offset);
-        return (capability & four_levels) != 0 ? 4 : (capability & three_levels) != 0 ? 3 : 0;
-    }
+    [[nodiscard]] bool remaps_interrupts() const { return can().remaps_interrupts(); }
+    [[nodiscard]] bool can_be_wide() const { return can().can_be_wide(); }
+    [[nodiscard]] bool keeps_devices_apart() const { return can().keeps_devices_apart(); }
+    [[nodiscard]] unsigned levels() const { return can().levels(); }
     // Nothing, or what is wrong with the unit. What firmware had set up is replaced.
     [[nodiscard]] const char* deny_everything(const Frames& frames) const {
         const std::uint64_t capability = registers_.read64(capability_offset);
-        if ((registers_.read64(extended_offset) & has_queue) == 0)
-            return "it has no queued invalidation";
+        if (!can().has_queue())
+            return pci::VtdUnit::no_queue;
         if (Base::fault_record(capability, Base::fault_records(capability)) > base::page_size)
             return "its fault records lie beyond its first page";
         const bool remaps = remaps_interrupts();
@@ -85,7 +75,7 @@ public:
         registers_.write32(fault_control_offset, fault_interrupt_masked);
         const bool set_up =
             turn(queued, false) && turn(compatibility_interrupts, false) &&
-            ((capability & needs_write_flush) == 0 || command(write_buffer_flush, 0)) &&
+            (!can().needs_write_flush() || command(write_buffer_flush, 0)) &&
             point(root_offset, physical(frames.table[0]), set_root) && start_queue(frames) &&
             (!remaps || point(interrupts_offset, entries | entries_256 | (frames.wide ? extended_mode : 0),
                               set_interrupts)) &&
@@ -100,11 +90,7 @@ private:
     static constexpr std::uint32_t extended_offset = 0x10, command_offset = 0x18, status_offset = 0x1c,
                                    root_offset = 0x20, fault_control_offset = 0x38, queue_offset = 0x90,
                                    interrupts_offset = 0xb8;
-    static constexpr std::uint64_t has_queue = 1u << 1, has_interrupts = 1u << 3,
-                                   has_extended_interrupts = 1u << 4, needs_write_flush = 1u << 4,
-                                   three_levels = 1u << 9, four_levels = 1u << 10,
-                                   large_leaves = std::uint64_t{1} << 34, entries_256 = 7,
-                                   extended_mode = 1u << 11;
+    static constexpr std::uint64_t entries_256 = 7, extended_mode = 1u << 11;
     // Bits of the command register and of the status register alike.
     static constexpr std::uint32_t translation = 1u << 31, set_root = 1u << 30, set_fault_log = 1u << 29,
                                    write_buffer_flush = 1u << 27, queued = 1u << 26, interrupts = 1u << 25,

@@ -6,6 +6,7 @@
 #include "arch/x86_64/svm/offered.hpp"
 #include "arch/x86_64/virt/virt.hpp"
 #include "arch/x86_64/vmx/offered.hpp"
+#include "hypervisor/core/vcpu/virtualization.hpp"
 
 #include <memory>
 
@@ -21,9 +22,8 @@ struct Probed {
 constinit Probed chosen{};
 
 std::string_view probe(Probed& probed) {
-    constexpr std::uint32_t intel = 0x756e6547; // "Genu"
     Features& found = probed.features;
-    if (vmx::offered() || cpu::cpuid(0).ebx == intel) {
+    if (vcpu::is_for_vmx([](std::uint32_t leaf) { return cpu::cpuid(leaf); })) {
         found.vmx = true;
         const std::string_view missing = vmx::missing(probed.capabilities, found.controls);
         found.huge_pages = (probed.capabilities.ept_vpid >> 17 & 1) != 0;

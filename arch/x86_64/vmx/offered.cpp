@@ -6,6 +6,7 @@
 #include "arch/x86_64/cpu/registers.hpp"
 #include "arch/x86_64/vmx/vmx.hpp"
 #include "hypervisor/base/text.hpp"
+#include "hypervisor/core/vcpu/virtualization.hpp"
 
 namespace vmx {
 namespace {
@@ -25,16 +26,12 @@ bool vmxon(const std::uint64_t& region) {
 
 } // namespace
 
-bool offered() {
-    return (cpu::cpuid(1).ecx >> 5 & 1) != 0;
-}
-
 std::string_view missing(Capabilities& all, ControlWords& controls) {
     static constinit base::Text<128> text;
-    if (!offered())
-        return "this CPU does not offer Intel VT-x (CPUID 1 ECX.VMX = 0). Switch on 'Intel Virtualization "
-               "Technology' or 'VMX' in the firmware's CPU menu; QEMU without KVM has none: use -cpu "
-               "max,+svm";
+    if (const std::string_view none =
+            vcpu::vmx_not_offered([](std::uint32_t leaf) { return cpu::cpuid(leaf); });
+        !none.empty())
+        return none;
     const std::uint64_t control = cpu::rdmsr(msr::feature_control);
     if ((control & feature_lock) != 0 && (control & feature_outside_smx) == 0)
         return "the firmware has locked Intel VT-x off (IA32_FEATURE_CONTROL). Switch on 'Intel "

@@ -9,8 +9,6 @@
 
 namespace vmx {
 
-[[nodiscard]] bool offered();
-
 // What is missing on this machine and where to switch it on, or nothing; `controls` are then what every VMCS uses.
 [[nodiscard]] std::string_view missing(Capabilities& all, ControlWords& controls);
 

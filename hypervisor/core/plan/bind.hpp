@@ -52,6 +52,8 @@ enum class Remapping : std::uint8_t {
     complete, // DMA and interrupts of every function, by requester ID alone
 };
 
+inline constexpr std::size_t max_functions = 512; // of PCI that are looked at
+
 // The PCI functions of a machine, all of them.
 struct PciMachine {
     pci::Functions functions; // by requester ID

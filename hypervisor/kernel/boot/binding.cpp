@@ -7,6 +7,8 @@
 #include "arch/x86_64/virt/choose.hpp"
 #include "drivers/uart/start.hpp"
 #include "hypervisor/base/weakness.hpp"
+#include "hypervisor/core/plan/needs.hpp"
+#include "hypervisor/core/plan/refusal.hpp"
 #include "hypervisor/core/plan/topology.hpp"
 #include "hypervisor/core/vcpu/machine_check.hpp"
 #include "hypervisor/kernel/cpu/hardening.hpp"
@@ -24,13 +26,12 @@
 namespace hv {
 namespace {
 
-constexpr std::uint64_t io_permission_frames = 3, msr_permission_frames = 2;
-// The hypervisor's tables besides those of a CPU and the pool's last-level tables: root, two levels for the image, for the
-// pool and for the CPUs' areas, the image's last-level tables, two for each device's page (APIC, HPET, I/O APIC, watchdog,
-// UART), three for the retained log.
-constexpr std::uint64_t own_table_frames = 29;
+constexpr std::uint64_t io_permission_frames = plan::needs::io_permissions,
+                        msr_permission_frames = plan::needs::msr_permissions;
 // Stacks and their table, window tables, Cpu, host save area, host VMCB.
-constexpr std::uint64_t cpu_frames = stack_pages + 1 + window_count + frames_for<Cpu>() + 2;
+static_assert(plan::needs::a_cpu >= stack_pages + 1 + window_count + frames_for<Cpu>() + 2);
+static_assert(plan::needs::a_partition >= frames_for<Partition>());
+static_assert(plan::needs::a_vcpu >= frames_for<Vcpu>() + 1);
 // Notes a vCPU may write to the audit log in a second.
 constexpr std::uint64_t notes_a_second = 10;
 
@@ -40,13 +41,7 @@ constinit memory::Run image_run{};
 
 plan::Machine described_machine() {
     Machine& m = machine_in_making();
-    const plan::Topology topology = plan::topology(cpu::cpuid);
-    cpu_list.clear();
-    for (const acpi::Cpu& cpu : tables().cpus) {
-        const auto [package, core, thread] = topology.place(cpu.apic_id);
-        if (cpu.enabled)
-            (void)cpu_list.push_back({cpu.apic_id, package, core, thread, cpu.apic_id == apic::id()});
-    }
+    board::list_cpus(tables(), plan::topology(cpu::cpuid), apic::id(), cpu_list);
     section_list.clear();
     m.sections.clear();
     for (std::uint32_t i = 0; i < found().contents->section_count(); ++i) {
@@ -62,13 +57,9 @@ plan::Machine described_machine() {
 }
 
 plan::Options options() {
-    return {.large_pages = !machine().hardening.uses(vcpu::Measure::small_executable_pages),
-            .huge_pages = virt::features.huge_pages,
-            .frames_fixed = io_permission_frames + msr_permission_frames + own_table_frames +
-                            dma::frames_needed() + dma::device_frames(found().plan->device_count()),
-            .frames_per_cpu = cpu_frames,
-            .frames_per_partition = frames_for<Partition>(),
-            .frames_per_vcpu = frames_for<Vcpu>() + 1};
+    return plan::needs::options(machine().remapping, machine().units.size(), found().plan->device_count(),
+                                !machine().hardening.uses(vcpu::Measure::small_executable_pages),
+                                virt::features.huge_pages);
 }
 
 template <typename T> T expect_tables(base::Result<T, paging::Error> result) {
@@ -228,19 +219,8 @@ void make_permission_maps() {
 
 void refuse(const plan::Issue& issue) {
     LogLine line;
-    line << "this machine cannot run the plan: " << plan::describe(issue.error);
-    if (found().plan && issue.partition < found().plan->partition_count())
-        line << ", partition '" << found().plan->partition_name(issue.partition) << '\'';
-    if (issue.error == plan::Error::device_in_memory || issue.error == plan::Error::device_overlap)
-        line << " (at " << base::hex(issue.needed) << ')';
-    else if (issue.error >= plan::Error::device_missing && issue.error <= plan::Error::device_too_large)
-        line << ": " << base::hex(issue.needed) << (issue.available != 0 ? ", at " : "")
-             << (issue.available != 0 ? base::hex(issue.available) : base::hex(0));
-    else if (issue.needed != 0 || issue.available != 0)
-        line << " (needed " << issue.needed << ", available " << issue.available << ')';
-    if (issue.error == plan::Error::not_enough_cpus && tables().cpus_left_out != 0)
-        line << "; too many CPUs: " << tables().cpus_left_out << " behind the first " << acpi::max_cpus
-             << " are left out";
+    plan::write_refusal(line, issue, found().plan ? &*found().plan : nullptr, tables().cpus_left_out,
+                        acpi::max_cpus);
     refuse_with(line.view());
 }
 

@@ -13,6 +13,7 @@
 #include "drivers/uart/start.hpp"
 #include "drivers/watchdog/start.hpp"
 #include "hypervisor/base/text.hpp"
+#include "hypervisor/core/plan/refusal.hpp"
 #include "hypervisor/kernel/dma/start.hpp"
 #include "hypervisor/kernel/memory/address_space.hpp"
 #include "hypervisor/kernel/memory/early_map.hpp"
@@ -130,41 +131,22 @@ void mask_interrupt_controllers() {
     }
 }
 
-// Everything whose registers are used sooner or later: whole pages of what is mapped later, 64 bytes of an I/O APIC that is
-// only masked (those of two bridges have been seen in one page).
+// Everything whose registers are used sooner or later.
 void list_devices() {
-    constexpr std::uint64_t io_apic_bytes = 64;
-    const Machine& m = machine();
-    const auto add = [](std::uint64_t base, std::uint64_t bytes) {
-        base::expects(found().devices.push_back({base, bytes}), "devices: room for every table's");
-    };
-    const auto add_page = [&add](std::uint64_t base) {
-        add(base::round_down(base, base::page_size), base::page_size);
-    };
-    add_page(apic::register_page().value());
-    if (found().console.in_memory)
-        add_page(found().console.base);
-    if (tables().hpet != 0)
-        add_page(tables().hpet);
-    for (const acpi::IoApic& controller : tables().io_apics)
-        if (controller.gsi_base == 0)
-            add_page(controller.address);
-        else
-            add(controller.address, io_apic_bytes);
-    for (const std::uint64_t unit : tables().remapping.units)
-        add(unit, acpi::unit_bytes(tables().remapping.kind));
+    board::OwnRegisters own{apic::register_page().value(),
+                            found().console.in_memory ? found().console.base : 0};
     drivers::PciConfiguration pci{ports};
-    if (m.behaviour.on_panic == plan::OnPanic::reboot)
+    if (machine().behaviour.on_panic == plan::OnPanic::reboot)
         if (const auto watchdog = drivers::find_i6300esb(pci))
-            add_page(watchdog->registers);
+            own.watchdog = watchdog->registers;
+    board::list_devices(tables(), own, found().devices);
 }
 
 // Boards have been seen whose ECAM is said to reach over the local APIC: such a one is not used.
 void switch_virtual_functions_off() {
-    constexpr std::uint64_t bus_bytes = 1u << 20;
     auto& devices = found().devices;
     const acpi::Ecam ecam = tables().ecam;
-    const memory::Run registers{ecam.base, (ecam.last_bus + 1u) * bus_bytes};
+    const memory::Run registers = board::registers_of(ecam);
     if (ecam.base == 0 || !early_mapped(registers.base, registers.bytes) || !devices.push_back(registers))
         return;
     if (plan::check_devices(described_hardware()).ok()) {
@@ -242,7 +224,7 @@ void take_over(std::uint32_t protocol, std::uint64_t information) {
     if (!read.ok())
         refuse_to_start("boot: ", loader::describe(read.error()));
     if (!made.ok())
-        refuse_to_start("memory map: ", memory::describe(made.error()));
+        refuse_to_start(plan::of_memory_map, memory::describe(made.error()));
     settle_module();
     if (image_extent().base != usual_place)
         console::log((base::Text<64>{} << "the image lies at " << base::hex(image_extent().base)).view());
@@ -251,7 +233,7 @@ void take_over(std::uint32_t protocol, std::uint64_t information) {
 void read_tables() {
     Machine& m = machine_in_making();
     if (const auto parsed = acpi::parse(early_memory(), rsdp(), tables()); !parsed.ok())
-        refuse_to_start("firmware: ", acpi::describe(parsed.error()));
+        refuse_to_start(plan::of_firmware, acpi::describe(parsed.error()));
     m.fadt = tables().fadt.value_or(acpi::Fadt{});
     m.soft_off = tables().soft_off;
     m.remapping = tables().remapping.kind;

@@ -13,6 +13,7 @@
 #include "hypervisor/base/weakness.hpp"
 #include "hypervisor/core/audit/seal.hpp"
 #include "hypervisor/core/audit/start_retained.hpp"
+#include "hypervisor/core/plan/refusal.hpp"
 #include "hypervisor/kernel/boot/stages.hpp"
 #include "hypervisor/kernel/cpu/cpu.hpp"
 #include "hypervisor/kernel/cpu/hardening.hpp"
@@ -266,9 +267,7 @@ extern "C" void caisson_boot(std::uint32_t protocol, std::uint64_t information) 
     find_hardening();
     const bundle::Signer signer = verify_header_and_plan();
     if (found().console.base == 0 && m.behaviour.has(plan::flag_require_console))
-        refuse_to_start(
-            "the plan wants a console (requireConsole), and this machine has no UART: none that its SPCR "
-            "table names, none at COM1, no PCI serial card");
+        refuse_to_start(plan::no_console);
     read_tables();
     measure_clocks();
     if (!gather_entropy())

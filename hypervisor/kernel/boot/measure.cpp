@@ -4,6 +4,7 @@
 #include "build_id.hpp"
 #include "drivers/tpm/interface.hpp"
 #include "hypervisor/core/measure/events.hpp"
+#include "hypervisor/core/plan/refusal.hpp"
 #include "hypervisor/kernel/boot/stages.hpp"
 #include "hypervisor/kernel/deadline.hpp"
 #include "hypervisor/kernel/panic/panic.hpp"
@@ -71,9 +72,9 @@ void measure_bundle(const bundle::Signer& signer) {
     if (wish.has(plan::flag_leave_tpm))
         return;
     const auto place = find_tpm();
-    std::string_view problem = "this machine has none that firmware's ACPI tables name";
+    std::string_view problem = plan::no_tpm_named;
     if (place && place->needs_firmware) {
-        problem = "it is started only by firmware's own code";
+        problem = plan::tpm_of_firmware;
     } else if (place) {
         Tpm tpm{cpu::PortsAndMemory{}, deadline, place->control_area};
         problem = measure_into(tpm, {*found().contents, *found().plan, signer, trusted_keys, CAISSON_BUILD_ID,
@@ -85,7 +86,7 @@ void measure_bundle(const bundle::Signer& signer) {
         console::audit_event("measured",
                              [&](audit::Record& out) { out.add("result", "failed").add("detail", problem); });
     if (wish.has(plan::flag_require_tpm))
-        refuse_to_start("the plan wants a TPM (tpm: required): ", problem);
+        refuse_to_start(plan::no_tpm, problem);
     if (place)
         console::log((LogLine{} << "TPM: " << problem << "; what follows is not measured").view());
 }

@@ -6,6 +6,7 @@
 
 #include "drivers/uart/uart.hpp"
 #include "hypervisor/core/acpi/tables.hpp"
+#include "hypervisor/core/board/machine.hpp"
 #include "hypervisor/core/bundle/header_buffer.hpp"
 #include "hypervisor/core/bundle/verify.hpp"
 #include "hypervisor/core/crypto/sha256.hpp"
@@ -25,7 +26,7 @@ struct Found {
     drivers::UartPlace console{0, false, false, 0};
     memory::Runs map; // usable memory
     // Registers that the hypervisor may use, checked (plan::check_devices).
-    base::FixedVector<memory::Run, acpi::max_io_apics + acpi::max_units + 5> devices;
+    board::Devices devices;
     crypto::Sha256Engine hash_engine = crypto::Sha256Engine::portable;
     std::optional<bundle::HeaderBuffer> header;
     std::optional<bundle::Contents> contents;

@@ -5,6 +5,9 @@
 #include "arch/x86_64/iommu/vtd.hpp"
 #include "drivers/pci/scan.hpp"
 #include "hypervisor/base/weakness.hpp"
+#include "hypervisor/core/board/machine.hpp"
+#include "hypervisor/core/plan/needs.hpp"
+#include "hypervisor/core/plan/refusal.hpp"
 #include "hypervisor/kernel/dma/device.hpp"
 #include "hypervisor/kernel/dma/units.hpp"
 #include "hypervisor/kernel/making.hpp"
@@ -18,26 +21,21 @@ namespace {
 
 using VtdUnit = iommu::vtd::Unit<cpu::Registers>;
 
-constexpr std::size_t max_functions = 512;
-constexpr std::uint64_t function_bytes = base::page_size, bus_bytes = 256 * function_bytes;
+static_assert(plan::needs::a_device >= frames_for<Device>() + 3);
+constexpr std::uint64_t function_bytes = base::page_size;
 
-constinit base::FixedVector<pci::Function, max_functions> functions;
+constinit base::FixedVector<pci::Function, plan::max_functions> functions;
 constinit plan::PciMachine described;
 
 VtdUnit unit_at(std::size_t unit) {
     return VtdUnit{cpu::Registers{base::VirtAddr{machine().units[unit]}}};
 }
 
-// One root table and one interrupt table serve all units and go by requester IDs alone: one segment.
-bool units_keep_apart() {
-    if (machine().remapping != RemappingKind::vtd || tables().remapping.has_other_segments ||
-        tables().remapping.unclear_firmware_memory)
-        return false;
-    bool all = unit_count() != 0;
-    for (std::size_t unit = 0; unit < unit_count() && all; ++unit)
-        all = early_mapped(machine().units[unit], VtdUnit::register_bytes) &&
-              unit_at(unit).keeps_devices_apart();
-    return all;
+plan::Remapping remapping() {
+    return board::remapping_of(tables().remapping, [](std::size_t unit) {
+        return early_mapped(machine().units[unit], VtdUnit::register_bytes) &&
+               unit_at(unit).keeps_devices_apart();
+    });
 }
 
 unsigned common_levels() {
@@ -122,21 +120,14 @@ const plan::PciMachine& pci_machine(std::uint32_t devices) {
     if (devices == 0)
         return described;
     const acpi::Ecam ecam = tables().ecam;
-    if (ecam.base == 0 || !early_mapped(ecam.base, (ecam.last_bus + 1u) * bus_bytes))
-        refuse_to_start(
-            "the plan has devices, and this machine has no memory-mapped PCI configuration (MCFG) in reach");
+    if (ecam.base == 0 || !early_mapped(ecam.base, board::registers_of(ecam).bytes))
+        refuse_to_start(plan::no_ecam);
     functions.clear();
     if (!scan().run(ecam.last_bus, functions))
-        refuse_to_start("this machine has too many PCI functions for a plan with devices: more than ",
-                        max_functions);
-    described = {functions.view(), units_keep_apart() ? plan::Remapping::complete : plan::Remapping::none,
+        refuse_to_start(plan::too_many_functions, plan::max_functions);
+    described = {functions.view(), remapping(),
                  tables().remapping.firmware_memory.view()};
     return described;
-}
-
-std::uint64_t device_frames(std::uint64_t devices) {
-    constexpr std::uint64_t tables_above_registers = 3;
-    return devices * (frames_for<Device>() + tables_above_registers);
 }
 
 base::Status<paging::Error> assign_devices(memory::FramePool& pool, AddressSpace& space,

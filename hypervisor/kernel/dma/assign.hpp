@@ -12,9 +12,6 @@ namespace hv::dma {
 // or whose configuration space is out of reach, if it has.
 [[nodiscard]] const plan::PciMachine& pci_machine(std::uint32_t devices);
 
-// Frames of the pool for so many devices, besides those in plan::table_frames().
-[[nodiscard]] std::uint64_t device_frames(std::uint64_t devices);
-
 // Boot CPU, plan bound, after deny_everything(). Each device gets its entries, absent yet, and its owner's RAM in tables of its
 // own; the ports above it forward. Errors are core/paging's.
 [[nodiscard]] base::Status<paging::Error> assign_devices(memory::FramePool& pool, AddressSpace& space,

@@ -7,6 +7,8 @@
 #include "arch/x86_64/iommu/vtd.hpp"
 #include "drivers/pci/bus_masters.hpp"
 #include "hypervisor/base/weakness.hpp"
+#include "hypervisor/core/plan/needs.hpp"
+#include "hypervisor/core/plan/refusal.hpp"
 #include "hypervisor/kernel/dma/units.hpp"
 #include "hypervisor/kernel/making.hpp"
 #include "hypervisor/kernel/memory/early_map.hpp"
@@ -18,7 +20,8 @@ namespace {
 using VtdUnit = iommu::vtd::Unit<cpu::Registers>;
 using AmdviUnit = iommu::amdvi::Unit<cpu::Registers>;
 
-constexpr std::uint64_t frames_a_unit = 2 + 3; // queue and log; tables above its registers, at most
+static_assert(plan::needs::vtd_tables == VtdUnit::table_frames &&
+              plan::needs::amdvi_tables == AmdviUnit::table_frames);
 
 constinit unsigned masters_found = 0;
 
@@ -49,7 +52,7 @@ iommu::Words take_words(memory::FramePool& pool, std::uint64_t count) {
 const char* deny(std::size_t unit) {
     return reachable(unit) ? with_unit<VtdUnit, AmdviUnit>(
                                  unit, [&](auto it) { return it.deny_everything(frames[unit]); })
-                           : "its registers are out of reach";
+                           : plan::unit_out_of_reach.data();
 }
 
 } // namespace
@@ -63,10 +66,6 @@ void bus_masters_off() {
 
 void virtual_functions_off(const acpi::Ecam& ecam) {
     masters_found += drivers::virtual_functions_off(cpu::Registers{base::VirtAddr{ecam.base}}, ecam.last_bus);
-}
-
-std::uint64_t frames_needed() {
-    return unit_count() == 0 ? 0 : table_frames() + frames_a_unit * unit_count();
 }
 
 void deny_everything(memory::FramePool& pool, std::uint32_t nmi_apic_id) {
@@ -90,7 +89,7 @@ void deny_everything(memory::FramePool& pool, std::uint32_t nmi_apic_id) {
     cpu::wbinvd(); // not every unit snoops
     for (std::size_t unit = 0; unit < unit_count(); ++unit)
         if (const char* problem = deny(unit))
-            refuse_to_start("the IOMMU at ", base::hex(machine().units[unit]), " cannot be used: ", problem);
+            refuse_to_start("the IOMMU at ", base::hex(machine().units[unit]), plan::unit_unusable, problem);
     line << unit_count() << (machine().remapping == RemappingKind::vtd ? " VT-d" : " AMD-Vi")
          << " units deny every device";
     console::log(line.view());

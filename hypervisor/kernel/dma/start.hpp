@@ -16,9 +16,6 @@ void bus_masters_off();
 // Likewise the functions that only SR-IOV knows; the registers are checked (plan::check_devices) and early mapped.
 void virtual_functions_off(const acpi::Ecam& ecam);
 
-// Frames of the pool that tables, queues and the registers' mappings take on this machine.
-[[nodiscard]] std::uint64_t frames_needed();
-
 // Boot CPU, early tables. Every unit denies everything; one that cannot refuses the machine. The I/O APICs may send NMIs to
 // the CPU named (its time source), if one of their pins is ever unmasked.
 void deny_everything(memory::FramePool& pool, std::uint32_t nmi_apic_id);

@@ -5,6 +5,7 @@
 #include "drivers/uart/start.hpp"
 #include "drivers/watchdog/start.hpp"
 #include "hypervisor/base/weakness.hpp"
+#include "hypervisor/core/plan/refusal.hpp"
 #include "hypervisor/kernel/cpu/cpu.hpp"
 #include "hypervisor/kernel/dma/start.hpp"
 #include "hypervisor/kernel/making.hpp"
@@ -16,9 +17,6 @@
 
 namespace hv::alarm {
 namespace {
-
-constexpr std::string_view time_needed =
-    "the plan needs time interrupts (a watchdog, a delay before restarts or serialStop), and this machine";
 
 // The page that these registers lie in (plan::check_devices: nothing else does).
 base::Status<paging::Error> add_page(AddressSpace& space, std::uint64_t registers) {
@@ -39,16 +37,16 @@ base::Status<paging::Error> start(AddressSpace& space, bool needed, bool com1) {
     // Only the serial line wants it: then it waits for an idle CPU or the next exit, no reason to refuse the machine.
     const auto without = [needed](auto why) -> base::Status<paging::Error> {
         if (needed)
-            refuse_to_start(time_needed, why);
+            refuse_to_start(plan::time_needed, why);
         return base::success;
     };
     const auto* const io_apic = std::ranges::find(tables().io_apics, 0u, &acpi::IoApic::gsi_base);
     if (io_apic == tables().io_apics.end() || !early_mapped(io_apic->address, base::page_size))
-        return without(" has no I/O APIC");
+        return without(plan::without_io_apic);
     Cpu* const cpu = m.cpus[bound_plan().time_cpu()];
     const auto route = dma::nmi_redirection(io_apic->id, cpu->apic_id);
     if (!route)
-        return without("'s IOMMU would block them: its firmware's DMAR or IVRS does not list their I/O APIC");
+        return without(plan::time_blocked);
     source.redirection = *route;
     source.hpet_page = tables().hpet;
     const bool mapped = source.hpet_page != 0 && early_mapped(source.hpet_page, base::page_size);
@@ -59,7 +57,7 @@ base::Status<paging::Error> start(AddressSpace& space, bool needed, bool com1) {
     } else {
         source.hpet_page = 0;
         if (!drivers::PitCounter{ports}.counts())
-            return without(" has neither an HPET that reaches an I/O APIC nor a PIT that counts");
+            return without(plan::without_timer);
     }
     source.cpu = cpu;
     source.io_apic_page = io_apic->address;
