@@ -22,6 +22,10 @@ public:
         this->select(at, offset);
         this->io_.out16(static_cast<std::uint16_t>(this->data_port + (offset & 2)), value);
     }
+    void write(PciFunction at, std::uint8_t offset, std::uint32_t value) {
+        this->select(at, offset);
+        this->io_.out32(this->data_port, value);
+    }
 };
 
 } // namespace drivers

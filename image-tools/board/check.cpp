@@ -153,7 +153,7 @@ private:
                                               "levels or leaves of 2 MiB, or has write buffers to flush");
         else if (r.kind == RemappingKind::amdvi)
             say("assignment", Grade::missing, "AMD-Vi denies every device, but hands none out yet");
-        out_.devices = out_.devices && described_.remapping == plan::Remapping::complete;
+        out_.devices = out_.devices && !facts_.units.empty() && described_.remapping == plan::Remapping::complete;
     }
 
     // Each endpoint that somebody may want: network, storage, USB.

@@ -22,7 +22,7 @@ struct Finding {
 
 struct Graded {
     bool runs = false;    // partitions on CPUs and memory of their own are possible
-    bool devices = false; // and so are devices of their own
+    bool devices = false; // and so are, as far as is known, devices of their own
     std::vector<Finding> findings;
 };
 

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "hypervisor/core/audit/frame.hpp"
+#include "image-tools/board/from_line.hpp"
 #include "image-tools/board/import.hpp"
 #include "image-tools/board/lines.hpp"
 #include "image-tools/board/read.hpp"
@@ -214,6 +216,39 @@ TEST(Folder, SaysWhatIsMissing) {
     folder.put("proc/cpuinfo", "processor : 0\nvendor_id : AuthenticAMD\n");
     const board::Imported imported = board::import_folder(folder.path());
     EXPECT_EQ(imported.notes.size(), 3u); // cpuid, memory, functions
+}
+
+std::string frame(char type, std::uint64_t number, const std::string& payload) {
+    audit::FrameEncoder encoder;
+    std::string out;
+    encoder.begin({.type = static_cast<audit::FrameType>(type)}, number, payload);
+    std::array<char, 64> piece{};
+    while (!encoder.done())
+        out.append(piece.data(), encoder.fill(piece));
+    return out;
+}
+
+TEST(Line, HoldsADescriptionInPieces) {
+    const std::string good = "firmware says\r\n" + frame('l', 0, "board scan") + frame('d', 1, "{\"a\":") + frame('d', 2, "1}\n") +
+                             frame('e', 3, "reason=all-stopped action=poweroff");
+    EXPECT_EQ(board::description_on(good, "line"), "{\"a\":1}\n");
+    EXPECT_EQ(board::description_on(frame('l', 0, "nothing"), "line"), std::nullopt);
+    EXPECT_EQ(board::description_on("", "line"), std::nullopt);
+    const auto refused = [](const std::string& line) {
+        try {
+            return std::string(board::description_on(line, "line").value_or("nothing"));
+        } catch (const diagnostic::Failure& failure) {
+            EXPECT_EQ(failure.diagnostic().code, "E0903");
+            return failure.diagnostic().message;
+        }
+    };
+    EXPECT_EQ(refused(frame('d', 1, "{\"a\":") + frame('d', 3, "1}") + frame('e', 4, "x")),
+              "line: frames of the description are missing");
+    EXPECT_EQ(refused(frame('d', 1, "{\"a\":")), "line: the line ends in the middle of the description");
+    EXPECT_EQ(refused(frame('d', 2, "1}") + frame('e', 3, "x")), "line: the beginning of the description is missing");
+    std::string damaged = good;
+    damaged[damaged.find("1}")] = '2';
+    EXPECT_EQ(refused(damaged), "line: a frame of the description is damaged");
 }
 
 } // namespace

@@ -5,7 +5,7 @@
 namespace channel {
 namespace {
 
-constexpr std::string_view types = "orlaxebk";
+constexpr std::string_view types = "orlaxebkd";
 constexpr std::uint64_t partition_limit = audit::hypervisor_id - 1;
 constexpr std::uint64_t length_limit = 128 + 2 * CAISSON_FRAME_MAX; // a head and a payload of escapes
 constexpr std::uint32_t checksum_digits = 8;

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // image-tools/cli/command_board.cpp - board import, show, check: machines as descriptions, before they are there.
 #include "image-tools/board/check.hpp"
+#include "image-tools/board/from_line.hpp"
 #include "image-tools/board/import.hpp"
 #include "image-tools/board/names.hpp"
 #include "image-tools/board/read.hpp"
+#include "image-tools/build/media.hpp"
 #include "image-tools/cli/commands.hpp"
 #include "image-tools/files/atomic_file.hpp"
 
@@ -45,8 +47,23 @@ void write_description(const board::Facts& facts, const Common& common, Report& 
     report.data({{"schema", "caisson.board-import/1"}, {"file", common.output()}});
 }
 
+// What a scan wrote: the line that was recorded, or the description itself.
+board::Imported import_file(const std::string& file) {
+    constexpr std::uint64_t longest_line = std::uint64_t{64} << 20;
+    const std::string text = files::read_file(file, longest_line);
+    if (text.starts_with('{'))
+        return {board::read(text, file), {}};
+    const auto description = board::description_on(text, file);
+    if (!description)
+        throw diagnostic::fail("E0426", file + " is no description, and holds none that a scan wrote to its line")
+            .help("record the serial line while the machine boots scan.img, then import the recording");
+    return {board::read(*description, file), {}};
+}
+
 int import_board(const ImportOptions& options, const Common& common, Report& report) {
-    const board::Imported imported = board::import_folder(options.folder);
+    const board::Imported imported = std::filesystem::is_directory(options.folder)
+                                         ? board::import_folder(options.folder)
+                                         : import_file(options.folder);
     for (const std::string& note : imported.notes)
         report.note("note: " + note);
     name_board(*imported.facts, options.name);
@@ -76,7 +93,8 @@ int check_board(const BoardOptions& options, const Common&, Report& report) {
         items.push_back({{"subject", finding.subject}, {"grade", word}, {"reason", finding.reason}});
     }
     report.line(!graded.runs      ? "This board cannot keep partitions apart."
-                : !graded.devices ? "This board keeps partitions apart; devices of their own it cannot give them."
+                : !graded.devices ? "This board keeps partitions apart; whether it can give them devices of their own "
+                                          "is not said, or it cannot."
                                   : "This board keeps partitions apart, and devices of their own too.");
     report.data({{"schema", "caisson.board-check/1"},
                  {"name", facts->name.view()},
@@ -84,6 +102,31 @@ int check_board(const BoardOptions& options, const Common&, Report& report) {
                  {"devices", graded.devices},
                  {"items", items}});
     return graded.runs ? 0 : static_cast<int>(diagnostic::ExitCode::answer_is_no);
+}
+
+// Media that boot the scan. Firmware and loaders want a bundle beside the image: here it is a few words that nobody reads.
+int scan_board(const Common& common, Report& report) {
+    const bundle::Library library = bundle::Library::find();
+    const std::string loader = library.elf("caisson-scan.elf");
+    const std::filesystem::path out = common.outputs.empty() ? "scan.img" : common.output();
+    if (out.extension() == ".elf") {
+        files::AtomicFile file(out);
+        file.write(files::bytes_of(loader));
+        file.commit();
+    } else if (build::is_medium(out)) {
+        const build::WorkFolder work(std::filesystem::temp_directory_path());
+        const std::filesystem::path placeholder = work.path() / "scan.bundle";
+        files::write_new_file(placeholder, "This medium scans a board: it has no bundle.\n", 0600);
+        constexpr std::array<std::uint8_t, 32> id{'b', 'o', 'a', 'r', 'd', ' ', 's', 'c', 'a', 'n'};
+        build::write_medium(out, {"scan", placeholder, id, nullptr, 0, loader, library});
+    } else {
+        throw diagnostic::fail("E0101", "board scan does not write " + out.string())
+            .help("-o NAME.img, NAME.efi, NAME.iso, or NAME.elf for GRUB and QEMU's -kernel");
+    }
+    report.line(fmt::format("{}: boot it and record the serial line, then: caisson board import LINE -o board.json",
+                            out.string()));
+    report.data({{"schema", "caisson.board-scan/1"}, {"file", out.string()}});
+    return 0;
 }
 
 } // namespace
@@ -97,11 +140,14 @@ void declare_board_commands(Command& root) {
         "import", "Describe a board by what a Linux that runs on it shows",
         "caisson board import / -o board.json",
         [](Command& command, ImportOptions& options) {
-            command.argument(options.folder, value::folder,
-                             "/ of that Linux, or a folder with what docs/boards.md collects", Command::Must::yes);
+            command.argument(options.folder, value::path,
+                             "/ of that Linux, a folder with what docs/boards.md collects, or a scan's serial line",
+                             Command::Must::yes);
             command.option("--name", options.name, value::name, "what the board is called");
         },
         import_board);
+    board.add("scan", "Write a medium that boots, describes the machine on its serial line and switches it off",
+              "caisson board scan -o scan.img", scan_board);
     board.add<BoardOptions>("show", "What a description says", "caisson board show board.json", one_file, show_board);
     board.add<BoardOptions>("check", "Grade a board: isolation, devices, console, TPM, watchdog, clocks",
                             "caisson board check board.json --format json", one_file, check_board);

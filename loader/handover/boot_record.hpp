@@ -2,7 +2,7 @@
 // loader/handover/boot_record.hpp - what the hypervisor learns from whoever started it, by whichever protocol.
 //
 // Trust:      firmware data. Ranges are checked for wrap-around only; what may be used is decided in core/memory.
-// Invariants: complete when read: nothing of it points into memory that firmware may see reused, but the module.
+// Invariants: with no_module all but the module is read; complete when read: nothing of it points into memory that firmware may see reused, but the module.
 #pragma once
 
 #include "hypervisor/base/fixed_vector.hpp"

@@ -34,6 +34,7 @@ base::Status<BootError> read_pvh(const bytes::Source& memory, std::uint64_t star
         if (!record.memory.push_back({entry->base, entry->bytes, memory::kind_of_e820(entry->type)}))
             return base::Failure{BootError::too_many_entries};
     }
+    record.rsdp = info->rsdp;
     if (info->module_count == 0)
         return base::Failure{BootError::no_module};
     if (info->module_count > 1)
@@ -44,7 +45,6 @@ base::Status<BootError> read_pvh(const bytes::Source& memory, std::uint64_t star
     if (module->bytes == 0 || memory.view(module->address, module->bytes).size() != module->bytes)
         return base::Failure{BootError::bad_module};
     record.module = {module->address, module->bytes};
-    record.rsdp = info->rsdp;
     return base::success;
 }
 

@@ -59,16 +59,16 @@ base::Status<BootError> read_uefi(const bytes::Source& memory, std::uint64_t han
     if (!given || given->magic != uefi::handover_magic)
         return base::Failure{BootError::bad_structure};
     CAISSON_TRY(take_map(memory, *given, record));
-    if (given->bundle_bytes == 0)
-        return base::Failure{BootError::no_module};
-    if (memory.view(given->bundle, given->bundle_bytes).size() != given->bundle_bytes)
-        return base::Failure{BootError::bad_module};
-    record.module = {given->bundle, given->bundle_bytes};
     record.rsdp = given->rsdp;
     record.smbios = given->smbios;
     record.loader_started = given->started;
     if (makes_sense(given->screen))
         record.screen = given->screen;
+    if (given->bundle_bytes == 0)
+        return base::Failure{BootError::no_module};
+    if (memory.view(given->bundle, given->bundle_bytes).size() != given->bundle_bytes)
+        return base::Failure{BootError::bad_module};
+    record.module = {given->bundle, given->bundle_bytes};
     return base::success;
 }
 

@@ -33,7 +33,8 @@
  *   'b'  boot figures, once, before the first partition runs. Keys: entry=TSC verified=TSC ready=TSC memory_hypervisor=BYTES
  *        memory_bundle=BYTES memory_partitions=BYTES cpus=N abi=1.2 build=ID
  *   'k'  bytes of the line as memory kept them over a reset: the last frames of the machine before this one, in pieces, the
- *        first of them probably cut. They prove nothing: whatever wrote to that memory in between can have made them up. */
+ *        first of them probably cut. They prove nothing: whatever wrote to that memory in between can have made them up.
+ *   'd'  of `caisson board scan` alone: the next piece of the machine's description, JSON (docs/boards.md) */
 /* One byte goes the other way: CAISSON_STOP_BYTE asks the machine to end, where the plan lets it (machine.serialStop). Every
  * partition gets its stop request (boot_page.h), nothing is restarted any more, and the machine ends as it does when all
  * partitions have ended. Other bytes mean nothing. After a byte the hypervisor does not listen for 100 ms: whoever asks

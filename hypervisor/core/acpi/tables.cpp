@@ -495,6 +495,10 @@ Bytes table_named(const bytes::Source& memory, std::uint64_t rsdp, std::uint32_t
 
 } // namespace
 
+bool has_table(const bytes::Source& memory, std::uint64_t rsdp, const char (&name)[5]) {
+    return !table_named(memory, rsdp, signature(name)).empty();
+}
+
 std::optional<SerialPort> find_serial_port(const bytes::Source& memory, std::uint64_t rsdp) {
     return serial_port_of(table_named(memory, rsdp, signature("SPCR")));
 }

@@ -107,6 +107,9 @@ struct SerialPort {
 };
 [[nodiscard]] std::optional<SerialPort> find_serial_port(const bytes::Source& memory, std::uint64_t rsdp);
 
+// Whether there is a good table of that name, such as "WDAT".
+[[nodiscard]] bool has_table(const bytes::Source& memory, std::uint64_t rsdp, const char (&name)[5]);
+
 // How firmware's TPM2 table says that a TPM 2.0 is spoken to.
 struct Tpm {
     std::uint64_t control_area = 0; // of a Command Response Buffer, or 0

@@ -14,7 +14,7 @@
 
 namespace board {
 
-inline constexpr std::uint32_t format_version = 1;
+inline constexpr char frame_type = 'd'; // of the serial line (abi/console.h): a piece of the JSON
 inline constexpr std::size_t max_functions = 512, max_leaves = 128;
 
 enum class Known : std::uint8_t { unknown, no, yes };

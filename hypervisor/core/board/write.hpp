@@ -7,6 +7,7 @@
 #pragma once
 
 #include "hypervisor/core/board/facts.hpp"
+#include "hypervisor/core/board/json_lines.hpp"
 
 namespace board {
 
@@ -26,9 +27,9 @@ constexpr base::Text<8> address_text(pci::Requester requester) {
     return out;
 }
 
-template <typename Sink> class Writer {
+template <typename Sink> class Writer : private JsonLines<Sink> {
 public:
-    explicit Writer(Sink& sink) : sink_(sink) {}
+    using JsonLines<Sink>::JsonLines;
 
     void write(const Facts& facts) {
         open("", '{');
@@ -42,79 +43,17 @@ public:
         functions(facts);
         machine(facts);
         close('}');
-        sink_(std::string_view{"\n"});
+        end();
     }
 
 private:
-    template <typename... Parts> void raw(const Parts&... parts) {
-        base::Text<160> out;
-        (out << ... << parts);
-        sink_(out.view());
+    using Json = JsonLines<Sink>;
+    using Json::raw, Json::next, Json::open, Json::close, Json::text, Json::number, Json::address, Json::flag,
+        Json::nothing, Json::end;
+
+    void known(std::string_view key, Known value) {
+        text(key, words::known[static_cast<std::size_t>(value)]);
     }
-    // The next member or item, on a line of its own where the one around it has lines.
-    void next(std::string_view key) {
-        if (!first_)
-            sink_(std::string_view{","});
-        first_ = false;
-        if (depth_ == 0) {
-        } else if (lines_ >= depth_) {
-            sink_(std::string_view{"\n"});
-            for (unsigned i = 0; i < depth_; ++i)
-                sink_(std::string_view{" "});
-        }
-        if (!key.empty())
-            raw('"', key, "\":");
-    }
-    void open(std::string_view key, char bracket, bool lines = true) {
-        next(key);
-        raw(bracket);
-        ++depth_;
-        if (lines && lines_ + 1 == depth_)
-            lines_ = depth_;
-        first_ = true;
-    }
-    void close(char bracket) {
-        --depth_;
-        if (lines_ > depth_) {
-            lines_ = depth_;
-            if (!first_) {
-                sink_(std::string_view{"\n"});
-                for (unsigned i = 0; i < depth_; ++i)
-                    sink_(std::string_view{" "});
-            }
-        }
-        raw(bracket);
-        first_ = false;
-    }
-    void text(std::string_view key, std::string_view value) {
-        next(key);
-        sink_(std::string_view{"\""});
-        for (const char c : value)
-            if (c == '"' || c == '\\')
-                raw('\\', c);
-            else if (static_cast<unsigned char>(c) < 0x20 || static_cast<unsigned char>(c) >= 0x7f)
-                sink_(std::string_view{"?"});
-            else
-                raw(c);
-        sink_(std::string_view{"\""});
-    }
-    void number(std::string_view key, std::uint64_t value) {
-        next(key);
-        raw(value);
-    }
-    void address(std::string_view key, std::uint64_t value) {
-        next(key);
-        raw('"', base::hex(value), '"');
-    }
-    void flag(std::string_view key, bool value) {
-        next(key);
-        raw(value ? "true" : "false");
-    }
-    void nothing(std::string_view key) {
-        next(key);
-        raw("null");
-    }
-    void known(std::string_view key, Known value) { text(key, words::known[static_cast<std::size_t>(value)]); }
 
     void processor(const Facts& facts) {
         const Processor& cpu = facts.processor;
@@ -332,10 +271,6 @@ private:
         number("format", facts.screen.format);
         close('}');
     }
-
-    Sink& sink_;
-    unsigned depth_ = 0, lines_ = 0;
-    bool first_ = true;
 };
 
 template <typename Sink> void write(const Facts& facts, Sink&& sink) {

@@ -28,22 +28,11 @@ constexpr std::uint32_t protocol_pvh = 1, protocol_multiboot2 = 2, protocol_uefi
 constexpr std::uint64_t usual_place = 0x200000;                                       // link.ld
 constexpr cpu::Ports ports{};
 
-// What firmware's structures are read through.
 constexpr auto early_bytes = [](std::uint64_t address, std::size_t count) -> std::span<const std::byte> {
     if (address == 0 || !early_mapped(address, count))
         return {};
     return cpu::bytes_at(base::VirtAddr{address}, count);
 };
-bytes::Source early_memory() {
-    return {early_bytes, UINT64_MAX};
-}
-
-std::uint64_t rsdp() {
-    const loader::BootRecord& boot = found().boot;
-    if (boot.rsdp_copied)
-        return physical(boot.rsdp_copy).value();
-    return boot.rsdp != 0 ? boot.rsdp : acpi::find_rsdp(early_memory()).value_or(0);
-}
 
 // A UART in memory is touched only where the hypervisor can reach it and where there is nothing else.
 bool may_be_device(std::uint64_t address) {
@@ -212,7 +201,18 @@ std::optional<acpi::Tpm> find_tpm() {
     return tpm;
 }
 
-void take_over(std::uint32_t protocol, std::uint64_t information) {
+bytes::Source early_memory() {
+    return {early_bytes, UINT64_MAX};
+}
+
+std::uint64_t rsdp() {
+    const loader::BootRecord& boot = found().boot;
+    if (boot.rsdp_copied)
+        return physical(boot.rsdp_copy).value();
+    return boot.rsdp != 0 ? boot.rsdp : acpi::find_rsdp(early_memory()).value_or(0);
+}
+
+void take_over(std::uint32_t protocol, std::uint64_t information, Bundle bundle) {
     dma::bus_masters_off();
     Machine& m = machine_in_making();
     m.times.entry_tsc = boot_entry_tsc;
@@ -221,23 +221,30 @@ void take_over(std::uint32_t protocol, std::uint64_t information) {
     const auto made =
         memory::normalize(found().boot.memory.view(), found().map); // empty, if nothing was read
     find_console();
-    if (!read.ok())
+    const bool bare = bundle == Bundle::not_needed && !read.ok() && read.error() == loader::BootError::no_module;
+    if (!read.ok() && !bare)
         refuse_to_start("boot: ", loader::describe(read.error()));
     if (!made.ok())
         refuse_to_start(plan::of_memory_map, memory::describe(made.error()));
-    settle_module();
+    if (bundle == Bundle::needed)
+        settle_module();
     if (image_extent().base != usual_place)
         console::log((base::Text<64>{} << "the image lies at " << base::hex(image_extent().base)).view());
 }
 
-void read_tables() {
+base::Status<acpi::Error> look_at_tables() {
     Machine& m = machine_in_making();
-    if (const auto parsed = acpi::parse(early_memory(), rsdp(), tables()); !parsed.ok())
-        refuse_to_start(plan::of_firmware, acpi::describe(parsed.error()));
+    CAISSON_TRY(acpi::parse(early_memory(), rsdp(), tables()));
     m.fadt = tables().fadt.value_or(acpi::Fadt{});
     m.soft_off = tables().soft_off;
     m.remapping = tables().remapping.kind;
     m.units = tables().remapping.units;
+    return base::success;
+}
+
+void read_tables() {
+    if (const auto parsed = look_at_tables(); !parsed.ok())
+        refuse_to_start(plan::of_firmware, acpi::describe(parsed.error()));
     apic::adopt();
     if (tables().remapping.x2apic_opt_out) {
         apic::leave_x2apic_alone();
@@ -251,13 +258,11 @@ void read_tables() {
     switch_virtual_functions_off();
 }
 
-void measure_clocks() {
+bool find_clock() {
     Times& times = machine_in_making().times;
     const auto [rates, by] = measured_rates();
     if (!rates || rates->tsc_hz < 1'000'000 || rates->timer_hz == 0)
-        refuse_to_start(
-            "this machine has no clock that runs: CPUID names no frequency, and neither HPET, PM timer "
-            "nor PIT counts");
+        return false;
     times.tsc_hz = rates->tsc_hz;
     times.apic_timer_hz = rates->timer_hz;
     LogLine line;
@@ -265,8 +270,17 @@ void measure_clocks() {
     if (rates->error_ppm != 0)
         line << ", at most " << rates->error_ppm << " ppm off";
     console::log(line.view());
+    return true;
+}
+
+void measure_clocks() {
+    Times& times = machine_in_making().times;
+    if (!find_clock())
+        refuse_to_start(
+            "this machine has no clock that runs: CPUID names no frequency, and neither HPET, PM timer "
+            "nor PIT counts");
+    LogLine line;
     if (const loader::BootRecord& boot = found().boot; boot.loader_started != 0) {
-        line.clear();
         line << "UEFI: " << (boot_entry_tsc - boot.loader_started) / (times.tsc_hz / 1000)
              << " ms in Boot Services; ";
         if (boot.screen.base != 0)

@@ -38,13 +38,20 @@ struct Found {
 // firmware.cpp: taking the machine over from firmware; devices quiet, tables read, clocks measured.
 
 // The first act: no device may write memory any more. Then the boot record and the memory map, or a refusal.
-void take_over(std::uint32_t protocol, std::uint64_t information);
+enum class Bundle : std::uint8_t { needed, not_needed };
+void take_over(std::uint32_t protocol, std::uint64_t information, Bundle bundle = Bundle::needed);
+// What firmware's structures are read through: all that the early tables map. The RSDP there; 0: none.
+[[nodiscard]] bytes::Source early_memory();
+[[nodiscard]] std::uint64_t rsdp();
+// Reads the ACPI tables and keeps what outlives boot of them.
+[[nodiscard]] base::Status<acpi::Error> look_at_tables();
 // ACPI tables; interrupt controllers masked. Refuses a machine that describes no CPU or puts devices into memory.
 void read_tables();
 // The TPM that firmware names, where its registers can be used.
 [[nodiscard]] std::optional<acpi::Tpm> find_tpm();
-// TSC and APIC timer frequencies, wall clock. Refuses a machine without any clock that runs.
+// TSC and APIC timer frequencies, wall clock. Refuses a machine without any clock that runs; the frequencies alone, or false.
 void measure_clocks();
+[[nodiscard]] bool find_clock();
 
 // trust.cpp: nothing runs unverified; the boot CPU verifies header and table, every CPU its share of the payloads, and all
 // wait for each other before the first partition starts.
