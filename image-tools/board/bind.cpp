@@ -17,10 +17,9 @@ using Line = base::Text<512>;
 
 // 1 GiB leaves in second-stage tables.
 bool huge_pages_of(const Processor& cpu) {
-    return cpu.checked == Known::yes
-               ? cpu.huge_pages
-               : !vcpu::is_for_vmx([&cpu](std::uint32_t leaf) { return cpu(leaf); }) &&
-                     (cpu(0x80000001).edx >> 26 & 1) != 0;
+    return cpu.checked == Known::yes ? cpu.huge_pages : !vcpu::is_for_vmx([&cpu](std::uint32_t leaf) {
+        return cpu(leaf);
+    }) && (cpu(0x80000001).edx >> 26 & 1) != 0;
 }
 
 // Whether executable leaves may be larger than 4 KiB.
@@ -36,11 +35,11 @@ bool large_pages_of(const Processor& cpu) {
 }
 
 // As high below 4 GiB as it fits: where QEMU's PVH loader puts it, and about where GRUB and UEFI do. 0: nowhere.
-std::uint64_t place_of_bundle(const memory::Runs& map, std::uint64_t bytes) {
+std::uint64_t place_of_bundle(const memory::Runs& map, const memory::Run& image, std::uint64_t bytes) {
     std::uint64_t best = 0;
     for (const memory::Run& run : map.view()) {
         const std::uint64_t end = std::min(run.end(), four_gibibytes);
-        const std::uint64_t least = std::max(run.base, usual_image.end());
+        const std::uint64_t least = std::max(run.base, image.end());
         if (end <= least || end - least < bytes)
             continue;
         best = std::max(best, base::round_down(end - bytes, base::page_size));
@@ -52,13 +51,13 @@ std::uint64_t place_of_bundle(const memory::Runs& map, std::uint64_t bytes) {
 class Boot {
 public:
     Boot(const Facts& facts, const plan::Plan& plan, std::span<const plan::SectionExtent> sections,
-         std::uint64_t bundle_bytes)
-        : facts_(facts), plan_(plan), described_(facts) {
+         std::uint64_t bundle_bytes, const memory::Run& image)
+        : facts_(facts), plan_(plan), described_(facts), image_(image) {
         machine_.map = &described_.map;
         machine_.pool_end = described_.reach;
         machine_.cpus = described_.cpus.view();
-        machine_.reserved = {&usual_image, 1};
-        machine_.bundle_base = place_of_bundle(described_.map, bundle_bytes);
+        machine_.reserved = {&image_, 1};
+        machine_.bundle_base = place_of_bundle(described_.map, image_, bundle_bytes);
         machine_.bundle_bytes = bundle_bytes;
         machine_.sections = sections;
     }
@@ -188,6 +187,7 @@ private:
     const Facts& facts_;
     const plan::Plan& plan_;
     Described described_;
+    memory::Run image_;
     plan::Machine machine_;
     Devices devices_;
     Line line_;
@@ -226,8 +226,8 @@ Described::Described(const Facts& facts) {
 }
 
 Outcome bind_on(const Facts& facts, const plan::Plan& plan, std::span<const plan::SectionExtent> sections,
-                std::uint64_t bundle_bytes) {
-    return Boot{facts, plan, sections, bundle_bytes}.run();
+                std::uint64_t bundle_bytes, const memory::Run& image) {
+    return Boot{facts, plan, sections, bundle_bytes, image}.run();
 }
 
 } // namespace board

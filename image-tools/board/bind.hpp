@@ -33,7 +33,7 @@ struct Described {
 // Why the processor cannot run partitions, in the hypervisor's words; empty: it can, as far as is known.
 std::string missing_of(const Processor& processor);
 
-// The loader's image, where it lies when a loader does not choose another place.
+// The loader's image, where it lies when a loader does not choose another place, and with room to grow.
 inline constexpr memory::Run usual_image{0x200000, 0x200000};
 
 struct Outcome {
@@ -41,8 +41,9 @@ struct Outcome {
     std::string refusal;                    // the line with which the boot would end
 };
 
-// `sections`, `bundle_bytes`: of the bundle that the plan lies in; it is taken to lie as high below 4 GiB as it can.
+// `sections`, `bundle_bytes`: of the bundle that the plan lies in; it is taken to lie as high below 4 GiB as it can. `image`: where
+// the loader's image lies.
 Outcome bind_on(const Facts& facts, const plan::Plan& plan, std::span<const plan::SectionExtent> sections,
-                std::uint64_t bundle_bytes);
+                std::uint64_t bundle_bytes, const memory::Run& image = usual_image);
 
 } // namespace board

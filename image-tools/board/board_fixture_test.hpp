@@ -17,15 +17,15 @@ inline std::unique_ptr<Facts> q35() {
     f.origin << "scan";
     f.processor.checked = Known::yes;
     f.processor.huge_pages = true;
-    for (const Leaf& leaf : {Leaf{0, 0, 0xd, 0x68747541, 0x444d4163, 0x69746e65}, Leaf{1, 0, 0x663, 0, 1u << 21 | 1u << 30, 0},
-                             Leaf{0xb, 0, 0, 1, 0x100, 0}, Leaf{0xb, 1, 2, 4, 0x201, 0},
-                             Leaf{0x80000000, 0, 0x8000000a, 0, 0, 0}, Leaf{0x80000001, 0, 0, 0, 4, 1u << 26},
-                             Leaf{0x8000000a, 0, 1, 16, 0, 1}})
+    for (const Leaf& leaf : {Leaf{0, 0, 0xd, 0x68747541, 0x444d4163, 0x69746e65},
+                             Leaf{1, 0, 0x663, 0, 1u << 21 | 1u << 30, 0}, Leaf{0xb, 0, 0, 1, 0x100, 0},
+                             Leaf{0xb, 1, 2, 4, 0x201, 0}, Leaf{0x80000000, 0, 0x8000000a, 0, 0, 0},
+                             Leaf{0x80000001, 0, 0, 0, 4, 1u << 26}, Leaf{0x8000000a, 0, 1, 16, 0, 1}})
         (void)f.processor.leaves.push_back(leaf);
-    for (const memory::Range& range :
-         {memory::Range{0, 0x9fc00, memory::Kind::usable}, memory::Range{0x9fc00, 0x400, memory::Kind::reserved},
-          memory::Range{0x100000, 0xfee0000, memory::Kind::usable},
-          memory::Range{0xb0000000, 0x10000000, memory::Kind::reserved}})
+    for (const memory::Range& range : {memory::Range{0, 0x9fc00, memory::Kind::usable},
+                                       memory::Range{0x9fc00, 0x400, memory::Kind::reserved},
+                                       memory::Range{0x100000, 0xfee0000, memory::Kind::usable},
+                                       memory::Range{0xb0000000, 0x10000000, memory::Kind::reserved}})
         (void)f.memory.push_back(range);
     for (std::uint32_t i = 0; i < 4; ++i)
         (void)f.tables.cpus.push_back({i, true});

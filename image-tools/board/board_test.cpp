@@ -33,7 +33,8 @@ const board::Finding* finding(const board::Graded& graded, const std::string& su
 }
 
 // Calls use(pointer) for every member and item of the document.
-void each_place(const Json& value, const Json::json_pointer& at, const std::function<void(const Json::json_pointer&)>& use) {
+void each_place(const Json& value, const Json::json_pointer& at,
+                const std::function<void(const Json::json_pointer&)>& use) {
     if (value.is_object())
         for (const auto& [key, inner] : value.items()) {
             use(at / key);
@@ -89,9 +90,12 @@ TEST(Description, SaysWhatIsWrong) {
               "/firmware/remapping/units/0 is no unit of that kind, at an address of its own");
     EXPECT_EQ(with("\"00:02.0\"", "\"00:02.9\""),
               "/pci/functions/0/address is not an address of a PCI function, such as 00:1f.3");
-    EXPECT_EQ(with("caisson.board/1", "caisson.board/2"), "/schema is not caisson.board/1: another version wrote it");
-    EXPECT_EQ(with("\"name\":\"q35\"", "\"name\":\"q35\",\"name\":\"q36\""), "the document has a member twice: 'name'");
-    EXPECT_EQ(with("\"kind\":\"vtd\"", "\"kind\":\"vt-d\""), "/firmware/remapping/kind is none of: none, vtd, amdvi");
+    EXPECT_EQ(with("caisson.board/1", "caisson.board/2"),
+              "/schema is not caisson.board/1: another version wrote it");
+    EXPECT_EQ(with("\"name\":\"q35\"", "\"name\":\"q35\",\"name\":\"q36\""),
+              "the document has a member twice: 'name'");
+    EXPECT_EQ(with("\"kind\":\"vtd\"", "\"kind\":\"vt-d\""),
+              "/firmware/remapping/kind is none of: none, vtd, amdvi");
     EXPECT_EQ(with("\"hpet\":\"0xfed00000\"", "\"hpet\":\"fed00000\""),
               "/firmware/hpet is not a hexadecimal number (0x...) of at most 64 bits");
     EXPECT_EQ(refusal("{"), "the document is not JSON, at byte 2");
@@ -103,7 +107,8 @@ TEST(Description, SaysWhatIsWrong) {
 TEST(Addresses, OfFunctions) {
     EXPECT_EQ(board::requester_of("00:1f.3"), pci::Requester{0x00fb});
     EXPECT_EQ(board::requester_of("ff:1f.7"), pci::Requester{0xffff});
-    for (const char* wrong : {"", "00:20.0", "00:1f.8", "0:1f.3", "00:1f:3", "00-1f.3", "+0:1f.3", "00:1f.33"})
+    for (const char* wrong :
+         {"", "00:20.0", "00:1f.8", "0:1f.3", "00:1f:3", "00-1f.3", "+0:1f.3", "00:1f.33"})
         EXPECT_FALSE(board::requester_of(wrong)) << wrong;
 }
 
@@ -111,8 +116,9 @@ TEST(Grade, OfAGoodBoard) {
     const auto graded = board::grade(*q35());
     EXPECT_TRUE(graded.runs);
     EXPECT_TRUE(graded.devices);
-    for (const char* good : {"firmware", "virtualization", "x2apic", "cpus", "memory", "dma-remapping",
-                             "interrupt-remapping", "network 00:02.0", "console", "timer", "reset", "power-off"}) {
+    for (const char* good :
+         {"firmware", "virtualization", "x2apic", "cpus", "memory", "dma-remapping", "interrupt-remapping",
+          "network 00:02.0", "console", "timer", "reset", "power-off"}) {
         const auto* const found = finding(graded, good);
         ASSERT_NE(found, nullptr) << good;
         EXPECT_EQ(found->grade, board::Grade::good) << good << ": " << found->reason;
@@ -129,20 +135,42 @@ TEST(Grade, NamesWhatIsMissing) {
         const auto graded = board::grade(*facts);
         const auto* const found = finding(graded, subject);
         return found == nullptr ? std::string("nothing")
-                                : std::string(board::grade_words[static_cast<std::size_t>(found->grade)]) + ": " +
-                                      found->reason + (graded.runs ? "" : " (does not run)");
+                                : std::string(board::grade_words[static_cast<std::size_t>(found->grade)]) +
+                                      ": " + found->reason + (graded.runs ? "" : " (does not run)");
     };
-    EXPECT_NE(said("virtualization", [](Facts& f) { f.processor.missing << "no AMD-V"; }).find("no AMD-V (does not run)"),
+    EXPECT_NE(said("virtualization", [](Facts& f) { f.processor.missing << "no AMD-V"; })
+                  .find("no AMD-V (does not run)"),
               std::string::npos);
-    EXPECT_NE(said("dma-remapping", [](Facts& f) { f.tables.remapping = {}; f.units.clear(); }).find("names no IOMMU"), std::string::npos);
-    EXPECT_NE(said("network 00:02.0", [](Facts& f) { f.tables.remapping = {}; f.units.clear(); }).find("needs an IOMMU"), std::string::npos);
-    EXPECT_NE(said("network 00:02.0", [](Facts& f) { f.functions[0].function.reset = pci::Reset::none; }).find("cannot be reset"),
+    EXPECT_NE(said("dma-remapping",
+                   [](Facts& f) {
+                       f.tables.remapping = {};
+                       f.units.clear();
+                   })
+                  .find("names no IOMMU"),
               std::string::npos);
-    EXPECT_NE(said("network 00:02.0", [](Facts& f) { (void)f.tables.remapping.firmware_memory.push_back(0x10); }).find("RMRR"),
+    EXPECT_NE(said("network 00:02.0",
+                   [](Facts& f) {
+                       f.tables.remapping = {};
+                       f.units.clear();
+                   })
+                  .find("needs an IOMMU"),
               std::string::npos);
-    EXPECT_NE(said("interrupt-remapping", [](Facts& f) { f.units[0].extended &= ~8ull; }).find("0 of 1 units"), std::string::npos);
-    EXPECT_NE(said("time-interrupts", [](Facts& f) { f.tables.remapping.io_apics.clear(); }).find("are refused"), std::string::npos);
-    EXPECT_NE(said("firmware", [](Facts& f) { f.refused << "damaged"; }).find("firmware: damaged (does not run)"), std::string::npos);
+    EXPECT_NE(said("network 00:02.0", [](Facts& f) { f.functions[0].function.reset = pci::Reset::none; })
+                  .find("cannot be reset"),
+              std::string::npos);
+    EXPECT_NE(
+        said("network 00:02.0", [](Facts& f) { (void)f.tables.remapping.firmware_memory.push_back(0x10); })
+            .find("RMRR"),
+        std::string::npos);
+    EXPECT_NE(
+        said("interrupt-remapping", [](Facts& f) { f.units[0].extended &= ~8ull; }).find("0 of 1 units"),
+        std::string::npos);
+    EXPECT_NE(
+        said("time-interrupts", [](Facts& f) { f.tables.remapping.io_apics.clear(); }).find("are refused"),
+        std::string::npos);
+    EXPECT_NE(
+        said("firmware", [](Facts& f) { f.refused << "damaged"; }).find("firmware: damaged (does not run)"),
+        std::string::npos);
     EXPECT_NE(said("memory", [](Facts& f) { f.memory.clear(); }).find("not known"), std::string::npos);
     EXPECT_EQ(said("console", [](Facts& f) { f.uart_known = board::Known::no; }).substr(0, 8), "missing:");
     EXPECT_EQ(said("timer", [](Facts& f) { f.tables.hpet = 0; }).substr(0, 8), "limited:");
@@ -158,7 +186,8 @@ TEST(Bind, APlanThatFits) {
 }
 
 TEST(Bind, RefusesInTheWordsOfTheBoot) {
-    const auto refused = [](const std::function<void(Facts&)>& change, const std::function<void(Wanted&)>& ask = {}) {
+    const auto refused = [](const std::function<void(Facts&)>& change,
+                            const std::function<void(Wanted&)>& ask = {}) {
         const auto facts = q35();
         change(*facts);
         Wanted two(2);
@@ -166,16 +195,22 @@ TEST(Bind, RefusesInTheWordsOfTheBoot) {
             ask(two);
         return two.on(*facts).refusal;
     };
-    EXPECT_EQ(refused([](Facts& f) { f.tables.cpus.clear(); (void)f.tables.cpus.push_back({0, true}); }),
+    EXPECT_EQ(refused([](Facts& f) {
+                  f.tables.cpus.clear();
+                  (void)f.tables.cpus.push_back({0, true});
+              }),
               "this machine cannot run the plan: the machine has too few CPUs (needed 2, available 1)");
     EXPECT_EQ(refused([](Facts& f) { f.processor.leaves[2].eax = 2; }),
-              "this machine cannot run the plan: the machine has too few CPUs, partition 'p1' (needed 1, available 0)");
+              "this machine cannot run the plan: the machine has too few CPUs, partition 'p1' (needed 1, "
+              "available 0)");
     EXPECT_EQ(refused([](Facts& f) { f.memory.clear(); }),
               "memory map: the firmware's memory map names no usable memory");
-    EXPECT_EQ(refused([](Facts& f) { f.processor.missing << "this CPU has no guests"; }), "this CPU has no guests");
+    EXPECT_EQ(refused([](Facts& f) { f.processor.missing << "this CPU has no guests"; }),
+              "this CPU has no guests");
     EXPECT_EQ(refused([](Facts& f) { f.refused << "it is damaged"; }), "firmware: it is damaged");
     EXPECT_EQ(refused([](Facts& f) { f.tables.hpet = 0x8000000; }),
-              "this machine cannot run the plan: firmware puts a device's registers (APIC, HPET or IOMMU) into memory "
+              "this machine cannot run the plan: firmware puts a device's registers (APIC, HPET or IOMMU) "
+              "into memory "
               "(at 0x8000000)");
     EXPECT_EQ(refused([](Facts& f) { f.units[0].extended = 0; }),
               "the IOMMU at 0xfed90000 cannot be used: it has no queued invalidation");
@@ -185,31 +220,45 @@ TEST(Bind, RefusesInTheWordsOfTheBoot) {
         wanted.wish.request.devices = {&device, 1};
     };
     EXPECT_EQ(refused([](Facts&) {}, nic), "");
-    EXPECT_EQ(refused([](Facts& f) { f.tables.ecam = {}; }, nic),
-              "the plan has devices, and this machine has no memory-mapped PCI configuration (MCFG) in reach");
-    EXPECT_EQ(refused([](Facts& f) { f.functions.clear(); }, nic),
-              "this machine cannot run the plan: the machine does not have a device that the plan names, partition "
-              "'p0': 0x808610d3");
+    EXPECT_EQ(
+        refused([](Facts& f) { f.tables.ecam = {}; }, nic),
+        "the plan has devices, and this machine has no memory-mapped PCI configuration (MCFG) in reach");
+    EXPECT_EQ(
+        refused([](Facts& f) { f.functions.clear(); }, nic),
+        "this machine cannot run the plan: the machine does not have a device that the plan names, partition "
+        "'p0': 0x808610d3");
     EXPECT_EQ(refused([](Facts& f) { f.functions[0].function.reset = pci::Reset::none; }, nic),
               "this machine cannot run the plan: a device cannot be reset, partition 'p0': 0x10");
-    const auto console = [](Wanted& wanted) { wanted.wish.request.behaviour.flags |= plan::flag_require_console; };
-    EXPECT_NE(refused([](Facts& f) { f.uart_known = board::Known::no; }, console).find("requireConsole"), std::string::npos);
+    const auto console = [](Wanted& wanted) {
+        wanted.wish.request.behaviour.flags |= plan::flag_require_console;
+    };
+    EXPECT_NE(refused([](Facts& f) { f.uart_known = board::Known::no; }, console).find("requireConsole"),
+              std::string::npos);
     const auto tpm = [](Wanted& wanted) { wanted.wish.request.behaviour.flags |= plan::flag_require_tpm; };
     EXPECT_EQ(refused([](Facts&) {}, tpm),
               "the plan wants a TPM (tpm: required): this machine has none that firmware's ACPI tables name");
     const auto time = [](Wanted& wanted) { wanted.wish.partitions[0].behaviour.watchdog_ms = 1000; };
     EXPECT_EQ(refused([](Facts&) {}, time), "");
-    EXPECT_NE(refused([](Facts& f) { f.tables.remapping.io_apics.clear(); }, time).find("'s IOMMU would block them"),
+    EXPECT_NE(refused([](Facts& f) { f.tables.remapping.io_apics.clear(); }, time)
+                  .find("'s IOMMU would block them"),
               std::string::npos);
-    EXPECT_NE(refused([](Facts& f) { f.tables.hpet = 0; f.pit = board::Known::no; }, time).find("nor a PIT that counts"),
+    EXPECT_NE(refused(
+                  [](Facts& f) {
+                      f.tables.hpet = 0;
+                      f.pit = board::Known::no;
+                  },
+                  time)
+                  .find("nor a PIT that counts"),
               std::string::npos);
-    EXPECT_NE(refused([](Facts& f) { f.tables.io_apics.clear(); }, time).find(" has no I/O APIC"), std::string::npos);
+    EXPECT_NE(refused([](Facts& f) { f.tables.io_apics.clear(); }, time).find(" has no I/O APIC"),
+              std::string::npos);
 }
 
 TEST(Show, NamesEverything) {
     const std::string text = board::show(*q35());
-    for (const char* part : {"q35 (scan)", "AuthenticAMD family 0x6", "APIC ID 3: package 0, core 3", "vtd 0xfed90000",
-                             "00:02.0 8086:10d3 class 020000 endpoint, reset flr", "UART: 0x3f8"})
+    for (const char* part :
+         {"q35 (scan)", "AuthenticAMD family 0x6", "APIC ID 3: package 0, core 3", "vtd 0xfed90000",
+          "00:02.0 8086:10d3 class 020000 endpoint, reset flr", "UART: 0x3f8"})
         EXPECT_NE(text.find(part), std::string::npos) << part << " in\n" << text;
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // image-tools/board/boards_test.cpp - every board that is there: those of boards/ in the tree, and where the archives lie
 // beside the checkout (hypervisor/core/boards/README.md) those of 524 machines and 337 processors.
-#include "hypervisor/core/acpi/image_test.hpp"
 #include "hypervisor/core/boards/boards_test.hpp"
+#include "hypervisor/core/acpi/image_test.hpp"
 #include "hypervisor/core/plan/topology.hpp"
 #include "image-tools/board/board_fixture_test.hpp"
 #include "image-tools/board/check.hpp"
@@ -32,11 +32,12 @@ std::vector<std::string> tables_of(const boards::File& machine) {
 
 std::string summary(const Facts& facts) {
     const board::Graded graded = board::grade(facts);
-    std::string out = "# SPDX-License-Identifier: Apache-2.0\n# Written by tool_board_test (boards/README.md).\n";
+    std::string out =
+        "# SPDX-License-Identifier: Apache-2.0\n# Written by tool_board_test (boards/README.md).\n";
     out += std::string(graded.runs ? "runs" : "does not run") + (graded.devices ? ", devices" : "") + "\n";
     for (const board::Finding& finding : graded.findings)
-        out += std::string(board::grade_words[static_cast<std::size_t>(finding.grade)]) + " " + finding.subject + ": " +
-               finding.reason + "\n";
+        out += std::string(board::grade_words[static_cast<std::size_t>(finding.grade)]) + " " +
+               finding.subject + ": " + finding.reason + "\n";
     return out;
 }
 
@@ -87,8 +88,14 @@ TEST(Boards, OfTheCollectionAreImportedAndGraded) {
         refused += facts->refused.view().empty() ? 0 : 1;
         for (const board::Finding& finding : graded.findings) {
             without += finding.subject == "dma-remapping" && finding.grade == board::Grade::missing ? 1 : 0;
-            intel += finding.reason.find(" VT-d unit") != std::string::npos && finding.subject == "dma-remapping" ? 1 : 0;
-            amd += finding.reason.find(" AMD-Vi unit") != std::string::npos && finding.subject == "dma-remapping" ? 1 : 0;
+            intel +=
+                finding.reason.find(" VT-d unit") != std::string::npos && finding.subject == "dma-remapping"
+                    ? 1
+                    : 0;
+            amd +=
+                finding.reason.find(" AMD-Vi unit") != std::string::npos && finding.subject == "dma-remapping"
+                    ? 1
+                    : 0;
             blocked += finding.subject == "time-interrupts" ? 1 : 0;
         }
     }

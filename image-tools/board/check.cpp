@@ -73,10 +73,11 @@ private:
         const bool x2apic = bit(facts_.processor(1).ecx, 21);
         const bool kept_away = facts_.tables.remapping.x2apic_opt_out;
         say("x2apic", x2apic && !kept_away ? Grade::good : Grade::limited,
-            !x2apic     ? "not offered: each access of a partition to its local APIC is an exit"
-            : kept_away ? "firmware asks that it be left alone (DMAR): each access of a partition to its local "
-                          "APIC is an exit"
-                        : "interrupts and timers of partitions need no exit");
+            !x2apic ? "not offered: each access of a partition to its local APIC is an exit"
+            : kept_away
+                ? "firmware asks that it be left alone (DMAR): each access of a partition to its local "
+                  "APIC is an exit"
+                : "interrupts and timers of partitions need no exit");
     }
 
     void cpus() {
@@ -135,25 +136,30 @@ private:
             const bool all = described_.interrupt_units == r.units.size();
             say("interrupt-remapping", all ? Grade::good : Grade::limited,
                 all ? "every unit remaps interrupts: a device sends its owner's vectors only"
-                    : fmt::format("{} of {} units remap interrupts", described_.interrupt_units, r.units.size()));
+                    : fmt::format("{} of {} units remap interrupts", described_.interrupt_units,
+                                  r.units.size()));
         } else {
             say("interrupt-remapping", Grade::good, "AMD-Vi units remap interrupts");
         }
-        const acpi::IoApic* const first = std::ranges::find(facts_.tables.io_apics, 0u, &acpi::IoApic::gsi_base);
+        const acpi::IoApic* const first =
+            std::ranges::find(facts_.tables.io_apics, 0u, &acpi::IoApic::gsi_base);
         if (first != facts_.tables.io_apics.end() &&
             !acpi::nmi_redirection(r, described_.interrupt_units, first->id, 0))
             say("time-interrupts", Grade::missing,
-                "plans with a watchdog, delays before restarts or serialStop are refused: the IOMMU would block "
+                "plans with a watchdog, delays before restarts or serialStop are refused: the IOMMU would "
+                "block "
                 "time interrupts, since firmware's DMAR or IVRS does not list the first I/O APIC");
         if (vtd && !r.units.empty() && described_.remapping != plan::Remapping::complete)
             say("assignment", Grade::missing,
-                r.has_other_segments          ? "a VT-d unit serves another PCI segment than 0"
-                : r.unclear_firmware_memory ? "firmware reserves memory for devices that are not known (RMRR)"
-                                            : "a VT-d unit lacks interrupt remapping, tables of three or four "
-                                              "levels or leaves of 2 MiB, or has write buffers to flush");
+                r.has_other_segments ? "a VT-d unit serves another PCI segment than 0"
+                : r.unclear_firmware_memory
+                    ? "firmware reserves memory for devices that are not known (RMRR)"
+                    : "a VT-d unit lacks interrupt remapping, tables of three or four "
+                      "levels or leaves of 2 MiB, or has write buffers to flush");
         else if (r.kind == RemappingKind::amdvi)
             say("assignment", Grade::missing, "AMD-Vi denies every device, but hands none out yet");
-        out_.devices = out_.devices && !facts_.units.empty() && described_.remapping == plan::Remapping::complete;
+        out_.devices =
+            out_.devices && !facts_.units.empty() && described_.remapping == plan::Remapping::complete;
     }
 
     // Each endpoint that somebody may want: network, storage, USB.
@@ -172,9 +178,9 @@ private:
                 refusal ? Grade::missing : Grade::good,
                 fmt::format("{:04x}:{:04x}: {}{}", f.vendor, f.device,
                             refusal ? *refusal : std::string("a partition can own it, reset by "),
-                            refusal                                ? ""
-                            : f.reset == pci::Reset::express       ? "FLR"
-                                                                   : "Advanced Features"));
+                            refusal                          ? ""
+                            : f.reset == pci::Reset::express ? "FLR"
+                                                             : "Advanced Features"));
         }
     }
 
@@ -189,11 +195,12 @@ private:
         if (!facts_.pci_known)
             return;
         say("acs", with == ports ? Grade::good : Grade::limited,
-            ports == 0      ? "there is no PCI Express port: endpoints on the root's bus need none"
-            : with == ports ? fmt::format("all {} ports can send everything upwards", ports)
-                            : fmt::format("{} of {} ports can send everything upwards; devices below the others "
-                                          "go to one partition together",
-                                          with, ports));
+            ports == 0 ? "there is no PCI Express port: endpoints on the root's bus need none"
+            : with == ports
+                ? fmt::format("all {} ports can send everything upwards", ports)
+                : fmt::format("{} of {} ports can send everything upwards; devices below the others "
+                              "go to one partition together",
+                              with, ports));
     }
 
     void console() {
@@ -218,7 +225,8 @@ private:
             say("tpm", Grade::missing, "it is started only by firmware's own code: it cannot be used");
         else
             say("tpm", Grade::good,
-                facts_.tpm->control_area != 0 ? "TPM 2.0 with a command buffer (CRB)" : "TPM 2.0 by FIFO (TIS)");
+                facts_.tpm->control_area != 0 ? "TPM 2.0 with a command buffer (CRB)"
+                                              : "TPM 2.0 by FIFO (TIS)");
     }
 
     void watchdog() {
@@ -239,7 +247,10 @@ private:
     void clocks() {
         const bool hpet = facts_.tables.hpet != 0 && facts_.hpet_pin != Known::no;
         const bool pit = facts_.pit != Known::no;
-        say("timer", hpet ? Grade::good : pit ? Grade::limited : Grade::missing,
+        say("timer",
+            hpet  ? Grade::good
+            : pit ? Grade::limited
+                  : Grade::missing,
             hpet  ? "HPET"
             : pit ? "no HPET that reaches an I/O APIC: the PIT, if it counts"
                   : "neither HPET nor PIT: plans with a watchdog, delays or serialStop are refused");
@@ -253,10 +264,14 @@ private:
     void power() {
         const auto& fadt = facts_.tables.fadt;
         say("reset", fadt && fadt->reset ? Grade::good : Grade::limited,
-            fadt && fadt->reset ? fmt::format("ACPI's register at port {:#x}", *fadt->reset)
-                                : std::string("no ACPI register in I/O ports: the chipset's port CF9 is tried"));
+            fadt && fadt->reset
+                ? fmt::format("ACPI's register at port {:#x}", *fadt->reset)
+                : std::string("no ACPI register in I/O ports: the chipset's port CF9 is tried"));
         const bool off = facts_.tables.soft_off && fadt && fadt->pm1a_control;
-        say("power-off", off ? Grade::good : facts_.origin.view() == "facts" ? Grade::unknown : Grade::missing,
+        say("power-off",
+            off                               ? Grade::good
+            : facts_.origin.view() == "facts" ? Grade::unknown
+                                              : Grade::missing,
             off ? "ACPI's S5" : "no S5 was found in DSDT: the machine halts instead, and says so");
     }
 
@@ -265,7 +280,8 @@ private:
             return;
         const bool there = bit(facts_.processor(1).ecx, 30);
         say("rdrand", there ? Grade::good : Grade::missing,
-            there ? "the processor has a random source" : "none: entropy comes from the clock alone and is weak");
+            there ? "the processor has a random source"
+                  : "none: entropy comes from the clock alone and is weak");
     }
 
     const Facts& facts_;

@@ -140,12 +140,14 @@ Imported import_folder(const fs::path& folder) {
     const bool cpuid = take_cpuid(first_of(folder, {"cpuid", "cpuid.txt"}), facts);
     const bool any_cpu = cpuid || take_cpuinfo(first_of(folder, {"cpuinfo", "proc/cpuinfo"}), facts);
     if (tables.empty() || !any_cpu)
-        throw diagnostic::fail("E0426", folder.string() + (tables.empty() ? " holds no ACPI tables"
-                                                                         : " holds neither cpuid nor cpuinfo"))
+        throw diagnostic::fail(
+            "E0426",
+            folder.string() + (tables.empty() ? " holds no ACPI tables" : " holds neither cpuid nor cpuinfo"))
             .help("docs/boards.md has the commands that collect a board's files on Linux");
     if (!cpuid)
-        out.notes.emplace_back("no file 'cpuid' (cpuid -r): what /proc/cpuinfo says is all that is known of the "
-                               "processor, and the places of cores follow from its numbers");
+        out.notes.emplace_back(
+            "no file 'cpuid' (cpuid -r): what /proc/cpuinfo says is all that is known of the "
+            "processor, and the places of cores follow from its numbers");
     if (!take_memmap(folder, facts) && !take_e820(first_of(folder, {"dmesg", "dmesg.txt"}), facts))
         out.notes.emplace_back("neither memmap nor dmesg: firmware's memory map is not known");
     if (!take_devices(folder, facts) && !take_lspci(first_of(folder, {"lspci", "lspci.txt"}), facts))

@@ -104,7 +104,9 @@ struct Listed {
     std::map<std::string, std::string, std::less<>> fields;
     [[nodiscard]] std::uint32_t number(std::string_view key) const {
         const auto found = fields.find(key);
-        return found == fields.end() ? 0 : static_cast<std::uint32_t>(std::strtoul(found->second.c_str(), nullptr, 10));
+        return found == fields.end()
+                   ? 0
+                   : static_cast<std::uint32_t>(std::strtoul(found->second.c_str(), nullptr, 10));
     }
     [[nodiscard]] std::string text(std::string_view key) const {
         const auto found = fields.find(key);
@@ -191,11 +193,10 @@ bool take_cpuid(std::string_view text, Facts& out) {
             ++cpus;
             continue;
         }
-        if (cpus != 1 ||
-            (std::sscanf(words.c_str(), "%x %x %x %x %x %x", &leaf.number, &leaf.sub, &leaf.eax, &leaf.ebx,
-                         &leaf.ecx, &leaf.edx) != 6 &&
-             std::sscanf(words.c_str(), "%x %x: eax=%x ebx=%x ecx=%x edx=%x", &leaf.number, &leaf.sub, &leaf.eax,
-                         &leaf.ebx, &leaf.ecx, &leaf.edx) != 6))
+        if (cpus != 1 || (std::sscanf(words.c_str(), "%x %x %x %x %x %x", &leaf.number, &leaf.sub, &leaf.eax,
+                                      &leaf.ebx, &leaf.ecx, &leaf.edx) != 6 &&
+                          std::sscanf(words.c_str(), "%x %x: eax=%x ebx=%x ecx=%x edx=%x", &leaf.number,
+                                      &leaf.sub, &leaf.eax, &leaf.ebx, &leaf.ecx, &leaf.edx) != 6))
             continue;
         const std::uint32_t place = before[leaf.number]++;
         leaf.sub = leaf.sub == 0 ? place : leaf.sub;
@@ -203,7 +204,8 @@ bool take_cpuid(std::string_view text, Facts& out) {
         const auto same = [&leaf](const Leaf& other) {
             return other.number == leaf.number && other.sub == leaf.sub;
         };
-        if (wanted != wanted_leaves.end() && leaf.sub < wanted->subs && std::ranges::none_of(cpu.leaves, same))
+        if (wanted != wanted_leaves.end() && leaf.sub < wanted->subs &&
+            std::ranges::none_of(cpu.leaves, same))
             (void)cpu.leaves.push_back(leaf);
     }
     const bool levels = cpu(0).eax >= 0xb && cpu(0xb).ebx != 0;
@@ -239,8 +241,8 @@ bool take_cpuinfo(std::string_view text, Facts& out) {
     const std::uint32_t cores = std::max(first.number("cpu cores"), 1u),
                         threads = std::max(first.number("siblings") / cores, 1u);
     const std::uint32_t to_core = bits_for(threads),
-                        to_package = std::max(bits_for(last_id - std::min(last_id, first.number("apicid")) + 1),
-                                              to_core);
+                        to_package = std::max(
+                            bits_for(last_id - std::min(last_id, first.number("apicid")) + 1), to_core);
     Processor& cpu = out.processor;
     cpu.apic_id = first.number("apicid");
     const std::uint32_t virtualization = bit("vmx", 5), svm = bit("svm", 2);
@@ -263,11 +265,13 @@ bool take_e820(std::string_view messages, Facts& out) {
         const std::size_t start = line.find(mark);
         unsigned long long first = 0, last = 0;
         if (start == std::string_view::npos ||
-            std::sscanf(std::string(line.substr(start + mark.size())).c_str(), "%llx-%llx", &first, &last) != 2 ||
+            std::sscanf(std::string(line.substr(start + mark.size())).c_str(), "%llx-%llx", &first, &last) !=
+                2 ||
             last < first)
             continue;
         const bool usable = trimmed(line).ends_with("usable");
-        if (!out.memory.push_back({first, last - first + 1, usable ? memory::Kind::usable : memory::Kind::reserved}))
+        if (!out.memory.push_back(
+                {first, last - first + 1, usable ? memory::Kind::usable : memory::Kind::reserved}))
             break;
     }
     return !out.memory.empty();

@@ -30,7 +30,8 @@ void take_resources(std::string_view text, unsigned bars, pci::Function& out) {
         std::array<std::uint64_t, 3> numbers{};
         for (std::size_t n = 0; n < numbers.size(); ++n)
             numbers[n] = parts[n].starts_with("0x") ? hex_of(parts[n].substr(2)).value_or(0) : 0;
-        if ((numbers[2] & in_memory) != 0 && numbers[1] >= numbers[0] && numbers[1] - numbers[0] != UINT64_MAX)
+        if ((numbers[2] & in_memory) != 0 && numbers[1] >= numbers[0] &&
+            numbers[1] - numbers[0] != UINT64_MAX)
             out.bars[i] = {numbers[0], numbers[1] - numbers[0] + 1};
     }
 }

@@ -27,7 +27,10 @@ std::string table(const std::string& name, std::string body) {
 }
 // Two CPUs and an I/O APIC.
 std::string madt() {
-    return table("APIC", std::string("\0\0\xe0\xfe\1\0\0\0\0\x08\0\0\1\0\0\0\0\x08\1\1\1\0\0\0\1\x0c\2\0\0\0\xc0\xfe\0\0\0\0", 36));
+    return table(
+        "APIC",
+        std::string("\0\0\xe0\xfe\1\0\0\0\0\x08\0\0\1\0\0\0\0\x08\1\1\1\0\0\0\1\x0c\2\0\0\0\xc0\xfe\0\0\0\0",
+                    36));
 }
 
 class Folder {
@@ -47,13 +50,14 @@ private:
     std::filesystem::path path_;
 };
 
-constexpr const char* cpuid_of_one = "CPU 0:\n"
-                                     "   0x00000000 0x00: eax=0x0000000d ebx=0x756e6547 ecx=0x6c65746e edx=0x49656e69\n"
-                                     "   0x00000001 0x00: eax=0x000306a9 ebx=0x02100800 ecx=0x00200020 edx=0xbfebfbff\n"
-                                     "   0x0000000b 0x00: eax=0x00000001 ebx=0x00000002 ecx=0x00000100 edx=0x00000002\n"
-                                     "   0x0000000b 0x01: eax=0x00000004 ebx=0x00000004 ecx=0x00000201 edx=0x00000002\n"
-                                     "CPU 1:\n"
-                                     "   0x00000000 0x00: eax=0x00000002 ebx=0x756e6547 ecx=0x6c65746e edx=0x49656e69\n";
+constexpr const char* cpuid_of_one =
+    "CPU 0:\n"
+    "   0x00000000 0x00: eax=0x0000000d ebx=0x756e6547 ecx=0x6c65746e edx=0x49656e69\n"
+    "   0x00000001 0x00: eax=0x000306a9 ebx=0x02100800 ecx=0x00200020 edx=0xbfebfbff\n"
+    "   0x0000000b 0x00: eax=0x00000001 ebx=0x00000002 ecx=0x00000100 edx=0x00000002\n"
+    "   0x0000000b 0x01: eax=0x00000004 ebx=0x00000004 ecx=0x00000201 edx=0x00000002\n"
+    "CPU 1:\n"
+    "   0x00000000 0x00: eax=0x00000002 ebx=0x756e6547 ecx=0x6c65746e edx=0x49656e69\n";
 
 TEST(Tables, AreReadByTheBootsOwnParser) {
     Facts facts;
@@ -82,7 +86,9 @@ TEST(Tables, FindTheDsdtWhereverItIs) {
     std::memcpy(fadt.data() + 140 - 36, &far, sizeof far);
     fadt[64 - 36] = 4, fadt[65 - 36] = 6, fadt[89 - 36] = 2;
     Facts facts;
-    board::take_tables({table("FACP", fadt), madt(), table("DSDT", std::string("\x08_S5_\x12\x06\x04\x0a\x05\x0a\x05\0\0", 13))}, facts);
+    board::take_tables({table("FACP", fadt), madt(),
+                        table("DSDT", std::string("\x08_S5_\x12\x06\x04\x0a\x05\x0a\x05\0\0", 13))},
+                       facts);
     ASSERT_TRUE(facts.tables.soft_off);
     EXPECT_EQ(facts.tables.soft_off->pm1a, 5);
     EXPECT_EQ(facts.tables.fadt->pm1a_control, 0x604);
@@ -114,7 +120,8 @@ TEST(Cpuid, OfBothPrograms) {
     EXPECT_EQ(facts.processor(0).eax, 0xdu); // of the first CPU
     EXPECT_EQ(facts.processor(0xb, 1).eax, 4u);
     Facts old;
-    ASSERT_TRUE(board::take_cpuid("cpu 0\n00000004 00 1 2 3 4\n00000004 00 5 6 7 8\n00000099 00 1 1 1 1\n", old));
+    ASSERT_TRUE(
+        board::take_cpuid("cpu 0\n00000004 00 1 2 3 4\n00000004 00 5 6 7 8\n00000099 00 1 1 1 1\n", old));
     EXPECT_EQ(old.processor(4, 1).edx, 8u); // collectors that wrote every subleaf as 0
     EXPECT_EQ(old.processor.leaves.size(), 2u);
     EXPECT_FALSE(board::take_cpuid("nothing\n", old));
@@ -122,10 +129,11 @@ TEST(Cpuid, OfBothPrograms) {
 
 TEST(Cpuid, OfCpuinfoAlone) {
     Facts facts;
-    ASSERT_TRUE(board::take_cpuinfo("processor\t: 0\nvendor_id\t: GenuineIntel\ncpu family\t: 6\nmodel\t\t: 158\nstepping\t: 9\n"
-                                    "physical id\t: 0\nsiblings\t: 8\ncpu cores\t: 4\napicid\t\t: 0\n"
-                                    "flags\t\t: fpu vmx x2apic pdpe1gb\n\nprocessor\t: 1\nphysical id\t: 0\napicid\t\t: 7\n",
-                                    facts));
+    ASSERT_TRUE(board::take_cpuinfo(
+        "processor\t: 0\nvendor_id\t: GenuineIntel\ncpu family\t: 6\nmodel\t\t: 158\nstepping\t: 9\n"
+        "physical id\t: 0\nsiblings\t: 8\ncpu cores\t: 4\napicid\t\t: 0\n"
+        "flags\t\t: fpu vmx x2apic pdpe1gb\n\nprocessor\t: 1\nphysical id\t: 0\napicid\t\t: 7\n",
+        facts));
     EXPECT_EQ(facts.processor(0).ebx, 0x756e6547u);
     EXPECT_EQ(facts.processor(0).edx, 0x49656e69u);
     EXPECT_EQ(facts.processor(1).eax, 0x906e9u);
@@ -136,10 +144,11 @@ TEST(Cpuid, OfCpuinfoAlone) {
 
 TEST(Memory, OfTheKernelsMessages) {
     Facts facts;
-    ASSERT_TRUE(board::take_e820("[    0.0] BIOS-e820: [mem 0x0000000000000000-0x000000000009fbff] usable\r\n"
-                                 "[    0.0] BIOS-e820: [mem 0x00000000000f0000-0x00000000000fffff] reserved\nelse\n"
-                                 "[    0.0] BIOS-e820: [mem 0x5-0x4] usable\n",
-                                 facts));
+    ASSERT_TRUE(
+        board::take_e820("[    0.0] BIOS-e820: [mem 0x0000000000000000-0x000000000009fbff] usable\r\n"
+                         "[    0.0] BIOS-e820: [mem 0x00000000000f0000-0x00000000000fffff] reserved\nelse\n"
+                         "[    0.0] BIOS-e820: [mem 0x5-0x4] usable\n",
+                         facts));
     ASSERT_EQ(facts.memory.size(), 2u);
     EXPECT_EQ(facts.memory[0].bytes, 0x9fc00u);
     EXPECT_EQ(facts.memory[1].kind, memory::Kind::reserved);
@@ -182,7 +191,8 @@ TEST(Folder, OfALinux) {
     config.replace(0, 12, std::string("\x86\x80\xd3\x10\0\0\0\0\0\0\0\x02", 12));
     folder.put("sys/bus/pci/devices/0000:03:00.0/config", config);
     folder.put("sys/bus/pci/devices/0000:03:00.0/resource",
-               "0x00000000f7d00000 0x00000000f7dfffff 0x0000000000040200\n0x000000000000e000 0x000000000000e01f 0x0000000000040101\n");
+               "0x00000000f7d00000 0x00000000f7dfffff 0x0000000000040200\n0x000000000000e000 "
+               "0x000000000000e01f 0x0000000000040101\n");
     folder.put("sys/class/dmi/id/product_name", "A board\n");
     const board::Imported imported = board::import_folder(folder.path());
     const Facts& facts = *imported.facts;
@@ -206,7 +216,8 @@ TEST(Folder, SaysWhatIsMissing) {
         try {
             (void)board::import_folder(folder.path());
         } catch (const diagnostic::Failure& failure) {
-            return failure.diagnostic().code + failure.diagnostic().message.substr(folder.path().string().size());
+            return failure.diagnostic().code +
+                   failure.diagnostic().message.substr(folder.path().string().size());
         }
         return std::string();
     };
@@ -229,8 +240,8 @@ std::string frame(char type, std::uint64_t number, const std::string& payload) {
 }
 
 TEST(Line, HoldsADescriptionInPieces) {
-    const std::string good = "firmware says\r\n" + frame('l', 0, "board scan") + frame('d', 1, "{\"a\":") + frame('d', 2, "1}\n") +
-                             frame('e', 3, "reason=all-stopped action=poweroff");
+    const std::string good = "firmware says\r\n" + frame('l', 0, "board scan") + frame('d', 1, "{\"a\":") +
+                             frame('d', 2, "1}\n") + frame('e', 3, "reason=all-stopped action=poweroff");
     EXPECT_EQ(board::description_on(good, "line"), "{\"a\":1}\n");
     EXPECT_EQ(board::description_on(frame('l', 0, "nothing"), "line"), std::nullopt);
     EXPECT_EQ(board::description_on("", "line"), std::nullopt);
@@ -245,7 +256,8 @@ TEST(Line, HoldsADescriptionInPieces) {
     EXPECT_EQ(refused(frame('d', 1, "{\"a\":") + frame('d', 3, "1}") + frame('e', 4, "x")),
               "line: frames of the description are missing");
     EXPECT_EQ(refused(frame('d', 1, "{\"a\":")), "line: the line ends in the middle of the description");
-    EXPECT_EQ(refused(frame('d', 2, "1}") + frame('e', 3, "x")), "line: the beginning of the description is missing");
+    EXPECT_EQ(refused(frame('d', 2, "1}") + frame('e', 3, "x")),
+              "line: the beginning of the description is missing");
     std::string damaged = good;
     damaged[damaged.find("1}")] = '2';
     EXPECT_EQ(refused(damaged), "line: a frame of the description is damaged");

@@ -104,10 +104,11 @@ std::string show(const Facts& facts) {
     if (!facts.refused.view().empty())
         out += fmt::format("firmware: {}\n", facts.refused.view());
     out += "processor: " + processor_name(facts.processor) + "\n";
-    out += fmt::format("CPUs: {}, the boot CPU has APIC ID {}\n", described.cpus.size(), facts.processor.apic_id);
+    out += fmt::format("CPUs: {}, the boot CPU has APIC ID {}\n", described.cpus.size(),
+                       facts.processor.apic_id);
     for (const plan::Cpu& cpu : described.cpus)
-        out += fmt::format("  APIC ID {}: package {}, core {}, thread {}\n", cpu.apic_id, cpu.package, cpu.core,
-                           cpu.thread);
+        out += fmt::format("  APIC ID {}: package {}, core {}, thread {}\n", cpu.apic_id, cpu.package,
+                           cpu.core, cpu.thread);
     out += fmt::format("memory: {} MiB usable\n", described.map.bytes() >> 20);
     for (const memory::Range& range : facts.memory)
         out += fmt::format("  {:#014x} {:#014x} {}\n", range.base, range.bytes,

@@ -28,7 +28,8 @@ public:
     [[noreturn]] void wrong(const std::string& what) const {
         throw diagnostic::fail("E0425", (path_.empty() ? "the document" : path_) + " " + what)
             .at({*file_, 0, 0, {}, 1})
-            .help("caisson board import and board scan write descriptions; docs/boards.md says what is in one");
+            .help(
+                "caisson board import and board scan write descriptions; docs/boards.md says what is in one");
     }
     void need(bool good, const std::string& what) const {
         if (!good)
@@ -117,8 +118,7 @@ public:
     }
     void done() const {
         for (const auto& [key, value] : field_.value_->items())
-            field_.need(asked_.contains(key),
-                        "has a member that is not known: '" + key.substr(0, 40) + "'");
+            field_.need(asked_.contains(key), "has a member that is not known: '" + key.substr(0, 40) + "'");
     }
 
 private:
@@ -246,8 +246,8 @@ void firmware(const Field& field, Facts& out) {
     object["refused"].line(out.refused);
     object["ioApics"].each([&out](const Field& item) {
         Object one(item);
-        const acpi::IoApic io_apic{one["address"].hex<std::uint64_t>(), one["gsiBase"].number<std::uint32_t>(),
-                                   one["id"].number<std::uint8_t>()};
+        const acpi::IoApic io_apic{one["address"].hex<std::uint64_t>(),
+                                   one["gsiBase"].number<std::uint32_t>(), one["id"].number<std::uint8_t>()};
         one.done();
         item.need(io_apic.address % 64 == 0 && io_apic.address <= UINT32_MAX,
                   "does not lie at a multiple of 64 below 4 GiB");
@@ -332,12 +332,9 @@ void functions(const Field& field, Facts& out) {
 
 void screen(const Field& field, Screen& out) {
     Object object(field);
-    out = {object["base"].hex<std::uint64_t>(),
-           object["bytes"].hex<std::uint64_t>(),
-           object["width"].number<std::uint32_t>(),
-           object["height"].number<std::uint32_t>(),
-           object["pixelsALine"].number<std::uint32_t>(),
-           object["format"].number<std::uint32_t>()};
+    out = {object["base"].hex<std::uint64_t>(),           object["bytes"].hex<std::uint64_t>(),
+           object["width"].number<std::uint32_t>(),       object["height"].number<std::uint32_t>(),
+           object["pixelsALine"].number<std::uint32_t>(), object["format"].number<std::uint32_t>()};
     object.done();
 }
 

@@ -395,7 +395,8 @@ BuildResult build(const manifest::Manifest& manifest, const bundle::Library& lib
     std::uint64_t total_size = 0;
     const std::vector<bundle::SectionShape> shapes = bundle::layout_sections(content.sections, total_size);
     if (total_size <= bundle::max_total_size) // else write_bundle says so
-        if (const AssumedMachine machine = machine_for(options.board, content.table, shapes, total_size);
+        if (const AssumedMachine machine =
+                machine_for(options.board, loader, content.table, shapes, total_size);
             !machine.bound)
             throw diagnostic::Failure(diagnose(manifest, machine));
     done(options.observer, "plan", plan_detail(prepared, content), watch.lap());

@@ -78,7 +78,8 @@ struct BuildOptions {
     Observer observer;
     registry::ImagesOptions images{}; // how registries are used, and what is pinned
     bool digests = false;             // the result has the files' SHA-256
-    const board::Facts* board = nullptr; // bound to it instead of the manifest's machine; where it refuses, nothing is built
+    const board::Facts* board =
+        nullptr; // bound to it instead of the manifest's machine; where it refuses, nothing is built
 };
 
 struct BuildResult {

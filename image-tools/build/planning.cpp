@@ -250,7 +250,17 @@ AssumedMachine assume_machine(const std::vector<std::byte>& table,
     }
 }
 
-AssumedMachine machine_for(const board::Facts* board, const std::vector<std::byte>& table,
+namespace {
+
+memory::Run image_of(const std::string& loader) {
+    const auto elf = elf::parse_pvh(bytes::Source(std::as_bytes(std::span(loader.data(), loader.size()))));
+    return elf ? memory::Run{elf->lowest, elf->end - elf->lowest} : board::usual_image;
+}
+
+} // namespace
+
+AssumedMachine machine_for(const board::Facts* board, const std::string& loader,
+                           const std::vector<std::byte>& table,
                            const std::vector<bundle::SectionShape>& sections, std::uint64_t bundle_bytes) {
     if (board == nullptr)
         return assume_machine(table, sections, bundle_bytes);
@@ -267,7 +277,7 @@ AssumedMachine machine_for(const board::Facts* board, const std::vector<std::byt
     out.described = true;
     out.cpus = static_cast<std::uint32_t>(described.cpus.size());
     out.memory = described.map.bytes();
-    board::Outcome outcome = board::bind_on(*board, *parsed, extents, bundle_bytes);
+    board::Outcome outcome = board::bind_on(*board, *parsed, extents, bundle_bytes, image_of(loader));
     out.bound = std::move(outcome.bound);
     out.refusal = std::move(outcome.refusal);
     return out;
@@ -278,7 +288,8 @@ diagnostic::Diagnostic diagnose(const manifest::Manifest& manifest, const Assume
         return diagnose(manifest, machine.issue);
     diagnostic::Diagnostic out =
         diagnostic::fail("E0902", "the hypervisor cannot run on this machine: " + machine.refusal)
-            .help("the board's description says so (--board); caisson board check FILE grades the board itself")
+            .help(
+                "the board's description says so (--board); caisson board check FILE grades the board itself")
             .diagnostic();
     out.exit = diagnostic::ExitCode::manifest;
     return out;

@@ -60,8 +60,9 @@ struct AssumedMachine {
 AssumedMachine assume_machine(const std::vector<std::byte>& table,
                               const std::vector<bundle::SectionShape>& sections, std::uint64_t bundle_bytes);
 
-// The same on a described board, as its boot would; without one, assume_machine().
-AssumedMachine machine_for(const board::Facts* board, const std::vector<std::byte>& table,
+// The same on a described board, as the boot of that loader would; without one, assume_machine().
+AssumedMachine machine_for(const board::Facts* board, const std::string& loader,
+                           const std::vector<std::byte>& table,
                            const std::vector<bundle::SectionShape>& sections, std::uint64_t bundle_bytes);
 
 // What did not fit. A described board's refusal is E0902, with the line that its boot would end with.

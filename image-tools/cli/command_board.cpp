@@ -55,7 +55,8 @@ board::Imported import_file(const std::string& file) {
         return {board::read(text, file), {}};
     const auto description = board::description_on(text, file);
     if (!description)
-        throw diagnostic::fail("E0426", file + " is no description, and holds none that a scan wrote to its line")
+        throw diagnostic::fail("E0426",
+                               file + " is no description, and holds none that a scan wrote to its line")
             .help("record the serial line while the machine boots scan.img, then import the recording");
     return {board::read(*description, file), {}};
 }
@@ -92,10 +93,11 @@ int check_board(const BoardOptions& options, const Common&, Report& report) {
         report.line(fmt::format("{:<8} {:<{}}  {}", word, finding.subject, width, finding.reason));
         items.push_back({{"subject", finding.subject}, {"grade", word}, {"reason", finding.reason}});
     }
-    report.line(!graded.runs      ? "This board cannot keep partitions apart."
-                : !graded.devices ? "This board keeps partitions apart; whether it can give them devices of their own "
-                                          "is not said, or it cannot."
-                                  : "This board keeps partitions apart, and devices of their own too.");
+    report.line(!graded.runs ? "This board cannot keep partitions apart."
+                : !graded.devices
+                    ? "This board keeps partitions apart; whether it can give them devices of their own "
+                      "is not said, or it cannot."
+                    : "This board keeps partitions apart, and devices of their own too.");
     report.data({{"schema", "caisson.board-check/1"},
                  {"name", facts->name.view()},
                  {"runs", graded.runs},
@@ -123,8 +125,9 @@ int scan_board(const Common& common, Report& report) {
         throw diagnostic::fail("E0101", "board scan does not write " + out.string())
             .help("-o NAME.img, NAME.efi, NAME.iso, or NAME.elf for GRUB and QEMU's -kernel");
     }
-    report.line(fmt::format("{}: boot it and record the serial line, then: caisson board import LINE -o board.json",
-                            out.string()));
+    report.line(
+        fmt::format("{}: boot it and record the serial line, then: caisson board import LINE -o board.json",
+                    out.string()));
     report.data({{"schema", "caisson.board-scan/1"}, {"file", out.string()}});
     return 0;
 }
@@ -140,15 +143,18 @@ void declare_board_commands(Command& root) {
         "import", "Describe a board by what a Linux that runs on it shows",
         "caisson board import / -o board.json",
         [](Command& command, ImportOptions& options) {
-            command.argument(options.folder, value::path,
-                             "/ of that Linux, a folder with what docs/boards.md collects, or a scan's serial line",
-                             Command::Must::yes);
+            command.argument(
+                options.folder, value::path,
+                "/ of that Linux, a folder with what docs/boards.md collects, or a scan's serial line",
+                Command::Must::yes);
             command.option("--name", options.name, value::name, "what the board is called");
         },
         import_board);
-    board.add("scan", "Write a medium that boots, describes the machine on its serial line and switches it off",
+    board.add("scan",
+              "Write a medium that boots, describes the machine on its serial line and switches it off",
               "caisson board scan -o scan.img", scan_board);
-    board.add<BoardOptions>("show", "What a description says", "caisson board show board.json", one_file, show_board);
+    board.add<BoardOptions>("show", "What a description says", "caisson board show board.json", one_file,
+                            show_board);
     board.add<BoardOptions>("check", "Grade a board: isolation, devices, console, TPM, watchdog, clocks",
                             "caisson board check board.json --format json", one_file, check_board);
 }

@@ -181,7 +181,9 @@ int plan(const ManifestOptions& options, const Common& common, Report& report) {
                                 item.image ? item.image->manifest_digest().brief() : std::string("-"),
                                 item.startup ? item.startup->pids : 0});
     const auto board = described_board(options.board);
-    view.machine = build::machine_for(board.get(), table, view.sections, view.bundle_bytes);
+    view.machine =
+        build::machine_for(board.get(), board ? bundle::Library::find().elf("caisson.elf") : std::string(),
+                           table, view.sections, view.bundle_bytes);
     report.data(plan_json(view));
     if (!report.json())
         report.line(plan_text(view, common.verbose));

@@ -129,7 +129,8 @@ inline constexpr auto code_table = std::to_array<CodeEntry>({
      "place. Build or copy "
      "it again."},
     {"E0425", ExitCode::input, "not a description of a board",
-     "A board is described in JSON, schema caisson.board/1 (docs/boards.md); the message has the place in it. "
+     "A board is described in JSON, schema caisson.board/1 (docs/boards.md); the message has the place in "
+     "it. "
      "caisson board import and caisson board scan write one."},
     {"E0426", ExitCode::input, "a board cannot be described from this",
      "caisson board import takes a folder with the board's ACPI tables and what CPUID says, as Linux shows "

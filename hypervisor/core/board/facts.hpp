@@ -81,7 +81,8 @@ struct Facts {
     std::optional<acpi::SerialPort> spcr;
     std::optional<acpi::Tpm> tpm;
     bool has_wdat = false, has_wdrt = false;
-    base::FixedVector<pci::VtdUnit, acpi::max_units> units; // those of tables.remapping that were read, or none
+    base::FixedVector<pci::VtdUnit, acpi::max_units>
+        units; // those of tables.remapping that were read, or none
     bool pci_known = false;
     bool too_many_functions = false;
     base::FixedVector<Function, max_functions> functions; // by requester ID

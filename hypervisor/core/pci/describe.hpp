@@ -45,9 +45,8 @@ public:
         out.device = static_cast<std::uint16_t>(identity >> 16);
         out.class_code = read(config::class_code) >> 8;
         // Any function of the device may be the one that says so.
-        out.multi_function =
-            (header & 0x80) != 0 ||
-            (read_(static_cast<Requester>(at_ & ~7u), config::header) >> 16 & 0x80) != 0;
+        out.multi_function = (header & 0x80) != 0 ||
+                             (read_(static_cast<Requester>(at_ & ~7u), config::header) >> 16 & 0x80) != 0;
         find_capabilities(out);
         const bool is_bridge = (header & 0x7f) == 1;
         const unsigned type = out.express != 0 ? read(out.express) >> 20 & 15 : 0;

@@ -221,7 +221,8 @@ void take_over(std::uint32_t protocol, std::uint64_t information, Bundle bundle)
     const auto made =
         memory::normalize(found().boot.memory.view(), found().map); // empty, if nothing was read
     find_console();
-    const bool bare = bundle == Bundle::not_needed && !read.ok() && read.error() == loader::BootError::no_module;
+    const bool bare =
+        bundle == Bundle::not_needed && !read.ok() && read.error() == loader::BootError::no_module;
     if (!read.ok() && !bare)
         refuse_to_start("boot: ", loader::describe(read.error()));
     if (!made.ok())

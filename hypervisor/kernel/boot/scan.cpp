@@ -5,6 +5,7 @@
 //
 // Trust:      firmware and devices, as far as boot trusts them: the same code reads them.
 // Invariants: nothing is written to but what boot writes to: bus masters off, BARs measured and put back.
+#include "drivers/pci/scan.hpp"
 #include "arch/x86_64/apic/start.hpp"
 #include "arch/x86_64/cpu/guarded.hpp"
 #include "arch/x86_64/cpu/instructions.hpp"
@@ -14,7 +15,6 @@
 #include "build_id.hpp"
 #include "drivers/clock/counters.hpp"
 #include "drivers/pci/port_registers.hpp"
-#include "drivers/pci/scan.hpp"
 #include "hypervisor/core/board/write.hpp"
 #include "hypervisor/kernel/boot/stages.hpp"
 #include "hypervisor/kernel/console/console.hpp"
@@ -141,9 +141,8 @@ void look_at_pci(Facts& facts) {
 
 void look_at_clocks(Facts& facts) {
     const std::uint64_t hpet = facts.tables.hpet;
-    facts.hpet_pin =
-        known(hpet != 0 && early_mapped(hpet, base::page_size) &&
-              drivers::HpetCounter{cpu::Registers{base::VirtAddr{hpet}}}.pin().has_value());
+    facts.hpet_pin = known(hpet != 0 && early_mapped(hpet, base::page_size) &&
+                           drivers::HpetCounter{cpu::Registers{base::VirtAddr{hpet}}}.pin().has_value());
     facts.pit = known(drivers::PitCounter{cpu::Ports{}}.counts());
     constexpr std::uint64_t guess = 1'000'000'000; // for the end's patience alone
     Times& times = machine_in_making().times;

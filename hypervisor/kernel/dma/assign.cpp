@@ -125,8 +125,7 @@ const plan::PciMachine& pci_machine(std::uint32_t devices) {
     functions.clear();
     if (!scan().run(ecam.last_bus, functions))
         refuse_to_start(plan::too_many_functions, plan::max_functions);
-    described = {functions.view(), remapping(),
-                 tables().remapping.firmware_memory.view()};
+    described = {functions.view(), remapping(), tables().remapping.firmware_memory.view()};
     return described;
 }
 
