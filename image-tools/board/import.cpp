@@ -48,10 +48,10 @@ std::uint64_t number(std::string text, int base) {
 
 bool is_table(std::string_view bytes) {
     constexpr std::size_t header = 36;
-    const auto byte = [bytes](std::size_t at) { return static_cast<unsigned char>(bytes[at]); };
+    const auto byte = [bytes](std::size_t at) { return std::size_t{static_cast<unsigned char>(bytes[at])}; };
     if (bytes.size() < header)
         return false;
-    const std::size_t length = byte(4) | byte(5) << 8u | byte(6) << 16u | std::size_t{byte(7)} << 24u;
+    const std::size_t length = byte(4) | byte(5) << 8 | byte(6) << 16 | byte(7) << 24;
     return length == bytes.size() && std::ranges::all_of(bytes.substr(0, 4), [](char c) {
                return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '!';
            });
