@@ -188,8 +188,8 @@ std::vector<std::byte> make_table(const manifest::Manifest& manifest,
     std::vector<plan::DeviceRequest> devices;
     for (std::uint32_t i = 0; i < contents.size(); ++i)
         for (const manifest::DeviceName& name : contents[i].partition->devices)
-            devices.push_back(
-                {i, name.vendor, name.device, name.place, name.by_address, name.firmware_memory});
+            devices.push_back({i, name.vendor, name.device, name.place, name.by_address, name.firmware_memory,
+                               name.any_card});
     request.devices = devices;
     const auto table = plan::layout(request);
     if (!table)

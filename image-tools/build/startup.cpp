@@ -315,7 +315,7 @@ std::vector<std::uint8_t> encode(const Startup& startup, const std::string& part
     head.rule_count = static_cast<std::uint32_t>(startup.network.rules.size());
     head.rules = record.array(startup.network.rules);
     if (const auto& outside = startup.network.outside) {
-        head.outside = CAISSON_OUTSIDE_STATIC;
+        head.outside = outside->leased ? CAISSON_OUTSIDE_LEASED : CAISSON_OUTSIDE_STATIC;
         head.outside_address = outside->address;
         head.outside_prefix = outside->prefix;
         head.gateway = outside->gateway ? outside->gateway->value : 0;

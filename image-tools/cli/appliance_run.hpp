@@ -4,6 +4,7 @@
 
 #include "image-tools/cli/cache.hpp"
 #include "image-tools/cli/command.hpp"
+#include "image-tools/run/qemu.hpp"
 
 #include <cstdint>
 #include <filesystem>
@@ -19,9 +20,10 @@ struct Runnable {
     std::vector<std::string> partitions;
     std::uint32_t cpus = 0;
     std::uint64_t memory = 0;
-    bool hardware_watchdog = false;    // the plan asks for one
-    bool serial_stop = false;          // the plan lets the serial line ask for the end
-    std::optional<CacheFolder> held{}; // what was built for this run
+    bool hardware_watchdog = false;        // the plan asks for one
+    bool serial_stop = false;              // the plan lets the serial line ask for the end
+    std::vector<run::NetworkCard> cards{}; // of its containers
+    std::optional<CacheFolder> held{};     // what was built for this run
 };
 
 // FILE and --elf, of commands that start from a manifest or a bundle.
@@ -35,8 +37,9 @@ struct ApplianceOptions {
 // The bundle FILE names; a manifest is built into the cache first.
 // `record_calls`: its containers without their policy of system calls, which are noted instead; E0101 for a bundle, which
 // says itself what its policy is.
+// `ports`: published besides the manifest's; E0101 for a bundle.
 Runnable runnable(const ApplianceOptions& options, const Common& common, Report& report,
-                  bool record_calls = false);
+                  bool record_calls = false, const std::vector<std::string>& ports = {});
 
 // Fills partitions, cpus, memory and hardware_watchdog from the bundle. Throws E0419, E0311.
 void size_machine(Runnable& runnable);

@@ -38,7 +38,7 @@ inline constexpr Value file{"FILE", Value::Offers::files}, bundle{"BUNDLE", Valu
     folder{"DIR", Value::Offers::folders}, image{"IMAGE", Value::Offers::files},
     device{"DEVICE", Value::Offers::files}, code{"CODE", Value::Offers::codes},
     command{"COMMAND", Value::Offers::commands}, name{"NAME"}, partition{"PARTITION"}, list{"LIST"},
-    number{"N"}, time{"TIME"}, size{"SIZE"}, model{"MODEL"}, argument{"ARG"}, word{"WORD"},
+    number{"N"}, port{"PORT"}, time{"TIME"}, size{"SIZE"}, model{"MODEL"}, argument{"ARG"}, word{"WORD"},
     variable{"NAME=VALUE"}, user{"USER[:GROUP]"}, signal{"SIGNAL"}, architecture{"ARCH"};
 inline constexpr std::array with_offers{file, bundle, log, line, path, folder, image, device, code, command};
 } // namespace value

@@ -31,13 +31,46 @@ void QemuOptions::declare(Command& command) {
     command.option("--qemu-arg", arguments, value::argument, "a further argument for QEMU (repeat)");
 }
 
-Runnable runnable(const ApplianceOptions& options, const Common& common, Report& report, bool record_calls) {
+namespace {
+
+std::string dotted(std::uint32_t address) {
+    return fmt::format("{}.{}.{}.{}", address >> 24, address >> 16 & 0xFF, address >> 8 & 0xFF,
+                       address & 0xFF);
+}
+
+// The cards that a manifest's containers ask for, each on a network of its own.
+std::vector<run::NetworkCard> cards_of(const manifest::Manifest& manifest) {
+    std::vector<run::NetworkCard> out;
+    for (const manifest::Partition& partition : manifest.partitions) {
+        if (!partition.outside)
+            continue;
+        run::NetworkCard card;
+        if (const manifest::Outside& outside = *partition.outside; !outside.leased) {
+            const std::uint32_t mask = ~std::uint32_t{0} << (32 - outside.prefix);
+            card.subnet = dotted(outside.address & mask) + "/" + std::to_string(outside.prefix);
+            card.gateway = outside.gateway ? dotted(outside.gateway->value) : "";
+            card.address = dotted(outside.address);
+        }
+        for (const manifest::PublishedPort& port : partition.published)
+            card.forwards.push_back({port.udp, port.outside});
+        out.push_back(std::move(card));
+    }
+    return out;
+}
+
+} // namespace
+
+Runnable runnable(const ApplianceOptions& options, const Common& common, Report& report, bool record_calls,
+                  const std::vector<std::string>& ports) {
     Runnable out;
     const bool from_stdin = options.file == "-";
     if (!options.file.empty() && !from_stdin && bundle::is_bundle(options.file)) {
         if (record_calls)
             throw diagnostic::fail("E0101",
                                    "--record-syscalls needs a manifest: a bundle's policy is signed with it")
+                .help("name the appliance.yaml that the bundle was built from");
+        if (!ports.empty())
+            throw diagnostic::fail("E0101", "-p needs a manifest: what a bundle publishes is signed with it")
                 .help("name the appliance.yaml that the bundle was built from");
         out.bundle = options.file;
         out.elf = options.elf.empty() ? std::filesystem::path(out.bundle).replace_extension(".elf")
@@ -53,6 +86,9 @@ Runnable runnable(const ApplianceOptions& options, const Common& common, Report&
     manifest.machine.behaviour.set(plan::flag_serial_stop, true); // a signal to the tool reaches the programs
     for (manifest::Partition& partition : manifest.partitions)
         partition.record_calls = record_calls && partition.image.has_value();
+    for (const std::string& port : ports)
+        manifest::publish(manifest, port);
+    out.cards = cards_of(manifest);
     out.held.emplace(from_stdin ? std::string(manifest.source.text())
                                 : std::filesystem::absolute(file).lexically_normal().string());
     report.steps(step_count(manifest, true));
@@ -97,7 +133,14 @@ struct RunCommandOptions {
     QemuOptions qemu;
     bool icount = false;
     std::string log, junit, record_calls;
+    std::vector<std::string> ports;
 };
+
+// Whoever hands QEMU a remapping unit has machines of their own.
+bool has_own_devices(const std::vector<std::string>& arguments) {
+    return std::ranges::any_of(arguments,
+                               [](const std::string& one) { return one.find("iommu") != std::string::npos; });
+}
 
 // What was called, by all containers together, as a profile.
 void write_profile(const std::string& file, const run::Session& session, Report& report) {
@@ -113,7 +156,8 @@ void write_profile(const std::string& file, const run::Session& session, Report&
 
 int run(const RunCommandOptions& options, const Common& common, Report& report) {
     const run::Qemu qemu = run::find_qemu();
-    Runnable appliance = runnable(options.appliance, common, report, !options.record_calls.empty());
+    Runnable appliance =
+        runnable(options.appliance, common, report, !options.record_calls.empty(), options.ports);
     size_machine(appliance);
     const std::string& status_of = options.view.exit_code_from;
     if (!status_of.empty() &&
@@ -125,6 +169,8 @@ int run(const RunCommandOptions& options, const Common& common, Report& report) 
     run::RunOptions run_options;
     run_options.qemu = {appliance.elf,    appliance.bundle, options.qemu.cpu,      appliance.cpus,
                         appliance.memory, options.icount,   options.qemu.arguments};
+    if (!has_own_devices(options.qemu.arguments))
+        run_options.qemu.cards = appliance.cards;
     if (appliance.hardware_watchdog)
         run_options.qemu.extra.insert(run_options.qemu.extra.begin(),
                                       {"-device", "i6300esb", "-action", "watchdog=reset"});
@@ -157,6 +203,8 @@ void declare_run(Command& root) {
             options.view.declare(command);
             command.flag("--merge", options.view.merge,
                          "standard error of the programs to standard output too");
+            command.option("-p,--publish", options.ports, value::port,
+                           "publish a port of the one container for this run, as 8080:80/tcp (repeat)");
             options.qemu.declare(command);
             command.flag("--icount", options.icount, "count instructions as time: every run the same");
             command.option("--log", options.log, value::file, "keep the raw serial line");

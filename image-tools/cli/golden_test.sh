@@ -61,7 +61,7 @@ golden unknown-option run --exit-code-form web
 manifest 'image: "nginx:1.27", memory: 96MiB'
 golden registry check --offline
 
-manifest 'image: "oci:./web", memory: 96MiB, ports: ["8080:80"]'
+manifest 'kernel: x.elf, memory: 96MiB, ports: ["8080:80"]'
 golden ports check
 manifest 'image: "oci:./web", memory: 96MiB, volumes: []'
 golden not-yet-key check

@@ -94,6 +94,8 @@ std::string device_name(const ::plan::Device& device) {
     if ((device.flags & ::plan::device_by_address) != 0)
         return fmt::format("pci:0000:{:02x}:{:02x}.{}", device.place >> 8, device.place >> 3 & 31,
                            device.place & 7);
+    if ((device.flags & ::plan::device_any_card) != 0)
+        return device.place == 0 ? "auto" : fmt::format("auto (number {})", device.place + 1);
     return fmt::format("pci:{:04x}:{:04x}#{}", device.vendor, device.device, device.place);
 }
 

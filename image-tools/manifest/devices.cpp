@@ -70,11 +70,11 @@ std::optional<DeviceName> by_address(std::string_view text) {
 
 DeviceName read_name(const Binder& binder, const Node& node) {
     const std::string text = binder.non_empty(node, "devices");
-    if (text == "auto")
-        binder.not_yet(node.spot, "'auto' for a device");
     constexpr std::string_view prefix = "pci:";
     std::optional<DeviceName> out;
-    if (text.starts_with(prefix)) {
+    if (text == "auto") {
+        out.emplace().any_card = true;
+    } else if (text.starts_with(prefix)) {
         const std::string_view rest = std::string_view{text}.substr(prefix.size());
         out = rest.find('.') != std::string_view::npos ? by_address(rest) : by_ids(rest);
     }
@@ -121,8 +121,9 @@ void check_devices(const Binder& binder, const Manifest& manifest) {
     for (const Partition& partition : manifest.partitions)
         for (const DeviceName& device : partition.devices) {
             for (const DeviceName* other : seen)
-                if (other->by_address == device.by_address && other->vendor == device.vendor &&
-                    other->device == device.device && other->place == device.place)
+                if (other->by_address == device.by_address && other->any_card == device.any_card &&
+                    other->vendor == device.vendor && other->device == device.device &&
+                    other->place == device.place)
                     binder.source().fail(device.spot, "E0309", "'" + device.text + "' is named twice", "",
                                          {"the other stands in line " + std::to_string(other->spot.line)});
             seen.push_back(&device);

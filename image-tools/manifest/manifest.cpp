@@ -223,6 +223,7 @@ private:
 
 // What partitions mean together. Errors: overlapping CPU sets.
 void Reader::together() const {
+    complete_outside(manifest_);
     check_rules(binder_, manifest_);
     check_devices(binder_, manifest_);
     check_outside(binder_, manifest_);

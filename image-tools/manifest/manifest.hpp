@@ -53,17 +53,19 @@ struct Processes {
     static constexpr std::uint32_t least_pids = 64, most_pids = 4000;
 };
 
-// A PCI function, by its ids and its place among those that have them, or by its address (place: as a requester ID).
+// A PCI function, by its ids and its place among those that have them, or by its address (place: as a requester ID), or any network
+// card that containers have a driver for (place: among those).
 struct DeviceName {
     std::string text;
     Spot spot;
     std::uint16_t vendor = 0, device = 0;
     std::uint32_t place = 0;
-    bool by_address = false, firmware_memory = false;
+    bool by_address = false, firmware_memory = false, any_card = false;
 };
 
 // What a container's network card leads to. IPv4; the first octet is the highest byte.
 struct Outside {
+    bool leased = false; // the address comes by DHCP
     std::uint32_t address = 0;
     unsigned prefix = 0;
     std::optional<Located<std::uint32_t>> gateway;
@@ -183,5 +185,8 @@ Manifest parse(std::string file, std::string text, std::filesystem::path directo
 // Reads FILE, or stdin when it is "-" (paths are then relative to the current folder), and parses it; a file that is not there or not readable is exit 6, a directory stands for its
 // appliance.yaml.
 Manifest load(const std::filesystem::path& file);
+
+// One more published port of the only container, as `ports` would have it: "8080:80/tcp". Throws E0103.
+void publish(Manifest& manifest, const std::string& port);
 
 } // namespace manifest

@@ -105,6 +105,7 @@ TEST(Manifest, DevicesByIdsAndByAddress) {
     EXPECT_TRUE(devices[2].by_address);
     EXPECT_EQ(devices[2].place, 0x3fffu);
     EXPECT_TRUE(devices[2].firmware_memory);
+    EXPECT_TRUE(devices_of("[auto]").at(0).any_card);
 }
 
 TEST(Manifest, DevicesThatAreNone) {
@@ -117,7 +118,6 @@ TEST(Manifest, DevicesThatAreNone) {
                              "pci:0000:00:1f.2 ", "pci:ffff:ffff", "usb:1"})
         refused(std::string("[\"") + name + "\"]", "E0309", "does not name a device");
     refused("nic", "E0309", "must be a list");
-    refused("[auto]", "E0308", "'auto'");
     refused("[{firmwareMemory: allow}]", "E0309", "needs 'device'");
     refused(R"(["pci:8086:10d3", "pci:8086:10d3#0"])", "E0309", "is named twice");
     refused(R"(["pci:8086:0001", "pci:8086:0002", "pci:8086:0003", "pci:8086:0004", "pci:8086:0005"])",
@@ -360,17 +360,47 @@ TEST(Manifest, AContainerOwnsItsCard) {
     EXPECT_EQ(rule.ranges[1].mask, 0xFFFFFFFFu);
 }
 
+TEST(Manifest, WhatIsNotSaidOfACardIsAutomatic) {
+    for (const char* keys :
+         {"ports: [\"8080:80\"]", "address: dhcp", "devices: [auto]", "dns: [192.0.2.1]"}) {
+        const Manifest m = parse(with_card(keys));
+        const manifest::Partition& web = m.partitions.at(0);
+        ASSERT_TRUE(web.outside) << keys;
+        EXPECT_TRUE(web.outside->leased);
+        ASSERT_EQ(web.devices.size(), 1u);
+        EXPECT_TRUE(web.devices[0].any_card);
+        EXPECT_FALSE(m.partitions.at(1).outside);
+    }
+    const Manifest both = parse(with_card("ports: [\"80:80\"]", "[{from: db, to: outside}]"));
+    EXPECT_EQ(both.partitions.at(0).devices.at(0).place, 0u);
+    EXPECT_EQ(both.partitions.at(1).devices.at(0).place, 1u);
+    const Manifest fixed = parse(with_card("address: 192.0.2.10/24"));
+    EXPECT_FALSE(fixed.partitions.at(0).outside->leased);
+    EXPECT_TRUE(fixed.partitions.at(0).devices.at(0).any_card);
+}
+
+TEST(Manifest, APortIsPublishedForOneRun) {
+    Manifest m = parse(with("readOnly: true"));
+    EXPECT_FALSE(m.partitions.at(0).outside);
+    manifest::publish(m, "8080:80/tcp");
+    manifest::publish(m, "53/udp");
+    EXPECT_EQ(m.partitions.at(0).published.size(), 2u);
+    EXPECT_TRUE(m.partitions.at(0).outside->leased);
+    EXPECT_EQ(m.partitions.at(0).devices.size(), 1u);
+    for (const char* port : {"8080:81", "81:80", "x", "80:80/icmp"})
+        EXPECT_THROW(manifest::publish(m, port), diagnostic::Failure) << port;
+    Manifest two = parse(with_card("readOnly: true"));
+    EXPECT_THROW(manifest::publish(two, "80:80"), diagnostic::Failure);
+}
+
 TEST(Manifest, WhatACardNeeds) {
     const std::string devices = "devices: [\"pci:8086:10c9\"]", card = devices + ", address: 192.0.2.10/24";
     const auto refused = [](const std::string& keys, const char* code, const char* text,
                             const std::string& rules = "[]") {
         expect_refused(with_card(keys, rules), code, 4, text);
     };
-    refused(devices, "E0309", "no use for a device but as its network card");
-    refused("address: 192.0.2.10/24", "E0309", "no network card");
-    refused("ports: [\"8080:80\"]", "E0309", "no address outside");
-    refused(devices + ", gateway: 192.0.2.1", "E0310", "no address");
-    refused(devices + ", dns: [192.0.2.1]", "E0310", "no address");
+    refused(devices + ", gateway: 192.0.2.1", "E0309", "a gateway goes with an address");
+    refused(devices + ", address: dhcp, gateway: 192.0.2.1", "E0309", "a gateway goes with an address");
     for (const char* address :
          {"192.0.2.10", "192.0.2.10/31", "192.0.2.10/7", "192.0.2.0/24", "192.0.2.255/24", "127.0.0.1/8",
           "224.0.0.1/24", "192.0.2.256/24", "192.0.2/24", "192.0.2.10/24 "})

@@ -184,8 +184,7 @@ void check_rules(const Binder& binder, const Manifest& manifest) {
                 *std::ranges::find(manifest.partitions, rule.from.value, &Partition::name);
             if (!from.outside)
                 source.fail(rule.from.spot, "E0309", "'" + from.name + "' has no way to the outside",
-                            "give it a network card and an address: devices: [\"pci:8086:10c9\"], address: "
-                            "192.0.2.10/24");
+                            "only a container has one");
             if (rule.one_way)
                 source.fail(rule.spot, "E0309", "a rule to the outside cannot be one-way");
             continue;

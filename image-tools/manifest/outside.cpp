@@ -40,8 +40,11 @@ std::uint32_t read_host(const Binder& binder, const Node& node, std::string_view
 
 void read_address(const Binder& binder, const Node& node, Outside& out) {
     const std::string whole = binder.non_empty(node, "address");
-    if (whole == "dhcp")
-        binder.not_yet(node.spot, "'dhcp' for an address");
+    out.spot = node.spot;
+    if (whole == "dhcp") {
+        out.leased = true;
+        return;
+    }
     std::string_view text = whole;
     const auto address = take_ipv4(text);
     const auto prefix = address && take(text, "/") ? take_number(text, 30) : std::nullopt;
@@ -52,20 +55,35 @@ void read_address(const Binder& binder, const Node& node, Outside& out) {
                      "write for example 192.0.2.10/24; the prefix is 8 to 30");
     out.address = *address;
     out.prefix = *prefix;
-    out.spot = node.spot;
 }
 
-PublishedPort read_published(const Binder& binder, const Node& node) {
+constexpr std::string_view published_help = "write for example 8080:80/tcp, 53:53/udp or 8080:80";
+
+std::string not_published(const std::string& text) {
+    return "'" + text + "' is not a port outside and one of the container";
+}
+
+std::optional<PublishedPort> parse_published(std::string_view text) {
     constexpr std::uint32_t most = 65535;
-    const std::string whole = binder.non_empty(node, "ports");
-    std::string_view text = whole;
     const auto outside = take_number(text, most);
     const auto inside = take(text, ":") ? take_number(text, most) : outside;
     const bool udp = text == "/udp";
     if (!outside || !inside || *outside == 0 || *inside == 0 || (!udp && !text.empty() && text != "/tcp"))
-        binder.wrong(node, "'" + whole + "' is not a port outside and one of the container",
-                     "write for example 8080:80/tcp, 53:53/udp or 8080:80");
-    return {udp, static_cast<std::uint16_t>(*outside), static_cast<std::uint16_t>(*inside), node.spot};
+        return std::nullopt;
+    return PublishedPort{udp, static_cast<std::uint16_t>(*outside), static_cast<std::uint16_t>(*inside), {}};
+}
+
+PublishedPort read_published(const Binder& binder, const Node& node) {
+    const std::string whole = binder.non_empty(node, "ports");
+    auto out = parse_published(whole);
+    if (!out)
+        binder.wrong(node, not_published(whole), std::string(published_help));
+    out->spot = node.spot;
+    return *out;
+}
+
+bool meet(const PublishedPort& port, const PublishedPort& other) {
+    return other.udp == port.udp && (other.outside == port.outside || other.inside == port.inside);
 }
 
 void check_published(const Binder& binder, const Partition& partition) {
@@ -73,29 +91,11 @@ void check_published(const Binder& binder, const Partition& partition) {
         for (const PublishedPort& other : partition.published) {
             if (&other == &port)
                 break;
-            if (other.udp == port.udp && (other.outside == port.outside || other.inside == port.inside))
+            if (meet(port, other))
                 binder.source().fail(port.spot, "E0309",
                                      "a port is published twice: each has one number outside and one inside",
                                      "", {"the other stands in line " + std::to_string(other.spot.line)});
         }
-}
-
-// Without a card there is no outside.
-void check_card(const Binder& binder, const Partition& partition) {
-    const Source& source = binder.source();
-    const std::string who = "'" + partition.name + "'";
-    if (partition.outside && partition.devices.empty())
-        source.fail(partition.outside->spot, "E0309", who + " has an address outside and no network card",
-                    "add for example: devices: [\"pci:8086:10c9\"]");
-    if (!partition.outside && !partition.published.empty())
-        source.fail(partition.published.front().spot, "E0309",
-                    who + " publishes ports and has no address outside",
-                    "add its network card and an address, for example: devices: [\"pci:8086:10c9\"], "
-                    "address: 192.0.2.10/24");
-    if (!partition.outside && partition.image && !partition.devices.empty())
-        source.fail(partition.devices.front().spot, "E0309",
-                    "a container has no use for a device but as its network card",
-                    "add an address, for example: address: 192.0.2.10/24");
 }
 
 } // namespace
@@ -158,19 +158,65 @@ std::vector<Key> outside_keys(const Binder& binder, Partition& out) {
     };
 }
 
+void complete_outside(Manifest& manifest) {
+    std::uint32_t cards = 0;
+    for (Partition& partition : manifest.partitions) {
+        const bool begins =
+            std::ranges::any_of(manifest.network.allow, [&partition](const NetworkRule& rule) {
+                return rule.to_outside() && rule.from.value == partition.name;
+            });
+        const bool named = partition.outside || !partition.published.empty() || !partition.devices.empty();
+        if (partition.image && (named || begins)) {
+            if (!partition.outside)
+                partition.outside.emplace();
+            if (partition.outside->address == 0)
+                partition.outside->leased = true;
+            if (partition.devices.empty()) {
+                partition.devices.emplace_back();
+                partition.devices.back().text = "auto";
+                partition.devices.back().any_card = true;
+                partition.devices.back().spot = partition.spot;
+            }
+        }
+        for (DeviceName& device : partition.devices)
+            if (device.any_card)
+                device.place = cards++;
+    }
+}
+
+void publish(Manifest& manifest, const std::string& port) {
+    const auto published = parse_published(port);
+    if (!published)
+        throw diagnostic::fail("E0103", "-p: " + not_published(port)).help(std::string(published_help));
+    if (std::ranges::count_if(manifest.partitions,
+                              [](const Partition& one) { return one.image.has_value(); }) != 1)
+        throw diagnostic::fail("E0103", "-p is for an appliance with one container")
+            .help("write the port into the manifest: ports: [\"" + port + "\"]");
+    for (Partition& partition : manifest.partitions) {
+        if (!partition.image)
+            continue;
+        for (const PublishedPort& other : partition.published)
+            if (meet(*published, other))
+                throw diagnostic::fail("E0103",
+                                       "-p " + port + ": the manifest or another -p has that port already");
+        partition.published.push_back(*published);
+    }
+    complete_outside(manifest);
+}
+
 void check_outside(const Binder& binder, const Manifest& manifest) {
     const Source& source = binder.source();
     const Network& network = manifest.network;
     for (const Partition& partition : manifest.partitions) {
-        check_card(binder, partition);
         check_published(binder, partition);
         if (!partition.outside)
             continue;
         const Outside& outside = *partition.outside;
-        if (outside.address == 0)
-            source.fail(outside.gateway ? outside.gateway->spot : outside.spot, "E0310",
-                        "'" + partition.name + "' has a way out and no address",
+        if (outside.leased && outside.gateway)
+            source.fail(outside.gateway->spot, "E0309", "a gateway goes with an address: DHCP names its own",
                         "add for example: address: 192.0.2.10/24");
+        if (outside.leased)
+            continue;
         const std::uint32_t mask = ~std::uint32_t{0} << (32 - outside.prefix);
         if (outside.gateway && (((outside.gateway->value ^ outside.address) & mask) != 0 ||
                                 outside.gateway->value == outside.address))

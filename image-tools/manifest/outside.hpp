@@ -19,6 +19,9 @@ std::optional<AddressRange> parse_range(std::string_view text);
 // The keys address, gateway, dns and ports of a partition.
 std::vector<Key> outside_keys(const Binder& binder, Partition& out);
 
+// What a container that has to do with the outside is not told: a card is any, an address comes by DHCP. Numbers the cards.
+void complete_outside(Manifest& manifest);
+
 // What they mean together, and with devices and rules.
 void check_outside(const Binder& binder, const Manifest& manifest);
 

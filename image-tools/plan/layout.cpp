@@ -296,7 +296,8 @@ base::Result<std::vector<std::byte>, RequestIssue> layout(const Request& request
     for (const DeviceRequest& wish : request.devices)
         append(table, Device{wish.partition, wish.vendor, wish.device, wish.place,
                              (wish.by_address ? device_by_address : 0) |
-                                 (wish.firmware_memory ? device_keeps_firmware_memory : 0)});
+                                 (wish.firmware_memory ? device_keeps_firmware_memory : 0) |
+                                 (wish.any_card ? device_any_card : 0)});
     table.insert(table.end(), data.begin(), data.end());
     return table;
 }

@@ -45,7 +45,7 @@ struct DeviceRequest {
     std::uint32_t partition = 0;
     std::uint16_t vendor = 0, device = 0;
     std::uint32_t place = 0;
-    bool by_address = false, firmware_memory = false;
+    bool by_address = false, firmware_memory = false, any_card = false;
 };
 inline constexpr std::uint64_t default_ring_bytes = 256 * 1024;
 

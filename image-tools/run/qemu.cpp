@@ -51,6 +51,29 @@ Qemu find_qemu() {
     return qemu;
 }
 
+namespace {
+
+// One card of the model that containers have a driver for, and its network.
+void add_card(const NetworkCard& card, std::size_t number, std::vector<std::string>& out) {
+    const std::string id = "caisson" + std::to_string(number);
+    std::string network = "user,id=" + id;
+    if (!card.subnet.empty())
+        network += ",net=" + card.subnet;
+    if (!card.gateway.empty())
+        network += ",host=" + card.gateway;
+    for (const NetworkCard::Forward& forward : card.forwards) {
+        const std::string port = std::to_string(forward.port);
+        network += std::string(",hostfwd=") + (forward.udp ? "udp" : "tcp") + ":127.0.0.1:" + port + "-" +
+                   card.address + ":" + port;
+    }
+    // Every second slot: its virtual functions take others.
+    const std::size_t slot = 2 * (number + 1);
+    out.insert(out.end(), {"-netdev", std::move(network), "-device",
+                           "igb,addr=" + std::to_string(slot) + ",netdev=" + id});
+}
+
+} // namespace
+
 std::vector<std::string> command_line(const Qemu& qemu, const QemuOptions& options) {
     std::vector<std::string> out{qemu.program, "-M", "q35", "-cpu", options.cpu};
     if (options.icount) {
@@ -66,6 +89,10 @@ std::vector<std::string> command_line(const Qemu& qemu, const QemuOptions& optio
         out.emplace_back(word);
     if (options.debug_exit)
         out.insert(out.end(), {"-device", "isa-debug-exit,iobase=0xf4,iosize=4"});
+    if (!options.cards.empty())
+        out.insert(out.end(), {"-device", "intel-iommu,intremap=on,eim=on"});
+    for (std::size_t i = 0; i < options.cards.size(); ++i)
+        add_card(options.cards[i], i, out);
     out.insert(out.end(), {"-kernel", options.elf.string(), "-initrd", options.bundle.string()});
     out.insert(out.end(), options.extra.begin(), options.extra.end());
     return out;

@@ -19,6 +19,17 @@ struct Qemu {
 // line.
 Qemu find_qemu();
 
+// A network card of the machine, on QEMU's user network: the world behind it is this computer.
+struct NetworkCard {
+    std::string subnet, gateway,
+        address; // "192.0.2.0/24", "192.0.2.1", "192.0.2.10"; empty: QEMU's own, by DHCP
+    struct Forward {
+        bool udp = false;
+        std::uint16_t port = 0; // here, at localhost, and there
+    };
+    std::vector<Forward> forwards{};
+};
+
 struct QemuOptions {
     std::filesystem::path elf;
     std::filesystem::path bundle;
@@ -27,7 +38,8 @@ struct QemuOptions {
     std::uint64_t memory = 0; // bytes
     bool icount = false;      // instructions as time: the same run each time
     std::vector<std::string> extra{};
-    bool debug_exit = true; // the device with which the hypervisor ends QEMU and gives its status
+    std::vector<NetworkCard> cards{}; // with a remapping unit that keeps them apart
+    bool debug_exit = true;           // the device with which the hypervisor ends QEMU and gives its status
 };
 
 // The machine docs/cli.md describes; the serial line is the process's stdout.

@@ -43,6 +43,7 @@ struct caisson_startup {
 
 #define CAISSON_OUTSIDE_NONE 0u
 #define CAISSON_OUTSIDE_STATIC 1u
+#define CAISSON_OUTSIDE_LEASED 2u /* by DHCP */
 
 /* A port that has another number outside. */
 struct caisson_published {

@@ -13,6 +13,14 @@ namespace {
 
 using pci::Function;
 
+// Network cards that partitions/drivers/net has a driver for: vendor << 16 | device.
+constexpr std::array<std::uint32_t, 1> network_cards{0x808610c9};
+
+bool is_card(const Function& function) {
+    return std::ranges::find(network_cards, std::uint32_t{function.vendor} << 16 | function.device) !=
+           network_cards.end();
+}
+
 class DeviceBinder {
 public:
     DeviceBinder(const Plan& plan, const Machine& machine, BoundPlan& bound)
@@ -41,7 +49,9 @@ private:
             if ((wish.flags & device_by_address) != 0) {
                 if (function.requester == wish.place)
                     return &function;
-            } else if (function.vendor == wish.vendor && function.device == wish.device &&
+            } else if (((wish.flags & device_any_card) != 0
+                            ? is_card(function)
+                            : function.vendor == wish.vendor && function.device == wish.device) &&
                        before++ == wish.place) {
                 return &function;
             }

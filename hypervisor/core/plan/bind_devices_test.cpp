@@ -76,6 +76,17 @@ TEST_F(Devices, AreFoundByIdsAndByAddress) {
     EXPECT_EQ(bound.bound->devices[0].bars[0].host, above_memory + 0x20000);
 }
 
+TEST_F(Devices, AnyNetworkCardIsOneThatHasADriver) {
+    requests.push_back({0, 0, 0, 0, false, false, true});
+    refused(Error::device_missing, 0);
+    add(0x0038, 0x8086, 0x10c9, {above_memory + 0x60000, 0x20000});
+    EXPECT_EQ(good().bound->devices[0].function.requester, 0x38);
+    requests.push_back({1, 0, 0, 1, false, false, true});
+    refused(Error::device_missing, 0);
+    add(0x0048, 0x8086, 0x10c9, {above_memory + 0x80000, 0x20000});
+    EXPECT_EQ(good().bound->devices[1].function.requester, 0x48);
+}
+
 TEST_F(Devices, BarsOfOnePartitionFollowEachOther) {
     want(0, 0x1b36, 0x0010);
     want(0, 0x8086, 0x10d3);

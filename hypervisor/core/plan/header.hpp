@@ -50,14 +50,16 @@ struct Wire {
 static_assert(sizeof(Wire) == 40);
 
 // A PCI function that a partition owns, by what bind() finds it: the place-th with these ids in the order of addresses, or
-// the one at an address.
+// the one at an address, or the place-th network card that containers have a driver for.
 inline constexpr std::uint32_t device_by_address = 1;
 inline constexpr std::uint32_t device_keeps_firmware_memory =
     2; // may keep the memory that firmware reserves for it (RMRR)
-inline constexpr std::uint32_t all_device_flags = device_by_address | device_keeps_firmware_memory;
+inline constexpr std::uint32_t device_any_card = 4;
+inline constexpr std::uint32_t all_device_flags =
+    device_by_address | device_keeps_firmware_memory | device_any_card;
 struct Device {
     std::uint32_t partition;
-    std::uint16_t vendor, device; // by address: 0
+    std::uint16_t vendor, device; // by address, any card: 0
     std::uint32_t place;          // by address: bus, device, function as in a requester ID
     std::uint32_t flags;          // device_...
 };

@@ -158,10 +158,11 @@ Status check_devices(const Plan& plan) {
     std::array<std::uint32_t, max_partitions> owned{};
     for (std::uint32_t i = 0; i < plan.device_count(); ++i) {
         const Device device = plan.device(i);
-        const bool by_address = (device.flags & device_by_address) != 0;
+        const std::uint32_t how = device.flags & (device_by_address | device_any_card);
         CAISSON_TRY(ensure(device.partition < plan.partition_count() &&
                                (device.flags & ~all_device_flags) == 0 && device.place <= 0xffff &&
-                               (!by_address || (device.vendor | device.device) == 0) &&
+                               (how == 0 || (device.vendor | device.device) == 0) &&
+                               how != (device_by_address | device_any_card) &&
                                ++owned[device.partition] <= max_devices_of_one,
                            Error::bad_device, device.partition));
     }

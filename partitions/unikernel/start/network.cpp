@@ -5,8 +5,11 @@
 //        hostile (../wires).
 #include "partitions/unikernel/start/network.hpp"
 
+#include "arch/x86_64/cpu/instructions.hpp"
 #include "hypervisor/base/fail.hpp"
 #include "partitions/abi/hypercall.h"
+#include "partitions/unikernel/base/log.hpp"
+#include "partitions/unikernel/machine/clock.hpp"
 #include "partitions/unikernel/machine/console.hpp"
 #include "partitions/unikernel/machine/cpu.hpp"
 #include "partitions/unikernel/mm/frames.hpp"
@@ -91,9 +94,14 @@ wires::Outside* make_outside(const caisson_boot_page& boot_page, const Startup& 
     if (outside == nullptr)
         base::fail("out of memory at start", "", 0);
     outside->card = start_card(boot_page);
-    outside->address = header.outside_address;
-    outside->prefix = header.outside_prefix;
-    outside->gateway = header.gateway;
+    outside->leased = header.outside == CAISSON_OUTSIDE_LEASED;
+    outside->peer = &peer;
+    std::copy(std::begin(header.name_servers), std::end(header.name_servers), outside->name_servers.begin());
+    if (!outside->leased) {
+        outside->address = header.outside_address;
+        outside->prefix = header.outside_prefix;
+        outside->gateway = header.gateway;
+    }
     const auto published = make_list<::net::PublishedPort>(header.published_count);
     for (unsigned i = 0; i < header.published_count; ++i) {
         const caisson_published entry = startup.published(i);
@@ -101,11 +109,29 @@ wires::Outside* make_outside(const caisson_boot_page& boot_page, const Startup& 
     }
     outside->published = published;
     peer.outside = true;
-    peer.own = header.outside_address;
+    peer.own = outside->address;
     peer.inside_mask = header.prefix == 0 ? 0 : ~std::uint32_t{0} << (32 - header.prefix);
     peer.inside = header.address & peer.inside_mask;
     return outside;
 }
+
+// Programs find the network as it stays, name servers too: their start waits for a lease, but not for ever.
+void await_lease(const wires::Outside& outside) {
+    constexpr std::uint64_t patience = 5'000'000'000, step = 500'000'000;
+    const std::uint64_t began = monotonic_ns();
+    for (std::uint64_t ticks = 1; outside.address == 0; cpu::pause()) {
+        const std::uint64_t waited = monotonic_ns() - began;
+        if (waited > patience)
+            return log("no address by DHCP yet: the container starts without one");
+        if (waited >= ticks * step) {
+            wires::run_outside_clock();
+            ++ticks;
+        }
+        (void)wires::poll();
+    }
+}
+
+const wires::Outside* world = nullptr; // behind the card, where there is one
 
 template <std::size_t Size> void put_address(base::Text<Size>& out, std::uint32_t address) {
     out << (address >> 24) << '.' << (address >> 16 & 0xFF) << '.' << (address >> 8 & 0xFF) << '.'
@@ -132,16 +158,19 @@ NetworkRanges network_ranges(const caisson_boot_page& boot_page) {
 
 void describe_network(const Startup& startup, NetworkTexts& texts) {
     const caisson_startup& header = startup.header();
-    if (!startup.has_network())
+    const std::uint32_t own = header.peer_count != 0 ? header.address : world != nullptr ? world->address : 0;
+    if (own == 0)
         texts.hosts << "127.0.1.1";
     else
-        put_address(texts.hosts, header.peer_count != 0 ? header.address : header.outside_address);
+        put_address(texts.hosts, own);
     texts.hosts << '\t' << startup.hostname() << '\n';
     for (unsigned i = 0; i < header.peer_count; ++i) {
         put_address(texts.hosts, startup.peer(i).address);
         texts.hosts << '\t' << startup.peer_name(i) << '\n';
     }
-    for (const std::uint32_t server : header.name_servers)
+    if (world == nullptr)
+        return;
+    for (const std::uint32_t server : world->name_servers)
         if (server != 0) {
             texts.resolver << "nameserver ";
             put_address(texts.resolver, server);
@@ -175,6 +204,9 @@ void start_network(const caisson_boot_page& boot_page, const Startup& startup) {
     for (unsigned i = 0; i < header.peer_count; ++i)
         (void)machine::hypercall(CAISSON_CALL_LANE_LISTEN,
                                  {startup.peer(i).link, machine::lane_vector, 0, 0});
+    world = outside;
+    if (outside != nullptr && outside->leased)
+        await_lease(*outside);
     poll(); // what came before, and the wish to be rung
 }
 

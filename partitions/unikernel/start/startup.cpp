@@ -68,7 +68,7 @@ bool Startup::has_sound_network() const {
     const caisson_startup& h = header_;
     if (h.peer_count > CAISSON_LINK_MAX || !has_array(h.peers, h.peer_count, sizeof(caisson_peer)) ||
         !has_array(h.rules, h.rule_count, sizeof(caisson_rule)) || (h.peer_count == 0) != (h.prefix == 0) ||
-        h.prefix > longest_prefix || h.outside > CAISSON_OUTSIDE_STATIC ||
+        h.prefix > longest_prefix || h.outside > CAISSON_OUTSIDE_LEASED ||
         (h.outside == CAISSON_OUTSIDE_STATIC &&
          (h.outside_address == 0 || h.outside_prefix == 0 || h.outside_prefix > longest_prefix)) ||
         !has_array(h.published, h.published_count, sizeof(caisson_published)))

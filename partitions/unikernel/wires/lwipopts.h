@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* partitions/unikernel/wires/lwipopts.h - what of lwIP is used, and how large it may grow: TCP over IPv4, and ARP.
+/* partitions/unikernel/wires/lwipopts.h - what of lwIP is used, and how large it may grow: TCP over IPv4, ARP, DHCP.
  * Datagrams are our own (datagrams.cpp). Everything happens under the kernel's lock. */
 #ifndef CAISSON_LWIPOPTS_H
 #define CAISSON_LWIPOPTS_H
@@ -33,11 +33,14 @@
 #define IP_FRAG 0
 #define LWIP_ICMP 1
 #define LWIP_RAW 0
-#define LWIP_UDP 0
-#define LWIP_DHCP 0
+#define LWIP_UDP 1 /* DHCP's alone */
+#define LWIP_DHCP 1
+#define LWIP_DHCP_DOES_ACD_CHECK 0
+#define LWIP_NETIF_STATUS_CALLBACK 1
 #define LWIP_AUTOIP 0
 #define LWIP_IGMP 0
-#define LWIP_DNS 0
+#define LWIP_DNS 1 /* so that DHCP asks for name servers, which outside.cpp is told */
+#define DNS_MAX_SERVERS 3
 
 #define LWIP_CHECKSUM_CTRL_PER_NETIF 1 /* wires have none */
 #define LWIP_CHKSUM_ALGORITHM 3

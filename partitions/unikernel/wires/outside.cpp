@@ -3,18 +3,23 @@
 // ports that have another number outside.
 //
 // Trust: a frame is the world's word, and the card's. It is copied into lwIP's memory once and looked at there.
-// Spec:  RFC 894 (Ethernet), RFC 826 (ARP, lwIP's), RFC 1122 section 3.2.1 (what is dropped).
+// Spec:  RFC 894 (Ethernet), RFC 826 (ARP, lwIP's), RFC 2131 (DHCP, lwIP's), RFC 1122 section 3.2.1 (what is dropped).
 #include "hypervisor/base/fail.hpp"
 #include "partitions/net/checksum.hpp"
+#include "partitions/unikernel/base/log.hpp"
 #include "partitions/unikernel/machine/clock.hpp"
 #include "partitions/unikernel/sched/timer.hpp"
 #include "partitions/unikernel/wires/stack.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 
+#include <lwip/dhcp.h>
+#include <lwip/dns.h>
 #include <lwip/etharp.h>
 #include <lwip/ip4.h>
+#include <lwip/prot/iana.h>
 #include <netif/ethernet.h>
 
 namespace uk::wires {
@@ -23,8 +28,10 @@ namespace {
 
 constexpr unsigned frames_at_once = 64; // in one poll
 constexpr std::uint32_t frame_header = SIZEOF_ETH_HDR;
-constexpr std::uint64_t second_ns = 1'000'000'000;
+constexpr std::uint64_t half_second_ns = 500'000'000;
 constexpr std::uint16_t most_out_of_order = 64; // segments of a connection
+
+constexpr std::array<std::uint8_t, 6> everybody{0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF};
 
 netif interface;
 
@@ -54,12 +61,14 @@ std::span<std::byte> place(std::uint32_t bytes) {
     return arriving == nullptr ? std::span<std::byte>{} : bytes_of(arriving);
 }
 
+bool is_for(const pbuf* frame, const std::array<std::uint8_t, 6>& station) {
+    return std::memcmp(frame->payload, station.data(), station.size()) == 0;
+}
+
 // The IP packet of a frame, without what pads it. False: there is none.
 bool unwrap(pbuf* frame) {
     const std::span<std::byte> bytes = bytes_of(frame);
-    const auto& own = outside().card.address;
-    if (std::memcmp(bytes.data(), own.data(), own.size()) != 0 ||
-        bytes.size() < frame_header + ::net::ip_header)
+    if (bytes.size() < frame_header + ::net::ip_header)
         return false;
     const std::uint16_t total = word(bytes, frame_header + 2);
     if (total < ::net::ip_header || total > bytes.size() - frame_header)
@@ -67,6 +76,14 @@ bool unwrap(pbuf* frame) {
     (void)pbuf_remove_header(frame, frame_header); // it has that many
     pbuf_realloc(frame, total);
     return ::net::sums_hold(bytes_of(frame));
+}
+
+// What a server says of a lease, which there may be no address for yet.
+bool is_about_lease(std::span<const std::byte> bytes) {
+    ::net::Packet parsed;
+    return outside().leased && ::net::parse(bytes, parsed) == ::net::Verdict::pass &&
+           parsed.protocol == ::net::protocol::udp && parsed.source_port == LWIP_IANA_PORT_DHCP_SERVER &&
+           parsed.target_port == LWIP_IANA_PORT_DHCP_CLIENT;
 }
 
 // True: lwIP has the packet.
@@ -89,11 +106,15 @@ void came() {
     pbuf* frame = std::exchange(arriving, nullptr);
     const std::uint16_t type = word(bytes_of(frame), frame_header - 2);
     bool taken = false;
-    if (type == ETHTYPE_ARP)
+    if (type == ETHTYPE_ARP && frame->len >= frame_header + SIZEOF_ETHARP_HDR) // lwIP does not look
         taken = ethernet_input(frame, &interface) == ERR_OK;
-    else if (type == ETHTYPE_IP && unwrap(frame))
-        taken = take_packet(frame);
-    else
+    else if (const bool own = is_for(frame, outside().card.address);
+             type == ETHTYPE_IP && (own || is_for(frame, everybody)) && unwrap(frame)) {
+        if (is_about_lease(bytes_of(frame)))
+            taken = ip4_input(frame, &interface) == ERR_OK;
+        else if (own)
+            taken = take_packet(frame);
+    } else
         ++outside().not_packets;
     if (!taken)
         (void)pbuf_free(frame);
@@ -130,7 +151,7 @@ err_t output_frame(netif*, pbuf* frame) {
     return ERR_OK;
 }
 
-// Of lwIP: TCP.
+// Of lwIP: TCP, and what it asks a server of leases.
 err_t output_packet(netif* to, pbuf* packet, const ip4_addr_t* target) {
     static std::array<std::byte, outside_mtu> whole;
     std::span<const std::byte> bytes = bytes_of(packet);
@@ -141,7 +162,10 @@ err_t output_packet(netif* to, pbuf* packet, const ip4_addr_t* target) {
         bytes = std::span{whole}.first(packet->tot_len);
     }
     ::net::Packet parsed;
-    if (stack().firewall.outbound(number(), bytes, monotonic_ns(), parsed) != ::net::Verdict::pass)
+    const bool about_lease =
+        outside().leased && bytes.size() > 9 && static_cast<std::uint8_t>(bytes[9]) == ::net::protocol::udp;
+    if (!about_lease &&
+        stack().firewall.outbound(number(), bytes, monotonic_ns(), parsed) != ::net::Verdict::pass)
         return ERR_RTE;
     return etharp_output(to, packet, target);
 }
@@ -158,12 +182,28 @@ err_t set_up_interface(netif* made) {
     return ERR_OK;
 }
 
-// Neighbours are forgotten, and asked for again.
-void tick(sched::Timer& timer) {
-    etharp_tmr();
-    sched::arm(timer, deadline_after(second_ns));
+// A lease has come, gone or changed. One that the wires' addresses lie in is none: a peer could not be told from the world.
+void take_lease(netif* of) {
+    Outside& out = outside();
+    const Configuration& configuration = stack().configuration;
+    const std::uint32_t address = lwip_ntohl(netif_ip4_addr(of)->addr),
+                        mask = lwip_ntohl(netif_ip4_netmask(of)->addr), own = configuration.address;
+    const unsigned prefix = static_cast<unsigned>(std::popcount(mask));
+    const bool meets = configuration.prefix != 0 && prefix != 0 &&
+                       (address ^ own) >> (32 - std::min(prefix, configuration.prefix)) == 0;
+    if (meets && address != 0)
+        log("the lease's subnet overlaps that of the wires: it is not used");
+    out.address = meets || prefix == 0 || prefix > 30 ? 0 : address;
+    out.prefix = out.address != 0 ? prefix : 24;
+    out.gateway = lwip_ntohl(netif_ip4_gw(of)->addr);
+    out.peer->own = out.address;
 }
-sched::Timer neighbour_clock{&tick};
+
+void tick(sched::Timer& timer) {
+    run_outside_clock();
+    sched::arm(timer, deadline_after(half_second_ns));
+}
+sched::Timer outside_clock{&tick};
 
 } // namespace
 
@@ -177,8 +217,24 @@ bool start_outside() {
     netif_set_default(&interface);
     netif_set_up(&interface);
     netif_set_link_up(&interface);
-    sched::arm(neighbour_clock, deadline_after(second_ns));
-    return true;
+    sched::arm(outside_clock, deadline_after(half_second_ns));
+    if (!out.leased)
+        return true;
+    netif_set_status_callback(&interface, &take_lease);
+    return dhcp_start(&interface) == ERR_OK;
+}
+
+void run_outside_clock() {
+    constexpr unsigned neighbours = 1000 / 500, leases = DHCP_COARSE_TIMER_MSECS / 500;
+    static unsigned ticks = 0;
+    ++ticks;
+    if (ticks % neighbours == 0) // they are forgotten, and asked for again
+        etharp_tmr();
+    if (!outside().leased)
+        return;
+    dhcp_fine_tmr();
+    if (ticks % leases == 0)
+        dhcp_coarse_tmr();
 }
 
 bool poll_outside() {
@@ -222,8 +278,20 @@ Status transmit_outside(std::uint32_t bytes, Write write, void* context) {
 
 } // namespace uk::wires
 
-extern "C" std::uint16_t caisson_lwip_kept_out_of_order(std::uint32_t own) {
+extern "C" {
+
+std::uint16_t caisson_lwip_kept_out_of_order(std::uint32_t own) {
     using namespace uk::wires;
     const Outside* out = stack().configuration.outside;
     return out != nullptr && own == lwip_htonl(out->address) ? most_out_of_order : std::uint16_t{0};
+}
+
+// What DHCP calls of lwIP's resolver, which is not here: programs have their own.
+void dns_init() {}
+void dns_setserver(u8_t number, const ip_addr_t* address) {
+    using namespace uk::wires;
+    auto& servers = stack().configuration.outside->name_servers;
+    if (number < servers.size())
+        servers[number] = address == nullptr ? 0 : lwip_ntohl(address->addr);
+}
 }

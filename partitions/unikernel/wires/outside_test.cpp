@@ -72,7 +72,7 @@ Card card() {
 }
 
 const std::array<::net::PublishedPort, 1> published{{{::net::protocol::tcp, 8080, 80}}};
-Outside outside{card(), own, 24, gateway, published};
+Outside outside{.card = card(), .address = own, .prefix = 24, .gateway = gateway, .published = published};
 const std::array<::net::Peer, 1> peers{{{.outside = true, .own = own}}};
 // TCP 80 and UDP 53 are published; this end begins TCP to port 443 of 198.51.100.0/24 and UDP to 53.
 std::array<::net::Rule, 4> rules{{{0, true, ::net::protocol::tcp, 80, 80},
@@ -286,6 +286,11 @@ TEST_F(OutsideTest, WhatIsDamagedOrNotForItIsDropped) {
     EXPECT_FALSE(heard(frame_of(good, 0x0800, everybody)));
     EXPECT_FALSE(heard(frame_of(good, 0x86DD)));
     EXPECT_FALSE(heard(frame_of(good, 0x8100)));
+    for (std::size_t bytes = 14; bytes < 42; ++bytes) { // less than ARP takes
+        Bytes question = frame_of(arp(1, neighbour, own), 0x0806, everybody);
+        question.resize(bytes);
+        EXPECT_FALSE(heard(question)) << bytes;
+    }
     EXPECT_TRUE(heard(frame_of(good)));
     EXPECT_EQ(accept(listener), -again);
 }

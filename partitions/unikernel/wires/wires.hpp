@@ -55,9 +55,12 @@ struct Card {
 // What a card leads to. IPv4 addresses are numbers, the first octet the highest byte.
 struct Outside {
     Card card;
-    std::uint32_t address = 0;
+    bool leased = false;       // the next three and the name servers come by DHCP
+    std::uint32_t address = 0; // 0: there is none yet
     unsigned prefix = 24;
     std::uint32_t gateway = 0;                         // 0: only the neighbours are reached
+    std::array<std::uint32_t, 3> name_servers{};       // 0: none
+    ::net::Peer* peer = nullptr;                       // in the list below: its own address follows a lease's
     std::span<const ::net::PublishedPort> published{}; // which have another number there
     bool waits_for_room = false, listens = false;
     // Counters of what was dropped before the rules: sums, lengths, not for this card.
@@ -79,6 +82,9 @@ struct Configuration {
 // Takes what has come and says whether there may be more: it looks at a bounded number of packets. Otherwise every peer that has
 // something rings.
 [[nodiscard]] bool poll();
+
+// The clock of neighbours and leases, twice a second: for who waits for an address before timers run.
+void run_outside_clock();
 
 // Not 0: bytes that programs sent and that a peer has not acknowledged.
 [[nodiscard]] bool has_unsent();
