@@ -67,7 +67,7 @@ TEST(Boards, InTheTreeAreGradedAsWritten) {
 
 TEST(Boards, OfTheCollectionAreImportedAndGraded) {
     CAISSON_SKIP_WITHOUT_BOARDS("acpi.tar.xz");
-    std::size_t machines = 0, refused = 0, without = 0, amd = 0, intel = 0, blocked = 0;
+    std::size_t machines = 0, refused = 0, without = 0, amd = 0, intel = 0, blocked = 0, wdat = 0;
     for (const boards::File& machine : boards::read_archive(*boards::archive("acpi.tar.xz"))) {
         const auto facts = std::make_unique<Facts>();
         board::take_tables(tables_of(machine), *facts);
@@ -85,6 +85,7 @@ TEST(Boards, OfTheCollectionAreImportedAndGraded) {
         ASSERT_EQ(board::to_text(*board::read(text, machine.name)), text) << machine.name;
         const board::Graded graded = board::grade(*facts);
         ++machines;
+        wdat += facts->watchdog == board::Watchdog::wdat ? 1 : 0;
         refused += facts->refused.view().empty() ? 0 : 1;
         for (const board::Finding& finding : graded.findings) {
             without += finding.subject == "dma-remapping" && finding.grade == board::Grade::missing ? 1 : 0;
@@ -106,6 +107,7 @@ TEST(Boards, OfTheCollectionAreImportedAndGraded) {
     EXPECT_EQ(intel, 270u);
     EXPECT_EQ(amd, 127u);
     EXPECT_EQ(blocked, 15u);
+    EXPECT_EQ(wdat, 0u);
 }
 
 // The leaves that are kept say as much of cores and packages as all of them do.

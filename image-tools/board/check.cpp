@@ -230,19 +230,22 @@ private:
     }
 
     void watchdog() {
-        constexpr std::uint32_t i6300esb = 0x808625ab;
-        const auto is = [](const Function& one) {
-            return (std::uint32_t{one.function.vendor} << 16 | one.function.device) == i6300esb;
-        };
-        if (std::ranges::any_of(facts_.functions, is))
-            say("watchdog", Grade::good, "i6300esb");
-        else
-            say("watchdog", Grade::missing,
-                facts_.has_wdat ? "firmware describes one (WDAT), which this version does not feed: onPanic: "
-                                  "reboot works only while a CPU of the hypervisor's runs"
-                                : "none that is known: onPanic: reboot works only while a CPU of the "
-                                  "hypervisor's runs");
+        switch (facts_.watchdog) {
+        case Watchdog::i6300esb:
+            return say("watchdog", Grade::good, "i6300esb");
+        case Watchdog::itco:
+            return say("watchdog", Grade::good, "the chipset's TCO timer, unless a strap forbids its reset");
+        case Watchdog::wdat:
+            return say("watchdog", Grade::good, "the one that firmware's WDAT describes");
+        case Watchdog::none:
+            return say("watchdog", Grade::missing, without_watchdog);
+        case Watchdog::unknown:
+            return say("watchdog", Grade::unknown,
+                       "firmware describes none (WDAT); the chipset's own was not looked for");
+        }
     }
+    static constexpr const char* without_watchdog =
+        "none that can be fed: onPanic: reboot works only while a CPU of the hypervisor's runs";
 
     void clocks() {
         const bool hpet = facts_.tables.hpet != 0 && facts_.hpet_pin != Known::no;

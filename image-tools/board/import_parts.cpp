@@ -151,10 +151,10 @@ void take_tables(const std::vector<std::string>& tables, Facts& out) {
     }
     out.spcr = acpi::find_serial_port(source, memory.rsdp());
     out.tpm = acpi::find_tpm(source, memory.rsdp());
-    for (const std::string& table : tables) {
-        out.has_wdat = out.has_wdat || table.starts_with("WDAT");
+    for (const std::string& table : tables)
         out.has_wdrt = out.has_wdrt || table.starts_with("WDRT");
-    }
+    if (out.tables.wdat)
+        out.watchdog = Watchdog::wdat;
 }
 
 std::vector<std::string> tables_of_dump(std::string_view text) {

@@ -104,6 +104,10 @@ bool take_functions(const std::map<pci::Requester, PciFiles>& files, Facts& out)
             break;
         }
     }
+    constexpr std::uint32_t i6300esb = 0x808625ab;
+    for (const Function& one : out.functions)
+        if ((std::uint32_t{one.function.vendor} << 16 | one.function.device) == i6300esb)
+            out.watchdog = Watchdog::i6300esb;
     out.pci_known = !out.functions.empty();
     return out.pci_known;
 }

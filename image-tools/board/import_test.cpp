@@ -61,11 +61,12 @@ constexpr const char* cpuid_of_one =
 
 TEST(Tables, AreReadByTheBootsOwnParser) {
     Facts facts;
-    board::take_tables({madt(), table("WDAT", "")}, facts);
+    board::take_tables({madt(), table("WDAT", ""), table("WDRT", "")}, facts);
     EXPECT_EQ(facts.refused.view(), "");
     EXPECT_EQ(facts.tables.cpus.size(), 2u);
     EXPECT_EQ(facts.tables.io_apics[0].address, 0xfec00000u);
-    EXPECT_TRUE(facts.has_wdat);
+    EXPECT_TRUE(facts.has_wdrt);
+    EXPECT_EQ(facts.watchdog, board::Watchdog::unknown); // that WDAT has no entry
 }
 
 TEST(Tables, WhatTheBootRefusesIsKeptInItsWords) {

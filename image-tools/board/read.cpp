@@ -277,7 +277,6 @@ void firmware(const Field& field, Facts& out) {
         out.tpm = {place["controlArea"].hex<std::uint64_t>(), place["needsFirmware"].flag()};
         place.done();
     }
-    out.has_wdat = object["wdat"].flag();
     out.has_wdrt = object["wdrt"].flag();
     out.smbios = object["smbios"].hex<std::uint64_t>();
     object.done();
@@ -405,6 +404,7 @@ std::unique_ptr<Facts> read(std::string_view text, const std::string& file) {
     Object place(object["uart"]);
     uart(place, out->uart.base, out->uart);
     place.done();
+    out->watchdog = object["watchdog"].choice<Watchdog>(words::watchdog);
     out->hpet_pin = object["hpetPin"].choice<Known>(words::known);
     out->pit = object["pit"].choice<Known>(words::known);
     out->tsc_hz = object["tscHz"].number<std::uint64_t>();

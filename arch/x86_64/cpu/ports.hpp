@@ -21,7 +21,9 @@ struct Ports {
 struct PortsAndMemory : Ports {
     static std::uint8_t load8(std::uint64_t at) { return mmio_read<std::uint8_t>(base::VirtAddr{at}); }
     static std::uint32_t load32(std::uint64_t at) { return mmio_read<std::uint32_t>(base::VirtAddr{at}); }
+    static std::uint16_t load16(std::uint64_t at) { return mmio_read<std::uint16_t>(base::VirtAddr{at}); }
     static void store8(std::uint64_t at, std::uint8_t value) { mmio_write(base::VirtAddr{at}, value); }
+    static void store16(std::uint64_t at, std::uint16_t value) { mmio_write(base::VirtAddr{at}, value); }
     static void store32(std::uint64_t at, std::uint32_t value) { mmio_write(base::VirtAddr{at}, value); }
 };
 

@@ -282,6 +282,48 @@ std::uint64_t read_hpet(Bytes table) {
     return base % alignment == 0 ? base : 0;
 }
 
+// Bytes that an access takes: as the address says, or as the register's width does; 0: neither is of use.
+std::uint8_t access_bytes(Bytes address) {
+    constexpr std::size_t width = 1, access = 3;
+    const auto size = at<std::uint8_t>(address, access);
+    const auto bits = at<std::uint8_t>(address, width);
+    if (size == 0)
+        return bits == 8 || bits == 16 || bits == 32 ? bits / 8 : 0;
+    return size <= 3 ? static_cast<std::uint8_t>(1u << (size - 1)) : 0;
+}
+
+// All of its entries can be done, or it is none.
+std::optional<Wdat> read_wdat(Bytes table) {
+    constexpr std::size_t period = 48, most = 52, least = 56, count = 64, first = 68, entry_bytes = 24;
+    constexpr std::size_t register_at = 4, address_at = 8, value_at = 16, mask_at = 20;
+    Wdat out{at<std::uint32_t>(table, period),
+             at<std::uint32_t>(table, most),
+             at<std::uint32_t>(table, least),
+             {}};
+    const auto entries = at<std::uint32_t>(table, count);
+    if (table.size() < first || entries == 0 || entries > out.entries.capacity() ||
+        table.size() - first < entries * entry_bytes)
+        return std::nullopt;
+    for (std::size_t i = 0; i < entries; ++i) {
+        const Bytes entry = table.subspan(first + i * entry_bytes, entry_bytes);
+        const auto space = at<std::uint8_t>(entry, register_at);
+        const WdatEntry one{at<std::uint8_t>(entry, 0),
+                            at<std::uint8_t>(entry, 1),
+                            space == memory_space,
+                            access_bytes(entry.subspan(register_at)),
+                            at<std::uint8_t>(entry, register_at + 2),
+                            at<std::uint64_t>(entry, address_at),
+                            at<std::uint32_t>(entry, value_at),
+                            at<std::uint32_t>(entry, mask_at)};
+        const std::uint64_t limit = space == io_space ? UINT16_MAX : UINT32_MAX;
+        if (space > io_space || one.bytes == 0 || one.bit_offset >= 8 * one.bytes || one.address == 0 ||
+            one.address > limit || one.address % one.bytes != 0)
+            return std::nullopt;
+        (void)out.entries.push_back(one);
+    }
+    return out;
+}
+
 // The first entry of segment 0 that begins with its bus 0.
 Ecam read_mcfg(Bytes table) {
     constexpr std::size_t entries = 44, entry_bytes = 16, segment = 8, first_bus = 10, last_bus = 11;
@@ -428,6 +470,8 @@ base::Status<Error> parse(const bytes::Source& memory, std::uint64_t rsdp, Table
             out.fadt = read_fadt(read_table(memory, address));
         } else if (kind == signature("HPET") && out.hpet == 0) {
             out.hpet = read_hpet(read_table(memory, address));
+        } else if (kind == signature("WDAT") && !out.wdat) {
+            out.wdat = read_wdat(read_table(memory, address));
         } else if (kind == signature("MCFG") && out.ecam.base == 0) {
             out.ecam = read_mcfg(read_table(memory, address));
         } else if (kind == signature("DMAR") || kind == signature("IVRS")) {

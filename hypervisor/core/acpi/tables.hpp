@@ -16,6 +16,7 @@
 #include "hypervisor/base/fixed_vector.hpp"
 #include "hypervisor/base/result.hpp"
 #include "hypervisor/core/acpi/kept.hpp"
+#include "hypervisor/core/acpi/wdat.hpp"
 #include "hypervisor/core/bytes/source.hpp"
 
 namespace acpi {
@@ -86,6 +87,7 @@ struct Tables {
     std::uint64_t hpet = 0; // its registers, 0: none
     Ecam ecam;
     std::optional<Fadt> fadt;
+    std::optional<Wdat> wdat;
     std::optional<SleepType> soft_off; // found by a bounded search, see soft_off_in
 };
 
@@ -107,7 +109,7 @@ struct SerialPort {
 };
 [[nodiscard]] std::optional<SerialPort> find_serial_port(const bytes::Source& memory, std::uint64_t rsdp);
 
-// Whether there is a good table of that name, such as "WDAT".
+// Whether there is a good table of that name, such as "WDRT".
 [[nodiscard]] bool has_table(const bytes::Source& memory, std::uint64_t rsdp, const char (&name)[5]);
 
 // How firmware's TPM2 table says that a TPM 2.0 is spoken to.

@@ -19,6 +19,9 @@ inline constexpr std::size_t max_functions = 512, max_leaves = 128;
 
 enum class Known : std::uint8_t { unknown, no, yes };
 
+// Of the machine's hardware, as far as it can be fed.
+enum class Watchdog : std::uint8_t { unknown, none, i6300esb, itco, wdat };
+
 struct Leaf {
     std::uint32_t number, sub, eax, ebx, ecx, edx;
 };
@@ -80,7 +83,7 @@ struct Facts {
     acpi::Tables tables;     // where not refused
     std::optional<acpi::SerialPort> spcr;
     std::optional<acpi::Tpm> tpm;
-    bool has_wdat = false, has_wdrt = false;
+    bool has_wdrt = false;
     base::FixedVector<pci::VtdUnit, acpi::max_units>
         units; // those of tables.remapping that were read, or none
     bool pci_known = false;
@@ -88,6 +91,7 @@ struct Facts {
     base::FixedVector<Function, max_functions> functions; // by requester ID
     Known uart_known = Known::unknown;                    // whether one answers
     Uart uart;
+    Watchdog watchdog = Watchdog::unknown;
     Known hpet_pin = Known::unknown; // the HPET reaches a pin of the first I/O APIC
     Known pit = Known::unknown;      // it counts
     std::uint64_t tsc_hz = 0;        // as measured; 0: not known

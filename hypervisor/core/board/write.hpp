@@ -15,6 +15,7 @@ namespace words {
 inline constexpr std::array<std::string_view, 3> known{"unknown", "no", "yes"};
 inline constexpr std::array<std::string_view, 3> remapping{"none", "vtd", "amdvi"};
 inline constexpr std::array<std::string_view, 4> function_kind{"other", "endpoint", "port", "bridge"};
+inline constexpr std::array<std::string_view, 5> watchdog{"unknown", "none", "i6300esb", "itco", "wdat"};
 inline constexpr std::array<std::string_view, 3> reset{"none", "flr", "af"};
 } // namespace words
 
@@ -164,7 +165,6 @@ private:
         } else {
             nothing("tpm");
         }
-        flag("wdat", facts.has_wdat);
         flag("wdrt", facts.has_wdrt);
         address("smbios", facts.smbios);
         close('}');
@@ -259,6 +259,7 @@ private:
         open("uart", '{', false);
         uart(facts.uart.base, facts.uart.in_memory, facts.uart.wide, facts.uart.stride);
         close('}');
+        text("watchdog", words::watchdog[static_cast<std::size_t>(facts.watchdog)]);
         known("hpetPin", facts.hpet_pin);
         known("pit", facts.pit);
         number("tscHz", facts.tsc_hz);

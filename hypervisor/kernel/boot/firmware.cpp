@@ -11,13 +11,13 @@
 #include "drivers/power/fw_cfg.hpp"
 #include "drivers/tpm/interface.hpp"
 #include "drivers/uart/start.hpp"
-#include "drivers/watchdog/start.hpp"
 #include "hypervisor/base/text.hpp"
 #include "hypervisor/core/plan/refusal.hpp"
 #include "hypervisor/kernel/dma/start.hpp"
 #include "hypervisor/kernel/memory/address_space.hpp"
 #include "hypervisor/kernel/memory/early_map.hpp"
 #include "hypervisor/kernel/panic/panic.hpp"
+#include "hypervisor/kernel/time/find_watchdog.hpp"
 
 extern "C" const std::uint64_t boot_entry_tsc;
 
@@ -124,10 +124,8 @@ void mask_interrupt_controllers() {
 void list_devices() {
     board::OwnRegisters own{apic::register_page().value(),
                             found().console.in_memory ? found().console.base : 0};
-    drivers::PciConfiguration pci{ports};
     if (machine().behaviour.on_panic == plan::OnPanic::reboot)
-        if (const auto watchdog = drivers::find_i6300esb(pci))
-            own.watchdog = watchdog->registers;
+        own.watchdog = alarm::watchdog_page();
     board::list_devices(tables(), own, found().devices);
 }
 

@@ -20,6 +20,7 @@
 #include "hypervisor/kernel/console/console.hpp"
 #include "hypervisor/kernel/end/end.hpp"
 #include "hypervisor/kernel/memory/early_map.hpp"
+#include "hypervisor/kernel/time/find_watchdog.hpp"
 #include "partitions/abi/console.h"
 
 #include <memory>
@@ -29,6 +30,9 @@ namespace {
 
 using board::Facts;
 using board::Known;
+
+static_assert(static_cast<unsigned>(drivers::WatchdogKind::wdat) + 1 ==
+              static_cast<unsigned>(board::Watchdog::wdat));
 
 constexpr Known known(bool yes) {
     return yes ? Known::yes : Known::no;
@@ -100,7 +104,7 @@ void look_at_firmware(Facts& facts) {
     facts.tables = tables();
     facts.spcr = acpi::find_serial_port(early_memory(), rsdp());
     facts.tpm = acpi::find_tpm(early_memory(), rsdp());
-    facts.has_wdat = acpi::has_table(early_memory(), rsdp(), "WDAT");
+    facts.watchdog = static_cast<board::Watchdog>(1 + static_cast<unsigned>(alarm::watchdog_kind()));
     facts.has_wdrt = acpi::has_table(early_memory(), rsdp(), "WDRT");
 }
 

@@ -141,9 +141,7 @@ void wake(Timed& timed) {
 } // namespace
 
 void stop_watchdog() {
-    drivers::PciWriter pci{ports};
-    if (source.watchdog)
-        source.watchdog->stop(pci);
+    drivers::play(cpu::PortsAndMemory{}, source.watchdog.stop);
 }
 
 void watch(Timed& timed, std::uint64_t generation) {
@@ -259,7 +257,7 @@ void look() {
     if (const std::uint64_t at = line_at.load(std::memory_order_acquire); at != 0 && at <= now)
         visit_line(now);
     if (const std::uint64_t feed = feed_at.load(std::memory_order_acquire); feed != 0 && feed <= now) {
-        drivers::I6300esb::feed(registers(source.watchdog->registers));
+        drivers::play(cpu::PortsAndMemory{}, source.watchdog.feed);
         feed_at.store(now + ticks(feed_ms), std::memory_order_release);
     }
     set();

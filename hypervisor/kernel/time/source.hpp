@@ -5,7 +5,7 @@
 #include "arch/x86_64/cpu/ports.hpp"
 #include "drivers/clock/clock.hpp"
 #include "drivers/uart/uart.hpp"
-#include "drivers/watchdog/i6300esb.hpp"
+#include "drivers/watchdog/watchdog.hpp"
 #include "hypervisor/kernel/machine.hpp"
 #include "hypervisor/kernel/time/alarm.hpp"
 
@@ -20,8 +20,8 @@ struct Source {
     std::uint64_t io_apic_page = 0; // 0: there is none
     std::uint64_t redirection = 0;  // of the pin, in the I/O APIC
     unsigned pin = 0;
-    bool listens = false; // the serial line's input interrupts it too
-    std::optional<drivers::I6300esb> watchdog;
+    bool listens = false;                                // the serial line's input interrupts it too
+    drivers::Watchdog watchdog;                          // no stores: there is none
     base::FixedVector<Timed*, plan::max_partitions> all; // who may wait, by partition
 };
 extern Source source;

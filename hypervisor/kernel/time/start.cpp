@@ -3,7 +3,6 @@
 
 #include "drivers/clock/counters.hpp"
 #include "drivers/uart/start.hpp"
-#include "drivers/watchdog/start.hpp"
 #include "hypervisor/base/weakness.hpp"
 #include "hypervisor/core/plan/refusal.hpp"
 #include "hypervisor/kernel/cpu/cpu.hpp"
@@ -11,6 +10,7 @@
 #include "hypervisor/kernel/making.hpp"
 #include "hypervisor/kernel/memory/early_map.hpp"
 #include "hypervisor/kernel/panic/panic.hpp"
+#include "hypervisor/kernel/time/find_watchdog.hpp"
 #include "hypervisor/kernel/time/source.hpp"
 
 #include <algorithm>
@@ -23,6 +23,8 @@ base::Status<paging::Error> add_page(AddressSpace& space, std::uint64_t register
     return space.add_device(base::PhysAddr{base::round_down(registers, base::page_size)}, base::page_size);
 }
 
+constinit base::FixedVector<drivers::Store, 16> watchdog_start;
+
 drivers::HpetCounter<cpu::Registers> counter() {
     return drivers::HpetCounter{registers(source.hpet_page)};
 }
@@ -33,7 +35,6 @@ base::Status<paging::Error> start(AddressSpace& space, bool needed, bool com1) {
     const Machine& m = machine();
     Pit{ports}.cancel();
     source.pin = drivers::pit_pin;
-    drivers::PciConfiguration pci{ports};
     // Only the serial line wants it: then it waits for an idle CPU or the next exit, no reason to refuse the machine.
     const auto without = [needed](auto why) -> base::Status<paging::Error> {
         if (needed)
@@ -63,10 +64,25 @@ base::Status<paging::Error> start(AddressSpace& space, bool needed, bool com1) {
     source.io_apic_page = io_apic->address;
     source.listens = com1 && m.behaviour.has(plan::flag_serial_stop);
     CAISSON_TRY(add_page(space, source.io_apic_page));
-    if (m.behaviour.on_panic == plan::OnPanic::reboot)
-        source.watchdog = drivers::find_i6300esb(pci);
-    if (source.watchdog && early_mapped(source.watchdog->registers, base::page_size))
-        CAISSON_TRY(add_page(space, source.watchdog->registers));
+    if (m.behaviour.on_panic != plan::OnPanic::reboot)
+        return base::success;
+    const auto watchdog = prepare_watchdog();
+    if (!watchdog) {
+        console::log(
+            "the machine has no hardware watchdog that can be fed: onPanic is the hypervisor's alone");
+        return base::success;
+    }
+    constexpr std::array names{"", "the i6300esb", "the TCO timer", "the one of firmware's WDAT"};
+    console::log(
+        (LogLine{} << "hardware watchdog: " << names[static_cast<std::size_t>(watchdog->kind)]).view());
+    source.watchdog = watchdog->watchdog;
+    watchdog_start = watchdog->start;
+    // Only what is stored to once the hypervisor's own tables are used.
+    for (const drivers::Store& store : watchdog->start)
+        if (store.in_memory) {
+            CAISSON_TRY(add_page(space, store.at));
+            break;
+        }
     return base::success;
 }
 
@@ -82,10 +98,9 @@ void begin() {
         nmi_may_come();
         console::listen(true);
     }
-    if (!source.watchdog)
+    if (watchdog_start.empty())
         return;
-    drivers::PciConfiguration pci{ports};
-    drivers::start(*source.watchdog, pci, registers(source.watchdog->registers), watchdog_stage_ms);
+    drivers::play(cpu::PortsAndMemory{}, watchdog_start);
     feed_at = base::weak("stop_feeding") ? 0 : cpu::rdtsc() + ticks(feed_ms);
     set();
 }
