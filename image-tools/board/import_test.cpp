@@ -69,6 +69,52 @@ TEST(Tables, AreReadByTheBootsOwnParser) {
     EXPECT_EQ(facts.watchdog, board::Watchdog::unknown); // that WDAT has no entry
 }
 
+// A header of 32 bytes behind the usual one, then entries of 24.
+std::string wdat(std::uint32_t entries, std::uint8_t space, std::uint8_t access, std::uint64_t address) {
+    std::string body(32, '\0');
+    const auto put = [&body](std::size_t at, auto value) {
+        std::memcpy(body.data() + at, &value, sizeof value);
+    };
+    put(12, std::uint32_t{600});
+    put(16, std::uint32_t{0x3ff});
+    put(20, std::uint32_t{4});
+    put(28, entries);
+    body.resize(32 + 24);
+    body[32] = 1, body[33] = 2;
+    body[36] = static_cast<char>(space), body[37] = 16, body[39] = static_cast<char>(access);
+    put(40, address);
+    put(48, std::uint32_t{1});
+    put(52, std::uint32_t{0x3ff});
+    return table("WDAT", body);
+}
+
+TEST(Tables, AWdatIsReadWholeOrNotAtAll) {
+    const auto read = [](const std::string& bytes) {
+        const auto facts = std::make_unique<Facts>();
+        board::take_tables({madt(), bytes}, *facts);
+        EXPECT_EQ(facts->watchdog, facts->tables.wdat ? board::Watchdog::wdat : board::Watchdog::unknown);
+        return facts->tables.wdat;
+    };
+    const auto good = read(wdat(1, 1, 2, 0x460));
+    ASSERT_TRUE(good);
+    EXPECT_EQ(good->period_ms, 600u);
+    ASSERT_EQ(good->entries.size(), 1u);
+    EXPECT_EQ(good->entries[0].address, 0x460u);
+    EXPECT_EQ(good->entries[0].bytes, 2);
+    EXPECT_EQ(good->entries[0].mask, 0x3ffu);
+    EXPECT_EQ(read(wdat(1, 0, 0, 0xfed1f410))->entries[0].bytes, 2); // as the register's width says
+    EXPECT_TRUE(read(wdat(1, 0, 0, 0xfed1f410))->entries[0].in_memory);
+    EXPECT_FALSE(read(wdat(2, 1, 2, 0x460)));       // one is missing
+    EXPECT_FALSE(read(wdat(0, 1, 2, 0x460)));       // none
+    EXPECT_FALSE(read(wdat(~0u, 1, 2, 0x460)));     // more than fit
+    EXPECT_FALSE(read(wdat(1, 2, 2, 0x460)));       // PCI configuration
+    EXPECT_FALSE(read(wdat(1, 1, 4, 0x460)));       // 64 bits
+    EXPECT_FALSE(read(wdat(1, 1, 2, 0x10000)));     // no port
+    EXPECT_FALSE(read(wdat(1, 1, 2, 0x461)));       // between two registers
+    EXPECT_FALSE(read(wdat(1, 0, 3, 0x100000000))); // out of reach
+    EXPECT_FALSE(read(wdat(1, 1, 2, 0)));
+}
+
 TEST(Tables, WhatTheBootRefusesIsKeptInItsWords) {
     Facts facts;
     std::string bad = madt();
