@@ -156,6 +156,10 @@ private:
         const auto* const first = std::ranges::find(io_apics, 0u, &acpi::IoApic::gsi_base);
         if (first == io_apics.end() || !reachable(first->address, base::page_size))
             return refuse(plan::time_needed, plan::without_io_apic);
+        if (wants(plan::flag_power_button) && !(facts_.tables.fadt && facts_.tables.fadt->button))
+            return refuse(plan::no_button, plan::without_button);
+        if (wants(plan::flag_power_button) && bound.cpus[bound.time_cpu()].partition != plan::no_index)
+            return refuse(plan::no_button, plan::button_without_cpu);
         if (!acpi::nmi_redirection(facts_.tables.remapping, described_.interrupt_units, first->id,
                                    bound.cpus[bound.time_cpu()].apic_id))
             return refuse(plan::time_needed, plan::time_blocked);

@@ -37,7 +37,7 @@ inline std::unique_ptr<Facts> q35() {
     (void)f.units.push_back({0xd2008c22260206, 0xf00f5a});
     f.tables.hpet = 0xfed00000;
     f.tables.ecam = {0xb0000000, 255};
-    f.tables.fadt = acpi::Fadt{0x604, {}, 0xcf9, 0x608, false, 15, 0};
+    f.tables.fadt = acpi::Fadt{0x604, {}, 0xcf9, 0x608, 0x600, 0xb2, false, 15, 2, 0};
     f.tables.soft_off = acpi::SleepType{0, 0};
     f.uart_known = Known::yes;
     f.uart = {0x3f8, false, false, 1};

@@ -225,6 +225,7 @@ void fadt(const Field& field, Facts& out) {
     f.timer_has_32_bits = object["timerHas32Bits"].flag();
     f.reset = port(object["reset"]);
     f.reset_value = object["resetValue"].number<std::uint8_t>();
+    f.button = port(object["button"]);
     object.done();
 }
 

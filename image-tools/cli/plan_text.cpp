@@ -195,6 +195,8 @@ std::string plan_text(const PlanView& view, bool with_addresses) {
     }
     if (plan->header().behaviour.has(::plan::flag_serial_stop))
         out += "\nends when the serial line asks for it";
+    if (plan->header().behaviour.has(::plan::flag_power_button))
+        out += "\nends, and is off, when the power button is pressed";
     if (const std::string key = audit_key_text(*plan); !key.empty())
         out += "\naudit log sealed to " + key;
     out += flagged(*plan, ::plan::flag_smt_shared, "may share a core's siblings (smt: shared)");
@@ -264,6 +266,7 @@ Json plan_json(const PlanView& view) {
                     : plan->header().behaviour.has(::plan::flag_leave_tpm) ? "off"
                                                                            : "used"},
             {"retainedLog", plan->header().behaviour.retained_log},
+            {"powerButton", plan->header().behaviour.has(::plan::flag_power_button) ? "stop" : "ignored"},
             {"serialStop", plan->header().behaviour.has(::plan::flag_serial_stop)},
             {"auditKey", audit_key_text(*plan).empty() ? Json() : Json(audit_key_text(*plan))},
             {"wires", wires_json(*plan)},

@@ -121,6 +121,12 @@ private:
                 [&](const Node& value) {
                     machine.behaviour.set(plan::flag_serial_stop, binder_.boolean(value, "serialStop"));
                 }},
+            Key{"powerButton",
+                [&](const Node& value) {
+                    static constexpr std::array<std::string_view, 2> words{"ignored", "stop"};
+                    machine.behaviour.set(plan::flag_power_button,
+                                          binder_.word(value, "powerButton", words, words.size()) == 1);
+                }},
             Key{"requireConsole",
                 [&](const Node& value) {
                     machine.behaviour.set(plan::flag_require_console,

@@ -475,6 +475,7 @@ TEST(Manifest, WrongValuesAreRefusedWhereTheyStand) {
     expect_refused(with("noteRate: 2MiB"), "E0309", 7, "to 1 MiB a second");
     expect_refused(with("stopTimeout: 61m"), "E0309", 7, "to 60m");
     expect_refused(head + "machine: {serialStop: 1}\n" + small, "E0309", 3, "true or false");
+    expect_refused(head + "machine: {powerButton: off}\n" + small, "E0309", 3, "powerButton");
     expect_refused(head + "machine: {tpm: require}\n" + small, "E0309", 3, "did you mean 'required'?");
     for (const char* bytes : {"6KiB", "2MiB", "1KiB"})
         expect_refused(head + "machine: {retainedLog: " + bytes + "}\n" + small, "E0309", 3,

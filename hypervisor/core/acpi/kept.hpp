@@ -13,9 +13,9 @@
 namespace acpi {
 
 struct Fadt { // registers in I/O space only
-    std::optional<std::uint16_t> pm1a_control, pm1b_control, reset, timer;
+    std::optional<std::uint16_t> pm1a_control, pm1b_control, reset, timer, button, command;
     bool timer_has_32_bits = false; // else 24
-    std::uint8_t reset_value = 0;
+    std::uint8_t reset_value = 0, enable = 0;
     std::uint64_t dsdt = 0;
 };
 struct SleepType { // SLP_TYP values of \_S5_

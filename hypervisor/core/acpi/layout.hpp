@@ -27,12 +27,13 @@ inline constexpr std::uint32_t length = 4, bytes = 36;
 } // namespace header
 
 namespace fadt {
-inline constexpr std::size_t dsdt = 40, pm1a_control = 64, pm1b_control = 68, timer = 76,
-                             pm1_control_length = 89, timer_length = 91, flags = 112, reset_register = 116,
-                             reset_value = 128, x_dsdt = 140, x_pm1a_control = 172, x_pm1b_control = 184,
+inline constexpr std::size_t dsdt = 40, command = 48, enable = 52, pm1a_event = 56, pm1a_control = 64,
+                             pm1b_control = 68, timer = 76, pm1_event_length = 88, pm1_control_length = 89,
+                             timer_length = 91, flags = 112, reset_register = 116, reset_value = 128,
+                             x_dsdt = 140, x_pm1a_event = 148, x_pm1a_control = 172, x_pm1b_control = 184,
                              x_timer = 208;
-inline constexpr std::uint32_t flag_timer_32_bits = 1u << 8, flag_reset_register = 1u << 10,
-                               flag_hardware_reduced = 1u << 20;
+inline constexpr std::uint32_t flag_no_fixed_button = 1u << 4, flag_timer_32_bits = 1u << 8,
+                               flag_reset_register = 1u << 10, flag_hardware_reduced = 1u << 20;
 } // namespace fadt
 
 namespace spcr { // Serial Port Console Redirection Table, revision 2 on

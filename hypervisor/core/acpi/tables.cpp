@@ -266,6 +266,12 @@ std::optional<Fadt> read_fadt(Bytes table) {
         result.pm1b_control = either_port(table, fadt::x_pm1b_control, fadt::pm1b_control, length);
         result.timer = either_port(table, fadt::x_timer, fadt::timer, fadt::timer_length);
         result.timer_has_32_bits = (flags & fadt::flag_timer_32_bits) != 0;
+        constexpr std::uint8_t status_and_enable = 4; // bytes: two registers of 16 bits
+        if ((flags & fadt::flag_no_fixed_button) == 0 &&
+            at<std::uint8_t>(table, fadt::pm1_event_length) == status_and_enable)
+            result.button = either_port(table, fadt::x_pm1a_event, fadt::pm1a_event, fadt::pm1_event_length);
+        result.command = port(at<std::uint32_t>(table, fadt::command));
+        result.enable = at<std::uint8_t>(table, fadt::enable);
     }
     if ((flags & fadt::flag_reset_register) != 0) {
         result.reset = port(register_in(table, fadt::reset_register, io_space));
@@ -288,7 +294,7 @@ std::uint8_t access_bytes(Bytes address) {
     const auto size = at<std::uint8_t>(address, access);
     const auto bits = at<std::uint8_t>(address, width);
     if (size == 0)
-        return bits == 8 || bits == 16 || bits == 32 ? bits / 8 : 0;
+        return static_cast<std::uint8_t>(bits == 8 || bits == 16 || bits == 32 ? bits / 8 : 0);
     return size <= 3 ? static_cast<std::uint8_t>(1u << (size - 1)) : 0;
 }
 

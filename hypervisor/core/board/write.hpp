@@ -137,6 +137,7 @@ private:
             flag("timerHas32Bits", t.fadt->timer_has_32_bits);
             port("reset", t.fadt->reset);
             number("resetValue", t.fadt->reset_value);
+            port("button", t.fadt->button);
             close('}');
         } else {
             nothing("fadt");

@@ -47,8 +47,9 @@ inline constexpr std::uint32_t flag_require_console =
 inline constexpr std::uint32_t flag_require_tpm =
     4;                                             // refuse a machine without one that takes the measurements
 inline constexpr std::uint32_t flag_leave_tpm = 8; // measure nothing
-inline constexpr std::uint32_t all_machine_flags =
-    flag_serial_stop | flag_require_console | flag_require_tpm | flag_leave_tpm;
+inline constexpr std::uint32_t flag_power_button =
+    16; // the fixed one asks the machine to end, then it is off
+inline constexpr std::uint32_t all_machine_flags = 31; // those above
 
 struct MachineBehaviour {
     AllStopped on_all_stopped = AllStopped::poweroff;

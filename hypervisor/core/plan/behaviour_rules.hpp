@@ -42,7 +42,7 @@ inline constexpr Bounds stop_timeout_ms_bounds{0, 3'600'000};
     return wish.watchdog_ms != 0 || (wish.restart != Restart::no && wish.restart_delay_ms != 0);
 }
 [[nodiscard]] constexpr bool needs_time(const MachineBehaviour& wish) {
-    return wish.on_panic == OnPanic::reboot || wish.has(flag_serial_stop);
+    return wish.on_panic == OnPanic::reboot || wish.has(flag_serial_stop) || wish.has(flag_power_button);
 }
 
 } // namespace plan

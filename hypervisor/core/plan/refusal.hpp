@@ -21,8 +21,13 @@ inline constexpr std::string_view no_ecam =
     "the plan has devices, and this machine has no memory-mapped PCI configuration (MCFG) in reach";
 inline constexpr std::string_view too_many_functions =
     "this machine has too many PCI functions for a plan with devices: more than ";
-inline constexpr std::string_view time_needed =
-    "the plan needs time interrupts (a watchdog, a delay before restarts or serialStop), and this machine";
+inline constexpr std::string_view time_needed = "the plan needs time interrupts (a watchdog, a delay before "
+                                                "restarts, serialStop or powerButton), and this "
+                                                "machine";
+inline constexpr std::string_view no_button =
+    "the plan wants the power button (powerButton: stop), and this machine ";
+inline constexpr std::string_view without_button = "has no fixed one in I/O ports that its FADT names",
+                                  button_without_cpu = "has no CPU without a partition to look at it";
 inline constexpr std::string_view without_io_apic = " has no I/O APIC",
                                   time_blocked = "'s IOMMU would block them: its firmware's DMAR or IVRS "
                                                  "does not list their I/O APIC",

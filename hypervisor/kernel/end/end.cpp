@@ -78,7 +78,9 @@ void end_in_panic(std::string_view line) {
 void end_in_order() {
     stop_other_cpus();
     alarm::stop_watchdog();
-    end("all-stopped", machine().behaviour.on_all_stopped, CAISSON_DEBUG_EXIT_ALL_STOPPED, {});
+    end("all-stopped",
+        alarm::button_pressed ? plan::AllStopped::poweroff : machine().behaviour.on_all_stopped,
+        CAISSON_DEBUG_EXIT_ALL_STOPPED, {});
 }
 
 void refuse_with(std::string_view line) {

@@ -30,7 +30,8 @@ constinit std::atomic<bool> draining{false};  // it is awake
 
 } // namespace
 
-constinit std::atomic<std::uint64_t> feed_at{0};
+constinit std::atomic<std::uint64_t> feed_at{0}, button_at{0};
+constinit std::atomic<bool> button_pressed{false};
 
 void nmi_may_come() {
     source.cpu->kicks.fetch_add(1, std::memory_order_acq_rel);
@@ -45,7 +46,7 @@ void set() {
         if (at != 0 && (next == 0 || at < next))
             next = at;
     };
-    for (const auto* due : {&feed_at, &line_at, &listen_at})
+    for (const auto* due : {&feed_at, &button_at, &line_at, &listen_at})
         consider(*due);
     for (const Timed* timed : source.all)
         for (const auto* due : {&timed->beat_due, &timed->stop_due, &timed->resume_at, &timed->leave_due})
@@ -259,6 +260,12 @@ void look() {
     if (const std::uint64_t feed = feed_at.load(std::memory_order_acquire); feed != 0 && feed <= now) {
         drivers::play(cpu::PortsAndMemory{}, source.watchdog.feed);
         feed_at.store(now + ticks(feed_ms), std::memory_order_release);
+    }
+    if (const std::uint64_t at = button_at.load(std::memory_order_acquire); at != 0 && at <= now) {
+        button_at.store(now + ticks(feed_ms / 8), std::memory_order_release); // four times a second
+        button_pressed = (ports.in16(source.button) >> 8 & 1) != 0; // and stays so: nothing clears it
+        if (button_pressed)
+            end_all("button");
     }
     set();
 }

@@ -45,6 +45,8 @@ void does_not_leave(Timed& timed);
 void wait(Timed& timed, std::uint64_t milliseconds);
 // Every partition is asked to end, and none is restarted. `by`: whose wish it is, for the log. On the time CPU.
 void end_all(std::string_view by);
+// By the power button: it is to be off afterwards, whatever the plan says.
+extern std::atomic<bool> button_pressed;
 // The machine was asked to end.
 [[nodiscard]] bool ending();
 // The machine ends in order.

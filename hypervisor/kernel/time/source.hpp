@@ -20,8 +20,9 @@ struct Source {
     std::uint64_t io_apic_page = 0; // 0: there is none
     std::uint64_t redirection = 0;  // of the pin, in the I/O APIC
     unsigned pin = 0;
-    bool listens = false;                                // the serial line's input interrupts it too
-    drivers::Watchdog watchdog;                          // no stores: there is none
+    std::uint16_t button = 0;   // the port of PM1 status; 0: nobody looks at the power button
+    bool listens = false;       // the serial line's input interrupts it too
+    drivers::Watchdog watchdog; // no stores: there is none
     base::FixedVector<Timed*, plan::max_partitions> all; // who may wait, by partition
 };
 extern Source source;
@@ -29,7 +30,7 @@ extern Source source;
 // The hardware watchdog resets the machine when it has not been fed for twice its stage.
 inline constexpr std::uint32_t watchdog_stage_ms = 5000;
 inline constexpr std::uint64_t feed_ms = 2000;
-extern std::atomic<std::uint64_t> feed_at; // TSC; 0: never
+extern std::atomic<std::uint64_t> feed_at, button_at; // TSC; 0: never
 
 inline std::uint64_t ticks(std::uint64_t milliseconds) {
     return milliseconds * (machine().times.tsc_hz / 1000);

@@ -6,6 +6,7 @@
 #include "hypervisor/base/weakness.hpp"
 #include "hypervisor/core/plan/refusal.hpp"
 #include "hypervisor/kernel/cpu/cpu.hpp"
+#include "hypervisor/kernel/deadline.hpp"
 #include "hypervisor/kernel/dma/start.hpp"
 #include "hypervisor/kernel/making.hpp"
 #include "hypervisor/kernel/memory/early_map.hpp"
@@ -24,6 +25,22 @@ base::Status<paging::Error> add_page(AddressSpace& space, std::uint64_t register
 }
 
 constinit base::FixedVector<drivers::Store, 16> watchdog_start;
+
+// Where firmware still answers the button itself, it is told that somebody else does now (ACPI 6.5 section 4.8.2.5).
+void take_button() {
+    constexpr std::uint16_t answers_to_us = 1, button = 1u << 8, enable_at = 2;
+    const acpi::Fadt& fadt = machine().fadt;
+    const auto answers = [&fadt] {
+        return !fadt.pm1a_control || (ports.in16(*fadt.pm1a_control) & answers_to_us) != 0;
+    };
+    if (fadt.command && !answers())
+        ports.out8(*fadt.command, fadt.enable);
+    for (const Deadline patience{1000}; !answers() && !patience.passed();) // Linux gives it three seconds
+        cpu::pause();
+    ports.out16(source.button, button); // what was pressed before
+    ports.out16(static_cast<std::uint16_t>(source.button + enable_at), button);
+    button_at = cpu::rdtsc() + ticks(feed_ms / 8);
+}
 
 drivers::HpetCounter<cpu::Registers> counter() {
     return drivers::HpetCounter{registers(source.hpet_page)};
@@ -45,6 +62,13 @@ base::Status<paging::Error> start(AddressSpace& space, bool needed, bool com1) {
     if (io_apic == tables().io_apics.end() || !early_mapped(io_apic->address, base::page_size))
         return without(plan::without_io_apic);
     Cpu* const cpu = m.cpus[bound_plan().time_cpu()];
+    if (m.behaviour.has(plan::flag_power_button)) {
+        if (!m.fadt.button)
+            refuse_to_start(plan::no_button, plan::without_button);
+        if (bound_plan().cpus[cpu->index].partition != plan::no_index)
+            refuse_to_start(plan::no_button, plan::button_without_cpu);
+        source.button = *m.fadt.button;
+    }
     const auto route = dma::nmi_redirection(io_apic->id, cpu->apic_id);
     if (!route)
         return without(plan::time_blocked);
@@ -98,11 +122,14 @@ void begin() {
         nmi_may_come();
         console::listen(true);
     }
-    if (watchdog_start.empty())
-        return;
-    drivers::play(cpu::PortsAndMemory{}, watchdog_start);
-    feed_at = base::weak("stop_feeding") ? 0 : cpu::rdtsc() + ticks(feed_ms);
-    set();
+    if (source.button != 0)
+        take_button();
+    if (!watchdog_start.empty()) {
+        drivers::play(cpu::PortsAndMemory{}, watchdog_start);
+        feed_at = base::weak("stop_feeding") ? 0 : cpu::rdtsc() + ticks(feed_ms);
+    }
+    if (feed_at != 0 || button_at != 0)
+        set();
 }
 
 } // namespace hv::alarm
