@@ -107,7 +107,7 @@ TEST(Boards, OfTheCollectionAreImportedAndGraded) {
     EXPECT_EQ(intel, 270u);
     EXPECT_EQ(amd, 127u);
     EXPECT_EQ(blocked, 15u);
-    EXPECT_EQ(wdat, 0u);
+    EXPECT_EQ(wdat, 33u);
 }
 
 // The leaves that are kept say as much of cores and packages as all of them do.

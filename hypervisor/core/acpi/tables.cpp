@@ -291,11 +291,15 @@ std::uint64_t read_hpet(Bytes table) {
 // Bytes that an access takes: as the address says, or as the register's width does; 0: neither is of use.
 std::uint8_t access_bytes(Bytes address) {
     constexpr std::size_t width = 1, access = 3;
+    constexpr std::array<std::uint8_t, 4> by_size{0, 1, 2, 4};
     const auto size = at<std::uint8_t>(address, access);
     const auto bits = at<std::uint8_t>(address, width);
-    if (size == 0)
-        return static_cast<std::uint8_t>(bits == 8 || bits == 16 || bits == 32 ? bits / 8 : 0);
-    return size <= 3 ? static_cast<std::uint8_t>(1u << (size - 1)) : 0;
+    if (size != 0)
+        return size < by_size.size() ? by_size[size] : std::uint8_t{0};
+    for (const std::uint8_t bytes : by_size)
+        if (bits == 8 * bytes)
+            return bytes;
+    return 0;
 }
 
 // All of its entries can be done, or it is none.
