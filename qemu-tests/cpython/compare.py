@@ -97,7 +97,7 @@ def compare(options, directory, write):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("list", choices=["ci", "chosen", "nightly"])
+    parser.add_argument("list", choices=["ci", "chosen", "nightly", "sockets"])
     parser.add_argument("--build", required=True)
     parser.add_argument("--only", action="append", default=[])
     parser.add_argument("--write")
