@@ -42,20 +42,21 @@ bool put_v4(const inet::InetSocket& socket, const Endpoint& target, control_data
     return whole;
 }
 
-bool put_v6(const inet::InetSocket& socket, const Endpoint& target, control_data::Writer& writer) {
-    constexpr std::int32_t packet_information = 50, hop_limit = 52, traffic_class = 67;
+bool put_v6(const inet::InetSocket& socket, const Incoming& incoming, control_data::Writer& writer) {
+    constexpr std::int32_t packet_information = 50;
     bool whole = true;
     if (socket.numbers[inet::v6_receive_packet_information] != 0) {
         struct {
             IpAddress address;
             std::uint32_t index;
-        } const information{target.address, loopback.index};
+        } const information{incoming.target.address, loopback.index};
         whole = put(writer, inet::level_ipv6, packet_information, information) && whole;
     }
     if (socket.numbers[inet::v6_receive_hop_limit] != 0)
-        whole = put(writer, inet::level_ipv6, hop_limit, std::int32_t{64}) && whole;
+        whole = put(writer, inet::level_ipv6, inet::hop_limit, std::int32_t{incoming.hop_limit}) && whole;
     if (socket.numbers[inet::v6_receive_class] != 0)
-        whole = put(writer, inet::level_ipv6, traffic_class, std::int32_t{0}) && whole;
+        whole =
+            put(writer, inet::level_ipv6, inet::traffic_class, std::int32_t{incoming.traffic_class}) && whole;
     return whole;
 }
 
@@ -69,7 +70,7 @@ bool write_ancillary(const Socket& socket, const Incoming& incoming, control_dat
         const auto& inet_socket = static_cast<const inet::InetSocket&>(socket);
         whole = put_v4(inet_socket, incoming.target, writer) && whole;
         if (inet_socket.is_v6())
-            whole = put_v6(inet_socket, incoming.target, writer) && whole;
+            whole = put_v6(inet_socket, incoming, writer) && whole;
     }
     if (incoming.has_sender)
         whole = put(writer, level_socket, scm_credentials, incoming.sender) && whole;

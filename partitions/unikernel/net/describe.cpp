@@ -81,7 +81,7 @@ void describe_udp(bool v6, TextSink& out) {
         << (v6 ? "\n" : "             \n");
     std::uint64_t number = 0;
     inet::udp_ports.each([&](inet::InetSocket& socket) {
-        if (socket.is_v6() != v6)
+        if (socket.is_v6() != v6 || socket.protocol != inet::level_udp)
             return;
         const bool connected = socket.remote.port != 0;
         put_line(out, number++, socket, connected ? 1 : 7, 0, 0, v6);

@@ -36,6 +36,7 @@ struct Packet {
     Rights* rights = nullptr; // in flight
     Ref<Name> name;           // the sender's, of a local socket
     Endpoint from, to;        // of a datagram of IP
+    std::uint8_t hop_limit = 0, traffic_class = 0;
     Ref<SendAccount> account;
     std::uint64_t arrived = 0; // CLOCK_REALTIME
     ByteQueue rest;            // what does not fit behind this object

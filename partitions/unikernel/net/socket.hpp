@@ -50,6 +50,7 @@ struct Outgoing {
     bool claimed = false;
     OwnedRights rights;
     WaitQueue* wait = nullptr; // again: the queue that tells, where it is not the socket's own
+    std::int32_t hop_limit = -1, traffic_class = -1; // IPV6_HOPLIMIT, IPV6_TCLASS; -1: the socket's
 };
 
 // One message received.
@@ -63,7 +64,8 @@ struct Incoming {
     Identity sender;
     bool has_target = false; // IP_PKTINFO and its like
     Endpoint target;
-    std::uint64_t arrived = 0; // SO_TIMESTAMP; 0: not asked for
+    std::uint8_t hop_limit = 0, traffic_class = 0; // of IPv6
+    std::uint64_t arrived = 0;                     // SO_TIMESTAMP; 0: not asked for
 };
 
 struct Socket;

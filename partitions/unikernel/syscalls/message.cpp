@@ -2,6 +2,7 @@
 // partitions/unikernel/syscalls/message.cpp - sending and receiving on sockets, with and without ancillary data.
 #include "partitions/unikernel/mm/heap.hpp"
 #include "partitions/unikernel/net/ancillary.hpp"
+#include "partitions/unikernel/net/inet/inet.hpp"
 #include "partitions/unikernel/syscalls/sockets.hpp"
 #include "partitions/unikernel/syscalls/waiting.hpp"
 
@@ -199,13 +200,29 @@ Status take_rights(net::Outgoing& out, std::span<const std::byte> data) {
     return base::success;
 }
 
+Status take_v6(net::Outgoing& out, const net::control_data::Item& item) {
+    if (item.type != net::inet::hop_limit && item.type != net::inet::traffic_class)
+        return base::success;
+    std::int32_t value = 0;
+    if (item.data.size() != sizeof(value))
+        return base::Failure{Errno::inval};
+    std::memcpy(&value, item.data.data(), sizeof(value));
+    if (value < -1 || value > 255)
+        return base::Failure{Errno::inval};
+    (item.type == net::inet::hop_limit ? out.hop_limit : out.traffic_class) = value;
+    return base::success;
+}
+
 Status take_control(const Socket& socket, net::Outgoing& out, std::span<const std::byte> control) {
     constexpr std::int32_t timestamping = 37, mark = 36;
     net::control_data::Reader reader{control};
     net::control_data::Item item;
     while (CAISSON_TRY(reader.next(item))) {
-        if (item.level != net::level_socket)
-            continue; // of IP: there is one way to go
+        if (item.level != net::level_socket) { // of IP: there is one way to go
+            if (item.level == net::inet::level_ipv6 && socket.family == net::family::inet6)
+                CAISSON_TRY(take_v6(out, item));
+            continue;
+        }
         const bool local = socket.family == net::family::local;
         if (item.type == net::scm_rights && local) {
             CAISSON_TRY(take_rights(out, item.data));

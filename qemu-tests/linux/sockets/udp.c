@@ -27,7 +27,8 @@ static void receive_message(int s, size_t room) {
             char host[64];
             memcpy(&information, CMSG_DATA(head), sizeof information);
             printf(": interface %d to %s", information.ipi6_ifindex, inet_ntop(AF_INET6, &information.ipi6_addr, host, sizeof host));
-        } else if (head->cmsg_level == IPPROTO_IP && head->cmsg_type == IP_TTL) {
+        } else if ((head->cmsg_level == IPPROTO_IP && head->cmsg_type == IP_TTL) ||
+                   (head->cmsg_level == IPPROTO_IPV6 && (head->cmsg_type == IPV6_HOPLIMIT || head->cmsg_type == IPV6_TCLASS))) {
             printf(": %d", number);
         }
         printf("]");
@@ -218,10 +219,50 @@ static void many(void) {
     close_all();
 }
 
+/* One item of so many bytes goes along. */
+static void with_item(int s, int type, int value, size_t bytes) {
+    char control[CMSG_SPACE(8)] = "";
+    struct iovec part = {"x", 1};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = CMSG_SPACE(bytes)};
+    struct cmsghdr* head = CMSG_FIRSTHDR(&message);
+    head->cmsg_level = IPPROTO_IPV6;
+    head->cmsg_type = type;
+    head->cmsg_len = CMSG_LEN(bytes);
+    memcpy(CMSG_DATA(head), &value, sizeof value);
+    CALL(sendmsg(s, &message, 0));
+}
+
+static void hops(void) {
+    TITLE("what goes along with a datagram of IPv6");
+    const int a = socket(AF_INET6, SOCK_DGRAM, 0), b = socket(AF_INET6, SOCK_DGRAM, 0);
+    struct sockaddr_in6 to = in6("::1", 4440);
+    bind(a, AT(to));
+    connect(b, AT(to));
+    SET(a, IPPROTO_IPV6, IPV6_RECVHOPLIMIT, 1);
+    SET(a, IPPROTO_IPV6, IPV6_RECVTCLASS, 1);
+    SEND(b, "usual", 0);
+    receive_message(a, 300);
+    SET(b, IPPROTO_IPV6, IPV6_UNICAST_HOPS, 7);
+    SET(b, IPPROTO_IPV6, IPV6_TCLASS, 0x40);
+    SEND(b, "the socket's", 0);
+    receive_message(a, 300);
+    static const int values[] = {0, 1, 33, 255, -1, 256, -2};
+    for (int i = 0; i < 7; i++) {
+        with_item(b, IPV6_HOPLIMIT, values[i], sizeof(int));
+        receive_message(a, 300);
+        with_item(b, IPV6_TCLASS, values[i], sizeof(int));
+        receive_message(a, 300);
+    }
+    with_item(b, IPV6_HOPLIMIT, 3, sizeof(int) + 1);
+    receive_message(a, 300);
+    close_all();
+}
+
 int main(void) {
     signal(SIGPIPE, SIG_IGN);
     plain();
     ancillary();
     many();
+    hops();
     return 0;
 }

@@ -12,7 +12,7 @@
 
 namespace uk::net::inet {
 
-inline constexpr int level_ip = 0, level_tcp = 6, level_udp = 17, level_ipv6 = 41;
+inline constexpr int level_ip = 0, level_tcp = 6, level_udp = 17, level_ipv6 = 41, level_udplite = 136;
 
 // Options that are a number and nothing else; options.cpp has the table.
 enum Number : std::uint8_t {
@@ -64,6 +64,9 @@ enum Number : std::uint8_t {
     number_count,
 };
 using Numbers = std::array<std::int32_t, number_count>;
+
+// Ancillary data of IPv6 both ways: RFC 3542 section 6.
+inline constexpr std::int32_t hop_limit = 52, traffic_class = 67;
 
 struct InetSocket : Socket {
     Endpoint local, remote; // remote.port 0: not connected

@@ -15,6 +15,8 @@ constexpr std::uint16_t first_ephemeral = 32768, last_ephemeral = 60999; // ip_l
 constexpr std::uint64_t time_wait_ns = 60'000'000'000;
 
 bool overlap(const InetSocket& one, const InetSocket& other) {
+    if (one.protocol != other.protocol) // UDP and UDP-Lite (RFC 3828) have ports of their own
+        return false;
     if (!one.local.address.any() && !other.local.address.any())
         return one.local.address == other.local.address;
     return (one.covers_v4() && other.covers_v4()) || (one.covers_v6() && other.covers_v6());
@@ -198,10 +200,12 @@ Result<Socket*> make(Caller&, std::uint16_t of_family, Type type, int protocol) 
         made->protocol = level_tcp;
         break;
     case Type::datagram:
-        if (protocol != 0 && protocol != level_udp)
+        if (protocol == 0)
+            protocol = level_udp;
+        if (protocol != level_udp && protocol != level_udplite)
             return base::Failure{Errno::protonosupport};
         made = CAISSON_TRY(make_udp());
-        made->protocol = level_udp;
+        made->protocol = protocol;
         break;
     case Type::raw:
         return base::Failure{Errno::protonosupport};

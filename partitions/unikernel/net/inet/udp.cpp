@@ -18,9 +18,9 @@ UdpSocket& udp_of(Socket& socket) {
 constexpr std::uint32_t broadcast_lo = 0x7FFFFFFF;
 
 // Whom a datagram reaches: a connected socket only from its peer, and then before the others.
-UdpSocket* receiver_of(const Endpoint& to, const Endpoint& from) {
+UdpSocket* receiver_of(const Endpoint& to, const Endpoint& from, int protocol) {
     InetSocket* found = udp_ports.best(to, from.port, [&](const InetSocket& socket) -> unsigned {
-        const unsigned score = address_score(socket, to.address);
+        const unsigned score = socket.protocol == protocol ? address_score(socket, to.address) : 0;
         if (score == 0 || socket.remote.port == 0)
             return score;
         return socket.remote == from ? score + 4 : 0;
@@ -115,16 +115,25 @@ void report_unreachable(UdpSocket& socket, const Endpoint& to, Errno error = Err
 }
 
 // Into the receiver's queue; lost, as datagrams are, where that is full.
-Status put(UdpSocket& receiver, const Endpoint& source, const Endpoint& to, fs::Origin& from) {
+Status put(UdpSocket& receiver, const Endpoint& source, const Endpoint& to, fs::Origin& from,
+           std::uint8_t hop_limit = 64, std::uint8_t traffic_class = 0) {
     OwnedPacket packet = CAISSON_TRY(make_packet(from));
     if (receiver.packets.charged() + packet->charge > receiver.receive_buffer)
         return base::success;
     packet->from = source;
     packet->to = to;
+    packet->hop_limit = hop_limit;
+    packet->traffic_class = traffic_class;
     packet->arrived = receiver.timestamp || receiver.timestamp_ns ? realtime_ns() : 0;
     receiver.packets.add(std::move(packet));
     receiver.changed.wake(in_events);
     return base::success;
+}
+
+// What the message says, else the socket, else what is usual: -1 says nothing.
+std::uint8_t told(std::int32_t message, std::int32_t socket, std::uint8_t usual) {
+    const std::int32_t said = message >= 0 ? message : socket;
+    return said >= 0 ? static_cast<std::uint8_t>(said) : usual;
 }
 
 Result<std::uint64_t> send(Socket& base_socket, fs::Origin& from, Outgoing& out) {
@@ -148,10 +157,12 @@ Result<std::uint64_t> send(Socket& base_socket, fs::Origin& from, Outgoing& out)
     const Endpoint source{source_for(socket, to.address), socket.local.port};
     if (!is_here(to.address) && !to.address.multicast()) {
         const std::uint64_t all = from.left();
+        if (socket.protocol != level_udp)
+            return base::Failure{Errno::netunreach};
         CAISSON_TRY(far_network->send_datagram(source, to, from));
         return all;
     }
-    UdpSocket* receiver = receiver_of(to, source);
+    UdpSocket* receiver = receiver_of(to, source, socket.protocol);
     const std::uint64_t bytes = from.left();
     if (receiver == nullptr) {
         from.skip(bytes);
@@ -159,7 +170,8 @@ Result<std::uint64_t> send(Socket& base_socket, fs::Origin& from, Outgoing& out)
             report_unreachable(socket, to);
         return bytes;
     }
-    CAISSON_TRY(put(*receiver, source, to, from));
+    CAISSON_TRY(put(*receiver, source, to, from, told(out.hop_limit, socket.numbers[v6_unicast_hops], 64),
+                    told(out.traffic_class, socket.numbers[v6_class], 0)));
     return bytes;
 }
 
@@ -182,6 +194,8 @@ Result<std::uint64_t> receive(Socket& base_socket, fs::Destination& to, Incoming
     in.arrived = packet->arrived;
     in.has_target = true;
     in.target = packet->to;
+    in.hop_limit = packet->hop_limit;
+    in.traffic_class = packet->traffic_class;
     if (!peek)
         socket.packets.take().reset();
     return went;
@@ -265,7 +279,7 @@ const SocketKind udp_kind{.bind = bind,
 } // namespace
 
 void far_datagram(const Endpoint& from, const Endpoint& to, std::span<const std::byte> bytes, bool& nobody) {
-    UdpSocket* receiver = receiver_of(to, from);
+    UdpSocket* receiver = receiver_of(to, from, level_udp);
     nobody = receiver == nullptr;
     if (nobody)
         return;
@@ -274,7 +288,7 @@ void far_datagram(const Endpoint& from, const Endpoint& to, std::span<const std:
 }
 
 void far_unreachable(const Endpoint& from, const Endpoint& to, Errno error) {
-    if (UdpSocket* socket = receiver_of(from, to); socket != nullptr)
+    if (UdpSocket* socket = receiver_of(from, to, level_udp); socket != nullptr)
         report_unreachable(*socket, to, error);
 }
 
