@@ -209,7 +209,10 @@ Status take_v6(net::Outgoing& out, const net::control_data::Item& item) {
     std::memcpy(&value, item.data.data(), sizeof(value));
     if (value < -1 || value > 255)
         return base::Failure{Errno::inval};
-    (item.type == net::inet::hop_limit ? out.hop_limit : out.traffic_class) = value;
+    if (item.type == net::inet::hop_limit)
+        out.hop_limit = value;
+    else
+        out.traffic_class = value & 0xFF; // Linux: -1 is 255 here
     return base::success;
 }
 
