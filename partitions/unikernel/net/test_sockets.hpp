@@ -61,9 +61,9 @@ struct SocketTest : testing::Test {
         give_socket(*made, socket);
         return t.files.add(std::move(made), false).value();
     }
-    int make(int of_family, Type type) {
+    int make(int of_family, Type type, int protocol = 0) {
         Caller me = caller();
-        auto made = make_socket(me, of_family, static_cast<std::uint32_t>(type), 0);
+        auto made = make_socket(me, of_family, static_cast<std::uint32_t>(type), protocol);
         return made.ok() ? give(**made) : -static_cast<int>(made.error());
     }
     std::pair<int, int> pair(Type type) {

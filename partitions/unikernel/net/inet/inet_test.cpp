@@ -242,6 +242,24 @@ TEST_F(Inet, DatagramsReachTheBestReceiver) {
     EXPECT_EQ(receive(one, 70'000).size(), 65507u);
 }
 
+// RFC 3828: a protocol of its own.
+TEST_F(Inet, UdpLiteHasPortsOfItsOwn) {
+    const int plain = make(family::inet, Type::datagram), lite = make(family::inet, Type::datagram, 136),
+              from_plain = make(family::inet, Type::datagram, 17),
+              from_lite = make(family::inet, Type::datagram, 136);
+    const Address to = inet_address(lo, 94);
+    EXPECT_EQ(bind(lite, to), 0);
+    EXPECT_EQ(send(from_plain, "nobody", 0, &to), 6);
+    EXPECT_EQ(bind(plain, to), 0);
+    EXPECT_EQ(send(from_plain, "plain", 0, &to), 5);
+    EXPECT_EQ(send(from_lite, "lite", 0, &to), 4);
+    EXPECT_EQ(receive(plain), "plain");
+    EXPECT_EQ(receive(lite), "lite");
+    EXPECT_EQ(receive(lite, 10, 0x40), "error 11");
+    EXPECT_EQ(bind(make(family::inet, Type::datagram, 136), to), addrinuse);
+    EXPECT_EQ(make(family::inet, Type::datagram, 132), -93);
+}
+
 TEST_F(Inet, TheTextsNameEnds) {
     const int l = make(family::inet, Type::stream);
     EXPECT_EQ(bind(l, inet_address(lo, 93)), 0);
