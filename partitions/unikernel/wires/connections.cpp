@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 
 #include <lwip/priv/tcp_priv.h>
 #include <lwip/tcp.h>
@@ -184,13 +185,28 @@ void stop_listening(TcpSocket& socket) {
 
 Status reach(int, const Endpoint& to);
 
-Status connect(TcpSocket& socket) {
+// The connection between these ends that waits out its own.
+tcp_pcb* waiting_between(const ip_addr_t& own, std::uint16_t own_port, const ip_addr_t& peer,
+                         std::uint16_t peer_port) {
+    tcp_pcb* one = tcp_tw_pcbs;
+    while (one != nullptr && (one->local_port != own_port || one->remote_port != peer_port ||
+                              one->local_ip.addr != own.addr || one->remote_ip.addr != peer.addr))
+        one = one->next;
+    return one;
+}
+
+// Between the ends that the socket has now. ERR_USE: a connection between them is still being ended.
+err_t begin(TcpSocket& socket) {
     tcp_pcb* connection = tcp_new();
     if (connection == nullptr)
-        return base::Failure{Errno::nobufs};
+        return ERR_MEM;
     ip_set_option(connection, SOF_REUSEADDR);
     attach(socket, connection);
     const ip_addr_t own = lwip_address(socket.local.address), peer = lwip_address(socket.remote.address);
+    // The next one between the same ends goes on behind its numbers.
+    if (tcp_pcb* before = waiting_between(own, socket.local.port, peer, socket.remote.port);
+        before != nullptr)
+        tcp_abort(before);
     err_t error = tcp_bind(connection, &own, socket.local.port);
     if (error == ERR_OK)
         error = tcp_connect(connection, &peer, socket.remote.port, &on_connected);
@@ -198,8 +214,21 @@ Status connect(TcpSocket& socket) {
         detach(connection);
         socket.far = nullptr;
         tcp_abort(connection);
-        return base::Failure{error == ERR_USE ? Errno::addrnotavail : Errno::nobufs};
     }
+    return error;
+}
+
+Status connect(TcpSocket& socket) {
+    constexpr unsigned attempts = 8;
+    err_t error = begin(socket);
+    // The kernel's table does not know what lwIP still ends: where the port is not the program's, another will do.
+    for (unsigned i = 1; i < attempts && error == ERR_USE && !socket.port_chosen; ++i) {
+        net::inet::tcp_ports.remove(socket);
+        CAISSON_TRY(net::inet::tcp_ports.bind(socket, socket.local.address, 0));
+        error = begin(socket);
+    }
+    if (error != ERR_OK)
+        return base::Failure{error == ERR_USE ? Errno::addrnotavail : Errno::nobufs};
     ring_touched();
     return base::success;
 }
@@ -346,6 +375,19 @@ void reset_connections(std::uint32_t address) {
         connection = next;
     }
     abort_reason = {};
+}
+
+// lwIP resets who comes with the ports of a connection that waits out its end. A first segment behind all of that one's is of
+// another: RFC 1122 section 4.2.2.13.
+void make_way(const ::net::Packet& packet, std::span<const std::byte> bytes) {
+    if ((packet.flags & (::net::tcp_flag::syn | ::net::tcp_flag::acknowledge)) != ::net::tcp_flag::syn)
+        return;
+    std::uint32_t sequence = 0;
+    std::memcpy(&sequence, bytes.data() + ::net::ip_header + 4, sizeof(sequence));
+    tcp_pcb* before = waiting_between({lwip_htonl(packet.target)}, packet.target_port,
+                                      {lwip_htonl(packet.source)}, packet.source_port);
+    if (before != nullptr && TCP_SEQ_GT(lwip_ntohl(sequence), before->rcv_nxt))
+        tcp_abort(before); // says nothing to the other end
 }
 
 void run_connections() {

@@ -93,6 +93,7 @@ void take(std::uint8_t peer, std::span<std::byte> bytes) {
         return;
     switch (packet.protocol) {
     case ::net::protocol::tcp:
+        make_way(packet, bytes);
         return give_to_lwip(bytes);
     case ::net::protocol::udp:
         return receive_datagram(peer, packet, bytes);

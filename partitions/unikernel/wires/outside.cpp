@@ -93,8 +93,10 @@ bool take_packet(pbuf* packet) {
     ::net::Packet parsed;
     if (stack().firewall.inbound(number(), bytes, monotonic_ns(), parsed) != ::net::Verdict::pass)
         return false;
-    if (parsed.protocol == ::net::protocol::tcp)
+    if (parsed.protocol == ::net::protocol::tcp) {
+        make_way(parsed, bytes);
         return ip4_input(packet, &interface) == ERR_OK;
+    }
     if (parsed.protocol == ::net::protocol::udp)
         receive_datagram(number(), parsed, bytes);
     else

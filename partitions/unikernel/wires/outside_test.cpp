@@ -295,6 +295,28 @@ TEST_F(OutsideTest, WhatIsDamagedOrNotForItIsDropped) {
     EXPECT_EQ(accept(listener), -again);
 }
 
+TEST_F(OutsideTest, TheSamePortsBeginAnewBehindAConnectionThatThisEndEnded) {
+    know(neighbour);
+    const int listener = listener_at(80);
+    auto [server, at_world] = made_by(listener, 40250);
+    close(server);
+    const Segment end = next();
+    EXPECT_TRUE(end.has(flag::fin));
+    at_world.acknowledged += 1;
+    at_world.flags = flag::acknowledge | flag::fin;
+    say(at_world);
+    EXPECT_TRUE(next().has(flag::acknowledge));
+    say({40250, 8080, 500, 0, flag::syn, ""}); // before the other's numbers: an old one
+    while (!world.sent.empty())
+        EXPECT_FALSE(next().has(flag::syn));
+    say({40250, 8080, 5000, 0, flag::syn, ""});
+    const Segment answer = next();
+    EXPECT_TRUE(answer.has(flag::syn | flag::acknowledge));
+    EXPECT_EQ(answer.acknowledged, 5001u);
+    say({40250, 8080, 5001, 0, flag::reset, ""});
+    pass_time(61'000); // the port is this end's for a minute
+}
+
 TEST_F(OutsideTest, OutOfOrderSegmentsWaitForThoseBefore) {
     know(neighbour);
     const int listener = listener_at(80);

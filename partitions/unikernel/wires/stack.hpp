@@ -47,7 +47,9 @@ void receive_message(std::uint8_t peer, const ::net::Packet& packet, std::span<s
 // connections.cpp
 extern const net::inet::FarNetwork network;
 void reset_connections(std::uint32_t address); // whose partition has another life
-void run_connections();                        // TCP's clock
-void try_again();                              // there is room in a lane once more
+// Before lwIP is given a segment: one that begins a connection anew may do so.
+void make_way(const ::net::Packet& packet, std::span<const std::byte> bytes);
+void run_connections(); // TCP's clock
+void try_again();       // there is room in a lane once more
 
 } // namespace uk::wires
