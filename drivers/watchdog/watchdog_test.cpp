@@ -150,7 +150,8 @@ TEST(Itco, StartsFedAndResetsBySecondEnd) {
     EXPECT_EQ(played(machine, prepared->watchdog.feed), Said{"port16 1632=1"});
     EXPECT_EQ(played(machine, prepared->watchdog.stop), Said{"port16 1640=2050"});
     general = 0x20;
-    EXPECT_FALSE(drivers::Itco(0x660, 0).prepare(Io{&machine}, Control{&general, 0x20}, 5000)); // a strap
+    const drivers::Itco strapped{0x660, 0};
+    EXPECT_FALSE(strapped.prepare(Io{&machine}, Control{&general, 0x20}, 5000)); // a strap
 }
 
 // A TCO timer as firmware's table describes it.
