@@ -8,8 +8,10 @@
 
 _Static_assert(sizeof(struct caisson_boot_page) == 4096, "boot page is one page");
 _Static_assert(sizeof(struct caisson_device) == 144, "device");
-_Static_assert(sizeof(struct caisson_startup) == 144, "startup record");
+_Static_assert(sizeof(struct caisson_startup) == 184, "startup record");
 _Static_assert(sizeof(struct caisson_tmpfs) == 16, "tmpfs entry");
+_Static_assert(sizeof(struct caisson_published) == 8, "published port");
+_Static_assert(sizeof(struct caisson_rule) == 16, "rule");
 _Static_assert(sizeof(struct caisson_link) == 88, "link");
 _Static_assert(__builtin_offsetof(struct caisson_lane, ring) == CAISSON_LANE_HEADER_BYTES, "lane header");
 _Static_assert(__builtin_offsetof(struct caisson_lane_header, head) == 64, "lane header, first line");
