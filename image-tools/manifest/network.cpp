@@ -2,33 +2,17 @@
 #include "image-tools/manifest/network.hpp"
 
 #include "image-tools/diagnostic/suggest.hpp"
+#include "image-tools/manifest/front.hpp"
 #include "image-tools/manifest/outside.hpp"
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 
 namespace manifest {
 namespace {
 
 constexpr std::array<std::string_view, 1> network_reserved{"uplink"};
 constexpr std::array<std::string_view, 1> rule_reserved{"rate"};
-
-// The decimal number at the start of `text`, which is taken off it; nothing: there is none up to `most`.
-std::optional<std::uint32_t> take_number(std::string_view& text, std::uint32_t most) {
-    std::uint32_t value = 0;
-    const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc{} || value > most)
-        return std::nullopt;
-    text.remove_prefix(static_cast<std::size_t>(stop - text.data()));
-    return value;
-}
-bool take(std::string_view& text, std::string_view word) {
-    if (!text.starts_with(word))
-        return false;
-    text.remove_prefix(word.size());
-    return true;
-}
 
 Ports read_ports(const Binder& binder, const Node& node) {
     constexpr std::uint32_t most = 65535;

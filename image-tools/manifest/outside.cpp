@@ -1,28 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "image-tools/manifest/outside.hpp"
 
+#include "image-tools/manifest/front.hpp"
+
 #include <algorithm>
-#include <charconv>
 
 namespace manifest {
 namespace {
 
 constexpr std::size_t most_name_servers = 3, most_published = 64;
-
-std::optional<std::uint32_t> take_number(std::string_view& text, std::uint32_t most) {
-    std::uint32_t value = 0;
-    const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc{} || value > most)
-        return std::nullopt;
-    text.remove_prefix(static_cast<std::size_t>(stop - text.data()));
-    return value;
-}
-bool take(std::string_view& text, std::string_view word) {
-    if (!text.starts_with(word))
-        return false;
-    text.remove_prefix(word.size());
-    return true;
-}
 
 bool is_of_a_host(std::uint32_t address) {
     const std::uint32_t first = address >> 24;

@@ -31,15 +31,13 @@ std::size_t Firewall::bucket_of(const Key& key) {
     return mixed >> 24;
 }
 
-// What can be at the peer's end. Of the outside: no address of this end or of the wires, no group, "this" network or loopback.
+// What can be at the peer's end. Of the outside: a host's, but none of this end's or of the wires'.
 bool Firewall::is_at(std::uint8_t peer, std::uint32_t address) const {
     const Peer& who = peers_[peer];
     if (!who.outside)
         return address == who.address;
-    constexpr std::uint32_t first_group = 224, loopback = 127;
-    const std::uint32_t octet = address >> 24;
     const bool inside = who.inside_mask != 0 && (address & who.inside_mask) == who.inside;
-    return octet != 0 && octet != loopback && octet < first_group && address != who.own && !inside;
+    return is_of_a_host(address) && address != who.own && !inside;
 }
 
 Rule* Firewall::rule_for(std::uint8_t peer, bool inbound, std::uint8_t protocol, std::uint32_t address,

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "partitions/net/firewall.hpp"
+#include "partitions/net/words_test.hpp"
 
 #include <gtest/gtest.h>
 
@@ -8,15 +9,12 @@
 namespace {
 
 using net::Verdict;
-using Bytes = std::vector<std::byte>;
+using ::net::test::Bytes;
 
 constexpr std::uint32_t own = 0x64404D02, peer = 0x64404D03, other = 0x64404D04;
 constexpr std::uint64_t second = 1'000'000'000;
 
-void put(Bytes& to, std::size_t at, std::uint32_t value, unsigned bytes) {
-    while (bytes-- > 0)
-        to[at++] = static_cast<std::byte>(value >> 8 * bytes);
-}
+using ::net::test::put;
 
 Bytes ip(std::uint8_t protocol, std::uint32_t source, std::uint32_t target, std::size_t payload) {
     Bytes out(net::ip_header + payload);

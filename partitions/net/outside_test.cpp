@@ -2,6 +2,7 @@
 // partitions/net/outside_test.cpp - the outside as a peer, ports that have another number there, sums.
 #include "partitions/net/firewall.hpp"
 #include "partitions/net/published.hpp"
+#include "partitions/net/words_test.hpp"
 
 #include <gtest/gtest.h>
 
@@ -12,15 +13,12 @@
 namespace {
 
 using net::Verdict;
-using Bytes = std::vector<std::byte>;
+using ::net::test::Bytes;
 
 constexpr std::uint32_t inner = 0x64404D02, own = 0xC000020A, client = 0xCB007105, server = 0xC6336407;
 constexpr std::uint64_t second = 1'000'000'000;
 
-void put(Bytes& to, std::size_t at, std::uint32_t value, unsigned bytes) {
-    while (bytes-- > 0)
-        to[at++] = static_cast<std::byte>(value >> 8 * bytes);
-}
+using ::net::test::put;
 Bytes ip(std::uint8_t protocol, std::uint32_t source, std::uint32_t target, std::size_t payload) {
     Bytes out(net::ip_header + payload);
     put(out, 0, 0x45, 1);

@@ -37,6 +37,13 @@ namespace icmp_type {
 inline constexpr std::uint8_t echo_reply = 0, unreachable = 3, echo = 8;
 }
 
+// Whether one machine can have the address: no group, no loopback, not "this" network. RFC 1122 section 3.2.1.3.
+[[nodiscard]] constexpr bool is_of_a_host(std::uint32_t address) {
+    constexpr std::uint32_t loopback = 127, first_group = 224;
+    const std::uint32_t octet = address >> 24;
+    return octet != 0 && octet != loopback && octet < first_group;
+}
+
 struct Packet {
     std::uint32_t source = 0, target = 0;           // addresses, the first octet the highest byte
     std::uint16_t source_port = 0, target_port = 0; // ICMP echo: both its identifier

@@ -2,6 +2,7 @@
 // partitions/unikernel/wires/lease_test.cpp - an address by DHCP, from a server that the test plays: asked for, taken, renewed, given up.
 // Spec: RFC 2131, RFC 2132.
 #include "partitions/net/checksum.hpp"
+#include "partitions/net/words_test.hpp"
 #include "partitions/unikernel/net/host_seam.hpp"
 #include "partitions/unikernel/net/test_sockets.hpp"
 #include "partitions/unikernel/wires/wires.hpp"
@@ -12,8 +13,8 @@
 namespace uk::wires {
 namespace {
 
+using ::net::test::Bytes;
 using net::test::inet_address;
-using Bytes = std::vector<std::byte>;
 using Station = std::array<std::uint8_t, 6>;
 
 constexpr std::uint32_t server = 0xC0000201, offered = 0xC000020A, inside = 0x64404D02;
@@ -24,16 +25,8 @@ constexpr int netunreach = 101, inprogress = 115;
 
 std::deque<Bytes> arriving, sent;
 
-void put(Bytes& to, std::size_t at, std::uint32_t value, unsigned bytes) {
-    while (bytes-- > 0)
-        to[at++] = static_cast<std::byte>(value >> 8 * bytes);
-}
-std::uint32_t get(const Bytes& from, std::size_t at, unsigned bytes) {
-    std::uint32_t value = 0;
-    while (bytes-- > 0)
-        value = value << 8 | static_cast<std::uint8_t>(from[at++]);
-    return value;
-}
+using ::net::test::get;
+using ::net::test::put;
 
 Card card() {
     Card out;
@@ -194,6 +187,16 @@ TEST_F(Lease, ThatMeetsTheWiresIsNotUsed) {
     answer(said(request), acknowledge, inside + 7);
     EXPECT_EQ(outside.address, 0u);
     EXPECT_EQ(peers[0].own, 0u);
+}
+
+TEST_F(Lease, OfAnAddressThatNoHostHasIsNotUsed) {
+    for (const std::uint32_t address : {0x7F000001u, 0xE0000005u, 0x00000005u}) {
+        answer(said(discover, 8000), offer, address);
+        const Bytes asked = said(request);
+        answer(asked, acknowledge, address);
+        EXPECT_EQ(outside.address, 0u) << address;
+        answer(said(request, 8000), refuse, 0);
+    }
 }
 
 } // namespace

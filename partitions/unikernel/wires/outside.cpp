@@ -184,7 +184,8 @@ err_t set_up_interface(netif* made) {
     return ERR_OK;
 }
 
-// A lease has come, gone or changed. One that the wires' addresses lie in is none: a peer could not be told from the world.
+// A lease has come, gone or changed. One that the wires' addresses lie in is none: a peer could not be told from the world. Nor is
+// one of an address that no host has: who gives 127.0.0.1 would be let in to what listens there.
 void take_lease(netif* of) {
     Outside& out = outside();
     const Configuration& configuration = stack().configuration;
@@ -195,7 +196,8 @@ void take_lease(netif* of) {
                        (address ^ own) >> (32 - std::min(prefix, configuration.prefix)) == 0;
     if (meets && address != 0)
         log("the lease's subnet overlaps that of the wires: it is not used");
-    out.address = meets || prefix == 0 || prefix > 30 ? 0 : address;
+    const bool usable = !meets && prefix != 0 && prefix <= 30 && ::net::is_of_a_host(address);
+    out.address = usable ? address : 0;
     out.prefix = out.address != 0 ? prefix : 24;
     out.gateway = lwip_ntohl(netif_ip4_gw(of)->addr);
     out.peer->own = out.address;

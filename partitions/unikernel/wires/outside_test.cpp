@@ -2,6 +2,7 @@
 // partitions/unikernel/wires/outside_test.cpp - the kernel's sockets over a network card, against a world that the test plays frame
 // by frame.
 #include "partitions/net/checksum.hpp"
+#include "partitions/net/words_test.hpp"
 #include "partitions/unikernel/net/host_seam.hpp"
 #include "partitions/unikernel/net/test_sockets.hpp"
 #include "partitions/unikernel/wires/wires.hpp"
@@ -16,7 +17,7 @@ using net::IpAddress;
 using ::net::Verdict;
 using net::test::inet_address;
 namespace flag = ::net::tcp_flag;
-using Bytes = std::vector<std::byte>;
+using ::net::test::Bytes;
 using Station = std::array<std::uint8_t, 6>;
 
 constexpr std::uint32_t own = 0xC000020A, neighbour = 0xC0000214, gateway = 0xC0000201, far_away = 0xC6336407;
@@ -30,16 +31,8 @@ struct World {
     bool room = true, tells_of_room = false, listens = false;
 } world;
 
-void put(Bytes& to, std::size_t at, std::uint32_t value, unsigned bytes) {
-    while (bytes-- > 0)
-        to[at++] = static_cast<std::byte>(value >> 8 * bytes);
-}
-std::uint32_t get(const Bytes& from, std::size_t at, unsigned bytes) {
-    std::uint32_t value = 0;
-    while (bytes-- > 0)
-        value = value << 8 | static_cast<std::uint8_t>(from[at++]);
-    return value;
-}
+using ::net::test::get;
+using ::net::test::put;
 
 Card card() {
     Card out;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // partitions/unikernel/wires/wires_test.cpp - the kernel's sockets over lwIP and lanes, against a peer that the test plays
 // segment by segment: what it may say, and what it may not.
+#include "partitions/net/words_test.hpp"
 #include "partitions/unikernel/wires/wires.hpp"
 
 #include "partitions/unikernel/net/host_seam.hpp"
@@ -82,17 +83,9 @@ void start_once() {
     ASSERT_TRUE(start({own, 24, link_list, peer_list, rule_list}));
 }
 
-using Bytes = std::vector<std::byte>;
-void put(Bytes& to, std::size_t at, std::uint32_t value, unsigned bytes) {
-    while (bytes-- > 0)
-        to[at++] = static_cast<std::byte>(value >> 8 * bytes);
-}
-std::uint32_t get(const Bytes& from, std::size_t at, unsigned bytes) {
-    std::uint32_t value = 0;
-    while (bytes-- > 0)
-        value = value << 8 | static_cast<std::uint8_t>(from[at++]);
-    return value;
-}
+using ::net::test::Bytes;
+using ::net::test::get;
+using ::net::test::put;
 Bytes ip(std::uint8_t protocol, std::size_t payload, std::uint32_t source = peer,
          std::uint32_t target = own) {
     Bytes out(20 + payload);
