@@ -29,7 +29,7 @@ extern const char caisson_build_id_mark[];
 [[gnu::used, gnu::retain, gnu::section(\".rodata.build_id\")]] const char caisson_build_id_mark[] =
     \"CAISSON-BUILD-ID:\" CAISSON_BUILD_ID;
 ")
-foreach(image IN ITEMS caisson_elf caisson_control_elf unikernel_elf caisson-efi_elf caisson-scan_elf)
+foreach(image IN ITEMS caisson_elf caisson_control_elf unikernel_elf caisson-efi_elf caisson-efi-scan_elf caisson-scan_elf)
   if(TARGET ${image})
     target_sources(${image} PRIVATE ${CMAKE_BINARY_DIR}/generated/build_id_mark.cpp)
   endif()

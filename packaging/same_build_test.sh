@@ -8,6 +8,7 @@ build=$(cd -- "${1:?BUILD-DIR}" && pwd -P)
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
 work=$(mktemp -d "${TMPDIR:-/tmp}/caisson-same.XXXXXX")
 trap 'rm -rf "$work"' EXIT
+targets=(caisson_elf caisson-efi_elf unikernel_elf unikernel_net_elf adversary)
 elves=(hypervisor/kernel/caisson.elf loader/caisson-efi.elf partitions/unikernel/start/unikernel.elf partitions/unikernel/start/unikernel-net.elf partitions/adversary/adversary.elf)
 cached() { sed -n "s/^$1:[A-Z]*=//p" "$build/CMakeCache.txt"; }
 # Compiled for real: a cache of compilers would give back what another directory made.
@@ -36,18 +37,18 @@ preset=$(basename "$build") type=$(cached CMAKE_BUILD_TYPE)
 one="$work/a longer place/further down/checkout" other=$work/b
 copy "$one"
 if [ "${2:-}" != --tool ]; then
-    make_in "$one" "$preset" "$type" caisson_elf caisson-efi_elf unikernel_elf unikernel_net_elf adversary
+    make_in "$one" "$preset" "$type" "${targets[@]}"
     # A cache compiles what is already preprocessed, which has other debug information: then both are made here.
     if [ -n "$(cached CMAKE_CXX_COMPILER_LAUNCHER)" ]; then
         copy "$other"
-        make_in "$other" "$preset" "$type" caisson_elf caisson-efi_elf unikernel_elf unikernel_net_elf adversary
+        make_in "$other" "$preset" "$type" "${targets[@]}"
         build=$other/build/$preset
     fi
     compare "$build" "$one/build/$preset" "${elves[@]}"
     exit 0
 fi
 copy "$other"
-for source in "$one" "$other"; do make_in "$source" release Release caisson caisson_elf unikernel_elf unikernel_net_elf adversary; done
+for source in "$one" "$other"; do make_in "$source" release Release caisson "${targets[@]}"; done
 compare "$one/build/release" "$other/build/release" image-tools/cli/caisson "${elves[@]}"
 for file in image-tools/cli/caisson "${elves[@]}"; do
     if grep -aqF -e "$work" "$other/build/release/$file"; then

@@ -65,6 +65,12 @@ cp new.img bad.img
 bundle_at=$(grep -obUa 'CAISSONB' bad.img | tail -n 1 | cut -d: -f1)
 printf x | dd of=bad.img bs=1 seek=$((bundle_at + 5000)) conv=notrunc status=none
 expect 5 'E0501' --yes bad.img disk
+"$tool" board scan -o scan.img >/dev/null 2>"$work/log" || fail "board scan"
+expect 0 'boots a scan of the board' --yes scan.img disk
+expect 0 'byte for byte' --verify scan.img disk
+words_at=$(grep -obUa 'caisson.no-scan/1' scan.img | tail -n 1 | cut -d: -f1)
+printf x | dd of=scan.img bs=1 seek="$words_at" conv=notrunc status=none
+expect 5 'E0501' --yes scan.img disk
 
 # Kills: the disk held an older appliance; afterwards it holds that, or the new one, or nothing that boots.
 complete=0 incomplete=0 untouched=0

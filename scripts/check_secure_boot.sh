@@ -13,7 +13,7 @@ key=/usr/share/ovmf/PkKek-1-snakeoil.key certificate=/usr/share/ovmf/PkKek-1-sna
 for file in "$firmware" "$variables" "$key" "$certificate"; do
     [ -f "$file" ] || { echo "skipped: needs $file (package ovmf)"; exit 77; }
 done
-for program in openssl sbverify; do
+for program in openssl sbverify xorriso mcopy python3; do
     command -v "$program" >/dev/null || { echo "skipped: needs $program"; exit 77; }
 done
 work=$(mktemp -d "${TMPDIR:-/tmp}/caisson-secure.XXXXXX")
@@ -54,6 +54,38 @@ cmp good.efi again.efi || fail "signed twice: not the same bytes"
 manifest '{secureBoot: {key: db.key, certificate: other.pem}}' >mixed.yaml
 "$tool" build -q --progress none mixed.yaml -o mixed.efi 2>log && fail "a certificate of another key is accepted"
 grep -q E0511 log || fail "not the refusal that was expected: $(cat log)"
+
+# What the owner enrols lies on the system partition: the certificate, as a signature list, and that signed for each variable.
+xorriso -osirrox on -indev good.iso -extract /EFI.IMG volume 2>/dev/null
+mkdir keys
+mcopy -n -i volume '::/EFI/caisson/keys/*' keys
+openssl x509 -in db.pem -outform DER | cmp - keys/db.cer || fail "db.cer is not the certificate"
+python3 - <<'END' || fail "what is to be enrolled is not as UEFI wants it"
+import struct, subprocess, sys, uuid
+certificate = open("keys/db.cer", "rb").read()
+for name in ("PK", "KEK", "db"):
+    lists, auth = (open(f"keys/{name}.{kind}", "rb").read() for kind in ("esl", "auth"))
+    kind, size, header, entry = struct.unpack("<16sIII", lists[:28])
+    assert uuid.UUID(bytes_le=kind) == uuid.UUID("a5c059a1-94e4-4aa7-87b5-ab155c2bf072"), "a list of certificates"
+    assert (size, header, entry) == (len(lists), 0, len(lists) - 28) and lists[44:] == certificate, "one certificate"
+    length, revision, form, guid = struct.unpack("<IHH16s", auth[16:40])
+    assert (revision, form) == (0x200, 0xef1) and uuid.UUID(bytes_le=guid) == uuid.UUID("4aafd29d-68df-49ee-8aa9-347d375665a7")
+    year, month, day, hour, minute, second = struct.unpack("<HBBBBB", auth[:7])
+    assert year >= 1970 and 1 <= month <= 12 and 1 <= day <= 31 and auth[7:16] == bytes(9), "a time without a zone"
+    assert auth[16 + length:] == lists, "the list follows the signature"
+    vendor = "d719b2cb-3d3a-4596-a3bc-dad00e67656f" if name == "db" else "8be4df61-93ca-11d2-aa0d-00e098032b8c"
+    hashed = name.encode("utf-16-le") + uuid.UUID(vendor).bytes_le + struct.pack("<I", 0x27) + auth[:16] + lists
+    signed = auth[40:16 + length]
+    inner = b"\xa0\x82" + struct.pack(">H", len(signed)) + signed
+    whole = bytes.fromhex("06092a864886f70d010702") + inner
+    open("message", "wb").write(b"\x30\x82" + struct.pack(">H", len(whole)) + whole)
+    for content, good in ((hashed, True), (hashed[:-1] + b"\0", False)):
+        open("content", "wb").write(content)
+        run = subprocess.run(["openssl", "smime", "-verify", "-inform", "DER", "-in", "message", "-content", "content", "-binary", "-noverify", "-out", "/dev/null"],
+                             capture_output=True, check=False)
+        assert (run.returncode == 0) == good, run.stderr
+END
+echo "certificate, signature lists and signed variables for the owner's enrolment are on the volume"
 
 flipped() { # FILE OFFSET OUTPUT
     cp "$1" "$3"

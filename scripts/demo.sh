@@ -1,6 +1,7 @@
 # shellcheck shell=bash disable=SC2154,SC2034,SC2016 # shared variables; apt format strings
 # SPDX-License-Identifier: Apache-2.0
-# scripts/demo.sh - three OCI images, made here without root or Docker, run at once. Sourced by the root script.
+# scripts/demo.sh - three OCI images, made here without root or Docker, run at once; one serves a page, which is fetched.
+# Sourced by the root script.
 
 : "${here:?}"
 
@@ -21,7 +22,7 @@ fetched_busybox() {
 make_images() {
     local images=$here/build/demo/images work=$here/build/demo/work
     rm -rf "$images" "$work"
-    mkdir -p "$images" "$work/busybox/bin" "$work/threads/bin" "$work/perl"
+    mkdir -p "$images" "$work/busybox/bin" "$work/threads/bin" "$work/web"
     if [ -z "$(fetched_busybox)" ]; then
         # shellcheck disable=SC2046
         unpack_packages "$cache/fetched" $(package_set fetch)
@@ -31,11 +32,48 @@ make_images() {
     logged demo-threads cc -O2 -pthread -o "$work/threads/threads" "$here/examples/demo/threads.c" ||
         fail 70 "the demo's threads program does not compile"
     add_program "$work/threads.root" "$work/threads/threads" /bin/threads
-    add_program "$work/perl" /usr/bin/perl
-    install -D -m 644 "$here/examples/demo/primes.pl" "$work/perl/srv/primes.pl"
+    add_program "$work/web" /usr/bin/perl
+    install -D -m 644 "$here/examples/demo/primes.pl" "$work/web/srv/primes.pl"
     logged demo-images "$tool" image create --from "$work/busybox" --entrypoint /bin/busybox "oci:$images/busybox"
     logged demo-images "$tool" image create --from "$work/threads.root" --entrypoint /bin/threads "oci:$images/threads"
-    logged demo-images "$tool" image create --from "$work/perl" --entrypoint /usr/bin/perl "oci:$images/perl"
+    logged demo-images "$tool" image create --from "$work/web" --entrypoint /usr/bin/perl "oci:$images/web"
+}
+
+# Of this computer's, the first from 8080 on that nobody listens at.
+free_port() {
+    local port=8080
+    while (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do port=$((port + 1)); done
+    echo "$port"
+}
+
+# fetch_page PORT PATH: what a web server on this computer answers, without its head. Tries for two minutes: QEMU takes a
+# connection before its guest does.
+fetch_page() {
+    local port=$1 path=$2 tries=120 page
+    while [ "$tries" -gt 0 ]; do
+        tries=$((tries - 1))
+        # shellcheck disable=SC2016 # its own words
+        page=$(timeout 10 bash -c 'exec 3<>"/dev/tcp/127.0.0.1/$0" && printf "GET %s HTTP/1.0\r\n\r\n" "$1" >&3 && cat <&3' \
+            "$port" "$path" 2>/dev/null) || page=
+        case $page in
+            *' 200 OK'*) printf '%s\n' "${page##*$'\r\n\r\n'}"; return ;;
+        esac
+        sleep 1
+    done
+    return 1
+}
+
+# Published for this run only; the page is there when all partitions have ended.
+run_demo() {
+    local port page=$here/build/demo/page fetcher status=0
+    port=$(free_port)
+    fetch_page "$port" /primes/40 >"$page" &
+    fetcher=$!
+    "$tool" run -p "web=$port:80/tcp" "$here/examples/demo/appliance.yaml" || status=$?
+    [ "$status" -eq 0 ] || kill "$fetcher" 2>/dev/null || true
+    wait "$fetcher" || [ "$status" -ne 0 ] || fail 70 "the demo's web server did not answer at http://localhost:$port/primes/40"
+    [ "$status" -ne 0 ] || printf '\nhttp://localhost:%s/primes/40 said, from the partition '\''web'\'':\n    %s\n' "$port" "$(cat "$page")"
+    return "$status"
 }
 
 demo() {
@@ -43,12 +81,12 @@ demo() {
     ensure_qemu
     configure_and_build release
     phase images
-    if [ -d "$here/build/demo/images/perl" ]; then
+    if [ -d "$here/build/demo/images/web" ]; then
         same_phase
-        "$tool" run "$here/examples/demo/appliance.yaml"
+        run_demo
         return
     fi
     make_images
     done_phase "build/demo/images, $(human_size "$(($(du -sk "$here/build/demo/images" | cut -f 1) * 1024))")"
-    "$tool" run "$here/examples/demo/appliance.yaml"
+    run_demo
 }

@@ -182,7 +182,10 @@ meanwhile, so that nothing else can have run there. The common clock says when t
 
 # The rows of qemu-tests/bench/server_figures.py.
 SERVERS = {"redis_set": "redis: SET", "redis_get": "redis: GET", "nginx_1k": "nginx: a page of 1 KiB, connection kept", "nothing": "no server, a shell",
-           "nginx": "nginx, a master and 4 workers"}
+           "nginx": "nginx, a master and 4 workers", "nothing_large": "in an image with what follows: no server, a shell", "python_http": "Python 3.11: http.server",
+           "python_asyncio": "Python 3.11: asyncio", "node_http": "node: http", "node_cluster": "node: a cluster of two workers", "go": "Go: net/http",
+           "rust": "Rust: the standard library", "java": "Java 17: the JDK's HTTP server", "erlang": "Erlang: gen_tcp", "openssl": "openssl s_server",
+           "postgres": "PostgreSQL 15"}
 
 
 def write_servers(servers):
@@ -200,7 +203,7 @@ the programs do themselves is in both.
         print(f"| {SERVERS[name]} | {value:,.0f} | {linux['requests'][name]:,.0f} | {value / linux['requests'][name]:.2f} |")
     print("""
 Then memory while the server rests that has answered: all RAM without what is free and without the cache of files; programs and libraries are files of
-the image on both sides and do not count.
+the image on both sides and do not count; files that a server wrote count here. Linux has 1 GiB of RAM, 3 GiB for the second half of the rows.
 
 | | here | Linux | here / Linux |
 | --- | ---: | ---: | ---: |""")

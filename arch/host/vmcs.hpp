@@ -6,7 +6,7 @@
 #pragma once
 
 #include "arch/x86_64/vmx/capabilities.hpp"
-#include "arch/x86_64/vmx/vmcs.hpp"
+#include "arch/x86_64/vmx/set_up.hpp"
 
 #include <cstdint>
 #include <map>

@@ -5,7 +5,8 @@
 // A counter is looked at until it changes: the change lies between two readings of the TSC, whatever held this CPU up in
 // between (SMM, an emulator's host). The distance of two such changes is off by no more than half of both brackets, so the
 // interval is as long as the error asks for: some 20 ms where a look takes a microsecond, less on an emulator.
-// Bounded: a counter that stands still gives nothing. No clock is known yet, so patience is in looks.
+// Bounded: a counter that stands still gives nothing, nor one that may have gone round once unseen (the PIT does in 55 ms). No
+// clock is known yet, so patience is in looks.
 #pragma once
 
 #include <algorithm>
@@ -22,6 +23,8 @@ concept Counter = requires(const T counter) {
     { counter.mask() } -> std::same_as<std::uint32_t>;
     { counter.femtoseconds() } -> std::same_as<std::uint64_t>;
 };
+
+constexpr std::uint64_t slowest_tsc = 100'000'000, fastest_tsc = 20'000'000'000;
 
 struct Rates {
     std::uint64_t tsc_hz = 0;
@@ -61,6 +64,9 @@ std::optional<Rates> measure(const C& counter, Tsc tsc, Start start_timer, Count
     constexpr std::uint64_t longest = 50'000'000; // nanoseconds
     constexpr std::uint64_t most = 1'000'000'000; // TSC counts: the sums below stay within 64 bits
     constexpr unsigned first_looks = 8;
+    // In so many TSC counts the counter has not gone round, however slow they are.
+    const std::uint64_t once_round =
+        (std::uint64_t{counter.mask()} + 1) * counter.femtoseconds() / (1'000'000'000'000'000 / slowest_tsc);
     if (counter.femtoseconds() == 0)
         return std::nullopt;
     auto start = detail::next_change(counter, tsc);
@@ -72,13 +78,14 @@ std::optional<Rates> measure(const C& counter, Tsc tsc, Start start_timer, Count
         return std::nullopt;
     start_timer();
     const std::uint64_t timer_start = tsc();
-    std::uint64_t ticks = 0;
+    std::uint64_t ticks = 0, seen = start->from;
     for (std::uint32_t last = start->value;;) {
         const auto end = detail::next_change(counter, tsc);
-        if (!end || end->to - start->from > most)
+        if (!end || end->to - start->from > most || end->to - seen >= once_round)
             return std::nullopt;
         ticks += (end->value - last) & counter.mask();
         last = end->value;
+        seen = end->to;
         const std::uint64_t passed = end->middle() - start->middle(); // never 0: changes follow one another
         const std::uint64_t width = (end->to - end->from + start->to - start->from) / 2 + 1;
         const std::uint64_t error = width * 1'000'000 / passed + 1,
@@ -98,9 +105,8 @@ std::optional<Rates> measure(const C& counter, Tsc tsc, Start start_timer, Count
 // hypervisor below says in leaf 40000010h (TSC and APIC timer in kHz). Leaf 16h rounds to a MHz and is no answer.
 // Spec: Intel SDM vol. 2 "CPUID", vol. 3 "Local APIC timer"; the leaf 40000010h is VMware's, KVM's and QEMU's.
 template <typename Cpuid> std::optional<Rates> stated_rates(Cpuid cpuid) {
-    constexpr std::uint64_t slowest = 100'000'000, fastest = 20'000'000'000;
     const auto plausible = [](std::uint64_t tsc_hz, std::uint64_t timer_hz) -> std::optional<Rates> {
-        if (tsc_hz < slowest || tsc_hz > fastest || timer_hz < 1'000'000 || timer_hz > fastest)
+        if (tsc_hz < slowest_tsc || tsc_hz > fastest_tsc || timer_hz < 1'000'000 || timer_hz > fastest_tsc)
             return std::nullopt;
         return Rates{tsc_hz, timer_hz, 0};
     };

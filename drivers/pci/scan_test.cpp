@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // drivers/pci/scan_test.cpp - configuration spaces made up by us, whose BARs answer as hardware does.
-#include "drivers/pci/function.hpp"
+#include "drivers/pci/keep.hpp"
 #include "drivers/pci/scan.hpp"
+#include "drivers/pci/virtio.hpp"
 
 #include <gtest/gtest.h>
 
 #include <map>
+#include <optional>
 #include <vector>
 
 namespace {
@@ -39,6 +41,25 @@ struct Ecam {
     std::uint64_t read64(std::uint32_t) const { return 0; }
     void write32(std::uint32_t at, std::uint32_t value) const { space->write(at, value); }
     void write64(std::uint32_t, std::uint64_t) const {}
+};
+
+// The same words as memory at `base`.
+struct Memory {
+    Space* space;
+    std::uint64_t base;
+    [[nodiscard]] std::uint32_t word(std::uint64_t at) const {
+        return space->words[static_cast<std::uint32_t>(at - base)];
+    }
+    [[nodiscard]] std::uint8_t load8(std::uint64_t at) const { return static_cast<std::uint8_t>(word(at)); }
+    [[nodiscard]] std::uint32_t load32(std::uint64_t at) const { return word(at); }
+    void store8(std::uint64_t at, std::uint8_t value) const { store32(at, value); }
+    void store16(std::uint64_t, std::uint16_t) const { ADD_FAILURE(); }
+    void store32(std::uint64_t at, std::uint32_t value) const {
+        space->words[static_cast<std::uint32_t>(at - base)] = value;
+    }
+    void out8(std::uint16_t, std::uint8_t) const { ADD_FAILURE(); }
+    void out16(std::uint16_t, std::uint16_t) const { ADD_FAILURE(); }
+    void out32(std::uint16_t, std::uint32_t) const { ADD_FAILURE(); }
 };
 
 struct Scan : testing::Test {
@@ -161,22 +182,25 @@ TEST(OwnedFunction, OneLife) {
     function.express = 0x80;
     function.msix = 0x40;
     function.reset = pci::Reset::express;
-    const drivers::OwnedFunction owned{Ecam{&space}, function};
-    const auto kept = owned.keep();
+    constexpr std::uint64_t config = 0xb0000000;
+    const Memory memory{&space, config};
+    auto kept = drivers::keep(Ecam{&space}, config, function);
+    const drivers::OwnedFunction owned{Ecam{&space}, kept};
     owned.quiet();
     EXPECT_EQ(space.words[4] & 0xffff, 0x402u) << "no bus master";
     EXPECT_FALSE(owned.is_busy());
     space.words[0x88] |= 1u << 21;
     EXPECT_TRUE(owned.is_busy());
-    owned.start_reset();
+    owned.start_reset(memory);
     EXPECT_EQ(space.words[0x88], 0xa810u);
+    space.words[0x88] = 0x2810;
     space.words[0] = 0xffffffff;
-    EXPECT_FALSE(owned.answers());
+    EXPECT_FALSE(owned.answers(memory));
     space.words[0] = 0x00101b36;
-    EXPECT_TRUE(owned.answers());
+    EXPECT_TRUE(owned.answers(memory));
     space.words[0x10] = 0;
     space.words[0x88] = 0x2000;
-    EXPECT_TRUE(owned.put_back(kept));
+    EXPECT_TRUE(owned.put_back());
     EXPECT_EQ(space.words[0x10], 0xfeb00000u);
     EXPECT_EQ(space.words[0x88], 0x2810u);
     EXPECT_EQ(space.words[4] & 0xffff, 0x400u);
@@ -185,12 +209,80 @@ TEST(OwnedFunction, OneLife) {
     EXPECT_EQ(space.words[0x40], 1u << 31);
     space.bar_bytes[0x10] = 0x100000; // answers, but no longer as boot found it
     space.words[0x10] = 0;
-    const drivers::OwnedFunction<Ecam>::Kept other = [&] {
-        auto wrong = kept;
-        wrong.header[1] = 0xfeb01000;
-        return wrong;
-    }();
-    EXPECT_FALSE(owned.put_back(other));
+    kept.header[1] = 0xfeb01000;
+    EXPECT_FALSE(owned.put_back());
+}
+
+// What has no function level reset has a register of its own, in a BAR.
+TEST(OwnedFunction, ResetByTheDevicesOwnRegister) {
+    Space space;
+    constexpr std::uint64_t bar = 0xfeb00000;
+    const Memory memory{&space, bar};
+    space.words[0] = 0x10d38086;
+    pci::Function function;
+    function.bars[0] = {bar, 0x20000};
+    function.reset = pci::Reset::e1000;
+    const auto e1000 = drivers::keep(Ecam{&space}, 0, function);
+    const drivers::OwnedFunction card{Ecam{&space}, e1000};
+    card.start_reset(Memory{&space, bar - 0x100}); // CTRL, clear of the configuration space
+    EXPECT_EQ(space.words[0x100], 1u << 26);
+    EXPECT_FALSE(card.answers(Memory{&space, bar - 0x100}));
+    space.words[0x100] = 0;
+    EXPECT_TRUE(card.answers(Memory{&space, bar - 0x100}));
+
+    function.reset = pci::Reset::virtio;
+    function.bars[4] = {bar, 0x4000};
+    function.virtio_common = 0x1000 | 4;
+    const auto virtio = drivers::keep(Ecam{&space}, 0, function);
+    const drivers::OwnedFunction net{Ecam{&space}, virtio};
+    space.words[0x1014] = 0xf; // device_status
+    EXPECT_FALSE(net.answers(memory));
+    net.start_reset(memory);
+    EXPECT_EQ(space.words[0x1014], 0u);
+    EXPECT_TRUE(net.answers(memory));
+}
+
+TEST_F(Scan, AVirtioDevicesStructures) {
+    const std::uint32_t at = add(0x18, 0x10411af4);
+    space.words[at + 0x34] = 0x40;
+    space.words[at + 0x40] = 0x01105009; // common, at 1000 of BAR 4
+    space.words[at + 0x44] = 4;
+    space.words[at + 0x48] = 0x1000;
+    space.words[at + 0x50] = 0x02146009; // notifications, with their multiplier
+    space.words[at + 0x54] = 4;
+    space.words[at + 0x58] = 0x3000;
+    space.words[at + 0x60] = 4;
+    space.words[at + 0x64] = 0x04100009; // misplaced: no capability
+    space.words[at + 0x20] = 0xfeb00000;
+    space.bar_bytes[at + 0x20] = 0x4000;
+    ASSERT_TRUE(run());
+    pci::Function function = found[0];
+    EXPECT_EQ(function.virtio_common, 0x1004u);
+    EXPECT_EQ(function.virtio_notify, 0x3004u);
+    EXPECT_EQ(function.virtio_multiplier, 4u);
+    EXPECT_EQ(function.address_of(function.virtio_common), 0xfeb01000u);
+    EXPECT_EQ(function.reset, pci::Reset::none) << "its registers have not said so yet";
+
+    const auto settled = [&function](std::uint32_t features) {
+        Space common;
+        common.words[4] = features;
+        pci::Function copy = function;
+        drivers::settle_virtio(copy, [&common](std::uint64_t) { return std::optional{Ecam{&common}}; });
+        return copy.reset;
+    };
+    EXPECT_EQ(settled(3), pci::Reset::virtio);
+    EXPECT_EQ(settled(1), pci::Reset::none) << "past the IOMMU";
+    EXPECT_EQ(settled(2), pci::Reset::none) << "of before version 1";
+    function.bars[4].bytes = 0x1020;
+    EXPECT_EQ(settled(3), pci::Reset::none) << "beyond its BAR";
+    function.bars[4] = {0, 0x4000};
+    EXPECT_EQ(settled(3), pci::Reset::none) << "unmapped";
+}
+
+TEST_F(Scan, An82574ResetsItself) {
+    add(0x18, 0x10d38086);
+    ASSERT_TRUE(run());
+    EXPECT_EQ(found[0].reset, pci::Reset::e1000);
 }
 
 } // namespace

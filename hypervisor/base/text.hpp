@@ -40,8 +40,8 @@ public:
         if (value >= 0)
             return digits(static_cast<std::uint64_t>(value), 10);
         put('-');
-        return digits(0 - static_cast<std::uint64_t>(value),
-                      10); // modulo 2^64: right for the smallest number too
+        // Modulo 2^64: right for the smallest number too.
+        return digits(0 - static_cast<std::uint64_t>(value), 10);
     }
     constexpr Text& operator<<(Hex value) { return (*this << "0x").digits(value.value, 16); }
     [[nodiscard]] constexpr std::string_view view() const { return {buffer_.data(), size_}; }

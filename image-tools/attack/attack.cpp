@@ -7,6 +7,7 @@
 #include "image-tools/files/atomic_file.hpp"
 
 #include <algorithm>
+#include <array>
 
 namespace attack {
 namespace {
@@ -72,14 +73,32 @@ bool wants_device(const Options& options) {
     return !options.seed && class_wanted && !has_iommu;
 }
 
-// An NVMe controller behind VT-d, and the adversary owns it.
-void give_device(manifest::Manifest& manifest, std::vector<std::string>& arguments) {
-    for (manifest::Partition& one : manifest.partitions)
-        if (one.name == hostile_name)
-            one.devices.push_back({"pci:1b36:0010", one.spot, 0x1b36, 0x0010, 0, false, false});
-    for (const char* const word :
-         {"-device", "intel-iommu,intremap=on,eim=on", "-device", "nvme,serial=adversary"})
-        arguments.emplace_back(word);
+// An NVMe controller and three network cards on one wire, behind VT-d, and the adversary owns them. `cards`: how many the appliance has
+// besides, which are igbs in every second slot from 2 on (run::command_line()); this one's virtual functions take slots 1c and 1d.
+void give_devices(manifest::Manifest& manifest, std::size_t cards, std::vector<std::string>& arguments) {
+    struct Given {
+        const char* name;
+        std::uint16_t vendor, device;
+        const char* model;
+    };
+    constexpr std::array given{
+        Given{"pci:1b36:0010", 0x1b36, 0x0010, "nvme,addr=b,serial=adversary"},
+        Given{"pci:8086:10d3", 0x8086, 0x10d3, "e1000e,addr=d,netdev=wire1"},
+        Given{"pci:8086:10c9", 0x8086, 0x10c9, "igb,addr=c,netdev=wire2"},
+        Given{"pci:1af4:1041", 0x1af4, 0x1041,
+              "virtio-net-pci,addr=f,disable-legacy=on,iommu_platform=on,netdev=wire3"}};
+    if (cards == 0)
+        arguments.insert(arguments.end(), {"-device", "intel-iommu,intremap=on,eim=on"});
+    for (std::size_t i = 0; i < given.size(); ++i) {
+        if (i != 0)
+            arguments.insert(arguments.end(), {"-netdev", "hubport,hubid=0,id=wire" + std::to_string(i)});
+        arguments.insert(arguments.end(), {"-device", given[i].model});
+        const auto place = static_cast<std::uint32_t>(given[i].device == 0x10c9 ? cards : 0);
+        for (manifest::Partition& one : manifest.partitions)
+            if (one.name == hostile_name)
+                one.devices.push_back(
+                    {given[i].name, one.spot, given[i].vendor, given[i].device, place, false, false});
+    }
 }
 
 } // namespace
@@ -125,7 +144,7 @@ Result run(const manifest::Manifest& user, const Options& options) {
         with_adversary(user, std::filesystem::absolute(library.file("adversary.elf")), key, options);
     std::vector<std::string> arguments = options.qemu_arguments;
     if (wants_device(options))
-        give_device(manifest, arguments);
+        give_devices(manifest, options.cards.size(), arguments);
 
     build::BuildOptions build;
     build.bundle = work.path() / "attack.bundle";
@@ -148,6 +167,7 @@ Result run(const manifest::Manifest& user, const Options& options) {
 
     run::RunOptions boot;
     boot.qemu = {built.elf, built.bundle, options.cpu, machine.cpus, machine.memory, false, arguments};
+    boot.qemu.cards = options.cards;
     boot.time_out = options.time_out;
     boot.log = options.log;
     const std::uint64_t steps = options.seed ? options.steps : 0;

@@ -6,6 +6,7 @@
 #include "image-tools/build/build.hpp"
 #include "image-tools/manifest/manifest.hpp"
 #include "image-tools/run/machine.hpp"
+#include "image-tools/run/qemu.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -22,6 +23,7 @@ struct Options {
     std::uint64_t steps = 0;           // of the random guest
     std::string cpu;
     std::vector<std::string> qemu_arguments;
+    std::vector<run::NetworkCard> cards{}; // of the appliance's own containers
     std::chrono::milliseconds time_out{300'000};
     std::filesystem::path log; // raw serial bytes; empty: not kept
     build::Observer observer;

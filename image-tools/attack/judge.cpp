@@ -41,6 +41,15 @@ std::string_view value_of(const std::vector<std::string_view>& words, std::strin
     return {};
 }
 
+// Who and where, to the page: units record no more of an address.
+std::string access_text(std::string_view requester, std::string_view address) {
+    constexpr unsigned offset_digits = 3;
+    std::string out = std::string(requester) + " at " + std::string(address);
+    for (unsigned i = 0; i < offset_digits && i + 3 <= address.size(); ++i)
+        out[out.size() - 1 - i] = '0';
+    return out;
+}
+
 // Cuts whole lines out of what a console says.
 template <typename Line> void each_line(std::string& rest, std::string_view bytes, Line line) {
     for (const char c : bytes) {
@@ -133,11 +142,14 @@ void Judge::hostile_line(std::string_view line, std::uint64_t generation) {
         cases_.emplace(static_cast<unsigned>(index), std::move(one));
     } else if (words[1] == "done") {
         ended_in_order_ = true;
+    } else if (words[1] == "aims" && words.size() == 4 && cases_.contains(trying_)) {
+        cases_[trying_].aim = access_text(words[2], words[3]);
     } else if (index != none) {
         const auto found = cases_.find(static_cast<unsigned>(index));
         if (found == cases_.end())
             return;
         if (words[1] == "try" && words.size() == 3) {
+            trying_ = found->first;
             found->second.tried = true;
             found->second.generation = generation;
             since_report_.insert(found->first);
@@ -173,8 +185,11 @@ void Judge::audit_record(std::string_view record) {
     if (generation && value_of(words, "partition") == hostile_name &&
         (event == "refused" || event == "stopped"))
         audit_[*generation].emplace(value_of(words, "detail"), event);
-    if (generation && value_of(words, "partition") == hostile_name && event == "dma_refused")
+    if (generation && value_of(words, "partition") == hostile_name && event == "dma_refused") {
         audit_[*generation].emplace("dma", "refused");
+        units_said_.emplace(*generation,
+                            access_text(value_of(words, "requester"), value_of(words, "address")));
+    }
 }
 
 std::uint64_t Judge::random_steps() const {
@@ -214,8 +229,11 @@ void Judge::finish(Case& one) {
     const bool stop = item.expected.starts_with("stopped");
     const std::string wanted =
         one.wanted_audit == "none" ? "none" : (stop ? "stopped " : "refused ") + one.wanted_audit;
-    item.passed = item.verdict == item.expected && item.audit == wanted && one.trouble.empty();
-    if (!one.trouble.empty())
+    const bool aimed = one.aim.empty() || units_said_[one.generation] == one.aim;
+    item.passed = item.verdict == item.expected && item.audit == wanted && one.trouble.empty() && aimed;
+    if (!aimed)
+        item.verdict += "; the unit refused " + units_said_[one.generation] + ", not " + one.aim;
+    else if (!one.trouble.empty())
         item.verdict += "; " + one.trouble;
     else if (item.verdict == item.expected && !item.passed)
         item.verdict += "; no audit record '" + wanted + "'";

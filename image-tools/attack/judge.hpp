@@ -58,6 +58,7 @@ private:
         std::string wanted_audit; // "msr"; "none"
         bool tried = false;
         std::uint64_t generation = 0;
+        std::string aim;     // the requester and the address that a unit's record must name; empty: any
         std::string saw;     // empty: never came back
         std::string trouble; // what others suffered meanwhile
     };
@@ -81,7 +82,9 @@ private:
     std::map<std::uint64_t, std::uint64_t> steps_; // by generation
     // generation -> detail -> event
     std::map<std::uint64_t, std::map<std::string, std::string, std::less<>>> audit_;
-    unsigned crossed_ = 0; // letters of the other stream, one after the other
+    std::map<std::uint64_t, std::string> units_said_; // by generation: the first refused access, as Case::aim
+    unsigned trying_ = 0;                             // the case that was tried last
+    unsigned crossed_ = 0;                            // letters of the other stream, one after the other
     bool false_end_seen_ = false;
     std::uint64_t reports_ = 0, latest_ = 0, reports_at_end_ = 0;
     bool end_seen_ = false;

@@ -124,6 +124,22 @@ TEST(Judge, AMissingAuditRecordFails) {
     EXPECT_EQ(verdict_of(line.items(), "tsc"), "FAILED: #GP; no audit record 'refused msr'");
 }
 
+TEST(Judge, AUnitThatRefusedAnotherAccessFails) {
+    const auto judged = [](const std::string& record) {
+        Line line;
+        line.says("attack table 1 svm\nattack case 0 dma write contained dma");
+        line.says("attack try 0\n\nattack aims 0x10 0xfec00040\n\nattack saw 0 contained");
+        line.frame("a hv 0", "event=dma_refused seq=1 time=5 partition=attack-hostile generation=1 " +
+                                 record + " access=write reason=5 lost=0 hash=00");
+        return verdict_of(line.items(), "write");
+    };
+    EXPECT_EQ(judged("requester=0x10 address=0xfec00000"), "passed: contained");
+    EXPECT_EQ(judged("requester=0x18 address=0xfec00000"),
+              "FAILED: contained; the unit refused 0x18 at 0xfec00000, not 0x10 at 0xfec00000");
+    EXPECT_EQ(judged("requester=0x10 address=0xfec01000"),
+              "FAILED: contained; the unit refused 0x10 at 0xfec01000, not 0x10 at 0xfec00000");
+}
+
 TEST(Judge, ASurvivedStopAndAWrongReasonFail) {
     Line line;
     line.table();

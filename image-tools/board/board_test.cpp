@@ -55,6 +55,41 @@ TEST(Description, IsReadAsItWasWritten) {
     EXPECT_TRUE(Json::accept(text));
 }
 
+TEST(Description, OfOtherCpusToo) {
+    auto facts = q35();
+    facts->others_known = true;
+    board::OtherCpu like, other, silent;
+    silent.apic_id = 3;
+    like.apic_id = 1;
+    like.answered = true;
+    other.apic_id = 2;
+    other.answered = true;
+    (void)other.differences.push_back({0x1a, 0, 0x20000001, 0, 0, 0});
+    for (const board::OtherCpu& cpu : {like, other, silent})
+        (void)facts->others.push_back(cpu);
+    const std::string text = board::to_text(*facts);
+    const auto again = board::read(text, "x");
+    EXPECT_EQ(board::to_text(*again), text);
+    ASSERT_EQ(again->others.size(), 3u);
+    EXPECT_EQ(again->others[1].differences[0].eax, 0x20000001u);
+    EXPECT_FALSE(again->others[2].answered);
+    const board::Graded graded = board::grade(*again);
+    const board::Finding* const alike = finding(graded, "alike");
+    ASSERT_NE(alike, nullptr);
+    EXPECT_EQ(alike->grade, board::Grade::missing);
+    EXPECT_NE(alike->reason.find("APIC ID 3; CPUs of another kind than the boot CPU: APIC ID 2"),
+              std::string::npos)
+        << alike->reason;
+    EXPECT_EQ(finding(board::grade(*q35()), "alike"), nullptr);
+}
+
+TEST(Description, WhatIsACpusOwnIsNoDifference) {
+    EXPECT_EQ(board::in_common({1, 0, 5, 0x03040800, 1u << 27, 6}).ebx, 0x40800u);
+    EXPECT_EQ(board::in_common({1, 0, 5, 0x03040800, 1u << 27, 6}).ecx, 0u);
+    EXPECT_EQ(board::in_common({0xb, 0, 1, 2, 0x100, 3}).edx, 0u);
+    EXPECT_EQ(board::in_common({0x1a, 0, 0x40000001, 0, 0, 0}).eax, 0x40000001u);
+}
+
 TEST(Description, EmptyFactsToo) {
     const std::string text = board::to_text(Facts{});
     EXPECT_EQ(board::to_text(*board::read(text, "b.json")), text);

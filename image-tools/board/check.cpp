@@ -28,6 +28,7 @@ public:
         firmware();
         processor();
         cpus();
+        other_cpus();
         memory_map();
         out_.devices = out_.runs;
         dma();
@@ -98,6 +99,27 @@ private:
                          boot ? "" : "; the boot CPU is not among those that firmware lists"));
     }
 
+    // A plan is refused on CPUs that are not alike.
+    void other_cpus() {
+        if (!facts_.others_known)
+            return;
+        std::string silent, others;
+        const auto name = [](std::string& list, std::uint32_t id) {
+            list += fmt::format("{}{}", list.empty() ? "" : ", ", id);
+        };
+        for (const OtherCpu& cpu : facts_.others)
+            if (!cpu.answered)
+                name(silent, cpu.apic_id);
+            else if (!cpu.differences.empty())
+                name(others, cpu.apic_id);
+        need(silent.empty() && others.empty(), "alike",
+             silent.empty() && others.empty()
+                 ? "every CPU's CPUID says the same"
+                 : (silent.empty() ? "" : "CPUs that do not start: APIC ID " + silent) +
+                       (silent.empty() || others.empty() ? "" : "; ") +
+                       (others.empty() ? "" : "CPUs of another kind than the boot CPU: APIC ID " + others));
+    }
+
     void memory_map() {
         if (facts_.memory.empty()) {
             say("memory", Grade::unknown, "firmware's memory map is not known");
@@ -164,6 +186,8 @@ private:
 
     // Each endpoint that somebody may want: network, storage, USB.
     void devices() {
+        constexpr std::array<std::string_view, 5> resets{"", "FLR", "Advanced Features", "CTRL.RST",
+                                                         "device_status"};
         if (!facts_.pci_known) {
             say("devices", Grade::unknown, "no PCI function is known");
             return;
@@ -178,9 +202,7 @@ private:
                 refusal ? Grade::missing : Grade::good,
                 fmt::format("{:04x}:{:04x}: {}{}", f.vendor, f.device,
                             refusal ? *refusal : std::string("a partition can own it, reset by "),
-                            refusal                          ? ""
-                            : f.reset == pci::Reset::express ? "FLR"
-                                                             : "Advanced Features"));
+                            refusal ? std::string_view() : resets[static_cast<std::size_t>(f.reset)]));
         }
     }
 

@@ -131,6 +131,39 @@ void add(const Field& field, base::FixedVector<T, Capacity>& list, const T& item
     field.need(list.push_back(item), "is one more than the " + std::to_string(Capacity) + " that are kept");
 }
 
+// Rows of CPUID, into a list that has room for them.
+template <std::size_t Most> void leaves(const Field& list, base::FixedVector<Leaf, Most>& out) {
+    list.each([&out](const Field& row) {
+        row.each([](const Field&) {});
+        row.need(row.size() == 6, "is not [leaf, subleaf, eax, ebx, ecx, edx]");
+        const auto word = [&row](std::size_t i) { return row.at(i).hex<std::uint32_t>(); };
+        const Leaf leaf{word(0), row.at(1).number<std::uint32_t>(), word(2), word(3), word(4), word(5)};
+        const auto same = [&leaf](const Leaf& other) {
+            return other.number == leaf.number && other.sub == leaf.sub;
+        };
+        row.need(std::ranges::none_of(out, same), "is a leaf that was there before");
+        add(row, out, leaf);
+    });
+}
+
+void other_cpus(const Field& list, Facts& out) {
+    out.others_known = !list.none();
+    if (!out.others_known)
+        return;
+    list.each([&out](const Field& item) {
+        Object object(item);
+        OtherCpu cpu;
+        cpu.apic_id = object["apicId"].number<std::uint32_t>();
+        cpu.answered = object["answered"].flag();
+        leaves(object["cpuid"], cpu.differences);
+        object.done();
+        item.need(cpu.apic_id != out.processor.apic_id &&
+                      std::ranges::count(out.others, cpu.apic_id, &OtherCpu::apic_id) == 0,
+                  "is a CPU that was there before");
+        add(item, out.others, cpu);
+    });
+}
+
 void processor(const Field& field, Processor& out) {
     Object object(field);
     out.apic_id = object["apicId"].number<std::uint32_t>();
@@ -141,17 +174,7 @@ void processor(const Field& field, Processor& out) {
         out.has_capabilities = true;
         out.capabilities = capabilities.hex<std::uint64_t>();
     }
-    object["cpuid"].each([&out](const Field& row) {
-        row.each([](const Field&) {});
-        row.need(row.size() == 6, "is not [leaf, subleaf, eax, ebx, ecx, edx]");
-        const auto word = [&row](std::size_t i) { return row.at(i).hex<std::uint32_t>(); };
-        const Leaf leaf{word(0), row.at(1).number<std::uint32_t>(), word(2), word(3), word(4), word(5)};
-        const auto same = [&leaf](const Leaf& other) {
-            return other.number == leaf.number && other.sub == leaf.sub;
-        };
-        row.need(std::ranges::none_of(out.leaves, same), "is a leaf that was there before");
-        add(row, out.leaves, leaf);
-    });
+    leaves(object["cpuid"], out.leaves);
     object.done();
 }
 
@@ -398,6 +421,7 @@ std::unique_ptr<Facts> read(std::string_view text, const std::string& file) {
         add(item, out->tables.cpus, one);
     });
     out->tables.cpus_left_out = object["cpusLeftOut"].number<std::uint32_t>();
+    other_cpus(object["otherCpus"], *out);
     memory_map(object["memory"], *out);
     firmware(object["firmware"], *out);
     functions(object["pci"], *out);

@@ -4,6 +4,7 @@
 
 #include "image-tools/build/network.hpp"
 
+#include "image-tools/build/embedded_bill.hpp"
 #include "image-tools/build/kept_build.hpp"
 #include "image-tools/build/media.hpp"
 #include "image-tools/build/meta.hpp"
@@ -13,6 +14,7 @@
 #include "image-tools/manifest/values.hpp"
 #include "image-tools/oci/failure.hpp"
 #include "image-tools/oci/reference.hpp"
+#include "image-tools/trust/gather.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -38,11 +40,30 @@ void done(const Observer& observer, std::string_view name, const std::string& de
         observer.step(name, detail, seconds);
 }
 
-void open_image(const manifest::Manifest& manifest, registry::Images& images, PreparedPartition& out) {
+// With --locked an image is also signed by who the lock file says.
+void expect_signer(const registry::ImagesOptions& how, const oci::Reference& reference,
+                   const trust::Verdict& verdict) {
+    const registry::Pin* pin = how.lock ? how.lock->find(reference.text(), how.platform.text()) : nullptr;
+    if (!how.locked || pin == nullptr || pin->signed_by == verdict.key)
+        return;
+    const auto who = [](const std::string& key) { return key.empty() ? std::string("nobody") : key; };
+    throw diagnostic::fail("E0509", reference.text() + " is not signed by who the lock file says")
+        .notes({"pinned " + who(pin->signed_by), "found  " + who(verdict.key)})
+        .help("if that is meant: caisson lock");
+}
+
+void open_image(const manifest::Manifest& manifest, registry::Images& images,
+                const std::optional<trust::Policy>& policy, PreparedPartition& out) {
     const auto& image = *out.partition->image;
     try {
         std::vector<std::string> notes;
-        out.image = images.open_pinned(oci::parse_reference(image.value), manifest.directory, notes);
+        const oci::Reference reference = oci::parse_reference(image.value);
+        out.image = images.open_pinned(reference, manifest.directory, notes);
+        if (policy) {
+            out.verdict =
+                trust::judge_image(*policy, reference.resolved_from(manifest.directory), *out.image, images);
+            expect_signer(images.options(), reference, *out.verdict);
+        }
         for (const std::string& note : notes)
             out.notes.push_back("'" + out.partition->name + "': " + note);
     } catch (diagnostic::Failure& failure) {
@@ -69,11 +90,11 @@ void note_what_is_ignored(PreparedPartition& item) {
         item.notes.push_back(who + "the image's VOLUME (" + listed(config.volumes) +
                              ") is a directory of the root: nothing outlives the partition");
     if (config.health_check)
-        item.notes.push_back(
-            who + "the image's HEALTHCHECK has no effect; watchdog: notices a partition that hangs");
-    if (item.partition->cpus > 1)
+        item.notes.push_back(who + "the image's HEALTHCHECK has no effect; write what it asks as health:");
+    constexpr unsigned most_cpus = 64; // of the unikernel
+    if (item.partition->cpus > most_cpus)
         item.warnings.push_back(who + "of its " + std::to_string(item.partition->cpus) +
-                                " CPUs the unikernel uses one; write: cpus: 1");
+                                " CPUs the unikernel uses 64; write: cpus: 64");
 }
 
 files::FileRange open_module(const manifest::Manifest& manifest, const manifest::Partition& partition) {
@@ -102,6 +123,16 @@ void read_own_kernel(const manifest::Manifest& manifest, PreparedPartition& out)
 }
 
 } // namespace
+
+std::optional<trust::Policy> policy_of(const manifest::Manifest& manifest) {
+    if (!manifest.trust)
+        return std::nullopt;
+    try {
+        return trust::Policy::load(manifest.resolve(manifest.trust->value));
+    } catch (diagnostic::Failure& failure) {
+        throw failure.at_if_nowhere(manifest.source.place(manifest.trust->spot));
+    }
+}
 
 std::optional<std::int64_t> source_date_epoch() {
     const char* text = std::getenv("SOURCE_DATE_EPOCH");
@@ -136,6 +167,7 @@ Prepared open_all(const manifest::Manifest& manifest, const bundle::Library& lib
     registry::ImagesOptions how = images_options;
     how.progress = observer.progress;
     registry::Images source(std::move(how));
+    const std::optional<trust::Policy> policy = policy_of(manifest);
     std::uint64_t images = 0;
     for (const manifest::Partition& partition : manifest.partitions) {
         PreparedPartition item;
@@ -144,7 +176,7 @@ Prepared open_all(const manifest::Manifest& manifest, const bundle::Library& lib
         if (partition.kernel) {
             read_own_kernel(manifest, item);
         } else {
-            open_image(manifest, source, item);
+            open_image(manifest, source, policy, item);
             note_what_is_ignored(item);
             ++images;
         }
@@ -237,7 +269,13 @@ BundleContent bundle_content(const manifest::Manifest& manifest, Prepared& prepa
     std::string bytes(out.table.size(), '\0');
     std::memcpy(bytes.data(), out.table.data(), out.table.size());
     add(section(SectionType::table, bundle::no_partition, "table", std::move(bytes)));
-    add(section(SectionType::meta, bundle::no_partition, "meta", meta_text(manifest, prepared)));
+    const std::string meta = meta_text(manifest, prepared);
+    add(section(SectionType::meta, bundle::no_partition, "meta", meta));
+    // Of roots that are known only by their keys there is none: then nothing is written, and it follows from the rest.
+    const bool there = std::none_of(prepared.partitions.begin(), prepared.partitions.end(),
+                                    [](const PreparedPartition& item) { return item.image && !item.root; });
+    if (prepared.with_bill && there)
+        add(section(SectionType::sbom, bundle::no_partition, "sbom", embedded_bill(manifest, out, meta)));
     return out;
 }
 
@@ -246,29 +284,58 @@ bundle::SigningKey signing_key(const manifest::Manifest& manifest, bool& made) {
     if (!manifest.signing.key)
         return bundle::SigningKey::development(made);
     try {
-        return bundle::SigningKey::load(manifest.resolve(manifest.signing.key->value));
+        const std::string& key = manifest.signing.key->value;
+        return bundle::SigningKey::load(bundle::is_token_uri(key) ? std::filesystem::path(key)
+                                                                  : manifest.resolve(key));
     } catch (diagnostic::Failure& failure) {
         throw failure.at_if_nowhere(manifest.source.place(manifest.signing.key->spot));
     }
 }
 
-bundle::KeyTable trusted_keys(const manifest::Manifest& manifest, const bundle::SigningKey& key) {
+bundle::KeyTable trusted_keys(const manifest::Manifest& manifest, const bundle::SigningKey& key,
+                              const bundle::PolicyMark& policy) {
+    const manifest::Signing& signing = manifest.signing;
     bundle::KeyTable table = bundle::empty_keys();
     std::size_t used = 0;
-    const auto add = [&](const bundle::PublicKey& public_key, std::uint32_t flags) {
-        for (std::size_t i = 0; i < used; ++i)
-            if (table.slots[i].public_key == public_key)
+    const auto add = [&](const bundle::PublicKey& public_key, std::uint32_t purpose, std::uint32_t flags) {
+        for (const bundle::KeySlot& slot : table.slots) {
+            if (slot.purpose == 0 || slot.public_key != public_key)
+                continue;
+            if (slot.purpose == purpose && ((slot.flags ^ flags) & bundle::key_revoked) == 0)
                 return;
-        table.slots[used++] = {bundle::purpose_bundle, flags, manifest.security_version, public_key, {}};
-    };
-    add(key.public_key(), key.is_development() ? bundle::key_development : 0);
-    for (const auto& file : manifest.signing.trusted) {
-        try {
-            add(bundle::load_public_key(manifest.resolve(file.value)), 0);
-        } catch (diagnostic::Failure& failure) {
-            throw failure.at_if_nowhere(manifest.source.place(file.spot));
+            throw diagnostic::fail("E0516", "the key " + bundle::fingerprint(public_key) +
+                                                " stands in two lists of 'signing'")
+                .help("a key is there for one thing: two signatures are two people's");
         }
-    }
+        table.slots.at(used++) = bundle::slot(purpose, flags, manifest.security_version, public_key);
+    };
+    const auto add_all = [&](const manifest::Signing::Keys& files, std::uint32_t purpose,
+                             std::uint32_t flags) {
+        for (const auto& file : files)
+            try {
+                add(bundle::load_public_key(manifest.resolve(file.value)), purpose, flags);
+            } catch (diagnostic::Failure& failure) {
+                throw failure.at_if_nowhere(manifest.source.place(file.spot));
+            }
+    };
+    std::uint32_t flags = 0;
+    if (signing.demand_policy != manifest::PolicyDemand::none)
+        flags |= bundle::key_policy_set;
+    if (signing.demand_policy == manifest::PolicyDemand::met)
+        flags |= bundle::key_policy_met;
+    add(key.public_key(), bundle::purpose_bundle,
+        flags | (key.is_development() ? bundle::key_development : 0));
+    add_all(signing.trusted, bundle::purpose_bundle, flags);
+    for (bundle::KeySlot& slot : table.slots)
+        if (slot.purpose != 0) {
+            slot.required = (signing.approve.empty() ? 0 : bundle::purpose_approve) |
+                            (signing.vendor.empty() ? 0 : bundle::purpose_vendor);
+            if (flags != 0)
+                slot.policy_set = policy.set;
+        }
+    add_all(signing.approve, bundle::purpose_approve, 0);
+    add_all(signing.vendor, bundle::purpose_vendor, 0);
+    add_all(signing.revoked, bundle::purpose_bundle, bundle::key_revoked);
     return table;
 }
 
@@ -296,11 +363,17 @@ std::string inputs_hash(const bundle::BundleInfo& info, const Prepared& prepared
     };
     for (const std::string& word :
          {bundle::build_id(), info.name, info.version, std::to_string(info.security_version),
-          std::to_string(info.build_epoch), files::hex(key), files::sha256(std::string_view(loader)).hex()})
+          std::to_string(info.build_epoch), files::hex(key), files::sha256(std::string_view(loader)).hex(),
+          files::hex(info.policy.set), std::to_string(info.policy.marks)})
         add(word);
+    for (const bundle::Countersignature& one : info.countersignatures)
+        add(files::hex(one.signature));
     for (const PreparedPartition& item : prepared.partitions)
         add(item.root_key);
+    add(prepared.with_bill ? "sbom" : "");
     for (const bundle::SectionInput& section : content.sections) {
+        if (section.type == bundle::SectionType::sbom)
+            continue; // follows from the others
         add(std::to_string(static_cast<std::uint32_t>(section.type)));
         add(std::to_string(section.partition));
         add(section.name);
@@ -366,6 +439,9 @@ bool is_unchanged(const manifest::Manifest& manifest, Prepared prepared, const B
 BuildResult build(const manifest::Manifest& manifest, const bundle::Library& library,
                   const BuildOptions& options) {
     BuildResult result;
+    result.bill = options.bill;
+    result.policy = options.policy;
+    result.approvals = options.approvals;
     result.bundle = options.bundle;
     result.elf =
         options.elf.empty() ? std::filesystem::path(options.bundle).replace_extension(".elf") : options.elf;
@@ -376,15 +452,22 @@ BuildResult build(const manifest::Manifest& manifest, const bundle::Library& lib
     const bundle::SigningKey key = signing_key(manifest, result.development_key_made);
     result.key = key.public_key();
     result.development = key.is_development();
-    bundle::set_keys(loader, trusted_keys(manifest, key));
+    bundle::KeyTable keys = trusted_keys(manifest, key, options.policy);
+    if (options.for_here)
+        for (bundle::KeySlot& slot : keys.slots)
+            slot.required = 0;
+    bundle::set_keys(loader, keys);
 
     const std::optional<disk::Signer> signer =
         options.media.empty() ? std::nullopt : secure_boot_signer(manifest);
 
     files::AtomicFile bundle_file(result.bundle);
     Prepared prepared = open_all(manifest, library, options.images, options.observer);
-    const bundle::BundleInfo info{manifest.name, manifest.version, manifest.security_version,
-                                  static_cast<std::uint64_t>(source_date_epoch().value_or(0))};
+    prepared.with_bill = options.bill;
+    bundle::BundleInfo info{manifest.name, manifest.version, manifest.security_version,
+                            static_cast<std::uint64_t>(source_date_epoch().value_or(0)), options.policy};
+    for (const trust::Approval& approval : options.approvals)
+        info.countersignatures.push_back(approval.signature);
     if (options.board == nullptr && is_unchanged(manifest, prepared, options, info, loader, result))
         return result;
     add_roots(manifest, prepared, &bundle_file, options.observer);
@@ -404,6 +487,8 @@ BuildResult build(const manifest::Manifest& manifest, const bundle::Library& lib
     files::AtomicFile elf_file(result.elf);
     result.written =
         bundle::write_bundle(bundle_file, info, content.sections, key, options.observer.progress);
+    for (const trust::Approval& approval : options.approvals)
+        approval.expect(result.written.id);
     elf_file.write(files::bytes_of(loader));
     elf_file.commit(0644);
     bundle_file.commit(0644);
@@ -416,8 +501,9 @@ BuildResult build(const manifest::Manifest& manifest, const bundle::Library& lib
               result.bundle_sha256, result.elf_sha256}
         .keep(result.bundle, result.elf);
     for (const std::filesystem::path& medium : options.media) {
-        write_medium(medium, {manifest.name, result.bundle, result.written.id, signer ? &*signer : nullptr,
-                              source_date_epoch().value_or(0), loader, library});
+        write_medium(medium, {manifest.name + ".bundle", result.bundle, result.written.id,
+                              signer ? &*signer : nullptr, source_date_epoch().value_or(0), loader, library,
+                              manifest.machine.slots, manifest.machine.data_bytes});
         result.media.push_back(medium);
     }
     done(options.observer, "bundle",

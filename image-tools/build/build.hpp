@@ -14,6 +14,9 @@
 #include "image-tools/oci/image.hpp"
 #include "image-tools/registry/images.hpp"
 #include "image-tools/rootfs/root_image.hpp"
+#include "image-tools/sbom/package.hpp"
+#include "image-tools/trust/approval.hpp"
+#include "image-tools/trust/signature.hpp"
 
 #include <filesystem>
 #include <functional>
@@ -40,9 +43,11 @@ struct PreparedPartition {
     std::shared_ptr<const rootfs::RootImage> root; // its own, or that of all with this image
     std::string root_key;                          // what the root is made of (root_facts.hpp)
     std::optional<Startup> startup;
-    std::string kernel;                // of `kernel:` partitions: the ELF
-    std::vector<std::string> warnings; // it will not do what was meant
-    std::vector<std::string> notes;    // what the image says that has no effect here
+    std::string kernel;                    // of `kernel:` partitions: the ELF
+    std::optional<sbom::Summary> packages; // where they were asked for
+    std::optional<trust::Verdict> verdict; // on the image; nothing: no policy was named
+    std::vector<std::string> warnings;     // it will not do what was meant
+    std::vector<std::string> notes;        // what the image says that has no effect here
     PartitionContent content;
 };
 
@@ -50,12 +55,14 @@ struct Prepared {
     std::vector<PreparedPartition> partitions;
     // The unikernel's ELFs, without and with a network; empty: no partition needs it.
     std::string unikernel, networked_unikernel;
+    bool with_bill = false; // the bundle gets a section of its packages
 };
 
 // Where root images go: nowhere (what is known of them must do), each into a file of a folder, when it is asked for or at
 // once, or all to their places in a bundle.
 struct WhenAsked {
     std::filesystem::path folder;
+    bool packages = false; // what packages are in them is asked for
 };
 using RootTarget = std::variant<std::monostate, WhenAsked, std::filesystem::path, files::AtomicFile*>;
 
@@ -77,7 +84,11 @@ struct BuildOptions {
     std::vector<std::filesystem::path> media; // made of both (media.hpp)
     Observer observer;
     registry::ImagesOptions images{}; // how registries are used, and what is pinned
+    bool bill = false;                // the bundle has a section `sbom`
     bool digests = false;             // the result has the files' SHA-256
+    bool for_here = false;            // run by whoever builds it: the loader asks for nobody's approval
+    bundle::PolicyMark policy{};      // what the plan's policies said
+    std::vector<trust::Approval> approvals{}; // go into the header; E0516 where they are of another bundle
     const board::Facts* board =
         nullptr; // bound to it instead of the manifest's machine; where it refuses, nothing is built
 };
@@ -90,6 +101,9 @@ struct BuildResult {
     bundle::PublicKey key{};
     bool development = false;
     bool development_key_made = false;
+    bool bill = false;           // as it was asked for
+    bundle::PolicyMark policy{}; // the same
+    std::vector<trust::Approval> approvals{};
     bool unchanged = false;                // nothing was written: the files are what they would be
     std::string bundle_sha256, elf_sha256; // of the files, where asked for
     std::vector<std::string> warnings, notes;
@@ -107,11 +121,16 @@ void write_direct_module(const manifest::Manifest& manifest, const std::string& 
 // The signing key of the manifest, or the user's development key.
 bundle::SigningKey signing_key(const manifest::Manifest& manifest, bool& made);
 
+// The policy that the manifest names (trust:); nothing: every image is taken. Throws E0433, E0514, E0601.
+std::optional<trust::Policy> policy_of(const manifest::Manifest& manifest);
+
 // The operator's key for the audit log, zeros without one.
 bundle::AuditPublicKey audit_key(const manifest::Manifest& manifest);
 
-// The trusted keys that go into the ELF: the signer and the manifest's others.
-bundle::KeyTable trusted_keys(const manifest::Manifest& manifest, const bundle::SigningKey& key);
+// The keys that go into the ELF: the signer and the manifest's others, with what the manifest demands of a bundle; `policy` is
+// what this one was judged by. Throws E0502, E0516 where a key stands there for two things.
+bundle::KeyTable trusted_keys(const manifest::Manifest& manifest, const bundle::SigningKey& key,
+                              const bundle::PolicyMark& policy);
 
 // A folder of its own under `parent`, removed with everything in it at the end.
 class WorkFolder {

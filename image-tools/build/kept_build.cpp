@@ -13,7 +13,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr const char* folder = "builds";
+constexpr const char* builds_folder = "builds";
 
 std::string name_of(const std::filesystem::path& bundle, const std::filesystem::path& elf) {
     return files::sha256(std::string_view(std::filesystem::absolute(bundle).lexically_normal().string() +
@@ -38,7 +38,7 @@ std::optional<FileState> state_of(const std::filesystem::path& file) {
 
 std::optional<KeptBuild> KeptBuild::of(const std::filesystem::path& bundle,
                                        const std::filesystem::path& elf) {
-    const auto note = files::Notes(folder).read(name_of(bundle, elf));
+    const auto note = files::Notes(builds_folder).read(name_of(bundle, elf));
     if (!note)
         return std::nullopt;
     try {
@@ -54,12 +54,13 @@ std::optional<KeptBuild> KeptBuild::of(const std::filesystem::path& bundle,
 }
 
 void KeptBuild::keep(const std::filesystem::path& bundle_file, const std::filesystem::path& elf_file) const {
-    files::Notes(folder).write(name_of(bundle_file, elf_file), Json{{"inputs", inputs},
-                                                                    {"bundle", bundle},
-                                                                    {"elf", elf},
-                                                                    {"bundleSha256", bundle_sha256},
-                                                                    {"elfSha256", elf_sha256}}
-                                                                   .dump());
+    files::Notes(builds_folder)
+        .write(name_of(bundle_file, elf_file), Json{{"inputs", inputs},
+                                                    {"bundle", bundle},
+                                                    {"elf", elf},
+                                                    {"bundleSha256", bundle_sha256},
+                                                    {"elfSha256", elf_sha256}}
+                                                   .dump());
 }
 
 } // namespace build

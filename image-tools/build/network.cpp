@@ -50,6 +50,12 @@ void add_outside(const manifest::Partition& partition, StartupNetwork& out) {
         if (port.outside != port.inside)
             out.published.push_back({port.outside, port.inside, protocol, {}});
     }
+    for (const manifest::Outside::TimeServer& server : partition.outside->time_servers) {
+        manifest::NetworkRule rule;
+        rule.ports = {{true, server.port, server.port}};
+        rule.ranges = {{server.address, ~std::uint32_t{0}}};
+        add_rule(rule, out.peers.size(), false, out.rules);
+    }
 }
 
 } // namespace

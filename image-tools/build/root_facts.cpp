@@ -6,6 +6,7 @@
 #include "image-tools/files/cache_place.hpp"
 #include "image-tools/files/digest.hpp"
 #include "image-tools/rootfs/root_image.hpp"
+#include "image-tools/sbom/bundle_bill.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -14,7 +15,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr const char* folder = "root-facts"; // beside `roots`, where the scripts unpack packages
+constexpr const char* facts_folder = "root-facts"; // beside `roots`, where the scripts unpack packages
 
 Json json_of(const std::optional<std::string>& text) {
     return text ? Json(*text) : Json();
@@ -38,11 +39,28 @@ std::optional<Program> program_of(const Json& value) {
                    value.at(4).get<std::string>()};
 }
 
+Json json_of(const std::optional<sbom::Summary>& all) {
+    return all ? Json::array({all->distribution, all->packages, all->kinds, all->licences, all->not_read})
+               : Json();
+}
+
+std::optional<sbom::Summary> summary_of(const Json& value) {
+    if (value.is_null())
+        return std::nullopt;
+    sbom::Summary out;
+    value.at(0).get_to(out.distribution);
+    value.at(1).get_to(out.packages);
+    value.at(2).get_to(out.kinds);
+    value.at(3).get_to(out.licences);
+    value.at(4).get_to(out.not_read);
+    return out;
+}
+
 } // namespace
 
 RootFacts::RootFacts(std::string key, std::string name, Open open)
     : key_(std::move(key)), name_(std::move(name)), open_(std::move(open)) {
-    if (const auto note = files::Notes(folder).read(key_))
+    if (const auto note = files::Notes(facts_folder).read(key_))
         read(*note);
 }
 
@@ -54,6 +72,7 @@ void RootFacts::read(const std::string& note) {
         std::map<std::string, std::optional<Program>> programs;
         for (const auto& [path, program] : all.at("programs").items())
             programs[path] = program_of(program);
+        packages_ = summary_of(all.at("packages"));
         known_ = std::move(known);
         programs_ = std::move(programs);
     } catch (const Json::exception&) {
@@ -90,6 +109,14 @@ std::optional<Program> RootFacts::program(const std::string& path) {
     return programs_[path] = program;
 }
 
+const sbom::Summary& RootFacts::packages() {
+    if (!packages_) {
+        packages_ = sbom::summary_of(sbom::inventory_of(open_().content(), name_));
+        grew_ = true;
+    }
+    return *packages_;
+}
+
 void RootFacts::keep() {
     if (!grew_ || !known_)
         return;
@@ -99,9 +126,10 @@ void RootFacts::keep() {
     const std::vector<std::uint8_t> note = Json::to_cbor({{"bytes", known_->bytes},
                                                           {"passwd", json_of(known_->passwd)},
                                                           {"group", json_of(known_->group)},
-                                                          {"programs", std::move(programs)}});
-    files::Notes(folder).write(
-        key_, {static_cast<const char*>(static_cast<const void*>(note.data())), note.size()});
+                                                          {"programs", std::move(programs)},
+                                                          {"packages", json_of(packages_)}});
+    files::Notes(facts_folder)
+        .write(key_, {static_cast<const char*>(static_cast<const void*>(note.data())), note.size()});
     grew_ = false;
 }
 

@@ -8,6 +8,7 @@
 
 #include "image-tools/build/program.hpp"
 #include "image-tools/oci/image.hpp"
+#include "image-tools/sbom/package.hpp"
 
 #include <cstdint>
 #include <functional>
@@ -32,7 +33,9 @@ public:
     std::optional<std::string_view> text(Text which); // /etc/passwd, /etc/group; nothing: it is not there
     std::optional<Program> program(const std::string& path);
 
-    void learn(); // all but the programs, from the root image itself
+    const sbom::Summary& packages(); // looked for when first asked
+
+    void learn(); // all but programs and packages, from the root image itself
     void keep();  // for later runs, where there is something new
 
 private:
@@ -47,6 +50,7 @@ private:
     Open open_;
     std::optional<Known> known_;
     std::map<std::string, std::optional<Program>> programs_;
+    std::optional<sbom::Summary> packages_;
     bool grew_ = false;
 };
 

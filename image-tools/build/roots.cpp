@@ -21,7 +21,7 @@ bool same_image(const PreparedPartition& one, const PreparedPartition& other) {
 }
 
 std::size_t section_count(const Prepared& prepared) {
-    std::size_t count = 3; // leaves, table, meta
+    std::size_t count = prepared.with_bill ? 4 : 3; // leaves, table, meta, sbom
     count += (prepared.unikernel.empty() ? 0 : 1) + (prepared.networked_unikernel.empty() ? 0 : 1);
     for (auto item = prepared.partitions.begin(); item != prepared.partitions.end(); ++item) {
         const bool again =
@@ -134,6 +134,7 @@ void add_roots(const manifest::Manifest& manifest, Prepared& prepared, const Roo
     expect_small(manifest, prepared);
     const bool at_once = std::holds_alternative<std::filesystem::path>(target) ||
                          std::holds_alternative<files::AtomicFile*>(target);
+    const auto* lazy = std::get_if<WhenAsked>(&target);
     std::map<files::Digest, Root> roots;
     Maker maker(manifest, prepared, target, observer);
     std::uint64_t bytes = 0;
@@ -162,6 +163,8 @@ void add_roots(const manifest::Manifest& manifest, Prepared& prepared, const Roo
         item.startup = resolve_startup(manifest, *item.partition, item.image->config(), *root.facts);
         item.content.startup = encode(*item.startup, item.partition->name);
         item.content.stop_signal = item.startup->stop_signal;
+        if (lazy != nullptr && lazy->packages)
+            item.packages = root.facts->packages();
         if (const std::string problem = start_problem(*item.startup, *root.facts); !problem.empty())
             item.warnings.push_back("'" + item.partition->name + "': " + problem);
     }

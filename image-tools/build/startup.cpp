@@ -102,14 +102,64 @@ std::vector<std::string> allowed_programs(const manifest::Manifest& manifest,
                 .at(manifest.source.place(path.spot));
         out.push_back(path.value);
     }
-    auto found = find_program(startup, root, startup.arguments.front());
-    for (int i = 0; found && i <= most_interpreters; ++i) {
-        if (std::find(out.begin(), out.end(), found->path) == out.end())
-            out.push_back(found->path);
-        if (found->program.kind != Program::Kind::script)
-            break;
-        found = find_program(startup, root, found->program.interpreter);
+    std::vector<std::string> names{startup.arguments.front()};
+    if (startup.health.kind == manifest::Health::Kind::exec)
+        names.push_back(startup.health.words.front());
+    for (const std::string& name : names) {
+        auto found = find_program(startup, root, name);
+        for (int i = 0; found && i <= most_interpreters; ++i) {
+            if (std::find(out.begin(), out.end(), found->path) == out.end())
+                out.push_back(found->path);
+            if (found->program.kind != Program::Kind::script)
+                break;
+            found = find_program(startup, root, found->program.interpreter);
+        }
     }
+    return out;
+}
+
+// partitions/init/watch.hpp says how they are read.
+std::vector<std::string> words_of_health(const Startup& startup) {
+    using Kind = manifest::Health::Kind;
+    const manifest::Health& health = startup.health;
+    if (health.kind == Kind::none)
+        return {""};
+    std::vector<std::string> out;
+    for (const std::uint32_t value : {health.interval_ms, health.timeout_ms, health.start_period_ms,
+                                      health.retries, startup.restarted ? 1U : 0U})
+        out.push_back(std::to_string(value));
+    if (health.kind == Kind::exec) {
+        out.emplace_back("exec");
+        out.push_back(std::to_string(health.words.size()));
+        out.insert(out.end(), health.words.begin(), health.words.end());
+        return out;
+    }
+    out.emplace_back(health.kind == Kind::http ? "http" : "tcp");
+    out.push_back(std::to_string(health.port));
+    if (health.kind == Kind::http)
+        for (const std::string& word :
+             {std::to_string(health.least), std::to_string(health.most), health.path})
+            out.push_back(word);
+    return out;
+}
+
+// The words of PID 1: the container's program, behind the reaper and what that is to look after.
+std::vector<std::string> words_of_first(const Startup& startup) {
+    std::vector<std::string> out;
+    if (!startup.has_init())
+        return startup.arguments;
+    out.emplace_back("/dev/init");
+    if (startup.health.kind != manifest::Health::Kind::none || !startup.probes.empty()) {
+        out.emplace_back("");
+        for (std::string& word : words_of_health(startup))
+            out.push_back(std::move(word));
+        for (const manifest::Probe& probe : startup.probes) {
+            out.push_back(std::to_string(probe.address));
+            out.push_back(std::to_string(probe.port));
+        }
+        out.emplace_back("");
+    }
+    out.insert(out.end(), startup.arguments.begin(), startup.arguments.end());
     return out;
 }
 
@@ -218,6 +268,9 @@ Startup resolve_startup(const manifest::Manifest& manifest, const manifest::Part
     out.pids = partition.processes.most(partition.memory);
     out.filter = filter_of(manifest, partition);
     out.record_calls = partition.record_calls;
+    out.health = partition.health;
+    out.restarted = partition.behaviour.restart != plan::Restart::no;
+    out.probes = partition.probes;
     out.network = network_of(manifest, partition);
     out.writable_limit = partition.read_only ? 0 : partition.writable_limit.of(partition.memory);
     if (partition.allowed_programs)
@@ -273,9 +326,8 @@ std::vector<std::uint8_t> encode(const Startup& startup, const std::string& part
                  (startup.processes.no_new_privileges ? CAISSON_STARTUP_NO_NEW_PRIVILEGES : 0) |
                  (startup.record_calls ? CAISSON_STARTUP_RECORD_CALLS : 0) |
                  (startup.programs ? CAISSON_STARTUP_ONLY_LISTED : 0);
-    std::vector<std::string> arguments = startup.arguments;
-    if (startup.processes.init) {
-        arguments.insert(arguments.begin(), "/dev/init");
+    const std::vector<std::string> arguments = words_of_first(startup);
+    if (startup.has_init()) {
         head.init_bytes = static_cast<std::uint32_t>(init_program().size());
         head.init = record.array(std::vector(init_program().begin(), init_program().end()));
     }
@@ -320,6 +372,10 @@ std::vector<std::uint8_t> encode(const Startup& startup, const std::string& part
         head.outside_prefix = outside->prefix;
         head.gateway = outside->gateway ? outside->gateway->value : 0;
         std::copy(outside->name_servers.begin(), outside->name_servers.end(), head.name_servers);
+        for (std::size_t i = 0; i < outside->time_servers.size(); ++i) {
+            head.time_servers[i] = outside->time_servers[i].address;
+            head.time_ports[i] = outside->time_servers[i].port;
+        }
     }
     head.published_count = static_cast<std::uint32_t>(startup.network.published.size());
     head.published = record.array(startup.network.published);

@@ -53,6 +53,12 @@ struct Startup {
     std::vector<std::uint64_t> filter;                // its policy of system calls; empty: none
     std::optional<std::vector<std::string>> programs; // what may be run; nothing: every file
     StartupNetwork network;
+    manifest::Health health;
+    bool restarted = false; // unhealthy, it is ended, for its policy to start it again
+    std::vector<manifest::Probe> probes;
+    [[nodiscard]] bool has_init() const {
+        return processes.init || health.kind != manifest::Health::Kind::none || !probes.empty();
+    }
     bool record_calls = false; // the filter denies nothing, what it says is recorded
 };
 
@@ -71,7 +77,7 @@ Startup resolve_startup(const manifest::Manifest& manifest, const manifest::Part
 // What the unikernel will report when it starts this (status 126 or 127), as text; empty: it will start.
 std::string start_problem(const Startup& startup, RootFacts& root);
 
-// The program of partitions/init, which `init: true` puts in front.
+// The program of partitions/init, which `init: true` and `health` put in front.
 std::span<const std::uint8_t> init_program();
 
 // The record's bytes. Throws E0802 when it is larger than CAISSON_STARTUP_MAX.

@@ -123,6 +123,35 @@ TEST(Startup, InitIsAProgramBeforeTheWords) {
     EXPECT_EQ(std::memcmp(bytes.data() + head.init, ELFMAG, SELFMAG), 0);
 }
 
+std::vector<std::string> words_of(const build::Startup& startup) {
+    const std::vector<std::uint8_t> bytes = build::encode(startup, "web");
+    const auto head = at<caisson_startup>(bytes, 0);
+    EXPECT_EQ(head.init_bytes == 0, !startup.has_init());
+    std::vector<std::string> out;
+    for (std::uint32_t i = 0; i < head.argc; ++i)
+        out.push_back(text(bytes, at<std::uint32_t>(bytes, head.argv + 4 * i)));
+    return out;
+}
+
+// As partitions/init/watch.hpp says.
+TEST(Startup, WhatTheReaperLooksAfter) {
+    build::Startup startup;
+    startup.arguments = {"/bin/x", "y"};
+    EXPECT_EQ(words_of(startup), (Words{"/bin/x", "y"}));
+    startup.probes = {{0x0A000001, 80}};
+    EXPECT_EQ(words_of(startup), (Words{"/dev/init", "", "", "167772161", "80", "", "/bin/x", "y"}));
+    startup.probes.clear();
+    startup.health.kind = manifest::Health::Kind::http;
+    startup.health.port = 80;
+    startup.restarted = true;
+    EXPECT_EQ(words_of(startup), (Words{"/dev/init", "", "10000", "5000", "10000", "3", "1", "http", "80",
+                                        "200", "399", "/", "", "/bin/x", "y"}));
+    startup.health.kind = manifest::Health::Kind::exec;
+    startup.health.words = {"ping", ""};
+    EXPECT_EQ(words_of(startup), (Words{"/dev/init", "", "10000", "5000", "10000", "3", "1", "exec", "2",
+                                        "ping", "", "", "/bin/x", "y"}));
+}
+
 TEST(Startup, TooLargeIsALimit) {
     build::Startup startup;
     startup.arguments = {std::string(CAISSON_STARTUP_MAX, 'x')};
@@ -166,7 +195,7 @@ std::string elf_with_keys() {
 TEST(LoaderElf, KeySlotIsFilledAndReadBack) {
     std::string elf = elf_with_keys();
     bundle::KeyTable keys = bundle::empty_keys();
-    keys.slots[0] = {bundle::purpose_bundle, bundle::key_development, 9, {1, 2, 3}, {}};
+    keys.slots[0] = bundle::slot(bundle::purpose_bundle, bundle::key_development, 9, {1, 2, 3});
     bundle::set_keys(elf, keys);
     const bundle::KeyTable back = bundle::keys_of(elf);
     EXPECT_EQ(back.slots[0].security_version_floor, 9u);

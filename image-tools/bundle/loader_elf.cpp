@@ -194,6 +194,16 @@ std::string loadable_part(std::string elf) {
     return elf;
 }
 
+KeySlot slot(std::uint32_t purpose, std::uint32_t flags, std::uint64_t floor,
+             const std::array<std::uint8_t, 32>& public_key) {
+    KeySlot out{};
+    out.purpose = purpose;
+    out.flags = flags;
+    out.security_version_floor = floor;
+    out.public_key = public_key;
+    return out;
+}
+
 KeyTable empty_keys() {
     KeyTable keys{};
     keys.magic = key_table_magic;

@@ -7,6 +7,8 @@
 
 #include "hypervisor/core/bundle/format.hpp"
 
+#include <array>
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -52,6 +54,9 @@ KeyTable keys_of(const std::string& elf);
 std::string loadable_part(std::string elf);
 KeyTable keys_of_loadable_part(const std::string& part);
 
+// One slot of a table; what it demands besides is zero.
+KeySlot slot(std::uint32_t purpose, std::uint32_t flags, std::uint64_t floor,
+             const std::array<std::uint8_t, 32>& public_key);
 // An empty table, as compiled.
 KeyTable empty_keys();
 

@@ -5,10 +5,14 @@
 #include "image-tools/diagnostic/diagnostic.hpp"
 #include "image-tools/files/atomic_file.hpp"
 
+#include <algorithm>
+#include <cstdlib>
 #include <openssl/bio.h>
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 namespace bundle::pem {
 namespace {
@@ -23,9 +27,28 @@ struct ContextDeleter {
     void operator()(EVP_PKEY_CTX* context) const { EVP_PKEY_CTX_free(context); }
 };
 
-// A PEM file must not ask for a pass phrase at the terminal.
+// A public key must not ask for a pass phrase at the terminal.
 int no_passphrase(char*, int, int, void*) {
     return -1;
+}
+
+int passphrase(char* to, int size, int, void*) {
+    const char* file = std::getenv("CAISSON_PASSPHRASE_FILE");
+    std::string said =
+        secret("Pass phrase of the key: ", file == nullptr ? std::nullopt : std::optional<std::string>(file));
+    if (said.empty() || said.size() > static_cast<std::size_t>(size))
+        return -1;
+    std::copy(said.begin(), said.end(), to);
+    OPENSSL_cleanse(said.data(), said.size());
+    return static_cast<int>(said.size());
+}
+
+// Alone: what others may read is no secret.
+void expect_private(const std::filesystem::path& file, const char* what) {
+    struct stat status {};
+    if (::stat(file.c_str(), &status) == 0 && (status.st_mode & 077) != 0)
+        throw diagnostic::fail("E0503", std::string(what) + file.string() + " can be read by others")
+            .help("chmod 600 " + file.string());
 }
 
 Bio memory(const std::string& text) {
@@ -63,15 +86,16 @@ Handle generate(const Kind& kind) {
 Handle load_private(const std::filesystem::path& file, const Kind& kind) {
     const std::string text = files::read_file(file, largest_key_file);
     const Bio bio = memory(text);
-    Handle key(PEM_read_bio_PrivateKey(bio.get(), nullptr, no_passphrase, nullptr));
+    const bool encrypted = text.find("BEGIN ENCRYPTED PRIVATE KEY") != std::string::npos;
+    Handle key(PEM_read_bio_PrivateKey(bio.get(), nullptr, passphrase, nullptr));
+    if (!key && encrypted)
+        throw diagnostic::fail(kind.code, file.string() + " is encrypted, and its pass phrase is not known")
+            .help("name the file that holds it: CAISSON_PASSPHRASE_FILE=FILE; or answer at a terminal");
     if (!key || EVP_PKEY_get_id(key.get()) != kind.openssl_type)
         throw diagnostic::fail(kind.code,
                                file.string() + " holds no " + kind.name + " private key in PEM form")
             .help(std::string("make one with: ") + kind.keygen + " -o " + file.stem().string());
-    struct stat status {};
-    if (::stat(file.c_str(), &status) == 0 && (status.st_mode & 077) != 0)
-        throw diagnostic::fail("E0503", "the private key " + file.string() + " can be read by others")
-            .help("chmod 600 " + file.string());
+    expect_private(file, "the private key ");
     return key;
 }
 
@@ -87,6 +111,21 @@ Handle load_public(const std::filesystem::path& file, const Kind& kind) {
         throw diagnostic::fail(kind.code, file.string() + " holds no " + kind.name + " key in PEM form")
             .help("a public key file begins with -----BEGIN PUBLIC KEY-----");
     return key;
+}
+
+std::string secret(const char* prompt, const std::optional<std::string>& file) {
+    if (file) {
+        expect_private(*file, "");
+        std::string text = files::read_file(*file, largest_key_file);
+        return text.substr(0, text.find_first_of("\r\n"));
+    }
+    std::array<char, 1024> answer{};
+    if (::isatty(STDIN_FILENO) == 0 ||
+        EVP_read_pw_string(answer.data(), static_cast<int>(answer.size()), prompt, 0) != 0)
+        return {};
+    std::string out(answer.data());
+    OPENSSL_cleanse(answer.data(), answer.size());
+    return out;
 }
 
 std::array<std::uint8_t, 32> public_half(evp_pkey_st* key) {

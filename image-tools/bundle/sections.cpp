@@ -5,16 +5,18 @@
 #include "hypervisor/core/bundle/hash.hpp"
 #include "hypervisor/core/bundle/header_buffer.hpp"
 #include "image-tools/files/hash_engine.hpp"
+#include "image-tools/files/sha256_pair.hpp"
 
 #include <algorithm>
 #include <cstring>
+#include <future>
 
 namespace bundle {
 namespace {
 
 constexpr std::uint64_t page = 4096;
 constexpr std::uint32_t align_log2 = 12;
-constexpr std::size_t piece = 1 << 20;
+constexpr std::size_t piece = 256 << 10; // two stay in the second-level cache
 
 std::uint64_t page_up(std::uint64_t value) {
     return (value + page - 1) / page * page;
@@ -27,71 +29,118 @@ template <std::size_t Size> std::array<char, Size> padded(const std::string& tex
 }
 
 std::uint32_t header_size(std::size_t section_count) {
-    const std::uint64_t used = sections_offset + section_count * section_entsize + signature_size;
+    const std::uint64_t used = sections_offset + section_count * section_entsize + sizeof(Signatures);
     return static_cast<std::uint32_t>(page_up(used));
 }
 
-// Gives a section's content piece by piece.
+// A section's content, where it is.
 class Content {
 public:
-    explicit Content(const SectionInput& input) : input_(input), buffer_(input.file ? piece : 0) {}
-    std::span<const std::uint8_t> next() {
-        const std::size_t length =
-            static_cast<std::size_t>(std::min<std::uint64_t>(piece, input_.size - done_));
-        std::span<const std::uint8_t> bytes;
-        if (!input_.file) {
-            bytes = files::bytes_of(
-                std::string_view(input_.bytes).substr(static_cast<std::size_t>(done_), length));
-        } else {
-            input_.file->read(done_, std::span(buffer_).first(length));
-            bytes = std::span(buffer_).first(length);
-        }
-        done_ += length;
-        return bytes;
+    explicit Content(const SectionInput& input) : input_(input) {}
+    // `length` bytes at `offset`; of a file they are read into `buffer`.
+    std::span<const std::uint8_t> at(std::uint64_t offset, std::size_t length,
+                                     std::vector<std::uint8_t>& buffer) {
+        if (!input_.file)
+            return files::bytes_of(
+                std::string_view(input_.bytes).substr(static_cast<std::size_t>(offset), length));
+        buffer.resize(piece);
+        const std::span to = std::span(buffer).first(length);
+        input_.file->read(offset, to);
+        return to;
     }
 
 private:
     const SectionInput& input_;
-    std::vector<std::uint8_t> buffer_;
-    std::uint64_t done_ = 0;
 };
 
 class Writer {
 public:
     Writer(files::AtomicFile& out, const diagnostic::Progress& progress) : out_(out), progress_(progress) {}
 
-    // Copies one section to where it belongs, unless it was written there, and gives its leaf hashes.
+    // Copies one section to where it belongs, unless it was written there, and gives its leaf hashes. A long one that is there
+    // already is only read: by two threads, each a half.
     std::string copy(const SectionInput& input, const SectionShape& shape) {
-        Content content(input);
-        std::string leaves;
-        std::uint64_t offset = shape.offset;
-        const bool there = input.file && input.file->file == out_.handle() && input.file->offset == offset;
-        for (std::uint64_t leaf = 0; leaf < leaf_count(shape.size); ++leaf) {
-            std::uint64_t left = leaf_length(shape.size, leaf);
-            crypto::Sha256 hash = begin_leaf(shape.type, shape.partition, leaf, left, engine_);
-            // Pieces divide leaves: both are powers of two.
-            for (; left > 0; left -= std::min<std::uint64_t>(left, piece)) {
-                const std::span<const std::uint8_t> bytes = content.next();
-                hash.update(std::as_bytes(bytes));
-                if (!there)
-                    out_.write_at(offset, bytes);
-                offset += bytes.size();
-                done_ += bytes.size();
-                if (progress_)
-                    progress_("bundle", done_, total_);
-            }
-            const Hash value = hash.finish();
-            leaves.append(value.begin(), value.end());
-        }
-        return leaves;
+        const bool there =
+            input.file && input.file->file == out_.handle() && input.file->offset == shape.offset;
+        const std::uint64_t count = leaf_count(shape.size);
+        if (!there || count < least_for_two)
+            return leaves(input, shape, there, 0, count);
+        const std::uint64_t half = count / 4 * 2;
+        auto upper = std::async(std::launch::async, [&] {
+            return Writer(out_, unseen).leaves(input, shape, there, half, count);
+        });
+        std::string out = leaves(input, shape, there, 0, half);
+        out += upper.get();
+        done_ += shape.size - half * leaf_size;
+        return out;
     }
     void expect(std::uint64_t total) { total_ = total; }
     [[nodiscard]] crypto::Sha256Engine engine() const { return engine_; }
 
 private:
+    static constexpr std::uint64_t least_for_two = 16;
+    static inline const diagnostic::Progress unseen{};
+
+    // Of the leaves from `first` on, an even one, until `end`.
+    std::string leaves(const SectionInput& input, const SectionShape& shape, bool there, std::uint64_t first,
+                       std::uint64_t end) {
+        Content content(input);
+        const std::uint64_t whole =
+            engine_ == crypto::Sha256Engine::sha_extensions ? std::min(end, shape.size / leaf_size) : 0;
+        std::string out;
+        std::uint64_t leaf = first;
+        for (; leaf + 1 < whole; leaf += 2)
+            for (const Hash& hash : two_leaves(content, shape, leaf, there))
+                out.append(hash.begin(), hash.end());
+        for (; leaf < end; ++leaf) {
+            const Hash hash = one_leaf(content, shape, leaf, there);
+            out.append(hash.begin(), hash.end());
+        }
+        return out;
+    }
+    // Pieces divide leaves: both are powers of two.
+    Hash one_leaf(Content& content, const SectionShape& shape, std::uint64_t leaf, bool there) {
+        const std::uint64_t length = leaf_length(shape.size, leaf);
+        crypto::Sha256 hash = begin_leaf(shape.type, shape.partition, leaf, length, engine_);
+        for (std::uint64_t done = 0; done < length; done += piece) {
+            const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(piece, length - done));
+            hash.update(std::as_bytes(next(content, shape, leaf * leaf_size + done, count, there, 0)));
+        }
+        return hash.finish();
+    }
+    // This one and the next, both whole.
+    std::array<Hash, 2> two_leaves(Content& content, const SectionShape& shape, std::uint64_t leaf,
+                                   bool there) {
+        files::Sha256Pair pair;
+        const LeafPrefix first = leaf_prefix(shape.type, shape.partition, leaf, leaf_size);
+        const LeafPrefix second = leaf_prefix(shape.type, shape.partition, leaf + 1, leaf_size);
+        pair.update({first.data(), second.data()}, first.size());
+        for (std::uint64_t done = 0; done < leaf_size; done += piece) {
+            const auto part = [&](std::size_t which) {
+                return std::as_bytes(
+                           next(content, shape, (leaf + which) * leaf_size + done, piece, there, which))
+                    .data();
+            };
+            pair.update({part(0), part(1)}, piece);
+        }
+        return pair.finish();
+    }
+    // Some of a section's bytes, which are at their place in the output then.
+    std::span<const std::uint8_t> next(Content& content, const SectionShape& shape, std::uint64_t offset,
+                                       std::size_t count, bool there, std::size_t buffer) {
+        const std::span<const std::uint8_t> bytes = content.at(offset, count, buffers_[buffer]);
+        if (!there)
+            out_.write_at(shape.offset + offset, bytes);
+        done_ += bytes.size();
+        if (progress_)
+            progress_("bundle", done_, total_);
+        return bytes;
+    }
+
     files::AtomicFile& out_;
     const diagnostic::Progress& progress_;
     crypto::Sha256Engine engine_ = files::hash_engine();
+    std::array<std::vector<std::uint8_t>, 2> buffers_;
     std::uint64_t done_ = 0, total_ = 0;
 };
 
@@ -124,6 +173,8 @@ Header header(const BundleInfo& info, std::size_t section_count, std::uint64_t t
     out.section_entsize = section_entsize;
     out.name = padded<32>(info.name);
     out.version = padded<32>(info.version);
+    out.policy_set = info.policy.set;
+    out.policy_marks = info.policy.marks;
     return out;
 }
 
@@ -210,9 +261,13 @@ WrittenBundle write_bundle(files::AtomicFile& out, const BundleInfo& info,
     written.id = bundle_id(bytes, writer.engine());
     put(offsetof(Header, bundle_id), written.id);
     const std::span<const std::byte> message = buffer->message();
-    const Signature signature = key.sign(
+    Signatures signatures{};
+    signatures.build = key.sign(
         {static_cast<const std::uint8_t*>(static_cast<const void*>(message.data())), message.size()});
-    put(head.header_size - signature_size, signature);
+    std::copy_n(info.countersignatures.begin(),
+                std::min(info.countersignatures.size(), signatures.counter.size()),
+                signatures.counter.begin());
+    put(head.header_size - sizeof signatures, signatures);
     out.write_at(0, {static_cast<const std::uint8_t*>(static_cast<const void*>(bytes.data())), bytes.size()});
     return written;
 }

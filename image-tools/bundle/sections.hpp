@@ -41,11 +41,19 @@ SectionInput section(SectionType type, std::uint32_t partition, std::string name
 SectionInput section_of_file(SectionType type, std::uint32_t partition, std::string name,
                              files::FileRange file);
 
+// What the policies said by which the plan was judged, as the header has it.
+struct PolicyMark {
+    Hash set{};              // zeros: there were none
+    std::uint32_t marks = 0; // policy_not_met, policy_excepted
+};
+
 struct BundleInfo {
     std::string name;
     std::string version;
     std::uint64_t security_version = 0;
     std::uint64_t build_epoch = 0;
+    PolicyMark policy{};
+    std::vector<Countersignature> countersignatures{}; // three at the most; nobody looks at whether they hold
 };
 
 struct WrittenBundle {

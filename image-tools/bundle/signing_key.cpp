@@ -24,6 +24,8 @@ struct ContextDeleter {
 SigningKey::SigningKey(pem::Handle handle)
     : handle_(std::move(handle)), public_key_(pem::public_half(handle_.get())) {}
 
+SigningKey::SigningKey(TokenKey token) : token_(std::move(token)), public_key_(token_->public_key()) {}
+
 KeyId key_id(const PublicKey& key) {
     KeyId id{};
     SHA256(key.data(), key.size(), id.data());
@@ -40,6 +42,8 @@ SigningKey SigningKey::generate() {
 }
 
 SigningKey SigningKey::load(const std::filesystem::path& file) {
+    if (is_token_uri(file.native()))
+        return SigningKey(TokenKey(file.native()));
     return SigningKey(pem::load_private(file, ed25519));
 }
 
@@ -70,6 +74,8 @@ SigningKey SigningKey::development(bool& made) {
 }
 
 Signature SigningKey::sign(std::span<const std::uint8_t> message) const {
+    if (token_)
+        return token_->sign(message);
     const std::unique_ptr<EVP_MD_CTX, ContextDeleter> context(EVP_MD_CTX_new());
     Signature out{};
     std::size_t length = out.size();

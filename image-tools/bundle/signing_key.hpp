@@ -7,10 +7,12 @@
 #pragma once
 
 #include "image-tools/bundle/pem.hpp"
+#include "image-tools/bundle/token.hpp"
 
 #include <array>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -28,8 +30,8 @@ std::string fingerprint(const PublicKey& key);
 class SigningKey {
 public:
     static SigningKey generate();
-    // Throws: E0502 not an Ed25519 private key, E0503 readable by others, E0601 not readable.
-    static SigningKey load(const std::filesystem::path& file);
+    // A file, or a pkcs11: URI (token.hpp). Throws: E0502 not an Ed25519 private key, E0503 readable by others, E0601 not readable.
+    static SigningKey load(const std::filesystem::path& file_or_uri);
     // The user's development key, made when there is none ($XDG_CONFIG_HOME/caisson/development.key).
     static SigningKey development(bool& made);
 
@@ -41,13 +43,15 @@ public:
     // (E0602).
     void save(const std::filesystem::path& file, const std::filesystem::path& public_file) const;
 
-    [[nodiscard]] std::string private_pem() const;
+    [[nodiscard]] std::string private_pem() const; // not of a token's
     [[nodiscard]] std::string public_pem() const;
 
 private:
     explicit SigningKey(pem::Handle handle);
+    explicit SigningKey(TokenKey token);
 
-    pem::Handle handle_;
+    pem::Handle handle_; // empty: it is in a token
+    std::optional<TokenKey> token_;
     PublicKey public_key_{};
     bool development_ = false;
 };

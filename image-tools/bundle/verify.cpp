@@ -57,6 +57,16 @@ std::string help_for(Error error) {
         return "name the public key with --key FILE";
     case Error::unknown_key:
         return "it was signed by another key; name that key's public half with --key FILE if you trust it";
+    case Error::not_approved:
+        return "somebody whose key the loader asks for looks at it: caisson approve FILE --key approver.key";
+    case Error::bad_countersignature:
+        return "approve the bundle again, as it is now";
+    case Error::revoked_key:
+        return "sign or approve it again by a key that is in use";
+    case Error::other_policies:
+    case Error::policies_unmet:
+        return "caisson inspect says by which policies it was judged; build it under those that the loader "
+               "demands";
     case Error::security_version_too_low:
         return "build it again with a securityVersion of at least the floor";
     case Error::wrong_total_size:
@@ -168,14 +178,26 @@ Verified verify(const bytes::Source& file, const KeyTable& keys, const std::stri
     for (std::uint32_t i = 0; i < contents.gap_count(); ++i)
         take(verify_gap(contents, i, file), name, &contents);
     out.summary = summary_of(contents, file);
+    out.summary.signatures = buffer->signatures();
     return out;
+}
+
+KeyTable without_demands(KeyTable keys) {
+    for (KeySlot& one : keys.slots) {
+        one.required = 0;
+        one.flags &= ~(key_policy_set | key_policy_met);
+        one.policy_set = {};
+    }
+    return keys;
 }
 
 BundleSummary summarize(const bytes::Source& file, const std::string& name) {
     const auto buffer = std::make_unique<HeaderBuffer>();
     take(buffer->load(file), name);
     const Contents contents = take(Contents::parse(*buffer, files::hash_engine()), name);
-    return summary_of(contents, file);
+    BundleSummary out = summary_of(contents, file);
+    out.signatures = buffer->signatures();
+    return out;
 }
 
 KeyTable keys_for(const std::filesystem::path& bundle_file,
@@ -195,10 +217,10 @@ KeyTable keys_for(const std::filesystem::path& bundle_file,
 
 KeyTable keys_of_files(const std::vector<std::filesystem::path>& key_files) {
     if (key_files.size() > key_slots)
-        throw diagnostic::fail("E0104", "more than 4 keys");
+        throw diagnostic::fail("E0104", "more than " + std::to_string(key_slots) + " keys");
     KeyTable keys = empty_keys();
     for (std::size_t i = 0; i < key_files.size(); ++i)
-        keys.slots[i] = {purpose_bundle, 0, 0, load_public_key(key_files[i]), {}};
+        keys.slots[i] = slot(purpose_bundle, 0, 0, load_public_key(key_files[i]));
     return keys;
 }
 
@@ -207,6 +229,13 @@ bool is_bundle(const std::filesystem::path& file) {
     std::array<char, 8> start{};
     stream.read(start.data(), start.size());
     return stream && start == magic;
+}
+
+bool is_bundle(const files::FileRange& file) {
+    std::array<char, 8> start{};
+    return file.read(0, {static_cast<std::uint8_t*>(static_cast<void*>(start.data())), start.size()}) ==
+               start.size() &&
+           start == magic;
 }
 
 std::string_view type_name(SectionType type) {

@@ -49,6 +49,7 @@ struct SectionSummary {
 // What a bundle says about itself.
 struct BundleSummary {
     Header header{};
+    Signatures signatures{};
     std::vector<SectionSummary> sections;
     std::vector<std::byte> table;
     std::string meta; // JSON, or empty
@@ -66,6 +67,9 @@ struct Verified {
 // Signature, every leaf of every section, every gap. Throws what is wrong first; `name` is for messages.
 Verified verify(const bytes::Source& file, const KeyTable& keys, const std::string& name);
 
+// The same keys, whatever else the loader demands of what they sign: for looking at a bundle that is not approved yet.
+KeyTable without_demands(KeyTable keys);
+
 // The contents without asking whether they are to be believed. Throws E0401 when it is not a bundle at all.
 BundleSummary summarize(const bytes::Source& file, const std::string& name);
 
@@ -79,6 +83,7 @@ KeyTable keys_of_files(const std::vector<std::filesystem::path>& key_files);
 
 // Whether the file begins as a bundle does.
 bool is_bundle(const std::filesystem::path& file);
+bool is_bundle(const files::FileRange& file);
 
 std::string_view type_name(SectionType type);
 

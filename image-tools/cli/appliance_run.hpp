@@ -4,6 +4,7 @@
 
 #include "image-tools/cli/cache.hpp"
 #include "image-tools/cli/command.hpp"
+#include "image-tools/manifest/manifest.hpp"
 #include "image-tools/run/qemu.hpp"
 
 #include <cstdint>
@@ -20,10 +21,11 @@ struct Runnable {
     std::vector<std::string> partitions;
     std::uint32_t cpus = 0;
     std::uint64_t memory = 0;
-    bool hardware_watchdog = false;        // the plan asks for one
-    bool serial_stop = false;              // the plan lets the serial line ask for the end
-    std::vector<run::NetworkCard> cards{}; // of its containers
-    std::optional<CacheFolder> held{};     // what was built for this run
+    bool hardware_watchdog = false;               // the plan asks for one
+    bool serial_stop = false;                     // the plan lets the serial line ask for the end
+    std::vector<run::NetworkCard> cards{};        // of its containers
+    std::optional<CacheFolder> held{};            // what was built for this run
+    std::optional<manifest::Manifest> manifest{}; // it was built from
 };
 
 // FILE and --elf, of commands that start from a manifest or a bundle.
@@ -40,6 +42,11 @@ struct ApplianceOptions {
 // `ports`: published besides the manifest's; E0101 for a bundle.
 Runnable runnable(const ApplianceOptions& options, const Common& common, Report& report,
                   bool record_calls = false, const std::vector<std::string>& ports = {});
+// Of a manifest; E0310 before anything is built where it has no tests.
+Runnable runnable_with_tests(const std::string& file, const Common& common, Report& report);
+
+// The cards that a manifest's containers ask for, each on a network of its own.
+std::vector<run::NetworkCard> cards_of(const manifest::Manifest& manifest);
 
 // Fills partitions, cpus, memory and hardware_watchdog from the bundle. Throws E0419, E0311.
 void size_machine(Runnable& runnable);
@@ -50,6 +57,8 @@ struct QemuOptions {
     std::vector<std::string> arguments;
 
     void declare(Command& command);
+    // Whoever hands QEMU a remapping unit has machines of their own: no cards are added.
+    [[nodiscard]] bool has_own_devices() const;
 };
 
 } // namespace cli

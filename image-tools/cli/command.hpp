@@ -36,11 +36,13 @@ namespace value {
 inline constexpr Value file{"FILE", Value::Offers::files}, bundle{"BUNDLE", Value::Offers::files},
     log{"LOG", Value::Offers::files}, line{"LINE", Value::Offers::files}, path{"PATH", Value::Offers::files},
     folder{"DIR", Value::Offers::folders}, image{"IMAGE", Value::Offers::files},
-    device{"DEVICE", Value::Offers::files}, code{"CODE", Value::Offers::codes},
+    device{"DEVICE", Value::Offers::files}, before{"BEFORE", Value::Offers::files},
+    after{"AFTER", Value::Offers::files}, code{"CODE", Value::Offers::codes},
     command{"COMMAND", Value::Offers::commands}, name{"NAME"}, partition{"PARTITION"}, list{"LIST"},
     number{"N"}, port{"PORT"}, time{"TIME"}, size{"SIZE"}, model{"MODEL"}, argument{"ARG"}, word{"WORD"},
     variable{"NAME=VALUE"}, user{"USER[:GROUP]"}, signal{"SIGNAL"}, architecture{"ARCH"};
-inline constexpr std::array with_offers{file, bundle, log, line, path, folder, image, device, code, command};
+inline constexpr std::array with_offers{file,  bundle, log,    line,  path, folder,
+                                        image, device, before, after, code, command};
 } // namespace value
 
 // What a command does with its options once they are read; the exit code. Throws diagnostic::Failure.
@@ -80,6 +82,8 @@ public:
     enum class Must : bool { no, yes };
     void argument(std::string& to, Value value, const std::string& description, Must must = Must::no);
     void argument(std::vector<std::string>& to, Value value, const std::string& description);
+    // A bundle that must be given, in a file of any kind that carries one.
+    void bundle(std::string& to, Value value);
     template <typename T, std::size_t Count>
     void argument(T& to, const std::array<std::pair<const char*, T>, Count>& choices, const std::string& name,
                   const std::string& description) {

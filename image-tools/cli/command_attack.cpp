@@ -87,6 +87,8 @@ int attack(const AttackOptions& options, const Common& common, Report& report) {
     } else {
         const manifest::Manifest manifest = manifest::load(manifest_file(options.file, common));
         report.steps(step_count(manifest, true));
+        if (!options.qemu.has_own_devices())
+            wanted.cards = cards_of(manifest);
         wanted.observer = observer(report);
         wanted.images = image_options(common, manifest.source.file());
         result = attack::run(manifest, wanted);

@@ -109,8 +109,7 @@ void declare_attest_commands(Command& root) {
         "pcrs", "Predict what a TPM will hold when a bundle, .efi, .img or .iso has booted",
         "caisson pcrs gateway.img --format json",
         [](Command& command, PcrsOptions& options) {
-            command.argument(options.file, value::bundle, "the bundle, or a .efi, .img or .iso",
-                             Command::Must::yes);
+            command.bundle(options.file, value::bundle);
             command.option("--elf", options.elf, value::file,
                            "the loader ELF (default: that beside the bundle)");
         },

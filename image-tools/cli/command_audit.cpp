@@ -103,7 +103,7 @@ struct ShowOptions {
     std::string file;
 };
 
-struct VerifyOptions {
+struct LogOptions {
     std::string file;
     std::string key;
 };
@@ -142,7 +142,7 @@ int show(const ShowOptions& options, const Common&, Report& report) {
     return 0;
 }
 
-int verify(const VerifyOptions& options, const Common&, Report& report) {
+int verify_log(const LogOptions& options, const Common&, Report& report) {
     journal::Verifier verifier(unseal_with(options.key));
     const std::string text = files::read_file(options.file, largest_log);
     each_line(text, [&](std::string_view line) { verifier.line(line); });
@@ -215,15 +215,15 @@ void declare_audit_commands(Command& root) {
             command.argument(options.file, value::log, "the log", Command::Must::yes);
         },
         show);
-    audit.add<VerifyOptions>(
+    audit.add<LogOptions>(
         "verify", "Find any record changed, removed or moved (exit 5)",
         "caisson audit verify --key audit.key run.jsonl",
-        [](Command& command, VerifyOptions& options) {
+        [](Command& command, LogOptions& options) {
             command.argument(options.file, value::log, "the log", Command::Must::yes);
             command.option("--key", options.key, value::file,
                            "the operator's private key: check the MACs, accept no log without them");
         },
-        verify);
+        verify_log);
 }
 
 } // namespace cli

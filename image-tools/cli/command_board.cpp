@@ -106,7 +106,7 @@ int check_board(const BoardOptions& options, const Common&, Report& report) {
     return graded.runs ? 0 : static_cast<int>(diagnostic::ExitCode::answer_is_no);
 }
 
-// Media that boot the scan. Firmware and loaders want a bundle beside the image: here it is a few words that nobody reads.
+// Media that boot the scan.
 int scan_board(const Common& common, Report& report) {
     const bundle::Library library = bundle::Library::find();
     const std::string loader = library.elf("caisson-scan.elf");
@@ -117,17 +117,24 @@ int scan_board(const Common& common, Report& report) {
         file.commit();
     } else if (build::is_medium(out)) {
         const build::WorkFolder work(std::filesystem::temp_directory_path());
-        const std::filesystem::path placeholder = work.path() / "scan.bundle";
-        files::write_new_file(placeholder, "This medium scans a board: it has no bundle.\n", 0600);
+        const std::filesystem::path placeholder = work.path() / "board.json";
+        files::write_new_file(placeholder, build::scan_file(out.extension() == ".img"), 0600);
         constexpr std::array<std::uint8_t, 32> id{'b', 'o', 'a', 'r', 'd', ' ', 's', 'c', 'a', 'n'};
-        build::write_medium(out, {"scan", placeholder, id, nullptr, 0, loader, library});
+        build::MediumSource source{"board.json", placeholder, id, nullptr, 0, loader, library};
+        source.starter = "caisson-efi-scan.elf";
+        build::write_medium(out, source);
     } else {
         throw diagnostic::fail("E0101", "board scan does not write " + out.string())
             .help("-o NAME.img, NAME.efi, NAME.iso, or NAME.elf for GRUB and QEMU's -kernel");
     }
-    report.line(
-        fmt::format("{}: boot it and record the serial line, then: caisson board import LINE -o board.json",
-                    out.string()));
+    report.line(fmt::format(
+        "{}: boot it and record the serial line, then: caisson board import LINE -o board.json{}",
+        out.string(),
+        out.extension() == ".img" ? fmt::format("\nOnto a stick: caisson flash {} /dev/sdX; where memory "
+                                                "outlives a reset, the description is in its "
+                                                "EFI/caisson/board.json afterwards",
+                                                out.string())
+                                  : ""));
     report.data({{"schema", "caisson.board-scan/1"}, {"file", out.string()}});
     return 0;
 }

@@ -4,12 +4,17 @@
 #include "image-tools/bundle/loader_elf.hpp"
 #include "image-tools/bundle/verify.hpp"
 #include "image-tools/cli/boot_file.hpp"
+#include "image-tools/cli/bundle_meta.hpp"
 #include "image-tools/cli/commands.hpp"
 #include "image-tools/cli/plan_text.hpp"
+#include "image-tools/diagnostic/neutral.hpp"
 #include "image-tools/disk/authenticode.hpp"
 #include "image-tools/files/atomic_file.hpp"
 #include "image-tools/manifest/values.hpp"
+#include "image-tools/trust/approval.hpp"
+#include "image-tools/trust/provenance.hpp"
 
+#include <algorithm>
 #include <array>
 #include <fmt/format.h>
 
@@ -27,6 +32,7 @@ struct VerifyOptions {
     std::vector<std::string> keys;
     std::string elf;
     std::string certificate;
+    std::string provenance;
 };
 
 struct InspectOptions {
@@ -92,18 +98,6 @@ Json sections_json(const bundle::BundleSummary& summary) {
     return out;
 }
 
-// The meta section's JSON; null when it is not JSON of a sane depth.
-Json meta_of(const bundle::BundleSummary& summary) {
-    constexpr int deepest = 32;
-    bool deep = false;
-    const Json::parser_callback_t guard = [&](int depth, Json::parse_event_t, Json&) {
-        deep = deep || depth > deepest;
-        return depth <= deepest;
-    };
-    Json meta = Json::parse(summary.meta, guard, false);
-    return deep || meta.is_discarded() || !meta.is_object() ? Json() : meta;
-}
-
 std::vector<PlanSource> sources_of(const Json& meta) {
     std::vector<PlanSource> out;
     const auto text = [](const Json& at, const char* key) {
@@ -126,12 +120,53 @@ std::vector<PlanSource> sources_of(const Json& meta) {
     return out;
 }
 
+// Whether the statement of what the bundle was built from is of this bundle; the key that says so.
+Json check_provenance(const VerifyOptions& options, const BootFile& file, const bundle::KeyTable& trusted,
+                      const std::string& meta, Report& report) {
+    if (options.provenance.empty())
+        return {};
+    constexpr std::uint64_t largest = 4 << 20;
+    std::vector<bundle::PublicKey> all;
+    for (const bundle::KeySlot& slot : trusted.slots)
+        if (slot.purpose == bundle::purpose_bundle && (slot.flags & bundle::key_revoked) == 0)
+            all.push_back(slot.public_key);
+    const std::vector<trust::Artifact> inputs = trust::inputs_of_meta(meta);
+    const bundle::PublicKey key =
+        trust::check_provenance(files::read_file(options.provenance, largest), options.provenance, all,
+                                trust::built_digest(file.bundle()), inputs);
+    report.line(
+        fmt::format("OK provenance signed by {}: {} inputs", bundle::fingerprint(key), inputs.size()));
+    return {{"key", bundle::fingerprint(key)}, {"inputs", inputs.size()}};
+}
+
+// Who countersigned it: those whose signatures were verified, and others.
+Json say_approvals(const bundle::BundleSummary& summary, const bundle::KeyTable& trusted, Report& report) {
+    Json out = Json::array();
+    for (const bundle::Countersignature& one : summary.signatures.counter) {
+        if (one.purpose == 0)
+            continue;
+        const auto slot =
+            std::find_if(trusted.slots.begin(), trusted.slots.end(), [&](const bundle::KeySlot& held) {
+                return held.purpose == one.purpose && bundle::key_id(held.public_key) == one.key_id;
+            });
+        const bool known = slot != trusted.slots.end();
+        report.line(fmt::format("{} {} by ed25519:{}{}", known ? "OK" : "--",
+                                trust::purpose_word(one.purpose), files::hex(std::span(one.key_id).first(8)),
+                                known ? "" : ": a key that is not trusted here, not looked at"));
+        out.push_back({{"purpose", trust::purpose_word(one.purpose)},
+                       {"keyId", files::hex(one.key_id)},
+                       {"verified", known}});
+    }
+    return out;
+}
+
 int verify(const VerifyOptions& options, const Common&, Report& report) {
     const BootFile file = open_medium(options.file);
     file.expect_bundle();
     const std::optional<disk::SignedBy> signer = signer_of(file, options, report);
     const bundle::FileSource source(file.bundle());
-    const bundle::Verified verified = bundle::verify(source.source(), keys(options, file), options.file);
+    const bundle::KeyTable trusted = keys(options, file);
+    const bundle::Verified verified = bundle::verify(source.source(), trusted, options.file);
     const bundle::BundleSummary& summary = verified.summary;
     report.line(fmt::format("OK signature {}{}  security version {} (floor {})",
                             bundle::fingerprint(verified.key),
@@ -139,6 +174,11 @@ int verify(const VerifyOptions& options, const Common&, Report& report) {
                             verified.signer.security_version, verified.signer.security_version_floor));
     for (const bundle::SectionSummary& section : summary.sections)
         report.line(fmt::format("OK {:<28} {}", section.name, size_text(section.size)));
+    const Json meta = meta_of(summary);
+    const Json images = say_verdicts(meta, report);
+    const Json policies = say_policies(summary.header, meta, report);
+    const Json approvals = say_approvals(summary, trusted, report);
+    const Json provenance = check_provenance(options, file, trusted, summary.meta, report);
     report.line(fmt::format("{} {}: verified, {}", summary.name(), summary.version(),
                             size_text(summary.header.total_size)));
     report.line("This says who made the bundle. The loader ELF itself is protected by the platform's Secure "
@@ -154,6 +194,10 @@ int verify(const VerifyOptions& options, const Common&, Report& report) {
                  {"bundle", header_json(summary)},
                  {"key", bundle::fingerprint(verified.key)},
                  {"developmentKey", verified.signer.development},
+                 {"images", images},
+                 {"policies", policies},
+                 {"approvals", approvals},
+                 {"provenance", provenance},
                  {"items", sections_json(summary)}});
     return 0;
 }
@@ -173,6 +217,8 @@ int inspect(const InspectOptions& options, const Common& common, Report& report)
                             summary.header.security_version, size_text(summary.header.total_size)));
     report.line("id " + files::hex(summary.header.bundle_id));
     report.line("key id " + files::hex(summary.header.key_id) + " (not verified here: caisson verify)");
+    const Json policies = say_policies(summary.header, meta, report);
+    const Json approvals = say_approvals(summary, bundle::empty_keys(), report);
     report.line("");
     for (const bundle::SectionSummary& section : summary.sections)
         report.line(fmt::format("{:<8} {:<28} {:#012x} {:>12}  {}", bundle::type_name(section.type),
@@ -186,6 +232,8 @@ int inspect(const InspectOptions& options, const Common& common, Report& report)
          {"bundle", header_json(summary)},
          {"sections", sections_json(summary)},
          {"plan", plan_json(view)},
+         {"policies", policies},
+         {"approvals", approvals},
          {"meta", meta},
          {"items", meta.is_object() && meta.contains("partitions") ? meta["partitions"] : Json::array()}});
     return 0;
@@ -221,19 +269,76 @@ int keygen(const KeygenOptions& options, const Common& common, Report& report) {
 
 } // namespace
 
+Json say_verdicts(const Json& meta, Report& report) {
+    Json out = Json::array();
+    if (!meta.is_object() || !meta.contains("partitions") || !meta["partitions"].is_array())
+        return out;
+    const auto text = [](const Json& at, const char* key) {
+        const auto found = at.find(key);
+        return found != at.end() && found->is_string() ? diagnostic::neutral(found->get<std::string>())
+                                                       : std::string();
+    };
+    for (const Json& item : meta["partitions"]) {
+        if (!item.is_object() || !item.contains("image") || !item["image"].is_object() ||
+            !item["image"].contains("trust") || !item["image"]["trust"].is_object())
+            continue;
+        const Json &image = item["image"], &trust = image["trust"];
+        const std::string key = text(trust, "key"), identity = text(trust, "identity");
+        report.line(fmt::format("OK image {} {}: {}", text(item, "name"), text(image, "digest").substr(0, 19),
+                                key.empty()
+                                    ? "not signed, and the policy accepts anything"
+                                    : "signed by " + key + (identity.empty() ? "" : " as " + identity)));
+        out.push_back({{"partition", text(item, "name")},
+                       {"reference", text(image, "reference")},
+                       {"digest", text(image, "digest")},
+                       {"trust", trust}});
+    }
+    return out;
+}
+
+Json say_policies(const bundle::Header& header, const Json& meta, Report& report) {
+    const bool any = header.policy_set != bundle::Hash{};
+    const bool not_met = (header.policy_marks & bundle::policy_not_met) != 0;
+    const bool excepted = (header.policy_marks & bundle::policy_excepted) != 0;
+    std::string names;
+    if (meta.is_object() && meta.contains("policies") && meta["policies"].is_array())
+        for (const Json& one : meta["policies"])
+            if (one.is_object() && one.contains("name") && one["name"].is_string())
+                names += (names.empty() ? "" : ", ") + diagnostic::neutral(one["name"].get<std::string>());
+    if (any)
+        report.line(fmt::format(
+            "OK judged by policies {} ({}){}{}", files::hex(header.policy_set).substr(0, 16),
+            names.empty() ? "named when it was built" : names,
+            not_met ? "; a rule that warns is not met" : "", excepted ? "; with exceptions" : ""));
+    return any ? Json{{"set", files::hex(header.policy_set)}, {"notMet", not_met}, {"excepted", excepted}}
+               : Json();
+}
+
+Json meta_of(const bundle::BundleSummary& summary) {
+    constexpr int deepest = 32;
+    bool deep = false;
+    const Json::parser_callback_t guard = [&](int depth, Json::parse_event_t, Json&) {
+        deep = deep || depth > deepest;
+        return depth <= deepest;
+    };
+    Json meta = Json::parse(summary.meta, guard, false);
+    return deep || meta.is_discarded() || !meta.is_object() ? Json() : meta;
+}
+
 void declare_bundle_commands(Command& root) {
     root.add<VerifyOptions>(
         "verify", "Check signatures and every byte of a bundle, or of the .efi, .img or .iso that holds it",
         "caisson verify --key keys/release.pub gateway.bundle",
         [](Command& command, VerifyOptions& options) {
-            command.argument(options.file, value::bundle, "the bundle, or a .efi, .img or .iso",
-                             Command::Must::yes);
+            command.bundle(options.file, value::bundle);
             command.option(
                 "--key", options.keys, value::file,
                 "a trusted public key (default: those in the ELF beside it, or in the application)");
             command.option("--elf", options.elf, value::file, "the loader ELF whose keys are trusted");
             command.option("--certificate", options.certificate, value::file,
                            "the certificate in PEM that must have signed the application for Secure Boot");
+            command.option("--provenance", options.provenance, value::file,
+                           "the statement of what the bundle was built from, that must be of it");
         },
         verify);
     root.add<InspectOptions>(

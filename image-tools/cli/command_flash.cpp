@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // image-tools/cli/command_flash.cpp - flash: a disk image onto a disk, read back and compared.
+#include "image-tools/build/media.hpp"
 #include "image-tools/bundle/loader_elf.hpp"
 #include "image-tools/bundle/verify.hpp"
 #include "image-tools/cli/boot_file.hpp"
@@ -9,6 +10,7 @@
 #include "image-tools/flash/write.hpp"
 #include "image-tools/manifest/values.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <fmt/format.h>
@@ -27,10 +29,10 @@ struct FlashOptions {
 
 constexpr std::string_view no_serial = "none";
 
-// A disk image that is whole and whose bundle its own loader accepts: nothing else is worth a disk.
+// A disk image that is whole and whose bundle its own loader accepts, or a board's scan: nothing else is worth a disk.
 struct Image {
     disk::Medium medium;
-    bundle::Verified verified;
+    std::optional<bundle::Verified> verified; // nothing: a scan, which has no bundle
 };
 
 Image open_image(const std::filesystem::path& file) {
@@ -38,6 +40,13 @@ Image open_image(const std::filesystem::path& file) {
     if (!opened.medium || opened.medium->kind != disk::MediumKind::disk)
         throw diagnostic::fail("E0424", file.string() + " is not the image of a disk")
             .help("caisson build -o NAME.img writes one");
+    if (build::is_scan_file(opened.bundle()))
+        return {*opened.medium, std::nullopt};
+    if (!bundle::is_bundle(opened.bundle()))
+        throw diagnostic::fail("E0501",
+                               file.string() +
+                                   ": where its bundle must be is neither one nor the mark of a board's scan")
+            .help("do not use this file; build or copy it again");
     const bundle::FileSource source(opened.bundle());
     return {*opened.medium,
             bundle::verify(source.source(), bundle::keys_of_loadable_part(opened.loader), file.string())};
@@ -63,7 +72,7 @@ void refuse_unfit(const flash::Target& target, const Image& image, const FlashOp
                                "will not write to " + target.path.string() + " (" + described(target) + ")")
             .notes(target.against)
             .help("name a whole disk that nothing uses; lsblk shows them");
-    const std::uint64_t least = disk::least_disk(image.medium.partition.size);
+    const std::uint64_t least = disk::least_disk(image.medium.layout);
     if (target.bytes < least)
         throw diagnostic::fail("E0806", fmt::format("{} has {} bytes, the image needs {}",
                                                     target.path.string(), target.bytes, least));
@@ -106,11 +115,13 @@ Json target_json(const flash::Target& target) {
 }
 
 Json image_json(const Image& image) {
-    const bundle::BundleSummary& summary = image.verified.summary;
+    if (!image.verified)
+        return {{"name", "board scan"}, {"bytes", disk::least_disk(image.medium.layout)}};
+    const bundle::BundleSummary& summary = image.verified->summary;
     return {{"name", summary.name()},
             {"version", summary.version()},
             {"id", files::hex(summary.header.bundle_id)},
-            {"bytes", disk::least_disk(image.medium.partition.size)}};
+            {"bytes", disk::least_disk(image.medium.layout)}};
 }
 
 int compare(const flash::Target& target, const Image& image, const FlashOptions& options, Report& report) {
@@ -140,6 +151,23 @@ int compare(const flash::Target& target, const Image& image, const FlashOptions&
     return result.found == flash::Found::complete ? 0 : static_cast<int>(diagnostic::ExitCode::answer_is_no);
 }
 
+void say_what_it_boots(const flash::Target& target, const Image& image, Report& report) {
+    if (!image.verified) {
+        report.line(fmt::format(
+            "{} boots a scan of the board on a machine with UEFI: record its serial line, or look "
+            "into its EFI/caisson/board.json afterwards",
+            target.path.string()));
+        return;
+    }
+    const bundle::BundleSummary& summary = image.verified->summary;
+    report.line(fmt::format("{} boots {} {} on a machine with UEFI", target.path.string(), summary.name(),
+                            summary.version()));
+    report.line(fmt::format("It will say: bundle id {}, key {}{}",
+                            files::hex(summary.header.bundle_id).substr(0, 16),
+                            bundle::fingerprint(image.verified->key),
+                            image.verified->signer.development ? "  DEVELOPMENT KEY" : ""));
+}
+
 int flash_disk(const FlashOptions& options, const Common&, Report& report) {
     const Image image = open_image(options.file);
     const flash::Target target = flash::examine(options.device);
@@ -160,13 +188,7 @@ int flash_disk(const FlashOptions& options, const Common&, Report& report) {
                             size_text(static_cast<std::uint64_t>(static_cast<double>(bytes) /
                                                                  std::max(seconds, 0.001)))),
                 seconds);
-    const bundle::BundleSummary& summary = image.verified.summary;
-    report.line(fmt::format("{} boots {} {} on a machine with UEFI", target.path.string(), summary.name(),
-                            summary.version()));
-    report.line(fmt::format("It will say: bundle id {}, key {}{}",
-                            files::hex(summary.header.bundle_id).substr(0, 16),
-                            bundle::fingerprint(image.verified.key),
-                            image.verified.signer.development ? "  DEVELOPMENT KEY" : ""));
+    say_what_it_boots(target, image, report);
     report.data({{"schema", "caisson.flash/1"},
                  {"device", target_json(target)},
                  {"image", image_json(image)},

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // image-tools/cli/command_lock.cpp - lock: which image every reference of a manifest is, written down by digest.
+#include "image-tools/build/build.hpp"
 #include "image-tools/cli/commands.hpp"
 #include "image-tools/files/atomic_file.hpp"
 #include "image-tools/manifest/manifest.hpp"
 #include "image-tools/registry/images.hpp"
+#include "image-tools/trust/gather.hpp"
 
 #include <fmt/format.h>
 
@@ -17,6 +19,7 @@ struct LockOptions {
 // What a manifest's references are now.
 registry::LockFile look(const manifest::Manifest& manifest, registry::Images& images) {
     registry::LockFile out;
+    const std::optional<trust::Policy> policy = build::policy_of(manifest);
     for (const manifest::Partition& partition : manifest.partitions) {
         if (!partition.image)
             continue;
@@ -24,8 +27,13 @@ registry::LockFile look(const manifest::Manifest& manifest, registry::Images& im
             const oci::Reference reference = oci::parse_reference(partition.image->value);
             const oci::Image image =
                 images.open(reference.resolved_from(manifest.directory), registry::Ask::always);
+            std::string key;
+            if (policy)
+                key = trust::judge_image(*policy, reference.resolved_from(manifest.directory), image, images,
+                                         registry::Ask::always)
+                          .key;
             out.pin({reference.text(), images.options().platform.text(), image.named_digest(),
-                     image.manifest_digest()});
+                     image.manifest_digest(), key});
         } catch (diagnostic::Failure& failure) {
             throw failure.at_if_nowhere(manifest.source.place(partition.image->spot));
         }
@@ -40,6 +48,10 @@ std::vector<std::string> changes(const registry::LockFile& before, const registr
         const registry::Pin* was = before.find(pin.reference, pin.platform);
         if (was == nullptr)
             out.push_back(pin.reference + " is new: " + pin.digest.brief());
+        else if (was->digest == pin.digest && was->manifest == pin.manifest && *was != pin)
+            out.push_back(pin.reference + ": signed by " +
+                          (was->signed_by.empty() ? "nobody" : was->signed_by) + " -> " +
+                          (pin.signed_by.empty() ? "nobody" : pin.signed_by));
         else if (*was != pin)
             out.push_back(pin.reference + ": " + was->digest.brief() + " -> " + pin.digest.brief());
     }

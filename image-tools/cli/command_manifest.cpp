@@ -6,11 +6,14 @@
 #include "image-tools/build/build.hpp"
 #include "image-tools/build/media.hpp"
 #include "image-tools/bundle/verify.hpp"
-#include "image-tools/cli/commands.hpp"
+#include "image-tools/cli/judging.hpp"
 #include "image-tools/cli/plan_text.hpp"
+#include "image-tools/files/atomic_file.hpp"
 #include "image-tools/files/digest.hpp"
 #include "image-tools/files/range.hpp"
 #include "image-tools/manifest/values.hpp"
+#include "image-tools/trust/approval.hpp"
+#include "image-tools/trust/provenance.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -21,12 +24,14 @@ namespace {
 
 struct ManifestOptions {
     std::string file, board;
+    std::vector<std::string> policies;
 };
 
 struct BuildOptions {
     std::string file, board;
-    bool twice = false;
-    std::string direct;
+    bool twice = false, bill = false;
+    std::string direct, provenance;
+    std::vector<std::string> policies, approvals;
 };
 
 // What -o names: at most one bundle, any number of media. Media alone: the bundle they are made of is not kept.
@@ -96,6 +101,9 @@ int compare_with_second_build(const manifest::Manifest& manifest, const bundle::
     build::BuildOptions options;
     options.bundle = work.path() / "second.bundle";
     options.images = images;
+    options.bill = first.bill;
+    options.policy = first.policy;
+    options.approvals = first.approvals;
     for (const std::filesystem::path& medium : first.media)
         options.media.push_back(work.path() /
                                 (std::to_string(options.media.size()) + medium.extension().string()));
@@ -118,16 +126,37 @@ void declare_board_option(Command& command, std::string& board) {
                    "a described board (caisson board import, scan) in place of the manifest's machine");
 }
 
+// The plan of what was prepared, on the manifest's machine or the board.
+PlanView view_of(const manifest::Manifest& manifest, build::Prepared& prepared,
+                 const std::string& board_file) {
+    const auto [sections, table] = build::bundle_content(manifest, prepared);
+    PlanView view;
+    view.table = table;
+    view.manifest = &manifest;
+    view.prepared = &prepared;
+    view.sections = bundle::layout_sections(sections, view.bundle_bytes);
+    for (const build::PreparedPartition& item : prepared.partitions)
+        view.sources.push_back({item.image ? item.partition->image->value : item.partition->kernel->value,
+                                item.image ? item.image->manifest_digest().brief() : std::string("-"),
+                                item.startup ? item.startup->pids : 0});
+    const auto board = described_board(board_file);
+    view.machine =
+        build::machine_for(board.get(), board ? bundle::Library::find().elf("caisson.elf") : std::string(),
+                           table, view.sections, view.bundle_bytes);
+    return view;
+}
+
 int check(const ManifestOptions& options, const Common& common, Report& report) {
     const manifest::Manifest manifest = manifest::load(manifest_file(options.file, common));
     const build::WorkFolder work(std::filesystem::temp_directory_path());
+    const bool judged = !manifest.policies.empty() || !options.policies.empty();
     build::Prepared prepared =
         build::prepare(manifest, bundle::Library::find(), image_options(common, manifest.source.file()),
-                       build::WhenAsked{work.path()}, {report.progress(), {}});
+                       build::WhenAsked{work.path(), judged}, {report.progress(), {}});
     const auto [sections, table] = build::bundle_content(manifest, prepared);
     bool made = false;
     if (manifest.signing.key)
-        static_cast<void>(build::trusted_keys(manifest, build::signing_key(manifest, made)));
+        static_cast<void>(build::trusted_keys(manifest, build::signing_key(manifest, made), {}));
     std::uint64_t size = 0;
     const auto shapes = bundle::layout_sections(sections, size);
     if (size > bundle::max_total_size)
@@ -136,6 +165,11 @@ int check(const ManifestOptions& options, const Common& common, Report& report) 
     const build::AssumedMachine machine = build::assume_machine(table, shapes, size);
     if (!machine.bound)
         throw diagnostic::Failure(build::diagnose(manifest, machine.issue));
+    Judgement judgement;
+    if (judged)
+        judgement =
+            judge_plan(manifest, options.policies, plan_json(view_of(manifest, prepared, {})), report);
+    refuse_denied(manifest, judgement);
     Json warnings = Json::array(), notes = Json::array();
     for (const build::PreparedPartition& item : prepared.partitions) {
         for (const std::string& warning : item.warnings) {
@@ -158,7 +192,8 @@ int check(const ManifestOptions& options, const Common& common, Report& report) 
                  {"partitions", manifest.partitions.size()},
                  {"size", size},
                  {"warnings", warnings},
-                 {"notes", notes}});
+                 {"notes", notes},
+                 {"policy", judgement.json}});
     return 0;
 }
 
@@ -168,28 +203,48 @@ int plan(const ManifestOptions& options, const Common& common, Report& report) {
     report.steps(step_count(manifest, false));
     build::Prepared prepared =
         build::prepare(manifest, bundle::Library::find(), image_options(common, manifest.source.file()),
-                       build::WhenAsked{work.path()}, observer(report));
-    const auto [sections, table] = build::bundle_content(manifest, prepared);
+                       build::WhenAsked{work.path(), report.json() || !manifest.policies.empty() ||
+                                                         !options.policies.empty()},
+                       observer(report));
     for (const build::PreparedPartition& item : prepared.partitions)
         for (const std::string& warning : item.warnings)
             report.warning(warning);
-    PlanView view;
-    view.table = table;
-    view.sections = bundle::layout_sections(sections, view.bundle_bytes);
-    for (const build::PreparedPartition& item : prepared.partitions)
-        view.sources.push_back({item.image ? item.partition->image->value : item.partition->kernel->value,
-                                item.image ? item.image->manifest_digest().brief() : std::string("-"),
-                                item.startup ? item.startup->pids : 0});
-    const auto board = described_board(options.board);
-    view.machine =
-        build::machine_for(board.get(), board ? bundle::Library::find().elf("caisson.elf") : std::string(),
-                           table, view.sections, view.bundle_bytes);
-    report.data(plan_json(view));
+    const PlanView view = view_of(manifest, prepared, options.board);
+    Json data = plan_json(view);
+    const Judgement judgement = judge_plan(manifest, options.policies, data, report);
+    if (!judgement.json.is_null())
+        data["policy"] = judgement.json;
+    report.data(data);
     if (!report.json())
         report.line(plan_text(view, common.verbose));
     if (!view.machine.bound)
         throw diagnostic::Failure(build::diagnose(manifest, view.machine));
+    refuse_denied(manifest, judgement);
     return 0;
+}
+
+// What the bundle was built from, signed by who signed the bundle.
+void write_provenance(const std::string& file, const manifest::Manifest& manifest,
+                      const build::BuildResult& result) {
+    const bundle::FileSource source(result.bundle);
+    const bundle::BundleSummary summary = bundle::summarize(source.source(), result.bundle.string());
+    trust::BuildFacts facts;
+    for (const std::filesystem::path& output : {result.bundle, result.elf})
+        facts.outputs.push_back(
+            {output.filename().string(), output == result.bundle
+                                             ? trust::built_digest(*files::FileRange::open(output))
+                                             : files::digest_of(output)});
+    facts.inputs = trust::inputs_of_meta(summary.meta);
+    facts.inputs.push_back({"manifest", files::sha256(manifest.source.text())});
+    facts.parameters = {{"name", manifest.name},
+                        {"version", manifest.version},
+                        {"securityVersion", std::to_string(manifest.security_version)}};
+    facts.epoch = summary.header.build_epoch;
+    facts.tool = bundle::build_id();
+    bool made = false;
+    files::AtomicFile out(file);
+    out.write(files::bytes_of(trust::provenance(facts, build::signing_key(manifest, made))));
+    out.commit();
 }
 
 int build(const BuildOptions& options, const Common& common, Report& report) {
@@ -204,6 +259,7 @@ int build(const BuildOptions& options, const Common& common, Report& report) {
         report.data({{"schema", "caisson.build/1"}, {"module", output}});
         return 0;
     }
+    const bundle::PolicyMark policy = judge_first(manifest, options.policies, options.board, images, report);
     report.steps(step_count(manifest, true));
     build::BuildOptions build_options;
     const Outputs outputs = outputs_of(common, manifest);
@@ -212,11 +268,17 @@ int build(const BuildOptions& options, const Common& common, Report& report) {
         work.emplace(folder_of(outputs.media.front()));
     build_options.bundle = outputs.bundle ? *outputs.bundle : work->path() / (manifest.name + ".bundle");
     build_options.media = outputs.media;
+    build_options.bill = options.bill;
+    build_options.policy = policy;
+    for (const std::string& file : options.approvals)
+        build_options.approvals.push_back(trust::read_approval(file));
     build_options.observer = observer(report);
     build_options.images = images;
     const auto board = described_board(options.board);
     build_options.board = board.get();
-    build_options.digests = outputs.bundle.has_value() || report.json();
+    const bool answers =
+        !common.quiet || report.json(); // to hash a file that nobody asks about takes a fifth of the build
+    build_options.digests = answers && (outputs.bundle.has_value() || report.json());
     const build::BuildResult result = build::build(manifest, library, build_options);
     say_warnings(result, report);
     if (result.development)
@@ -234,19 +296,40 @@ int build(const BuildOptions& options, const Common& common, Report& report) {
     const std::string id = "bundle id " + files::hex(std::span(result.written.id).first(8)) + "...";
     const std::string key = "loader with the key " + bundle::fingerprint(result.key) +
                             (result.development ? " (DEVELOPMENT KEY)" : "");
-    if (outputs.bundle) {
+    if (outputs.bundle && answers) {
         say(result.bundle, manifest::size_text(result.written.total_size) + "  " + id, result.bundle_sha256);
         say(result.elf, key, result.elf_sha256);
     }
-    for (const std::filesystem::path& medium : result.media)
-        say(medium, manifest::size_text(std::filesystem::file_size(medium)) + "  " + id + "  " + key,
-            files::digest_of(medium).hex());
+    if (!options.provenance.empty())
+        write_provenance(options.provenance, manifest, result);
+    for (std::size_t i = 0; answers && i < result.media.size(); ++i)
+        say(result.media[i],
+            manifest::size_text(std::filesystem::file_size(result.media[i])) + "  " + id + "  " + key,
+            files::digest_of(result.media[i]).hex());
     if (report.json())
         report.data(to_json(result));
     return 0;
 }
 
 } // namespace
+
+Json plan_of(const manifest::Manifest& manifest, const std::string& board,
+             const registry::ImagesOptions& images, Report& report) {
+    const build::WorkFolder work(std::filesystem::temp_directory_path());
+    build::Prepared prepared = build::prepare(manifest, bundle::Library::find(), images,
+                                              build::WhenAsked{work.path(), true}, {report.progress(), {}});
+    return plan_json(view_of(manifest, prepared, board));
+}
+
+bundle::PolicyMark judge_first(const manifest::Manifest& manifest, const std::vector<std::string>& more,
+                               const std::string& board, const registry::ImagesOptions& images,
+                               Report& report) {
+    if (manifest.policies.empty() && more.empty())
+        return {};
+    const Judgement judgement = judge_plan(manifest, more, plan_of(manifest, board, images, report), report);
+    refuse_denied(manifest, judgement);
+    return judgement.mark;
+}
 
 unsigned step_count(const manifest::Manifest& manifest, bool with_bundle) {
     const bool images =
@@ -296,6 +379,7 @@ build::Observer observer(Report& report) {
 void declare_manifest_commands(Command& root) {
     const auto only_file = [](Command& command, ManifestOptions& options) {
         declare_manifest_file(command, options.file);
+        declare_policy_option(command, options.policies);
     };
     root.add<ManifestOptions>("check", "Is the manifest good, and are its images there?",
                               "caisson check gateway/appliance.yaml", only_file, check);
@@ -304,6 +388,7 @@ void declare_manifest_commands(Command& root) {
         [](Command& command, ManifestOptions& options) {
             declare_manifest_file(command, options.file);
             declare_board_option(command, options.board);
+            declare_policy_option(command, options.policies);
         },
         plan);
     root.add<BuildOptions>(
@@ -311,7 +396,14 @@ void declare_manifest_commands(Command& root) {
         [](Command& command, BuildOptions& options) {
             declare_manifest_file(command, options.file);
             declare_board_option(command, options.board);
+            declare_policy_option(command, options.policies);
             command.flag("--check", options.twice, "build twice and compare (exit 1 when they differ)");
+            command.flag("--sbom", options.bill,
+                         "the bundle gets a signed section of its packages (caisson sbom)");
+            command.option("--approval", options.approvals, value::file,
+                           "an approval that goes into the bundle's header (caisson approve --to)");
+            command.option("--provenance", options.provenance, value::file,
+                           "write what the bundle was built from, as a signed in-toto statement");
             command.option(
                 "--direct", options.direct, value::partition,
                 "write only the module with which QEMU starts that partition's unikernel by itself");

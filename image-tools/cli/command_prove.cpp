@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // image-tools/cli/command_prove.cpp - prove: the plan's invariants from the bundle alone; with --live also those of the
 // machine that runs it.
-#include "hypervisor/core/bytes/reader.hpp"
-#include "hypervisor/core/plan/header.hpp"
 #include "image-tools/build/build.hpp"
 #include "image-tools/bundle/verify.hpp"
 #include "image-tools/cli/appliance_run.hpp"
@@ -45,10 +43,6 @@ public:
     void plan() { add("plan/", prove::check_plan(intended_)); }
 
     void live() {
-        const auto table = bytes::load<plan::Header>(summary_.table, 0);
-        if (table && table->device_count != 0)
-            throw diagnostic::fail("E0308", "prove --live of a plan with devices is not yet supported")
-                .help("the units' tables are not read yet: prove without --live looks at the plan");
         const run::Qemu qemu = run::find_qemu();
         const build::WorkFolder folder(std::filesystem::temp_directory_path());
         run::RunOptions run_options;
@@ -56,6 +50,8 @@ public:
                             appliance_.cpus,        appliance_.memory, false,
                             options_.qemu.arguments};
         run_options.qemu.debug_exit = false;
+        if (!options_.qemu.has_own_devices())
+            run_options.qemu.cards = appliance_.cards;
         for (std::string& argument : prove::Qmp::arguments(folder.path()))
             run_options.qemu.extra.push_back(std::move(argument));
         run_options.time_out = common_.time_out.value_or(default_time_out);
@@ -112,7 +108,10 @@ private:
 
     // Until nothing is on its way: a vCPU about to be entered, a window that the hypervisor has open just now.
     void look(prove::Qmp& qmp) {
-        qmp.set_memory(intended_.usable);
+        std::vector<prove::Range> readable = intended_.usable;
+        if (!intended_.wishes.empty())
+            readable.push_back(prove::vtd_registers);
+        qmp.set_memory(std::move(readable));
         std::vector<prove::Item> found;
         for (unsigned i = 0; i < most_looks; ++i) {
             qmp.stop();
@@ -138,6 +137,7 @@ private:
         input.intended = &intended_;
         input.loader = &loader_;
         input.cpus = qmp.registers();
+        input.functions = qmp.functions();
         input.bundle = [this](std::uint64_t offset, std::span<std::byte> to) {
             return file_.source().copy(offset, to);
         };

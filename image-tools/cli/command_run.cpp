@@ -8,6 +8,7 @@
 #include "image-tools/bundle/verify.hpp"
 #include "image-tools/cli/appliance_run.hpp"
 #include "image-tools/cli/commands.hpp"
+#include "image-tools/cli/judging.hpp"
 #include "image-tools/cli/run_report.hpp"
 #include "image-tools/cli/viewer.hpp"
 #include "image-tools/files/atomic_file.hpp"
@@ -38,7 +39,8 @@ std::string dotted(std::uint32_t address) {
                        address & 0xFF);
 }
 
-// The cards that a manifest's containers ask for, each on a network of its own.
+} // namespace
+
 std::vector<run::NetworkCard> cards_of(const manifest::Manifest& manifest) {
     std::vector<run::NetworkCard> out;
     for (const manifest::Partition& partition : manifest.partitions) {
@@ -58,13 +60,38 @@ std::vector<run::NetworkCard> cards_of(const manifest::Manifest& manifest) {
     return out;
 }
 
+namespace {
+
+// Into the cache, for this machine.
+Runnable built(manifest::Manifest manifest, const std::filesystem::path& file, const Common& common,
+               Report& report) {
+    Runnable out;
+    manifest.machine.behaviour.set(plan::flag_serial_stop, true); // a signal to the tool reaches the programs
+    out.cards = cards_of(manifest);
+    out.held.emplace(file == "-" ? std::string(manifest.source.text())
+                                 : std::filesystem::absolute(file).lexically_normal().string());
+    build::BuildOptions build;
+    build.policy = judge_first(manifest, {}, {}, image_options(common, manifest.source.file()), report);
+    build.for_here = true;
+    report.steps(step_count(manifest, true));
+    build.bundle = out.held->path() / (manifest.name + ".bundle");
+    build.observer = observer(report);
+    build.images = image_options(common, manifest.source.file());
+    const build::BuildResult result = build::build(manifest, bundle::Library::find(), build);
+    say_warnings(result, report);
+    out.bundle = result.bundle;
+    out.elf = result.elf;
+    prune_cache(default_cache_limit);
+    out.manifest = std::move(manifest);
+    return out;
+}
+
 } // namespace
 
 Runnable runnable(const ApplianceOptions& options, const Common& common, Report& report, bool record_calls,
                   const std::vector<std::string>& ports) {
     Runnable out;
-    const bool from_stdin = options.file == "-";
-    if (!options.file.empty() && !from_stdin && bundle::is_bundle(options.file)) {
+    if (!options.file.empty() && options.file != "-" && bundle::is_bundle(options.file)) {
         if (record_calls)
             throw diagnostic::fail("E0101",
                                    "--record-syscalls needs a manifest: a bundle's policy is signed with it")
@@ -83,25 +110,24 @@ Runnable runnable(const ApplianceOptions& options, const Common& common, Report&
     }
     const std::filesystem::path file = manifest_file(options.file, common);
     manifest::Manifest manifest = manifest::load(file);
-    manifest.machine.behaviour.set(plan::flag_serial_stop, true); // a signal to the tool reaches the programs
     for (manifest::Partition& partition : manifest.partitions)
         partition.record_calls = record_calls && partition.image.has_value();
     for (const std::string& port : ports)
         manifest::publish(manifest, port);
-    out.cards = cards_of(manifest);
-    out.held.emplace(from_stdin ? std::string(manifest.source.text())
-                                : std::filesystem::absolute(file).lexically_normal().string());
-    report.steps(step_count(manifest, true));
-    build::BuildOptions build;
-    build.bundle = out.held->path() / (manifest.name + ".bundle");
-    build.observer = observer(report);
-    build.images = image_options(common, manifest.source.file());
-    const build::BuildResult result = build::build(manifest, bundle::Library::find(), build);
-    say_warnings(result, report);
-    out.bundle = result.bundle;
-    out.elf = result.elf;
-    prune_cache(default_cache_limit);
-    return out;
+    return built(std::move(manifest), file, common, report);
+}
+
+Runnable runnable_with_tests(const std::string& name, const Common& common, Report& report) {
+    if (!name.empty() && name != "-" && bundle::is_bundle(name))
+        throw diagnostic::fail("E0101", "test needs a manifest: its tests are not in the bundle")
+            .help("name the appliance.yaml that the bundle was built from");
+    const std::filesystem::path file = manifest_file(name, common);
+    manifest::Manifest manifest = manifest::load(file);
+    if (manifest.tests.empty())
+        throw diagnostic::fail("E0310", manifest.source.file() + " has no 'tests'")
+            .help("add for example: tests: [{partition: " + manifest.partitions.front().name +
+                  ", log: ready}]");
+    return built(std::move(manifest), file, common, report);
 }
 
 void size_machine(Runnable& runnable) {
@@ -125,6 +151,11 @@ void size_machine(Runnable& runnable) {
     runnable.memory = machine.memory;
 }
 
+bool QemuOptions::has_own_devices() const {
+    return std::ranges::any_of(arguments,
+                               [](const std::string& one) { return one.find("iommu") != std::string::npos; });
+}
+
 namespace {
 
 struct RunCommandOptions {
@@ -135,12 +166,6 @@ struct RunCommandOptions {
     std::string log, junit, record_calls;
     std::vector<std::string> ports;
 };
-
-// Whoever hands QEMU a remapping unit has machines of their own.
-bool has_own_devices(const std::vector<std::string>& arguments) {
-    return std::ranges::any_of(arguments,
-                               [](const std::string& one) { return one.find("iommu") != std::string::npos; });
-}
 
 // What was called, by all containers together, as a profile.
 void write_profile(const std::string& file, const run::Session& session, Report& report) {
@@ -169,7 +194,7 @@ int run(const RunCommandOptions& options, const Common& common, Report& report) 
     run::RunOptions run_options;
     run_options.qemu = {appliance.elf,    appliance.bundle, options.qemu.cpu,      appliance.cpus,
                         appliance.memory, options.icount,   options.qemu.arguments};
-    if (!has_own_devices(options.qemu.arguments))
+    if (!options.qemu.has_own_devices())
         run_options.qemu.cards = appliance.cards;
     if (appliance.hardware_watchdog)
         run_options.qemu.extra.insert(run_options.qemu.extra.begin(),
@@ -203,8 +228,9 @@ void declare_run(Command& root) {
             options.view.declare(command);
             command.flag("--merge", options.view.merge,
                          "standard error of the programs to standard output too");
-            command.option("-p,--publish", options.ports, value::port,
-                           "publish a port of the one container for this run, as 8080:80/tcp (repeat)");
+            command.option(
+                "-p,--publish", options.ports, value::port,
+                "publish a port for this run: 8080:80/tcp of the one container, or NAME=8080:80 (repeat)");
             options.qemu.declare(command);
             command.flag("--icount", options.icount, "count instructions as time: every run the same");
             command.option("--log", options.log, value::file, "keep the raw serial line");

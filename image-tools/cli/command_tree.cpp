@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // image-tools/cli/command_tree.cpp - declaring commands to CLI11, and reading a command line with it.
 //
-// CLI11 is included here, in manual.cpp and in completion.cpp only. Usage errors are exit 2 whatever CLI11 calls them,
+// CLI11 is included here and by declared.hpp only. Usage errors are exit 2 whatever CLI11 calls them,
 // with our suggestions.
 #include "image-tools/cli/command_tree.hpp"
 
+#include "image-tools/cli/declared.hpp"
 #include "image-tools/cli/manual.hpp"
 #include "image-tools/diagnostic/suggest.hpp"
 
@@ -28,10 +29,6 @@ std::string joined(const std::vector<std::string>& words, std::string_view betwe
 // What stands in help for its value, and what it is without it.
 std::string described(const std::string& description, const std::string& standard) {
     return standard.empty() ? description : description + " (default: " + standard + ")";
-}
-
-std::vector<const CLI::App*> below(const CLI::App& app) {
-    return app.get_subcommands([](const CLI::App*) { return true; });
 }
 
 } // namespace
@@ -84,6 +81,10 @@ void Command::argument(std::string& to, Value value, const std::string& descript
 
 void Command::argument(std::vector<std::string>& to, Value value, const std::string& description) {
     app_.add_option(value.word, to, description)->type_name("");
+}
+
+void Command::bundle(std::string& to, Value value) {
+    argument(to, value, "the bundle, or a .efi, .img or .iso", Must::yes);
 }
 
 void Command::required(const std::string& name) {

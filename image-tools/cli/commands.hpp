@@ -23,11 +23,13 @@ namespace cli {
 
 void declare_manifest_commands(Command& root); // check, plan, build
 void declare_run(Command& root);
+void declare_test(Command& root);
 void declare_bundle_commands(Command& root); // verify, inspect, keygen
 void declare_image_commands(Command& root);
 void declare_pull_commands(Command& image); // image pull, gc
 // What is in the cache; with a name only that. The exit code.
 int list_cached(const std::string& name, Report& report);
+void declare_approve(Command& root);
 void declare_attack(Command& root);
 void declare_attest_commands(Command& root); // pcrs, attest replay
 void declare_audit_commands(Command& root);
@@ -37,10 +39,17 @@ void declare_init(Command& root);
 void declare_lock(Command& root);
 void declare_cache_commands(Command& root);
 void declare_console(Command& root);
+void declare_report(Command& root);
+void declare_policy_commands(Command& root); // policy ls, test, explain
 void declare_profile_commands(Command& root);
+void declare_artifact_commands(Command& root); // artifact push, pull
+void declare_sbom(Command& root);
+void declare_scan(Command& root);
+void declare_diff(Command& root);
 void declare_version(Command& root);
 void declare_bench(Command& root);
 void declare_prove(Command& root);
+void declare_evidence(Command& root);
 void declare_explain(Command& root);
 void declare_help_commands(Command& root); // help, completion
 

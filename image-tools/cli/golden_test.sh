@@ -55,7 +55,7 @@ begin
 golden no-manifest check
 golden no-manifest-json check --format json
 golden unknown-command biuld
-golden not-yet-command sbom
+golden not-yet-command doctor
 golden unknown-option run --exit-code-form web
 
 manifest 'image: "nginx:1.27", memory: 96MiB'
@@ -71,6 +71,11 @@ golden size check
 
 manifest 'image: "oci:./web", memmory: 96MiB'
 golden misspelt check
+
+manifest 'image: "oci:./web", memory: 96MiB'
+golden no-tests test
+printf 'tests: [{http: {port: 80}}]\n' >>appliance.yaml
+golden test-of-a-closed-port check
 
 # What people write by mistake, each in plain words.
 golden format check --format yaml
@@ -171,7 +176,7 @@ CAISSON_QEMU=$work/qemu golden bad-icount run --icount --progress none
 fake_qemu 'echo "firmware talks"; exit 0'
 CAISSON_QEMU=$work/qemu golden no-record run --progress none
 
-golden build build -q --progress none
+golden build build --progress none
 golden verify verify test.bundle
 printf 'X' | dd of=test.bundle bs=1 seek=40960 conv=notrunc 2>/dev/null
 golden tampered verify test.bundle

@@ -66,6 +66,8 @@ state >after
 expect "  which have their times" cmp before after
 expect "  and says the same digest" bash -c 'grep -q "$(sha256sum <x.bundle | cut -c 1-64)" built.json'
 expect "  in at most 0.2 s of CPU" bash -c 'TIMEFORMAT=%3U+%3S; t=$( { time "$0" build -q --progress none -o x.bundle >/dev/null; } 2>&1); echo "$t s"; awk -F+ "{ exit !(\$1 + \$2 <= 0.2) }" <<<"$t"' "$tool"
+expect "a quiet build says nothing" bash -c '[ -z "$("$0" build -q --progress none -o x.bundle 2>&1)" ]' "$tool"
+expect "  and another its files' SHA-256" bash -c '"$0" build --progress none -o x.bundle 2>/dev/null | grep -c "file sha256:$(sha256sum x.bundle | cut -d " " -f 1)"' "$tool"
 
 # Whatever differs is written again.
 touch x.bundle

@@ -108,7 +108,7 @@ def full_places(test):
     test.fails("run --junit in no folder", test.run("run", "--progress", "none", "--junit", "none/x.xml"))
     closed = subprocess.run(["sh", "-c", '"$0" version >&-', test.tool], capture_output=True, check=False)
     test.fails("version with stdout closed", closed)
-    closed = subprocess.run(["sh", "-c", '"$0" build -q --progress none -o closed.bundle <&- >&- 2>&-', test.tool], check=False)
+    closed = subprocess.run(["sh", "-c", '"$0" build --progress none -o closed.bundle <&- >&- 2>&-', test.tool], check=False)
     test.expect("all descriptors closed: no file is taken for stderr", closed.returncode == 6, closed.returncode)
     broken = subprocess.run(["bash", "-c", '"$0" run --progress none -q | head -c 100 >/dev/null; exit "${PIPESTATUS[0]}"', test.tool],
                             capture_output=True, check=False)

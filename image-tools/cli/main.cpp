@@ -46,7 +46,14 @@ void declare_common(Command root, Common& common, CommonText& text) {
 void declare_commands(Command root) {
     cli::declare_manifest_commands(root);
     cli::declare_run(root);
+    cli::declare_test(root);
     cli::declare_bundle_commands(root);
+    cli::declare_artifact_commands(root);
+    cli::declare_approve(root);
+    cli::declare_evidence(root);
+    cli::declare_sbom(root);
+    cli::declare_scan(root);
+    cli::declare_diff(root);
     cli::declare_flash(root);
     cli::declare_board_commands(root);
     cli::declare_image_commands(root);
@@ -57,6 +64,8 @@ void declare_commands(Command root) {
     cli::declare_lock(root);
     cli::declare_cache_commands(root);
     cli::declare_console(root);
+    cli::declare_policy_commands(root);
+    cli::declare_report(root);
     cli::declare_profile_commands(root);
     cli::declare_version(root);
     cli::declare_bench(root);
@@ -82,8 +91,8 @@ int run_command(Common& common, int count, char** arguments) {
     CommonText text;
     declare_common(tree.root(), common, text);
     declare_commands(tree.root());
-    tree.reserve({"diff", "doctor", "test", "policy", "report", "sbom", "scan", "sign", "ps", "logs", "stop",
-                  "restart", "exec", "attach", "device", "secret", "crash", "evidence"});
+    tree.reserve(
+        {"doctor", "sign", "ps", "logs", "stop", "restart", "exec", "attach", "device", "secret", "crash"});
     int code = 0;
     if (const cli::Action* action = tree.parse(count, arguments, common.command)) {
         apply(text, common);

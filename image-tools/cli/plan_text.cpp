@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <fmt/format.h>
 
 namespace cli {
@@ -137,6 +138,117 @@ Json wires_json(const ::plan::Plan& plan) {
     return out;
 }
 
+std::string address_text(std::uint32_t address) {
+    return fmt::format("{}.{}.{}.{}", address >> 24, address >> 16 & 255, address >> 8 & 255, address & 255);
+}
+
+std::string range_text(const manifest::AddressRange& range) {
+    return fmt::format("{}/{}", address_text(range.network), std::popcount(range.mask));
+}
+
+Json network_json(const manifest::Network& network) {
+    Json rules = Json::array();
+    for (const manifest::NetworkRule& rule : network.allow) {
+        Json ports = Json::array(), ranges = Json::array();
+        for (const manifest::Ports& one : rule.ports)
+            ports.push_back(
+                {{"protocol", one.udp ? "udp" : "tcp"}, {"first", one.first}, {"last", one.last}});
+        for (const manifest::AddressRange& range : rule.ranges)
+            ranges.push_back(range_text(range));
+        rules.push_back({{"from", rule.from.value},
+                         {"to", rule.to.value},
+                         {"oneWay", rule.one_way},
+                         {"leakAccepted", rule.leak_accepted},
+                         {"ports", ports},
+                         {"ranges", ranges}});
+    }
+    return {{"subnet", fmt::format("{}/{}", address_text(network.subnet), network.prefix)}, {"rules", rules}};
+}
+
+std::vector<std::string> words_of(const std::string& text) {
+    std::vector<std::string> out;
+    for (std::size_t at = 0; at < text.size();) {
+        const std::size_t end = std::min(text.find(' ', at), text.size());
+        if (end > at)
+            out.push_back(text.substr(at, end - at));
+        at = end + 1;
+    }
+    return out;
+}
+
+std::string system_calls_text(const manifest::Partition& partition) {
+    if (!partition.system_calls)
+        return "unrestricted";
+    const std::string& name = partition.system_calls->value;
+    return name == "default" || name == "strict" ? name : "file:" + name;
+}
+
+// Which packages it holds, in short: `caisson sbom` has them.
+Json packages_json(const std::optional<sbom::Summary>& all) {
+    if (!all)
+        return {};
+    Json kinds = Json::array();
+    for (const auto& [kind, count] : all->kinds)
+        kinds.push_back({{"kind", kind}, {"packages", count}});
+    return {{"distribution", all->distribution},
+            {"packages", all->packages},
+            {"kinds", kinds},
+            {"licences", all->licences},
+            {"notRead", all->not_read}};
+}
+
+// What the container may do. Of a partition with a kernel of its own there is nothing that the tool could know.
+void add_container(Json& item, const build::PreparedPartition& prepared) {
+    const manifest::Partition& partition = *prepared.partition;
+    const bool container = prepared.image && prepared.startup;
+    Json tmpfs = Json::array(), names = Json::array(), ports = Json::array();
+    for (const manifest::Tmpfs& one : partition.tmpfs)
+        tmpfs.push_back({{"path", one.path}, {"size", one.size}, {"mode", one.mode}});
+    for (const manifest::PublishedPort& one : partition.published)
+        ports.push_back(
+            {{"protocol", one.udp ? "udp" : "tcp"}, {"outside", one.outside}, {"inside", one.inside}});
+    item["image"] = container ? Json{{"reference", partition.image->value},
+                                     {"digest", prepared.image->manifest_digest().text()},
+                                     {"config", prepared.image->config().digest.text()}}
+                              : Json();
+    if (container)
+        item["image"]["trust"] = !prepared.verdict ? Json()
+                                                   : Json{{"how", prepared.verdict->how},
+                                                          {"key", prepared.verdict->key},
+                                                          {"identity", prepared.verdict->identity}};
+    item["sbom"] = packages_json(prepared.packages);
+    if (container)
+        for (const std::string& variable : prepared.startup->environment)
+            names.push_back(variable.substr(0, variable.find('=')));
+    const build::Startup none;
+    const build::Startup& startup = container ? *prepared.startup : none;
+    const auto of_container = [container](Json value) { return container ? std::move(value) : Json(); };
+    item["user"] = of_container(startup.user);
+    item["group"] = of_container(startup.group);
+    item["capabilities"] = of_container(words_of(manifest::capability_names(startup.processes.capabilities)));
+    item["noNewPrivileges"] = of_container(startup.processes.no_new_privileges);
+    item["init"] = of_container(startup.processes.init);
+    constexpr std::array<const char*, 4> looks{"", "http", "tcp", "exec"};
+    item["health"] = startup.health.kind == manifest::Health::Kind::none
+                         ? Json()
+                         : Json(looks[static_cast<std::size_t>(startup.health.kind)]);
+    item["readOnly"] = of_container(startup.read_only);
+    item["writableLimit"] = of_container(startup.writable_limit);
+    item["syscalls"] = of_container(system_calls_text(partition));
+    item["allowExec"] = startup.programs ? Json(*startup.programs) : Json();
+    item["tmpfs"] = of_container(tmpfs);
+    item["command"] = of_container(startup.arguments);
+    item["environment"] = of_container(names); // names alone: values may be secret
+    item["workingDir"] = of_container(startup.working_directory);
+    item["hostname"] = of_container(startup.hostname);
+    item["ports"] = ports;
+    item["address"] =
+        !partition.outside ? Json()
+        : partition.outside->leased
+            ? Json("dhcp")
+            : Json(fmt::format("{}/{}", address_text(partition.outside->address), partition.outside->prefix));
+}
+
 // Of its root image; 0 without one.
 std::uint64_t root_bytes(const ::plan::Partition& entry) {
     for (const ::plan::Region& region : entry.regions)
@@ -250,28 +362,48 @@ Json plan_json(const PlanView& view) {
             item["digest"] = view.sources[i].digest;
             item["pids"] = view.sources[i].pids;
         }
+        if (view.prepared != nullptr && i < view.prepared->partitions.size())
+            add_container(item, view.prepared->partitions[i]);
         items.push_back(std::move(item));
     }
-    return {{"schema", "caisson.plan/1"},
-            {"name", std::string(plan->header().name.data())},
-            {"machine",
-             {{"cpus", view.machine.cpus},
-              {"memory", view.machine.memory},
-              {"fits", view.machine.bound != nullptr},
-              {"timeCpu",
-               view.machine.bound && plan->needs_time() ? Json(view.machine.bound->time_cpu()) : Json()}}},
-            {"bundle", view.bundle_bytes},
-            {"requireConsole", plan->header().behaviour.has(::plan::flag_require_console)},
-            {"tpm", plan->header().behaviour.has(::plan::flag_require_tpm) ? "required"
-                    : plan->header().behaviour.has(::plan::flag_leave_tpm) ? "off"
-                                                                           : "used"},
-            {"retainedLog", plan->header().behaviour.retained_log},
-            {"powerButton", plan->header().behaviour.has(::plan::flag_power_button) ? "stop" : "ignored"},
-            {"serialStop", plan->header().behaviour.has(::plan::flag_serial_stop)},
-            {"auditKey", audit_key_text(*plan).empty() ? Json() : Json(audit_key_text(*plan))},
-            {"wires", wires_json(*plan)},
-            {"devices", devices_json(*plan)},
-            {"items", items}};
+    Json out{{"schema", "caisson.plan/1"},
+             {"name", std::string(plan->header().name.data())},
+             {"machine",
+              {{"cpus", view.machine.cpus},
+               {"memory", view.machine.memory},
+               {"fits", view.machine.bound != nullptr},
+               {"timeCpu",
+                view.machine.bound && plan->needs_time() ? Json(view.machine.bound->time_cpu()) : Json()}}},
+             {"bundle", view.bundle_bytes},
+             {"requireConsole", plan->header().behaviour.has(::plan::flag_require_console)},
+             {"tpm", plan->header().behaviour.has(::plan::flag_require_tpm) ? "required"
+                     : plan->header().behaviour.has(::plan::flag_leave_tpm) ? "off"
+                                                                            : "used"},
+             {"retainedLog", plan->header().behaviour.retained_log},
+             {"powerButton", plan->header().behaviour.has(::plan::flag_power_button) ? "stop" : "ignored"},
+             {"serialStop", plan->header().behaviour.has(::plan::flag_serial_stop)},
+             {"auditKey", audit_key_text(*plan).empty() ? Json() : Json(audit_key_text(*plan))},
+             {"wires", wires_json(*plan)},
+             {"devices", devices_json(*plan)},
+             {"items", items}};
+    if (const manifest::Manifest* manifest = view.manifest) {
+        const ::plan::MachineBehaviour& behaviour = manifest->machine.behaviour;
+        out["version"] = manifest->version;
+        out["securityVersion"] = manifest->security_version;
+        out["signing"] = {
+            {"key", manifest->signing.key ? "named" : "development"},
+            {"secureBoot", manifest->signing.secure_boot.has_value()},
+            {"trusted", manifest->signing.trusted.size()},
+            {"approve", manifest->signing.approve.size()},
+            {"vendor", manifest->signing.vendor.size()},
+            {"demandPolicy",
+             manifest::policy_demand_words[static_cast<std::size_t>(manifest->signing.demand_policy)]}};
+        out["machine"]["onAllStopped"] =
+            ::plan::all_stopped_words[static_cast<std::size_t>(behaviour.on_all_stopped)];
+        out["machine"]["onPanic"] = ::plan::on_panic_words[static_cast<std::size_t>(behaviour.on_panic)];
+        out["network"] = network_json(manifest->network);
+    }
+    return out;
 }
 
 } // namespace cli

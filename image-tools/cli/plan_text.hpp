@@ -2,7 +2,7 @@
 // image-tools/cli/plan_text.hpp - a plan for people and for programs.
 #pragma once
 
-#include "image-tools/build/planning.hpp"
+#include "image-tools/build/build.hpp"
 #include "image-tools/cli/report.hpp"
 
 #include <string>
@@ -22,6 +22,9 @@ struct PlanView {
     std::uint64_t bundle_bytes = 0;
     std::vector<PlanSource> sources; // one a partition; may be empty
     build::AssumedMachine machine;
+    // What policies and other programs are told besides (docs/plan.schema.json).
+    const manifest::Manifest* manifest = nullptr;
+    const build::Prepared* prepared = nullptr;
 };
 
 std::string plan_text(const PlanView& view, bool with_addresses);

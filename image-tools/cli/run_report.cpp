@@ -44,6 +44,7 @@ Json run_json(const RunFacts& facts) {
                   {"restarts", partition.restarts()},
                   {"outputBytes", partition.output_bytes},
                   {"endings", endings}};
+        item["health"] = partition.health.empty() ? Json() : Json(partition.health);
         item["status"] = partition.final() != nullptr ? Json(partition.final()->status) : Json();
         items.push_back(std::move(item));
     }

@@ -31,6 +31,8 @@ void say_partitions(const run::Session& session, const Report& report) {
                                 ending.status, ending.reason,
                                 ending.detail == "none" ? "" : ": " + ending.detail);
         }
+        if (!partition.health.empty())
+            text += ", " + partition.health;
         if (const std::size_t restarts = partition.restarts(); restarts != 0)
             text += fmt::format(", {} restart{}", restarts, restarts == 1 ? "" : "s");
         report.note(text);

@@ -71,6 +71,10 @@ inline constexpr auto code_table = std::to_array<CodeEntry>({
      "write."},
     {"E0314", ExitCode::manifest, "a partition holds too much", "Its command line or module does not fit."},
 
+    {"E0316", ExitCode::manifest, "an expression of a policy is wrong",
+     "Policies are written in CEL (docs/policy.md). The message has the place in the expression; "
+     "caisson plan --format json shows the fields that there are."},
+
     {"E0401", ExitCode::input, "not a reference to an image",
      "An image is written docker://NAME[:TAG] or NAME[:TAG] in a registry, oci:DIR[:TAG], "
      "oci-archive:FILE[:TAG] or "
@@ -143,6 +147,20 @@ inline constexpr auto code_table = std::to_array<CodeEntry>({
      "could answer in a partition."},
     {"E0431", ExitCode::input, "not a program of the image",
      "security.allowExec lists files of the image that may be run. Name each by the path it has there."},
+    {"E0432", ExitCode::input, "a root image cannot be read",
+     "The bundle's root image is not an EROFS file system as caisson build writes it. caisson verify says "
+     "whether "
+     "the bundle is what was signed."},
+    {"E0433", ExitCode::input, "not a policy of whom images are trusted from",
+     "trust: names a file of JSON in the shape of containers' policy.json (docs/supply-chain.md). What is "
+     "not "
+     "understood in it is refused, for it may be what would have said no."},
+    {"E0434", ExitCode::input, "not an OpenVEX document",
+     "--vex takes JSON whose @context is https://openvex.dev/ns/...; every statement names a vulnerability, "
+     "a status and "
+     "products by package URL."},
+    {"E0435", ExitCode::input, "not results of tests in JUnit's XML",
+     "--junit takes what caisson attack --junit, run --junit, scan --junit or ctest --output-junit writes."},
 
     {"E0501", ExitCode::trust, "the bundle does not verify",
      "Its signature, a hash or a length is wrong. Do not use it; build or copy it again."},
@@ -170,6 +188,30 @@ inline constexpr auto code_table = std::to_array<CodeEntry>({
     {"E0512", ExitCode::trust, "firmware with Secure Boot would refuse this application",
      "It is not signed, was changed since, or is signed by another certificate than the one named by "
      "--certificate."},
+    {"E0513", ExitCode::trust, "an image is not signed as the policy demands",
+     "The policy that trust: names rejects it, or none of the signatures beside it is of this image, by a "
+     "key of the "
+     "policy and under the identity that the policy asks for. The notes say of each why not."},
+    {"E0514", ExitCode::trust, "a public key cannot be used",
+     "It is no SubjectPublicKeyInfo in PEM, or no ECDSA key on P-256 or P-384, RSA key of 2048 bits or more, "
+     "or Ed25519 "
+     "key."},
+    {"E0515", ExitCode::trust, "provenance or evidence is not this bundle's",
+     "The DSSE envelope is not signed by a key that is trusted here, is of another bundle, or does not name "
+     "all that is in it, as it is."},
+    {"E0516", ExitCode::trust, "an approval is not this bundle's, or a key is there for two things",
+     "An approval signs one bundle's ID, and a key that may sign bundles may not approve them: two "
+     "signatures "
+     "are two people's. caisson approve shows a bundle and countersigns it."},
+    {"E0517", ExitCode::trust, "a key in a token cannot be used",
+     "A pkcs11: URI names an Ed25519 key in a token that p11-kit knows, and by pin-source the file that "
+     "holds the PIN. "
+     "A PIN or a module never stands in the URI."},
+
+    {"E0530", ExitCode::trust, "a policy refuses this plan",
+     "A rule of a policy with action: deny is not met; the notes name each. caisson policy explain RULE says "
+     "what it asks for "
+     "and what to write. An exception in the manifest has an owner, a reason and a day."},
 
     {"E0601", ExitCode::io, "a file cannot be read", "It does not exist, is not a file, or may not be read."},
     {"E0602", ExitCode::io, "a file cannot be written",

@@ -15,6 +15,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 struct evp_pkey_st;
 struct x509_st;
@@ -31,6 +32,13 @@ public:
     // The file with its signature after it; `seconds` since 1970 is when it says that it was signed.
     // The file must be one of efi_application(), without a signature.
     [[nodiscard]] std::string sign(std::string file, std::int64_t seconds) const;
+
+    // What the machine's owner enrols the certificate with (enrolment.cpp): db.cer for the firmware's setup, and for UEFI's
+    // variables PK, KEK and db a signature list (.esl) and the same signed by this key (.auth).
+    struct EnrolmentFile {
+        std::string name, bytes;
+    };
+    [[nodiscard]] std::vector<EnrolmentFile> enrolment(std::int64_t seconds) const;
 
 private:
     struct Deleter {

@@ -35,7 +35,7 @@ TEST(Gpt, BothTablesSayTheSame) {
     EXPECT_NE(guid, other);
     EXPECT_EQ(guid[7] >> 4, 8);
     EXPECT_EQ(guid[8] >> 6, 2);
-    const GptDisk disk = gpt_disk(64 << 20, guid, other);
+    const GptDisk disk = gpt_disk({64 << 20, 0, guid, other, {}});
     EXPECT_EQ(disk.bytes % (1 << 20), 0u);
     const std::string bytes = flat(disk.bytes, disk.pieces);
     for (const std::uint64_t at : {std::uint64_t{1}, disk.bytes / 512 - 1}) {

@@ -14,6 +14,13 @@ constexpr std::uint64_t mebibyte = 1u << 20;
 // C12A7328-F81F-11D2-BA4B-00A0C93EC93B, its first three parts little-endian
 constexpr Guid system_partition{0x28, 0x73, 0x2a, 0xc1, 0x1f, 0xf8, 0xd2, 0x11,
                                 0xba, 0x4b, 0x00, 0xa0, 0xc9, 0x3e, 0xc9, 0x3b};
+// 6B1E6F0C-6A0B-8D5E-9A1F-434149535301, ours: no system mounts or formats it by itself
+constexpr Guid data_partition{0x0c, 0x6f, 0x1e, 0x6b, 0x0b, 0x6a, 0x5e, 0x8d,
+                              0x9a, 0x1f, 0x43, 0x41, 0x49, 0x53, 0x53, 0x01};
+
+std::uint64_t whole_mebibytes(std::uint64_t bytes) {
+    return (bytes + mebibyte - 1) / mebibyte * mebibyte;
+}
 
 void put_guid(std::string& record, std::size_t at, const Guid& guid) {
     std::copy(guid.begin(), guid.end(), record.begin() + static_cast<std::ptrdiff_t>(at));
@@ -31,17 +38,25 @@ std::string protective_record(std::uint64_t sectors) {
     return out;
 }
 
-std::string table(std::uint64_t first, std::uint64_t last, const Guid& guid) {
-    std::string out(entry_count * entry_bytes, '\0');
-    put_guid(out, 0, system_partition);
-    put_guid(out, 16, guid);
-    put(out, 32, first);
-    put(out, 40, last);
-    std::size_t at = 56;
-    for (const char letter : std::string_view("Caisson")) {
-        out[at] = letter;
+void put_entry(std::string& table, std::size_t number, const Guid& type, const Guid& guid, std::uint64_t from,
+               std::uint64_t bytes, std::string_view name) {
+    const std::size_t entry = number * entry_bytes;
+    put_guid(table, entry, type);
+    put_guid(table, entry + 16, guid);
+    put(table, entry + 32, from / sector);
+    put(table, entry + 40, (from + bytes) / sector - 1);
+    std::size_t at = entry + 56;
+    for (const char letter : name) {
+        table[at] = letter;
         at += 2;
     }
+}
+
+std::string table(const DiskLayout& layout) {
+    std::string out(entry_count * entry_bytes, '\0');
+    put_entry(out, 0, system_partition, layout.system, first_partition_at, layout.system_bytes, "Caisson");
+    if (layout.data_bytes != 0)
+        put_entry(out, 1, data_partition, layout.data, layout.data_at(), layout.data_bytes, "Caisson data");
     return out;
 }
 
@@ -79,23 +94,29 @@ Guid guid_of(std::span<const std::uint8_t> id, std::string_view purpose) {
     return out;
 }
 
-std::uint64_t least_disk(std::uint64_t partition_bytes) {
-    return first_partition_at +
-           (partition_bytes + (table_sectors + 1) * sector + mebibyte - 1) / mebibyte * mebibyte;
+std::uint64_t DiskLayout::data_at() const {
+    return whole_mebibytes(first_partition_at + system_bytes);
 }
 
-GptDisk gpt_disk(std::uint64_t partition_bytes, const Guid& disk_guid, const Guid& partition_guid,
-                 std::uint64_t disk_bytes) {
+std::uint64_t DiskLayout::end() const {
+    return data_bytes == 0 ? first_partition_at + system_bytes : data_at() + data_bytes;
+}
+
+std::uint64_t least_disk(const DiskLayout& layout) {
+    return whole_mebibytes(layout.end() + (table_sectors + 1) * sector);
+}
+
+GptDisk gpt_disk(const DiskLayout& layout, std::uint64_t disk_bytes) {
     GptDisk out;
-    out.bytes = disk_bytes == 0 ? least_disk(partition_bytes) : disk_bytes / sector * sector;
-    const std::uint64_t sectors = out.bytes / sector, first = first_partition_at / sector;
-    const std::string entries = table(first, first + partition_bytes / sector - 1, partition_guid);
+    out.bytes = disk_bytes == 0 ? least_disk(layout) : disk_bytes / sector * sector;
+    const std::uint64_t sectors = out.bytes / sector;
+    const std::string entries = table(layout);
     const std::uint32_t sum = crc32(entries);
     const std::uint64_t last = sectors - 1;
     out.pieces.push_back({(last - table_sectors) * sector, entries});
-    out.pieces.push_back({last * sector, header(last, 1, last - table_sectors, sectors, disk_guid, sum)});
+    out.pieces.push_back({last * sector, header(last, 1, last - table_sectors, sectors, layout.disk, sum)});
     out.pieces.push_back({2 * sector, entries});
-    out.pieces.push_back({sector, header(1, last, 2, sectors, disk_guid, sum)});
+    out.pieces.push_back({sector, header(1, last, 2, sectors, layout.disk, sum)});
     out.pieces.push_back({0, protective_record(sectors)});
     return out;
 }

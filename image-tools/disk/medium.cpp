@@ -194,7 +194,6 @@ Medium application(const files::FileRange& file) {
             part(file, static_cast<std::uint64_t>(embedded->data() - bytes.data()), embedded->size(),
                  "the bundle"),
             {},
-            {},
             {}};
 }
 
@@ -217,19 +216,33 @@ void find_in_volume(const files::FileRange& volume, Medium& out) {
 Medium gpt(const files::FileRange& file) {
     constexpr std::size_t entry_bytes = 128;
     const std::string header = bytes_at(file, sector, sector);
-    const std::string entry = bytes_at(file, 2 * sector, entry_bytes);
-    if (header.size() != sector || entry.size() != entry_bytes)
+    const std::string entries = bytes_at(file, 2 * sector, 2 * entry_bytes);
+    if (header.size() != sector || entries.size() != 2 * entry_bytes)
         not_ours(file, "it ends within its partition table");
+    const std::string entry = entries.substr(0, entry_bytes), data = entries.substr(entry_bytes);
     Medium out;
     out.kind = MediumKind::disk;
-    std::memcpy(out.disk_guid.data(), header.data() + 56, out.disk_guid.size());
-    std::memcpy(out.partition_guid.data(), entry.data() + 16, out.partition_guid.size());
+    const auto guid_at = [](const std::string& bytes, std::size_t at) {
+        Guid guid;
+        std::memcpy(guid.data(), bytes.data() + at, guid.size());
+        return guid;
+    };
+    out.layout.disk = guid_at(header, 56);
+    out.layout.system = guid_at(entry, 16);
     const auto first = number<std::uint64_t>(entry, 32), last = number<std::uint64_t>(entry, 40);
     constexpr std::uint64_t most = std::uint64_t{1} << 40;
     if (first != first_partition_at / sector || last < first || last > most)
         not_ours(file, "its partition does not begin at 1 MiB");
-    out.partition = part(file, first * sector, (last - first + 1) * sector, "the partition");
-    const GptDisk expected = gpt_disk(out.partition.size, out.disk_guid, out.partition_guid);
+    out.layout.system_bytes = (last - first + 1) * sector;
+    // Where and what kind the second one is, the comparison below finds out.
+    if (const auto begin = number<std::uint64_t>(data, 32), end = number<std::uint64_t>(data, 40); end != 0) {
+        if (end < begin || end > most)
+            not_ours(file, "its data partition ends before it begins, or beyond 512 TiB");
+        out.layout.data = guid_at(data, 16);
+        out.layout.data_bytes = (end - begin + 1) * sector;
+    }
+    out.partition = part(file, first * sector, out.layout.system_bytes, "the partition");
+    const GptDisk expected = gpt_disk(out.layout);
     for (const Piece& piece : expected.pieces)
         if (bytes_at(file, piece.offset, piece.bytes.size()) != piece.bytes)
             not_ours(file,

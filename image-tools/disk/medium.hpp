@@ -21,9 +21,9 @@ struct Medium {
     MediumKind kind{};
     files::FileRange application; // the PE file
     files::FileRange bundle;
-    // Of a disk: its one partition, and the names of both.
+    // Of a disk: its system partition, and what its table says.
     files::FileRange partition;
-    Guid disk_guid{}, partition_guid{};
+    DiskLayout layout;
 };
 
 // The medium that the file is, or nothing where it does not even begin as one. Throws E0424, E0601.

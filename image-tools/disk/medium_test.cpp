@@ -49,7 +49,7 @@ struct Written {
     std::string bytes;
     std::uint64_t volume_at = 0;
 };
-Written medium(MediumKind kind) {
+Written medium(MediumKind kind, std::uint64_t data_bytes = 0) {
     const FatVolume volume = fat32_volume({{{"EFI", "BOOT", "BOOTX64.EFI"}, starter.size()},
                                            {{"EFI", "caisson", "some gateway.bundle"}, bundle_bytes.size()}},
                                           0, 1, 2048);
@@ -60,7 +60,7 @@ Written medium(MediumKind kind) {
         out = {std::string(image.bytes, '\0'), image.place};
         around = std::move(image.pieces);
     } else {
-        GptDisk image = gpt_disk(volume.bytes, Guid{1}, Guid{2});
+        GptDisk image = gpt_disk({volume.bytes, data_bytes, Guid{1}, Guid{2}, Guid{3}});
         out = {std::string(image.bytes, '\0'), first_partition_at};
         around = std::move(image.pieces);
     }
@@ -105,11 +105,33 @@ TEST(Medium, WhatWasWrittenIsFound) {
         EXPECT_EQ(read(found->application), starter);
         EXPECT_EQ(read(found->bundle), bundle_bytes);
         if (kind == MediumKind::disk) {
-            EXPECT_EQ(found->disk_guid, Guid{1});
-            EXPECT_EQ(found->partition_guid, Guid{2});
+            EXPECT_EQ(found->layout.disk, Guid{1});
+            EXPECT_EQ(found->layout.system, Guid{2});
+            EXPECT_EQ(found->layout.data_bytes, 0u);
             EXPECT_EQ(found->partition.offset, first_partition_at);
         }
     }
+}
+
+TEST(Medium, ADataPartitionIsFoundWhereItWasPut) {
+    const std::uint64_t data_bytes = 3 << 20;
+    const Written good = medium(MediumKind::disk, data_bytes);
+    const auto found = open_medium(range_of(good.bytes));
+    ASSERT_TRUE(found);
+    EXPECT_EQ(found->layout.data, Guid{3});
+    EXPECT_EQ(found->layout.data_bytes, data_bytes);
+    EXPECT_EQ(found->layout.data_at() % (1 << 20), 0u);
+    EXPECT_EQ(read(found->bundle), bundle_bytes);
+    constexpr std::size_t entry = 1024 + 128; // the second one
+    std::string elsewhere = good.bytes;
+    elsewhere[entry + 33] = static_cast<char>(elsewhere[entry + 33] + 1);
+    EXPECT_NE(refusal(elsewhere).find("partition table is not as it was written"), std::string::npos);
+    std::string backwards = good.bytes;
+    backwards.replace(entry + 40, 8, std::string("\1\0\0\0\0\0\0\0", 8));
+    EXPECT_NE(refusal(backwards).find("its data partition ends before it begins"), std::string::npos);
+    std::string huge = good.bytes;
+    huge.replace(entry + 40, 8, std::string(8, '\xff'));
+    EXPECT_NE(refusal(huge).find("beyond 512 TiB"), std::string::npos);
 }
 
 TEST(Medium, AnApplicationHoldsItsBundle) {

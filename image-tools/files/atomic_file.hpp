@@ -55,8 +55,4 @@ private:
 
 std::string hex(std::span<const std::uint8_t> bytes);
 
-inline std::span<const std::uint8_t> bytes_of(std::string_view text) {
-    return {static_cast<const std::uint8_t*>(static_cast<const void*>(text.data())), text.size()};
-}
-
 } // namespace files

@@ -11,10 +11,6 @@ namespace {
 constexpr std::string_view prefix = "sha256:";
 constexpr std::string_view digits = "0123456789abcdef";
 
-std::span<const std::uint8_t> bytes_of(std::string_view text) {
-    return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
-}
-
 } // namespace
 
 std::string Digest::hex() const {

@@ -41,6 +41,10 @@ private:
     std::unique_ptr<Context> context_;
 };
 
+inline std::span<const std::uint8_t> bytes_of(std::string_view text) {
+    return {static_cast<const std::uint8_t*>(static_cast<const void*>(text.data())), text.size()};
+}
+
 Digest sha256(std::span<const std::uint8_t> data);
 Digest sha256(std::string_view data);
 

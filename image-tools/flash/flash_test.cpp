@@ -154,7 +154,7 @@ private:
 
 constexpr std::uint64_t partition_bytes = 5u << 20;
 
-disk::Medium image() {
+disk::Medium image(std::uint64_t data_bytes = 0) {
     std::string bytes(partition_bytes, '\0');
     std::mt19937 random(7);
     for (char& byte : bytes)
@@ -163,40 +163,57 @@ disk::Medium image() {
     out.kind = disk::MediumKind::disk;
     out.partition = {files::FileRange::temporary(), "image", 0, bytes.size()};
     files::write_all(out.partition.file->get(), files::bytes_of(bytes), "image");
-    out.disk_guid = {1};
-    out.partition_guid = {2};
+    out.layout = {partition_bytes, data_bytes, {1}, {2}, {3}};
     return out;
 }
 // A table of older days where a table can be, so that a disk that was not written at all would boot something.
 constexpr std::uint64_t all = ~std::uint64_t{0};
 
 TEST(Write, ADiskOfAnyLengthHoldsAValidTable) {
-    const disk::Medium medium = image();
-    const std::uint64_t least = disk::least_disk(partition_bytes);
-    for (const std::uint64_t bytes : {least, least + 512, least + (5 << 20) + 3 * 512}) {
-        FailingDisk disk(bytes, all, 1);
-        write(disk, medium, {});
-        for (const disk::Piece& piece : disk::gpt_disk(partition_bytes, {1}, {2}, bytes).pieces)
-            EXPECT_EQ(disk.now().substr(piece.offset, piece.bytes.size()), piece.bytes) << bytes;
-        EXPECT_EQ(compare(disk, medium, {}).found, Found::complete);
-        for (const std::uint64_t at : {std::uint64_t{600}, disk::first_partition_at + 12345, bytes - 512}) {
-            disk.flip(at);
-            EXPECT_EQ(compare(disk, medium, {}).found, Found::different) << at;
-            disk.flip(at);
+    for (const std::uint64_t data_bytes : {std::uint64_t{0}, std::uint64_t{3} << 20}) {
+        const disk::Medium medium = image(data_bytes);
+        const std::uint64_t least = disk::least_disk(medium.layout);
+        for (const std::uint64_t bytes : {least, least + 512, least + (5 << 20) + 3 * 512}) {
+            FailingDisk disk(bytes, all, 1);
+            write(disk, medium, {});
+            for (const disk::Piece& piece : disk::gpt_disk(medium.layout, bytes).pieces)
+                EXPECT_EQ(disk.now().substr(piece.offset, piece.bytes.size()), piece.bytes) << bytes;
+            EXPECT_EQ(compare(disk, medium, {}).found, Found::complete);
+            for (const std::uint64_t at :
+                 {std::uint64_t{600}, disk::first_partition_at + 12345, bytes - 512}) {
+                disk.flip(at);
+                EXPECT_EQ(compare(disk, medium, {}).found, Found::different) << at;
+                disk.flip(at);
+            }
         }
     }
 }
 
+TEST(Write, ADataPartitionBeginsEmptyAndIsNotLookedAtAgain) {
+    const disk::Medium medium = image(3 << 20);
+    FailingDisk disk(disk::least_disk(medium.layout), all, 1);
+    write(disk, medium, {});
+    const std::uint64_t at = medium.layout.data_at();
+    EXPECT_EQ(at, disk::first_partition_at + partition_bytes);
+    EXPECT_EQ(disk.now().substr(at, 1 << 20), std::string(1 << 20, '\0'));
+    EXPECT_EQ(disk.now()[at + (1 << 20)], 'o') << "only its first MiB is written";
+    disk.flip(at + 5); // whoever uses it
+    EXPECT_EQ(compare(disk, medium, {}).found, Found::complete);
+}
+
 TEST(Write, TooSmallADiskIsLeftAsItIs) {
-    FailingDisk disk(disk::least_disk(partition_bytes) - 512, all, 1);
-    const std::string before = disk.now();
-    EXPECT_THROW(write(disk, image(), {}), diagnostic::Failure);
-    EXPECT_EQ(disk.now(), before);
+    for (const std::uint64_t data_bytes : {std::uint64_t{0}, std::uint64_t{3} << 20}) {
+        const disk::Medium medium = image(data_bytes);
+        FailingDisk disk(disk::least_disk(medium.layout) - 512, all, 1);
+        const std::string before = disk.now();
+        EXPECT_THROW(write(disk, medium, {}), diagnostic::Failure);
+        EXPECT_EQ(disk.now(), before);
+    }
 }
 
 TEST(Write, WhereverThePowerFailsTheDiskIsCompleteOrBootsNothing) {
-    const disk::Medium medium = image();
-    const std::uint64_t bytes = disk::least_disk(partition_bytes) + (2 << 20);
+    const disk::Medium medium = image(2 << 20);
+    const std::uint64_t bytes = disk::least_disk(medium.layout) + (2 << 20);
     FailingDisk whole(bytes, all, 1);
     write(whole, medium, {});
     const std::uint64_t operations = all - whole.operations_left();

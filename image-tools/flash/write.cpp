@@ -144,12 +144,11 @@ struct Frame {
 };
 
 Frame frame_for(const disk::Medium& image, std::uint64_t disk_bytes) {
-    const std::uint64_t least = disk::least_disk(image.partition.size);
+    const std::uint64_t least = disk::least_disk(image.layout);
     if (disk_bytes < least)
         throw diagnostic::fail("E0806", "the disk has " + std::to_string(disk_bytes) +
                                             " bytes, the image needs " + std::to_string(least));
-    const disk::GptDisk table =
-        disk::gpt_disk(image.partition.size, image.disk_guid, image.partition_guid, disk_bytes);
+    const disk::GptDisk table = disk::gpt_disk(image.layout, disk_bytes);
     Frame out{std::string(mebibyte, '\0'), std::string(mebibyte, '\0'), table.bytes - mebibyte};
     for (const disk::Piece& piece : table.pieces) {
         const bool front = piece.offset < mebibyte;
@@ -207,6 +206,9 @@ void write(Disk& disk, const disk::Medium& image, const diagnostic::Progress& pr
     const std::string nothing(mebibyte, '\0');
     write_text(disk, buffer, 0, nothing);
     write_text(disk, buffer, frame.last_at, nothing);
+    // What an earlier image left in a data partition is nobody's now.
+    if (image.layout.data_bytes != 0)
+        write_text(disk, buffer, image.layout.data_at(), nothing);
     disk.settle();
     // The last MiB of the partition may share its MiB with the table at the end: that is written with it below.
     const std::uint64_t bytes = image.partition.size;
@@ -221,7 +223,7 @@ void write(Disk& disk, const disk::Medium& image, const diagnostic::Progress& pr
     if (const auto wrong = difference(disk, image, bytes, "read back", progress))
         differs(*wrong);
     // The table at the end, then the one in front without its first sector, then that: each on the disk before the next.
-    const std::uint64_t table_at = std::max(frame.last_at, disk::first_partition_at + bytes);
+    const std::uint64_t table_at = std::max(frame.last_at, image.layout.end());
     const std::string_view back = std::string_view(frame.last).substr(table_at - frame.last_at);
     const std::string_view front(frame.first);
     const auto put = [&](std::uint64_t at, std::string_view text) {
@@ -247,7 +249,7 @@ Comparison compare(Disk& disk, const disk::Medium& image, const diagnostic::Prog
         return {Found::different, 0};
     if (const auto wrong = difference(disk, image, bytes, "compare", progress))
         return {Found::different, *wrong};
-    const std::uint64_t table_at = std::max(frame.last_at, disk::first_partition_at + bytes);
+    const std::uint64_t table_at = std::max(frame.last_at, image.layout.end());
     if (!holds(disk, buffer, table_at, std::string_view(frame.last).substr(table_at - frame.last_at)))
         return {Found::different, table_at};
     return {};

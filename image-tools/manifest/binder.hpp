@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // image-tools/manifest/binder.hpp - typed values out of YAML nodes, with errors that point at them.
 //
-// Internal to image-tools/manifest.
+// For image-tools/manifest, and for other files in the same strict YAML.
 #pragma once
 
 #include "hypervisor/core/plan/behaviour_rules.hpp"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // image-tools/manifest/manifest.cpp - the keys of manifest v1: which there are, and what each may hold.
 #include "image-tools/manifest/manifest.hpp"
+#include "hypervisor/core/bundle/format.hpp"
 
 #include "hypervisor/core/plan/format.hpp"
 #include "image-tools/manifest/binder.hpp"
@@ -8,6 +9,8 @@
 #include "image-tools/manifest/network.hpp"
 #include "image-tools/manifest/outside.hpp"
 #include "image-tools/manifest/partition.hpp"
+#include "image-tools/manifest/policies.hpp"
+#include "image-tools/manifest/tests.hpp"
 #include "image-tools/plan/words.hpp"
 
 #include <algorithm>
@@ -20,8 +23,6 @@
 
 namespace manifest {
 namespace {
-
-constexpr std::array<std::string_view, 2> appliance_reserved{"policy", "tests"};
 
 class Reader {
 public:
@@ -39,15 +40,21 @@ public:
                 }},
             Key{"machine", [&](const Node& node) { machine(node); }},
             Key{"signing", [&](const Node& node) { signing(node); }},
+            Key{"trust",
+                [&](const Node& node) {
+                    manifest_.trust = Located<std::string>{binder_.non_empty(node, "trust"), node.spot};
+                }},
             Key{"partitions", [&](const Node& node) { partitions(node); }},
             Key{"network", [&](const Node& node) { manifest_.network = read_network(binder_, node); }},
+            Key{"policy", [&](const Node& node) { manifest_.policies = read_policies(binder_, node); }},
+            Key{"tests", [&](const Node& node) { manifest_.tests = read_tests(binder_, node); }},
         };
         // apiVersion first: a file of another version should not be told about unknown keys.
         if (root.kind == Node::Kind::mapping)
             for (const Entry& entry : root.entries)
                 if (entry.key == "apiVersion")
                     api_version(entry.value);
-        binder_.map(root, "the manifest", keys, appliance_reserved);
+        binder_.map(root, "the manifest", keys, {});
         const auto has = [&](std::string_view key) {
             return std::any_of(root.entries.begin(), root.entries.end(),
                                [&](const Entry& entry) { return entry.key == key; });
@@ -148,6 +155,18 @@ private:
                                                  " up to " + size_text(bounds.most));
                     machine.behaviour.retained_log = static_cast<std::uint32_t>(bytes);
                 }},
+            Key{"slots",
+                [&](const Node& value) {
+                    machine.slots = static_cast<std::uint32_t>(binder_.number(value, "slots", 1, 2));
+                }},
+            Key{"data",
+                [&](const Node& value) {
+                    constexpr std::uint64_t mebibyte = 1U << 20;
+                    machine.data_bytes = binder_.size(value, "data");
+                    if (machine.data_bytes > largest_data_partition || machine.data_bytes % mebibyte != 0)
+                        binder_.wrong(value, "'data' is a multiple of 1 MiB up to " +
+                                                 size_text(largest_data_partition));
+                }},
             Key{"onPanic",
                 [&](const Node& value) {
                     machine.behaviour.on_panic =
@@ -164,13 +183,14 @@ private:
                 [&](const Node& value) {
                     signing.key = Located<std::string>{binder_.non_empty(value, "key"), value.spot};
                 }},
-            Key{"trusted",
+            Key{"trusted", key_files(signing.trusted, "trusted")},
+            Key{"approve", key_files(signing.approve, "approve")},
+            Key{"vendor", key_files(signing.vendor, "vendor")},
+            Key{"revoked", key_files(signing.revoked, "revoked")},
+            Key{"demandPolicy",
                 [&](const Node& value) {
-                    const std::vector<std::string> files = binder_.list(value, "trusted");
-                    for (std::size_t i = 0; i < files.size(); ++i)
-                        signing.trusted.push_back({files[i], value.items[i].spot});
-                    if (files.size() > 3)
-                        binder_.wrong(value, "'trusted' has room for 3 keys beside the signing key");
+                    signing.demand_policy =
+                        binder_.choice<PolicyDemand>(value, "demandPolicy", policy_demand_words);
                 }},
             Key{"auditKey",
                 [&](const Node& value) {
@@ -180,6 +200,20 @@ private:
             Key{"secureBoot", [&](const Node& value) { signing.secure_boot = secure_boot(value); }},
         };
         binder_.map(node, "'signing'", keys, {});
+        if (signing.trusted.size() + signing.approve.size() + signing.vendor.size() +
+                signing.revoked.size() >=
+            bundle::key_slots)
+            binder_.wrong(node, "'signing' has room for " + std::to_string(bundle::key_slots - 1) +
+                                    " keys beside the signing key");
+    }
+
+    // A list of files with public keys.
+    [[nodiscard]] std::function<void(const Node&)> key_files(Signing::Keys& to, const char* name) const {
+        return [this, &to, name](const Node& value) {
+            const std::vector<std::string> files = binder_.list(value, name);
+            for (std::size_t i = 0; i < files.size(); ++i)
+                to.push_back({files[i], value.items[i].spot});
+        };
     }
 
     [[nodiscard]] SecureBoot secure_boot(const Node& node) const {
@@ -233,6 +267,7 @@ void Reader::together() const {
     check_rules(binder_, manifest_);
     check_devices(binder_, manifest_);
     check_outside(binder_, manifest_);
+    check_tests(binder_, manifest_);
     for (std::size_t i = 0; i < manifest_.partitions.size(); ++i)
         for (std::size_t j = 0; j < i; ++j) {
             const Partition& one = manifest_.partitions[i];

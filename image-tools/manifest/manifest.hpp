@@ -8,11 +8,14 @@
 #include "hypervisor/core/plan/behaviour.hpp"
 #include "image-tools/manifest/yaml.hpp"
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
+#include <variant>
 #include <vector>
 
 namespace manifest {
@@ -53,6 +56,25 @@ struct Processes {
     static constexpr std::uint32_t least_pids = 64, most_pids = 4000;
 };
 
+// How a container says that it is well, and how often it is asked.
+struct Health {
+    enum class Kind : unsigned char { none, http, tcp, exec } kind = Kind::none;
+    std::uint16_t port = 0;
+    std::string path = "/";
+    unsigned least = 200, most = 399; // statuses of http that are well
+    std::vector<std::string> words;   // of exec
+    std::uint32_t interval_ms = 10'000, timeout_ms = 5'000, start_period_ms = 10'000;
+    std::uint32_t retries = 3;
+    static constexpr std::size_t most_words = 64;
+};
+
+// Whom a container is to try to reach, once and again; no key: of tests.
+struct Probe {
+    std::uint32_t address = 0;
+    std::uint16_t port = 0;
+    static constexpr std::size_t most = 32; // of one container
+};
+
 // A PCI function, by its ids and its place among those that have them, or by its address (place: as a requester ID), or any network
 // card that containers have a driver for (place: among those).
 struct DeviceName {
@@ -70,7 +92,12 @@ struct Outside {
     unsigned prefix = 0;
     std::optional<Located<std::uint32_t>> gateway;
     std::vector<std::uint32_t> name_servers;
-    Spot spot; // of the address
+    struct TimeServer {
+        std::uint32_t address = 0;
+        std::uint16_t port = 123;
+    };
+    std::vector<TimeServer> time_servers; // whom the wall clock follows
+    Spot spot;                            // of the address
 };
 struct PublishedPort {
     bool udp = false; // else TCP
@@ -109,6 +136,8 @@ struct Partition {
         system_calls; // default, strict, or a file of JSON; left out: all it has
     std::optional<std::vector<Located<std::string>>> allowed_programs; // left out: every file may be run
     bool record_calls = false; // no key: run --record-syscalls, instead of a policy
+    Health health;
+    std::vector<Probe> probes;
     std::vector<DeviceName> devices;
     std::optional<Outside> outside;
     std::vector<PublishedPort> published;
@@ -122,16 +151,32 @@ struct Machine {
     Spot cpus_spot;
     Spot memory_spot;
     plan::MachineBehaviour behaviour;
+    // Of disks (.img) that are made of it.
+    std::uint32_t slots = 2;      // the system partition has room for so many appliances of its size
+    std::uint64_t data_bytes = 0; // of a partition for data, in whole MiB; 0: none
 };
+inline constexpr std::uint64_t largest_data_partition = std::uint64_t{64} << 30;
 
 // An RSA key and its certificate, for firmware with Secure Boot.
 struct SecureBoot {
     Located<std::string> key, certificate;
 };
 
+// What the loader demands of the policies that a bundle was judged by.
+enum class PolicyDemand : unsigned char {
+    none,
+    set, // just these policies
+    met  // and that every rule was met, also those that only warn
+};
+inline constexpr std::array<std::string_view, 3> policy_demand_words{"none", "set", "met"};
+
 struct Signing {
+    using Keys = std::vector<Located<std::string>>;
     std::optional<Located<std::string>> key;
-    std::vector<Located<std::string>> trusted;
+    Keys trusted;
+    Keys approve, vendor; // one of each must have countersigned
+    Keys revoked;         // what these signed is refused
+    PolicyDemand demand_policy{};
     std::optional<Located<std::string>> audit_key; // the operator's, of the audit log
     std::optional<SecureBoot> secure_boot;         // signs UEFI applications
 };
@@ -164,6 +209,57 @@ struct Network {
     }
 };
 
+// Policies that judge the plan (image-tools/admission), and what somebody answers for not keeping.
+struct PolicyException {
+    std::string rule, partition;        // no partition: all of them
+    std::string owner, reason, expires; // "2027-01-31"
+};
+struct PolicyUse {
+    Located<std::string> name; // a packaged set, a file, a folder
+    std::string action;        // empty: the policy's own
+    std::vector<PolicyException> exceptions;
+};
+
+// What `caisson test` looks for, in one partition.
+struct Test {
+    std::string name; // as the manifest has it, else made of what is looked for
+    Located<std::string> partition;
+    std::uint32_t within_ms = 60'000; // from when its turn comes
+    Spot spot;
+
+    // A line of its output that has the text.
+    struct Log {
+        std::string text;
+    };
+    // How it ended for good.
+    struct Exit {
+        unsigned status = 0;
+    };
+    // What a published port answers.
+    struct Http {
+        std::uint16_t port = 0; // of the container
+        std::string path = "/", host = "localhost";
+        unsigned status = 200;
+        std::string body; // has this text; empty: any
+    };
+    struct Tcp {
+        std::uint16_t port = 0; // of the container
+        std::string send;       // at first
+        std::string line;       // one that comes has this text
+    };
+    // Its connect comes through, or must not.
+    struct Reach {
+        std::string to; // "db:6379"
+        bool must = true;
+        std::size_t probe = 0; // place in its partition's probes
+    };
+    // `health` came to that.
+    struct Healthy {
+        bool well = true;
+    };
+    std::variant<std::monostate, Log, Exit, Http, Tcp, Reach, Healthy> what;
+};
+
 struct Manifest {
     Source source;
     std::filesystem::path directory; // what relative paths start from
@@ -172,8 +268,11 @@ struct Manifest {
     std::uint64_t security_version = 0;
     Machine machine;
     Signing signing;
-    std::vector<Partition> partitions; // in the order of the file
+    std::optional<Located<std::string>> trust; // a policy.json; left out: every image is taken
+    std::vector<Partition> partitions;         // in the order of the file
     Network network;
+    std::vector<PolicyUse> policies;
+    std::vector<Test> tests; // in the order of the file, which is theirs
 
     // `path` as the manifest means it.
     [[nodiscard]] std::filesystem::path resolve(const std::string& path) const { return directory / path; }
@@ -186,7 +285,7 @@ Manifest parse(std::string file, std::string text, std::filesystem::path directo
 // appliance.yaml.
 Manifest load(const std::filesystem::path& file);
 
-// One more published port of the only container, as `ports` would have it: "8080:80/tcp". Throws E0103.
+// One more published port, as `ports` would have it: "8080:80/tcp" of the only container, "web=8080:80" of that one. Throws E0103.
 void publish(Manifest& manifest, const std::string& port);
 
 } // namespace manifest

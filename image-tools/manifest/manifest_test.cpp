@@ -2,6 +2,7 @@
 // image-tools/manifest/manifest_test.cpp - every key of manifest v1, accepted and refused.
 #include "image-tools/manifest/failures.hpp"
 #include "image-tools/manifest/manifest.hpp"
+#include "image-tools/manifest/manifest_test_support.hpp"
 #include "image-tools/manifest/values.hpp"
 
 #include <fstream>
@@ -11,41 +12,8 @@
 
 namespace {
 
+using namespace manifest_test;
 using manifest::Manifest;
-
-const std::string head = "apiVersion: caisson/v1\nname: gate\n";
-const std::string small = "partitions:\n  web:\n    image: oci:./x\n    memory: 64MiB\n";
-
-Manifest parse(const std::string& text) {
-    return manifest::parse("f.yaml", text, "/dir");
-}
-
-diagnostic::Diagnostic refusal(const std::string& text) {
-    try {
-        static_cast<void>(parse(text));
-    } catch (const diagnostic::Failure& failure) {
-        EXPECT_EQ(failure.diagnostic().exit, diagnostic::ExitCode::manifest);
-        return failure.diagnostic();
-    }
-    ADD_FAILURE() << "accepted:\n" << text;
-    return {};
-}
-
-void expect_refused(const std::string& text, const std::string& code, unsigned line,
-                    const std::string& part) {
-    SCOPED_TRACE(text);
-    const diagnostic::Diagnostic diagnostic = refusal(text);
-    EXPECT_EQ(diagnostic.code, code);
-    EXPECT_EQ(diagnostic.place.line, line);
-    EXPECT_NE((diagnostic.message + "\n" + diagnostic.help).find(part), std::string::npos)
-        << diagnostic.message << "\n"
-        << diagnostic.help;
-}
-
-// A partition with one more line, which stands in line 7.
-std::string with(const std::string& line) {
-    return head + small + "    " + line + "\n";
-}
 
 // The keys that the binder names when it meets one it does not know.
 std::set<std::string> keys_said(const std::string& text) {
@@ -81,8 +49,18 @@ TEST(Manifest, SchemaAndBinderKnowTheSameKeys) {
     EXPECT_EQ(keys_of(network), keys_said(head + "network: {" + unknown + "}\n" + small));
     EXPECT_EQ(keys_of(network.at("properties").at("allow").at("items")),
               keys_said(head + "network: {allow: [{" + unknown + "}]}\n" + small));
+    const nlohmann::json& test = schema.at("properties").at("tests").at("items");
+    EXPECT_EQ(keys_of(test), keys_said(head + "tests: [{" + unknown + "}]\n" + small));
+    for (const char* look : {"http", "tcp"})
+        EXPECT_EQ(keys_of(test.at("properties").at(look)),
+                  keys_said(head + "tests: [{" + look + ": {" + unknown + "}}]\n" + small));
     const nlohmann::json& partition = schema.at("$defs").at("partition");
     EXPECT_EQ(keys_of(partition), keys_said(with(unknown)));
+    const nlohmann::json& health = partition.at("properties").at("health");
+    EXPECT_EQ(keys_of(health), keys_said(with("health: {" + unknown + "}")));
+    for (const char* look : {"http", "tcp"})
+        EXPECT_EQ(keys_of(health.at("properties").at(look)),
+                  keys_said(with(std::string("health: {") + look + ": {" + unknown + "}}")));
     EXPECT_EQ(keys_of(partition.at("properties").at("tmpfs").at("items")),
               keys_said(with("tmpfs: [{" + unknown + "}]")));
 }
@@ -149,7 +127,8 @@ name: gateway
 version: 1.4.0
 securityVersion: 4
 machine: {board: qemu-q35, cpus: 4, memory: 2GiB, onAllStopped: halt, onPanic: reboot}
-signing: {key: keys/release.key, trusted: [keys/other.pub], auditKey: keys/audit.pub,
+signing: {key: keys/release.key, trusted: [keys/other.pub], approve: [keys/a.pub, keys/b.pub],
+  vendor: [keys/v.pub], revoked: [keys/old.pub], demandPolicy: met, auditKey: keys/audit.pub,
   secureBoot: {key: keys/db.key, certificate: keys/db.pem}}
 x-owner: line 3
 partitions:
@@ -177,7 +156,7 @@ partitions:
     smt: shared
     storeBypass: disabled
     x-note: anything
-  plc: {kernel: plc.elf, cmdline: quiet, module: plc.cpio, cpuset: "2-3", memory: 512MiB, restart: always}
+  plc: {kernel: plc.elf, cmdline: quiet, module: plc.cpio, cpuset: "2-3", memory: 512MiB, restart: always, console: screen}
 )");
     EXPECT_EQ(m.name, "gateway");
     EXPECT_EQ(m.version, "1.4.0");
@@ -185,6 +164,11 @@ partitions:
     EXPECT_EQ(m.machine.memory, 2ull << 30);
     EXPECT_EQ(m.machine.behaviour.on_all_stopped, plan::AllStopped::halt);
     EXPECT_EQ(m.signing.key->value, "keys/release.key");
+    ASSERT_EQ(m.signing.approve.size(), 2u);
+    EXPECT_EQ(m.signing.approve[1].value, "keys/b.pub");
+    EXPECT_EQ(m.signing.vendor.at(0).value, "keys/v.pub");
+    EXPECT_EQ(m.signing.revoked.at(0).value, "keys/old.pub");
+    EXPECT_EQ(m.signing.demand_policy, manifest::PolicyDemand::met);
     EXPECT_EQ(m.signing.audit_key->value, "keys/audit.pub");
     EXPECT_EQ(m.signing.secure_boot->key.value, "keys/db.key");
     EXPECT_EQ(m.signing.secure_boot->certificate.value, "keys/db.pem");
@@ -203,7 +187,7 @@ partitions:
     EXPECT_EQ(web.behaviour.watchdog_ms, 5000u);
     EXPECT_EQ(m.machine.behaviour.on_panic, plan::OnPanic::reboot);
     EXPECT_EQ(web.behaviour.flags, plan::flag_smt_shared | plan::flag_no_store_bypass);
-    EXPECT_EQ(m.partitions[1].behaviour.flags, plan::flag_console_serial);
+    EXPECT_EQ(m.partitions[1].behaviour.flags, plan::flag_console_serial | plan::flag_console_screen);
     EXPECT_EQ(web.behaviour.stop_timeout_ms, 10000u);
     EXPECT_EQ(web.writable_limit.percent, 10u);
     EXPECT_EQ(web.unpack_limit, std::uint64_t{40} << 30);
@@ -254,15 +238,52 @@ TEST(Manifest, UnknownKeysComeWithASuggestion) {
 
 TEST(Manifest, ReservedKeysAreKnownNotYetSupported) {
     for (const char* line :
-         {"health: {}", "volumes: []", "secrets: []", "rights: []", "security: {exec: [x]}", "tenant: it",
-          "labels: {}", "cache: {ways: 4}", "schedule: {}", "containers: []", "payload: linux"})
+         {"volumes: []", "secrets: []", "rights: []", "security: {exec: [x]}", "tenant: it", "labels: {}",
+          "cache: {ways: 4}", "schedule: {}", "containers: []", "payload: linux"})
         expect_refused(with(line), "E0308", 7, "known, not yet supported");
     expect_refused(head + "network: {uplink: {device: auto}}\n" + small, "E0308", 3, "'uplink'");
     for (const char* key : {"rate: 10Mbit"})
         expect_refused(head + "network: {allow: [{from: web, to: db, " + key + "}]}\n" + small, "E0308", 3,
                        "known, not yet supported");
-    expect_refused(head + "policy: []\n" + small, "E0308", 3, "'policy'");
-    expect_refused(head + "tests: []\n" + small, "E0308", 3, "'tests'");
+}
+
+TEST(Manifest, WhomAClockFollows) {
+    const auto outside =
+        parse(with("timeServers: [192.0.2.1, \"192.0.2.2:1123\"]")).partitions.at(0).outside.value();
+    ASSERT_EQ(outside.time_servers.size(), 2u);
+    EXPECT_EQ(outside.time_servers[0].address, 0xC0000201u);
+    EXPECT_EQ(outside.time_servers[0].port, 123);
+    EXPECT_EQ(outside.time_servers[1].port, 1123);
+    EXPECT_TRUE(outside.leased);
+    for (const char* wrong :
+         {"time.example", "127.0.0.1", "192.0.2.1:0", "192.0.2.1:70000", "192.0.2.1:", "192.0.2.1 "})
+        expect_refused(with("timeServers: [\"" + std::string(wrong) + "\"]"), "E0309", 7, "time server");
+    expect_refused(with("timeServers: [192.0.2.1, 192.0.2.2, 192.0.2.3, 192.0.2.4]"), "E0309", 7,
+                   "at most 3");
+}
+
+TEST(Manifest, PoliciesAndTheirExceptions) {
+    const auto all = parse(head +
+                           "policy: [baseline, {name: ./ours, action: warn, exceptions: [{rule: a, "
+                           "partition: web, owner: me, "
+                           "reason: moving, expires: 2027-01-31}]}]\n" +
+                           small)
+                         .policies;
+    ASSERT_EQ(all.size(), 2u);
+    EXPECT_EQ(all[0].name.value, "baseline");
+    EXPECT_EQ(all[1].action, "warn");
+    ASSERT_EQ(all[1].exceptions.size(), 1u);
+    EXPECT_EQ(all[1].exceptions[0].expires, "2027-01-31");
+    const auto refused = [](const std::string& list, const char* text) {
+        expect_refused(head + "policy: " + list + "\n" + small, "E0309", 3, text);
+    };
+    refused("baseline", "'policy' is a list");
+    refused("[{action: warn}]", "a policy needs 'name'");
+    refused("[{name: a, action: refuse}]", "cannot be 'refuse'");
+    refused("[{name: a, exceptions: [{rule: b}]}]", "an exception needs");
+    refused("[{name: a, exceptions: [{rule: b, owner: c, reason: d, expires: soon}]}]", "'expires' is a day");
+    refused("[{name: a, exceptions: [{rule: b, owner: c, reason: d, expires: 2027-13-01}]}]",
+            "'expires' is a day");
 }
 
 // Three kernels, and rules from line 9 on.
@@ -390,7 +411,12 @@ TEST(Manifest, APortIsPublishedForOneRun) {
     for (const char* port : {"8080:81", "81:80", "x", "80:80/icmp"})
         EXPECT_THROW(manifest::publish(m, port), diagnostic::Failure) << port;
     Manifest two = parse(with_card("readOnly: true"));
-    EXPECT_THROW(manifest::publish(two, "80:80"), diagnostic::Failure);
+    for (const char* port : {"80:80", "nobody=80:80", "=80:80", "web=", "web=x"})
+        EXPECT_THROW(manifest::publish(two, port), diagnostic::Failure) << port;
+    manifest::publish(two, two.partitions.at(1).name + "=8080:80");
+    EXPECT_TRUE(two.partitions.at(0).published.empty());
+    ASSERT_EQ(two.partitions.at(1).published.size(), 1u);
+    EXPECT_EQ(two.partitions.at(1).published[0].inside, 80);
 }
 
 TEST(Manifest, WhatACardNeeds) {
@@ -480,6 +506,10 @@ TEST(Manifest, WrongValuesAreRefusedWhereTheyStand) {
     for (const char* bytes : {"6KiB", "2MiB", "1KiB"})
         expect_refused(head + "machine: {retainedLog: " + bytes + "}\n" + small, "E0309", 3,
                        "a multiple of 4 KiB up to 1 MiB");
+    expect_refused(head + "machine: {slots: 3}\n" + small, "E0309", 3, "from 1 to 2");
+    for (const char* bytes : {"512KiB", "65GiB", "1536KiB"})
+        expect_refused(head + "machine: {data: " + bytes + "}\n" + small, "E0309", 3,
+                       "a multiple of 1 MiB up to 64 GiB");
     expect_refused(with("readOnly: yes"), "E0309", 7, "true or false");
     expect_refused(with("init: 1"), "E0309", 7, "true or false");
     expect_refused(with("pids: 0"), "E0309", 7, "from 1 to 4000");
@@ -495,7 +525,7 @@ TEST(Manifest, WrongValuesAreRefusedWhereTheyStand) {
     expect_refused(with("watchdog: 99ms"), "E0309", 7, "from 100ms to 60m");
     expect_refused(with("watchdog: 61m"), "E0309", 7, "from 100ms to 60m");
     expect_refused(head + "machine: {onPanic: stop}\n" + small, "E0309", 3, "onPanic");
-    expect_refused(with("console: vga"), "E0309", 7, "none, serial");
+    expect_refused(with("console: vga"), "E0309", 7, "none, serial, screen");
     expect_refused(with("smt: yes"), "E0309", 7, "exclusive, shared");
     expect_refused(with("storeBypass: none"), "E0309", 7, "allowed, disabled");
     expect_refused(with("writableLimit: 95%"), "E0309", 7, "90 %");

@@ -8,7 +8,7 @@
 namespace manifest {
 namespace {
 
-constexpr std::size_t most_name_servers = 3, most_published = 64;
+constexpr std::size_t most_name_servers = 3, most_time_servers = 3, most_published = 64;
 
 bool is_of_a_host(std::uint32_t address) {
     const std::uint32_t first = address >> 24;
@@ -22,6 +22,22 @@ std::uint32_t read_host(const Binder& binder, const Node& node, std::string_view
     if (!address || !text.empty() || !is_of_a_host(*address))
         binder.wrong(node, "'" + whole + "' is not an IPv4 address of a host", "write for example 192.0.2.1");
     return *address;
+}
+
+// "192.0.2.1" or "192.0.2.1:123"
+Outside::TimeServer read_time_server(const Binder& binder, const Node& node) {
+    const std::string whole = binder.non_empty(node, "timeServers");
+    std::string_view text = whole;
+    const auto address = take_ipv4(text);
+    Outside::TimeServer out{address.value_or(0)};
+    if (take(text, ":")) {
+        const auto port = take_number(text, 65535);
+        out.port = static_cast<std::uint16_t>(port.value_or(0));
+    }
+    if (!address || !text.empty() || out.port == 0 || !is_of_a_host(*address))
+        binder.wrong(node, "'" + whole + "' is not an IPv4 address of a time server, with a port or without",
+                     "write for example 192.0.2.1");
+    return out;
 }
 
 void read_address(const Binder& binder, const Node& node, Outside& out) {
@@ -130,6 +146,19 @@ std::vector<Key> outside_keys(const Binder& binder, Partition& out) {
                 if (outside.spot.line == 0)
                     outside.spot = node.spot;
             }},
+        Key{"timeServers",
+            [&binder, of](const Node& node) {
+                if (node.kind != Node::Kind::sequence || node.items.size() > most_time_servers)
+                    binder.wrong(node,
+                                 "'timeServers' is a list of at most " + std::to_string(most_time_servers) +
+                                     " addresses",
+                                 "write for example [192.0.2.1]");
+                Outside& outside = of();
+                for (const Node& item : node.items)
+                    outside.time_servers.push_back(read_time_server(binder, item));
+                if (outside.spot.line == 0)
+                    outside.spot = node.spot;
+            }},
         Key{"ports",
             [&binder, &out](const Node& node) {
                 if (node.kind != Node::Kind::sequence || node.items.empty() ||
@@ -170,23 +199,40 @@ void complete_outside(Manifest& manifest) {
     }
 }
 
+namespace {
+
+// The container that "NAME=8080:80" names, or the only one; what is left of `port` says which port.
+Partition& published_by(Manifest& manifest, std::string_view& port) {
+    const std::size_t mark = port.find('=');
+    const std::string_view name = port.substr(0, mark == std::string_view::npos ? 0 : mark);
+    port.remove_prefix(mark == std::string_view::npos ? 0 : mark + 1);
+    std::vector<Partition*> found;
+    for (Partition& partition : manifest.partitions)
+        if (partition.image && (mark == std::string_view::npos || partition.name == name))
+            found.push_back(&partition);
+    if (found.empty() && mark != std::string_view::npos)
+        throw diagnostic::fail("E0103", "-p: there is no container '" + std::string(name) + "'");
+    if (found.size() != 1)
+        throw diagnostic::fail("E0103", "-p does not say which of the appliance's " +
+                                            std::to_string(found.size()) + " containers it is for")
+            .help("name it: -p NAME=" + std::string(port));
+    return *found.front();
+}
+
+} // namespace
+
 void publish(Manifest& manifest, const std::string& port) {
-    const auto published = parse_published(port);
+    std::string_view rest = port;
+    Partition& partition = published_by(manifest, rest);
+    const auto published = parse_published(rest);
     if (!published)
-        throw diagnostic::fail("E0103", "-p: " + not_published(port)).help(std::string(published_help));
-    if (std::ranges::count_if(manifest.partitions,
-                              [](const Partition& one) { return one.image.has_value(); }) != 1)
-        throw diagnostic::fail("E0103", "-p is for an appliance with one container")
-            .help("write the port into the manifest: ports: [\"" + port + "\"]");
-    for (Partition& partition : manifest.partitions) {
-        if (!partition.image)
-            continue;
-        for (const PublishedPort& other : partition.published)
-            if (meet(*published, other))
-                throw diagnostic::fail("E0103",
-                                       "-p " + port + ": the manifest or another -p has that port already");
-        partition.published.push_back(*published);
-    }
+        throw diagnostic::fail("E0103", "-p: " + not_published(std::string(rest)))
+            .help(std::string(published_help));
+    for (const PublishedPort& other : partition.published)
+        if (meet(*published, other))
+            throw diagnostic::fail("E0103",
+                                   "-p " + port + ": the manifest or another -p has that port already");
+    partition.published.push_back(*published);
     complete_outside(manifest);
 }
 

@@ -2,6 +2,7 @@
 // image-tools/manifest/partition.cpp - the keys of a partition: which there are, and what each may hold.
 #include "image-tools/manifest/partition.hpp"
 #include "image-tools/manifest/devices.hpp"
+#include "image-tools/manifest/health.hpp"
 #include "image-tools/manifest/outside.hpp"
 
 #include "hypervisor/core/plan/format.hpp"
@@ -18,8 +19,8 @@ using Words = std::span<const std::string_view>;
 
 constexpr std::uint64_t smallest_memory = 64 * 1024;
 
-constexpr std::array<std::string_view, 10> partition_reserved{
-    "rights", "health", "volumes", "secrets", "tenant", "labels", "cache", "schedule", "containers", "share"};
+constexpr std::array<std::string_view, 9> partition_reserved{
+    "rights", "volumes", "secrets", "tenant", "labels", "cache", "schedule", "containers", "share"};
 constexpr std::array<std::string_view, 1> security_reserved{"exec"};
 
 class PartitionReader {
@@ -336,7 +337,14 @@ std::vector<Key> PartitionReader::machine_keys(Partition& out) const {
             [this, &behaviour](const Node& node) {
                 behaviour.watchdog_ms = binder_.duration_ms(node, "watchdog", plan::watchdog_ms_bounds);
             }},
-        flag("console", plan::flag_console_serial, plan::console_words),
+        Key{"console",
+            [this, &behaviour](const Node& node) {
+                constexpr std::size_t none = 0, screen = 2;
+                const std::size_t word =
+                    binder_.word(node, "console", plan::console_words, plan::console_words.size());
+                behaviour.set(plan::flag_console_serial, word != none);
+                behaviour.set(plan::flag_console_screen, word == screen);
+            }},
         flag("smt", plan::flag_smt_shared, plan::smt_words),
         flag("storeBypass", plan::flag_no_store_bypass, plan::store_bypass_words),
     };
@@ -351,6 +359,8 @@ Partition PartitionReader::partition(const Entry& entry) const {
         keys.push_back(std::move(key));
     for (Key& key : outside_keys(binder_, out))
         keys.push_back(std::move(key));
+    keys.push_back(
+        Key{"health", [this, &out](const Node& node) { out.health = read_health(binder_, node); }});
     const std::size_t before = binder_.failures();
     binder_.map(entry.value, "a partition", keys, partition_reserved);
     if (binder_.failures() == before) // else it would only be told what follows from that
@@ -373,10 +383,10 @@ void PartitionReader::check(const Partition& partition, const Node& node) const 
     if (partition.memory == 0)
         source.fail(partition.spot, "E0310", who + " has no 'memory'", "add for example: memory: 64MiB");
     static constexpr std::array<std::string_view, 2> kernel_only{"cmdline", "module"};
-    static constexpr std::array<std::string_view, 18> image_only{
-        "payload",  "entrypoint", "args",          "env",     "workingDir",  "user",
-        "hostname", "readOnly",   "writableLimit", "tmpfs",   "unpackLimit", "init",
-        "pids",     "security",   "address",       "gateway", "dns",         "ports"};
+    static constexpr std::array<std::string_view, 20> image_only{
+        "payload",  "entrypoint",    "args",  "env",         "workingDir", "user",       "hostname",
+        "readOnly", "writableLimit", "tmpfs", "unpackLimit", "init",       "pids",       "security",
+        "address",  "gateway",       "dns",   "ports",       "health",     "timeServers"};
     for (const Entry& entry : node.entries) {
         const auto among = [&](Words words) {
             return std::find(words.begin(), words.end(), entry.key) != words.end();

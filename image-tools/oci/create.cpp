@@ -32,12 +32,7 @@ using nlohmann::json;
 constexpr const char* manifest_type = "application/vnd.oci.image.manifest.v1+json";
 constexpr const char* config_type = "application/vnd.oci.image.config.v1+json";
 constexpr const char* layer_type = "application/vnd.oci.image.layer.v1.tar";
-constexpr const char* tag_annotation = "org.opencontainers.image.ref.name";
 constexpr std::string_view whiteout_prefix = ".wh.";
-
-std::span<const std::uint8_t> bytes_of(std::string_view text) {
-    return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
-}
 
 void write_file(const fs::path& path, std::string_view text) {
     const fs::path temporary = path.string() + ".new";
@@ -46,7 +41,7 @@ void write_file(const fs::path& path, std::string_view text) {
         throw diagnostic::fail_system("E0602", "cannot write " + temporary.string(), errno);
     }
     const files::FileHandle file(descriptor);
-    files::write_all(descriptor, bytes_of(text), temporary.string());
+    files::write_all(descriptor, files::bytes_of(text), temporary.string());
     if (::rename(temporary.c_str(), path.c_str()) != 0) {
         throw diagnostic::fail_system("E0602", "cannot write " + path.string(), errno);
     }

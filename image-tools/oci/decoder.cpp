@@ -17,21 +17,6 @@ constexpr std::size_t input_bytes = std::size_t{128} << 10;
 constexpr std::size_t output_bytes = std::size_t{256} << 10;
 constexpr int largest_window_log = 27; // 128 MiB, what every zstd decoder must offer
 
-struct Plain {};
-
-struct Gzip {
-    inflate_state state{};
-    bool inside_member = false;
-};
-
-struct Zstd {
-    struct Free {
-        void operator()(ZSTD_DStream* decoder) const { ZSTD_freeDStream(decoder); }
-    };
-    std::unique_ptr<ZSTD_DStream, Free> stream{ZSTD_createDStream()};
-    std::size_t wanted = 0; // 0: between frames
-};
-
 std::string gzip_cause(int code) {
     switch (code) {
     case ISAL_INVALID_WRAPPER:
@@ -48,10 +33,25 @@ std::string gzip_cause(int code) {
 } // namespace
 
 class Decoder::Codec {
+    struct Plain {};
+
+    struct Gzip {
+        inflate_state state{};
+        bool inside_member = false;
+    };
+
+    struct Zstd {
+        struct Free {
+            void operator()(ZSTD_DStream* decoder) const { ZSTD_freeDStream(decoder); }
+        };
+        std::unique_ptr<ZSTD_DStream, Free> stream{ZSTD_createDStream()};
+        std::size_t wanted = 0; // 0: between frames
+    };
+
 public:
     Codec(files::FileRange blob, Compression compression)
-        : blob_(std::move(blob)), input_(input_bytes),
-          output_(compression == Compression::none ? 0 : output_bytes) {
+        : blob_(std::move(blob)), inputs_(input_bytes),
+          outputs_(compression == Compression::none ? 0 : output_bytes) {
         switch (compression) {
         case Compression::none:
             break;
@@ -84,17 +84,33 @@ public:
     [[nodiscard]] std::uint64_t packed_read() const { return read_; }
 
 private:
+    // Buffers taken in turn, so that a run stays as it is while the next ones are made.
+    class Ring {
+    public:
+        explicit Ring(std::size_t bytes) {
+            for (auto& buffer : buffers_)
+                buffer.resize(bytes);
+        }
+        std::span<std::uint8_t> next() { return buffers_[turn_++ % buffers_.size()]; }
+
+    private:
+        std::array<std::vector<std::uint8_t>, runs_kept> buffers_;
+        std::size_t turn_ = 0;
+    };
+
     void refill() {
-        const std::size_t got = blob_.read(read_, input_);
+        const std::span<std::uint8_t> input = inputs_.next();
+        const std::size_t got = blob_.read(read_, input);
         read_ += got;
-        pending_ = std::span(input_).first(got);
+        pending_ = input.first(got);
     }
 
     std::span<const std::uint8_t> next_gzip(Gzip& gzip) {
         inflate_state& state = gzip.state;
-        state.next_out = output_.data();
-        state.avail_out = static_cast<std::uint32_t>(output_.size());
-        while (state.avail_out == output_.size()) {
+        const std::span<std::uint8_t> output = outputs_.next();
+        state.next_out = output.data();
+        state.avail_out = static_cast<std::uint32_t>(output.size());
+        while (state.avail_out == output.size()) {
             if (!gzip.inside_member) {
                 if (pending_.empty()) {
                     refill();
@@ -107,8 +123,8 @@ private:
                 }
                 isal_inflate_init(&state);
                 state.crc_flag = ISAL_GZIP;
-                state.next_out = output_.data();
-                state.avail_out = static_cast<std::uint32_t>(output_.size());
+                state.next_out = output.data();
+                state.avail_out = static_cast<std::uint32_t>(output.size());
                 gzip.inside_member = true;
             } else if (pending_.empty()) {
                 refill();
@@ -123,15 +139,16 @@ private:
             pending_ = pending_.last(state.avail_in);
             if (state.block_state == ISAL_BLOCK_FINISH) {
                 gzip.inside_member = false;
-            } else if (before == 0 && state.avail_out == output_.size()) {
+            } else if (before == 0 && state.avail_out == output.size()) {
                 throw DecodeError("the gzip stream ends early");
             }
         }
-        return std::span(output_).first(output_.size() - state.avail_out);
+        return output.first(output.size() - state.avail_out);
     }
 
     std::span<const std::uint8_t> next_zstd(Zstd& zstd) {
-        ZSTD_outBuffer out{output_.data(), output_.size(), 0};
+        const std::span<std::uint8_t> output = outputs_.next();
+        ZSTD_outBuffer out{output.data(), output.size(), 0};
         while (out.pos == 0) {
             if (pending_.empty()) {
                 refill();
@@ -154,13 +171,13 @@ private:
                 throw DecodeError("the zstd stream ends early");
             }
         }
-        return std::span(output_).first(out.pos);
+        return output.first(out.pos);
     }
 
     files::FileRange blob_;
     std::uint64_t read_ = 0;
-    std::vector<std::uint8_t> input_;
-    std::vector<std::uint8_t> output_;
+    Ring inputs_;
+    Ring outputs_;
     std::span<std::uint8_t> pending_;
     std::variant<Plain, std::unique_ptr<Gzip>, std::unique_ptr<Zstd>> kind_;
 };

@@ -27,7 +27,10 @@ public:
     Decoder(Decoder&&) noexcept;
     Decoder& operator=(Decoder&&) noexcept;
 
-    // The next run of unpacked bytes, valid until the next call; empty at the end. Throws DecodeError.
+    // So many runs, the newest included, stay as they are.
+    static constexpr std::size_t runs_kept = 4;
+
+    // The next run of unpacked bytes; empty at the end. Throws DecodeError.
     std::span<const std::uint8_t> next();
     [[nodiscard]] std::uint64_t packed_read() const;
 

@@ -2,11 +2,11 @@
 #include "image-tools/oci/decoder.hpp"
 
 #include "image-tools/oci/layer_writer.hpp"
+#include "image-tools/oci/packed_fixture_test.hpp"
 
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 #include <unistd.h>
-#include <zlib.h>
 #include <zstd.h>
 
 namespace oci {
@@ -19,17 +19,7 @@ files::FileRange blob_of(const std::string& bytes) {
 }
 
 std::string gzip(const std::string& data) {
-    z_stream stream{};
-    deflateInit2(&stream, 6, Z_DEFLATED, 31, 8, Z_DEFAULT_STRATEGY);
-    std::string out(deflateBound(&stream, data.size()) + 64, '\0');
-    stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(data.data()));
-    stream.avail_in = static_cast<uInt>(data.size());
-    stream.next_out = reinterpret_cast<Bytef*>(out.data());
-    stream.avail_out = static_cast<uInt>(out.size());
-    deflate(&stream, Z_FINISH);
-    out.resize(out.size() - stream.avail_out);
-    deflateEnd(&stream);
-    return out;
+    return test::packed(data, 31);
 }
 
 std::string zstd(const std::string& data) {

@@ -18,8 +18,8 @@
 namespace oci {
 namespace {
 
-constexpr const char* config_type = "application/vnd.docker.container.image.v1+json";
-constexpr const char* layer_type = "application/vnd.docker.image.rootfs.diff.tar";
+constexpr const char* docker_config_type = "application/vnd.docker.container.image.v1+json";
+constexpr const char* docker_layer_type = "application/vnd.docker.image.rootfs.diff.tar";
 
 bool is_hex_digest(std::string_view text) {
     return text.size() == 64 && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
@@ -88,7 +88,7 @@ public:
                                      ": the member " + printable(layers[i]) + " is missing from the archive");
             }
             members_.insert_or_assign(diff_id, *member);
-            out.layers.push_back({layer_type, diff_id, member->size, {}, {}});
+            out.layers.push_back({docker_layer_type, diff_id, member->size, {}, {}});
         }
         return out;
     }
@@ -138,7 +138,7 @@ private:
         }
         layers_.emplace(digest, layers);
         members_.insert_or_assign(digest, *member);
-        contents_.push_back({object.texts("RepoTags"), {config_type, digest, text->size(), {}, {}}});
+        contents_.push_back({object.texts("RepoTags"), {docker_config_type, digest, text->size(), {}, {}}});
     }
 
     // Configs that an index beside manifest.json leads to; entries that are no images, or not here, lead nowhere.

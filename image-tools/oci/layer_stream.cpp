@@ -9,9 +9,9 @@ namespace oci {
 
 LayerStream::LayerStream(files::FileRange blob, Compression compression, const files::Digest& diff_id,
                          LayerContext context, const Limits& limits)
-    : decoder_(blob, compression), diff_id_(diff_id), context_(std::move(context)), packed_bytes_(blob.size),
-      most_(limits.unpacked_bytes), most_inflated_(limits.inflated_bytes), free_bytes_(limits.free_bytes),
-      ratio_(limits.ratio) {}
+    : decoder_(std::make_unique<AheadDecoder>(blob, compression)), diff_id_(diff_id),
+      context_(std::move(context)), packed_bytes_(blob.size), most_(limits.unpacked_bytes),
+      most_inflated_(limits.inflated_bytes), free_bytes_(limits.free_bytes), ratio_(limits.ratio) {}
 
 std::span<const std::uint8_t> LayerStream::next() {
     if (ended_) {
@@ -19,7 +19,7 @@ std::span<const std::uint8_t> LayerStream::next() {
     }
     std::span<const std::uint8_t> run;
     try {
-        run = decoder_.next();
+        run = decoder_->next();
     } catch (const DecodeError& error) {
         throw diagnostic::fail(Fault::compression, context_.text() + ": " + error.what())
             .help("fetch or build the image again");

@@ -6,11 +6,12 @@
 #pragma once
 
 #include "image-tools/files/digest.hpp"
-#include "image-tools/oci/decoder.hpp"
+#include "image-tools/oci/ahead.hpp"
 #include "image-tools/oci/failure.hpp"
 #include "image-tools/oci/limits.hpp"
 
 #include <cstdint>
+#include <memory>
 #include <span>
 
 namespace oci {
@@ -22,12 +23,12 @@ public:
 
     std::span<const std::uint8_t> next();
     [[nodiscard]] const LayerContext& context() const { return context_; }
-    [[nodiscard]] std::uint64_t packed_read() const { return decoder_.packed_read(); }
+    [[nodiscard]] std::uint64_t packed_read() const { return decoder_->packed_read(); }
     [[nodiscard]] std::uint64_t unpacked() const { return unpacked_; }
     [[nodiscard]] std::uint64_t counted() const { return counted_; } // towards the limits: not zeros
 
 private:
-    Decoder decoder_;
+    std::unique_ptr<AheadDecoder> decoder_; // its thread knows its address
     files::Sha256 hash_;
     files::Digest diff_id_;
     LayerContext context_;

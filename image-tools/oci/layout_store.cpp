@@ -11,7 +11,6 @@
 namespace oci {
 namespace {
 
-constexpr const char* tag_annotation = "org.opencontainers.image.ref.name";
 // The whole name, where Docker 25 and later and containerd give several images one tag.
 constexpr const char* name_annotation = "io.containerd.image.name";
 

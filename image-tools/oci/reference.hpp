@@ -18,6 +18,9 @@
 
 namespace oci {
 
+// Where an OCI image layout has a tag (OCI image specification 1.1, "Annotation Rules").
+inline constexpr const char* tag_annotation = "org.opencontainers.image.ref.name";
+
 enum class Transport {
     layout,         // oci:
     archive,        // oci-archive:

@@ -113,6 +113,14 @@ std::vector<std::string> JsonObject::texts(const char* key) const {
     return list;
 }
 
+std::vector<std::string> JsonObject::names() const {
+    std::vector<std::string> list;
+    for (const auto& item : value_->items()) {
+        list.push_back(item.key());
+    }
+    return list;
+}
+
 std::vector<std::string> JsonObject::keys(const char* key) const {
     std::vector<std::string> list;
     if (const json* value = find(key)) {

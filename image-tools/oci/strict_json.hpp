@@ -34,6 +34,7 @@ public:
     [[nodiscard]] std::vector<std::pair<std::string, std::string>> pairs(const char* key) const;
     [[nodiscard]] std::vector<JsonObject> objects(const char* key) const;
     [[nodiscard]] std::optional<JsonObject> object(const char* key) const;
+    [[nodiscard]] std::vector<std::string> names() const; // its own keys
     [[nodiscard]] bool has(const char* key) const { return find(key) != nullptr; }
     [[nodiscard]] const std::string& what() const { return what_; }
 

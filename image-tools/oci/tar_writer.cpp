@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "image-tools/oci/tar_writer.hpp"
 
+#include "image-tools/files/digest.hpp"
 #include "image-tools/oci/tar_format.hpp"
 
 #include <algorithm>
@@ -50,10 +51,6 @@ char type_flag(TarType type) {
         return '6';
     }
     return '0';
-}
-
-std::span<const std::uint8_t> bytes_of(std::string_view text) {
-    return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
 }
 
 // What opens the data: the number of extents, offset and length of each, a decimal a line, padded to a block.
@@ -137,13 +134,13 @@ void TarWriter::begin(const TarEntry& entry) {
         extended.mode = 0644;
         header(extended, 'x', "extended-header", "", records.size());
         written_ = 0;
-        data(bytes_of(records));
+        data(files::bytes_of(records));
         end_entry();
     }
     header(entry, type_flag(entry.type), entry.path.substr(0, tar::name.bytes),
            entry.link.substr(0, tar::link.bytes), size);
     written_ = 0;
-    data(bytes_of(map));
+    data(files::bytes_of(map));
 }
 
 void TarWriter::data(std::span<const std::uint8_t> bytes) {

@@ -14,6 +14,6 @@ inline constexpr std::array<std::string_view, 3> on_panic_words{"halt", "reboot"
 inline constexpr std::array<std::string_view, 3> restart_words{"no", "always", "on-failure"};
 inline constexpr std::array<std::string_view, 2> smt_words{"exclusive", "shared"};
 inline constexpr std::array<std::string_view, 2> store_bypass_words{"allowed", "disabled"};
-inline constexpr std::array<std::string_view, 2> console_words{"none", "serial"};
+inline constexpr std::array<std::string_view, 3> console_words{"none", "serial", "screen"};
 
 } // namespace plan

@@ -83,7 +83,7 @@ std::optional<LoaderImage> read_loader(std::span<const char> elf) {
 }
 
 std::optional<std::string> read_table(std::span<const std::byte> table, std::vector<Guest>& guests,
-                                      std::vector<Lane>& lanes) {
+                                      std::vector<Lane>& lanes, std::vector<Wish>& wishes) {
     const auto header = load<plan::Header>(table, 0);
     if (!header || header->magic != plan::magic || header->format != plan::format_version)
         return "this is not a plan of format " + std::to_string(plan::format_version);
@@ -123,6 +123,15 @@ std::optional<std::string> read_table(std::span<const std::byte> table, std::vec
             lanes.push_back({second, first, wire->gpa[1] + wire->lane_bytes, wire->gpa[0] + wire->lane_bytes,
                              0, wire->lane_bytes});
     }
+    const std::uint64_t devices = wires + std::uint64_t{header->wire_count} * sizeof(plan::Wire);
+    for (std::uint64_t i = 0; i < header->device_count; ++i) {
+        const auto device = load<plan::Device>(table, devices + i * sizeof(plan::Device));
+        if (!device || device->partition >= guests.size())
+            return "device " + std::to_string(i) + " is not all there";
+        wishes.push_back({device->partition, device->vendor, device->device, device->place,
+                          (device->flags & plan::device_by_address) != 0,
+                          (device->flags & plan::device_any_card) != 0});
+    }
     return std::nullopt;
 }
 
@@ -131,7 +140,7 @@ std::optional<std::string> intend(const std::vector<std::byte>& table,
                                   std::uint64_t bundle_bytes, const LoaderImage& loader, const Board& board,
                                   Intended& out) {
     out = {};
-    if (const auto problem = read_table(table, out.guests, out.lanes))
+    if (const auto problem = read_table(table, out.guests, out.lanes, out.wishes))
         return "the plan's table: " + *problem;
     const auto parsed = plan::Plan::parse(table);
     if (!parsed)

@@ -40,8 +40,9 @@ struct Range {
 struct Backing {
     std::uint32_t partition = 0;
     std::uint64_t gpa = 0, frame = 0, bytes = 0;
-    bool root = false; // a root image: never writable
-    bool lane = false; // never executable; `root` where this partition only reads it
+    bool root = false;      // a root image: never writable
+    bool lane = false;      // never executable; `root` where this partition only reads it
+    bool registers = false; // of a device: uncached, never executable
     [[nodiscard]] Range frames() const { return {frame, bytes}; }
 };
 
@@ -55,6 +56,14 @@ struct Lane {
         const bool writes = partition == writer;
         return {partition, writes ? writer_gpa : reader_gpa, frame, bytes, !writes, true};
     }
+};
+
+// A device that the plan gives a partition, as it names it.
+struct Wish {
+    std::uint32_t partition = 0;
+    std::uint16_t vendor = 0, device = 0;
+    std::uint32_t place = 0; // which of several, or where (by_address)
+    bool by_address = false, any_card = false;
 };
 
 struct Guest {
@@ -80,6 +89,7 @@ struct Intended {
     std::vector<Guest> guests;
     std::vector<Backing> backings; // of RAM and root images
     std::vector<Lane> lanes;
+    std::vector<Wish> wishes;
     std::vector<Processor> processors;
     std::vector<Range> hypervisor; // its image and its frames
     Range bundle;
@@ -100,7 +110,7 @@ std::optional<LoaderImage> read_loader(std::span<const char> elf);
 
 // The table by its format alone; what is wrong with it, or nothing. Lanes have no frames yet.
 std::optional<std::string> read_table(std::span<const std::byte> table, std::vector<Guest>& guests,
-                                      std::vector<Lane>& lanes);
+                                      std::vector<Lane>& lanes, std::vector<Wish>& wishes);
 
 // A machine of the board with so much memory, and where the bundle lies in it (0: where the board's firmware puts it).
 struct Board {

@@ -1,251 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "image-tools/prove/live.hpp"
 
+#include "image-tools/prove/frames.hpp"
 #include "image-tools/prove/policy.hpp"
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <set>
 
 namespace prove {
 namespace {
 
-constexpr std::uint64_t page = 4096;
-constexpr std::uint64_t efer_svme = 1 << 12, efer_nxe = 1 << 11, cr0_wp = 1 << 16;
-
-using Page = std::array<std::byte, page>;
-
-template <typename T> T field(const Page& bytes, std::size_t offset) {
-    T value;
-    std::memcpy(&value, bytes.data() + offset, sizeof value);
-    return value;
-}
-
-bool is_frame(std::uint64_t value) {
-    return value != 0 && value % page == 0 && value >> 52 == 0;
-}
-
-std::string pages_text(std::uint64_t bytes) {
-    return bytes == page ? "a page" : std::to_string(bytes / page) + " pages";
-}
-
-// Usable memory of nobody: where the hypervisor's frames lie.
-std::vector<Range> rest(const Intended& intended) {
-    std::vector<Range> taken{intended.bundle};
-    for (const Backing& backing : intended.backings)
-        taken.push_back(backing.frames());
-    for (const Lane& lane : intended.lanes)
-        taken.push_back(lane.frames());
-    std::sort(taken.begin(), taken.end(), [](const Range& a, const Range& b) { return a.base < b.base; });
-    std::vector<Range> out;
-    for (const Range& usable : intended.usable) {
-        std::uint64_t at = usable.base;
-        for (const Range& range : taken) {
-            if (range.base >= usable.end() || range.end() <= at)
-                continue;
-            if (range.base > at)
-                out.push_back({at, range.base - at});
-            at = (range.end() + page - 1) / page * page;
-        }
-        if (at < usable.end())
-            out.push_back({at, usable.end() - at});
-    }
-    return out;
-}
-
-template <typename Visit>
-void each_page(PhysicalMemory& memory, const std::vector<Range>& ranges, Visit visit) {
-    Page bytes;
-    for (const Range& range : ranges)
-        for (std::uint64_t at = (range.base + page - 1) / page * page; at + page <= range.end(); at += page)
-            if (memory.read(at, bytes))
-                visit(at, bytes);
-}
-
-// What VMRUN checks and every guest of this hypervisor needs: VMRUN intercepted, an address space of its own, EFER.SVME.
-bool is_control_block(const Page& bytes) {
-    return (field<std::uint32_t>(bytes, 0x10) & 1) != 0 && field<std::uint32_t>(bytes, 0x58) != 0 &&
-           field<std::uint32_t>(bytes, 0x58) < 0x10000 && is_frame(field<std::uint64_t>(bytes, 0x40)) &&
-           is_frame(field<std::uint64_t>(bytes, 0x48)) &&
-           (field<std::uint64_t>(bytes, 0x4d0) & efer_svme) != 0;
-}
-
-ControlBlock control_block(std::uint64_t at, const Page& bytes) {
-    ControlBlock out;
-    out.at = at;
-    std::memcpy(out.intercepts.data(), bytes.data(), sizeof out.intercepts);
-    out.port_map = field<std::uint64_t>(bytes, 0x40);
-    out.msr_map = field<std::uint64_t>(bytes, 0x48);
-    out.asid = field<std::uint32_t>(bytes, 0x58);
-    out.virtual_interrupt = field<std::uint64_t>(bytes, 0x60);
-    out.nested_control = field<std::uint64_t>(bytes, 0x90);
-    out.nested_root = field<std::uint64_t>(bytes, 0xb0);
-    out.lbr_control = field<std::uint64_t>(bytes, 0xb8);
-    return out;
-}
-
-// Which partition a frame is, by the plan.
-const Backing* owner_of(const Intended& intended, std::uint64_t frame) {
-    for (const Backing& backing : intended.backings)
-        if (backing.frames().holds(frame))
-            return &backing;
-    return nullptr;
-}
-
-std::string whose(const Intended& intended, std::uint64_t frame) {
-    if (const Backing* owner = owner_of(intended, frame))
-        return "'" + intended.guests[owner->partition].name + "'s " + (owner->root ? "root image" : "memory");
-    if (intended.bundle.holds(frame))
-        return "the bundle";
-    for (const Lane& lane : intended.lanes)
-        if (lane.frames().holds(frame))
-            return "a lane of '" + intended.guests[lane.writer].name + "'";
-    for (const Range& usable : intended.usable)
-        if (usable.holds(frame))
-            return !intended.hypervisor.empty() && intended.hypervisor.front().holds(frame)
-                       ? "the hypervisor's image"
-                       : "memory of no partition";
-    return "no memory for use";
-}
-
-// One piece of guest-physical space with its frame.
-struct Piece {
-    std::uint64_t gpa, frame, bytes;
-};
-
-class SecondStage {
-public:
-    SecondStage(const Intended& intended, std::uint32_t partition, const Walk& real)
-        : intended_(intended), real_(real) {
-        for (const Backing& backing : intended.backings)
-            if (backing.partition == partition)
-                wanted_.push_back(backing);
-        for (const Lane& lane : intended.lanes)
-            if (lane.writer == partition || lane.reader == partition)
-                wanted_.push_back(lane.seen_by(partition));
-        std::sort(wanted_.begin(), wanted_.end(),
-                  [](const Backing& a, const Backing& b) { return a.gpa < b.gpa; });
-    }
-
-    // The first differences, by address.
-    std::vector<std::string> differences() {
-        std::set<std::uint64_t> cuts;
-        for (const Backing& backing : wanted_) {
-            cuts.insert(backing.gpa);
-            cuts.insert(backing.gpa + backing.bytes);
-        }
-        for (const Mapping& mapping : real_.mappings) {
-            cuts.insert(mapping.address);
-            cuts.insert(mapping.address + mapping.bytes);
-        }
-        std::vector<std::string> out;
-        for (auto cut = cuts.begin(); cut != cuts.end() && std::next(cut) != cuts.end(); ++cut)
-            if (const std::string text = difference(*cut, *std::next(cut) - *cut); !text.empty())
-                out.push_back(text);
-        return out;
-    }
-
-private:
-    std::string difference(std::uint64_t gpa, std::uint64_t bytes) const {
-        const Backing* wanted = nullptr;
-        for (const Backing& backing : wanted_)
-            if (gpa - backing.gpa < backing.bytes)
-                wanted = &backing;
-        const Mapping* real = nullptr;
-        for (const Mapping& mapping : real_.mappings)
-            if (gpa - mapping.address < mapping.bytes)
-                real = &mapping;
-        const std::string where = "guest-physical " + hex(gpa);
-        if (wanted == nullptr && real == nullptr)
-            return {};
-        if (wanted == nullptr) {
-            const std::uint64_t frame = real->frame + (gpa - real->address);
-            return where + ": " + pages_text(bytes) + " too many, frame " + hex(frame) + " (" +
-                   whose(intended_, frame) + ")" + (real->write ? ", writable" : "");
-        }
-        if (real == nullptr)
-            return where + ": " + pages_text(bytes) + " missing";
-        const std::uint64_t frame = real->frame + (gpa - real->address);
-        if (frame != wanted->frame + (gpa - wanted->gpa))
-            return where + ": " + pages_text(bytes) + " lead to frame " + hex(frame) + " (" +
-                   whose(intended_, frame) + "), the plan says " + hex(wanted->frame + (gpa - wanted->gpa));
-        if (real->write == wanted->root || real->execute == wanted->lane || !real->user || !real->cached)
-            return where + ": " + pages_text(bytes) +
-                   " with other rights: " + (real->write ? "writable" : "not writable") +
-                   (real->execute ? ", executable" : ", not executable") +
-                   (real->user ? "" : ", not reachable") + (real->cached ? "" : ", uncached");
-        return {};
-    }
-
-    const Intended& intended_;
-    const Walk& real_;
-    std::vector<Backing> wanted_;
-};
-
-std::uint64_t planned_bytes(const Intended& intended, std::uint32_t partition) {
-    std::uint64_t sum = 0;
-    for (const Backing& backing : intended.backings)
-        sum += backing.partition == partition ? backing.bytes : 0;
-    for (const Lane& lane : intended.lanes)
-        sum += lane.writer == partition || lane.reader == partition ? lane.bytes : 0;
-    return sum;
-}
-
-} // namespace
-
-Findings find_control_blocks(PhysicalMemory& memory, const Intended& intended) {
-    Findings out;
-    const std::vector<Range> ranges = rest(intended);
-    each_page(memory, ranges, [&](std::uint64_t at, const Page& bytes) {
-        if (is_control_block(bytes))
-            out.control_blocks.push_back(control_block(at, bytes));
-    });
-    each_page(memory, ranges, [&](std::uint64_t at, const Page& bytes) {
-        const HostSave save{at,
-                            field<std::uint64_t>(bytes, 0x5f8),
-                            field<std::uint64_t>(bytes, 0x558),
-                            field<std::uint64_t>(bytes, 0x550),
-                            field<std::uint64_t>(bytes, 0x548),
-                            field<std::uint64_t>(bytes, 0x4d0)};
-        if (is_control_block(bytes) || (save.efer & efer_svme) == 0 || !is_frame(save.cr3))
-            return;
-        for (ControlBlock& block : out.control_blocks)
-            if (block.at == save.control_block) {
-                block.entered = true;
-                out.host_saves.push_back(save);
-            }
-    });
-    return out;
-}
-
-std::uint64_t find_bundle(PhysicalMemory& memory, const std::vector<Range>& usable,
-                          std::span<const std::byte> first_page) {
-    std::uint64_t found = 0;
-    each_page(memory, usable, [&](std::uint64_t at, const Page& bytes) {
-        if (found == 0 && std::memcmp(bytes.data(), first_page.data(), page) == 0)
-            found = at;
-    });
-    return found;
-}
-
-Item compare_second_stage(const Intended& intended, std::uint32_t partition, const Walk& real) {
-    Item item{"second-stage:" + intended.guests[partition].name, false, real.problem};
-    if (!real.problem.empty())
-        return item;
-    const std::vector<std::string> differences = SecondStage{intended, partition, real}.differences();
-    item.passed = differences.empty();
-    for (std::size_t i = 0; i < std::min<std::size_t>(differences.size(), 3); ++i)
-        item.detail += (i == 0 ? "" : "; ") + differences[i];
-    if (differences.size() > 3)
-        item.detail += "; " + std::to_string(differences.size() - 3) + " more differences";
-    if (item.passed)
-        item.detail = std::to_string(planned_bytes(intended, partition) / page) +
-                      " pages equal the plan, nothing else is mapped";
-    return item;
-}
-
-namespace {
+constexpr std::uint64_t efer_nxe = 1 << 11, cr0_wp = 1 << 16;
 
 class Machine {
 public:
@@ -258,7 +24,10 @@ public:
         control_blocks();
         intercepts();
         maps();
+        if (const auto problem = find_owned(intended_, input_.functions, owned_))
+            add("devices", *problem, "");
         second_stage();
+        remapping();
         root_images();
         host_tables();
         tables_owned();
@@ -359,7 +128,7 @@ private:
                 continue;
             }
             used.insert(best_root);
-            items_.push_back(compare_second_stage(intended_, i, *best));
+            items_.push_back(compare_second_stage(intended_, i, owned_, *best));
             table_frames_.insert(best->tables.begin(), best->tables.end());
             guest_walks_.push_back({i, *best});
         }
@@ -368,6 +137,18 @@ private:
                 items_.push_back({"second-stage", false,
                                   "tables at " + hex(root) + " belong to no partition of the plan"});
         shared_frames();
+    }
+
+    // While a partition begins anew its devices are in no table.
+    void remapping() {
+        if (intended_.wishes.empty())
+            return;
+        std::vector<std::uint64_t> tables;
+        for (Item& item : check_remapping(memory_, intended_, owned_, tables)) {
+            settled_ = settled_ && (item.passed || item.name != "dma-devices");
+            items_.push_back(std::move(item));
+        }
+        table_frames_.insert(tables.begin(), tables.end());
     }
 
     // Bytes of the partition that these tables show somewhere.
@@ -599,6 +380,7 @@ private:
     const Intended& intended_;
     Findings found_;
     std::vector<Item> items_;
+    std::vector<OwnedFunction> owned_;
     std::vector<std::pair<std::uint32_t, Walk>> guest_walks_;
     std::set<std::uint64_t> table_frames_, control_frames_;
     bool settled_ = true;

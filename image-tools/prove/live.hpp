@@ -8,6 +8,7 @@
 // Spec: AMD APM vol. 2 chapter 15, appendix B; docs/hypervisor.md rules 8, 13, 18, 24.
 #pragma once
 
+#include "image-tools/prove/devices.hpp"
 #include "image-tools/prove/intended.hpp"
 #include "image-tools/prove/walker.hpp"
 
@@ -55,6 +56,7 @@ struct LiveInput {
     const Intended* intended = nullptr;
     const LoaderImage* loader = nullptr;
     std::vector<CpuRegisters> cpus;
+    std::vector<PciFunction> functions; // of the machine
     // Byte `offset` on of the bundle's file.
     std::function<bool(std::uint64_t offset, std::span<std::byte> to)> bundle;
 };
@@ -64,6 +66,7 @@ struct LiveInput {
 std::vector<Item> check_machine(const LiveInput& input, bool& settled);
 
 // The part of it that concerns one partition's second-stage tables; for tests.
-Item compare_second_stage(const Intended& intended, std::uint32_t partition, const Walk& real);
+Item compare_second_stage(const Intended& intended, std::uint32_t partition,
+                          std::span<const OwnedFunction> owned, const Walk& real);
 
 } // namespace prove

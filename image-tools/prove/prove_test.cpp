@@ -204,7 +204,7 @@ Walk real_tables() {
 std::string second_stage(const std::function<void(Walk&)>& change) {
     Walk real = real_tables();
     change(real);
-    const Item item = compare_second_stage(good_plan(), 0, real);
+    const Item item = compare_second_stage(good_plan(), 0, {}, real);
     EXPECT_EQ(item.name, "second-stage:web");
     return item.passed ? "" : item.detail;
 }
@@ -311,8 +311,9 @@ TEST(Policy, PortsAndIntercepts) {
 TEST(Table, ShortAndForeignOnesAreRefused) {
     std::vector<Guest> guests;
     std::vector<Lane> lanes;
+    std::vector<Wish> wishes;
     std::vector<std::byte> bytes(sizeof(plan::Header) + sizeof(plan::Partition));
-    EXPECT_TRUE(read_table(bytes, guests, lanes));
+    EXPECT_TRUE(read_table(bytes, guests, lanes, wishes));
     plan::Header header{};
     header.magic = plan::magic;
     header.format = plan::format_version;
@@ -320,12 +321,12 @@ TEST(Table, ShortAndForeignOnesAreRefused) {
     header.partition_count = 1;
     header.partition_entsize = sizeof(plan::Partition);
     std::memcpy(bytes.data(), &header, sizeof header);
-    EXPECT_FALSE(read_table(bytes, guests, lanes));
+    EXPECT_FALSE(read_table(bytes, guests, lanes, wishes));
     EXPECT_EQ(guests.size(), 1u);
-    EXPECT_TRUE(read_table(std::span(bytes).first(bytes.size() - 1), guests, lanes));
+    EXPECT_TRUE(read_table(std::span(bytes).first(bytes.size() - 1), guests, lanes, wishes));
     header.partition_count = 2;
     std::memcpy(bytes.data(), &header, sizeof header);
-    EXPECT_TRUE(read_table(bytes, guests, lanes));
+    EXPECT_TRUE(read_table(bytes, guests, lanes, wishes));
 }
 
 TEST(Registers, OfEveryCpu) {

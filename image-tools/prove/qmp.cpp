@@ -54,6 +54,37 @@ std::vector<std::string> Qmp::arguments(const std::filesystem::path& folder) {
     return {"-qmp", "unix:" + (folder / "qmp").string() + ",server=on,wait=off", "-no-shutdown"};
 }
 
+std::vector<PciFunction> parse_functions(const nlohmann::json& buses) {
+    using nlohmann::json;
+    std::vector<PciFunction> out;
+    const auto number = [](const json& from, const char* key) {
+        return from.is_object() && from.contains(key) && from[key].is_number_unsigned()
+                   ? from[key].get<std::uint64_t>()
+                   : 0;
+    };
+    const auto list = [](const json& from, const char* key) {
+        return from.is_object() && from.contains(key) && from[key].is_array() ? from[key] : json::array();
+    };
+    for (const json& bus : buses.is_array() ? buses : json::array())
+        for (const json& one : list(bus, "devices")) {
+            PciFunction function;
+            function.requester = static_cast<std::uint16_t>(
+                number(one, "bus") << 8 | number(one, "slot") << 3 | number(one, "function"));
+            const json id = one.value("id", json::object());
+            function.vendor = static_cast<std::uint16_t>(number(id, "vendor"));
+            function.device = static_cast<std::uint16_t>(number(id, "device"));
+            for (const json& region : list(one, "regions"))
+                if (const std::uint64_t bar = number(region, "bar");
+                    bar < function.bars.size() && region.value("type", std::string()) == "memory")
+                    function.bars[bar] = {number(region, "address"), number(region, "size")};
+            out.push_back(function);
+            if (one.contains("pci_bridge"))
+                for (const PciFunction& below : parse_functions(json::array({one["pci_bridge"]})))
+                    out.push_back(below);
+        }
+    return out;
+}
+
 Qmp::Qmp(const std::filesystem::path& folder) : folder_(folder) {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
@@ -132,6 +163,10 @@ void Qmp::quit() {
 std::vector<CpuRegisters> Qmp::registers() {
     const auto answer = command("human-monitor-command", {{"command-line", "info registers -a"}});
     return parse_registers(answer.is_string() ? answer.get<std::string>() : std::string());
+}
+
+std::vector<PciFunction> Qmp::functions() {
+    return parse_functions(command("query-pci"));
 }
 
 const std::vector<std::byte>& Qmp::chunk(const Range& range) {

@@ -30,6 +30,7 @@ public:
     void go_on(); // forgets what was read
     void quit();
     [[nodiscard]] std::vector<CpuRegisters> registers();
+    [[nodiscard]] std::vector<PciFunction> functions();
 
     // Only this is memory.
     void set_memory(std::vector<Range> usable) { usable_ = std::move(usable); }
@@ -47,6 +48,9 @@ private:
     std::vector<Range> usable_;
     std::map<std::uint64_t, std::vector<std::byte>> chunks_;
 };
+
+// What `query-pci` answers. Behind bridges too.
+std::vector<PciFunction> parse_functions(const nlohmann::json& buses);
 
 // `info registers -a` as text.
 std::vector<CpuRegisters> parse_registers(const std::string& text);

@@ -15,7 +15,7 @@ constexpr std::size_t most_tables = 1 << 16;
 
 class Walker {
 public:
-    Walker(PhysicalMemory& memory, Walk& out) : memory_(memory), out_(out) {}
+    Walker(PhysicalMemory& memory, Walk& out, bool dma) : memory_(memory), out_(out), dma_(dma) {}
 
     void table(std::uint64_t at, unsigned level, std::uint64_t address, const Mapping& above) {
         std::array<std::uint64_t, 512> entries{};
@@ -33,12 +33,12 @@ private:
     static unsigned shift(unsigned level) { return 12 + 9 * level; }
 
     void entry(std::uint64_t value, unsigned level, std::uint64_t address, const Mapping& above) {
-        if ((value & present) == 0)
+        if ((value & (dma_ ? present | writable : present)) == 0)
             return;
         Mapping here = above;
         here.write = above.write && (value & writable) != 0;
-        here.user = above.user && (value & user) != 0;
-        here.execute = above.execute && (value & no_execute) == 0;
+        here.user = above.user && (value & (dma_ ? present : user)) != 0; // VT-d's first bit is reading
+        here.execute = above.execute && !dma_ && (value & no_execute) == 0;
         const bool leaf = level == 0 || (level < 3 && (value & large) != 0);
         if (!leaf) {
             table(value & frame_bits, level - 1, address, here);
@@ -47,8 +47,8 @@ private:
         here.bytes = std::uint64_t{1} << shift(level);
         here.address = address >> 47 != 0 ? address | ~((std::uint64_t{1} << 48) - 1) : address;
         here.frame = value & frame_bits & ~(here.bytes - 1);
-        here.cached = (value & (write_through | cache_disable)) == 0;
-        here.global = (value & global) != 0;
+        here.cached = dma_ || (value & (write_through | cache_disable)) == 0;
+        here.global = !dma_ && (value & global) != 0;
         add(here);
     }
 
@@ -66,14 +66,22 @@ private:
 
     PhysicalMemory& memory_;
     Walk& out_;
+    bool dma_;
 };
+
+constexpr Mapping everything{0, 0, 0, true, true, true, true, false};
 
 } // namespace
 
 Walk walk(PhysicalMemory& memory, std::uint64_t root) {
     Walk out;
-    const Mapping everything{0, 0, 0, true, true, true, true, false};
-    Walker{memory, out}.table(root & frame_bits, 3, 0, everything);
+    Walker{memory, out, false}.table(root & frame_bits, 3, 0, everything);
+    return out;
+}
+
+Walk walk_dma(PhysicalMemory& memory, std::uint64_t root, unsigned levels) {
+    Walk out;
+    Walker{memory, out, true}.table(root & frame_bits, levels - 1, 0, everything);
     return out;
 }
 

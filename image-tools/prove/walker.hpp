@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// image-tools/prove/walker.hpp - four-level x86 tables as the CPU walks them, out of a machine's physical memory.
+// image-tools/prove/walker.hpp - x86 tables of four levels as the CPU walks them, and VT-d's as a device does, out of a machine's physical
+// memory.
 //
 // Knows nothing of how the hypervisor makes tables. Rights are those of all levels together.
-// Spec: AMD APM vol. 2 sections 5.3, 5.6, 15.25.
+// Spec: AMD APM vol. 2 sections 5.3, 5.6, 15.25; Intel VT-d 4.1 section 9.8 "Second-Level Paging Entries".
 #pragma once
 
 #include <cstddef>
@@ -36,5 +37,7 @@ struct Walk {
 };
 
 [[nodiscard]] Walk walk(PhysicalMemory& memory, std::uint64_t root);
+// What a device may do: `user` is reading, nothing is executable, all is cached.
+[[nodiscard]] Walk walk_dma(PhysicalMemory& memory, std::uint64_t root, unsigned levels);
 
 } // namespace prove

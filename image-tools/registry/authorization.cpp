@@ -44,8 +44,9 @@ std::string parameter(const Challenge& challenge, const char* name) {
 
 } // namespace
 
-Authorization::Authorization(Http& http, Place place, Tls tls, const Credentials& credentials)
-    : http_(http), place_(std::move(place)), tls_(std::move(tls)), credentials_(credentials) {}
+Authorization::Authorization(Http& http, Place place, Tls tls, const Credentials& credentials, Rights rights)
+    : http_(http), place_(std::move(place)), tls_(std::move(tls)), credentials_(credentials),
+      rights_(rights) {}
 
 std::string Authorization::header() {
     if (bearer_ && Clock::now() + renewed_before >= until_)
@@ -102,7 +103,8 @@ Request Authorization::token_request(const std::optional<Login>& who) const {
     Request request;
     request.url = parameter(*bearer_, "realm");
     const std::string service = percent_encoded(parameter(*bearer_, "service"));
-    const std::string scope = percent_encoded("repository:" + place_.repository + ":pull");
+    const std::string scope = percent_encoded("repository:" + place_.repository +
+                                              (rights_ == Rights::write ? ":pull,push" : ":pull"));
     request.tls = tls_;
     // An insecure registry does not make another host's realm insecure.
     request.tls.verify = tls_.verify || origin_of(request.url) != origin_of("https://" + place_.host);

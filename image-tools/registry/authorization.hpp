@@ -2,7 +2,7 @@
 // image-tools/registry/authorization.hpp - showing a registry who we are: basic, or a token from where it says.
 //
 // Trust:      the registry names the realm; credentials go there by https only, or within this machine.
-// Invariants: a token is asked for reading one repository, nothing else.
+// Invariants: a token is asked for reading one repository, nothing else; for writing only by who pushes.
 // Spec:       RFC 7617, RFC 6750; the distribution project, "Token Authentication" and "OAuth2 Token Authentication".
 #pragma once
 
@@ -17,9 +17,12 @@
 
 namespace registry {
 
+enum class Rights : bool { read, write };
+
 class Authorization {
 public:
-    Authorization(Http& http, Place place, Tls tls, const Credentials& credentials);
+    Authorization(Http& http, Place place, Tls tls, const Credentials& credentials,
+                  Rights rights = Rights::read);
 
     // For the next request; empty: nothing was asked for. A token that is about to run out is renewed before. Throws as
     // answer() does.
@@ -40,6 +43,7 @@ private:
     Place place_;
     Tls tls_;
     const Credentials& credentials_;
+    Rights rights_;
     bool asked_ = false; // for the login
     std::optional<Login> login_;
     std::string header_, shown_;

@@ -15,7 +15,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::uint64_t largest_file = 1 << 20;
+constexpr std::uint64_t largest_config = 1 << 20;
 
 // "https://host/v1/" and "host" are one; what everybody calls the default registry's login is its own host.
 std::string host_of(std::string key) {
@@ -87,7 +87,7 @@ Credentials Credentials::load() {
     std::error_code error;
     if (file.empty() || !fs::exists(file, error))
         return {};
-    return parse(files::read_file(file, largest_file), file.string());
+    return parse(files::read_file(file, largest_config), file.string());
 }
 
 Credentials Credentials::parse(std::string_view text, const std::string& name) {

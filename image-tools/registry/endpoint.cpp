@@ -48,9 +48,9 @@ void check_deadline(const Deadline& deadline, const std::string& what) {
         throw late(what);
 }
 
-Endpoint::Endpoint(Http& http, Place place, const Credentials& credentials, Deadline deadline)
+Endpoint::Endpoint(Http& http, Place place, const Credentials& credentials, Deadline deadline, Rights rights)
     : http_(http), place_(std::move(place)), tls_(tls_for(place_)),
-      authorization_(http, place_, tls_, credentials), deadline_(deadline) {}
+      authorization_(http, place_, tls_, credentials, rights), deadline_(deadline) {}
 
 std::string Endpoint::url(const std::string& rest) const {
     return scheme_ + "://" + address_of(place_) + "/v2/" + rest;
@@ -132,6 +132,52 @@ Request Endpoint::blob_request(const files::Digest& digest) {
     request.tls = tls_;
     request.authorization = authorization_.header();
     return request;
+}
+
+void Endpoint::push_blob(const files::Digest& digest,
+                         const std::variant<files::FileRange, std::string>& content) {
+    greet();
+    Request request;
+    request.tls = tls_;
+    request.method = "HEAD";
+    request.url = url(place_.repository + "/blobs/" + digest.text());
+    const std::string what = place_.text() + ": blob " + digest.brief();
+    Answer answer = ask(request);
+    if (answer.good())
+        return;
+    if (answer.trouble != Trouble::none || answer.status != 404)
+        throw failure(answer, what);
+    request.method = "POST";
+    request.url = url(place_.repository + "/blobs/uploads/");
+    answer = ask(request);
+    const std::string location = resolved_url(request.url, answer.header("location"));
+    if (!answer.good() || location.empty())
+        throw failure(answer, what);
+    request.method = "PUT";
+    request.url = location + (location.find('?') == std::string::npos ? "?" : "&") +
+                  "digest=" + percent_encoded(digest.text());
+    request.headers = {"Content-Type: application/octet-stream", "Expect:"};
+    if (const auto* file = std::get_if<files::FileRange>(&content))
+        request.body = *file;
+    else
+        request.body = std::get<std::string>(content);
+    answer = ask(request);
+    if (!answer.good())
+        throw failure(answer, what);
+}
+
+void Endpoint::push_manifest(const std::string& reference, const std::string& media_type,
+                             const std::string& text) {
+    greet();
+    Request request;
+    request.tls = tls_;
+    request.method = "PUT";
+    request.url = url(place_.repository + "/manifests/" + reference);
+    request.headers = {"Content-Type: " + media_type};
+    request.body = text;
+    const Answer answer = ask(request);
+    if (!answer.good())
+        throw failure(answer, place_.text() + ": manifest " + reference);
 }
 
 diagnostic::Failure Endpoint::failure(const Answer& answer, const std::string& what) const {

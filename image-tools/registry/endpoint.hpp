@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <variant>
 
 namespace registry {
 
@@ -26,7 +27,8 @@ void check_deadline(const Deadline& deadline, const std::string& what);
 
 class Endpoint {
 public:
-    Endpoint(Http& http, Place place, const Credentials& credentials, Deadline deadline);
+    Endpoint(Http& http, Place place, const Credentials& credentials, Deadline deadline,
+             Rights rights = Rights::read);
 
     [[nodiscard]] const Place& place() const { return place_; }
     [[nodiscard]] Authorization& authorization() { return authorization_; }
@@ -40,6 +42,9 @@ public:
     Document manifest(const std::string& reference, std::uint64_t most);
     // How to ask for a blob, once it is known how this place is spoken to. Throws as manifest() does.
     Request blob_request(const files::Digest& digest);
+    // Sends a blob that is not there yet; a manifest under a tag or its digest. Throw as manifest() does.
+    void push_blob(const files::Digest& digest, const std::variant<files::FileRange, std::string>& content);
+    void push_manifest(const std::string& reference, const std::string& media_type, const std::string& text);
     // What an answer that nothing can be done about means; `what`: "IMAGE: manifest sha256:...".
     [[nodiscard]] diagnostic::Failure failure(const Answer& answer, const std::string& what) const;
 

@@ -78,10 +78,6 @@ Trouble trouble_of(CURLcode code) {
     }
 }
 
-struct ListCloser {
-    void operator()(curl_slist* list) const { curl_slist_free_all(list); }
-};
-
 // Adds the given authorities to those of the system.
 CURLcode add_authorities(CURL*, void* context, void* files) {
     for (const auto& file : *static_cast<const std::vector<std::filesystem::path>*>(files))
@@ -140,6 +136,10 @@ std::string percent_encoded(std::string_view text) {
 
 // One request while it runs, a redirect included.
 struct Http::Transfer {
+    struct ListCloser {
+        void operator()(curl_slist* list) const { curl_slist_free_all(list); }
+    };
+
     Transfer(std::size_t number, Request wanted)
         : id(number), request(std::move(wanted)), authorized_origin(origin_of(request.url)) {}
 
@@ -159,6 +159,9 @@ struct Http::Transfer {
     void finish(CURL* easy, CURLcode code);
     bool take_header(std::string_view line);
     bool take_body(std::string_view bytes);
+    void set_body(CURL* easy);
+    static std::size_t give(char* to, std::size_t size, std::size_t count, void* self);
+    std::uint64_t given = 0; // of a body that is a file
     // One of the two, for libcurl: what it takes of the bytes.
     template <bool (Transfer::*Take)(std::string_view)>
     static std::size_t take(char* data, std::size_t size, std::size_t count, void* self);
@@ -195,6 +198,8 @@ void Http::Transfer::prepare(CURL* easy) {
         curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, static_cast<long>(request.form.size()));
         curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request.form.c_str());
     }
+    if (!request.method.empty())
+        set_body(easy);
     if (request.from > 0)
         curl_easy_setopt(easy, CURLOPT_RANGE, (std::to_string(request.from) + "-").c_str());
     set_tls(easy);
@@ -214,6 +219,38 @@ std::size_t Http::Transfer::take(char* data, std::size_t size, std::size_t count
     } catch (...) {
         transfer.thrown = std::current_exception();
         return 0;
+    }
+}
+
+void Http::Transfer::set_body(CURL* easy) {
+    if (request.method == "HEAD") {
+        curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+        return;
+    }
+    curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request.method.c_str());
+    given = 0;
+    if (const auto* text = std::get_if<std::string>(&request.body)) {
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, static_cast<long>(text->size()));
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDS, text->c_str());
+        return;
+    }
+    curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
+    curl_easy_setopt(easy, CURLOPT_INFILESIZE_LARGE,
+                     static_cast<curl_off_t>(std::get<files::FileRange>(request.body).size));
+    curl_easy_setopt(easy, CURLOPT_READDATA, this);
+    curl_easy_setopt(easy, CURLOPT_READFUNCTION, &Transfer::give);
+}
+
+std::size_t Http::Transfer::give(char* to, std::size_t size, std::size_t count, void* self) {
+    Transfer& transfer = *static_cast<Transfer*>(self);
+    try {
+        const std::span<std::uint8_t> into(static_cast<std::uint8_t*>(static_cast<void*>(to)), size * count);
+        const std::size_t read = std::get<files::FileRange>(transfer.request.body).read(transfer.given, into);
+        transfer.given += read;
+        return read;
+    } catch (...) {
+        transfer.thrown = std::current_exception();
+        return CURL_READFUNC_ABORT;
     }
 }
 
@@ -299,7 +336,7 @@ bool Http::redirected(Transfer& transfer) {
         answer.reason = std::move(reason);
         return false;
     };
-    if (!request.redirects || !request.form.empty())
+    if (!request.redirects || !request.form.empty() || request.method == "PUT" || request.method == "POST")
         return refuse("it redirects where that is not allowed");
     if (url.empty())
         return refuse("it redirects to what is no address");

@@ -7,6 +7,8 @@
 // Errors:     what the network does is an Answer, not an exception; std::bad_alloc where libcurl cannot start.
 #pragma once
 
+#include "image-tools/files/range.hpp"
+
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
@@ -17,6 +19,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 namespace registry {
@@ -57,7 +60,9 @@ struct Request {
     std::vector<std::string> headers; // "Name: value"
     std::string authorization;        // "Bearer ..."; for `url`'s origin alone
     std::string form;                 // not empty: POST of application/x-www-form-urlencoded
-    std::uint64_t from = 0;           // not 0: ask for the bytes from there on
+    std::string method;               // "HEAD", "POST" or "PUT" with `body`; empty: GET, or what `form` says
+    std::variant<std::string, files::FileRange> body;
+    std::uint64_t from = 0; // not 0: ask for the bytes from there on
     std::uint64_t most_body = 64 << 10;
     Tls tls;
     bool redirects = true;

@@ -119,6 +119,18 @@ struct Images::Session {
     Credentials credentials = Credentials::load();
     Http http;
     Deadline deadline;
+    std::map<std::string, std::vector<Endpoint>> places{}; // of each repository that was asked for
+
+    Source source(const oci::RegistryName& name, const diagnostic::Progress& progress) {
+        oci::RegistryName repository = name;
+        repository.tag.clear();
+        repository.digest.reset();
+        const bool exact = name.digest.has_value(); // some mirrors are for those alone
+        std::vector<Endpoint>& endpoints = places[repository.text() + (exact ? "@" : "")];
+        if (endpoints.empty())
+            endpoints = endpoints_at(http, settings.places(name, exact), credentials, deadline);
+        return {http, *cache, name, endpoints, SourceOptions{limits, progress, deadline}};
+    }
 };
 
 Images::Images(ImagesOptions options) : options_(std::move(options)) {}
@@ -158,9 +170,7 @@ oci::Image Images::open_remote(const oci::Reference& reference, Ask ask) {
     const oci::RegistryName name = session.settings.completed(name_of(reference));
     std::optional<Source> source;
     if (!options_.offline)
-        source.emplace(session.http, *session.cache, session.credentials, name,
-                       session.settings.places(name, name.digest.has_value()),
-                       SourceOptions{limits, options_.progress, session.deadline});
+        source.emplace(session.source(name, options_.progress));
     auto found = known(reference, name, ask);
     if (!found && !source)
         throw diagnostic::fail(Fault::offline,
@@ -254,6 +264,105 @@ void Images::check_pin(const oci::Reference& reference, const oci::Image& image,
                 "found  " + image.named_digest().text() + ", " + pin.platform + " " +
                     image.manifest_digest().text()})
         .help("if that is meant: caisson lock");
+}
+
+namespace {
+
+constexpr std::size_t most_attached = 64;
+constexpr std::uint64_t largest_attached = 1 << 20;
+
+// The blobs that a manifest of an artifact lists.
+std::vector<oci::Descriptor> blobs_of(const std::string& manifest, const std::string& what) {
+    const oci::JsonDocument document(manifest, what, limits);
+    std::vector<oci::Descriptor> out;
+    for (const oci::JsonObject& layer : document.top().objects("layers"))
+        out.push_back(oci::parse_descriptor(layer));
+    const bool large = std::any_of(out.begin(), out.end(),
+                                   [](const oci::Descriptor& blob) { return blob.size > largest_attached; });
+    if (out.size() > most_attached || large)
+        throw diagnostic::fail(oci::Fault::limit, what + " has too many blobs, or one larger than 1 MiB");
+    return out;
+}
+
+// Through whatever gives documents by their descriptors.
+template <typename Give>
+std::vector<Attached> attached_under(const oci::Descriptor& found, const std::string& what, Give&& give) {
+    std::vector<oci::Descriptor> manifests{found};
+    if (oci::is_index(found.media_type))
+        manifests = oci::parse_index(give(found), what, limits);
+    if (manifests.size() > most_attached)
+        throw diagnostic::fail(oci::Fault::limit, what + " names too many manifests");
+    std::vector<Attached> out;
+    for (const oci::Descriptor& manifest : manifests) {
+        const std::string where = what + " " + manifest.digest.brief();
+        for (const oci::Descriptor& blob : blobs_of(give(manifest), where))
+            out.push_back({blob.media_type, blob.annotations, give(blob), where});
+    }
+    return out;
+}
+
+// cosign save puts signatures into a layout without a tag.
+bool is_called(const oci::Store& store, const oci::StoredImage& image, const std::string& tag) {
+    const auto kind = image.descriptor.annotations.find("kind");
+    return std::find(image.names.begin(), image.names.end(), tag) != image.names.end() ||
+           store.is_called(image, tag) ||
+           (tag.ends_with(".sig") && kind != image.descriptor.annotations.end() &&
+            kind->second == "dev.cosignproject.cosign/sigs");
+}
+
+} // namespace
+
+std::vector<Attached> Images::attached(const oci::Reference& image, const std::string& tag, Ask ask) {
+    if (image.transport == oci::Transport::docker_archive)
+        return {}; // has images alone
+    if (image.transport != oci::Transport::registry) {
+        const auto store = oci::Store::open(image, limits);
+        std::vector<Attached> out;
+        for (const oci::StoredImage& stored : store->contents())
+            if (is_called(*store, stored, tag)) {
+                auto found =
+                    attached_under(stored.descriptor, image.text() + ": " + tag,
+                                   [&](const oci::Descriptor& blob) { return store->document(blob, tag); });
+                out.insert(out.end(), found.begin(), found.end());
+            }
+        return out;
+    }
+    return attached_remote(image, tag, ask);
+}
+
+std::vector<Attached> Images::attached_remote(const oci::Reference& image, const std::string& tag, Ask ask) {
+    Session& session = this->session();
+    oci::RegistryName name = session.settings.completed(name_of(image));
+    name.digest.reset();
+    name.tag = tag;
+    std::optional<Source> source;
+    std::optional<oci::Descriptor> found;
+    if (options_.offline || ask == Ask::when_missing)
+        if (const auto record = session.cache->recall(name.text(), options_.platform.text()))
+            found = cached_document(*session.cache, record->digest, name.text());
+    if (!options_.offline) {
+        source.emplace(session.source(name, options_.progress));
+        try {
+            if (!found)
+                found = source->resolve(tag);
+        } catch (const diagnostic::Failure& failure) {
+            const std::string& code = failure.diagnostic().code;
+            if (code != oci::Fault::tag.name() && code != oci::Fault::not_there.name())
+                throw;
+        }
+    }
+    if (!found)
+        return {};
+    const auto store =
+        std::make_shared<CacheStore>(name.text(), limits, session.cache, source ? &*source : nullptr, *found);
+    auto out = attached_under(
+        *found, name.text(), [&](const oci::Descriptor& blob) { return store->document(blob, name.text()); });
+    CachedImage record{name.text(), options_.platform.text(), found->digest, found->digest, store->used()};
+    std::sort(record.blobs.begin(), record.blobs.end());
+    record.blobs.erase(std::unique(record.blobs.begin(), record.blobs.end()), record.blobs.end());
+    session.cache->remember(record);
+    fetched_ += source ? source->fetched_bytes() : 0;
+    return out;
 }
 
 std::string whole_name(const oci::Reference& reference) {

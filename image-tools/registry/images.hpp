@@ -15,6 +15,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -24,6 +25,14 @@ namespace registry {
 
 class CacheStore;
 class Source;
+
+// A blob that is attached to an image under a tag of its repository: a signature, a bundle.
+struct Attached {
+    std::string media_type;
+    std::map<std::string, std::string> annotations; // of its layer
+    std::string bytes;
+    std::string where; // for messages
+};
 
 enum class Ask : std::uint8_t { when_missing, always };
 
@@ -52,6 +61,11 @@ public:
                                          const std::filesystem::path& directory,
                                          std::vector<std::string>& notes);
 
+    // All blobs of the manifests under that tag beside the image (and below an index of them); none where there is no such
+    // tag. They are kept like images. At most 64 manifests, each of at most 64 blobs of at most 1 MiB; throws as open().
+    [[nodiscard]] std::vector<Attached> attached(const oci::Reference& image, const std::string& tag,
+                                                 Ask ask);
+
     // By the network, so far.
     [[nodiscard]] std::uint64_t fetched_bytes() const { return fetched_; }
     [[nodiscard]] const ImagesOptions& options() const { return options_; }
@@ -66,6 +80,8 @@ private:
     [[nodiscard]] oci::Image complete_image(const oci::Reference& reference,
                                             const std::shared_ptr<const CacheStore>& store,
                                             Source* source) const;
+    [[nodiscard]] std::vector<Attached> attached_remote(const oci::Reference& image, const std::string& tag,
+                                                        Ask ask);
     void check_pin(const oci::Reference& reference, const oci::Image& image, const Pin& pin,
                    std::vector<std::string>& notes) const;
 

@@ -46,7 +46,8 @@ LockFile LockFile::parse(std::string_view text, const std::string& name) {
                                                         ", not " + std::string(schema));
         for (const oci::JsonObject& item : top.objects("items"))
             out.pin({item.required_text("reference"), item.required_text("platform"),
-                     digest_in(item, "digest"), digest_in(item, "manifest")});
+                     digest_in(item, "digest"), digest_in(item, "manifest"),
+                     item.text("signedBy").value_or("")});
     } catch (const diagnostic::Failure& failure) {
         throw diagnostic::fail(Fault::settings, failure.diagnostic().message)
             .help("caisson lock writes it anew");
@@ -70,11 +71,14 @@ const Pin* LockFile::find(const std::string& reference, const std::string& platf
 
 std::string LockFile::text() const {
     nlohmann::ordered_json items = nlohmann::ordered_json::array();
-    for (const Pin& pin : pins_)
+    for (const Pin& pin : pins_) {
         items.push_back({{"reference", pin.reference},
                          {"platform", pin.platform},
                          {"digest", pin.digest.text()},
                          {"manifest", pin.manifest.text()}});
+        if (!pin.signed_by.empty())
+            items.back()["signedBy"] = pin.signed_by;
+    }
     const nlohmann::ordered_json document{{"schema", schema}, {"items", items}};
     return document.dump(2) + "\n";
 }

@@ -20,6 +20,8 @@ struct Pin {
     std::string platform;   // "linux/amd64"
     files::Digest digest;   // what the reference names: an index or a manifest
     files::Digest manifest; // the platform's
+    std::string
+        signed_by{}; // fingerprint of the key that the policy (trust:) found; empty: no policy, or nobody's
 
     friend auto operator<=>(const Pin&, const Pin&) = default;
 };

@@ -9,13 +9,10 @@
 
 namespace registry {
 
-Source::Source(Http& http, const Cache& cache, const Credentials& credentials, oci::RegistryName name,
-               const std::vector<Place>& places, SourceOptions options)
-    : http_(http), cache_(cache), name_(std::move(name)), options_(std::move(options)) {
-    endpoints_.reserve(places.size());
-    for (const Place& place : places)
-        endpoints_.emplace_back(http, place, credentials, options_.deadline);
-}
+Source::Source(Http& http, const Cache& cache, oci::RegistryName name, std::vector<Endpoint>& endpoints,
+               SourceOptions options)
+    : http_(http), cache_(cache), name_(std::move(name)), endpoints_(endpoints),
+      options_(std::move(options)) {}
 
 oci::Descriptor Source::resolve(const std::string& reference) {
     const std::string what = name_.text();
@@ -48,6 +45,15 @@ oci::Descriptor Source::resolve(const std::string& reference) {
 
 void Source::fetch(const std::vector<oci::Descriptor>& blobs) {
     BlobFetch(*this, blobs).run();
+}
+
+std::vector<Endpoint> endpoints_at(Http& http, const std::vector<Place>& places,
+                                   const Credentials& credentials, const Deadline& deadline) {
+    std::vector<Endpoint> out;
+    out.reserve(places.size());
+    for (const Place& place : places)
+        out.emplace_back(http, place, credentials, deadline);
+    return out;
 }
 
 oci::Descriptor describe_document(std::string_view text, const std::string& said, const std::string& what,

@@ -24,8 +24,9 @@ struct SourceOptions {
 
 class Source {
 public:
-    Source(Http& http, const Cache& cache, const Credentials& credentials, oci::RegistryName name,
-           const std::vector<Place>& places, SourceOptions options);
+    // `endpoints`: its mirrors and its registry; who keeps them for the next source need not be greeted again.
+    Source(Http& http, const Cache& cache, oci::RegistryName name, std::vector<Endpoint>& endpoints,
+           SourceOptions options);
 
     // What tag or digest names now; the document is in the cache then. Throws as Endpoint::manifest(), and E0407.
     oci::Descriptor resolve(const std::string& reference);
@@ -40,10 +41,13 @@ private:
     Http& http_;
     const Cache& cache_;
     oci::RegistryName name_;
-    std::vector<Endpoint> endpoints_;
+    std::vector<Endpoint>& endpoints_;
     SourceOptions options_;
     std::uint64_t fetched_ = 0;
 };
+
+std::vector<Endpoint> endpoints_at(Http& http, const std::vector<Place>& places,
+                                   const Credentials& credentials, const Deadline& deadline);
 
 // What kind of document this is, by its content: the media type that its descriptor has. `said`: by its sender, may be
 // empty. Throws E0405 where they contradict each other, E0406 where it is neither manifest nor index.

@@ -2,6 +2,7 @@
 #include "image-tools/rootfs/spool.hpp"
 
 #include "image-tools/oci/failure.hpp"
+#include "image-tools/rootfs/fill_holes.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -111,14 +112,15 @@ void Spool::release(const Inode& inode) {
     }
 }
 
-void Spool::move_down(std::uint64_t from, std::uint64_t to, std::uint64_t bytes) {
+void Spool::move_down(std::uint32_t from, std::uint32_t to, std::uint32_t blocks) {
+    std::uint64_t at = from * block_size, lower = to * block_size, bytes = blocks * block_size;
     std::vector<std::uint8_t> buffer(static_cast<std::size_t>(std::min<std::uint64_t>(bytes, buffer_bytes)));
     while (bytes != 0) {
-        const std::size_t part = read(from, std::span(buffer).first(static_cast<std::size_t>(
-                                                std::min<std::uint64_t>(bytes, buffer.size()))));
-        write(to, std::span(buffer).first(part));
-        from += part;
-        to += part;
+        const std::size_t part = read(at, std::span(buffer).first(static_cast<std::size_t>(
+                                              std::min<std::uint64_t>(bytes, buffer.size()))));
+        write(lower, std::span(buffer).first(part));
+        at += part;
+        lower += part;
         bytes -= part;
     }
 }
@@ -129,40 +131,37 @@ std::uint32_t Spool::compact(Tree& tree) {
     if (dead_.empty()) {
         return next_block();
     }
-    std::sort(dead_.begin(), dead_.end());
-    const std::uint32_t end = next_block();
-    std::vector<std::uint32_t> gone_before; // blocks removed up to and with dead_[i]
-    std::uint32_t gone = 0;
-    for (std::size_t i = 0; i < dead_.size(); ++i) {
-        gone += dead_[i].second;
-        gone_before.push_back(gone);
-        const std::uint32_t from = dead_[i].first + dead_[i].second;
-        const std::uint32_t until = i + 1 < dead_.size() ? dead_[i + 1].first : end;
-        move_down(from * block_size, (from - gone) * block_size, (until - from) * block_size);
-    }
-    const auto renumber = [&](std::uint32_t& block) {
-        const auto above = std::upper_bound(dead_.begin(), dead_.end(), std::pair(block, UINT32_MAX));
-        if (above != dead_.begin()) {
-            block -= gone_before[static_cast<std::size_t>(above - dead_.begin() - 1)];
-        }
-    };
+    std::vector<Extent> live;
     for (InodeId id = 0; id < tree.inode_limit(); ++id) {
         if (!tree.exists(id) || !tree.inode(id).is_regular() || tree.inode(id).inlined) {
             continue;
         }
         Inode& inode = tree.inode(id);
         if (inode.chunks == nullptr && inode.size != 0) {
-            renumber(inode.first_block);
+            live.push_back({&inode.first_block, static_cast<std::uint32_t>(blocks_of(inode.size))});
         } else if (inode.chunks != nullptr) {
-            for (std::uint32_t& block : inode.chunks->chunks) {
-                if (block != ChunkMap::hole) {
-                    renumber(block);
+            for (std::size_t i = 0; i < inode.chunks->chunks.size(); ++i) {
+                if (inode.chunks->chunks[i] != ChunkMap::hole) {
+                    live.push_back(
+                        {&inode.chunks->chunks[i], static_cast<std::uint32_t>(chunk_blocks(inode, i))});
                 }
             }
         }
     }
+    const Filling filling = fill_holes(live, next_block());
     dead_.clear();
-    end_ = flushed_ = (end - gone) * block_size;
+    for (const Move& move : filling.moves) {
+        move_down(move.from, move.to, move.blocks);
+    }
+    static const std::vector<std::uint8_t> zeros(buffer_bytes);
+    for (const auto& [first, blocks] : filling.left) {
+        for (std::uint64_t at = first * block_size, end = at + blocks * block_size; at != end;) {
+            const auto part = static_cast<std::size_t>(std::min<std::uint64_t>(end - at, zeros.size()));
+            write(at, std::span(zeros).first(part));
+            at += part;
+        }
+    }
+    end_ = flushed_ = filling.end * block_size;
     return next_block();
 }
 

@@ -2,8 +2,8 @@
 // image-tools/rootfs/spool.hpp - the output file while it is being made: file contents in 4 KiB blocks from
 // block 1 on.
 //
-// Contents are appended in the order of the layers; what later layers remove is forgotten and squeezed out
-// once, at the end, so that the file depends on the live contents and their order alone.
+// Contents are appended in the order of the layers; what later layers remove leaves a hole, and the holes are filled once, at the
+// end, so that the file depends on the layers alone and holds nothing that they removed.
 // Invariants: a content starts on a block; the rest of its last block is zero.
 #pragma once
 
@@ -34,7 +34,8 @@ public:
 
     // The blocks of a file that is gone.
     void release(const Inode& inode);
-    // Squeezes released blocks out and renumbers the tree's. Returns the block after the last one.
+    // Takes released blocks away, except one in 512 of all, which become zeros, and renumbers the tree's. Returns the block after
+    // the last one.
     std::uint32_t compact(Tree& tree);
 
     std::size_t read(std::uint64_t offset, std::span<std::uint8_t> to) const; // flushed bytes
@@ -43,7 +44,7 @@ public:
 
 private:
     void release(std::uint32_t first, std::uint64_t blocks);
-    void move_down(std::uint64_t from, std::uint64_t to, std::uint64_t bytes);
+    void move_down(std::uint32_t from, std::uint32_t to, std::uint32_t blocks);
 
     std::shared_ptr<const files::FileHandle> file_;
     std::string name_;

@@ -2,6 +2,7 @@
 // image-tools/run/junit.hpp - results as JUnit's XML, which CI systems read.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -11,6 +12,8 @@ namespace run {
 struct JunitCase {
     std::string name;
     std::string failure; // empty: passed
+    std::optional<double> seconds{};
+    std::string output{}; // what goes with a failure
 };
 
 // One suite. What a guest or an image wrote is escaped.

@@ -251,6 +251,8 @@ private:
             until(*asked_ + ask_again);
         if (ended_ && !gone_)
             until(*ended_ + grace);
+        if (options_.look_again)
+            until(Clock::now() + *options_.look_again);
         return static_cast<int>(out);
     }
 
@@ -303,6 +305,7 @@ Outcome boot(const Qemu& qemu, const RunOptions& options, Session& session) {
     if (stopped == 0)
         return judge(session, options, status, loop.errors());
     Outcome out;
+    out.stopped = true;
     out.exit_code = stopped;
     out.qemu_status = status;
     out.qemu_errors = loop.errors();

@@ -25,11 +25,13 @@ struct RunOptions {
     bool serial_stop = false;                   // the plan lets the serial line ask the machine to end
     std::function<void()> asked_to_end;         // it is being asked now; may be empty
     std::function<bool(const Session&)> enough; // true: end the machine now; may be empty
+    std::optional<std::chrono::milliseconds> look_again; // `enough` is asked at least so often
 };
 
 // How the boot ended, as the tool's exit code and, where Caisson itself failed, why.
 struct Outcome {
     int exit_code = 125;
+    bool stopped = false; // by a signal, or because its time was over
     std::optional<diagnostic::Diagnostic> failure;
     int qemu_status = 0;
     std::string qemu_errors; // its stderr

@@ -62,9 +62,10 @@ void add_card(const NetworkCard& card, std::size_t number, std::vector<std::stri
     if (!card.gateway.empty())
         network += ",host=" + card.gateway;
     for (const NetworkCard::Forward& forward : card.forwards) {
-        const std::string port = std::to_string(forward.port);
-        network += std::string(",hostfwd=") + (forward.udp ? "udp" : "tcp") + ":127.0.0.1:" + port + "-" +
-                   card.address + ":" + port;
+        const std::uint16_t here = forward.here != 0 ? forward.here : forward.port;
+        network += std::string(",hostfwd=") + (forward.udp ? "udp" : "tcp") +
+                   ":127.0.0.1:" + std::to_string(here) + "-" + card.address + ":" +
+                   std::to_string(forward.port);
     }
     // Every second slot: its virtual functions take others.
     const std::size_t slot = 2 * (number + 1);

@@ -12,6 +12,7 @@ namespace {
 constexpr std::size_t most_kept = 100000; // records and log lines of one boot
 constexpr std::size_t most_noise = 4096;
 constexpr std::size_t most_faults = 20;
+constexpr std::uint64_t most_probes = 1000, most_error = 4096;
 
 } // namespace
 
@@ -82,6 +83,8 @@ void Session::frame() {
         keep(audit_, payload);
         if (channel::find(payload, "event") == "quarantined")
             quarantined(payload);
+        if (channel::find(payload, "event") == "note")
+            note(payload);
         stopping_ = stopping_ || channel::find(payload, "event") == "stop_request";
         if (listener_.audit)
             listener_.audit(payload);
@@ -128,6 +131,29 @@ void Session::kept_frame() {
     }
 }
 
+// Of how a container is only its own PID 1 speaks; a partition's other notes may say what they like. '=' is escaped.
+void Session::note(std::string_view payload) {
+    constexpr std::string_view health = "health%3D", probe = "probe%3D";
+    const auto name = channel::find(payload, "partition"), found = channel::find(payload, "text");
+    const auto owner = std::ranges::find_if(
+        partitions_, [&](const PartitionResult& partition) { return name && partition.name == *name; });
+    if (owner == partitions_.end() || !found)
+        return;
+    std::string_view text = *found;
+    if (text.starts_with(health)) {
+        owner->health = text.substr(health.size());
+    } else if (text.starts_with(probe)) {
+        text.remove_prefix(probe.size());
+        const std::size_t colon = text.find(':');
+        const auto which = channel::number(text.substr(0, colon));
+        const std::uint64_t error = colon == std::string_view::npos
+                                        ? most_error
+                                        : channel::number(text.substr(colon + 1)).value_or(most_error);
+        if (which.value_or(most_probes) < most_probes && error < most_error)
+            owner->reached[static_cast<std::uint32_t>(*which)] = static_cast<int>(error);
+    }
+}
+
 void Session::exit_record(std::string_view payload) {
     const auto record = channel::parse_exit(payload);
     const auto owner =
@@ -140,6 +166,10 @@ void Session::exit_record(std::string_view payload) {
     }
     if (owner->endings.size() == most_kept)
         owner->endings.erase(owner->endings.begin());
+    if (!record->last) {
+        owner->health.clear();
+        owner->reached.clear();
+    }
     owner->endings.push_back({record->generation, record->status, std::string(record->reason),
                               std::string(record->detail), record->exits, record->refusals, record->dropped,
                               record->started, record->first_output, record->ended, record->last});

@@ -34,6 +34,9 @@ struct PartitionResult {
     std::string name;
     std::vector<Ending> endings; // one a generation
     std::uint64_t output_bytes = 0;
+    std::string health{}; // as it last said in this generation: starting, healthy, unhealthy
+    std::map<std::uint32_t, int>
+        reached{}; // of its probes: error numbers of their last connects; 0: connected
     [[nodiscard]] const Ending* final() const {
         return !endings.empty() && endings.back().last ? &endings.back() : nullptr;
     }
@@ -89,6 +92,7 @@ public:
 private:
     void frame();
     void kept_frame();
+    void note(std::string_view payload);
     void exit_record(std::string_view payload);
     void quarantined(std::string_view payload);
     void fault(std::string text);

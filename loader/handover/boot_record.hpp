@@ -9,6 +9,7 @@
 #include "hypervisor/base/result.hpp"
 #include "hypervisor/core/bytes/source.hpp"
 #include "hypervisor/core/memory/runs.hpp"
+#include "hypervisor/core/screen/fit.hpp"
 
 namespace loader {
 
@@ -16,12 +17,7 @@ struct Range {
     std::uint64_t base = 0, bytes = 0;
 };
 
-// A frame buffer of 32 bits a pixel.
-struct Screen {
-    std::uint64_t base = 0, bytes = 0; // base 0: none
-    std::uint32_t width = 0, height = 0, pixels_a_line = 0;
-    std::uint32_t format = 0; // UEFI 2.10 section 12.9.2: 0 red first, 1 blue first
-};
+using Screen = screen::FrameBuffer;
 
 struct BootRecord {
     base::FixedVector<memory::Range, memory::max_firmware_entries> memory; // as given, not yet orderly
@@ -30,6 +26,7 @@ struct BootRecord {
     std::array<std::byte, 36> rsdp_copy{};
     bool rsdp_copied = false;
     Screen screen;
+    bool screen_is_black = false;
     std::uint64_t smbios = 0;         // the entry point structure, or 0
     std::uint64_t loader_started = 0; // TSC when Caisson's loader began, or 0
 };

@@ -9,7 +9,7 @@ using Bytes = std::span<const std::byte>;
 using Status = base::Status<BootError>;
 
 namespace tag {
-constexpr std::uint32_t end = 0, module = 3, memory_map = 6, acpi_old = 14, acpi_new = 15,
+constexpr std::uint32_t end = 0, module = 3, memory_map = 6, frame_buffer = 8, acpi_old = 14, acpi_new = 15,
                         efi_memory_map = 17;
 }
 struct TagHeader {
@@ -55,6 +55,38 @@ void take_rsdp(Bytes body, bool newer, BootRecord& record) {
     record.rsdp_copied = true;
 }
 
+// Section 3.6.12. Only what has eight bits a colour in pixels of 32, as UEFI's frame buffers have.
+struct FrameBuffer {
+    std::uint64_t base;
+    std::uint32_t line_bytes, width, height;
+    std::uint8_t pixel_bits, type;
+    std::array<std::uint8_t, 2> reserved;
+    std::uint8_t red_at, red_bits, green_at, green_bits, blue_at, blue_bits;
+    std::array<std::uint8_t, 2> padding;
+};
+static_assert(sizeof(FrameBuffer) == 32 && offsetof(FrameBuffer, red_at) == 24);
+
+void take_screen(Bytes body, BootRecord& record) {
+    constexpr std::uint8_t direct_colour = 1, pixel_bits = 8 * Screen::pixel, colour_bits = 8;
+    FrameBuffer given{};
+    if (body.size() < offsetof(FrameBuffer, padding))
+        return;
+    std::memcpy(&given, body.data(), offsetof(FrameBuffer, padding));
+    const Screen screen{given.base,
+                        std::uint64_t{given.line_bytes} * given.height,
+                        given.width,
+                        given.height,
+                        given.line_bytes / Screen::pixel,
+                        given.red_at == 0 ? 0u : 1u};
+    const bool known = given.type == direct_colour && given.pixel_bits == pixel_bits &&
+                       given.line_bytes % Screen::pixel == 0 && given.red_bits == colour_bits &&
+                       given.green_bits == colour_bits && given.blue_bits == colour_bits &&
+                       given.green_at == 8 && given.red_at + given.blue_at == 16 &&
+                       (given.red_at == 0 || given.blue_at == 0);
+    if (known && screen.makes_sense())
+        record.screen = screen;
+}
+
 Status take(const bytes::Source& memory, std::uint32_t type, Bytes body, BootRecord& record) {
     switch (type) {
     case tag::module:
@@ -71,6 +103,9 @@ Status take(const bytes::Source& memory, std::uint32_t type, Bytes body, BootRec
                    entry.pages > (~std::uint64_t{0} - entry.start) / page ||
                    record.memory.push_back({entry.start, entry.pages * page, memory::Kind::reserved});
         });
+    case tag::frame_buffer:
+        take_screen(body, record);
+        return base::success;
     case tag::acpi_old:
     case tag::acpi_new:
         take_rsdp(body, type == tag::acpi_new, record);

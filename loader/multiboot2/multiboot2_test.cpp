@@ -88,6 +88,43 @@ TEST(Multiboot2, EfiRuntimeMemoryIsReservedEvenWhereTheMapSaysUsable) {
     EXPECT_EQ(record.memory[1].bytes, 0x2000u);
 }
 
+std::string screen(std::uint64_t base, std::uint32_t line, std::uint32_t width, std::uint32_t height,
+                   std::string_view rest) {
+    return words(base, line, width, height) + std::string(rest);
+}
+
+TEST(Multiboot2, TakesAFrameBufferThatCanBe) {
+    const auto given = [](const std::string& body) {
+        Information information;
+        information.tag(3, module(0x2000, 0x2400));
+        information.tag(6, map());
+        information.tag(8, body);
+        information.tag(0, "");
+        BootRecord record;
+        EXPECT_TRUE(read(information, record).ok());
+        return record.screen;
+    };
+    using std::string_view_literals::operator""sv;
+    constexpr auto blue_first = "\x20\x01\0\0\x10\x08\x08\x08\0\x08"sv,
+                   red_first = "\x20\x01\0\0\0\x08\x08\x08\x10\x08"sv;
+    const auto good = given(screen(0xfd000000, 4096, 1000, 768, blue_first));
+    EXPECT_EQ(good.base, 0xfd000000u);
+    EXPECT_EQ(good.bytes, 4096u * 768);
+    EXPECT_EQ(good.pixels_a_line, 1024u);
+    EXPECT_EQ(good.format, 1u);
+    EXPECT_EQ(given(screen(0xfd000000, 4096, 1024, 768, red_first)).format, 0u);
+    for (const auto& bad :
+         {screen(0, 4096, 1024, 768, red_first), screen(0xfd000000, 4095, 1024, 768, red_first),
+          screen(0xfd000000, 4096, 1025, 768, red_first), screen(0xfd000000, 4096, 1024, 0, red_first),
+          screen(0xfd000000, 0xfffffffc, 1024, 0xffffffff, red_first),
+          screen(~0ull - 100, 4096, 1024, 768, red_first),
+          screen(0xfd000000, 4096, 1024, 768, "\x18\x01\0\0\x10\x08\x08\x08\0\x08"sv),
+          screen(0xb8000, 160, 80, 25, "\x10\x02\0\0"sv),
+          screen(0xfd000000, 4096, 1024, 768, "\x20\x01\0\0\x10\x08\x08\x08\x08\x08"sv),
+          screen(0xfd000000, 4096, 1024, 768, "\x20\x01\0\0\x18\x08\x08\x08\xf8\x08"sv), std::string("x")})
+        EXPECT_EQ(given(bad).base, 0u);
+}
+
 TEST(Multiboot2, RefusesWhatIsDamaged) {
     BootRecord a, b, c, d;
     Information none;

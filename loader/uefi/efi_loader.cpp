@@ -5,6 +5,7 @@
 #include "build_id.hpp"
 #include "hypervisor/base/text.hpp"
 #include "loader/uefi/pe_image.hpp"
+#include "loader/uefi/say.hpp"
 
 #include <algorithm>
 
@@ -33,7 +34,7 @@ public:
         handover_.started = processor_.clock();
         (void)boot_.set_watchdog_timer(0, 0x10000, 0,
                                        nullptr); // a large bundle may take longer than five minutes
-        say("Caisson " CAISSON_BUILD_ID "\r\n");
+        say(system_, "Caisson " CAISSON_BUILD_ID "\r\n");
         start.problem = prepare();
         if (start.problem == Problem::none)
             start.problem = leave();
@@ -42,9 +43,9 @@ public:
             start.handover = place_of_handover_;
         } else if (start.problem != Problem::boot_services_stay) {
             constexpr std::uint64_t five_seconds = 5'000'000;
-            say("Caisson does not start: ");
-            say(describe(start.problem));
-            say("\r\n");
+            say(system_, "Caisson does not start: ");
+            say(system_, describe(start.problem));
+            say(system_, "\r\n");
             (void)boot_.stall(five_seconds);
         }
         return start;
@@ -66,17 +67,6 @@ private:
         look_at_tables();
         look_at_screen();
         return Problem::none;
-    }
-
-    void say(std::string_view text) {
-        std::array<char16_t, 64> line{};
-        while (!text.empty() && system_.text != nullptr) {
-            const std::size_t length = std::min(text.size(), line.size() - 1);
-            std::copy_n(text.begin(), length, line.begin());
-            line[length] = 0;
-            (void)system_.text->output_string(system_.text, line.data());
-            text.remove_prefix(length);
-        }
     }
 
     // Whole pages where boot reaches them; 0: there are none.
@@ -148,7 +138,7 @@ private:
         if (room == 0)
             return Problem::no_room_for_bundle;
         constexpr std::uint64_t piece = 4 * mebibyte;
-        say((base::Text<64>{} << "bundle of " << bytes / 1024 << " KiB:").view());
+        say(system_, (base::Text<64>{} << "bundle of " << bytes / 1024 << " KiB:").view());
         unsigned tenths = 0;
         for (std::uint64_t done = 0; done < bytes;) {
             const std::span<std::byte> target = memory_at(room + done, std::min(piece, bytes - done));
@@ -157,9 +147,9 @@ private:
                 return Problem::file_unreadable;
             done += read;
             for (; tenths < 10 && done >= bytes / 10 * (tenths + 1); ++tenths)
-                say((base::Text<8>{} << ' ' << (tenths + 1) * 10 << '%').view());
+                say(system_, (base::Text<8>{} << ' ' << (tenths + 1) * 10 << '%').view());
         }
-        say("\r\n");
+        say(system_, "\r\n");
         handover_.bundle = room;
         handover_.bundle_bytes = bytes;
         return Problem::none;
@@ -186,12 +176,18 @@ private:
         void* found = nullptr;
         if (is_error(boot_.locate_protocol(&graphics, nullptr, &found)) || found == nullptr)
             return;
-        const GraphicsMode* const mode = static_cast<const Graphics*>(found)->mode;
+        auto* const graphics_output = static_cast<Graphics*>(found);
+        const GraphicsMode* const mode = graphics_output->mode;
         if (mode == nullptr || mode->information == nullptr)
             return;
         const GraphicsInformation& shown = *mode->information;
         handover_.screen = {mode->frame_buffer, mode->frame_buffer_bytes, shown.width,
                             shown.height,       shown.pixels_a_line,      shown.format};
+        // Firmware clears it faster than we do.
+        const std::uint32_t black = 0;
+        handover_.screen_is_black = graphics_output->blt != nullptr &&
+                                    !is_error(graphics_output->blt(graphics_output, &black, fill, 0, 0, 0, 0,
+                                                                   shown.width, shown.height, 0));
     }
 
     // The handover and the memory map behind it, in one piece; then Boot Services go. Their list changes whenever they are used, so

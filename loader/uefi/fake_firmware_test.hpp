@@ -72,6 +72,7 @@ public:
     bool has_file_system = true, has_text = true;
     std::size_t short_read = 0; // a read gives so many bytes at most; 0: all
     bool read_stalls = false;   // a read gives none
+    bool read_only = false, write_fails = false;
     std::uint64_t descriptor_bytes = 48;
     std::vector<MemoryDescriptor> map{{7, 0, 0x100000, 0, 0x1000, 8}};
     unsigned exits_refused = 0;
@@ -79,6 +80,7 @@ public:
     std::uint64_t largest_allocation = 1u << 28;
     GraphicsInformation shown{0, 800, 600, 1, {}, 832};
     GraphicsMode mode{1, 0, &shown, sizeof shown, 0x80000000, 832 * 600 * 4};
+    bool has_mode = true, has_blt = true, cannot_clear = false;
     std::vector<ConfigurationTable> tables;
     Processor processor{true, false, [] { return std::uint64_t{7}; }};
 
@@ -86,7 +88,7 @@ public:
     std::u16string said;
     std::uint64_t lowest_limit = ~std::uint64_t{0};
     unsigned calls_after_refusal = 0, exits = 0;
-    bool gone = false;
+    bool gone = false, cleared = false, shut = false;
 
     FakeFirmware() { now() = this; }
     FakeFirmware(const FakeFirmware&) = delete;
@@ -96,7 +98,10 @@ public:
             munmap(at, bytes);
     }
 
-    Start load() {
+    Start load() { return uefi::load(system(), this, processor); }
+
+    // As an application is given it; load() asks for it.
+    const SystemTable& system() {
         boot_.allocate_pages = allocate_pages;
         boot_.free_pages = [](std::uint64_t, std::uint64_t) __attribute__((ms_abi)) {
             return used(ok);
@@ -123,13 +128,17 @@ public:
         loaded_.base = image.data();
         loaded_.bytes = image.size();
         loaded_.device = this;
-        return uefi::load(system_, this, processor);
+        runtime_.reset_system = [](std::uint32_t how, Status, std::uint64_t, void*) __attribute__((ms_abi)) {
+            now()->shut = how == shut_down;
+        };
+        system_.runtime = &runtime_;
+        return system_;
     }
 
 private:
     struct OpenFile {
         File file{};
-        const Buffer* content = nullptr;
+        Buffer* content = nullptr;
         std::uint64_t at = 0;
     };
 
@@ -200,13 +209,17 @@ private:
         return used(ok);
     }
     static Status __attribute__((ms_abi))
-    open(File*, File** out, const char16_t* name, std::uint64_t, std::uint64_t) {
+    open(File*, File** out, const char16_t* name, std::uint64_t mode, std::uint64_t) {
         FakeFirmware& me = *now();
         const auto found = me.files.find(name);
-        if (found == me.files.end())
+        if (found == me.files.end() || (me.read_only && (mode & open_to_write) != 0))
             return used(load_error);
         me.open_.content = &found->second;
         me.open_.file.read = read;
+        me.open_.file.write = write;
+        me.open_.file.flush = [](File*) __attribute__((ms_abi)) {
+            return used(ok);
+        };
         me.open_.file.close = close;
         me.open_.file.get_position = [](File*, std::uint64_t * at) __attribute__((ms_abi)) {
             *at = now()->open_.at;
@@ -233,17 +246,38 @@ private:
         *bytes = count;
         return used(ok);
     }
+    static Status __attribute__((ms_abi)) write(File*, std::uint64_t* bytes, const void* from) {
+        FakeFirmware& me = *now();
+        if (me.write_fails)
+            return used(load_error);
+        me.open_.content->resize(std::max<std::size_t>(me.open_.content->size(), me.open_.at + *bytes));
+        std::memcpy(me.open_.content->data() + me.open_.at, from, *bytes);
+        me.open_.at += *bytes;
+        return used(ok);
+    }
+    static Status __attribute__((ms_abi))
+    clear_screen(Graphics*, const std::uint32_t* colour, std::uint32_t operation, std::uint64_t,
+                 std::uint64_t, std::uint64_t, std::uint64_t, std::uint64_t width, std::uint64_t height,
+                 std::uint64_t) {
+        FakeFirmware& me = *now();
+        me.cleared =
+            operation == fill && *colour == 0 && width == me.shown.width && height == me.shown.height;
+        return used(me.cannot_clear ? load_error : ok);
+    }
     static Status __attribute__((ms_abi)) locate_protocol(const Guid* guid, void*, void** out) {
         FakeFirmware& me = *now();
         if (!(*guid == graphics))
             return used(load_error);
-        me.graphics_.mode = &me.mode;
+        me.graphics_.mode = me.has_mode ? &me.mode : nullptr;
+        if (me.has_blt)
+            me.graphics_.blt = clear_screen;
         *out = &me.graphics_;
         return used(ok);
     }
 
     SystemTable system_{};
     BootServices boot_{};
+    RuntimeServices runtime_{};
     TextOutput text_{};
     LoadedImage loaded_{};
     FileSystem volume_{};

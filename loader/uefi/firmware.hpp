@@ -86,6 +86,18 @@ inline constexpr Guid acpi_1{0xeb9d2d30, 0x2d88, 0x11d3, {0x9a, 0x16, 0x00, 0x90
     smbios_2{0xeb9d2d31, 0x2d88, 0x11d3, {0x9a, 0x16, 0x00, 0x90, 0x27, 0x3f, 0xc1, 0x4d}},
     smbios_3{0xf2fd1544, 0x9794, 0x4a2c, {0x99, 0x2e, 0xe5, 0xbb, 0xcf, 0x20, 0xe3, 0x94}};
 
+// 4.5, 8.5.1
+inline constexpr std::uint32_t shut_down = 2; // EfiResetShutdown
+struct RuntimeServices {
+    TableHeader header;
+    std::array<Unused, 4> time;
+    std::array<Unused, 2> virtual_memory;
+    std::array<Unused, 3> variables;
+    Unused count;
+    void(__attribute__((ms_abi)) * reset_system)(std::uint32_t, Status, std::uint64_t, void*);
+};
+static_assert(offsetof(RuntimeServices, reset_system) == 104);
+
 // 4.3
 struct SystemTable {
     TableHeader header;
@@ -94,7 +106,7 @@ struct SystemTable {
     std::array<Unused, 3> input; // ConsoleInHandle, ConIn, ConsoleOutHandle
     TextOutput* text;
     std::array<Unused, 2> errors;
-    Unused runtime;
+    RuntimeServices* runtime;
     BootServices* boot;
     std::uint64_t table_count;
     const ConfigurationTable* tables;
@@ -124,11 +136,14 @@ struct File {
     Call<File*> close;
     Unused remove;
     Call<File*, std::uint64_t*, void*> read;
-    Unused write;
+    Call<File*, std::uint64_t*, const void*> write;
     Call<File*, std::uint64_t*> get_position;
     Call<File*, std::uint64_t> set_position;
+    std::array<Unused, 2> information;
+    Call<File*> flush;
 };
-inline constexpr std::uint64_t open_to_read = 1, end_of_file = ~std::uint64_t{0};
+static_assert(offsetof(File, flush) == 80);
+inline constexpr std::uint64_t open_to_read = 1, open_to_write = 2, end_of_file = ~std::uint64_t{0};
 
 // 13.4
 inline constexpr Guid file_system{
@@ -150,8 +165,12 @@ struct GraphicsMode {
     const GraphicsInformation* information;
     std::uint64_t information_bytes, frame_buffer, frame_buffer_bytes;
 };
+inline constexpr std::uint32_t fill = 0; // EfiBltVideoFill
 struct Graphics {
-    std::array<Unused, 3> functions;
+    std::array<Unused, 2> modes;
+    Call<Graphics*, const std::uint32_t*, std::uint32_t, std::uint64_t, std::uint64_t, std::uint64_t,
+         std::uint64_t, std::uint64_t, std::uint64_t, std::uint64_t>
+        blt;
     const GraphicsMode* mode;
 };
 

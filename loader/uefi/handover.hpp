@@ -15,8 +15,9 @@ struct Handover {
     std::uint64_t bundle = 0, bundle_bytes = 0;
     std::uint64_t rsdp = 0, smbios = 0;
     Screen screen;
-    std::uint64_t started = 0; // TSC when the loader began
+    std::uint64_t screen_is_black = 0; // firmware has cleared it
+    std::uint64_t started = 0;         // TSC when the loader began
 };
-static_assert(sizeof(Handover) == 104);
+static_assert(sizeof(Handover) == 112);
 
 } // namespace loader::uefi

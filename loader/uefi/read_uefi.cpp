@@ -43,15 +43,6 @@ Status take_map(const bytes::Source& memory, const uefi::Handover& given, BootRe
     return record.memory.empty() ? Status{base::Failure{BootError::no_memory_map}} : base::success;
 }
 
-// Whether every pixel lies in the frame buffer.
-bool makes_sense(const Screen& screen) {
-    constexpr std::uint32_t most = 16384, pixel = 4;
-    return screen.base != 0 && screen.bytes <= ~std::uint64_t{0} - screen.base && screen.format <= 1 &&
-           screen.width != 0 && screen.width <= screen.pixels_a_line && screen.pixels_a_line <= most &&
-           screen.height != 0 && screen.height <= most &&
-           std::uint64_t{screen.height} * screen.pixels_a_line * pixel <= screen.bytes;
-}
-
 } // namespace
 
 base::Status<BootError> read_uefi(const bytes::Source& memory, std::uint64_t handover, BootRecord& record) {
@@ -62,8 +53,9 @@ base::Status<BootError> read_uefi(const bytes::Source& memory, std::uint64_t han
     record.rsdp = given->rsdp;
     record.smbios = given->smbios;
     record.loader_started = given->started;
-    if (makes_sense(given->screen))
+    if (given->screen.makes_sense())
         record.screen = given->screen;
+    record.screen_is_black = given->screen_is_black != 0;
     if (given->bundle_bytes == 0)
         return base::Failure{BootError::no_module};
     if (memory.view(given->bundle, given->bundle_bytes).size() != given->bundle_bytes)

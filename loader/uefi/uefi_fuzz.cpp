@@ -2,6 +2,7 @@
 // Any handover, any loaded file, any answers of firmware: an error or a start, never a read outside of them.
 #include "loader/handover/fake_memory_test.hpp"
 #include "loader/uefi/fake_firmware_test.hpp"
+#include "loader/uefi/keep_scan.hpp"
 
 #include <algorithm>
 
@@ -10,6 +11,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const FakeMemory memory{std::span{data, size}};
     BootRecord record;
     (void)read_uefi(memory.all(), FakeMemory::start, record).ok();
+    if (record.screen.base != 0 && !record.screen.makes_sense())
+        __builtin_trap();
     if (size < 16)
         return 0;
     uefi::FakeFirmware firmware;
@@ -21,6 +24,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     firmware.short_read = data[5];
     firmware.mode.information = data[6] % 2 != 0 ? &firmware.shown : nullptr;
     firmware.processor.huge_pages = data[7] % 2 != 0;
+    firmware.has_mode = data[7] % 3 != 0;
+    firmware.has_blt = data[7] % 5 != 0;
     const auto bytes = std::as_bytes(std::span{data + 8, size - 8});
     const uefi::Buffer rest(bytes.begin(), bytes.end());
     firmware.files[u"a"] = rest;
@@ -38,6 +43,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                                                  {".path", path},
                                                  {".bundle", data[9] % 2 != 0 ? rest : uefi::Buffer{}}});
     }
+    if (data[9] % 4 == 0)
+        firmware.files[u"a"].resize(board::kept_bytes);
+    firmware.read_only = data[7] % 7 == 0;
+    firmware.write_fails = data[7] % 11 == 0;
+    (void)uefi::keep_scan(firmware.system(), &firmware);
     (void)firmware.load();
     return 0;
 }

@@ -64,7 +64,26 @@ TEST(Loader, StartsFromASingleFile) {
     EXPECT_EQ(result.handover.descriptor_bytes, 48u);
     EXPECT_EQ(result.handover.map_bytes, 48u);
     EXPECT_EQ(result.handover.screen.width, 800u);
+    EXPECT_TRUE(firmware.cleared);
+    EXPECT_EQ(result.handover.screen_is_black, 1u);
     EXPECT_EQ(result.handover.started, 7u);
+}
+
+TEST(Loader, TakesAScreenAsItIsDescribedOrNone) {
+    const auto loaded = [](auto change) {
+        FakeFirmware firmware;
+        firmware.image = pe_image({{".caisson", small_elf()}, {".bundle", Buffer(10)}});
+        change(firmware);
+        const Result result = run(firmware);
+        EXPECT_EQ(result.start.problem, Problem::none);
+        return result.handover;
+    };
+    EXPECT_EQ(loaded([](auto& f) { f.has_mode = false; }).screen.base, 0u);
+    EXPECT_EQ(loaded([](auto& f) { f.mode.information = nullptr; }).screen.base, 0u);
+    EXPECT_EQ(loaded([](auto& f) { f.cannot_clear = true; }).screen_is_black, 0u);
+    EXPECT_EQ(loaded([](auto& f) { f.has_blt = false; }).screen_is_black, 0u);
+    EXPECT_EQ(loaded([](auto& f) { f.shown.format = 0xffffffff; }).screen.format, 0xffffffffu)
+        << "read_uefi() judges it";
 }
 
 TEST(Loader, ReadsTheBundleThatTheFileNames) {

@@ -8,7 +8,7 @@
 
 _Static_assert(sizeof(struct caisson_boot_page) == 4096, "boot page is one page");
 _Static_assert(sizeof(struct caisson_device) == 144, "device");
-_Static_assert(sizeof(struct caisson_startup) == 184, "startup record");
+_Static_assert(sizeof(struct caisson_startup) == 200, "startup record");
 _Static_assert(sizeof(struct caisson_tmpfs) == 16, "tmpfs entry");
 _Static_assert(sizeof(struct caisson_published) == 8, "published port");
 _Static_assert(sizeof(struct caisson_rule) == 16, "rule");

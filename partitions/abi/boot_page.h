@@ -74,7 +74,8 @@ struct caisson_device {
     struct {
         unsigned long long gpa, bytes; /* bytes 0: none */
     } bars[6];
-    unsigned char reserved[16]; /* zero */
+    /* Of a virtio device (VIRTIO 1.2 section 4.1.4): places as msix_table's, and notify_off_multiplier; all 0: it is none. */
+    unsigned int virtio_common, virtio_notify, virtio_device, virtio_multiplier;
 };
 
 struct caisson_boot_page {

@@ -6,6 +6,7 @@
 
 #define CAISSON_STARTUP_MAGIC 0x31545241545343ull /* "CSTART1" */
 #define CAISSON_NAME_SERVERS 3u
+#define CAISSON_TIME_SERVERS 3u
 
 /* The container's start, resolved by the image tool. Offsets are from the start of this struct; every string ends
  * with NUL; arrays of unsigned int offsets. Everything lies within `total_bytes`. */
@@ -39,6 +40,9 @@ struct caisson_startup {
     unsigned int outside_address, outside_prefix, gateway; /* of _STATIC; gateway 0: none */
     unsigned int name_servers[CAISSON_NAME_SERVERS];       /* addresses; 0: none */
     unsigned int published_count, published; /* count, offset of struct caisson_published */
+    unsigned int time_servers[CAISSON_TIME_SERVERS]; /* whom the wall clock follows (SNTP); 0: none */
+    unsigned short time_ports[CAISSON_TIME_SERVERS];
+    unsigned short reserved1;
 };
 
 #define CAISSON_OUTSIDE_NONE 0u
@@ -68,6 +72,15 @@ struct caisson_rule {
     unsigned char reserved;
     unsigned int network, mask; /* which addresses of the outside; mask 0: all */
 };
+
+/* What the program of `init` tells the unikernel, which makes notes of it: prctl(CAISSON_PRCTL_TELL, what, a, b) of PID 1 alone.
+ * EAGAIN: too many notes, later there is room again. */
+#define CAISSON_PRCTL_TELL 0x43535453
+#define CAISSON_TELL_HEALTH 0 /* a: CAISSON_HEALTH_... */
+#define CAISSON_TELL_PROBE 1  /* a: which, b: error number of its connect; 0: connected */
+#define CAISSON_HEALTH_STARTING 0
+#define CAISSON_HEALTH_HEALTHY 1
+#define CAISSON_HEALTH_UNHEALTHY 2
 
 #define CAISSON_STARTUP_READ_ONLY 1u         /* no writable overlay: EROFS */
 #define CAISSON_STARTUP_NO_NEW_PRIVILEGES 2u /* as prctl(PR_SET_NO_NEW_PRIVS) by PID 1 */

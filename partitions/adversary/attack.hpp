@@ -102,9 +102,16 @@ std::span<const Case> line_cases();
 std::span<const Case> boot_cases();
 std::span<const Case> lane_cases();
 std::span<const Case> dma_cases();
+std::span<const Case> card_cases(); // of class dma too
 
-void look_at_memory(); // at the start of a life: is it as it must be? (class boot)
-void look_at_lanes();  // likewise (class lanes)
+void look_at_memory();  // at the start of a life: is it as it must be? (class boot)
+void look_at_lanes();   // likewise (class lanes)
+void look_at_landing(); // likewise: what a device was told to write before the last life ended (class dma)
+void leave_transfers(); // at the end of a life: tells it
+
+// Audit::dma alone: what the unit's record must say, the requester that was refused and where it would have gone. Before the attempt.
+void aim(std::uint16_t requester, std::uint64_t address);
+void aim_message(std::uint16_t requester, std::uint64_t address, std::uint32_t data);
 
 // What several classes try.
 bool on_intel();                     // hypercalls by VMCALL

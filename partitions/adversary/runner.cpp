@@ -3,6 +3,7 @@
 //
 // Prints, a line each:   attack table CASES VENDOR           attack case NUMBER CLASS NAME EXPECTED AUDIT   (life 1)
 //                        attack try NUMBER                   attack saw NUMBER VERDICT        attack done   (last life)
+//                        attack aims REQUESTER ADDRESS       (in hexadecimal, of the case that is tried)
 // The hypervisor reports a kind of refusal at its first time in a life. So that every case leaves its own record, a life
 // runs at most one case of a kind, and at its end one that is stopped; the life's number comes from the hypervisor.
 #include "partitions/adversary/attack.hpp"
@@ -18,7 +19,7 @@ struct Class {
     std::string_view name;
     std::span<const Case> (*cases)();
 };
-constexpr std::array<Class, 17> classes{{{"memory", memory_cases},
+constexpr std::array<Class, 18> classes{{{"memory", memory_cases},
                                          {"cacheability", cacheability_cases},
                                          {"ports", port_cases},
                                          {"msrs", msr_cases},
@@ -34,7 +35,8 @@ constexpr std::array<Class, 17> classes{{{"memory", memory_cases},
                                          {"line", line_cases},
                                          {"boot", boot_cases},
                                          {"lanes", lane_cases},
-                                         {"dma", dma_cases}}};
+                                         {"dma", dma_cases},
+                                         {"dma", card_cases}}};
 
 constexpr std::array<std::string_view, 10> verdict_names{
     "granted", "harmless", "ignored", "error", "#GP", "#UD", "#PF", "exception", "contained", "stopped"};
@@ -157,9 +159,16 @@ std::uint64_t number_in(std::string_view digits) {
     return out;
 }
 
+void aim(std::uint16_t requester, std::uint64_t address) {
+    base::Text<80> text;
+    text << "\nattack aims " << base::hex(requester) << ' ' << base::hex(address) << '\n';
+    guest::print(text);
+}
+
 void run_cases(std::string_view list) {
     look_at_memory();
     look_at_lanes();
+    look_at_landing();
     const auto life =
         static_cast<std::uint64_t>(guest::call(CAISSON_CALL_COUNTER, CAISSON_COUNTER_GENERATION).value);
     if (life == 1)
@@ -176,6 +185,7 @@ void run_cases(std::string_view list) {
                 run_one(number, one);
         });
     }
+    leave_transfers();
     if (life < lives)
         guest::exit(1); // on-failure: the next life
     guest::print("\nattack done\n");

@@ -1,46 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
-// partitions/init/init.cpp - PID 1 of a container with `init: true`: it starts the container's program, hands every signal on
-// to it, waits for whoever has lost its parent, and ends as the program ended. No C library; Linux x86-64 system calls.
+// partitions/init/init.cpp - PID 1 of a container with `init: true` or `health`: it starts the container's program, hands every
+// signal on to it, waits for whoever has lost its parent, looks after the program's health, and ends as the program ended. No C
+// library; Linux x86-64 system calls.
 //
-// The tool puts it into the startup record (partitions/abi/boot_page.h), the unikernel starts it with the program's words
-// behind its own name.
+// The tool puts it into the startup record (partitions/abi/startup.h), the unikernel starts it with the program's words
+// behind its own name, or behind what it is to look after (watch.hpp).
+#include "partitions/init/watch.hpp"
+
+#include "partitions/init/calls.hpp"
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
 
 namespace {
 
-enum class Call : long {
-    write = 1,
-    rt_sigprocmask = 14,
-    clone = 56,
-    execve = 59,
-    exit = 60,
-    wait4 = 61,
-    kill = 62,
-    setpgid = 109,
-    rt_sigtimedwait = 128,
-};
-constexpr long interrupted = -4, no_entry = -2, not_a_directory = -20, not_allowed = -13, would_not_run = -8;
+using namespace init;
+
+constexpr long interrupted = -4, timed_out = -11, no_entry = -2, not_a_directory = -20, not_allowed = -13,
+               would_not_run = -8;
 constexpr int status_not_found = 127, status_not_executable = 126, signalled = 128;
-constexpr unsigned sigill = 4, sigtrap = 5, sigabrt = 6, sigbus = 7, sigfpe = 8, sigsegv = 11, sigchld = 17,
-                   sigsys = 31;
-
-long call(Call number, long a = 0, long b = 0, long c = 0, long d = 0) {
-    long result = 0;
-    register long fourth asm("r10") = d;
-    register long fifth asm("r8") = 0;
-    // SAFETY: a system call changes what the ABI says: rax, rcx, r11, and memory that its arguments name.
-    asm volatile("syscall"
-                 : "=a"(result)
-                 : "a"(number), "D"(a), "S"(b), "d"(c), "r"(fourth), "r"(fifth)
-                 : "rcx", "r11", "memory");
-    return result;
-}
-
-template <typename T> long address(T* pointer) {
-    return reinterpret_cast<long>(pointer);
-}
+constexpr unsigned sigill = 4, sigtrap = 5, sigabrt = 6, sigbus = 7, sigfpe = 8, sigkill = 9, sigsegv = 11,
+                   sigchld = 17, sigsys = 31;
 
 constexpr std::uint64_t bit(unsigned signal) {
     return std::uint64_t{1} << (signal - 1);
@@ -48,11 +29,6 @@ constexpr std::uint64_t bit(unsigned signal) {
 // Faults of its own it does not hand on.
 constexpr std::uint64_t handed_on =
     ~(bit(sigill) | bit(sigtrap) | bit(sigabrt) | bit(sigbus) | bit(sigfpe) | bit(sigsegv) | bit(sigsys));
-
-[[noreturn]] void end(int status) {
-    for (;;)
-        call(Call::exit, status);
-}
 
 std::size_t length_of(const char* text) {
     std::size_t length = 0;
@@ -117,7 +93,9 @@ long run_found(char** words, char** environment) {
     }
 }
 
-[[noreturn]] void run(char** words, char** environment) {
+} // namespace
+
+[[noreturn]] void init::run(char** words, char** environment) {
     bool path = false;
     for (const char* c = words[0]; *c != '\0'; ++c)
         path = path || *c == '/';
@@ -133,15 +111,19 @@ long run_found(char** words, char** environment) {
            status_not_executable);
 }
 
+namespace {
+
 // Waits for all who have ended; ends with the program's status once that is among them.
-void reap(long program) {
+void reap(long program, Watch& watch) {
     int status = 0, ended = -1;
     constexpr int no_hang = 1;
     for (long pid = 0; (pid = call(Call::wait4, -1, address(&status), no_hang, 0)) > 0;)
         if (pid == program)
             ended = (status & 0x7F) != 0 ? signalled + (status & 0x7F) : status >> 8 & 0xFF;
+        else
+            watch.take_end(pid, status);
     if (ended >= 0)
-        end(ended);
+        end(watch.gave_up() ? signalled + static_cast<int>(sigkill) : ended);
 }
 
 } // namespace
@@ -154,21 +136,26 @@ extern "C" [[noreturn, gnu::used]] void begin(long* stack) {
     std::uint64_t before = 0;
     const std::uint64_t waited_for = handed_on;
     call(Call::rt_sigprocmask, block, address(&waited_for), address(&before), sizeof before);
+    Watch watch(words + 1, environment, before);
+    char** const command = watch.command();
     const long program = call(Call::clone, sigchld);
     if (program == 0) {
         call(Call::setpgid, 0, 0);
         call(Call::rt_sigprocmask, set_mask, address(&before), 0, sizeof before);
-        run(words + 1, environment);
+        run(command, environment);
     }
     if (program < 0)
-        refuse(words[1], "cannot be started", status_not_executable);
+        refuse(command[0], "cannot be started", status_not_executable);
     for (;;) {
-        const long signal = call(Call::rt_sigtimedwait, address(&waited_for), 0, 0, sizeof waited_for);
+        Time left{};
+        const bool limited = watch.act(program, left);
+        const long signal = call(Call::rt_sigtimedwait, address(&waited_for), 0, limited ? address(&left) : 0,
+                                 sizeof waited_for);
         if (signal == sigchld)
-            reap(program);
+            reap(program, watch);
         else if (signal > 0)
             call(Call::kill, program, signal);
-        else if (signal != interrupted)
+        else if (signal != interrupted && signal != timed_out)
             end(status_not_executable);
     }
 }

@@ -38,8 +38,9 @@ def newc(entries):
     """A cpio archive of (name, mode, device numbers, data)."""
     out = bytearray()
     for number, (name, mode, device, data) in enumerate(entries + [("TRAILER!!!", 0, (0, 0), b"")], 1):
-        fields = [number, mode, 0, 0, 1, 0, len(data), 0, 0, *device, len(name) + 1, 0]
-        out += b"070701" + b"".join(b"%08X" % field for field in fields) + name.encode() + b"\0"
+        path = os.fsencode(name)
+        fields = [number, mode, 0, 0, 1, 0, len(data), 0, 0, *device, len(path) + 1, 0]
+        out += b"070701" + b"".join(b"%08X" % field for field in fields) + path + b"\0"
         out += bytes(-len(out) % 4) + data
         out += bytes(-len(out) % 4)
     return bytes(out)

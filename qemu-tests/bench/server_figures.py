@@ -13,6 +13,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import tomllib
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "../harness")]
@@ -24,7 +25,10 @@ from frames import Line  # noqa: E402
 
 CPU = "max,-erms,-fsrm"
 TIME_LIMIT = 2400
-SCRIPT = r"""
+MEMORY = r"""
+memory() { sleep 1; echo "@@ memory" $1 $(sed -n 's/^\(MemFree\|Buffers\|Cached\): *\([0-9]*\) kB/\2/p' /proc/meminfo); }
+"""
+SCRIPT = MEMORY + r"""
 ulimit -n 4096
 redis-server --port 6379 --save "" --appendonly no --daemonize no --logfile /dev/null &
 until redis-cli ping 2>/dev/null | grep PONG > /dev/null; do sleep 0.1; done
@@ -37,7 +41,6 @@ ab -q -k -n 2000 -c 1 http://127.0.0.1:8080/page | sed -n 's/^Requests per secon
 kill -QUIT $!
 wait
 
-memory() { sleep 1; echo "@@ memory" $1 $(sed -n 's/^\(MemFree\|Buffers\|Cached\): *\([0-9]*\) kB/\2/p' /proc/meminfo); }
 memory nothing
 redis-server --port 6379 --save "" --appendonly no --daemonize no --logfile /dev/null &
 until redis-cli ping 2>/dev/null | grep PONG > /dev/null; do sleep 0.1; done
@@ -83,12 +86,117 @@ SPEC = {"packages": ["redis-server", "redis-tools", "nginx-light", "apache2-util
         "files": {"/etc/passwd": "root:x:0:0::/:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n", "/etc/group": "root:x:0:\nnogroup:x:65534:\n",
                   "/nginx.conf": NGINX, "/haproxy.conf": HAPROXY, "/www/page": "x" * 1023 + "\n", "/servers.sh": SCRIPT}}
 
+# Those whose image is large: memory alone.
+LARGE_SCRIPT = MEMORY + r"""
+export HOME=/root PATH=/usr/lib/postgresql/15/bin:/usr/lib/jvm/java-17-openjdk-amd64/bin:$PATH
+cd /tmp
+answers() { until curl -s -k -o /dev/null "$1"; do sleep 0.1; done; curl -s -k -o /dev/null "$1"; memory $2; kill $!; wait; }
+memory nothing_large
+python3.11 -B -m http.server -b 127.0.0.1 8001 > /dev/null 2>&1 &
+answers http://127.0.0.1:8001/etc/hosts python_http
+python3.11 -B /echo.py &
+answers http://127.0.0.1:8001/ python_asyncio
+node /http.js &
+answers http://127.0.0.1:8001/ node_http
+node /cluster.js &
+answers http://127.0.0.1:8001/ node_cluster
+/bin/go-server > /dev/null &
+answers http://127.0.0.1:8080/ go
+rm -f /tmp/socket
+/bin/rust-server &
+answers http://127.0.0.1:8080/ rust
+java -Xshare:auto -XX:+UseSerialGC -Xmx128m -cp /classes Serve &
+answers http://127.0.0.1:8001/ java
+erl -noshell -eval '{ok, L} = gen_tcp:listen(8001, [binary, {active, false}, {reuseaddr, true}]), F = fun F() -> {ok, S} = gen_tcp:accept(L),
+    {ok, _} = gen_tcp:recv(S, 0), gen_tcp:send(S, "HTTP/1.0 200 OK\r\n\r\nok"), gen_tcp:close(S), F() end, F().' &
+answers http://127.0.0.1:8001/ erlang
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout key -out cert -subj /CN=a -days 3000 2> /dev/null
+openssl s_server -quiet -www -accept 8001 -key key -cert cert > /dev/null 2>&1 &
+answers https://127.0.0.1:8001/ openssl
+dropbearkey -t ed25519 -f /tmp/host > /dev/null 2>&1
+dropbear -F -r /tmp/host -p 2222 2> /dev/null &
+until sleep 0.2 | nc 127.0.0.1 2222 2> /dev/null | grep SSH > /dev/null; do sleep 0.1; done
+memory dropbear
+kill $!; wait
+chown 99:99 /data
+su postgres -c 'initdb -D /data -A trust --no-sync -E UTF8 --locale=C > /dev/null'
+su postgres -c 'exec postgres -D /data -k /tmp -c listen_addresses=127.0.0.1 -c fsync=off -c jit=off > /dev/null 2>&1' &
+until psql -U postgres -h 127.0.0.1 -Atc "select 1" > /dev/null 2>&1; do sleep 0.2; done
+memory postgres
+kill -INT $!; wait
+echo "@@ end"
+"""
+ASYNCIO = """import asyncio
+async def serve(reader, writer):
+    await reader.readline()
+    writer.write(b"HTTP/1.0 200 OK\\r\\n\\r\\nok\\n")
+    await writer.drain()
+    writer.close()
+async def main():
+    async with await asyncio.start_server(serve, "127.0.0.1", 8001) as server:
+        await server.serve_forever()
+asyncio.run(main())
+"""
+JAVA = """import com.sun.net.httpserver.HttpServer;
+public class Serve {
+    public static void main(String[] words) throws Exception {
+        HttpServer server = HttpServer.create(new java.net.InetSocketAddress("127.0.0.1", 8001), 10);
+        server.createContext("/", exchange -> {
+            exchange.sendResponseHeaders(200, 3);
+            exchange.getResponseBody().write("ok\\n".getBytes());
+            exchange.close();
+        });
+        server.start();
+    }
+}
+"""
+NODE_HTTP = "require('http').createServer((request, response) => response.end('ok\\n')).listen(8001, '127.0.0.1');\n"
+NODE_CLUSTER = f"""const cluster = require('cluster');
+if (!cluster.isPrimary) {{ {NODE_HTTP} }} else {{
+  cluster.fork();
+  cluster.fork();
+  process.on('SIGTERM', () => {{ for (const id in cluster.workers) cluster.workers[id].kill(); process.exit(0); }});
+}}
+"""
+
+
+def of_case(name, image, path):
+    """How a case makes the server of its image."""
+    with open(os.path.join(HERE, f"../cases/{name}.toml"), "rb") as file:
+        return tomllib.load(file)["images"][image]["compiled"][path]
+
+
+LARGE_SPEC = {
+    "packages": ["postgresql-15", "nodejs", "openjdk-17-jre-headless", "erlang-base", "openssl", "dropbear-bin", "curl"],
+    "busybox": ["sh", "sleep", "grep", "sed", "kill", "nc", "mount", "ifconfig", "poweroff", "su", "chown", "rm"],
+    "host": ["/usr/bin/python3.11"], "host_trees": ["/usr/lib/python3.11"],
+    "directories": {"/tmp": 0o1777, "/dev": 0o755, "/dev/shm": 0o1777, "/proc": 0o755, "/root": 0o755, "/data": 0o700, "/etc/dropbear": 0o755},
+    "files": {"/etc/passwd": "root:x:0:0::/root:/bin/sh\npostgres:x:99:99::/tmp:/bin/sh\n", "/etc/group": "root:x:0:\npostgres:x:99:\n",
+              "/etc/hosts": "127.0.0.1 localhost\n", "/echo.py": ASYNCIO, "/http.js": NODE_HTTP, "/cluster.js": NODE_CLUSTER,
+              "/servers.sh": LARGE_SCRIPT},
+    "compiled": {"/bin/go-server": of_case("server-go", "go", "/bin/server"), "/bin/rust-server": of_case("server-rust", "rust", "/bin/server"),
+                 "/classes": {**of_case("server-java", "java", "/classes"), "source": JAVA,
+                              "run": ["/bin/sh", "-c", "cp /source /tmp/Serve.java && /usr/lib/jvm/java-17-openjdk-amd64/bin/javac -d /made /tmp/Serve.java"]}}}
+LARGE_NAMES = ["nothing_large", "python_http", "python_asyncio", "node_http", "node_cluster", "go", "rust", "java", "erlang", "openssl", "dropbear", "postgres"]
+
+
+def large_figures_of(text):
+    """-> {free: as above}"""
+    memory = memory_of(text)
+    if "@@ end" not in text or list(memory) != LARGE_NAMES:
+        sys.exit(f"the large servers did not come to their end; they said ...{text[-1500:]}")
+    return {"free": memory}
+
+
+def memory_of(text):
+    return {name: sum(map(int, parts.split())) for name, parts in re.findall(r"@@ memory (\w+) ((?:\d+ ?){3})", text)}
+
 
 def figures_of(text):
     """-> {requests: {name: instructions of one}, free: {server: KiB that are free or cache of files while it rests}}"""
     found = {f"redis_{kind.lower()}": 1e9 / float(rate) for kind, rate in re.findall(r'@@ redis "(SET|GET)","([0-9.]+)"', text)}
     found.update({"nginx_1k": 1e9 / float(rate) for rate in re.findall(r"@@ nginx ([0-9.]+)", text)})
-    memory = {name: sum(map(int, parts.split())) for name, parts in re.findall(r"@@ memory (\w+) ((?:\d+ ?){3})", text)}
+    memory = memory_of(text)
     if "@@ end" not in text or len(found) != 3 or len(memory) != 6:
         sys.exit(f"the servers did not come to their end; they said ...{text[-1500:]}")
     return {"requests": found, "free": memory}
@@ -113,45 +221,49 @@ def tree_archive(root):
     return linux_figures.newc(entries)
 
 
-def on_linux(root, kernel, directory, figures=figures_of):
+def on_linux(root, kernel, directory, figures=figures_of, memory=1024):
     archive = os.path.join(directory, "initramfs")
     with open(archive, "wb") as file:
         file.write(tree_archive(root))
     command = [os.environ.get("CAISSON_QEMU") or "qemu-system-x86_64", "-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off", "-rtc",
-               "clock=vm,base=2026-01-01", "-M", "q35", "-cpu", CPU, "-smp", "1", "-m", "1G", "-display", "none", "-nodefaults", "-serial", "stdio",
-               "-no-reboot", "-nic", "none", "-kernel", kernel, "-initrd", archive, "-append", "console=ttyS0 quiet panic=-1 transparent_hugepage=never"]
+               "clock=vm,base=2026-01-01", "-M", "q35", "-cpu", CPU, "-smp", "1", "-m", f"{memory}M", "-display", "none", "-nodefaults", "-serial", "stdio",
+               "-no-reboot", "-nic", "none", "-kernel", kernel, "-initrd", archive, "-append", "console=ttyS0 quiet panic=-1 transparent_hugepage=never rootfstype=ramfs"]
     run = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=TIME_LIMIT, check=False)
     return figures(run.stdout.decode("utf-8", "replace"))
 
 
-def in_partition(root, build, directory, figures=figures_of):
+def in_partition(root, build, directory, figures=figures_of, memory=192):
     with open(os.path.join(build, "qemu-tests/built.json"), encoding="utf-8") as file:
         tool = json.load(file)["tool"]
     environment = {**os.environ, "HOME": directory, "XDG_CONFIG_HOME": directory + "/config", "XDG_DATA_HOME": directory + "/data"}
     manifest, bundle = os.path.join(directory, "main.yaml"), os.path.join(directory, "main.bundle")
     with open(manifest, "w", encoding="utf-8") as file:
-        file.write("apiVersion: caisson/v1\nname: servers\nversion: 1.0.0\nsecurityVersion: 1\nmachine: {board: qemu-q35, cpus: 1, memory: 1GiB}\n"
-                   f"partitions:\n  servers: {{image: \"oci:{directory}/image\", cpus: 1, memory: 192MiB}}\n")
+        file.write("apiVersion: caisson/v1\nname: servers\nversion: 1.0.0\nsecurityVersion: 1\nmachine: {board: qemu-q35, cpus: 1, memory: 3GiB}\n"
+                   f"partitions:\n  servers: {{image: \"oci:{directory}/image\", cpus: 1, memory: {memory}MiB}}\n")
     for arguments in (["image", "create", "--from", root, "--entrypoint=/bin/sh", "--cmd=/servers.sh", f"oci:{directory}/image"],
                       ["build", manifest, "-o", bundle]):
         subprocess.run([tool, *arguments], env=environment, check=True, capture_output=True)
-    boot = {"cpus": 1, "memory": "1G", "icount": True, "cpu": CPU + ",+svm"}
+    boot = {"cpus": 1, "memory": "3G", "icount": True, "cpu": CPU + ",+svm"}
     run = run_case.boot_on("qemu-svm", boot, os.path.join(directory, "main.elf"), bundle, TIME_LIMIT, directory)
     return figures(Line(run.serial).output("servers").decode("utf-8", "replace"))
 
 
 def main():
     build, kernel = os.path.abspath(sys.argv[1]), linux_figures.find_kernel([])
-    absent = [package for package in SPEC["packages"] if images.package_tree(package) is None]
+    specs = [(SPEC, figures_of, 192, 1024), (LARGE_SPEC, large_figures_of, 768, 3072)]  # MiB of RAM here and of Linux's machine
+    packages = [package for spec, *_ in specs for package in spec["packages"] + [how["package"] for how in spec.get("compiled", {}).values()]]
+    absent = [package for package in packages if images.package_tree(package) is None]
     if kernel is None or absent:
         print(f"skipped: not in the cache: {', '.join(absent) or 'the cloud kernel'} (./caisson selftest --nightly unpacks them)")
         sys.exit(77)
-    with tempfile.TemporaryDirectory() as directory:
-        root = os.path.join(directory, "root")
-        images.make_root(SPEC, root, [])
-        ours, linux = in_partition(root, build, directory), on_linux(root, kernel, directory)
-    for side, ram in ((ours, 192 << 10), (linux, 1 << 20)):
-        side["memory"] = {name: ram - free for name, free in side["free"].items()}
+    ours, linux = {"memory": {}}, {"memory": {}}
+    for spec, figures, here, there in specs:
+        with tempfile.TemporaryDirectory() as directory:
+            root = os.path.join(directory, "root")
+            images.make_root(spec, root, [])
+            for side, ram, found in ((ours, here, in_partition(root, build, directory, figures, here)), (linux, there, on_linux(root, kernel, directory, figures, there))):
+                side["memory"].update({name: (ram << 10) - free for name, free in found.pop("free").items()})
+                side.update(found)
     if sys.argv[2:] == ["--json"]:
         json.dump({"schema": "caisson.servers/1", "here": ours, "linux": linux}, sys.stdout, indent=1)
         return

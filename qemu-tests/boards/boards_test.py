@@ -122,7 +122,34 @@ def scan(bench, name, board):
     if done.returncode == 0:
         raise Failed(f"{name}: a damaged line was taken")
     with open(described, encoding="utf-8") as file:
-        return file.read()
+        text = file.read()
+    if path == "img" and shutil.which("mcopy"):
+        keep(bench, name, board, medium, text)
+    return text
+
+
+def on_medium(medium):
+    """The description's file on a stick."""
+    return subprocess.run(["mcopy", "-n", "-i", medium + "@@1M", "::/EFI/caisson/board.json", "-"], capture_output=True, check=True,
+                          text=True).stdout
+
+
+def keep(bench, name, board, medium, text):
+    """The description comes onto the stick itself, over a reset that keeps memory. The boot before had asked for that, but its machine
+    was not reset: the next one says so and is off in the end; then all goes well."""
+    if not on_medium(medium).startswith('{"schema":"caisson.no-scan/1","kept":"0x') or "kept\":\"0x0000000000000000" in on_medium(medium):
+        raise Failed(f"{name}: the stick does not say where the description is kept: {on_medium(medium)[:100]}")
+    if b"Memory did not keep the description" not in bench.boot(board, medium, None, name + "-lost"):
+        raise Failed(f"{name}: a description that was lost is not missed")
+    where = bench.folder("run-" + name + "-kept")
+    words = machine.command_line({**board["boot"], "lives": 2}, medium, None, where)
+    exit_device = words.index("isa-debug-exit,iobase=0xf4,iosize=4") # it would end QEMU in place of the reset
+    run = machine.run(words[:exit_device - 1] + words[exit_device + 1:], LIMIT, where)
+    kept = on_medium(medium)
+    if run.timed_out or b"is on this medium now" not in run.serial:
+        raise Failed(f"{name}: the description did not come onto the stick: {run.serial[-600:]!r}")
+    if len(kept) != MEBIBYTE or normal(kept.rstrip() + "\n") != normal(text.replace(f'"name":"{name}"', '"name":"a scanned board"')):
+        raise Failed(f"{name}: the stick says something else than the serial line: {kept[:300]}")
 
 
 def compare(name, board, found):

@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import threading
+import time
 import tty
 
 import frames
@@ -28,6 +29,9 @@ STATUS = {"all-stopped": 33, "refused": 35, "panic": 37}
 # A guest's triple fault: Bochs reports its own panic first and delivers the SHUTDOWN intercept when told to go on.
 TRIPLE_FAULT = re.compile(r"3rd \(\d+\) exception with no resolution")
 POWERED_OFF = "ACPI control: soft power off"
+# Its screen is served on a TCP port, of which it tries fifty in a row. When it says that all are taken it has not started the
+# machine yet, and a moment later one is free.
+NO_PORT, MOST_STARTS = "RFB could not bind any port", 5
 
 CONFIGURATION = """plugin_ctrl: unmapped=true, biosdev=true, speaker=false, extfpuirq=true, parallel=false, serial=true, iodebug=true
 config_interface: textconfig
@@ -67,7 +71,7 @@ def make_iso(loader, bundle, directory):
     shutil.copy(bundle, os.path.join(tree, "boot/appliance.bundle"))
     configuration, iso = os.path.join(directory, "grub.cfg"), os.path.join(directory, "appliance.iso")
     with open(configuration, "w", encoding="utf-8") as file:
-        file.write("multiboot2 /boot/caisson.elf\nmodule2 /boot/appliance.bundle\nboot\n")
+        file.write("multiboot2 /boot/caisson.elf\nmodule2 /boot/appliance.bundle\nset gfxpayload=text\nboot\n")
     for command in (["grub-mkimage", "-O", "i386-pc-eltorito", "-o", os.path.join(tree, "boot/core.img"), "-p", "/boot",
                      "-c", configuration, "biosdisk", "iso9660", "multiboot2"],
                     ["xorriso", "-as", "mkisofs", "-quiet", "-R", "-o", iso, "-b", "boot/core.img", "-no-emul-boot",
@@ -153,15 +157,20 @@ def run(platform, boot, loader, bundle, time_limit, directory, enough=None, comm
     # Debian's Bochs holds its debugger: it waits for a command at the start and after every report of a panic.
     with open(files["commands"], "w", encoding="utf-8") as file:
         file.write(commands)
-    with open(files["commands"], "rb") as typed, open(files["bochs.out"], "wb") as out:
-        process = subprocess.Popen(["bochs", "-q", "-f", files["bochsrc"]], stdin=typed, stdout=out,
-                                   stderr=subprocess.STDOUT, start_new_session=True)
-        if stop:
-            reader = threading.Thread(target=copy_terminal, args=(master, files["serial"]), daemon=True)
-            reader.start()
-            threading.Thread(target=ask_to_end, args=(stop, files["serial"], process, lambda byte: os.write(master, byte)),
-                             daemon=True).start()
-        timed_out = wait(process, files["serial"], time_limit, enough)
+    if stop:
+        reader = threading.Thread(target=copy_terminal, args=(master, files["serial"]), daemon=True)
+        reader.start()
+    for pause in range(1, MOST_STARTS + 1):
+        with open(files["commands"], "rb") as typed, open(files["bochs.out"], "wb") as out:
+            process = subprocess.Popen(["bochs", "-q", "-f", files["bochsrc"]], stdin=typed, stdout=out,
+                                       stderr=subprocess.STDOUT, start_new_session=True)
+            if stop:
+                threading.Thread(target=ask_to_end, args=(stop, files["serial"], process, lambda byte: os.write(master, byte)),
+                                 daemon=True).start()
+            timed_out = wait(process, files["serial"], time_limit, enough)
+        if NO_PORT not in read(files["bochs.log"]).decode("utf-8", "replace"):
+            break
+        time.sleep(pause)
     if stop:
         os.close(slave) # held open until now, so that the reader met no end before Bochs began
         reader.join()

@@ -12,10 +12,10 @@ KNOWN = {
          "manifests": dict, "keys": list, "bundle": dict, "boot": dict, "expect": dict, "command": dict,
          "platforms": list},
     "manifest": {"text": str},
-    "bundle": {"of": str, "unsigned": bool, "flip": list, "truncate": int, "append": str},
+    "bundle": {"of": str, "approve": list, "approvals_of": str, "unsigned": bool, "flip": list, "truncate": int, "append": str},
     "boot": {"path": str, "cpu": str, "cpus": int, "memory": str, "icount": bool, "qemu": list, "elf": str,
              "module": str, "cmdline": str, "direct": str, "loader": str, "weakness": str, "stage": str, "place": int,
-             "monitor": list, "host": list, "models": dict, "serial_rate": int, "lives": int, "stop_after": str, "stop_times": int},
+             "monitor": list, "host": list, "screens": list, "models": dict, "serial_rate": int, "lives": int, "graphics": bool, "stop_after": str, "stop_times": int},
     "expect": {"qemu_status": int, "log": list, "no_log": list, "kept": list, "text": list, "end": dict, "boot": dict, "audit": list,
                "no_audit": list, "partitions": dict, "command": dict, "lives": list},
     "command": {"run": list, "environment": dict},
@@ -61,8 +61,12 @@ def load(path):
         expect_keys("boot.monitor", step, {"after": str, "command": str, "times": int})
         if not {"after", "command"} <= step.keys():
             raise CaseError("[[boot.monitor]]: a step has `after` and `command`")
+    for step in case.get("boot", {}).get("screens", []):
+        expect_keys("boot.screens", step, {"after": str, "golden": str, "vga": bool})
+        if not {"after", "golden"} <= step.keys():
+            raise CaseError("[[boot.screens]]: a step has `after` and `golden`")
     for step in case.get("boot", {}).get("host", []):
-        expect_keys("boot.host", step, {"after": str, "fetch": str, "contains": str, "bytes": int})
+        expect_keys("boot.host", step, {"after": str, "times": int, "fetch": str, "contains": str, "bytes": int})
         if "fetch" not in step:
             raise CaseError("[[boot.host]]: a step has `fetch`")
     expect = case.get("expect", {})

@@ -58,12 +58,13 @@ def check_partition(line, name, checks, chroot):
 
 
 def outlives(line, name, other):
-    """That partition ran before the other's second life and until after its last."""
+    """That partition ran before half of the other's lives had begun and until after its last. (On a busy machine the
+    emulator may start its CPU only after a few of them.)"""
     ours, others = line.ends(name), line.ends(other)
     if not ours or len(others) < 2:
         return [f"partition {name}: cannot outlive {other}, which has {len(others)} lives"]
-    if int(ours[0]["started"]) > int(others[1]["started"]) or int(ours[-1]["ended"]) < int(others[-1]["ended"]):
-        return [f"partition {name}: does not run all the time from {other}'s second life to its last"]
+    if int(ours[0]["started"]) > int(others[len(others) // 2]["started"]) or int(ours[-1]["ended"]) < int(others[-1]["ended"]):
+        return [f"partition {name}: does not run from the middle of {other}'s lives to its last"]
     return []
 
 
@@ -71,7 +72,7 @@ def check_lives(line, partitions, expect, chroot):
     """A machine that was reset: what each of its lives said. Only the last one is expected to end its partitions."""
     lives = line.lives()
     if len(lives) != len(expect):
-        return [f"the machine lived {len(lives)} times, expected {len(expect)}"]
+        return [f"the machine lived {len(lives)} times, expected {len(expect)}"] + [f"serial line: {error}" for error in line.errors]
     complaints = []
     for number, (life, wanted) in enumerate(zip(lives, expect), 1):
         names = partitions if number == len(lives) else list(wanted.get("partitions", {}))

@@ -58,22 +58,23 @@ class Record:
 
 
 class Line:
-    """All that one run said. errors is empty for a well-formed line."""
+    """All that one run said. errors is empty for a well-formed line. reset: the machine was reset after it, which may have cut
+    its last frame short."""
 
-    def __init__(self, data):
+    def __init__(self, data, reset=False):
         self.noise = b""       # before the first frame: firmware
         self.frames = []
         self.records = []
         self.errors = []
         self.data, self.starts = data, []  # where machines begin
-        self._split(data)
+        self._split(data, reset)
         for frame in self.frames:
             if frame.type in REQUIRED:
                 self._record(frame)
         self._chain()
         self.names = {r.partition: r.keys["partition"] for r in self.records if r.type == "x"}
 
-    def _split(self, data):
+    def _split(self, data, reset):
         at = data.find(bytes([FRAME_START]))
         if at < 0:
             self.noise = data
@@ -86,8 +87,14 @@ class Line:
                 return
             found = FRAME.match(data, at)
             if found is None:
-                self.errors.append(f"frame {expected} at {at} is malformed or cut short: {data[at:at + 60]!r}")
-                return
+                following = data.find(bytes([FRAME_START]), at + 1)
+                if not reset or following >= 0:
+                    self.errors.append(f"frame {expected} at {at} is malformed or cut short: {data[at:at + 60]!r}")
+                again = FRAME.match(data, following) if following >= 0 else None
+                if again is None or int(again[3]) != 0:
+                    return
+                at = following  # where a machine begins again
+                continue
             covered, kind, number, partition, generation, payload, length, crc = found.groups()
             number = int(number)
             if int(length) != len(covered) or int(crc, 16) != crc32c(covered):
@@ -140,7 +147,8 @@ class Line:
 
     def lives(self):
         """One machine after the other, each as a line of its own: a machine that is reset begins again."""
-        return [Line(self.data[start:end]) for start, end in zip(self.starts, self.starts[1:] + [len(self.data)])]
+        ends = self.starts[1:] + [len(self.data)]
+        return [Line(self.data[start:end], end != ends[-1]) for start, end in zip(self.starts, ends)]
 
     def of(self, kind):
         return [record for record in self.records if record.type == kind]

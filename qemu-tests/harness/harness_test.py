@@ -21,6 +21,7 @@ import frames
 import patience
 import run_case
 import run_platforms
+import screen
 
 CASE = """
 description = "stand-in"
@@ -199,6 +200,12 @@ status = 3
         self.assertEqual(result, 0, printed)
         self.fails("lived 1 times, expected 2", second(3), case=case)
         self.fails("life 1: the machine's end", second(3) + second(3), case=case)
+        for cut in (1, 9, 20): # bytes of its last frame: only a life that a reset ended may end so
+            result, printed = self.run_with(first + frame("o", "0", "hello", number=2)[:cut] + second(3), case=case)
+            self.assertEqual(result, 0, printed)
+            self.fails("cut short", first + frame("o", "0", "hello", number=2)[:cut] + second(3))
+            self.fails("cut short", first + second(3) + frame("o", "0", "hello", number=4)[:cut], case=case)
+        self.fails("malformed", first[:-4] + frame("o", "0", "hello", number=2) + second(3), case=case)
         self.fails("life 2: partition web: status is 4", first + second(4), case=case)
 
     def test_what_memory_kept(self):
@@ -428,14 +435,19 @@ class BochsTest(unittest.TestCase):
         self.assertIsNone(bochs.ended(LOG + START))
         self.assertIsNone(bochs.ended(LOG + START + frame("o", "0", MACHINE_END)))  # a guest says it
 
-    def run_with(self, serial, log="", sleep=0, limit=20):
-        """What bochs.run() makes of a Bochs that says SERIAL, then stays for SLEEP seconds."""
+    def run_with(self, serial, log="", sleep=0, limit=20, no_port=0):
+        """What bochs.run() makes of a Bochs that finds no port for its screen NO_PORT times, then says SERIAL and stays for
+        SLEEP seconds."""
         with tempfile.TemporaryDirectory(prefix="caisson bochs ") as place:
             program = os.path.join(place, "bochs")
             with open(program, "w", encoding="utf-8") as file:
                 file.write(f"""#!/usr/bin/env python3
-import re, sys, time
-said = open(sys.argv[3]).read()
+import os, re, sys, time
+said, starts = open(sys.argv[3]).read(), {place + "/starts"!r}
+open(starts, "a").write("x")
+if os.path.getsize(starts) <= {no_port}:
+    open(re.search('log: "(.*)"', said)[1], "w").write("00000000000p[RFB   ] >>PANIC<< RFB could not bind any port between 5900 and 5949\\n")
+    sys.exit(1)
 open(re.search('dev="(.*)"', said)[1], "wb").write({serial!r})
 open(re.search('log: "(.*)"', said)[1], "w").write({log!r})
 time.sleep({sleep})
@@ -463,6 +475,13 @@ sys.exit(1)
         run = self.run_with(b"", log="00000000000p[BIOS  ] >>PANIC<< No bootable device.\n")
         self.assertEqual((run.status, run.complaints), (1, ["Bochs: >>PANIC<< No bootable device."]))
 
+    def test_a_bochs_without_a_port_is_started_again(self):
+        with mock.patch.object(bochs.time, "sleep"):
+            run = self.run_with(GOOD, no_port=2)
+            self.assertEqual((run.status, run.complaints, run.serial), (33, [], GOOD))
+            run = self.run_with(GOOD, no_port=99)
+            self.assertEqual((run.status, len(run.complaints), run.serial), (1, 1, b""))
+
     def test_too_many_cpus(self):
         with self.assertRaisesRegex(run_case.machine.MachineError, "at most 12"):
             bochs.run("bochs-svm", {"cpus": 13}, "loader", "bundle", 1, "/nonexistent")
@@ -473,6 +492,59 @@ sys.exit(1)
         self.assertEqual(bochs.complaints_of(log), [])
         self.assertEqual(bochs.complaints_of(log + "00000000000p[BIOS  ] >>PANIC<< No bootable device.\n"),
                          ["Bochs: >>PANIC<< No bootable device."])
+
+
+class ScreenTest(unittest.TestCase):
+    """The decoder of screenshots: it reads what is drawn, and nothing else."""
+
+    SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+    def picture(self, rows, size=(1280, 800), ink=(0xaa, 0xaa, 0xaa), spoil=None):
+        """A screenshot of those rows, drawn as hypervisor/core/screen does."""
+        letters = {letter: dots for dots, letter in screen.font(self.SOURCE).items()}
+        width, height = size
+        scale = 2 if height >= 2000 else 1
+        left, top = (width - 640 * scale) // 2, (height - 400 * scale) // 2
+        pixels = bytearray(width * height * 3)
+        for row, text in enumerate(rows):
+            for column, letter in enumerate(text):
+                for y in range(16 * scale):
+                    for x in range(8 * scale):
+                        if letters[letter][y // scale // 2] >> x // scale & 1:
+                            at = ((top + row * 16 * scale + y) * width + left + column * 8 * scale + x) * 3
+                            pixels[at:at + 3] = bytes(ink)
+        if spoil:
+            x, y = spoil
+            at = ((top + y) * width + left + x) * 3
+            pixels[at] ^= 0xff
+        return b"P6\n%d %d\n255\n" % size + bytes(pixels)
+
+    def test_reads_every_letter(self):
+        text = "".join(map(chr, range(32, 127)))
+        for size in ((640, 400), (1280, 800), (3840, 2160)):
+            seen = screen.decode(self.picture([text[:80], text[80:]], size), screen.font(self.SOURCE))
+            self.assertEqual(seen.rows[:3], [text[:80], text[80:], ""])
+            self.assertEqual(seen.colour_of(0, "ABC"), {"plain"})
+
+    def test_a_wrong_pixel_is_no_letter(self):
+        for spoil in ((3, 5), (0, 0), (7, 15)):
+            seen = screen.decode(self.picture(["E"], spoil=spoil), screen.font(self.SOURCE))
+            self.assertEqual(seen.rows[0], "\0")
+
+    def test_compares_line_for_line(self):
+        red = self.picture(["one 12 [x]"], ink=(0xff, 0x55, 0x55))
+        seen = screen.decode(red, screen.font(self.SOURCE))
+        empty = ["-|"] * 24
+        self.assertEqual(screen.compare(seen, ["red  |one * [x]", *empty]), [])
+        self.assertEqual(len(screen.compare(seen, ["plain|one * [x]", *empty])), 1)
+        self.assertEqual(len(screen.compare(seen, ["red  |one 13 [x]", *empty])), 1)
+        self.assertEqual(len(screen.compare(seen, ["-|", *empty])), 1)
+        self.assertEqual(len(screen.compare(seen, empty)), 1)
+
+    def test_refuses_what_is_no_screenshot(self):
+        for data in (b"", b"P5\n640 400\n255\n", b"P6\n640 400\n255\n" + bytes(10), b"P6\n320 200\n255\n" + bytes(320 * 200 * 3)):
+            with self.assertRaises(screen.ScreenError):
+                screen.decode(data, {})
 
 
 class PatienceTest(unittest.TestCase):

@@ -57,7 +57,8 @@ def add_program(root, program, path):
         return
     if match:
         for library in libraries(program):
-            put(root, library, source=os.path.realpath(library))
+            if not os.path.lexists(os.path.join(root, library.lstrip("/"))):  # a package may have brought it
+                put(root, library, source=os.path.realpath(library))
 
 
 def package_tree(package):

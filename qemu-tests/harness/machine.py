@@ -15,6 +15,7 @@ import urllib.error
 import urllib.request
 
 import patience
+import screen
 
 OVMF = [("/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"),
         ("/usr/share/OVMF/OVMF_CODE.fd", "/usr/share/OVMF/OVMF_VARS.fd")]
@@ -55,15 +56,17 @@ def find_ovmf():
     return next((pair for pair in OVMF if all(os.path.exists(file) for file in pair)), None)
 
 
-def make_iso(loader, bundle, directory):
+def make_iso(loader, bundle, directory, graphics=True):
     """An ISO that GRUB boots on BIOS and on UEFI: the loader by Multiboot2, the bundle as its one module."""
+    mode = "" if graphics else "  set gfxpayload=text\n"  # after multiboot2, which sets it to what its header asks for
     tree = os.path.join(directory, "iso")
     os.makedirs(os.path.join(tree, "boot/grub"))
     shutil.copy(loader, os.path.join(tree, "boot/caisson.elf"))
     shutil.copy(bundle, os.path.join(tree, "boot/appliance.bundle"))
     with open(os.path.join(tree, "boot/grub/grub.cfg"), "w", encoding="utf-8") as file:
-        file.write("set timeout=0\nset default=0\nmenuentry caisson {\n  multiboot2 /boot/caisson.elf\n"
-                   "  module2 /boot/appliance.bundle\n  boot\n}\n")
+        file.write("if [ $grub_platform = efi ]; then insmod efi_gop; else insmod vbe; fi\nset timeout=0\nset default=0\n"
+                   "menuentry caisson {\n  multiboot2 /boot/caisson.elf\n"
+                   f"  module2 /boot/appliance.bundle\n{mode}  boot\n}}\n")
     iso = os.path.join(directory, "appliance.iso")
     made = subprocess.run(["grub-mkrescue", "-o", iso, tree], capture_output=True, text=True, check=False)
     if made.returncode != 0:
@@ -92,7 +95,9 @@ def command_line(boot, kernel, module, directory):
     """QEMU's arguments for a kernel with one module (PVH) or, through GRUB, the same two files on an ISO."""
     arguments = [find_qemu(), "-accel", "tcg,thread=multi" if boot.get("threads") else "tcg", "-M", "q35", "-cpu", boot.get("cpu", "max,+svm"),
                  "-smp", str(boot.get("cpus", 1)), "-m", boot.get("memory", "512M"), "-display", "none", "-nodefaults",
-                 "-serial", "stdio", "-no-reboot", "-device", "isa-debug-exit,iobase=0xf4,iosize=4"]
+                 "-serial", "stdio", "-no-reboot"]
+    # A machine whose screen is looked at stays when it switches itself off.
+    arguments += ["-no-shutdown"] if boot.get("screens") else ["-device", "isa-debug-exit,iobase=0xf4,iosize=4"]
     if boot.get("icount"):
         arguments += ["-icount", "shift=0,sleep=off", "-rtc", "clock=vm,base=2026-01-01"]
     path = boot.get("path", "pvh")
@@ -106,7 +111,7 @@ def command_line(boot, kernel, module, directory):
         disk = make_esp(kernel, directory) if path == "efi" else kernel
         arguments += [word.replace("DISK", disk) for word in MEDIA[path]] + firmware(directory)
     else:
-        arguments += ["-cdrom", make_iso(kernel, module, directory)]
+        arguments += ["-cdrom", make_iso(kernel, module, directory, boot.get("graphics", path == "grub-uefi"))]
         if path == "grub-uefi":
             arguments += firmware(directory)
     if boot.get("lives", 1) > 1:
@@ -114,9 +119,20 @@ def command_line(boot, kernel, module, directory):
     return arguments + boot.get("qemu", [])
 
 
+def reach_monitor(monitor, socket_path, process):
+    """False: QEMU ended. A machine that is stopped from its start (-S) says nothing before its monitor is there."""
+    while process.poll() is None:
+        try:
+            monitor.connect(socket_path)
+            return True
+        except OSError:
+            time.sleep(0.05)
+    return False
+
+
 def play_monitor(steps, socket_path, serial_file, process):
     """Gives QEMU's monitor one command after the other, each when its text has appeared on the serial line
-    (`times`: so often)."""
+    (`times`: so often; an empty text is always there)."""
     with socket.socket(socket.AF_UNIX) as monitor:
         for step in steps:
             wanted = step["after"].encode()
@@ -125,11 +141,9 @@ def play_monitor(steps, socket_path, serial_file, process):
                     if serial.read().count(wanted) >= step.get("times", 1):
                         break
                 time.sleep(0.05)
-            if process.poll() is not None:
+            if process.poll() is not None or (step is steps[0] and not reach_monitor(monitor, socket_path, process)):
                 return
             try:
-                if step is steps[0]:
-                    monitor.connect(socket_path)
                 monitor.sendall(step["command"].encode() + b"\n")
             except OSError:
                 return
@@ -137,14 +151,14 @@ def play_monitor(steps, socket_path, serial_file, process):
 
 def play_host(steps, serial_file, process, complaints):
     """Fetches pages from the machine as a program on the host would, one after the other, each when its text has appeared on the
-    serial line. A server that does not answer yet is asked again for as long as the machine runs."""
+    serial line (`times`: so often). A server that does not answer yet is asked again for as long as the machine runs."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({})) # a proxy of the user's does not know that machine
     for step in steps:
         wanted, said = step.get("after", "").encode(), "the machine ended before"
         while process.poll() is None:
             try:
                 with open(serial_file, "rb") as serial:
-                    ready = wanted in serial.read()
+                    ready = serial.read().count(wanted) >= step.get("times", 1)
                 if ready:
                     with opener.open(step["fetch"], timeout=60) as answer:
                         page = answer.read()
@@ -217,10 +231,10 @@ def pump(source, sink, rate):
             began = time.monotonic()
 
 
-def run(arguments, time_limit, directory, monitor=(), serial_rate=None, stop=None, host=()):
+def run(arguments, time_limit, directory, monitor=(), serial_rate=None, stop=None, host=(), screens=(), source=None):
     """Runs to the end or to the limit; serial output and complaints go to files beside the case's other results."""
     serial_file, error_file = os.path.join(directory, "serial"), os.path.join(directory, "qemu.stderr")
-    if monitor:
+    if monitor or screens:
         # A socket's path is short: not in the case's directory.
         place = tempfile.TemporaryDirectory(prefix="monitor")
         socket_path = os.path.join(place.name, "socket")
@@ -241,6 +255,9 @@ def run(arguments, time_limit, directory, monitor=(), serial_rate=None, stop=Non
         if stop:
             threading.Thread(target=ask_to_end, args=(stop, serial_file, process, process.stdin.write), daemon=True).start()
         complaints = []
+        if screens:
+            looking = threading.Thread(target=screen.play, args=(screens, socket_path, serial_file, process, directory, source, complaints), daemon=True)
+            looking.start()
         if host:
             asking = threading.Thread(target=play_host, args=(host, serial_file, process, complaints), daemon=True)
             asking.start()
@@ -251,5 +268,7 @@ def run(arguments, time_limit, directory, monitor=(), serial_rate=None, stop=Non
             os.close(source)
         if host:
             asking.join()
+        if screens:
+            looking.join()
     with open(serial_file, "rb") as serial, open(error_file, "rb") as errors:
         return Run(status, serial.read(), errors.read(), timed_out, time_limit, complaints)

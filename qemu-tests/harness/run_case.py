@@ -26,12 +26,13 @@ FAILED, SKIPPED = 1, 77
 DEFAULT_LIMIT = 60
 
 
-def boot_on(platform, boot, kernel, module, time_limit, directory):
+def boot_on(platform, boot, kernel, module, time_limit, directory, source=None):
     """Boots what a case built on one platform, to the end or the limit."""
     if platform in bochs.MODELS:
         return bochs.run(platform, boot, kernel, module, time_limit, directory)
     return machine.run(machine.command_line(boot, kernel, module, directory), time_limit, directory, boot.get("monitor", []),
-                       boot.get("serial_rate"), machine.stopper(boot), boot.get("host", []))
+                       boot.get("serial_rate"), machine.stopper(boot), boot.get("host", []),
+                       boot.get("screens", []), source)
 
 
 def consoles_of(line, run):
@@ -161,9 +162,27 @@ class Case:
         os.symlink(self.built["unikernel-net"], os.path.join(library, "unikernel-net.elf"))
         self.environment["CAISSON_LIB"] = library
 
+    def approve(self, bundle, keys):
+        for key in keys:
+            with open(bundle, "rb") as file:
+                said = file.read(0x48)[0x28:].hex()  # bundle_id, hypervisor/core/bundle/format.hpp
+            self.tool(["approve", bundle, "--key", os.path.join(self.work, f"{key}.key"), "--id", said])
+
+    @staticmethod
+    def signatures(data):
+        """The countersignatures of a bundle: where they are."""
+        size = int.from_bytes(data[12:16], "little")
+        return slice(size - 512, size - 128)
+
     def tamper(self, bundle, how):
         with open(bundle, "rb") as file:
             data = bytearray(file.read())
+        if "approvals_of" in how:
+            _, other = self.build_bundle(how["approvals_of"], self.case["manifests"][how["approvals_of"]]["text"])
+            self.approve(other, how.get("approve", []))
+            with open(other, "rb") as file:
+                pasted = file.read()
+            data[self.signatures(data)] = pasted[self.signatures(pasted)]
         for flip in how.get("flip", []):
             data[flip["at"]] ^= flip.get("xor", 1)
         if how.get("unsigned"):
@@ -176,6 +195,16 @@ class Case:
         with open(tampered, "wb") as file:
             file.write(data)
         return tampered
+
+    @staticmethod
+    def put_into(medium, good, tampered):
+        """What `build` wrote for firmware, with another bundle of the same length in it."""
+        with open(medium, "rb") as one, open(good, "rb") as two, open(tampered, "rb") as three:
+            whole, old, new = one.read(), two.read(), three.read()
+        if whole.count(old) != 1 or len(old) != len(new):
+            raise cases.CaseError(f"{medium} does not hold the bundle in one piece, or it has another length now")
+        with open(medium, "wb") as file:
+            file.write(whole.replace(old, new))
 
     def staged(self, loader, bundle):
         """The one module of a guest that runs before the hypervisor: the bundle, then the loader, then where both are."""
@@ -214,8 +243,12 @@ class Case:
         how = self.case.get("bundle", {})
         if "of" in how:
             _, module = self.build_bundle(how["of"], self.case["manifests"][how["of"]]["text"])
-        if how.keys() - {"of"}:
-            module = self.tamper(module, how)
+        if "approvals_of" not in how:
+            self.approve(module, how.get("approve", []))
+        if how.keys() - {"of", "approve"}:
+            good, module = module, self.tamper(module, how)
+            if boot.get("path") in machine.MEDIA:
+                self.put_into(kernel, good, module)
         if "place" in boot:
             at_link, kernel = kernel, os.path.join(self.work, "placed.elf")
             place.placed(at_link, boot["place"], kernel)
@@ -225,7 +258,9 @@ class Case:
 
     def check_machine(self, platform):
         boot, kernel, module, partitions = self.build_appliance()
-        run = boot_on(platform, boot, kernel, module, self.limit, self.work)
+        for step in boot.get("screens", []):
+            step["folder"] = os.path.join(os.path.dirname(self.path), "golden")
+        run = boot_on(platform, boot, kernel, module, self.limit, self.work, self.variables["source"])
         expect = cases.substitute(self.case["expect"], self.variables)
         if boot.keys() & {"elf", "direct"}:
             text = run.serial.decode("utf-8", "replace")

@@ -111,7 +111,11 @@ static void mappings(void) {
         if (mmap(0, 4096, made % 2 ? PROT_READ : PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
                  0) == MAP_FAILED)
             break;
-    printf("%s, then %s\n", made > 60000 ? "as many as max_map_count" : "FEW", name(errno));
+    printf("%s, then %s\n",
+           made > 65530   ? "MORE THAN max_map_count"
+           : made > 60000 ? "as many as max_map_count"
+                          : "FEW",
+           name(errno));
 }
 
 static volatile long taken;
@@ -136,11 +140,16 @@ static void signals(void) {
     kill(-1, SIGKILL);
     while (waitpid(-1, 0, 0) > 0)
         ;
+    struct rlimit most;
+    getrlimit(RLIMIT_SIGPENDING, &most);
     long queued = 0;
     const union sigval value = {0};
     while (queued < 1000000 && sigqueue(me, SIGRTMIN + 2, value) == 0)
         queued++;
-    printf("taken, and queued until %s\n", queued < 1000000 ? name(errno) : "NEVER");
+    printf("taken, and queued until %s\n",
+           queued == 1000000               ? "NEVER"
+           : queued > (long)most.rlim_cur ? "MORE THAN ALLOWED"
+                                           : name(errno));
 }
 
 static void deep(void) {

@@ -26,6 +26,8 @@ import run_case  # noqa: E402
 PASSES = os.path.join(HERE, "passes.txt")
 PINS = os.path.join(HERE, "../../third_party/pins.cmake")
 NATIVE_LIMIT, BOOT_LIMIT = 1500, 10800  # seconds
+MEMORY = 768  # MiB: a server of 100 MB saves them, into a file that is memory too, and loads them again
+LARGER = {"copies": 2560, "tools": 2560}  # several servers of that kind at once
 PACKAGES = ["redis-server", "redis-tools", "tcl"]
 # The suite is one tclsh that starts another for its tests, and servers in folders of their own.
 SCRIPT = """cd /redis
@@ -47,8 +49,9 @@ def archive():
 
 
 def make_root(root):
-    spec = {"packages": PACKAGES, "busybox": ["sh", "cat", "uname", "kill", "ps", "rm", "cp", "mkdir", "ls", "sleep", "grep", "tail", "head", "wc", "which",
-                                              "hostname", "find", "touch", "date", "env", "sed", "awk", "cmp", "pkill", "pgrep"], "links": {"/usr/bin/env": "/bin/busybox"},
+    spec = {"packages": PACKAGES, "busybox": ["sh", "cat", "uname", "kill", "rm", "cp", "mkdir", "ls", "sleep", "grep", "tail", "head", "wc", "which",
+                                              "hostname", "find", "touch", "date", "env", "sed", "awk", "cmp", "pkill", "pgrep", "echo", "id", "chmod"],
+            "host": ["/usr/bin/ps", "/usr/bin/getconf"], "links": {"/usr/bin/env": "/bin/busybox"},
             "directories": {"/tmp": 0o1777, "/dev": 0o755, "/proc": 0o755}, "isolated": True, "files": {"/suite.sh": SCRIPT,
             "/etc/passwd": "root:x:0:0::/root:/bin/sh\n", "/etc/hosts": "127.0.0.1 localhost\n::1 localhost\n"}}
     images.make_root(spec, root, [])
@@ -57,7 +60,7 @@ def make_root(root):
             top, _, member.name = member.name.partition("/")
             if member.name.startswith("tests/") and not member.name.startswith(("tests/modules/", "tests/cluster/")):
                 source.extract(member, os.path.join(root, "redis"), filter="data")
-    for name in ("redis-server", "redis-cli", "redis-benchmark"):
+    for name in ("redis-server", "redis-cli", "redis-benchmark", "redis-check-aof", "redis-check-rdb"):
         os.makedirs(os.path.join(root, "redis/src"), exist_ok=True)
         os.symlink(f"/usr/bin/{name}", os.path.join(root, "redis/src", name))
     return spec
@@ -125,7 +128,7 @@ def run(options, directory):
     else:
         boots = linux.Boots(os.path.abspath(options.build), directory, "qemu-svm", BOOT_LIMIT)
         boots.image(root)
-        said, complaints = boots.run(0, [{"name": "redis", "command": command, "memory": 384}])
+        said, complaints = boots.run(0, [{"name": "redis", "command": command, "memory": LARGER.get(options.list, MEMORY)}])
         lines = said.get("redis", [])
     with open(os.path.join(directory, "said.txt"), "w", encoding="utf-8") as file:
         file.write("\n".join(lines))
@@ -139,7 +142,7 @@ def run(options, directory):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("list", choices=["chosen", "nightly"])
+    parser.add_argument("list", choices=["chosen", "nightly", "others", "copies", "tools"])
     parser.add_argument("--build", required=True)
     parser.add_argument("--only", action="append", default=[])
     parser.add_argument("--natively", action="store_true")

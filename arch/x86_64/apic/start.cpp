@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "arch/x86_64/apic/start.hpp"
 
+#include "arch/x86_64/cpu/boot_registers.hpp"
 #include "arch/x86_64/cpu/instructions.hpp"
-#include "arch/x86_64/cpu/registers.hpp"
 
 namespace apic {
 namespace {

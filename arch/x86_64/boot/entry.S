@@ -78,6 +78,9 @@ multiboot2_header:
     .short 10, 0            /* relocatable: */
     .long 24, 0x200000, 0xffe00000, IMAGE_ALIGNMENT, 1 /* from, to, multiple of, the lowest */
     .balign 8
+    .short 5, 1             /* a frame buffer, if there can be one: */
+    .long 20, 0, 0, 32      /* of any size, 32 bits a pixel */
+    .balign 8
     .short 0, 0
     .long 8
 multiboot2_end:

@@ -13,6 +13,10 @@ inline std::uint64_t ordered_rdtsc() {
     asm volatile("lfence" : : : "memory");
     return now;
 }
+// What was written is seen by others before anything later is done, whatever it is.
+inline void fence() {
+    asm volatile("mfence\n\tlfence" : : : "memory");
+}
 inline void interrupts_on() {
     asm volatile("sti" : : : "memory");
 }

@@ -1,18 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "arch/x86_64/svm/exits.hpp"
 
-#if CAISSON_WEAK
-#include "arch/x86_64/svm/weak_intercepts_test.hpp"
-#endif
+#include <cstring>
 
 namespace svm {
 namespace {
 
 using vcpu::Exit;
 using vcpu::ExitKind;
-
-// One guest a CPU: the same identifier everywhere. 0 is the host's.
-constexpr std::uint32_t guest_asid = 1;
 
 ExitKind kind_of(std::uint64_t code, bool msr_write) {
     if (code == exit_code::msr && msr_write)
@@ -68,18 +63,10 @@ bool deliver_again(Vmcb& vmcb) {
     return true;
 }
 
-void prepare(Vmcb& vmcb, const vcpu::Controls& controls, const vcpu::InitialState& state) {
-    vmcb = {};
-    vmcb.intercepts = intercepts;
-#if CAISSON_WEAK
-    weaken(vmcb.intercepts);
-#endif
-    vmcb.iopm_base = controls.io_permissions.value();
-    vmcb.msrpm_base = controls.msr_permissions.value();
-    vmcb.asid = guest_asid;
-    // V_INTR_MASKING stays 0: the guest's own RFLAGS.IF and CR8 gate the physical interrupts, which are all its own.
-    vmcb.nested_control = nested_paging;
-    vmcb.nested_cr3 = controls.second_stage.value();
+void prepare(Vmcb& vmcb, const vcpu::InitialState& state) {
+    vmcb.tlb_control = 0;
+    vmcb.virtual_interrupt = vmcb.interrupt_shadow = vmcb.exit_int_info = vmcb.event_injection = 0;
+    std::memset(static_cast<void*>(&vmcb.es), 0, sizeof vmcb - offsetof(Vmcb, es)); // the state-save area
     vmcb.es = state.es;
     vmcb.cs = state.cs;
     vmcb.ss = state.ss;

@@ -61,22 +61,6 @@ inline constexpr std::array<Reason, 32> reasons{{
     {0x400, vcpu::ExitKind::nested_fault, false},
 }};
 
-// The intercept vectors of the VMCB: CR, DR, exceptions and three words of instructions and events, a bit an exit code.
-// Those that exist only where CPUID offers the instruction are ignored elsewhere.
-constexpr std::uint32_t bit_of(std::uint32_t code) {
-    return 1u << code % 32;
-}
-constexpr std::array<std::uint32_t, 6> make_intercepts() {
-    std::array<std::uint32_t, 6> words{};
-    for (const Reason& reason : reasons)
-        if (reason.intercepted)
-            words[reason.code / 32] |= bit_of(reason.code);
-    return words;
-}
-inline constexpr std::array<std::uint32_t, 6> intercepts = make_intercepts();
-static_assert(intercepts == std::array<std::uint32_t, 6>{0, 0, 0x60002, 0x9c4c8002, 0x7e7f, 0x1b},
-              "host-physical memory and GIF are out of a guest's reach; interrupts and idling cost no exit");
-
 // Everything decide() looks at.
 [[nodiscard]] vcpu::Exit decode(const Vmcb& vmcb);
 
@@ -98,7 +82,7 @@ void inject(Vmcb& vmcb, const vcpu::Action& action);
 // combined with what is to be injected already.
 [[nodiscard]] bool deliver_again(Vmcb& vmcb);
 
-// A zeroed VMCB for a start in `state`.
-void prepare(Vmcb& vmcb, const vcpu::Controls& controls, const vcpu::InitialState& state);
+// A VMCB that boot has set up (set_up.hpp), for a start in `state`.
+void prepare(Vmcb& vmcb, const vcpu::InitialState& state);
 
 } // namespace svm

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "arch/x86_64/svm/exits.hpp"
+#include "arch/x86_64/svm/set_up.hpp"
 
 #include <gtest/gtest.h>
 
@@ -85,12 +85,20 @@ TEST(SvmExits, AnInterruptedDeliveryComesFirst) {
 
 TEST(SvmExits, AFreshBlockInterceptsAndHidesSvme) {
     svm::Vmcb guest{};
-    svm::prepare(guest, {base::PhysAddr{0x1000}, base::PhysAddr{0x4000}, base::PhysAddr{0x6000}, 0},
-                 vcpu::pvh_entry(0x100000, 0xf1000));
+    svm::set_up(guest, {base::PhysAddr{0x1000}, base::PhysAddr{0x4000}, base::PhysAddr{0x6000}, 0});
+    // Left by a former life.
+    guest.virtual_interrupt = guest.interrupt_shadow = guest.event_injection = guest.exit_int_info = 1;
+    guest.tlb_control = svm::flush_all;
+    guest.star_to_sysenter[7] = guest.cr4 = guest.cr2 = 1;
+    guest.reserved10[0] = 1;
+    svm::prepare(guest, vcpu::pvh_entry(0x100000, 0xf1000));
+    EXPECT_EQ(guest.interrupt_shadow | guest.event_injection | guest.exit_int_info, 0u);
+    EXPECT_EQ(guest.star_to_sysenter[7] | guest.reserved10[0] | guest.cr4 | guest.cr2, 0u);
     EXPECT_EQ(guest.intercepts, svm::intercepts);
     EXPECT_NE(guest.asid, 0u);
     EXPECT_EQ(guest.virtual_interrupt, 0u);
     EXPECT_EQ(guest.nested_control, 1u);
+    EXPECT_EQ(guest.nested_cr3, 0x6000u);
     EXPECT_NE(guest.efer & 1u << 12, 0u);
     EXPECT_EQ(guest.rip, 0x100000u);
     EXPECT_EQ(guest.tlb_control, 0) << "the flush is asked for on the way in (core/paging/live_table.hpp)";

@@ -60,8 +60,6 @@ static_assert(offsetof(Vmcb, rax) == 0x5f8 && offsetof(Vmcb, cr2) == 0x640 && of
 // exit_int_info and event_injection.
 inline constexpr std::uint64_t event_valid = 1u << 31, event_error_code = 1u << 11, event_exception = 3u << 8;
 
-// nested_control.
-inline constexpr std::uint64_t nested_paging = 1;
 // tlb_control: everything, the only request every CPU knows.
 inline constexpr std::uint8_t flush_all = 1;
 

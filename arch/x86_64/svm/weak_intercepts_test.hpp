@@ -9,7 +9,7 @@
 namespace svm {
 
 inline void weaken(std::array<std::uint32_t, 6>& intercepted) {
-    const auto open = [&](std::uint32_t code) { intercepted[code / 32] &= ~bit_of(code); };
+    const auto open = [&](std::uint32_t code) { intercepted[code / 32] &= ~(1u << code % 32); };
     if (base::weak("open_counters"))
         open(exit_code::rdpmc);
     if (base::weak("open_vmload")) {

@@ -22,15 +22,9 @@ void pause() {
     breathe();
 }
 
-void Guest::prepare(const Surroundings& around, const vcpu::Controls& controls,
-                    const vcpu::InitialState& state) {
-    if (features.vmx) {
-        intel.entry = {around.registers, around.requests, around.context, 0};
-        return vmx::prepare(intel.vmcs, features.controls, controls, state);
-    }
-    amd.entry = {around.registers, cpu::address_of(*amd.vmcb).value(), around.host_block.value(),
-                 around.context};
-    svm::prepare(*amd.vmcb, controls, state);
+void Guest::prepare(const vcpu::InitialState& state) {
+    intel.entry.launched = 0;
+    features.vmx ? vmx::prepare(intel.vmcs, state) : svm::prepare(*amd.vmcb, state);
 }
 
 void Guest::flush() {

@@ -19,10 +19,7 @@ namespace virt {
 
 // What of this machine's virtualization others need to know. Written by choose(), constant afterwards.
 struct Features {
-    bool vmx = false;             // Intel VT-x; else AMD-V
-    bool next_rip = false;        // SVM: the CPU says where the next instruction is
-    bool huge_pages = false;      // 1 GiB leaves in second-stage tables
-    vmx::ControlWords controls{}; // VMX
+    bool vmx = false; // Intel VT-x; else AMD-V
     bool operator==(const Features&) const = default;
 };
 extern Features features;
@@ -36,19 +33,11 @@ struct Dump {
 inline constexpr std::array<std::string_view, 10> dump_names{"code", "info1", "info2", "rsp",  "cr0",
                                                              "cr2",  "cr3",   "cr4",   "efer", "rflags"};
 
-// Where a vCPU's stubs find what they need.
-struct Surroundings {
-    vcpu::Registers* registers;
-    base::PhysAddr host_block;
-    const std::atomic<std::uint32_t>* requests;
-    void* context; // handed to svm_exit or vmx_exit
-};
-
 // One vCPU as AMD-V holds it, or as VT-x does.
 struct SvmGuest {
     svm::Entry entry{};
     svm::Vmcb* vmcb = nullptr;
-    bool has_next_rip = false;
+    bool has_next_rip = false; // the CPU says where the next instruction is
 };
 struct VmxGuest {
     vmx::Entry entry{};
@@ -57,13 +46,13 @@ struct VmxGuest {
 };
 
 // One vCPU as the hardware holds it; touched only by the CPU it is bound to. Only the vendor's half is ever used
-// (Features::vmx); make_guest() fills it.
+// (Features::vmx); make_guest() and set_up_guest() fill it.
 struct Guest {
     SvmGuest amd;
     VmxGuest intel;
 
     // Ready to be entered in `state`.
-    void prepare(const Surroundings& around, const vcpu::Controls& controls, const vcpu::InitialState& state);
+    void prepare(const vcpu::InitialState& state);
     // Drops every translation of guests that this CPU has cached, at the latest when run() enters.
     void flush();
     // In and out of the guest until the exit handler says to leave. False: the CPU refused to enter.

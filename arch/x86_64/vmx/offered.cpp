@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "arch/x86_64/vmx/offered.hpp"
 
+#include "arch/x86_64/cpu/boot_registers.hpp"
+#include "arch/x86_64/cpu/descriptors.hpp"
 #include "arch/x86_64/cpu/guarded.hpp"
 #include "arch/x86_64/cpu/instructions.hpp"
-#include "arch/x86_64/cpu/registers.hpp"
+#include "arch/x86_64/vmx/set_up.hpp"
 #include "arch/x86_64/vmx/vmx.hpp"
 #include "hypervisor/base/text.hpp"
 #include "hypervisor/core/vcpu/virtualization.hpp"
@@ -22,6 +24,23 @@ bool vmxon(const std::uint64_t& region) {
     // SAFETY: CR4.VMXE is set; the region is a frame of this CPU's own.
     asm volatile("vmxon %1" : "=@cca"(good) : "m"(region) : "memory");
     return good;
+}
+
+HostState host_state() {
+    cpu::DescriptorTable gdt{}, idt{};
+    // SAFETY: stores this CPU's two table registers.
+    asm volatile("sgdt %0; sidt %1" : "=m"(gdt), "=m"(idt));
+    const auto* table = cpu::pointer_to<const cpu::Gdt>(base::VirtAddr{gdt.base});
+    return {.cr0 = cpu::read_cr<0>(),
+            .cr3 = cpu::read_cr<3>(),
+            .cr4 = cpu::read_cr<4>(),
+            .efer = cpu::rdmsr(msr::efer),
+            .pat = cpu::rdmsr(msr::pat),
+            .gs_base = cpu::rdmsr(msr::gs_base),
+            .task_base = table->task_base(),
+            .gdt_base = gdt.base,
+            .idt_base = idt.base,
+            .rip = cpu::address_of(*vmx_exited).value()};
 }
 
 } // namespace
@@ -69,6 +88,13 @@ bool enable(base::PhysAddr region, const Capabilities& capabilities) {
     cpu::write_cr<4>(cpu::read_cr<4>() | capabilities.cr4_fixed0 | vmxe);
     mark(region, capabilities);
     return vmxon(region.value());
+}
+
+void set_up(base::PhysAddr vmcs, const ControlWords& words, const vcpu::Controls& controls) {
+    make_current(vmcs);
+    Current current;
+    write_controls(current, words, controls);
+    write_host(current, host_state());
 }
 
 } // namespace vmx

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "arch/x86_64/vmx/capabilities.hpp"
-#include "hypervisor/base/address.hpp"
+#include "hypervisor/core/vcpu/state.hpp"
 
 #include <string_view>
 
@@ -17,5 +17,8 @@ void mark(base::PhysAddr frame, const Capabilities& capabilities);
 
 // VMX operation, with `region` as the CPU's VMXON region. False: VMXON failed or firmware locked this CPU otherwise.
 [[nodiscard]] bool enable(base::PhysAddr region, const Capabilities& capabilities);
+
+// On the CPU that will run the guest, in the hypervisor's own tables, once: what of its VMCS never changes.
+void set_up(base::PhysAddr vmcs, const ControlWords& words, const vcpu::Controls& controls);
 
 } // namespace vmx

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "arch/x86_64/vmx/prepare.hpp"
+#include "arch/x86_64/vmx/set_up.hpp"
 
 #include "arch/host/vmcs.hpp"
 #include "hypervisor/core/audit/vmcs_state.hpp"
@@ -108,7 +108,7 @@ host::Vmcs prepared(const vcpu::InitialState& state) {
                               .idt_base = 0x400,
                               .rip = 0x500};
     vmx::write_host(vmcs, host);
-    vmx::write_guest(vmcs, state, host);
+    vmx::write_guest(vmcs, state, host.cr4);
     EXPECT_TRUE(vmcs.complaints().empty()) << vmcs.complaints().front();
     return vmcs;
 }

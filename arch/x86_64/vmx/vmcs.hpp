@@ -23,36 +23,19 @@ concept WritableField = F::writable;
 
 // clang-format off
 namespace field {
-// The segments are below; host RSP is written by the entry stub.
-inline constexpr Field<0x0000> vpid;                  inline constexpr Field<0x0c00> host_es_selector;
-inline constexpr Field<0x0c02> host_cs_selector;      inline constexpr Field<0x0c04> host_ss_selector;
-inline constexpr Field<0x0c06> host_ds_selector;      inline constexpr Field<0x0c08> host_fs_selector;
-inline constexpr Field<0x0c0a> host_gs_selector;      inline constexpr Field<0x0c0c> host_tr_selector;
-inline constexpr Field<0x2000> io_bitmap_a;           inline constexpr Field<0x2002> io_bitmap_b;
-inline constexpr Field<0x2004> msr_bitmap;            inline constexpr Field<0x201a> ept_pointer;
-inline constexpr Field<0x202e> encls_bitmap;
-inline constexpr Field<0x2400> guest_physical_address; inline constexpr Field<0x2800> link_pointer;
-inline constexpr Field<0x2802> guest_debugctl;        inline constexpr Field<0x2804> guest_pat;
-inline constexpr Field<0x2806> guest_efer;            inline constexpr Field<0x2c00> host_pat;
-inline constexpr Field<0x2c02> host_efer;             inline constexpr Field<0x4000> pin_controls;
-inline constexpr Field<0x4002> primary_controls;      inline constexpr Field<0x4004> exception_bitmap;
-inline constexpr Field<0x4006> page_fault_mask;       inline constexpr Field<0x4008> page_fault_match;
-inline constexpr Field<0x400a> cr3_target_count;      inline constexpr Field<0x400c> exit_controls;
-inline constexpr Field<0x400e> exit_msr_store_count;  inline constexpr Field<0x4010> exit_msr_load_count;
-inline constexpr Field<0x4012> entry_controls;        inline constexpr Field<0x4014> entry_msr_load_count;
-inline constexpr Field<0x4016> entry_interruption;    inline constexpr Field<0x4018> entry_error_code;
-inline constexpr Field<0x401a> entry_length;          inline constexpr Field<0x401e> secondary_controls;
+// The segments are below; what boot alone writes is in set_up.hpp, host RSP in the entry stub.
+inline constexpr Field<0x2400> guest_physical_address; inline constexpr Field<0x2802> guest_debugctl;
+inline constexpr Field<0x2804> guest_pat;             inline constexpr Field<0x2806> guest_efer;
+inline constexpr Field<0x4012> entry_controls;        inline constexpr Field<0x4016> entry_interruption;
+inline constexpr Field<0x4018> entry_error_code;      inline constexpr Field<0x401a> entry_length;
 inline constexpr Field<0x4400> instruction_error;     inline constexpr Field<0x4402> exit_reason;
 inline constexpr Field<0x4404> exit_interruption;     inline constexpr Field<0x4406> exit_error_code;
 inline constexpr Field<0x4408> vectoring;             inline constexpr Field<0x440a> vectoring_error_code;
-inline constexpr Field<0x440c> exit_length;           inline constexpr Field<0x4802> guest_cs_limit;
-inline constexpr Field<0x480e> guest_tr_limit;        inline constexpr Field<0x4810> guest_gdtr_limit;
+inline constexpr Field<0x440c> exit_length;           inline constexpr Field<0x4810> guest_gdtr_limit;
 inline constexpr Field<0x4812> guest_idtr_limit;      inline constexpr Field<0x4816> guest_cs_rights;
-inline constexpr Field<0x4818> guest_ss_rights;       inline constexpr Field<0x4822> guest_tr_rights;
-inline constexpr Field<0x4824> guest_interruptibility; inline constexpr Field<0x4826> guest_activity;
-inline constexpr Field<0x4828> guest_smbase;          inline constexpr Field<0x482a> guest_sysenter_cs;
-inline constexpr Field<0x4c00> host_sysenter_cs;      inline constexpr Field<0x6000> cr0_mask;
-inline constexpr Field<0x6002> cr4_mask;              inline constexpr Field<0x6004> cr0_shadow;
+inline constexpr Field<0x4818> guest_ss_rights;       inline constexpr Field<0x4824> guest_interruptibility;
+inline constexpr Field<0x4826> guest_activity;        inline constexpr Field<0x4828> guest_smbase;
+inline constexpr Field<0x482a> guest_sysenter_cs;     inline constexpr Field<0x6004> cr0_shadow;
 inline constexpr Field<0x6006> cr4_shadow;            inline constexpr Field<0x6400> exit_qualification;
 inline constexpr Field<0x6800> guest_cr0;             inline constexpr Field<0x6802> guest_cr3;
 inline constexpr Field<0x6804> guest_cr4;             inline constexpr Field<0x6816> guest_gdtr_base;
@@ -60,12 +43,6 @@ inline constexpr Field<0x6818> guest_idtr_base;       inline constexpr Field<0x6
 inline constexpr Field<0x681c> guest_rsp;             inline constexpr Field<0x681e> guest_rip;
 inline constexpr Field<0x6820> guest_rflags;          inline constexpr Field<0x6822> guest_pending_debug;
 inline constexpr Field<0x6824> guest_sysenter_esp;    inline constexpr Field<0x6826> guest_sysenter_eip;
-inline constexpr Field<0x6c00> host_cr0;              inline constexpr Field<0x6c02> host_cr3;
-inline constexpr Field<0x6c04> host_cr4;              inline constexpr Field<0x6c06> host_fs_base;
-inline constexpr Field<0x6c08> host_gs_base;          inline constexpr Field<0x6c0a> host_tr_base;
-inline constexpr Field<0x6c0c> host_gdtr_base;        inline constexpr Field<0x6c0e> host_idtr_base;
-inline constexpr Field<0x6c10> host_sysenter_esp;     inline constexpr Field<0x6c12> host_sysenter_eip;
-inline constexpr Field<0x6c16> host_rip;
 } // namespace field
 // clang-format on
 

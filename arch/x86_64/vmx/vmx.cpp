@@ -1,43 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "arch/x86_64/vmx/vmx.hpp"
 
-#include "arch/x86_64/cpu/descriptors.hpp"
-#include "arch/x86_64/cpu/guarded.hpp"
-#include "arch/x86_64/cpu/raw.hpp"
+#include "arch/x86_64/cpu/instructions.hpp"
+#include "arch/x86_64/cpu/registers.hpp"
 #include "hypervisor/base/fail.hpp"
 
 namespace vmx {
-namespace {
-
-namespace msr = cpu::msr;
-
-// The instructions that take a physical address; CF or ZF say that they failed.
-bool make_current(const std::uint64_t& vmcs) {
-    bool cleared = false, loaded = false;
-    // SAFETY: VMX operation is on; the frame is this vCPU's own.
-    asm volatile("vmclear %1" : "=@cca"(cleared) : "m"(vmcs) : "memory");
-    if (cleared)
-        asm volatile("vmptrld %1" : "=@cca"(loaded) : "m"(vmcs) : "memory");
-    return loaded;
-}
-HostState host_state() {
-    cpu::DescriptorTable gdt{}, idt{};
-    // SAFETY: stores this CPU's two table registers.
-    asm volatile("sgdt %0; sidt %1" : "=m"(gdt), "=m"(idt));
-    const auto* table = cpu::pointer_to<const cpu::Gdt>(base::VirtAddr{gdt.base});
-    return {.cr0 = cpu::read_cr<0>(),
-            .cr3 = cpu::read_cr<3>(),
-            .cr4 = cpu::read_cr<4>(),
-            .efer = cpu::rdmsr(msr::efer),
-            .pat = cpu::rdmsr(msr::pat),
-            .gs_base = cpu::rdmsr(msr::gs_base),
-            .task_base = table->task_base(),
-            .gdt_base = gdt.base,
-            .idt_base = idt.base,
-            .rip = cpu::address_of(*vmx_exited).value()};
-}
-
-} // namespace
 
 void flush_translations() {
     constexpr std::uint64_t all_contexts = 2;
@@ -53,14 +21,21 @@ void Current::failed(const char* instruction) {
     base::fail(instruction, __FILE_NAME__, __LINE__);
 }
 
-void prepare(base::PhysAddr vmcs, const ControlWords& words, const vcpu::Controls& controls,
-             const vcpu::InitialState& state) {
-    base::expects(make_current(vmcs.value()), "VMCLEAR or VMPTRLD failed");
+void make_current(base::PhysAddr vmcs) {
+    const std::uint64_t operand = vmcs.value();
+    bool cleared = false, loaded = false;
+    // SAFETY: VMX operation is on; the frame is this vCPU's own. CF or ZF say that it failed.
+    asm volatile("vmclear %1" : "=@cca"(cleared) : "m"(operand) : "memory");
+    if (cleared)
+        asm volatile("vmptrld %1" : "=@cca"(loaded) : "m"(operand) : "memory");
+    base::expects(loaded, "VMCLEAR or VMPTRLD failed");
+}
+
+void prepare(base::PhysAddr vmcs, const vcpu::InitialState& state) {
+    namespace msr = cpu::msr;
+    make_current(vmcs);
     Current current;
-    const HostState host = host_state();
-    write_controls(current, words, controls);
-    write_host(current, host);
-    write_guest(current, state, host);
+    write_guest(current, state, cpu::read_cr<4>());
     // What VMX does not switch is the guest's alone, for the host uses none of it.
     for (const std::uint32_t index : {msr::star, msr::lstar, msr::cstar, msr::sfmask, msr::kernel_gs_base})
         cpu::wrmsr(index, 0);

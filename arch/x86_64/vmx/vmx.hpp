@@ -54,9 +54,11 @@ private:
 // Every translation of guests on this CPU.
 void flush_translations();
 
-// Makes `vmcs` (one frame, marked) the current VMCS, a guest about to start in `state`.
-void prepare(base::PhysAddr vmcs, const ControlWords& words, const vcpu::Controls& controls,
-             const vcpu::InitialState& state);
+// Makes `vmcs` (one frame, marked) the current one, not launched.
+void make_current(base::PhysAddr vmcs);
+
+// The VMCS, once boot has set it up, becomes a guest about to start in `state`.
+void prepare(base::PhysAddr vmcs, const vcpu::InitialState& state);
 
 // The half of inject() that is not in the VMCS: DR6 after a debug trap.
 void inject(const vcpu::Action& action);

@@ -12,6 +12,7 @@
 #include "hypervisor/core/audit/frame.hpp"
 #include "hypervisor/core/audit/log.hpp"
 #include "hypervisor/core/audit/ring.hpp"
+#include "hypervisor/core/screen/grid.hpp"
 
 namespace audit {
 
@@ -23,6 +24,7 @@ struct Outlet {
     std::uint32_t partition = 0;  // its index
     std::uint64_t generation = 0; // in whose name frames are sent
     ConsoleRing<console_ring_bytes> ring;
+    screen::Pane pane; // what it says on the screen
 };
 
 // Visitors that are no partition: a CPU with nothing else to do, and one that has.
@@ -113,6 +115,7 @@ private:
         const std::size_t count = outlet.ring.take(stream, payload_, records);
         if (count == 0)
             return false;
+        outlet.pane.hear(std::span{payload_}.first(count));
         begin({stream == Stream::errors ? FrameType::errors : FrameType::output, outlet.partition,
                outlet.generation},
               std::span{payload_}.first(count), outlet.partition);

@@ -7,8 +7,8 @@
 namespace audit {
 namespace {
 
-constexpr char record_domain[] = "caisson audit v1",
-               next_domain[] = "caisson audit next"; // each with its NUL
+// Each with its NUL.
+constexpr char record_domain[] = "caisson audit v1", next_domain[] = "caisson audit next";
 
 // What commit() adds: " hash=" and 64 digits, " mac=" and 32.
 constexpr std::size_t tail_room = 6 + 64 + 5 + 32;

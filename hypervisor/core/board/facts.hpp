@@ -15,7 +15,7 @@
 namespace board {
 
 inline constexpr char frame_type = 'd'; // of the serial line (abi/console.h): a piece of the JSON
-inline constexpr std::size_t max_functions = 512, max_leaves = 128;
+inline constexpr std::size_t max_functions = 512, max_leaves = 128, max_others = 255;
 
 enum class Known : std::uint8_t { unknown, no, yes };
 
@@ -26,7 +26,7 @@ struct Leaf {
     std::uint32_t number, sub, eax, ebx, ecx, edx;
 };
 
-// The boot CPU; the others are taken for its like (at boot each is compared).
+// The boot CPU; at boot the others that a plan uses are compared with it.
 struct Processor {
     base::FixedVector<Leaf, max_leaves> leaves;
     std::uint32_t apic_id = 0;
@@ -57,6 +57,34 @@ inline constexpr std::array<Wanted, 27> wanted_leaves{{
     {0x80000021, 1}, {0x80000022, 1}, {0x80000026, 4},
 }};
 
+// Another CPU, and what its CPUID says otherwise than the boot CPU's, what tells CPUs apart left out.
+struct OtherCpu {
+    std::uint32_t apic_id = 0;
+    bool answered = false; // it started and told
+    base::FixedVector<Leaf, 16> differences;
+};
+
+// What is a CPU's own is zero: APIC IDs and the places made of them, and what follows from its CR4 and XCR0.
+constexpr Leaf in_common(Leaf leaf) {
+    constexpr std::uint32_t own_id = 0xff000000, core_id = 0xff, osxsave = 1u << 27, ospke = 1u << 4;
+    if (leaf.number == 0x1) {
+        leaf.ebx &= ~own_id;
+        leaf.ecx &= ~osxsave;
+    }
+    if (leaf.number == 0x7 && leaf.sub == 0)
+        leaf.ecx &= ~ospke;
+    if (leaf.number == 0xd)
+        leaf.ebx = 0;
+    if (leaf.number == 0xb || leaf.number == 0x1f || leaf.number == 0x80000026)
+        leaf.edx = 0;
+    if (leaf.number == 0x8000001e) {
+        leaf.eax = 0;
+        leaf.ebx &= ~core_id;
+        leaf.ecx &= ~core_id;
+    }
+    return leaf;
+}
+
 struct Function {
     pci::Function function;
     pci::Capabilities capabilities;
@@ -78,6 +106,8 @@ struct Facts {
     base::Text<128> name;  // for people
     base::Text<16> origin; // scan, import, facts
     Processor processor;
+    bool others_known = false;                      // whether the other CPUs were asked
+    base::FixedVector<OtherCpu, max_others> others; // those that firmware lists as enabled
     base::FixedVector<memory::Range, memory::max_firmware_entries> memory; // firmware's map, as it is
     base::Text<256> refused; // why its ACPI tables cannot be used, in the hypervisor's words
     acpi::Tables tables;     // where not refused

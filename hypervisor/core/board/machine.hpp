@@ -17,8 +17,8 @@ namespace board {
 struct OwnRegisters {
     std::uint64_t local_apic = 0xfee00000, uart = 0, watchdog = 0;
 };
-// The most that list_devices() lists, and one more for PCI's configuration space.
-inline constexpr std::size_t most_devices = acpi::max_io_apics + acpi::max_units + 5;
+// The most that list_devices() lists, and one more each for PCI's configuration space and the screen.
+inline constexpr std::size_t most_devices = acpi::max_io_apics + acpi::max_units + 6;
 using Devices = base::FixedVector<memory::Run, most_devices>;
 
 // Whole pages of what is mapped later, 64 bytes of an I/O APIC that is only masked (those of two bridges have been seen in one

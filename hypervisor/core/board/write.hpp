@@ -16,7 +16,7 @@ inline constexpr std::array<std::string_view, 3> known{"unknown", "no", "yes"};
 inline constexpr std::array<std::string_view, 3> remapping{"none", "vtd", "amdvi"};
 inline constexpr std::array<std::string_view, 4> function_kind{"other", "endpoint", "port", "bridge"};
 inline constexpr std::array<std::string_view, 5> watchdog{"unknown", "none", "i6300esb", "itco", "wdat"};
-inline constexpr std::array<std::string_view, 3> reset{"none", "flr", "af"};
+inline constexpr std::array<std::string_view, 5> reset{"none", "flr", "af", "e1000", "virtio"};
 } // namespace words
 
 // "00:1f.3" of bus, device and function.
@@ -70,13 +70,36 @@ private:
         open("cpuid", '[');
         for (const Leaf& leaf : cpu.leaves) {
             next("");
-            raw("[\"", base::hex(leaf.number), "\",", leaf.sub);
-            for (const std::uint32_t word : {leaf.eax, leaf.ebx, leaf.ecx, leaf.edx})
-                raw(",\"", base::hex(word), '"');
-            raw(']');
+            row(leaf);
         }
         close(']');
         close('}');
+    }
+
+    void row(const Leaf& leaf) {
+        raw("[\"", base::hex(leaf.number), "\",", leaf.sub);
+        for (const std::uint32_t word : {leaf.eax, leaf.ebx, leaf.ecx, leaf.edx})
+            raw(",\"", base::hex(word), '"');
+        raw(']');
+    }
+
+    void others(const Facts& facts) {
+        if (!facts.others_known)
+            return nothing("otherCpus");
+        open("otherCpus", '[');
+        for (const OtherCpu& cpu : facts.others) {
+            open("", '{', false);
+            number("apicId", cpu.apic_id);
+            flag("answered", cpu.answered);
+            open("cpuid", '[', false);
+            for (const Leaf& leaf : cpu.differences) {
+                next("");
+                row(leaf);
+            }
+            close(']');
+            close('}');
+        }
+        close(']');
     }
 
     void cpus(const Facts& facts) {
@@ -89,6 +112,7 @@ private:
         }
         close(']');
         number("cpusLeftOut", facts.tables.cpus_left_out);
+        others(facts);
     }
 
     void memory_map(const Facts& facts) {

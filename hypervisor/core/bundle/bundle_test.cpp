@@ -44,7 +44,7 @@ TEST(Bundle, EveryBitOfTheHeaderIsCovered) {
     const auto keys = table_with(release());
     const std::size_t last = bundle.file.size();
     for (std::size_t i = 0; i < 4096; ++i)
-        for (unsigned bit = 0; bit < 8; bit += i < 1200 || i >= 4032 ? 1 : 5) {
+        for (unsigned bit = 0; bit < 8; bit += i < 1200 || i >= 3584 ? 1 : 5) {
             bundle.file[i] ^= static_cast<std::byte>(1u << bit);
             EXPECT_FALSE(verify_all(bundle.file, keys).ok()) << i << "." << bit;
             bundle.file[i] ^= static_cast<std::byte>(1u << bit);
@@ -144,12 +144,15 @@ TEST(Bundle, KeyTableIsChecked) {
     };
     EXPECT_TRUE(check_keys(table_with(release())).ok());
     EXPECT_TRUE(refused([](KeyTable& k) { k.magic[3] = 'x'; }));
-    EXPECT_TRUE(refused([](KeyTable& k) { k.count = 5; }));
-    EXPECT_TRUE(refused([](KeyTable& k) { k.entsize = 63; }));
+    EXPECT_TRUE(refused([](KeyTable& k) { k.count = 4; }));
+    EXPECT_TRUE(refused([](KeyTable& k) { k.entsize = 64; }));
     EXPECT_TRUE(refused([](KeyTable& k) { k.reserved[39] = 1; }));
     EXPECT_TRUE(refused([](KeyTable& k) { k.slots[0].purpose = 3; }));
-    EXPECT_TRUE(refused([](KeyTable& k) { k.slots[0].flags = 2; }));
-    EXPECT_TRUE(refused([](KeyTable& k) { k.slots[0].reserved[0] = 1; }));
+    EXPECT_TRUE(refused([](KeyTable& k) { k.slots[0].purpose = 8; }));
+    EXPECT_TRUE(refused([](KeyTable& k) { k.slots[0].required = purpose_bundle; }));
+    EXPECT_TRUE(refused([](KeyTable& k) { k.slots[0].reserved0 = 1; }));
+    EXPECT_TRUE(refused([](KeyTable& k) { k.slots[0].flags = 16; }));
+    EXPECT_TRUE(refused([](KeyTable& k) { k.slots[0].reserved1[0] = 1; }));
     EXPECT_TRUE(refused([](KeyTable& k) { k.slots[1].public_key[5] = 1; }));
 }
 
@@ -174,7 +177,7 @@ TEST(Bundle, SignedNonsenseIsRefusedAllTheSame) {
         {"reserved0", Error::reserved_not_zero, no_index, put(offsetof(Header, reserved0), 1u)},
         {"flags", Error::reserved_not_zero, no_index, put(offsetof(Header, flags), 1u)},
         {"reserved1", Error::reserved_not_zero, no_index, put(offsetof(Header, reserved1), 1u)},
-        {"reserved2", Error::reserved_not_zero, no_index, put(offsetof(Header, reserved2) + 44, 1u)},
+        {"reserved2", Error::reserved_not_zero, no_index, put(offsetof(Header, reserved2) + 8, 1u)},
         {"version", Error::bad_name, no_index, put(offsetof(Header, version), char{31})},
         {"name delete", Error::bad_name, no_index, put(offsetof(Header, name) + 1, char{127})},
         {"name without end", Error::bad_name, no_index,
@@ -307,11 +310,11 @@ TEST(Bundle, EverySectionsRootIsCompared) {
 // The format is a promise to files that exist.
 TEST(Bundle, ConstantsOfTheFormat) {
     EXPECT_EQ((std::string_view{key_table_magic.data(), key_table_magic.size()}),
-              (std::string_view{"CAISSON-KEYS-V1\0", 16}));
+              (std::string_view{"CAISSON-KEYS-V2\0", 16}));
     EXPECT_EQ((std::string_view{magic.data(), magic.size()}), "CAISSONB");
     EXPECT_EQ(purpose_bundle, 1u);
     EXPECT_EQ(key_development, 1u);
-    EXPECT_EQ(key_slots, 4u);
+    EXPECT_EQ(key_slots, 8u);
 }
 
 TEST(Bundle, EveryErrorHasItsText) {
@@ -385,7 +388,7 @@ TEST(Bundle, OurOwnMistakesEndHere) {
     EXPECT_DEATH((void)verify_leaf(*small.contents, small.leaves, 2, 1, section, engine), "leaf index");
     EXPECT_DEATH((void)verify_leaf(*small.contents, small.leaves, 0, 0, section, engine),
                  "leaves of the list");
-    const Bytes shortest(sections_offset + signature_size);
+    const Bytes shortest(sections_offset + sizeof(Signatures));
     EXPECT_NE(bundle_id(shortest, engine), Hash{});
     EXPECT_DEATH((void)bundle_id(std::span{shortest}.first(shortest.size() - 1), engine), "bundle_id");
 }

@@ -32,15 +32,16 @@ bool is_allowed(const Section& section) {
 Status check_header(const Header& header) {
     if (header.hash_algorithm != hash_sha256 || header.leaf_log2 != leaf_log2)
         return failure(Error::unsupported_hash);
-    if (header.flags != 0 || header.reserved1 != 0 || !bytes::is_zero(bytes::of(header.reserved0)) ||
-        !bytes::is_zero(bytes::of(header.reserved2)))
+    constexpr std::uint32_t known_marks = policy_not_met | policy_excepted;
+    if ((header.policy_marks & ~known_marks) != 0 || header.flags != 0 || header.reserved1 != 0 ||
+        !bytes::is_zero(bytes::of(header.reserved0)) || !bytes::is_zero(bytes::of(header.reserved2)))
         return failure(Error::reserved_not_zero);
     if (!is_text(header.name) || !is_text(header.version))
         return failure(Error::bad_name);
     const std::uint64_t entries = std::uint64_t{header.section_count} * section_entsize;
     if (header.section_entsize != section_entsize || header.section_count < 2 ||
         header.section_count > max_sections ||
-        sections_offset + entries > header.header_size - signature_size)
+        sections_offset + entries > header.header_size - sizeof(Signatures))
         return failure(Error::bad_section_count);
     return base::success;
 }
@@ -78,9 +79,9 @@ Result<Contents> Contents::parse(const HeaderBuffer& buffer, crypto::Sha256Engin
         return failure(Error::bundle_id_mismatch);
     Contents contents{buffer};
     CAISSON_TRY(contents.check_sections());
-    // Behind the last entry the header is zero up to the signature.
+    // Behind the last entry the header is zero up to the signatures.
     const std::size_t end = sections_offset + std::size_t{contents.section_count()} * section_entsize;
-    if (!bytes::is_zero(bytes.first(bytes.size() - signature_size).subspan(end)))
+    if (!bytes::is_zero(bytes.first(bytes.size() - sizeof(Signatures)).subspan(end)))
         return failure(Error::reserved_not_zero);
     return contents;
 }

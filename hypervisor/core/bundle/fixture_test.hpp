@@ -93,7 +93,7 @@ struct Bundle {
         std::vector<Part> all{{SectionType::leaves, no_partition, lists}};
         all.insert(all.end(), parts.begin(), parts.end());
         const std::size_t header_bytes =
-            (sections_offset + all.size() * section_entsize + signature_size + 4095) / 4096 * 4096;
+            (sections_offset + all.size() * section_entsize + sizeof(Signatures) + 4095) / 4096 * 4096;
         file.resize(header_bytes);
         for (std::size_t i = 0; i < all.size(); ++i) {
             const Part& part = all[i];
@@ -158,6 +158,27 @@ inline KeyTable table_with(const Key& key, std::uint64_t floor = 0, std::uint32_
     keys.slots[slot].security_version_floor = floor;
     keys.slots[slot].public_key = key.public_key;
     return keys;
+}
+
+// What a bundle has at the end of its header.
+inline Signatures signatures_of(const Bundle& bundle) {
+    const std::size_t size = bundle.sections[0].offset; // the header's: the leaves follow it
+    return *bytes::load<Signatures>(bundle.file, size - sizeof(Signatures));
+}
+inline void put_signatures(Bundle& bundle, const Signatures& signatures) {
+    EXPECT_TRUE(bytes::store(bundle.file, bundle.sections[0].offset - sizeof signatures, signatures));
+}
+inline Hash id_of(const Bundle& bundle) {
+    return bytes::load<Header>(bundle.file, 0)->bundle_id;
+}
+
+// `key` countersigns the bundle, or that other one's ID, in its place.
+inline void countersign(Bundle& bundle, const Key& key, std::uint32_t purpose, std::size_t place = 0,
+                        std::optional<Hash> other = {}) {
+    Signatures signatures = signatures_of(bundle);
+    const Approval approval = approval_of(other.value_or(id_of(bundle)), purpose);
+    signatures.counter[place] = {purpose, 0, key_id(key.public_key), key.sign(approval), {}};
+    put_signatures(bundle, signatures);
 }
 
 // Everything a loader does.

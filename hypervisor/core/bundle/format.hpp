@@ -4,7 +4,8 @@
 // All little-endian, fixed offsets; described for readers in docs/bundle-format.md.
 //
 //   [0, header_size)   Header, `section_count` Section entries from offset 0x100, zeros, and in the last
-//                      64 bytes Ed25519 signature over "caisson bundle v1\0" || header[0, header_size - 64)
+//                      512 bytes the Signatures: what signs is "caisson bundle v1\0" || header[0, header_size - 512),
+//                      what countersigns "caisson approval v1\0" || u32 purpose || bundle_id
 //   sections           ascending, not overlapping, page aligned (1 << align_log2); gaps and padding are zero
 //   total_size         the file's exact size
 //
@@ -23,7 +24,7 @@
 namespace bundle {
 
 inline constexpr std::array<char, 8> magic{'C', 'A', 'I', 'S', 'S', 'O', 'N', 'B'};
-inline constexpr std::uint32_t format_version = 2;
+inline constexpr std::uint32_t format_version = 3;
 inline constexpr std::uint32_t max_header_size = 64 * 1024;
 inline constexpr std::uint32_t max_sections = 256;
 inline constexpr std::uint32_t section_entsize = 128;
@@ -49,6 +50,16 @@ enum class SectionType : std::uint32_t {
     secret = 8,
 };
 
+// What a key is trusted for, and a signature given for. A slot or countersignature with purpose 0 is empty.
+inline constexpr std::uint32_t purpose_bundle = 1;  // signs bundles
+inline constexpr std::uint32_t purpose_approve = 2; // a second person's: has looked at what was built
+inline constexpr std::uint32_t purpose_vendor = 4;  // a supplier's
+inline constexpr std::uint32_t countersigning = purpose_approve | purpose_vendor;
+
+// Header::policy_marks.
+inline constexpr std::uint32_t policy_not_met = 1;  // a rule that only warns or audits is not met
+inline constexpr std::uint32_t policy_excepted = 2; // somebody answers for a rule that is not met
+
 struct Header {
     std::array<char, 8> magic;              // 0x00
     std::uint32_t format;                   // 0x08
@@ -56,7 +67,7 @@ struct Header {
     std::uint64_t total_size;               // 0x10
     std::uint64_t security_version;         // 0x18, anti-rollback
     std::uint64_t build_epoch;              // 0x20, seconds since 1970 (SOURCE_DATE_EPOCH)
-    std::array<std::uint8_t, 32> bundle_id; // 0x28, SHA-256 of the header with it, key_id, signature 0
+    std::array<std::uint8_t, 32> bundle_id; // 0x28, SHA-256 of what is signed, with it and key_id 0
     std::array<std::uint8_t, 32> key_id;    // 0x48, SHA-256 of the signing public key
     std::uint32_t hash_algorithm;           // 0x68
     std::uint32_t leaf_log2;                // 0x6c
@@ -67,11 +78,14 @@ struct Header {
     std::uint32_t reserved1;                // 0x8c
     std::array<char, 32> name;              // 0x90, the appliance's, NUL-padded
     std::array<char, 32> version;           // 0xb0, NUL-padded
-    std::array<std::uint8_t, 48> reserved2; // 0xd0
+    Hash policy_set;                        // 0xd0, of the policies it was judged by; 0: none
+    std::uint32_t policy_marks;             // 0xf0
+    std::array<std::uint8_t, 12> reserved2; // 0xf4
 };
 static_assert(sizeof(Header) == sections_offset);
 static_assert(offsetof(Header, security_version) == 0x18 && offsetof(Header, hash_algorithm) == 0x68 &&
-              offsetof(Header, section_count) == 0x80 && offsetof(Header, name) == 0x90);
+              offsetof(Header, section_count) == 0x80 && offsetof(Header, name) == 0x90 &&
+              offsetof(Header, policy_set) == 0xd0);
 
 struct Section {
     std::uint32_t type;       // SectionType
@@ -91,7 +105,25 @@ struct Section {
 };
 static_assert(sizeof(Section) == section_entsize);
 
+struct Countersignature {
+    std::uint32_t purpose; // one bit of `countersigning`
+    std::uint32_t reserved0;
+    Hash key_id;
+    std::array<std::uint8_t, signature_size> signature; // Ed25519
+    std::array<std::uint8_t, 24> reserved1;
+};
+static_assert(sizeof(Countersignature) == 128);
+
+// The end of the header, which no signature covers: an approval is added to a bundle that is signed already.
+struct Signatures {
+    std::array<Countersignature, 3> counter;
+    std::array<std::uint8_t, 64> reserved;
+    std::array<std::uint8_t, signature_size> build;
+};
+static_assert(sizeof(Signatures) == 512);
+
 inline constexpr char signature_domain[] = "caisson bundle v1"; // with its NUL: 18 bytes
+inline constexpr char approval_domain[] = "caisson approval v1";
 inline constexpr char leaf_domain[] = "caisson leaf v1";
 inline constexpr char root_domain[] = "caisson root v1";
 
@@ -99,23 +131,26 @@ inline constexpr char root_domain[] = "caisson root v1";
 // compiled is empty and an empty slot refuses everything. Who protects the ELF itself: docs/threat-model.md (Secure Boot,
 // or nobody).
 inline constexpr std::array<char, 16> key_table_magic{'C', 'A', 'I', 'S', 'S', 'O', 'N', '-',
-                                                      'K', 'E', 'Y', 'S', '-', 'V', '1', 0};
-inline constexpr std::uint32_t key_slots = 4;
-
-// Purpose bits. A slot with purpose 0 is empty.
-inline constexpr std::uint32_t purpose_bundle = 1; // may sign bundles
+                                                      'K', 'E', 'Y', 'S', '-', 'V', '2', 0};
+inline constexpr std::uint32_t key_slots = 8;
 
 // Flags.
 inline constexpr std::uint32_t key_development = 1; // made by the tool for this user: say DEVELOPMENT KEY
+inline constexpr std::uint32_t key_revoked = 2;     // what it signed is refused
+inline constexpr std::uint32_t key_policy_set = 4;  // what it signed was judged by just KeySlot::policy_set
+inline constexpr std::uint32_t key_policy_met = 8;  // and every rule was met
 
 struct KeySlot {
-    std::uint32_t purpose;
+    std::uint32_t purpose; // one bit
     std::uint32_t flags;
     std::uint64_t security_version_floor;    // a bundle below it is refused
     std::array<std::uint8_t, 32> public_key; // Ed25519
-    std::array<std::uint8_t, 16> reserved;
+    std::uint32_t required; // of purpose_bundle: whose countersignatures what it signed must have
+    std::uint32_t reserved0;
+    Hash policy_set;
+    std::array<std::uint8_t, 8> reserved1;
 };
-static_assert(sizeof(KeySlot) == 64);
+static_assert(sizeof(KeySlot) == 96);
 
 struct KeyTable {
     std::array<char, 16> magic;
@@ -124,6 +159,6 @@ struct KeyTable {
     std::array<std::uint8_t, 40> reserved;
     std::array<KeySlot, key_slots> slots;
 };
-static_assert(sizeof(KeyTable) == 320);
+static_assert(sizeof(KeyTable) == 64 + key_slots * sizeof(KeySlot));
 
 } // namespace bundle

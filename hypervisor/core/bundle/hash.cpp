@@ -20,9 +20,24 @@ crypto::Sha256 begun(crypto::Sha256Engine engine, const char (&domain)[Size], co
 
 } // namespace
 
+LeafPrefix leaf_prefix(std::uint32_t type, std::uint32_t partition, std::uint64_t leaf,
+                       std::uint64_t length) {
+    LeafPrefix out{};
+    auto to = out.begin();
+    const auto put = [&](std::span<const std::byte> part) { to = std::ranges::copy(part, to).out; };
+    put(std::as_bytes(std::span{leaf_domain}));
+    put(bytes::of(type));
+    put(bytes::of(partition));
+    put(bytes::of(leaf));
+    put(bytes::of(length));
+    return out;
+}
+
 crypto::Sha256 begin_leaf(std::uint32_t type, std::uint32_t partition, std::uint64_t leaf,
                           std::uint64_t length, crypto::Sha256Engine engine) {
-    return begun(engine, leaf_domain, type, partition, leaf, length);
+    crypto::Sha256 hash{engine};
+    hash.update(leaf_prefix(type, partition, leaf, length));
+    return hash;
 }
 
 Hash leaf_hash(std::uint32_t type, std::uint32_t partition, std::uint64_t leaf,
@@ -40,16 +55,14 @@ Hash root_hash(std::uint32_t type, std::uint32_t partition, std::uint64_t sectio
 }
 
 Hash bundle_id(std::span<const std::byte> header, crypto::Sha256Engine engine) {
-    base::expects(header.size() >= sections_offset + signature_size, "bundle_id: header");
-    // As long as both IDs, and as the signature.
-    const std::array<std::byte, signature_size> zeros{};
+    base::expects(header.size() >= sections_offset + sizeof(Signatures), "bundle_id: header");
+    const std::array<std::byte, 2 * hash_size> zeros{}; // in place of both IDs
     constexpr std::size_t ids = offsetof(Header, bundle_id), end = ids + zeros.size();
     static_assert(end == offsetof(Header, key_id) + sizeof(Header::key_id));
     crypto::Sha256 hash{engine};
     hash.update(header.first(ids));
     hash.update(zeros);
-    hash.update(header.first(header.size() - signature_size).subspan(end));
-    hash.update(zeros);
+    hash.update(header.first(header.size() - sizeof(Signatures)).subspan(end));
     return hash.finish();
 }
 

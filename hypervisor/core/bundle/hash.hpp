@@ -22,6 +22,12 @@ inline constexpr std::uint64_t leaf_size = std::uint64_t{1} << leaf_log2;
     return std::min(section_size - leaf * leaf_size, leaf_size);
 }
 
+// What the hash of a leaf of `length` bytes begins with, before those bytes.
+using LeafPrefix =
+    std::array<std::byte, sizeof leaf_domain + 2 * sizeof(std::uint32_t) + 2 * sizeof(std::uint64_t)>;
+[[nodiscard]] LeafPrefix leaf_prefix(std::uint32_t type, std::uint32_t partition, std::uint64_t leaf,
+                                     std::uint64_t length);
+
 // The hash of one leaf of `length` bytes, to be fed with them piece by piece.
 [[nodiscard]] crypto::Sha256 begin_leaf(std::uint32_t type, std::uint32_t partition, std::uint64_t leaf,
                                         std::uint64_t length, crypto::Sha256Engine engine);

@@ -12,6 +12,7 @@
 #include "hypervisor/core/bytes/source.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 namespace bundle {
 
@@ -35,13 +36,15 @@ public:
         size_ = std::min(header_size, max_header_size);
         return room().first(size_);
     }
-    // "caisson bundle v1\0" || header[0, header_size - 64): what is signed.
+    // "caisson bundle v1\0" || header[0, header_size - 512): what is signed.
     [[nodiscard]] std::span<const std::byte> message() const {
         return std::as_bytes(whole()).subspan(domain_offset,
-                                              sizeof(signature_domain) + size_ - signature_size);
+                                              sizeof(signature_domain) + size_ - sizeof(Signatures));
     }
-    [[nodiscard]] std::span<const std::byte, signature_size> signature() const {
-        return bytes().last<signature_size>();
+    [[nodiscard]] Signatures signatures() const {
+        Signatures out;
+        std::memcpy(&out, bytes().last<sizeof out>().data(), sizeof out);
+        return out;
     }
 
 private:

@@ -20,7 +20,12 @@ enum class Error : std::uint8_t {
     no_trusted_key, // every slot is empty
     unknown_key,    // signed by a key that is in no slot
     bad_signature,
+    revoked_key,
     security_version_too_low,
+    bad_countersignature, // it is of another bundle, or its key is not there for that
+    not_approved,         // a countersignature that the signer's slot demands is not there
+    other_policies,       // than those that the slot demands
+    policies_unmet,
     // what a good signature still may not say
     bundle_id_mismatch,
     unsupported_hash,

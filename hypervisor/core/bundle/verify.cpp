@@ -2,6 +2,8 @@
 // hypervisor/core/bundle/verify.cpp - leaf lists, leaves and gaps.
 #include "hypervisor/core/bundle/verify.hpp"
 
+#include "hypervisor/core/bytes/reader.hpp"
+
 namespace bundle {
 
 namespace {

@@ -33,13 +33,19 @@ struct Signer {
     bool development; // say DEVELOPMENT KEY
     std::uint64_t security_version;
     std::uint64_t security_version_floor;
+    std::uint32_t countersigned = 0; // purposes of the countersignatures by trusted keys
 };
+
+// What a countersignature signs.
+using Approval = std::array<std::byte, sizeof(approval_domain) + sizeof(std::uint32_t) + hash_size>;
+[[nodiscard]] Approval approval_of(const Hash& bundle_id, std::uint32_t purpose);
 
 // Magic, counts, known purposes and flags, reserved bytes; a slot with purpose 0 must be all zero.
 [[nodiscard]] Status check_keys(const KeyTable& keys);
 
 // Which trusted key signed the header in `buffer`. Refuses unless a slot with purpose_bundle holds the key
-// that the header names, the signature holds under it and the security version reaches that slot's floor.
+// that the header names, the signature holds under it, the security version reaches that slot's floor, every
+// countersignature by a trusted key holds, and what the slot demands (purposes, policies) is there.
 [[nodiscard]] Result<Signer> verify_signature(const HeaderBuffer& buffer, const KeyTable& keys,
                                               crypto::Sha256Engine engine);
 

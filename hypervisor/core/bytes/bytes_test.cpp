@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "hypervisor/core/bytes/checked.hpp"
 #include "hypervisor/core/bytes/cursor_test.hpp"
+#include "hypervisor/core/bytes/reader.hpp"
 #include "hypervisor/core/bytes/source.hpp"
 
 #include <gtest/gtest.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // hypervisor/core/bytes/checked.cpp - looking for a byte that is not 0.
-#include "hypervisor/core/bytes/checked.hpp"
+#include "hypervisor/core/bytes/reader.hpp"
 
 #include <cstring>
 

@@ -19,6 +19,16 @@
 
 namespace bytes {
 
+[[nodiscard]] constexpr std::optional<std::uint64_t> checked_add(std::uint64_t a, std::uint64_t b) {
+    std::uint64_t sum = 0;
+    if (__builtin_add_overflow(a, b, &sum))
+        return std::nullopt;
+    return sum;
+}
+
+// Whether every byte is 0. A word at a time: gaps of a bundle are checked with it at boot.
+[[nodiscard]] bool is_zero(std::span<const std::byte> data);
+
 static_assert(std::endian::native == std::endian::little);
 
 // A copy of the T at `offset`, or nothing where it does not lie inside `data`.

@@ -9,11 +9,12 @@
 #include "hypervisor/base/address.hpp"
 #include "hypervisor/base/weakness.hpp"
 
+#include <array>
 #include <cstdint>
 
 namespace paging {
 
-enum class Cache : std::uint8_t { write_back, uncached };
+enum class Cache : std::uint8_t { write_back, uncached, write_combining };
 
 // Reading is always allowed; these come on top.
 struct Access {
@@ -27,6 +28,7 @@ inline constexpr Access read_write{.write = true};
 inline constexpr Access read_execute{.execute = true};
 inline constexpr Access read_write_execute{.write = true, .execute = true};
 inline constexpr Access device{.write = true, .cache = Cache::uncached};
+inline constexpr Access frame_buffer{.write = true, .cache = Cache::write_combining}; // of our own alone
 
 inline constexpr std::uint64_t address_mask = 0x000FFFFFFFFFF000;
 inline constexpr std::uint64_t bit_present = 1u << 0; // in every entry: reading is always allowed
@@ -38,7 +40,7 @@ struct Format {
     std::uint64_t leaf;  // of every leaf; the access adds to it:
     std::uint64_t write = 1u << 1;
     std::uint64_t execute = 0, no_execute = 0;
-    std::uint64_t write_back = 0, uncached = 0;
+    std::array<std::uint64_t, 3> cache{}; // by Cache
     bool write_xor_execute = false;
 
     [[nodiscard]] constexpr bool allows(Access access) const {
@@ -50,8 +52,8 @@ struct Format {
     [[nodiscard]] constexpr std::uint64_t leaf_entry(base::PhysAddr address, unsigned level,
                                                      Access access) const {
         return (address.value() & address_mask) | leaf | (access.write ? write : 0) |
-               (access.execute ? execute : no_execute) |
-               (access.cache == Cache::write_back ? write_back : uncached) | (level > 0 ? bit_large : 0);
+               (access.execute ? execute : no_execute) | cache[static_cast<std::size_t>(access.cache)] |
+               (level > 0 ? bit_large : 0);
     }
 };
 
@@ -60,6 +62,6 @@ struct Format {
 inline constexpr Format host{.table = 0b011,
                              .leaf = 0b001,
                              .no_execute = std::uint64_t{1} << 63,
-                             .uncached = 0b11 << 3,
+                             .cache = {0, 0b11 << 3, 0b01 << 3}, // entries of cpu::pat_own
                              .write_xor_execute = true};
 } // namespace paging

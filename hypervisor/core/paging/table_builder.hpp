@@ -22,11 +22,11 @@ namespace paging {
 
 // NPT: user in every entry, or the nested walk faults.
 inline constexpr Format nested{
-    .table = 0b111, .leaf = 0b101, .no_execute = std::uint64_t{1} << 63, .uncached = 0b11 << 3};
+    .table = 0b111, .leaf = 0b101, .no_execute = std::uint64_t{1} << 63, .cache = {0, 0b11 << 3}};
 // EPT: rights to read, write, execute (bits 0-2), memory type (3-5: 6 is write-back, 0 uncached), ignore-PAT (6) so that a
 // guest cannot weaken RAM's caching.
 inline constexpr Format extended{
-    .table = 0b111, .leaf = 1u << 6 | 0b001, .execute = 1u << 2, .write_back = 6u << 3};
+    .table = 0b111, .leaf = 1u << 6 | 0b001, .execute = 1u << 2, .cache = {6u << 3}};
 
 // What a device reaches by VT-d's second-stage tables: reading (bit 0) and writing. Spec: Intel VT-d 4.1, 9.8.
 inline constexpr Format dma{.table = 0b011, .leaf = 0b001};

@@ -5,7 +5,7 @@
 // Pure: `read(function, offset)` gives a word of 32 bits of the configuration space as it was or is.
 // Trust: what devices say is checked where it is used; nothing here is followed without bounds.
 // Spec: PCI Express 5.0 sections 7.5.1 (headers), 7.5.3 "PCI Express Capability Structure", 7.7.2 "MSI-X", 7.7.8 "ACS Extended
-// Capability"; PCI Advanced Features ECN.
+// Capability"; PCI Advanced Features ECN; VIRTIO 1.2 section 4.1.4 "Virtio Structure PCI Capabilities".
 #pragma once
 
 #include "hypervisor/core/pci/function.hpp"
@@ -18,12 +18,14 @@ inline constexpr std::uint32_t identity = 0, command = 4, class_code = 8, header
 inline constexpr std::uint32_t memory_space = 2, bus_master = 4,
                                no_intx = 1u << 10; // of the command register
 inline constexpr std::uint32_t capability_power = 1, capability_msi = 5, capability_express = 0x10,
-                               capability_msix = 0x11, capability_features = 0x13;
+                               capability_msix = 0x11, capability_features = 0x13, capability_vendor = 9;
 inline constexpr std::uint16_t extended_access_control = 0xd;
 } // namespace config
 
 // Of the ACS control register: source validation, request and completion redirect, upstream forwarding.
 inline constexpr std::uint16_t all_upwards = 1u << 0 | 1u << 2 | 1u << 3 | 1u << 4;
+
+inline constexpr std::uint32_t intel_82574 = 0x10d38086; // device and vendor, as they are read
 
 // Which capabilities a function has, for people: a bit an ID.
 struct Capabilities {
@@ -64,6 +66,8 @@ public:
             out.reset = Reset::express;
         else if (out.features != 0 && (read(out.features) >> 24 & 3) == 3)
             out.reset = Reset::advanced_features;
+        else if (identity == intel_82574)
+            out.reset = Reset::e1000;
         if (out.msix != 0) {
             out.vectors = static_cast<std::uint16_t>((read(out.msix) >> 16 & 0x7ff) + 1);
             out.msix_table = read(out.msix + 4u);
@@ -95,9 +99,27 @@ private:
                                                                            : nullptr;
             if (into != nullptr && *into == 0)
                 *into = static_cast<std::uint8_t>(offset);
+            if (id == config::capability_vendor && out.vendor == virtio_vendor)
+                find_virtio(out, offset, head >> 24);
             seen_.usual |= id < 32 ? 1u << id : 0;
             offset = head >> 8 & 0xfc;
         }
+    }
+
+    // The first of each kind counts.
+    void find_virtio(Function& out, std::uint32_t offset, std::uint32_t kind) const {
+        constexpr std::uint32_t common = 1, notify = 2, device = 4;
+        const std::uint32_t bar = read(offset + 4) & 0xff, in_bar = read(offset + 8);
+        Place* const into = kind == common   ? &out.virtio_common
+                            : kind == notify ? &out.virtio_notify
+                            : kind == device ? &out.virtio_device
+                                             : nullptr;
+        // 0 is BAR 0's first place, where nobody has two structures: a repeated one changes nothing else.
+        if (into == nullptr || *into != 0 || bar >= out.bars.size() || in_bar % 8 != 0)
+            return;
+        *into = in_bar | bar;
+        if (kind == notify)
+            out.virtio_multiplier = read(offset + 16);
     }
 
     // The offset of ACS, where it can send everything upwards.

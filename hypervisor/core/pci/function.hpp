@@ -3,7 +3,8 @@
 //
 // Pure data.
 // Trust: a device's word about itself: believed as far as binding checks it.
-// Spec:  PCI Express 5.0 section 7.5 "PCI and PCIe Capabilities Required by the Base Spec"; PCI Local Bus 3.0 section 6.
+// Spec:  PCI Express 5.0 section 7.5 "PCI and PCIe Capabilities Required by the Base Spec"; PCI Local Bus 3.0 section 6; VIRTIO 1.2
+// section 4.1.4.
 #pragma once
 
 #include <array>
@@ -34,9 +35,14 @@ enum class Kind : std::uint8_t {
 };
 enum class Reset : std::uint8_t {
     none,
-    express,
-    advanced_features
-}; // function level reset, by which capability
+    express,           // function level reset by this capability,
+    advanced_features, // or by this
+    e1000,             // CTRL.RST, of an 82574
+    virtio,            // device_status 0, of one that obeys the IOMMU (drivers/pci/virtio.hpp)
+};
+
+// A place in a BAR: its offset, a multiple of 8, and the BAR's number in the lowest three bits.
+using Place = std::uint32_t;
 
 struct Function {
     Requester requester = 0;
@@ -49,9 +55,15 @@ struct Function {
     std::uint8_t express = 0, msix = 0,
                  features = 0; // offsets of the PCI Express, MSI-X, Advanced Features capabilities; 0: none
     std::uint16_t vectors = 0; // of MSI-X
-    std::uint32_t msix_table = 0;     // its place: offset in a BAR, whose number is in the lowest three bits
-    std::uint16_t access_control = 0; // offset of ACS with all that isolation needs; 0: none
+    Place msix_table = 0;
+    Place virtio_common = 0, virtio_notify = 0, virtio_device = 0; // of a virtio device's structures
+    std::uint32_t virtio_multiplier = 0; // of the notifications; 0: no virtio device
+    std::uint16_t access_control = 0;    // offset of ACS with all that isolation needs; 0: none
     std::array<Bar, 6> bars;
+
+    [[nodiscard]] constexpr std::uint64_t address_of(Place place) const {
+        return bars[(place & 7) % bars.size()].base + (place & ~7u);
+    }
 };
 
 inline constexpr std::uint16_t virtio_vendor = 0x1af4;

@@ -20,8 +20,9 @@ inline constexpr std::uint32_t flag_console_serial = 1;
 inline constexpr std::uint32_t flag_smt_shared = 2; // may have a core together with others that say so too
 inline constexpr std::uint32_t flag_no_store_bypass = 4; // SPEC_CTRL.SSBD while it runs
 inline constexpr std::uint32_t flag_same_delay = 8;      // before every restart, however many there were
+inline constexpr std::uint32_t flag_console_screen = 16; // its last lines on the screen too
 inline constexpr std::uint32_t all_flags =
-    flag_console_serial | flag_smt_shared | flag_no_store_bypass | flag_same_delay;
+    flag_console_serial | flag_smt_shared | flag_no_store_bypass | flag_same_delay | flag_console_screen;
 
 struct Behaviour {
     Restart restart = Restart::no;
@@ -40,23 +41,17 @@ struct Behaviour {
 };
 static_assert(sizeof(Behaviour) == 56);
 
-inline constexpr std::uint32_t flag_serial_stop =
-    1; // COM1's input may ask the machine to end (abi/console.h)
-inline constexpr std::uint32_t flag_require_console =
-    2; // refuse a machine on which nobody hears the hypervisor
-inline constexpr std::uint32_t flag_require_tpm =
-    4;                                             // refuse a machine without one that takes the measurements
-inline constexpr std::uint32_t flag_leave_tpm = 8; // measure nothing
-inline constexpr std::uint32_t flag_power_button =
-    16; // the fixed one asks the machine to end, then it is off
-inline constexpr std::uint32_t all_machine_flags = 31; // those above
+// COM1's input may ask the machine to end (abi/console.h); refuse a machine on which nobody hears the hypervisor; refuse one
+// without a TPM that takes the measurements; measure nothing; the fixed power button asks the machine to end, then it is off.
+inline constexpr std::uint32_t flag_serial_stop = 1, flag_require_console = 2, flag_require_tpm = 4,
+                               flag_leave_tpm = 8, flag_power_button = 16, all_machine_flags = 31;
 
 struct MachineBehaviour {
     AllStopped on_all_stopped = AllStopped::poweroff;
     OnPanic on_panic = OnPanic::halt;
     std::uint32_t flags = 0;
-    std::uint32_t retained_log =
-        16 * 1024; // bytes of memory for what goes over the line, found again after a reset
+    // Bytes of memory for what goes over the line, found again after a reset.
+    std::uint32_t retained_log = 16 * 1024;
 
     [[nodiscard]] constexpr bool has(std::uint32_t flag) const { return (flags & flag) != 0; }
     constexpr void set(std::uint32_t flag, bool on) { flags = on ? flags | flag : flags & ~flag; }

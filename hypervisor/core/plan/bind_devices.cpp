@@ -14,7 +14,7 @@ namespace {
 using pci::Function;
 
 // Network cards that partitions/drivers/net has a driver for: vendor << 16 | device.
-constexpr std::array<std::uint32_t, 1> network_cards{0x808610c9};
+constexpr std::array<std::uint32_t, 3> network_cards{0x808610c9, 0x808610d3, 0x1af41041};
 
 bool is_card(const Function& function) {
     return std::ranges::find(network_cards, std::uint32_t{function.vendor} << 16 | function.device) !=
@@ -67,7 +67,8 @@ private:
         CAISSON_TRY(may(pci_.remapping == Remapping::complete, Error::device_without_iommu));
         CAISSON_TRY(may(function.kind == pci::Kind::endpoint, Error::device_is_bridge));
         CAISSON_TRY(may(!shares_requester(pci_.functions, function), Error::device_shares_requester));
-        CAISSON_TRY(may(function.vendor != pci::virtio_vendor, Error::device_past_iommu));
+        CAISSON_TRY(may(function.vendor != pci::virtio_vendor || function.reset == pci::Reset::virtio,
+                        Error::device_past_iommu));
         CAISSON_TRY(may((wish.flags & device_keeps_firmware_memory) != 0 || !reserves_memory(function),
                         Error::device_firmware_memory));
         CAISSON_TRY(may(function.reset != pci::Reset::none, Error::device_without_reset));

@@ -78,6 +78,8 @@ TEST_F(Devices, AreFoundByIdsAndByAddress) {
 
 TEST_F(Devices, AnyNetworkCardIsOneThatHasADriver) {
     requests.push_back({0, 0, 0, 0, false, false, true});
+    for (pci::Function& function : functions)
+        function.device = static_cast<std::uint16_t>(function.device + 1);
     refused(Error::device_missing, 0);
     add(0x0038, 0x8086, 0x10c9, {above_memory + 0x60000, 0x20000});
     EXPECT_EQ(good().bound->devices[0].function.requester, 0x38);
@@ -137,6 +139,8 @@ TEST_F(Devices, WithoutResetOrWithFirmwaresMemoryOrPastTheIommu) {
     EXPECT_EQ(good().bound->devices.size(), 1u);
     functions[0].vendor = pci::virtio_vendor;
     refused(Error::device_past_iommu, 0x18);
+    functions[0].reset = pci::Reset::virtio; // it obeys
+    EXPECT_EQ(good().bound->devices.size(), 1u);
 }
 
 TEST_F(Devices, MemoryThatFirmwareReservesBelowABridgeMayBeAnyones) {

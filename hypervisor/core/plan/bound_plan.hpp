@@ -7,6 +7,7 @@
 #include "hypervisor/base/fixed_vector.hpp"
 #include "hypervisor/core/memory/frame_pool.hpp"
 #include "hypervisor/core/plan/device.hpp"
+#include "hypervisor/core/plan/format.hpp"
 #include "hypervisor/core/plan/pieces.hpp"
 
 namespace plan {

@@ -8,31 +8,16 @@
 // multiple of 8 on.
 #pragma once
 
-#include "hypervisor/core/plan/behaviour.hpp"
-
-#include <array>
-#include <cstddef>
-#include <cstdint>
+#include "hypervisor/core/plan/limits.hpp"
 
 namespace plan {
 
-inline constexpr std::uint32_t max_partitions = 64;
-inline constexpr std::uint32_t max_cpus = 64;         // ranks in one plan
-inline constexpr std::uint32_t max_regions = 3;       // RAM below and above 4 GiB, root image
-inline constexpr std::uint32_t no_index = 0xFFFFFFFF; // no partition, no section
-inline constexpr std::uint32_t max_loads = 24;
-inline constexpr std::uint32_t no_section = 0xFFFFFFFF;
+inline constexpr std::uint32_t max_regions = 3;        // RAM below and above 4 GiB, root image
+inline constexpr std::uint32_t no_index = 0xFFFFFFFF;  // no partition, no section
 inline constexpr std::uint32_t max_wires = 128;        // in one plan
-inline constexpr std::uint32_t max_wires_of_one = 32;  // partition: CAISSON_LINK_MAX
-inline constexpr std::uint32_t max_devices = 16;       // in one plan
 inline constexpr std::uint32_t max_devices_of_one = 4; // partition: CAISSON_DEVICE_MAX
 
 enum class PayloadKind : std::uint32_t { unikernel = 0, pvh = 1 }; // pvh: the user's own kernel
-enum class RegionKind : std::uint32_t {
-    ram = 1,       // read, write, execute; backed by frames of the partition
-    root_image = 2 // read, execute; the root section, in place or placed once
-};
-
 struct Region {
     std::uint64_t gpa;   // page aligned
     std::uint64_t bytes; // multiple of the page size
@@ -40,16 +25,6 @@ struct Region {
     std::uint32_t reserved;
 };
 static_assert(sizeof(Region) == 24);
-
-// What a partition finds in its memory when it starts, besides zeros.
-struct Load {
-    std::uint64_t gpa; // all of it in one RAM region
-    std::uint64_t bytes;
-    std::uint64_t offset;  // in the section, or in this table
-    std::uint32_t section; // index in the bundle's section list; no_section: this table
-    std::uint32_t reserved;
-};
-static_assert(sizeof(Load) == 32);
 
 struct Partition {
     std::array<char, 32> name; // [a-z0-9-]{1,31}, NUL-padded

@@ -13,8 +13,8 @@ namespace plan::needs {
 inline constexpr std::uint64_t io_permissions = 3, msr_permissions = 2;
 // The hypervisor's tables besides those of a CPU and the pool's last-level tables: root, two levels for the image, for the
 // pool and for the CPUs' areas, the image's last-level tables, two for each device's page (APIC, HPET, I/O APIC, watchdog,
-// UART), three for the retained log.
-inline constexpr std::uint64_t own_tables = 29;
+// UART), three for the retained log, nineteen for the screen (core/screen/fit.hpp).
+inline constexpr std::uint64_t own_tables = 29 + 19;
 inline constexpr std::uint64_t a_unit = 2 + 3; // queue and log; tables above its registers, at most
 inline constexpr std::uint64_t vtd_tables = 2, amdvi_tables = 512; // of all units together
 inline constexpr std::uint64_t a_device = 1 + 3;                   // the object; tables above its registers

@@ -8,7 +8,7 @@
 #include "hypervisor/base/address.hpp"
 #include "hypervisor/base/fixed_vector.hpp"
 #include "hypervisor/core/memory/run.hpp"
-#include "hypervisor/core/plan/format.hpp"
+#include "hypervisor/core/plan/limits.hpp"
 
 #include <optional>
 

@@ -21,6 +21,8 @@ inline constexpr std::string_view no_ecam =
     "the plan has devices, and this machine has no memory-mapped PCI configuration (MCFG) in reach";
 inline constexpr std::string_view too_many_functions =
     "this machine has too many PCI functions for a plan with devices: more than ";
+inline constexpr std::string_view past_iommu =
+    ", which does not offer VIRTIO_F_ACCESS_PLATFORM (QEMU: iommu_platform=on) and VIRTIO_F_VERSION_1";
 inline constexpr std::string_view time_needed = "the plan needs time interrupts (a watchdog, a delay before "
                                                 "restarts, serialStop or powerButton), and this "
                                                 "machine";
@@ -50,6 +52,8 @@ void write_refusal(base::Text<Capacity>& line, const Issue& issue, const Plan* p
         line << ": " << base::hex(issue.needed);
         if (issue.available != 0)
             line << ", at " << base::hex(issue.available);
+        if (issue.error == Error::device_past_iommu)
+            line << past_iommu;
     } else if (issue.needed != 0 || issue.available != 0)
         line << " (needed " << issue.needed << ", available " << issue.available << ')';
     if (issue.error == Error::not_enough_cpus && left_out != 0)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // hypervisor/core/vcpu/build_cpuid.cpp - the table of answers, built from named bits; boot only.
+#include "hypervisor/core/vcpu/build.hpp"
 #include "hypervisor/core/vcpu/cpuid.hpp"
 
 #include <algorithm>

@@ -27,9 +27,8 @@ struct CpuidLeaf {
 
 inline constexpr std::uint32_t cpuid_leaves = 0x21; // 0 .. 0x20 of each range
 inline constexpr std::uint32_t cpuid_extended = 0x80000000;
-inline constexpr std::uint32_t cpuid_kvm =
-    0x40000000;                                  // signature that stock Linux wants for x2APIC; features 0
-inline constexpr std::uint32_t cpuid_caches = 8; // subleaves of leaf 4
+inline constexpr std::uint32_t cpuid_kvm = 0x40000000; // signature that stock Linux wants for x2APIC
+inline constexpr std::uint32_t cpuid_caches = 8;       // subleaves of leaf 4
 inline constexpr std::uint32_t xstate_components = 10; // 0-9: x87, SSE, AVX, MPX, AVX-512, PT, PKRU
 
 struct CpuidTable {
@@ -44,15 +43,6 @@ struct CpuidTable {
     std::uint32_t vcpu_count = 1;
     std::uint32_t apic_id_bits = 0; // log2 of vcpu_count, rounded up
 };
-
-// What the processor says.
-using CpuidSource = CpuidLeaf (*)(std::uint32_t leaf, std::uint32_t subleaf);
-
-void build_cpuid(CpuidTable& table, CpuidSource host, std::uint32_t vcpu_count);
-
-// What of `host` a partition with this table lacks or has beyond it on another CPU: a name for a message, or nullptr where both
-// offer the same. Caches and clocks may differ.
-[[nodiscard]] const char* differs(const CpuidTable& table, CpuidSource host);
 
 // The guest state that answers depend on. As small as two registers: an object on the stack would cost the short cut a
 // stack canary.

@@ -3,6 +3,7 @@
 // processor and the invariants of decide.hpp. For the fuzz target and for a test with numbers of its own.
 #pragma once
 
+#include "hypervisor/core/vcpu/build.hpp"
 #include "hypervisor/core/vcpu/decide.hpp"
 #include "hypervisor/core/vcpu/processor_rules_test.hpp"
 

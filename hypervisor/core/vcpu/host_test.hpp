@@ -2,6 +2,7 @@
 // hypervisor/core/vcpu/host_test.hpp - processors for tests: one that has nothing, one that claims every bit.
 #pragma once
 
+#include "hypervisor/core/vcpu/build.hpp"
 #include "hypervisor/core/vcpu/cpuid.hpp"
 
 #include <cstdint>

@@ -26,8 +26,8 @@ struct Rule {
 constexpr std::uint64_t vector = 0xFF, status = 1u << 12, remote_irr = 1u << 14, masked = 1u << 16;
 // Without the delivery mode: Fixed alone is left.
 constexpr std::uint64_t local_vector = vector | status | masked;
-constexpr std::uint64_t pins =
-    1u << 13 | remote_irr | 1u << 15; // polarity, trigger mode: of LINT0 and LINT1 alone
+// Polarity, trigger mode: of LINT0 and LINT1 alone.
+constexpr std::uint64_t pins = 1u << 13 | remote_irr | 1u << 15;
 constexpr std::uint64_t periodic = 1u << 17, deadline = 1u << 18;
 // The APIC's own: a guest writes back what it read. They are not passed on.
 constexpr std::uint64_t read_only = status | remote_irr;

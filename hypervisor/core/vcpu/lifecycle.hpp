@@ -26,6 +26,13 @@ enum class PartitionState : std::uint8_t {
     quarantined, // it could not be stopped: its memory and CPUs stay its own until the machine ends
 };
 
+// In one length, to be written over each other.
+constexpr std::string_view name_of(PartitionState state) {
+    constexpr std::string_view names{"defined    running    stopping   quiet      detached   drained    "
+                                     "scrubbed   waiting    stopped    failed     quarantined"};
+    return {names.data() + 11 * static_cast<std::size_t>(state), 11};
+}
+
 // Each state follows the one above; only from `reset` there is a choice. Whatever stops and has not been overwritten yet may
 // turn out not to stop.
 constexpr bool may_follow(PartitionState state, PartitionState next) {

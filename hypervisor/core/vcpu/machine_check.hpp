@@ -26,8 +26,8 @@ enum class MachineCheck : std::uint8_t { none, corrected, fatal };
 
 struct MachineCheckBank {
     std::uint32_t index = 0;
-    std::uint64_t status = 0, address = 0,
-                  misc = 0; // address and misc 0 where the status does not vouch for them
+    // Address and misc 0 where the status does not vouch for them.
+    std::uint64_t status = 0, address = 0, misc = 0;
 };
 
 // One bank by its status. AMD's deferred and poisoned data are uncorrected data that nobody has used yet.

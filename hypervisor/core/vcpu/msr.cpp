@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // hypervisor/core/vcpu/msr.cpp - the allow-list of MSRs and the bitmaps made from it.
 #include "hypervisor/core/vcpu/msr.hpp"
+#include "hypervisor/core/vcpu/build.hpp"
 
 #include "hypervisor/core/vcpu/lapic.hpp"
 

@@ -13,9 +13,7 @@
 
 #include "hypervisor/core/vcpu/cpuid.hpp"
 
-#include <array>
 #include <cstdint>
-#include <span>
 
 namespace vcpu {
 
@@ -27,12 +25,5 @@ inline constexpr std::uint32_t tsc = 0x10, apic_base = 0x1B, microcode = 0x8B, m
 
 inline constexpr std::uint64_t pat_reset = 0x0007040600070406, pat_linux = 0x0407050600070106;
 inline constexpr std::uint64_t efer_lme = 1u << 8, efer_lma = 1u << 10, efer_svme = 1u << 12;
-
-// SVM: 8 KiB, two bits an MSR (read, write), 1 = exit. VMX: 4 KiB, read-low read-high write-low write-high.
-inline constexpr std::size_t msrpm_bytes = 8192;
-inline constexpr std::size_t msr_bitmap_bytes = 4096;
-// Without `x2apic` the local APIC's registers exit, to be forwarded to its page.
-void build_svm_msrpm(std::span<std::uint8_t, msrpm_bytes> map, bool tsc_deadline, bool x2apic);
-void build_vmx_bitmap(std::span<std::uint8_t, msr_bitmap_bytes> map, bool tsc_deadline, bool x2apic);
 
 } // namespace vcpu

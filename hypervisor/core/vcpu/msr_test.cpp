@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "hypervisor/core/vcpu/build.hpp"
 #include "hypervisor/core/vcpu/msr.hpp"
 
 #include <gtest/gtest.h>

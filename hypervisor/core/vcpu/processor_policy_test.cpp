@@ -5,6 +5,7 @@
 // registers themselves need the dumps (core/boards). The capability MSRs are not in a dump: hardening is what CPUID alone lets
 // one say. A new golden file: CAISSON_WRITE_GOLDEN=1.
 #include "hypervisor/core/boards/boards_test.hpp"
+#include "hypervisor/core/vcpu/build.hpp"
 #include "hypervisor/core/vcpu/cpuid.hpp"
 #include "hypervisor/core/vcpu/vulnerabilities.hpp"
 

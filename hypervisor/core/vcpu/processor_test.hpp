@@ -2,6 +2,7 @@
 // hypervisor/core/vcpu/processor_test.hpp - processors as the rules of processor_rules_test.hpp see them.
 #pragma once
 
+#include "hypervisor/core/vcpu/build.hpp"
 #include "hypervisor/core/vcpu/cpuid.hpp"
 
 #include <array>

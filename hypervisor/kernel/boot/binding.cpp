@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "hypervisor/core/vcpu/build.hpp"
 #include "hypervisor/kernel/boot/stages.hpp"
 
 #include "arch/x86_64/apic/start.hpp"
@@ -11,6 +12,7 @@
 #include "hypervisor/core/plan/refusal.hpp"
 #include "hypervisor/core/plan/topology.hpp"
 #include "hypervisor/core/vcpu/machine_check.hpp"
+#include "hypervisor/kernel/cpu/area.hpp"
 #include "hypervisor/kernel/cpu/hardening.hpp"
 #include "hypervisor/kernel/dma/assign.hpp"
 #include "hypervisor/kernel/dma/start.hpp"
@@ -59,7 +61,7 @@ plan::Machine described_machine() {
 plan::Options options() {
     return plan::needs::options(machine().remapping, machine().units.size(), found().plan->device_count(),
                                 !machine().hardening.uses(vcpu::Measure::small_executable_pages),
-                                virt::features.huge_pages);
+                                virt::has_huge_pages());
 }
 
 template <typename T> T expect_tables(base::Result<T, paging::Error> result) {
@@ -135,14 +137,14 @@ vcpu::CpuidLeaf own_cpuid(std::uint32_t leaf, std::uint32_t subleaf) {
     return {r.eax, r.ebx, r.ecx, r.edx};
 }
 
-void fill_policy(Partition& partition) {
+void fill_policy(Partition& partition, const plan::Partition& planned) {
     const Times& times = machine().times;
     vcpu::Policy& policy = partition.policy;
-    vcpu::build_cpuid(policy.cpuid, own_cpuid, partition.plan.cpu_count);
-    for (std::uint32_t i = 0; i < partition.plan.region_count; ++i)
-        if (partition.plan.regions[i].kind == plan::RegionKind::ram)
-            policy.ram[policy.ram_count++] = {partition.plan.regions[i].gpa, partition.plan.regions[i].bytes};
-    policy.vcpu_count = partition.plan.cpu_count;
+    vcpu::build_cpuid(policy.cpuid, own_cpuid, planned.cpu_count);
+    for (std::uint32_t i = 0; i < planned.region_count; ++i)
+        if (planned.regions[i].kind == plan::RegionKind::ram)
+            policy.ram[policy.ram_count++] = {planned.regions[i].gpa, planned.regions[i].bytes};
+    policy.vcpu_count = planned.cpu_count;
     policy.last_local_vector = apic::read(apic::Register::version) >> 16 & 0xff;
     policy.corrected_machine_check = (cpu::rdmsr_or_0(vcpu::mca::mcg_cap) & vcpu::mca::cap_cmci) != 0;
     policy.clock = {times.tsc_hz, times.apic_timer_hz, times.wall_ns, times.wall_tsc};
@@ -154,17 +156,19 @@ void make_partitions() {
         Partition& partition = make_in<Partition>(bound_plan().pool);
         partition.index = index;
         partition.name = found().plan->partition_name(index);
-        partition.plan = found().plan->partition(index);
-        for (std::uint32_t i = 0; i < partition.plan.load_count; ++i)
-            (void)partition.loads.push_back(found().plan->load(partition.plan.first_load + i));
-        fill_policy(partition);
+        const plan::Partition planned = found().plan->partition(index);
+        partition.behaviour = planned.behaviour;
+        partition.entry = planned.entry;
+        for (std::uint32_t i = 0; i < planned.load_count; ++i)
+            (void)partition.loads.push_back(found().plan->load(planned.first_load + i));
+        fill_policy(partition, planned);
         partition.second_stage.adopt(second_stage(index));
-        for (std::uint32_t i = 0; i < partition.plan.cpu_count; ++i)
+        for (std::uint32_t i = 0; i < planned.cpu_count; ++i)
             (void)partition.vcpus.push_back(&make_vcpu(partition, i));
         partition.output.partition = index;
         console::add(partition.output);
         partition.timed.partition = index;
-        const plan::Behaviour& wish = partition.plan.behaviour;
+        const plan::Behaviour& wish = partition.behaviour;
         partition.output_bytes = {wish.output_rate == 0 ? UINT64_MAX : wish.output_rate, m.times.tsc_hz};
         partition.note_bytes = {wish.note_rate, m.times.tsc_hz};
         partition.timed.interval_ms = wish.watchdog_ms;
@@ -274,6 +278,7 @@ base::PhysAddr build_everything() {
     if (const drivers::UartPlace& uart = found().console; uart.in_memory)
         expect_tables(
             space.add_device(base::PhysAddr{base::round_down(uart.base, base::page_size)}, base::page_size));
+    expect_tables(map_screen(space));
     expect_tables(alarm::start(space, found().plan->needs_time(), found().console.base == drivers::com1));
     dma::deny_everything(bound_plan().pool, m.cpus[bound_plan().time_cpu()]->apic_id);
     expect_tables(dma::map_registers(space));
@@ -281,6 +286,7 @@ base::PhysAddr build_everything() {
     make_permission_maps();
     make_partitions();
     connect_links();
+    show_partitions();
     bound_plan().pool.seal();
     virt::nmi_tables = space.root();
     return space.root();

@@ -2,6 +2,7 @@
 #include "hypervisor/kernel/boot/stages.hpp"
 
 #include "arch/x86_64/apic/start.hpp"
+#include "arch/x86_64/boot/application_processor.hpp"
 #include "arch/x86_64/cpu/instructions.hpp"
 #include "arch/x86_64/cpu/ports.hpp"
 #include "drivers/clock/cmos.hpp"
@@ -34,16 +35,6 @@ constexpr auto early_bytes = [](std::uint64_t address, std::size_t count) -> std
     return cpu::bytes_at(base::VirtAddr{address}, count);
 };
 
-// A UART in memory is touched only where the hypervisor can reach it and where there is nothing else.
-bool may_be_device(std::uint64_t address) {
-    const memory::Run page{base::round_down(address, base::page_size), base::page_size};
-    if (found().map.view().empty() || !early_mapped(page.base, page.bytes))
-        return false;
-    plan::Machine alone = described_hardware();
-    alone.devices = {&page, 1};
-    return plan::check_devices(alone).ok();
-}
-
 // Where the hypervisor speaks: the UART that firmware's SPCR names, else COM1, else a PCI serial card. The first that answers.
 void find_console() {
     constexpr std::uint16_t fastest = 1, as_it_is = 0; // 115200 baud
@@ -51,7 +42,7 @@ void find_console() {
     const auto speaks_at = [](const drivers::UartPlace& place, std::uint16_t divisor) {
         const bool one_page =
             place.base % base::page_size + most_bytes <= base::page_size; // which is mapped later
-        if (place.in_memory && !(one_page && may_be_device(place.base)))
+        if (place.in_memory && !(one_page && may_be_device(place.base, 1)))
             return false;
         if (!drivers::start(console::the_wire(), cpu::PortsAndMemory{}, place, divisor))
             return false;
@@ -173,7 +164,10 @@ Measured by_a_clock() {
 // What CPUID says is exact where it is true; a clock, where one runs, tells whether it is.
 Measured measured_rates() {
     const auto stated = drivers::stated_rates(cpu::cpuid);
-    const Measured measured = by_a_clock();
+    Measured measured = by_a_clock();
+    for (unsigned again = 4; !measured.rates && again != 0;
+         --again) // a host that held us up in the middle does not always
+        measured = by_a_clock();
     if (!stated || (measured.rates && !drivers::agree(*stated, *measured.rates))) {
         if (stated) {
             base::Text<128> line;
@@ -188,11 +182,21 @@ Measured measured_rates() {
 
 } // namespace
 
+bool may_be_device(std::uint64_t address, std::uint64_t bytes) {
+    const std::uint64_t first = base::round_down(address, base::page_size);
+    if (found().map.view().empty() || !early_mapped(address, bytes))
+        return false;
+    const memory::Run pages{first, bytes::units(address + bytes - first, base::page_size) * base::page_size};
+    plan::Machine alone = described_hardware();
+    alone.devices = {&pages, 1};
+    return plan::check_devices(alone).ok();
+}
+
 std::optional<acpi::Tpm> find_tpm() {
     const auto tpm = acpi::find_tpm(early_memory(), rsdp());
     const std::uint64_t registers =
         tpm && tpm->control_area != 0 ? tpm->control_area : drivers::tpm::locality_0;
-    if (tpm && !tpm->needs_firmware && !may_be_device(registers)) {
+    if (tpm && !tpm->needs_firmware && !may_be_device(registers, 1)) {
         console::log("firmware says that its TPM lies where memory is: it is left alone");
         return std::nullopt;
     }
@@ -210,6 +214,14 @@ std::uint64_t rsdp() {
     return boot.rsdp != 0 ? boot.rsdp : acpi::find_rsdp(early_memory()).value_or(0);
 }
 
+base::PhysAddr trampoline_page() {
+    constexpr std::uint64_t lowest = 0x1000, limit = 0xa0000;
+    const auto page = found().map.find(boot::trampoline_bytes, base::page_size, lowest);
+    if (!page || page->end() > limit)
+        refuse_to_start("no two usable pages below 1 MiB to start the other CPUs from");
+    return base::PhysAddr{page->base};
+}
+
 void take_over(std::uint32_t protocol, std::uint64_t information, Bundle bundle) {
     dma::bus_masters_off();
     Machine& m = machine_in_making();
@@ -219,6 +231,7 @@ void take_over(std::uint32_t protocol, std::uint64_t information, Bundle bundle)
     const auto made =
         memory::normalize(found().boot.memory.view(), found().map); // empty, if nothing was read
     find_console();
+    open_screen();
     const bool bare =
         bundle == Bundle::not_needed && !read.ok() && read.error() == loader::BootError::no_module;
     if (!read.ok() && !bare)
@@ -255,6 +268,7 @@ void read_tables() {
         refuse(good.error());
     mask_interrupt_controllers();
     switch_virtual_functions_off();
+    keep_screen_apart();
 }
 
 bool find_clock() {

@@ -15,6 +15,7 @@
 #include "hypervisor/core/audit/start_retained.hpp"
 #include "hypervisor/core/plan/refusal.hpp"
 #include "hypervisor/kernel/boot/stages.hpp"
+#include "hypervisor/kernel/cpu/area.hpp"
 #include "hypervisor/kernel/cpu/cpu.hpp"
 #include "hypervisor/kernel/cpu/hardening.hpp"
 #include "hypervisor/kernel/cpu/machine_check.hpp"
@@ -36,6 +37,7 @@ namespace {
 // How the CPUs meet before the first partition runs.
 constinit std::atomic<std::uint32_t> verified_cpus{0};
 constinit std::atomic<bool> failed{false};
+constexpr screen::Colour phase = screen::Colour::title; // on the screen
 constinit bundle::Issue first_failure{bundle::Error::unreadable};
 
 crypto::Sha256Engine hash_engine() {
@@ -77,15 +79,6 @@ void open_retained_log() {
     head = audit::new_head(region);
     cpu::FlushLine{}(&head);
     console::the_wire().retained = {&head, region.subspan(sizeof head)};
-}
-
-// Room below 1 MiB that firmware does not use; the start record has been read and the module lies above.
-base::PhysAddr trampoline_page() {
-    constexpr std::uint64_t lowest = 0x1000, limit = 0xa0000;
-    const auto page = found().map.find(boot::trampoline_bytes, base::page_size, lowest);
-    if (!page || page->end() > limit)
-        refuse_to_start("no two usable pages below 1 MiB to start the other CPUs from");
-    return base::PhysAddr{page->base};
 }
 
 // Opens the audit log with what is about to run: the bundle's identity covers every byte of configuration and payload,
@@ -203,6 +196,12 @@ void let_others_leave(Cpu& cpu) {
                         " other CPUs have left boot's code in time");
 }
 
+void set_up_guest(Vcpu& vcpu) {
+    virt::set_up_guest(vcpu.guest, {&vcpu.core.registers, vcpu.cpu->host_vmcb, &vcpu.cpu->requests, &vcpu},
+                       {machine().io_permissions, machine().msr_permissions,
+                        vcpu.partition->second_stage.root(), vcpu.partition->policy.cpuid.cr4_allowed});
+}
+
 // Stage two; `argument` is the CPU.
 void run_cpu(void* argument) {
     Cpu& cpu = *static_cast<Cpu*>(argument);
@@ -220,7 +219,11 @@ void run_cpu(void* argument) {
         for (const Partition* partition : machine().partitions)
             clear_lanes(*partition);
         let_others_leave(cpu);
+        console::say("Verified: the partitions start.", phase);
+        console::at_once = false;
     }
+    if (cpu.vcpu != nullptr)
+        set_up_guest(*cpu.vcpu);
     leave_boot(cpu);
 }
 
@@ -260,25 +263,32 @@ extern "C" void caisson_boot(std::uint32_t protocol, std::uint64_t information) 
     using namespace hv;
     catch_early_exceptions();
     take_over(protocol, information);
+    console::say("Taken over from firmware; the bundle's header and plan are verified ...", phase);
     Machine& m = machine_in_making();
     if (const std::string_view missing = virt::choose(); !missing.empty())
         refuse_to_start(missing);
     found().hash_engine = hash_engine();
     find_hardening();
     const bundle::Signer signer = verify_header_and_plan();
+    show_appliance(signer);
     if (found().console.base == 0 && m.behaviour.has(plan::flag_require_console))
         refuse_to_start(plan::no_console);
+    console::say("Header and plan are good; firmware's tables are read ...", phase);
     read_tables();
     measure_clocks();
     if (!gather_entropy())
         console::log("this CPU has no RDRAND: entropy comes from the clock alone and is weak");
     open_audit_log();
     measure_bundle(signer);
+    console::say("The plan is placed on this machine ...", phase);
     bind_plan();
     open_retained_log();
     const base::PhysAddr space = build_everything();
     Cpu& self = *m.cpus[0];
     set_up(self);
+    LogLine last;
+    last << m.cpus.size() << " CPUs hash " << m.bundle_bytes / 1024 << " KiB of payloads ...";
+    console::say(last.view(), phase);
     start_other_cpus(space);
     boot::enter_address_space(&self, stack_top(self.index, main_stack), run_cpu, space.value());
 }

@@ -40,6 +40,8 @@ struct Found {
 // The first act: no device may write memory any more. Then the boot record and the memory map, or a refusal.
 enum class Bundle : std::uint8_t { needed, not_needed };
 void take_over(std::uint32_t protocol, std::uint64_t information, Bundle bundle = Bundle::needed);
+// Room below 1 MiB to start the other CPUs from, that firmware does not use; the start record has been read and the module lies above.
+[[nodiscard]] base::PhysAddr trampoline_page();
 // What firmware's structures are read through: all that the early tables map. The RSDP there; 0: none.
 [[nodiscard]] bytes::Source early_memory();
 [[nodiscard]] std::uint64_t rsdp();
@@ -52,6 +54,19 @@ void read_tables();
 // TSC and APIC timer frequencies, wall clock. Refuses a machine without any clock that runs; the frequencies alone, or false.
 void measure_clocks();
 [[nodiscard]] bool find_clock();
+
+// Whether the hypervisor can reach it, and it lies apart from memory.
+[[nodiscard]] bool may_be_device(std::uint64_t address, std::uint64_t bytes);
+
+// screen.cpp: what a person sees. Firmware's frame buffer, else VGA's text where a BIOS started us, else nothing.
+void open_screen();
+void show_appliance(const bundle::Signer& signer);
+// A frame buffer over another device's registers is given up.
+void keep_screen_apart();
+// Into the hypervisor's tables, unless a partition owns it.
+[[nodiscard]] base::Status<paging::Error> map_screen(AddressSpace& space);
+// Rows for the partitions' states and panes.
+void show_partitions();
 
 // trust.cpp: nothing runs unverified; the boot CPU verifies header and table, every CPU its share of the payloads, and all
 // wait for each other before the first partition starts.

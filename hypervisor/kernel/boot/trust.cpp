@@ -58,7 +58,7 @@ private:
 
 // The first piece of a root that is to be copied, or nothing.
 const plan::Piece* copied_root(const Partition& partition, std::uint32_t section) {
-    if (partition.plan.root_section != section)
+    if (found().plan->partition(partition.index).root_section != section)
         return nullptr;
     for (const plan::Piece& piece : bound_plan().pieces_of(partition.index))
         if (piece.kind == plan::RegionKind::root_image && piece.copied)

@@ -2,13 +2,20 @@
 #include "hypervisor/kernel/console/console.hpp"
 
 #include "arch/x86_64/cpu/instructions.hpp"
+#include "hypervisor/base/constant.hpp"
 #include "hypervisor/base/fixed_vector.hpp"
 #include "hypervisor/base/weakness.hpp"
-#include "hypervisor/core/plan/format.hpp"
+#include "hypervisor/core/plan/limits.hpp"
 
 #include <algorithm>
 
 namespace hv::console {
+
+CAISSON_CONSTANT_AFTER_BOOT constinit screen::Canvas canvas{};
+constinit screen::Grid grid;
+constinit screen::Pane messages;
+constinit bool at_once = false;
+
 namespace {
 
 constinit Wire wire;
@@ -77,14 +84,32 @@ bool anything() {
            std::ranges::any_of(outlets, [](const Outlet* outlet) { return !outlet->ring.empty(); });
 }
 
+// On the screen what has changed: so many letters, so many cells. The line is this CPU's.
+void show(unsigned most) {
+    if (canvas.memory.empty())
+        return;
+    bool more = false;
+    for (Outlet* outlet : outlets) {
+        more |= outlet->pane.lay(most);
+        if (outlet->state_at == 0)
+            continue;
+        const auto state = outlet->state->load(std::memory_order_relaxed);
+        grid.write(outlet->state_at, vcpu::name_of(state),
+                   state >= vcpu::PartitionState::failed ? screen::Colour::bad : screen::Colour::good);
+    }
+    grid.draw(canvas, most, more);
+}
+
 std::uint64_t visit_as(std::uint32_t visitor) {
-    const bool waits = base::weak("waits_for_line");
-    if (!waiting.load(std::memory_order_acquire) || (!waits && !holding.try_lock()))
+    const bool waits = base::weak("waits_for_line"), idle = visitor == audit::everybody;
+    if ((!idle && !waiting.load(std::memory_order_acquire)) || (!waits && !holding.try_lock()))
         return 0;
     if (waits)
         holding.lock();
     yield_to_panic();
     const std::uint64_t for_itself = line.visit(wire, audit_log, outlets, visitor, cpu::rdtsc);
+    if (idle) // 10 KiB at scale 1: less than a breath (core/vcpu/breath.hpp), however slow the frame buffer
+        show(screen::columns / 4);
     // Looked at again after it is taken back: what is offered in between sets it again.
     waiting.store(false, std::memory_order_seq_cst);
     if (anything())
@@ -109,8 +134,20 @@ void record(audit::FrameType type, std::string_view payload) {
          std::span{payload}.first(std::min<std::size_t>(payload.size(), CAISSON_FRAME_MAX)));
 }
 
-void log(std::string_view text) {
+void say(std::string_view text, screen::Colour colour) {
+    hold_and([&](const Patience&) {
+        messages.colour = colour;
+        messages.hear(std::span{text});
+        (void)messages.lay(screen::cells);
+        messages.full = true;
+        if (at_once)
+            show(screen::cells);
+    });
+}
+
+void log(std::string_view text, screen::Colour colour) {
     record(audit::FrameType::log, text);
+    say(text, colour);
 }
 
 void finish_output(Outlet& outlet) {

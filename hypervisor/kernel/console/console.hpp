@@ -12,6 +12,7 @@
 #include "hypervisor/base/text.hpp"
 #include "hypervisor/core/audit/line.hpp"
 #include "hypervisor/core/audit/retained.hpp"
+#include "hypervisor/core/vcpu/lifecycle.hpp"
 #include "hypervisor/kernel/console/ticket_lock.hpp"
 
 namespace hv {
@@ -33,7 +34,9 @@ struct Wire : drivers::Uart<cpu::PortsAndMemory> {
 // A partition's way to the line.
 struct Outlet : audit::Outlet {
     TicketLock producing; // one vCPU at a time fills the ring; the others wait for a bounded copy
-    std::atomic<std::uint64_t> first_output_tsc = 0; // of this generation; 0: none yet
+    std::atomic<std::uint64_t> first_output_tsc = 0;          // of this generation; 0: none yet
+    const std::atomic<vcpu::PartitionState>* state = nullptr; // shown at a cell; 0: nowhere
+    unsigned state_at = 0;
 };
 
 // Boot CPU: to be set up. The UART before the first frame (drivers/uart/start.hpp): without one nobody hears a thing; the log once
@@ -42,8 +45,17 @@ struct Outlet : audit::Outlet {
 // Boot CPU: the outlets in the order of their partitions, each once.
 void add(Outlet& outlet);
 
-// One 'l' frame.
-void log(std::string_view line);
+// The screen, as boot has set it up (boot/screen.cpp). It is drawn some cells at a time by who has no guest to go back to;
+// `at_once`: all of it whenever something is said, as long as no partition runs.
+extern screen::Canvas canvas;
+extern screen::Grid grid;
+extern screen::Pane messages;
+extern bool at_once;
+
+// One 'l' frame, and the screen's messages.
+void log(std::string_view line, screen::Colour colour = screen::Colour::plain);
+// On the screen alone.
+void say(std::string_view text, screen::Colour colour);
 // One frame of the hypervisor's.
 void record(audit::FrameType type, std::string_view payload);
 // Of a partition that has stopped: sends the rest of its output, however long the line is taken.
@@ -56,12 +68,16 @@ void offer(Outlet& outlet);
 
 // True: bytes wait that the line could take now or later.
 [[nodiscard]] bool something_waits();
+// The same, or the screen could be drawn.
+[[nodiscard]] inline bool something_to_do() {
+    return something_waits() || grid.changed;
+}
 // From an exit of this partition: sends what the UART takes at once, of others' at most a FIFO load. Returns the TSC ticks that
 // its own took.
 [[nodiscard]] std::uint64_t visit(const Outlet& outlet);
 // The same without a writer's name, when time says so.
 void visit_in_passing();
-// From a CPU that has no guest to go back to: sends what the UART takes at once.
+// From a CPU that has no guest to go back to: sends what the UART takes at once, and draws.
 void serve();
 
 // An audit record: `event`, `seq` and `time` are filled in, then `fill(record)` adds pairs. Chained at once, sent when the

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// hypervisor/kernel/cpu/area.hpp - where a CPU's stacks and windows lie in the hypervisor's tables.
+// hypervisor/kernel/cpu/area.hpp - where a CPU's stacks and windows lie in the hypervisor's tables; boot only.
 //
 // Each CPU has 8 MiB from per_cpu_base on: stacks with a hole below each, then its windows.
 #pragma once
@@ -20,8 +20,6 @@ inline constexpr StackPlace main_stack{0x1000, 4}, nmi_stack{0x6000, 1}, double_
 inline constexpr std::uint64_t stack_pages =
     main_stack.pages + nmi_stack.pages + double_fault_stack.pages + machine_check_stack.pages;
 
-inline constexpr unsigned window_count = 2;
-inline constexpr std::uint64_t window_bytes = base::large_page_size; // one last-level table each
 constexpr std::uint64_t window_offset(unsigned slot) {
     return (slot + 1) * base::large_page_size;
 }

@@ -8,7 +8,6 @@
 
 #include "arch/x86_64/cpu/descriptors.hpp"
 #include "arch/x86_64/virt/virt.hpp"
-#include "hypervisor/kernel/cpu/area.hpp"
 
 #include <atomic>
 
@@ -17,13 +16,18 @@ namespace hv {
 struct Vcpu;
 
 // Bits of Cpu::requests. Bit 0 comes with every other: a CPU about to sleep looks at it last (virt::idle_until_kick).
-inline constexpr std::uint32_t request_look = 1u << 0;     // something this CPU waits for may have changed
-inline constexpr std::uint32_t request_stop = 1u << 1;     // its partition is stopping
-inline constexpr std::uint32_t request_init = 1u << 2;     // INIT from a sibling vCPU
-inline constexpr std::uint32_t request_start_up = 1u << 3; // start-up IPI from a sibling vCPU
-inline constexpr std::uint32_t request_halt = 1u << 4;     // for ever: the machine is ending
-inline constexpr std::uint32_t request_hung = 1u << 6; // no heartbeat in time (Partition::hung_generation)
-inline constexpr std::uint32_t request_machine_check = 1u << 5; // its own #MC handler: look at the banks
+//   look           something that this CPU waits for may have changed
+//   stop           its partition is stopping
+//   init, start_up INIT, a start-up IPI from a sibling vCPU
+//   halt           for ever: the machine is ending
+//   machine_check  its own #MC handler: look at the banks
+//   hung           no heartbeat in time (Partition::hung_generation)
+inline constexpr std::uint32_t request_look = 1u << 0, request_stop = 1u << 1, request_init = 1u << 2,
+                               request_start_up = 1u << 3, request_halt = 1u << 4,
+                               request_machine_check = 1u << 5, request_hung = 1u << 6;
+
+inline constexpr unsigned window_count = 2;
+inline constexpr std::uint64_t window_bytes = base::large_page_size; // one last-level table each
 
 struct WindowSlot {
     base::PhysAddr table; // the last-level table of its 2 MiB
@@ -37,8 +41,8 @@ struct Cpu {
     std::uint32_t apic_id = 0;
     std::atomic<std::uint32_t> requests = 0;
     std::atomic<std::uint32_t> nmis = 0; // that its handler took
-    std::atomic<std::uint32_t> kicks =
-        0;                          // NMIs that were sent to it, alarms among them; counted before they are
+    // NMIs that were sent to it, alarms among them; counted before they are
+    std::atomic<std::uint32_t> kicks = 0;
     std::uint32_t foreign_nmis = 0; // of `nmis`, reported
     std::atomic<std::uint8_t> start_up_vector = 0;
     std::atomic<bool> online = false;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "hypervisor/kernel/cpu/hardening.hpp"
 
+#include "arch/x86_64/cpu/boot_registers.hpp"
 #include "arch/x86_64/cpu/guarded.hpp"
 #include "arch/x86_64/cpu/instructions.hpp"
-#include "arch/x86_64/cpu/registers.hpp"
 #include "hypervisor/core/vcpu/vulnerabilities.hpp"
 #include "hypervisor/kernel/console/console.hpp"
 #include "hypervisor/kernel/machine.hpp"

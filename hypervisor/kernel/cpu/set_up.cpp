@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // hypervisor/kernel/cpu/set_up.cpp - a CPU as the hypervisor wants it, once.
 #include "arch/x86_64/apic/start.hpp"
+#include "arch/x86_64/cpu/boot_registers.hpp"
 #include "arch/x86_64/cpu/fill_descriptors.hpp"
 #include "arch/x86_64/cpu/instructions.hpp"
 #include "arch/x86_64/cpu/raw.hpp"
@@ -93,7 +94,7 @@ void set_up(Cpu& cpu) {
     if (base::weak("unmarked_jump")) // behind the ENDBR64 of a function
         cpu::pointer_to<void()>(base::VirtAddr{cpu::address_of(halt_for_ever).value() + 4})();
     cpu::wrmsr(cpu::msr::gs_base, cpu::address_of(cpu).value());
-    cpu::wrmsr(cpu::msr::pat, cpu::pat_reset);
+    cpu::wrmsr(cpu::msr::pat, cpu::pat_own);
     apic::enable();
     cpu.apic_id = apic::id();
     if (!virt::enable(cpu.host_save_area, cpu.host_vmcb))

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "arch/x86_64/cpu/registers.hpp"
+#include "arch/x86_64/cpu/boot_registers.hpp"
 #include "hypervisor/kernel/cpu/machine_check.hpp"
 #include "hypervisor/kernel/cpu/machine_check_banks.hpp"
 

@@ -3,7 +3,9 @@
 
 #include "arch/x86_64/cpu/set_up_instructions.hpp"
 #include "arch/x86_64/iommu/vtd.hpp"
+#include "drivers/pci/keep.hpp"
 #include "drivers/pci/scan.hpp"
+#include "drivers/pci/virtio.hpp"
 #include "hypervisor/base/weakness.hpp"
 #include "hypervisor/core/board/machine.hpp"
 #include "hypervisor/core/plan/needs.hpp"
@@ -60,6 +62,11 @@ base::Result<base::PhysAddr, paging::Error> domain(memory::FramePool& pool, cons
         if (piece.kind == plan::RegionKind::ram)
             CAISSON_TRY(
                 tables.map(piece.gpa, base::PhysAddr{piece.host.base}, piece.host.bytes, paging::read_write));
+    for (std::uint32_t i = 0; i < (base::weak("devices_reach_lanes") ? plan.wire_count() : 0); ++i)
+        if (const plan::Wire wire = plan.wire(i); wire.end_of(partition) < 2)
+            CAISSON_TRY(tables.map(wire.gpa[wire.end_of(partition)],
+                                   base::PhysAddr{bound_plan().wires[i].base}, wire.lanes() * wire.lane_bytes,
+                                   paging::read_write));
     if (base::weak("extra_page"))
         CAISSON_TRY(tables.map(plan.partition(partition).regions[0].bytes,
                                base::PhysAddr{image_extent().base}, base::page_size, paging::read_write));
@@ -98,6 +105,12 @@ caisson_device listed(const plan::BoundDevice& device, std::uint32_t first_entry
     out.first_vector = first_vector + device.of_partition * plan::vectors_a_device;
     out.message_address = iommu::vtd::message_address(first_entry);
     out.msix_table = function.msix_table;
+    if (function.reset == pci::Reset::virtio) {
+        out.virtio_common = function.virtio_common;
+        out.virtio_notify = function.virtio_notify;
+        out.virtio_device = function.virtio_device;
+        out.virtio_multiplier = function.virtio_multiplier;
+    }
     for (std::size_t i = 0; i < device.bars.size(); ++i) {
         const pci::Bar& bar = function.bars[i];
         out.bars[i].gpa = bar.bytes != 0 ? device.bars[i].gpa + bar.base % base::page_size : 0;
@@ -106,11 +119,16 @@ caisson_device listed(const plan::BoundDevice& device, std::uint32_t first_entry
     return out;
 }
 
+// Its own register resets it, which this then maps.
+bool resets_by_bar(const pci::Function& function) {
+    return function.reset == pci::Reset::e1000 || function.reset == pci::Reset::virtio;
+}
+
 void log(const Device& device) {
-    const pci::Function& function = device.bound.function;
     LogLine line;
-    line << "PCI function " << base::hex(function.requester) << " (" << base::hex(function.vendor) << ':'
-         << base::hex(function.device) << ") belongs to '" << device.owner << "'; it reaches nothing else";
+    line << "PCI function " << base::hex(device.listed.requester) << " (" << base::hex(device.listed.vendor)
+         << ':' << base::hex(device.listed.device) << ") belongs to '" << device.owner
+         << "'; it reaches nothing else";
     console::log(line.view());
 }
 
@@ -125,6 +143,8 @@ const plan::PciMachine& pci_machine(std::uint32_t devices) {
     functions.clear();
     if (!scan().run(ecam.last_bus, functions))
         refuse_to_start(plan::too_many_functions, plan::max_functions);
+    for (pci::Function& function : functions)
+        drivers::settle_virtio(function, early_registers);
     described = {functions.view(), remapping(), tables().remapping.firmware_memory.view()};
     return described;
 }
@@ -150,7 +170,7 @@ base::Status<paging::Error> assign_devices(memory::FramePool& pool, AddressSpace
             root = CAISSON_TRY(domain(pool, plan, one.partition, levels));
         const auto entry =
             iommu::vtd::context_entry(root.value(), levels, static_cast<std::uint16_t>(one.partition + 1));
-        device.bound = one;
+        device.partition = one.partition;
         device.owner = plan.partition_name(one.partition);
         device.registers = tables().ecam.base + one.function.requester * function_bytes;
         CAISSON_TRY(space.add_device(base::PhysAddr{device.registers}, function_bytes));
@@ -164,10 +184,13 @@ base::Status<paging::Error> assign_devices(memory::FramePool& pool, AddressSpace
         device.interrupt_low =
             iommu::vtd::interrupt_low(static_cast<std::uint8_t>(device.listed.first_vector),
                                       first_apic_id(one.partition), frames[0].wide);
-        device.interrupt_high = iommu::vtd::interrupt_high(one.function.requester);
+        device.interrupt_high =
+            base::weak("any_requester") ? 0 : iommu::vtd::interrupt_high(one.function.requester);
         device.kept =
-            drivers::OwnedFunction{cpu::Registers{base::VirtAddr{device.registers}}, device.bound.function}
-                .keep();
+            drivers::keep(cpu::Registers{base::VirtAddr{device.registers}}, device.registers, one.function);
+        if (resets_by_bar(one.function))
+            CAISSON_TRY(space.add_device(
+                base::PhysAddr{base::round_down(device.kept.reset.at, base::page_size)}, base::page_size));
         (void)machine_in_making().devices.push_back(&device);
         log(device);
     }

@@ -2,6 +2,7 @@
 #include "hypervisor/kernel/dma/device.hpp"
 
 #include "arch/x86_64/iommu/vtd_live.hpp"
+#include "hypervisor/base/weakness.hpp"
 #include "hypervisor/kernel/console/ticket_lock.hpp"
 #include "hypervisor/kernel/deadline.hpp"
 #include "hypervisor/kernel/dma/units.hpp"
@@ -18,9 +19,8 @@ constinit TicketLock units_lock; // one CPU at a time tells the units
 template <typename Use> bool each_device(std::uint32_t partition, Use use) {
     bool good = true;
     for (Device* device : machine().devices)
-        if (device->bound.partition == partition)
-            good = use(*device,
-                       Function{cpu::Registers{base::VirtAddr{device->registers}}, device->bound.function}) &&
+        if (device->partition == partition)
+            good = use(*device, Function{cpu::Registers{base::VirtAddr{device->registers}}, device->kept}) &&
                    good;
     return good;
 }
@@ -56,7 +56,7 @@ bool forget_cached() {
 bool cut_interrupts(std::uint32_t partition) {
     each_device(partition, [](const Device& device, const Function& function) {
         function.quiet();
-        for (std::uint32_t i = 0; i < device.bound.vectors(); ++i)
+        for (std::uint32_t i = 0; i < device.listed.vectors; ++i)
             iommu::vtd::clear_entry(device.interrupts + 2 * i);
         return true;
     });
@@ -78,7 +78,7 @@ bool give_devices(std::uint32_t partition, std::uint64_t generation) {
         return true;
     each_device(partition, [generation](Device& device, const Function&) {
         device.generation.store(generation, std::memory_order_relaxed);
-        for (std::uint32_t i = 0; i < device.bound.vectors(); ++i)
+        for (std::uint32_t i = 0; i < device.listed.vectors; ++i)
             iommu::vtd::set_entry(device.interrupts + 2 * i, device.interrupt_low + (std::uint64_t{i} << 16),
                                   device.interrupt_high);
         iommu::vtd::set_entry(device.context, device.context_low, device.context_high);
@@ -96,7 +96,7 @@ bool give_devices(std::uint32_t partition, std::uint64_t generation) {
 // Bus mastering off, interrupts gone, what is on its way has arrived, memory gone, reset, as boot found it.
 bool take_devices(std::uint32_t partition) {
     constexpr std::uint64_t drain_ms = 1000, answer_ms = 1000;
-    if (!owns_devices(partition))
+    if (!owns_devices(partition) || base::weak("keep_devices"))
         return true;
     bool good = cut_interrupts(partition);
     good = each_device(partition,
@@ -106,14 +106,16 @@ bool take_devices(std::uint32_t partition) {
            good;
     good = cut_memory(partition) && good;
     each_device(partition, [](const Device&, const Function& function) {
-        function.start_reset();
+        function.start_reset(cpu::PortsAndMemory{});
         return true;
     });
     (void)holds_within(Function::reset_ms, [] { return false; });
     return each_device(partition,
-                       [](const Device& device, const Function& function) {
-                           return holds_within(answer_ms, [&function] { return function.answers(); }) &&
-                                  function.put_back(device.kept);
+                       [](const Device&, const Function& function) {
+                           const auto answers = [&function] {
+                               return function.answers(cpu::PortsAndMemory{});
+                           };
+                           return holds_within(answer_ms, answers) && function.put_back();
                        }) &&
            good;
 }

@@ -8,7 +8,6 @@
 
 #include "arch/x86_64/cpu/ports.hpp"
 #include "drivers/pci/function.hpp"
-#include "hypervisor/core/plan/device.hpp"
 #include "partitions/abi/boot_page.h"
 
 #include <atomic>
@@ -18,10 +17,10 @@ namespace hv::dma {
 
 // What boot made of a device of the plan.
 struct Device {
-    plan::BoundDevice bound;
-    std::string_view owner;      // the partition's name
+    std::uint32_t partition = 0;
+    std::string_view owner;      // its name
     std::uint64_t registers = 0; // its configuration space, mapped there
-    drivers::OwnedFunction<cpu::Registers>::Kept kept;
+    drivers::KeptFunction kept;
     volatile std::uint64_t* context = nullptr; // its entries in the units' tables
     volatile std::uint64_t* interrupts = nullptr;
     std::uint64_t context_low = 0, context_high = 0;

@@ -23,7 +23,7 @@ constinit std::atomic_flag reading = ATOMIC_FLAG_INIT;
 void report(const iommu::Fault& fault) {
     const Device* owned = nullptr;
     for (const Device* device : machine().devices)
-        if (device->bound.function.requester == fault.requester)
+        if (device->listed.requester == fault.requester)
             owned = device;
     console::audit_event("dma_refused", [&](audit::Record& record) {
         record.add_hex("requester", fault.requester);

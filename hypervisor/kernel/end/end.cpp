@@ -33,10 +33,12 @@ drivers::Power<cpu::Ports> power{cpu::Ports{}};
     constexpr std::array<std::string_view, 3> names{"poweroff", "reboot", "halt"};
     const acpi::Fadt& fadt = machine().fadt;
     const auto& sleep = machine().soft_off;
+    console::at_once = true;
     console::end_audit(reason, text);
     audit::Record record;
     record.add("reason", reason).add("action", names[static_cast<std::size_t>(action)]);
     console::record(audit::FrameType::end, record.view());
+    console::say(record.view(), screen::Colour::title);
     console::drain();
     if (action != plan::AllStopped::halt) {
         if (machine().is_qemu && debug_value != 0)
@@ -65,7 +67,13 @@ void begin_panic() {
 }
 
 void end_in_panic(std::string_view line) {
-    console::log(line);
+    console::log(line, screen::Colour::bad);
+    audit::Crc32c code; // of what is the same whenever it happens
+    for (const char c : std::span{line}.first(std::min(line.size(), line.find(" rsp "))))
+        code.add(static_cast<std::uint8_t>(c));
+    LogLine report;
+    report << "E0902 a bug in Caisson, code " << base::hex(code.value()) << ": report it and the lines above";
+    console::say(report.view(), screen::Colour::bad);
     const plan::OnPanic wish =
         machine().table_bytes != 0 ? machine().behaviour.on_panic : plan::OnPanic::halt;
     if (wish == plan::OnPanic::reboot)
@@ -84,7 +92,11 @@ void end_in_order() {
 }
 
 void refuse_with(std::string_view line) {
-    console::log(line);
+    console::log(line, screen::Colour::bad);
+    const bool of_bundle = line.starts_with("bundle refused");
+    console::say(of_bundle ? "E0501 What to do: install image and bundle again, both of one build"
+                           : "E0902 What to do: change what the line above names ('caisson board check')",
+                 screen::Colour::bad);
     end("refused", machine().is_qemu ? plan::AllStopped::poweroff : plan::AllStopped::halt,
         CAISSON_DEBUG_EXIT_REFUSED, line);
 }

@@ -2,7 +2,9 @@
 #include "hypervisor/kernel/memory/address_space.hpp"
 
 #include "hypervisor/base/weakness.hpp"
+#include "hypervisor/kernel/cpu/area.hpp"
 #include "hypervisor/kernel/cpu/cpu.hpp"
+#include "hypervisor/kernel/memory/own_tables.hpp"
 
 // The linker script's marks (link.ld).
 extern "C" {
@@ -14,6 +16,9 @@ extern const std::uint64_t boot_image_place; // entry.S
 
 namespace hv {
 namespace {
+
+static_assert(paging::host.leaf_entry(base::PhysAddr{}, 0, paging::read_only) == read_only_page &&
+              paging::host.leaf_entry(base::PhysAddr{}, 0, paging::read_write) == read_write_page);
 
 constinit std::optional<TablePool> table_pool;
 
@@ -76,8 +81,9 @@ base::Status<paging::Error> AddressSpace::add_cpu(memory::FramePool& pool, Cpu& 
     return base::success;
 }
 
-base::Status<paging::Error> AddressSpace::add_device(base::PhysAddr registers, std::uint64_t bytes) {
-    return tables_.map(registers.value(), registers, bytes, paging::device);
+base::Status<paging::Error> AddressSpace::add_device(base::PhysAddr registers, std::uint64_t bytes,
+                                                     paging::Access access) {
+    return tables_.map(registers.value(), registers, bytes, access);
 }
 
 } // namespace hv

@@ -6,6 +6,7 @@
 //   per CPU, 8 MiB each    stacks with a hole below each, then two windows (cpu/area.hpp)
 //   devices                one page each, one to one: the local APIC where the machine has no x2APIC, the HPET and
 //                          the hardware watchdog where the plan needs time; a UART in memory
+//   screen                 the part of it that is drawn, one to one
 // Nothing else is mapped once the early tables are left: no guest memory, no bundle, no firmware.
 // Invariants: W^X throughout; no page below a stack is mapped; guest memory and the bundle are not in them.
 #pragma once
@@ -36,7 +37,8 @@ public:
 
     // Stacks and window tables of a CPU; fills in its window tables.
     [[nodiscard]] base::Status<paging::Error> add_cpu(memory::FramePool& pool, Cpu& cpu);
-    [[nodiscard]] base::Status<paging::Error> add_device(base::PhysAddr registers, std::uint64_t bytes);
+    [[nodiscard]] base::Status<paging::Error> add_device(base::PhysAddr registers, std::uint64_t bytes,
+                                                         paging::Access access = paging::device);
     [[nodiscard]] base::PhysAddr root() const { return tables_.root(); }
 
 private:

@@ -2,6 +2,7 @@
 // hypervisor/kernel/memory/early_map.hpp - the one-to-one tables of entry.S, which boot works in until its own are built.
 #pragma once
 
+#include "arch/x86_64/cpu/ports.hpp"
 #include "hypervisor/core/bytes/checked.hpp"
 
 extern "C" const std::uint32_t early_map_gigabytes;
@@ -14,6 +15,11 @@ namespace hv {
 }
 [[nodiscard]] inline bool early_mapped(std::uint64_t address, std::uint64_t bytes) {
     return bytes::lies_within(address, bytes, early_map_end());
+}
+// A device's, where they are reached.
+[[nodiscard]] inline std::optional<cpu::Registers> early_registers(std::uint64_t address) {
+    return early_mapped(address, base::page_size) ? std::optional{cpu::Registers{base::VirtAddr{address}}}
+                                                  : std::nullopt;
 }
 
 } // namespace hv

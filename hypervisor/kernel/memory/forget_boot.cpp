@@ -4,7 +4,6 @@
 #include "arch/x86_64/virt/virt.hpp"
 #include "hypervisor/base/constant.hpp"
 #include "hypervisor/base/weakness.hpp"
-#include "hypervisor/core/paging/format.hpp"
 #include "hypervisor/core/vcpu/breath.hpp"
 #include "hypervisor/kernel/memory/own_tables.hpp"
 
@@ -21,10 +20,10 @@ std::uint64_t number(const char* mark) {
     return cpu::address_of(*mark).value();
 }
 
-template <typename Entry> void each_page(const char* from, const char* to, Entry entry) {
+void remap(const char* from, const char* to, std::uint64_t entry) {
     for (std::uint64_t at = number(from); at < number(to); at += base::page_size)
         entries_of(image_table)[at / base::page_size % 512] =
-            entry(base::PhysAddr{image_place.value() + (at - number(image_start))});
+            entry == 0 ? 0 : (image_place.value() + (at - number(image_start))) | entry;
     flush_own();
 }
 
@@ -34,13 +33,11 @@ void forget_boot() {
     if (base::weak("keep_boot"))
         return;
     // Code, constants and the page below the boot stack were not writable.
-    each_page(boot_start, boot_end,
-              [](base::PhysAddr page) { return paging::host.leaf_entry(page, 0, paging::read_write); });
+    remap(boot_start, boot_end, read_write_page);
     vcpu::in_breaths(cpu::bytes_at(base::VirtAddr{number(boot_start)}, number(boot_end) - number(boot_start)),
                      vcpu::scrub_piece, cpu::scrub, virt::breathe);
-    each_page(boot_start, boot_end, [](base::PhysAddr) { return std::uint64_t{0}; });
-    each_page(image_constant_start, image_data_start,
-              [](base::PhysAddr page) { return paging::host.leaf_entry(page, 0, paging::read_only); });
+    remap(boot_start, boot_end, 0);
+    remap(image_constant_start, image_data_start, read_only_page);
 }
 
 void flush_own() {

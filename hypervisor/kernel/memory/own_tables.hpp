@@ -17,6 +17,10 @@ inline volatile std::uint64_t* entries_of(base::PhysAddr table) {
     return cpu::pointer_to<volatile std::uint64_t>(pool_address(table));
 }
 
+// One of them, but for the address: data, as core/paging/format.hpp writes it (address_space.cpp holds the two together).
+inline constexpr std::uint64_t read_only_page = 1 | std::uint64_t{1} << 63,
+                               read_write_page = read_only_page | 2;
+
 // The last-level table of the image and where the image lies, set by AddressSpace::create().
 extern base::PhysAddr image_table, image_place;
 

@@ -3,7 +3,6 @@
 
 #include "arch/x86_64/cpu/instructions.hpp"
 #include "hypervisor/core/bytes/checked.hpp"
-#include "hypervisor/core/paging/format.hpp"
 #include "hypervisor/kernel/cpu/cpu.hpp"
 #include "hypervisor/kernel/machine.hpp"
 #include "hypervisor/kernel/memory/own_tables.hpp"
@@ -33,13 +32,12 @@ std::optional<Window> Window::open(WindowSide side, std::uint64_t first, std::ui
     const std::uint64_t most = window_bytes - skip;
     const std::uint64_t wanted = bytes < most ? bytes : most;
     volatile std::uint64_t* entries = entries_of(slot.table);
-    const paging::Access access = write ? paging::read_write : paging::read_only;
     const std::uint64_t pages = bytes::units(skip + wanted, base::page_size);
     for (std::uint64_t page = 0; page < pages; ++page) {
         const std::optional<std::uint64_t> frame = frame_at(first - skip + page * base::page_size);
         if (!frame)
             break;
-        entries[page] = paging::host.leaf_entry(base::PhysAddr{*frame & ~page_mask}, 0, access);
+        entries[page] = (*frame & ~page_mask) | (write ? read_write_page : read_only_page);
         slot.pages = page + 1;
     }
     if (slot.pages == 0)
@@ -51,8 +49,8 @@ std::optional<Window> Window::open(WindowSide side, std::uint64_t first, std::ui
 
 std::optional<Window> Window::guest(WindowSide side, std::uint32_t partition, base::GuestPhysAddr gpa,
                                     std::uint64_t bytes, bool write) {
-    std::uint64_t known_end = 0,
-                  delta = 0; // [page .. known_end) -> page + delta: one lookup a run, not a page
+    // [page .. known_end) -> page + delta: one lookup a run, not a page.
+    std::uint64_t known_end = 0, delta = 0;
     return open(side, gpa.value(), bytes, write, [&](std::uint64_t page) -> std::optional<std::uint64_t> {
         if (page >= known_end) {
             const auto host =

@@ -34,7 +34,7 @@ void fill_boot_page(const Partition& partition) {
     put(offsetof(caisson_boot_page, entropy_seed), seed);
     std::uint32_t devices = 0;
     for (const dma::Device* device : machine().devices)
-        if (device->bound.partition == partition.index)
+        if (device->partition == partition.index)
             put(offsetof(caisson_boot_page, devices) + devices++ * sizeof(caisson_device), device->listed);
     put(offsetof(caisson_boot_page, device_count), devices);
 }
@@ -66,10 +66,7 @@ bool copy_to_guest(const Partition& partition, const plan::Load& load) {
 }
 
 void clear_memory(const Partition& partition) {
-    for (std::uint32_t i = 0; i < partition.plan.region_count; ++i) {
-        const plan::Region& region = partition.plan.regions[i];
-        if (region.kind != plan::RegionKind::ram)
-            continue;
+    for (const vcpu::RamRegion& region : partition.policy.ram_view()) {
         const bool all =
             each_guest_piece(WindowSide::target, partition.index, base::GuestPhysAddr{region.gpa},
                              region.bytes, true, [](std::span<std::byte> piece) {

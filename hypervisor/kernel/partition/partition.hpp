@@ -8,7 +8,7 @@
 #include "arch/x86_64/virt/virt.hpp"
 #include "hypervisor/base/fixed_vector.hpp"
 #include "hypervisor/core/audit/ring.hpp"
-#include "hypervisor/core/plan/format.hpp"
+#include "hypervisor/core/plan/limits.hpp"
 #include "hypervisor/core/vcpu/decide.hpp"
 #include "hypervisor/core/vcpu/lifecycle.hpp"
 #include "hypervisor/kernel/console/console.hpp"
@@ -48,7 +48,8 @@ struct Ending {
 struct Partition {
     std::uint32_t index = 0;
     std::string_view name;
-    plan::Partition plan{};
+    plan::Behaviour behaviour;
+    std::uint32_t entry = 0; // 32-bit PVH entry point
     base::FixedVector<plan::Load, plan::max_loads> loads;
     vcpu::Policy policy;
     paging::LiveTable second_stage; // root of its NPT or EPT
@@ -60,8 +61,8 @@ struct Partition {
     std::uint64_t restarts = 0;
     vcpu::BackOff back_off;
     std::uint64_t started_tsc = 0;
-    std::atomic<std::uint64_t> most_for_others =
-        0; // TSC ticks of the exit that sent others' bytes the longest
+    // TSC ticks of the exit that sent others' bytes the longest.
+    std::atomic<std::uint64_t> most_for_others = 0;
     alarm::Timed timed;
     console::Outlet output;
     vcpu::RateLimiter output_bytes, note_bytes;      // under output.producing
@@ -74,7 +75,7 @@ struct Partition {
     [[nodiscard]] std::span<const Link> own_links() const {
         return std::span{links}.first(policy.link_count);
     }
-    [[nodiscard]] bool has_console() const { return plan.behaviour.has(plan::flag_console_serial); }
+    [[nodiscard]] bool has_console() const { return behaviour.has(plan::flag_console_serial); }
     // Over all its vCPUs.
     [[nodiscard]] std::uint64_t total(std::uint64_t vcpu::Counters::*counter) const;
 };

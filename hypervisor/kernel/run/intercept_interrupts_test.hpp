@@ -11,17 +11,18 @@
 namespace hv {
 
 inline void arm_interrupt_intercept(svm::Vmcb& vmcb) {
-    constexpr std::uint32_t intr = svm::bit_of(svm::exit_code::intr);
+    constexpr std::uint32_t intr = 1u << svm::exit_code::intr % 32;
     if (vmcb.exit_code == svm::exit_code::intr)
         vmcb.intercepts[3] &= ~intr;
     else
         vmcb.intercepts[3] |= intr;
 }
 inline void arm_interrupt_intercept(std::uint32_t reason) {
+    constexpr vmx::Field<0x4000> pin_controls;
+    constexpr std::uint32_t interrupts = 1u << 0;
     vmx::Current current;
-    const std::uint32_t pin = current.read(vmx::field::pin_controls) & ~vmx::control::pin_interrupts;
-    current.write(vmx::field::pin_controls,
-                  reason == vmx::exit_reason::interrupt ? pin : pin | vmx::control::pin_interrupts);
+    const std::uint32_t pin = current.read(pin_controls) & ~interrupts;
+    current.write(pin_controls, reason == vmx::exit_reason::interrupt ? pin : pin | interrupts);
 }
 
 } // namespace hv

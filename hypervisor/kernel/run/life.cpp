@@ -131,7 +131,7 @@ bool silence_local_apic() {
 void reset_vcpu(Vcpu& vcpu) {
     if (!base::weak("keep_registers"))
         cpu::reset_guest_state();
-    separate_lives(vcpu.partition->plan.behaviour.has(plan::flag_no_store_bypass));
+    separate_lives(vcpu.partition->behaviour.has(plan::flag_no_store_bypass));
     vcpu.cached.forget();
     vcpu::Vcpu fresh;
     fresh.policy = vcpu.core.policy;
@@ -188,8 +188,7 @@ void begin_generation(Partition& partition) {
     console::audit_event(partition.policy.generation == 1 ? "start" : "restart", [&](audit::Record& record) {
         record.add("partition", partition.name).add("generation", partition.policy.generation);
     });
-    console::serve();
-    start_vcpu(partition.primary(), vcpu::pvh_entry(partition.plan.entry, CAISSON_GPA_START_INFO));
+    start_vcpu(partition.primary(), vcpu::pvh_entry(partition.entry, CAISSON_GPA_START_INFO));
 }
 
 // From the last exit of the last vCPU to "as if it had never run". True: it starts again.
@@ -201,7 +200,7 @@ bool end_generation(Partition& partition) {
     if (!step(partition, PartitionState::quiet))
         return false;
     alarm::has_left(partition.timed);
-    const plan::Behaviour& wish = partition.plan.behaviour;
+    const plan::Behaviour& wish = partition.behaviour;
     const bool again =
         !alarm::ending() &&
         vcpu::should_restart(static_cast<vcpu::RestartRule>(wish.restart), wish.restart_max,
@@ -240,6 +239,7 @@ bool end_generation(Partition& partition) {
     }
     const bool good = partition.ending.reason == vcpu::EndReason::exit && partition.ending.status == 0;
     (void)step(partition, good ? PartitionState::stopped : PartitionState::failed);
+    console::serve();
     is_over();
     return false;
 }
@@ -252,6 +252,7 @@ bool end_generation(Partition& partition) {
         if (!dma::give_devices(partition.index, partition.policy.generation))
             quarantine(partition, "device_stuck");
         (void)step(partition, PartitionState::running);
+        console::serve();
         open_links(partition);
         alarm::watch(partition.timed, partition.policy.generation);
         run_until_stopped(vcpu);

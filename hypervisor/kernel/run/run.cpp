@@ -383,12 +383,8 @@ void take_start_requests(Vcpu& vcpu, std::uint32_t requests) {
 } // namespace
 
 void start_vcpu(Vcpu& vcpu, const vcpu::InitialState& state) {
-    const Machine& m = machine();
     vcpu.core.registers = state.registers;
-    vcpu.guest.prepare({&vcpu.core.registers, vcpu.cpu->host_vmcb, &vcpu.cpu->requests, &vcpu},
-                       {m.io_permissions, m.msr_permissions, vcpu.partition->second_stage.root(),
-                        vcpu.partition->policy.cpuid.cr4_allowed},
-                       state);
+    vcpu.guest.prepare(state);
     vcpu.state = VcpuState::running;
 }
 

@@ -200,7 +200,7 @@ bool ending() {
 }
 
 void line_waits() {
-    if (!console::something_waits())
+    if (!console::something_to_do())
         return;
     if (Cpu* const idle = drainer.load(std::memory_order_acquire); idle != nullptr) {
         if (!draining.exchange(true, std::memory_order_acq_rel))
@@ -208,7 +208,8 @@ void line_waits() {
         return;
     }
     std::uint64_t none = 0;
-    if (source.io_apic_page != 0 && line_at.compare_exchange_strong(none, cpu::rdtsc() + ticks(line_load_ms)))
+    if (console::something_waits() && source.io_apic_page != 0 &&
+        line_at.compare_exchange_strong(none, cpu::rdtsc() + ticks(line_load_ms)))
         set();
 }
 
@@ -218,12 +219,12 @@ void drain_line(Cpu& cpu) {
         return;
     do {
         draining.store(true, std::memory_order_release);
-        while (console::something_waits() && cpu.requests.load(std::memory_order_acquire) == 0) {
+        while (console::something_to_do() && cpu.requests.load(std::memory_order_acquire) == 0) {
             console::serve();
             virt::take_pending_nmi();
         }
         draining.store(false, std::memory_order_seq_cst);
-    } while (console::something_waits() && cpu.requests.load(std::memory_order_acquire) == 0);
+    } while (console::something_to_do() && cpu.requests.load(std::memory_order_acquire) == 0);
 }
 
 bool is_here() {

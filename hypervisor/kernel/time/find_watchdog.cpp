@@ -13,6 +13,8 @@
 namespace hv::alarm {
 namespace {
 
+constexpr std::uint32_t watchdog_stage_ms = 5000;
+
 // Firmware's description of the same timer is not looked at where one of these is there.
 struct Candidates {
     std::optional<drivers::I6300esb> i6300esb;

@@ -27,8 +27,7 @@ struct Source {
 };
 extern Source source;
 
-// The hardware watchdog resets the machine when it has not been fed for twice its stage.
-inline constexpr std::uint32_t watchdog_stage_ms = 5000;
+// The hardware watchdog is fed so often; twice its stage (find_watchdog.cpp) without that, and it resets the machine.
 inline constexpr std::uint64_t feed_ms = 2000;
 extern std::atomic<std::uint64_t> feed_at, button_at; // TSC; 0: never
 

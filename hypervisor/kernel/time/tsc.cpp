@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "hypervisor/kernel/time/tsc.hpp"
 
+#include "arch/x86_64/cpu/boot_registers.hpp"
 #include "arch/x86_64/cpu/instructions.hpp"
-#include "arch/x86_64/cpu/registers.hpp"
 #include "arch/x86_64/cpu/set_up_instructions.hpp"
 #include "drivers/clock/offset.hpp"
 #include "hypervisor/base/weakness.hpp"

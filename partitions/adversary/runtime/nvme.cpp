@@ -12,7 +12,20 @@ constexpr std::uint32_t configuration = 0x14, status = 0x1c, queue_sizes = 0x24,
 // How often a register is looked at: longer than any controller takes, under every emulator.
 constexpr unsigned patience = 20'000'000;
 
+volatile std::uint32_t* first_message(const caisson_device& device) {
+    const std::uint32_t place = device.msix_table;
+    return reinterpret_cast<volatile std::uint32_t*>(device.bars[place & 7].gpa + (place & ~7u));
+}
+
 } // namespace
+
+bool Nvme::is_fresh(const caisson_device& device) {
+    Nvme controller;
+    controller.base_ = registers(device);
+    const volatile std::uint32_t* const message = first_message(device);
+    return (controller.at(configuration) & 1) == 0 && (controller.at(status) & 1) == 0 && message[0] == 0 &&
+           message[2] == 0 && (message[3] & 1) != 0;
+}
 
 bool Nvme::wait_ready(bool ready) const {
     for (unsigned i = 0; i < patience; ++i) {
@@ -29,8 +42,7 @@ bool Nvme::start(const caisson_device& device, std::uint64_t queues) {
     tail_ = head_ = 0;
     phase_ = 1;
     queues_ = {};
-    const std::uint32_t place = device.msix_table;
-    message_ = reinterpret_cast<volatile std::uint32_t*>(device.bars[place & 7].gpa + (place & ~7u));
+    message_ = first_message(device);
     set_message(device.message_address, device.message_data);
     at(configuration) = 0;
     if (!wait_ready(false))

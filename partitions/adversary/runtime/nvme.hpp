@@ -22,6 +22,8 @@ public:
     void send_identify(std::uint64_t where);
     // What the controller writes when it has done something.
     void set_message(std::uint64_t address, std::uint32_t data) const;
+    // It is off, and its first message is masked and goes nowhere. (QEMU's keeps where its queues were.)
+    [[nodiscard]] static bool is_fresh(const caisson_device& device);
     [[nodiscard]] static std::uint64_t registers(const caisson_device& device) { return device.bars[0].gpa; }
 
 private:

@@ -1,86 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // partitions/drivers/net/igb_fuzz.cpp - a card whose registers and descriptors say anything, at any time.
+#include "partitions/drivers/net/card_fuzz_test.hpp"
 #include "partitions/drivers/net/igb.hpp"
 
-#include <cstdlib>
-#include <cstring>
-#include <vector>
-
-namespace {
-
-struct Input {
-    const std::uint8_t* data;
-    std::size_t size;
-    std::uint64_t take(unsigned bytes) {
-        std::uint64_t value = 0;
-        for (; bytes > 0 && size > 0; --bytes, --size)
-            value = value << 8 | *data++;
-        return value;
-    }
-};
-
-struct Registers {
-    Input* input;
-    // Mostly what lets it go on.
-    [[nodiscard]] std::uint32_t read32(std::uint32_t) const {
-        const auto value = static_cast<std::uint32_t>(input->take(1));
-        return value < 0xF0 ? 1u << 28 | 1u << 25 | value : static_cast<std::uint32_t>(input->take(4));
-    }
-    [[nodiscard]] std::uint64_t read64(std::uint32_t at) const { return read32(at); }
-    void write32(std::uint32_t, std::uint32_t) const {}
-    void write64(std::uint32_t, std::uint64_t) const {}
-};
-struct Memory {
-    Input* input;
-    std::vector<std::byte>* memory;
-    [[nodiscard]] std::uint64_t address() const { return 0x1000; }
-    [[nodiscard]] std::uint64_t load64(std::uint32_t at) const {
-        if (std::uint64_t{at} + 8 > memory->size())
-            std::abort();
-        return input->take(8);
-    }
-    void store64(std::uint32_t at, std::uint64_t) const {
-        if (std::uint64_t{at} + 8 > memory->size())
-            std::abort();
-    }
-    [[nodiscard]] std::span<std::byte> bytes(std::uint32_t at, std::uint32_t count) const {
-        if (at > memory->size() || count > memory->size() - at)
-            std::abort(); // I1
-        return std::span{*memory}.subspan(at, count);
-    }
-};
-using Driver = drivers::net::Igb<Registers, Memory>;
-
-} // namespace
-
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    static std::vector<std::byte> memory(Driver::memory_bytes);
-    Input input{data, size};
-    Driver driver{{&input}, {&input, &memory}};
-    if (!driver.start())
-        return 0;
-    std::array<std::byte, Driver::came_most> place{};
-    while (input.size > 0) {
-        const std::uint64_t what = input.take(1);
-        if ((what & 3) == 0) {
-            (void)driver.send(static_cast<std::uint32_t>(input.take(2)),
-                              [](std::span<std::byte> to) { std::memset(to.data(), 1, to.size()); });
-        } else if ((what & 3) == 1) {
-            driver.tell_of_room(driver.has_room());
-            driver.listen(driver.has_link());
-        } else {
-            const auto most = static_cast<unsigned>(what >> 2);
-            const unsigned looked = driver.receive(
-                most,
-                [&](std::uint32_t bytes) {
-                    if (bytes < Driver::frame_least || bytes > place.size())
-                        std::abort(); // I1
-                    return std::span{place}.first(bytes);
-                },
-                [] {});
-            if (looked > most)
-                std::abort(); // I2
-        }
-    }
-    return 0;
+    using namespace drivers::net;
+    return fuzz::drive_card<Igb<fuzz::Registers<1u << 28 | 1u << 25>, fuzz::Memory>>(data, size);
 }

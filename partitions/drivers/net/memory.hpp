@@ -26,6 +26,33 @@ inline void in_order() {
     asm volatile("" : : : "memory");
 }
 
+// What was stored is stored before what is loaded next: the one order that x86 does not keep by itself.
+inline void fence() {
+    asm volatile("mfence" : : : "memory");
+}
+
+struct Counters {
+    std::uint64_t received = 0, received_bytes = 0, sent = 0, sent_bytes = 0;
+    std::uint64_t errors = 0; // frames that the device found bad
+    std::uint64_t lies = 0;   // descriptors that no device writes which works
+    std::uint64_t no_place = 0;
+};
+
+// A frame in the shared memory goes, once, to where place(bytes) says; came() follows.
+template <typename Place, typename Came>
+void take_frame(std::span<const std::byte> frame, Counters& counters, Place& place, Came& came) {
+    const std::span<std::byte> to = place(static_cast<std::uint32_t>(frame.size()));
+    if (to.size() != frame.size()) {
+        ++counters.no_place;
+        return;
+    }
+    __builtin_memcpy(to.data(), frame.data(), to.size());
+    in_order(); // nothing is loaded from there once more
+    ++counters.received;
+    counters.received_bytes += to.size();
+    came();
+}
+
 // Entry `entry` of a table of MSI-X that begins at `table` in `registers` is told address and data, and let through.
 template <Mmio Registers>
 void set_message(const Registers& registers, std::uint32_t table, std::uint32_t entry, std::uint64_t address,

@@ -5,8 +5,10 @@
 #include "hypervisor/base/fail.hpp"
 #include "partitions/unikernel/exec/vdso/data.hpp"
 #include "partitions/unikernel/machine/clock.hpp"
+#include "partitions/unikernel/machine/cpu.hpp"
 #include "partitions/unikernel/machine/layout.hpp"
 #include "partitions/unikernel/machine/random.hpp"
+#include "partitions/unikernel/machine/this_cpu.hpp"
 
 #include <cstring>
 
@@ -20,13 +22,21 @@ constexpr std::uint64_t around_pages = 1 << 9; // where it lies below the stack 
 
 std::optional<mm::PhysAddr> data_frame;
 
+// One word, which programs read whole.
+void follow_clock() {
+    auto* data = reinterpret_cast<vdso::Data*>(mm::frame_data(*data_frame));
+    __atomic_store_n(&data->realtime_at_start, time_scale().realtime_at_start, __ATOMIC_RELAXED);
+}
+
 bool make_data_frame() {
     data_frame = mm::allocate_frame(mm::Fill::zero);
     if (!data_frame)
         return false;
     const TimeScale& scale = time_scale();
-    const vdso::Data data{scale.start_tsc, scale.multiplier, scale.realtime_at_start};
+    const vdso::Data data{scale.start_tsc, scale.multiplier, scale.realtime_at_start, machine::cpu_count > 1,
+                          machine::features().tsc_aux};
     std::memcpy(mm::frame_data(*data_frame), &data, sizeof(data));
+    realtime_moved = &follow_clock;
     return true;
 }
 

@@ -112,6 +112,10 @@ std::uint64_t realtime_ns() {
     return static_cast<std::uint64_t>(fs::host::state().now);
 }
 
+void move_realtime(std::int64_t by_ns) {
+    fs::host::state().now += by_ns;
+}
+
 namespace fs::seam {
 
 void random(std::span<std::byte> out) {

@@ -71,6 +71,8 @@ enum class ProcText : std::uint8_t {
     net_udp6,
     net_local,   // unix
     net_sockets, // sockstat
+    net_devices, // these two where the kernel has a network (CAISSON_NETWORK)
+    net_routes,
 };
 
 // Who is signalled for a file's news, with the rights of who said so (fcntl(2), F_SETOWN_EX).

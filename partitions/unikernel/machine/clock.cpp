@@ -32,6 +32,12 @@ void set_up_clock(std::uint64_t hz, std::uint64_t wall_ns, std::uint64_t wall_ts
     }
 }
 
+void move_realtime(std::int64_t by_ns) {
+    scale.realtime_at_start += static_cast<std::uint64_t>(by_ns);
+    if (realtime_moved != nullptr)
+        realtime_moved();
+}
+
 std::uint64_t monotonic_ns() {
     return scale_ticks(cpu::rdtsc() - scale.start_tsc, scale.multiplier);
 }

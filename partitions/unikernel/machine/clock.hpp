@@ -16,7 +16,11 @@ inline constexpr Deadline never = ~std::uint64_t{0};
 // now + duration, `never` where it would wrap.
 [[nodiscard]] Deadline deadline_after(std::uint64_t duration_ns);
 
-// What turns TSC ticks into time; constant after start. The vDSO reads the same values from its data page.
+// A time server says that the wall clock is off by so much. Sleeps until a time of day that have begun are not changed.
+void move_realtime(std::int64_t by_ns);
+inline void (*realtime_moved)() = nullptr; // for who keeps a copy of the scale
+
+// What turns TSC ticks into time; all but `realtime_at_start` constant after start. The vDSO reads the same values from its data page.
 struct TimeScale {
     std::uint64_t start_tsc = 0;         // the monotonic clock's zero
     std::uint64_t multiplier = 0;        // nanoseconds << 32 for a tick

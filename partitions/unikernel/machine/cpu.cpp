@@ -128,23 +128,38 @@ void detect_features() {
     bits |= found.smap ? cr4::smap : 0;
     bits |= (leaf7.ecx & 1u << 2) != 0 ? cr4::umip : 0;
     bits |= found.xsave ? cr4::xsave : 0;
-    // The early tables show user half addresses as supervisor pages, so SMEP and SMAP can be on from here.
-    cpu::write_cr<4>(cpu::read_cr<4>() | bits);
     if (found.xsave) {
         const cpu::CpuidResult supported = cpu::cpuid(0xD);
         found.xcr0 = (std::uint64_t{supported.edx} << 32 | supported.eax) & xcr0_wanted;
-        cpu::xsetbv(0, found.xcr0);
-        found.vector_bytes = cpu::cpuid(0xD).ebx;
     }
+    // The early tables show user half addresses as supervisor pages, so SMEP and SMAP can be on from here.
+    use_features(cpu::read_cr<4>() | bits);
+    if (found.xsave)
+        found.vector_bytes = cpu::cpuid(0xD).ebx;
+}
+
+void tell_programs_their_cpu() {
+    found.tsc_aux = (cpu::cpuid(0x80000001).edx & 1u << 27) != 0;
+    if (found.tsc_aux)
+        cpu::wrmsr(msr::tsc_aux, this_cpu().number);
+}
+
+void use_features(std::uint64_t cr4) {
+    cpu::write_cr<4>(cr4);
+    if (found.xsave)
+        cpu::xsetbv(0, found.xcr0);
 }
 
 void set_up_cpu(Cpu& cpu, std::uint32_t number) {
     cpu.self = &cpu;
     cpu.number = number;
-    make_gates();
+    if (number == 0)
+        make_gates();
     load_descriptor_tables(cpu);
     cpu::wrmsr(msr::gs_base, reinterpret_cast<std::uint64_t>(&cpu));
     cpu::wrmsr(msr::kernel_gs_base, 0);
+    if (found.tsc_aux)
+        cpu::wrmsr(msr::tsc_aux, number);
     cpu::wrmsr(msr::star, std::uint64_t{0x23} << 48 | std::uint64_t{kernel_code_selector} << 32);
     cpu::wrmsr(msr::lstar, reinterpret_cast<std::uint64_t>(&system_call_entry));
     cpu::wrmsr(msr::sfmask, rflags::trap | rflags::interrupt | rflags::direction | rflags::io_privilege |

@@ -13,10 +13,11 @@ namespace uk::machine {
 namespace msr {
 inline constexpr std::uint32_t apic_base = 0x1B, efer = 0xC0000080, star = 0xC0000081, lstar = 0xC0000082,
                                cstar = 0xC0000083, sfmask = 0xC0000084, fs_base = 0xC0000100,
-                               gs_base = 0xC0000101, kernel_gs_base = 0xC0000102;
+                               gs_base = 0xC0000101, kernel_gs_base = 0xC0000102, tsc_aux = 0xC0000103;
 } // namespace msr
 
-inline constexpr unsigned timer_vector = 32, lane_vector = 33, spurious_vector = 255;
+inline constexpr unsigned timer_vector = 32, lane_vector = 33, flush_vector = 34, kick_vector = 35,
+                          spurious_vector = 255;
 
 struct Features {
     bool smap = false;
@@ -24,11 +25,14 @@ struct Features {
     std::uint64_t xcr0 = 0;
     std::uint32_t vector_bytes = 512; // of one thread's vector state
     std::uint32_t hwcap = 0;          // CPUID.1:EDX, AT_HWCAP
+    bool tsc_aux = false;             // RDTSCP tells a program its CPU
 };
 [[nodiscard]] const Features& features();
 
 // Before the kernel's own tables are in force: blanks STAC/CLAC where the CPU lacks SMAP.
 void detect_features();
+void tell_programs_their_cpu();       // where there are several: an exit that one alone need not pay
+void use_features(std::uint64_t cr4); // of every further CPU, which has what the first has
 struct Cpu;
 // Segments, traps and system calls of the CPU that calls; `cpu` is its block from here on.
 void set_up_cpu(Cpu& cpu, std::uint32_t number);

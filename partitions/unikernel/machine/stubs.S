@@ -190,6 +190,8 @@ trap_\number:
 .endr
     trap 32
     trap 33
+    trap 34
+    trap 35
     trap 255
 
 .section .rodata
@@ -200,7 +202,7 @@ trap_\number:
 .globl trap_addresses
 trap_addresses:
 .set i, 0
-.rept 34
+.rept 36
     trap_address %i
     .set i, i + 1
 .endr

@@ -41,7 +41,7 @@ extern const char user_string_load[], user_string_load_end[], user_string_failed
 extern const char user_exchange_access[], user_exchange_access_end[], user_exchange_failed[];
 extern const char vector_xrstor[], vector_xrstor_end[], vector_fxrstor[], vector_fxrstor_end[],
     vector_restore_failed[];
-extern const std::uint64_t trap_addresses[34];
+extern const std::uint64_t trap_addresses[36];
 extern const std::uint64_t trap_spurious_address;
 
 // Linker script.

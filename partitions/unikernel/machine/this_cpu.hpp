@@ -46,8 +46,10 @@ struct Cpu {
     mm::AddressSpace* space; // whose tables are loaded; nullptr: the kernel's own
     std::uint64_t seen;      // of that space's changes: what the CPU remembers is no older (mm/flush.hpp)
     Mode mode;
-    std::uint32_t number;
-    bool timer_fired; // an interrupt that nobody has acted on yet
+    std::uint32_t number;      // and its APIC's
+    std::uint64_t kernel_seen; // of the changes of the kernel's own tables (mm/kernel_tables.hpp)
+    bool timer_fired;          // an interrupt that nobody has acted on yet
+    bool kicked;               // an interrupt is on its way that makes it look around
 
     TaskState task;
     std::array<std::uint64_t, 10> segments;
@@ -58,6 +60,11 @@ struct Cpu {
 };
 static_assert(offsetof(Cpu, kernel_stack) == 0 && offsetof(Cpu, scratch) == 8 && offsetof(Cpu, self) == 16 &&
               offsetof(Cpu, thread) == 24);
+
+// Those that run. One more under the kernel lock, and before the first thread; never one less.
+inline constexpr unsigned most_cpus = 64;
+inline std::array<Cpu*, most_cpus> cpus{};
+inline unsigned cpu_count = 0;
 
 #ifdef CAISSON_FREESTANDING
 

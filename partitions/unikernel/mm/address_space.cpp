@@ -40,8 +40,37 @@ AddressSpace* active_space() {
 void leave_spaces() {
     if (active_space() == nullptr)
         return;
-    machine::this_cpu().space = nullptr;
-    load_kernel_tables();
+    ThisCpu cpu;
+    protocol::change_space(cpu, ThisCpu::Space{});
+}
+
+void ThisCpu::load_space(Space space) {
+    cpu_.space = space;
+    if (space == nullptr)
+        load_kernel_tables();
+    else
+        load_tables(space->table_.root());
+}
+
+void flush(AddressSpace& space, protocol::Freed freed, std::uint64_t place) {
+    const auto forget_own = [place] {
+        if (place == everything)
+            forget_user_translations();
+        else if (place != nothing)
+            forget_translation(place);
+    };
+    if (machine::cpu_count == 1) { // whoever changes the space looks at nothing that it did not see
+        if (is_active(space))
+            forget_own();
+        return;
+    }
+    ThisCpu cpu;
+    protocol::flush(cpu, &space, freed, forget_own);
+}
+
+AddressSpace::Flush::~Flush() {
+    if (pages_ > 0)
+        flush(space_, freed_, pages_ > one_by_one ? everything : nothing);
 }
 
 AddressSpace::~AddressSpace() {
@@ -74,26 +103,22 @@ Status AddressSpace::create() {
 }
 
 void AddressSpace::clear() {
+    Flush flush{*this};
     for (const Vma& vma : ranges_)
-        drop_pages(vma.start, vma.end);
+        drop_pages(vma.start, vma.end, flush);
     // Every table lies on the way to a range; what lies below a range is gone by its turn.
     for (const Vma& vma : ranges_)
         table_.free_tables({vma.start, vma.end},
                            {0, vma.next != nullptr ? vma.next->start : ~std::uint64_t{0}});
     ranges_.clear();
-    ++generation;
-    if (is_active(*this)) {
-        forget_user_translations();
-        note_seen();
-    }
+    flush.add_tables();
     mmap_top = break_start = break_end = stack_top = vdso = 0;
     lock_future = false;
 }
 
 void AddressSpace::activate() const {
-    machine::this_cpu().space = const_cast<AddressSpace*>(this);
-    note_seen();
-    load_tables(table_.root());
+    ThisCpu cpu;
+    protocol::change_space(cpu, const_cast<AddressSpace*>(this));
 }
 
 void AddressSpace::forget(std::uint64_t virt) const {
@@ -102,11 +127,11 @@ void AddressSpace::forget(std::uint64_t virt) const {
 }
 
 void AddressSpace::replaced(std::uint64_t virt) {
-    ++generation;
-    if (!is_active(*this))
-        return;
-    forget_translation(virt);
-    note_seen();
+    flush(*this, protocol::Freed::frames, virt);
+}
+
+void order_accesses(AddressSpace& space) {
+    flush(space, protocol::Freed::frames, nothing);
 }
 
 void AddressSpace::drop_entry(Entry& entry) {
@@ -117,26 +142,19 @@ void AddressSpace::drop_entry(Entry& entry) {
         release_frame(PhysAddr{old & address});
 }
 
-void AddressSpace::drop_pages(std::uint64_t start, std::uint64_t end) {
-    Flush flush{*this};
+void AddressSpace::drop_pages(std::uint64_t start, std::uint64_t end, Flush& flush) {
     table_.for_each(start, end, [&](std::uint64_t at, Entry& entry) {
         drop_entry(entry);
         flush.add(at);
     });
 }
 
-void AddressSpace::free_tables_around(std::uint64_t start, std::uint64_t end) {
+void AddressSpace::free_tables_around(std::uint64_t start, std::uint64_t end, Flush& flush) {
     const VmaTree::Gap gap = ranges_.gap_around(start, end);
     const std::uint64_t before = table_.tables();
     table_.free_tables({start, end}, {gap.start, gap.end});
-    // CPUs may remember tables too, not only translations.
-    if (table_.tables() == before)
-        return;
-    ++generation;
-    if (is_active(*this)) {
-        forget_user_translations();
-        note_seen();
-    }
+    if (table_.tables() != before)
+        flush.add_tables();
 }
 
 bool AddressSpace::has_room(std::uint64_t bytes, bool data) const {
@@ -190,8 +208,10 @@ Result<std::uint64_t> AddressSpace::map(const MapRequest& request, Between betwe
     if (fields.locked && (*bytes > limits.locked || ranges_.locked() > limits.locked - *bytes))
         return base::Failure{Errno::again};
     CAISSON_TRY(ranges_.insert(fields));
-    if (replaces)
-        drop_pages(fields.start, fields.end);
+    if (replaces) {
+        Flush flush{*this};
+        drop_pages(fields.start, fields.end, flush);
+    }
     if (request.populate || fields.locked)
         (void)populate(fields.start, fields.end, fields.writable() ? Access::write : Access::read, between);
     return fields.start;
@@ -217,8 +237,9 @@ Status AddressSpace::unmap_piece(std::uint64_t start, std::uint64_t end) {
     if (ranges_.is_free(start, end))
         return base::success;
     CAISSON_TRY(ranges_.remove(start, end));
-    drop_pages(start, end);
-    free_tables_around(start, end);
+    Flush flush{*this};
+    drop_pages(start, end, flush);
+    free_tables_around(start, end, flush);
     return base::success;
 }
 
@@ -326,6 +347,17 @@ void AddressSpace::protect_pages(std::uint64_t start, std::uint64_t end, std::ui
     });
 }
 
+Status AddressSpace::discard_piece(std::uint64_t start, std::uint64_t end, bool locked_too) {
+    Flush flush{*this};
+    for (const Vma* vma = ranges_.first_at_or_after(start); vma != nullptr && vma->start < end;
+         vma = vma->next) {
+        if ((vma->locked && !locked_too) || vma->kind == VmaKind::vdso)
+            return base::Failure{Errno::inval};
+        drop_pages(std::max(vma->start, start), std::min(vma->end, end), flush);
+    }
+    return base::success;
+}
+
 Status AddressSpace::discard(std::uint64_t start, std::uint64_t bytes, bool locked_too, Between between) {
     if (!base::VirtAddr{start}.is_aligned(base::page_size))
         return base::Failure{Errno::inval};
@@ -333,12 +365,7 @@ Status AddressSpace::discard(std::uint64_t start, std::uint64_t bytes, bool lock
     bool covered = true;
     while (start < end) {
         const std::uint64_t stop = piece_end(start, end, between);
-        for (const Vma* vma = ranges_.first_at_or_after(start); vma != nullptr && vma->start < stop;
-             vma = vma->next) {
-            if ((vma->locked && !locked_too) || vma->kind == VmaKind::vdso)
-                return base::Failure{Errno::inval};
-            drop_pages(std::max(vma->start, start), std::min(vma->end, stop));
-        }
+        CAISSON_TRY(discard_piece(start, stop, locked_too));
         covered = covered && ranges_.is_covered(start, stop);
         start = stop;
         if (start < end)

@@ -145,10 +145,12 @@ public:
 private:
     using Entry = PageTable::Entry;
     class Flush;
+    friend class ThisCpu;
     [[nodiscard]] bool has_room(std::uint64_t bytes, bool data) const;
     [[nodiscard]] Result<std::uint64_t> choose_place(const MapRequest& request, std::uint64_t bytes) const;
     [[nodiscard]] std::uint64_t piece_end(std::uint64_t start, std::uint64_t end, Between between) const;
     [[nodiscard]] Status unmap_piece(std::uint64_t start, std::uint64_t end);
+    [[nodiscard]] Status discard_piece(std::uint64_t start, std::uint64_t end, bool locked_too);
     // How far a protection can be set from the start on, why no further, and the bytes that it makes data.
     struct Reach {
         std::uint64_t end = 0;
@@ -157,10 +159,10 @@ private:
     };
     [[nodiscard]] Reach reach_of(std::uint64_t start, std::uint64_t end, std::uint8_t protection) const;
     [[nodiscard]] Status protect_piece(std::uint64_t start, const Reach& reach, std::uint8_t protection);
-    void drop_pages(std::uint64_t start, std::uint64_t end); // entries only; ranges stay
-    void free_tables_around(std::uint64_t start, std::uint64_t end);
+    void drop_pages(std::uint64_t start, std::uint64_t end, Flush& flush); // entries only; ranges stay
+    void free_tables_around(std::uint64_t start, std::uint64_t end, Flush& flush);
     void protect_pages(std::uint64_t start, std::uint64_t end, std::uint8_t protection);
-    void drop_entry(Entry& entry);
+    void drop_entry(Entry& entry);         // no frame is had before others forgot what it showed
     void forget(std::uint64_t virt) const; // one translation, where this space is in force
     void replaced(std::uint64_t virt);     // the same, where it led elsewhere: on every CPU
     template <typename Work>
@@ -191,5 +193,7 @@ void release(AddressSpace& space);
 // The address space whose tables this CPU has loaded; nullptr: the kernel's alone.
 [[nodiscard]] AddressSpace* active_space();
 void leave_spaces(); // to the kernel's alone
+// Every CPU that runs a program of the space orders its memory accesses once before this returns.
+void order_accesses(AddressSpace& space);
 
 } // namespace uk::mm

@@ -87,6 +87,12 @@ Fault AddressSpace::resolve(const Vma& vma, std::uint64_t page, Access access) {
     Entry* entry = table_.make(page);
     if (entry == nullptr)
         return Fault::out_of_memory;
+    // Another CPU was there first, or this one remembered what allowed less.
+    if ((*entry & present) != 0 && (access != Access::write || (*entry & writable) != 0) &&
+        (access != Access::execute || (*entry & no_execute) == 0)) {
+        forget(page);
+        return Fault::resolved;
+    }
     if (*entry != 0 && !vma.shared) {
         if (access == Access::write && (*entry & writable) == 0)
             return copy_on_write(*entry, page, vma.protection);

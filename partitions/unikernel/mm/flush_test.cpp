@@ -35,9 +35,10 @@ struct FlushTest : SpaceTest {
         const On on{second};
         return mm::host::stale_translations();
     }
-    void look() {
+    void call() { // of a program on the second CPU
         const On on{second};
-        mm::look_at_generation();
+        mm::enter_kernel();
+        mm::leave_kernel();
     }
     machine::Cpu second{};
 };
@@ -47,17 +48,17 @@ TEST_F(FlushTest, AnotherCpuForgetsOnItsWay) {
     EXPECT_EQ(mm::host::stale_translations(), 0U) << "who changed it forgot at once";
     EXPECT_EQ(stale(), 1U) << "the other has not come by";
     const std::uint64_t before = mm::host::full_flushes();
-    look();
+    call();
     EXPECT_EQ(stale(), 0U);
     EXPECT_EQ(mm::host::full_flushes(), before + 1);
-    look();
+    call();
     EXPECT_EQ(mm::host::full_flushes(), before + 1) << "once is enough";
 }
 
 TEST_F(FlushTest, RightsThatWereTakenAreForgotten) {
     ASSERT_TRUE(space->protect(at(0), page, r).ok());
     EXPECT_EQ(stale(), 1U);
-    look();
+    call();
     EXPECT_EQ(stale(), 0U);
 }
 
@@ -66,7 +67,7 @@ TEST_F(FlushTest, ForkAndTheCopyAfterItAreTwoChanges) {
     ASSERT_TRUE(child.create().ok());
     ASSERT_TRUE(child.copy_from(*space, [] {}).ok());
     EXPECT_EQ(stale(), 1U);
-    look();
+    call();
     EXPECT_EQ(stale(), 0U);
     {
         const On on{second};
@@ -74,7 +75,7 @@ TEST_F(FlushTest, ForkAndTheCopyAfterItAreTwoChanges) {
     }
     ASSERT_EQ(put(at(0), 3), Fault::resolved);
     EXPECT_EQ(stale(), 1U);
-    look();
+    call();
     EXPECT_EQ(stale(), 0U);
     const On on{second};
     EXPECT_EQ(get(at(0)), 3);
@@ -84,7 +85,7 @@ TEST_F(FlushTest, NewPagesAreNothingToForget) {
     const std::uint64_t before = mm::host::full_flushes();
     for (std::uint64_t i = 1; i < 40; ++i)
         ASSERT_EQ(put(at(i), 1), Fault::resolved);
-    look();
+    call();
     EXPECT_EQ(mm::host::full_flushes(), before);
 }
 
@@ -93,9 +94,134 @@ TEST_F(FlushTest, ItsOwnChangesDoNotMakeACpuForgetAll) {
         ASSERT_EQ(put(at(i), 1), Fault::resolved);
     const std::uint64_t before = mm::host::full_flushes();
     ASSERT_TRUE(space->protect(at(0), 20 * page, r).ok());
-    mm::look_at_generation();
+    mm::enter_kernel();
     EXPECT_EQ(mm::host::full_flushes(), before);
     EXPECT_EQ(mm::host::stale_translations(), 0U);
+    mm::leave_kernel();
+    EXPECT_EQ(mm::host::full_flushes(), before);
+}
+
+TEST_F(FlushTest, WhoeverComesInHasForgottenBeforeItTouchesMemory) {
+    ASSERT_TRUE(space->unmap(at(0), page).ok());
+    {
+        const On on{second};
+        mm::enter_kernel();
+    }
+    EXPECT_EQ(stale(), 0U);
+    ASSERT_TRUE(space->unmap(at(0), 40 * page).ok());
+    const On on{second};
+    mm::leave_kernel();
+}
+
+TEST_F(FlushTest, WhoStoodStillForgetsWhatOthersChangedMeanwhile) {
+    const On on{second};
+    mm::enter_kernel();
+    mm::let_others_in(machine::Mode::kernel, [this] {
+        EXPECT_EQ(second.mode, machine::Mode::kernel);
+        EXPECT_FALSE(machine::kernel_lock.is_held());
+        const On first{machine::first_host_cpu};
+        ASSERT_TRUE(space->unmap(at(0), page).ok());
+    });
+    EXPECT_EQ(mm::host::stale_translations(), 0U);
+    EXPECT_TRUE(machine::kernel_lock.is_held());
+    mm::leave_kernel();
+    EXPECT_EQ(second.mode, machine::Mode::user);
+}
+
+TEST_F(FlushTest, ACpuOnTheKernelsTablesHasNothingToForget) {
+    const On on{second};
+    mm::enter_kernel();
+    mm::leave_spaces();
+    const std::uint64_t before = mm::host::full_flushes();
+    mm::let_others_in(machine::Mode::idle, [this] {
+        EXPECT_EQ(second.mode, machine::Mode::idle);
+        const On first{machine::first_host_cpu};
+        ASSERT_TRUE(space->unmap(at(0), page).ok());
+    });
+    EXPECT_EQ(mm::host::full_flushes(), before);
+    space->activate();
+    EXPECT_EQ(mm::host::stale_translations(), 0U);
+    mm::leave_kernel();
+    EXPECT_EQ(mm::host::full_flushes(), before) << "what was seen is told by whoever goes there";
+}
+
+// Both run, and the second answers when it is interrupted in a program.
+struct TwoCpusTest : FlushTest {
+    TwoCpusTest() {
+        machine::cpus = {&machine::first_host_cpu, &second};
+        machine::cpu_count = 2;
+        second.number = 1;
+        second.mode = machine::Mode::user;
+        mm::host::interrupted = [this](machine::Cpu& cpu, unsigned vector) {
+            EXPECT_EQ(&cpu, &second);
+            EXPECT_EQ(vector, machine::flush_vector);
+            EXPECT_TRUE(machine::kernel_lock.is_held());
+            ++interrupts;
+            const On on{cpu};
+            mm::answer_flush();
+        };
+        machine::kernel_lock.take();
+    }
+    ~TwoCpusTest() override {
+        machine::kernel_lock.drop();
+        machine::cpu_count = 0;
+    }
+    unsigned interrupts = 0;
+};
+
+TEST_F(TwoCpusTest, ACpuInAProgramIsInterruptedOnceACall) {
+    ASSERT_TRUE(space->unmap(at(0), 40 * page).ok()); // pages, and the table that showed them
+    EXPECT_EQ(stale(), 0U);
+    EXPECT_EQ(interrupts, 1U);
+}
+
+TEST_F(TwoCpusTest, ACopyThatIsNoLongerSharedIsForgottenThereToo) {
+    AddressSpace child;
+    ASSERT_TRUE(child.create().ok());
+    ASSERT_TRUE(child.copy_from(*space, [] {}).ok());
+    EXPECT_EQ(stale(), 0U);
+    EXPECT_EQ(interrupts, 1U);
+    ASSERT_EQ(put(at(0), 3), Fault::resolved);
+    EXPECT_EQ(stale(), 0U);
+    EXPECT_EQ(interrupts, 2U);
+}
+
+TEST_F(TwoCpusTest, ACpuInTheKernelIsLeftAlone) {
+    second.mode = machine::Mode::kernel;
+    ASSERT_TRUE(space->protect(at(0), page, r).ok());
+    EXPECT_EQ(interrupts, 0U);
+}
+
+TEST_F(TwoCpusTest, ACpuInAnotherSpaceIsLeftAlone) {
+    AddressSpace other;
+    ASSERT_TRUE(other.create().ok());
+    {
+        const On on{second};
+        other.activate();
+    }
+    ASSERT_TRUE(space->unmap(at(0), 40 * page).ok());
+    EXPECT_EQ(interrupts, 0U);
+    const On on{second};
+    mm::leave_spaces();
+}
+
+TEST_F(TwoCpusTest, NewPagesInterruptNobody) {
+    for (std::uint64_t i = 1; i < 40; ++i)
+        ASSERT_EQ(put(at(i), 1), Fault::resolved);
+    EXPECT_EQ(interrupts, 0U);
+}
+
+TEST_F(TwoCpusTest, AccessesAreOrderedByOneInterrupt) {
+    mm::order_accesses(*space);
+    EXPECT_EQ(interrupts, 1U);
+}
+
+TEST_F(TwoCpusTest, APageThatAnotherCpuMadePresentIsNoFault) {
+    ASSERT_TRUE(map(50, 1, rw).ok());
+    ASSERT_EQ(put(at(50), 1), Fault::resolved);
+    ASSERT_EQ(space->handle_fault(at(50), mm::Access::write), Fault::resolved);
+    EXPECT_EQ(interrupts, 0U);
+    EXPECT_EQ(get(at(50)), 1);
 }
 
 } // namespace

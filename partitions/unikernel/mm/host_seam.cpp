@@ -2,6 +2,7 @@
 // partitions/unikernel/mm/host_seam.cpp - see host_seam.hpp.
 #include "partitions/unikernel/mm/host_seam.hpp"
 
+#include "partitions/unikernel/machine/local_timer.hpp"
 #include "partitions/unikernel/machine/this_cpu.hpp"
 #include "partitions/unikernel/mm/frame_setup.hpp"
 #include "partitions/unikernel/mm/heap.hpp"
@@ -42,6 +43,10 @@ std::uint64_t entry_of(std::uint64_t virt) {
 }
 
 } // namespace
+
+void machine::send_interrupt(std::uint32_t number, unsigned vector) {
+    mm::host::interrupted(*machine::cpus[number], vector);
+}
 
 namespace mm {
 

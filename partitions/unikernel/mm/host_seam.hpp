@@ -4,10 +4,12 @@
 // of pages.
 #pragma once
 
+#include "partitions/unikernel/machine/this_cpu.hpp"
 #include "partitions/unikernel/mm/address_space.hpp"
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <vector>
 
@@ -60,5 +62,7 @@ struct Seen {
 // Translations that the CPU remembers although the tables say otherwise.
 [[nodiscard]] std::uint64_t stale_translations();
 [[nodiscard]] std::uint64_t full_flushes();
+// What happens on another CPU when it is interrupted.
+inline std::function<void(machine::Cpu& cpu, unsigned vector)> interrupted;
 
 } // namespace uk::mm::host

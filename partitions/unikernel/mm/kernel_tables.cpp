@@ -7,6 +7,7 @@
 #include "hypervisor/base/fail.hpp"
 #include "partitions/unikernel/machine/layout.hpp"
 #include "partitions/unikernel/machine/stubs.hpp"
+#include "partitions/unikernel/machine/this_cpu.hpp"
 #include "partitions/unikernel/mm/frames.hpp"
 
 #include <array>
@@ -25,6 +26,7 @@ PhysAddr root;
 TakePage take_page = nullptr;
 std::uint64_t* stack_directory = nullptr; // of the window of kernel stacks
 std::array<std::uint64_t, machine::stack_slots / 64> slots_taken{};
+constexpr std::uint64_t global_pages = 1 << 7; // in CR4
 
 std::uint64_t* table_at(PhysAddr frame) {
     return reinterpret_cast<std::uint64_t*>(frame_data(frame));
@@ -93,7 +95,6 @@ void build_kernel_tables(std::span<const MappedRange> ranges, TakePage take) {
     // SAFETY: the new tables map the code, the data and the stack in use (image) where they are now.
     cpu::write_cr<3>(root.value());
     // Only now, so that nothing of the first tables stays behind.
-    constexpr std::uint64_t global_pages = 1 << 7;
     cpu::write_cr<4>(cpu::read_cr<4>() | global_pages);
 }
 
@@ -119,6 +120,7 @@ void forget_user_translations() {
 }
 
 std::uint64_t map_kernel_stack() {
+    catch_up_with_stacks(machine::this_cpu());
     std::size_t word = 0;
     while (word < slots_taken.size() && slots_taken[word] == ~std::uint64_t{0})
         ++word;
@@ -147,7 +149,16 @@ std::uint64_t map_kernel_stack() {
     return top;
 }
 
+void forget_stacks() {
+    machine::this_cpu().kernel_seen = stacks_unmapped;
+    // SAFETY: every translation is forgotten, the kernel's too; nothing else changes.
+    const std::uint64_t bits = cpu::read_cr<4>();
+    cpu::write_cr<4>(bits & ~global_pages);
+    cpu::write_cr<4>(bits);
+}
+
 void unmap_kernel_stack(std::uint64_t top) {
+    catch_up_with_stacks(machine::this_cpu());
     for (std::uint64_t at = top - machine::stack_pages * base::page_size; at < top; at += base::page_size) {
         std::uint64_t& entry = table_at(PhysAddr{stack_directory[at >> 21 & 511] & address})[at >> 12 & 511];
         if ((entry & present) == 0)
@@ -157,6 +168,7 @@ void unmap_kernel_stack(std::uint64_t top) {
         cpu::invlpg(at);
         release_frame(frame);
     }
+    machine::this_cpu().kernel_seen = ++stacks_unmapped;
     const std::uint64_t slot = (top - machine::stack_window) / machine::stack_slot_bytes - 1;
     slots_taken[slot / 64] &= ~(std::uint64_t{1} << slot % 64);
 }

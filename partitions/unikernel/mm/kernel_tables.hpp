@@ -6,6 +6,7 @@
 #pragma once
 
 #include "hypervisor/base/address.hpp"
+#include "partitions/unikernel/machine/this_cpu.hpp"
 #include "partitions/unikernel/mm/page_table.hpp"
 
 #include <cstdint>
@@ -28,5 +29,12 @@ void build_kernel_tables(std::span<const MappedRange> ranges, TakePage take);
 // A kernel stack with its guard page: its top, or 0 when out of memory.
 [[nodiscard]] std::uint64_t map_kernel_stack();
 void unmap_kernel_stack(std::uint64_t top);
+// Before this CPU uses a stack that another may have mapped: those that others unmapped are forgotten.
+inline std::uint64_t stacks_unmapped = 0;
+void forget_stacks();
+inline void catch_up_with_stacks(const machine::Cpu& cpu) {
+    if (cpu.kernel_seen != stacks_unmapped) [[unlikely]]
+        forget_stacks();
+}
 
 } // namespace uk::mm

@@ -43,8 +43,10 @@ void AddressSpace::move_pages(std::uint64_t from, std::uint64_t to, std::uint64_
     Flush flush{*this};
     table_.for_each(from, from + bytes, [&](std::uint64_t at, Entry& source) {
         Entry& target = *table_.find(to + (at - from)); // the table was made before
-        if (target != 0)
-            drop_entry(target); // touched before its page came
+        if (target != 0) {                              // touched before its page came
+            drop_entry(target);
+            flush.add(to + (at - from));
+        }
         target = source;
         source = 0;
         flush.add(at);
@@ -69,7 +71,8 @@ Result<std::uint64_t> AddressSpace::move_range(const Vma& vma, const RemapReques
     });
     // Nobody maps anything meanwhile, but a stack may have grown into the target.
     if (!complete || !ranges_.is_free(moved.start, moved.end)) {
-        free_tables_around(moved.start, moved.end);
+        Flush flush{*this};
+        free_tables_around(moved.start, moved.end, flush);
         return base::Failure{Errno::nomem};
     }
     CAISSON_TRY(ranges_.insert(moved));

@@ -5,8 +5,10 @@
 // Invariants: I1  no byte at or above user_end is touched
 //             I2  a page that cannot be made present gives EFAULT; what was copied before stays
 //                 copied
-//             I3  SMAP is off only inside the copy instructions Copies may fault pages in; they
+//             I3  SMAP is off only inside the copy instructions. Copies may fault pages in; they
 //                 never sleep.
+//             I4  the program's other CPUs change its memory meanwhile: what is checked is what was
+//                 copied, and a value that is read again is checked again
 #pragma once
 
 #include "hypervisor/base/address.hpp"

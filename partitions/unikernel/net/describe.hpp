@@ -10,5 +10,8 @@ void describe_tcp(bool v6, fs::TextSink& out);
 void describe_udp(bool v6, fs::TextSink& out);
 void describe_local(fs::TextSink& out);
 void describe_sockets(fs::TextSink& out); // sockstat
+// Of ../wires.
+void describe_devices(fs::TextSink& out);
+void describe_routes(fs::TextSink& out);
 
 } // namespace uk::net

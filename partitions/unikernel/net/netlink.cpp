@@ -98,48 +98,62 @@ private:
     std::size_t size_ = 0, start_ = 0;
 };
 
-void put_link(Answer& answer, std::uint16_t flags) {
+void put_link(Answer& answer, const Shown& of, std::uint16_t flags) {
     struct { // struct ifinfomsg
         std::uint8_t family, pad;
         std::uint16_t type;
         std::int32_t index;
         std::uint32_t flags, change;
-    } const link{0, 0, loopback.type, static_cast<std::int32_t>(loopback.index), loopback.flags, 0};
+    } const link{0, 0, of.type, static_cast<std::int32_t>(of.index), of.flags, 0};
     constexpr std::uint16_t address = 1, broadcast = 2, name = 3, mtu = 4, discipline = 6, queue_length = 13,
                             state = 16, mode = 17;
-    constexpr std::array<std::uint8_t, 6> zero{};
+    constexpr std::uint8_t state_unknown = 0, state_down = 2, state_up = 6;
+    std::array<std::uint8_t, 6> everybody{};
+    std::uint8_t now = state_unknown;
+    if (of.type == type_ethernet) {
+        everybody.fill(0xFF);
+        now = (of.flags & flags_running) != 0 ? state_up : state_down;
+    }
     answer.begin(type::new_link, flags);
     answer.put(link);
-    answer.attribute_text(name, loopback.name);
+    answer.attribute_text(name, of.name);
     answer.attribute(queue_length, std::uint32_t{1000});
-    answer.attribute(state, std::uint8_t{0});
+    answer.attribute(state, now);
     answer.attribute(mode, std::uint8_t{0});
-    answer.attribute(mtu, loopback.mtu);
-    answer.attribute(address, zero);
-    answer.attribute(broadcast, zero);
+    answer.attribute(mtu, of.mtu);
+    answer.attribute(address, of.hardware);
+    answer.attribute(broadcast, everybody);
     answer.attribute_text(discipline, "noqueue");
     answer.end();
 }
 
-void put_address(Answer& answer, bool v6, std::uint16_t flags) {
-    constexpr std::uint8_t permanent = 0x80, scope_host = 254;
-    struct { // struct ifaddrmsg
+std::array<std::uint8_t, 4> broadcast_of(const Shown& of) {
+    const IpAddress all = IpAddress::v4(of.v4.v4_value() | ~std::uint32_t{0} >> of.v4_prefix);
+    return {all.octets[12], all.octets[13], all.octets[14], all.octets[15]};
+}
+
+void put_address(Answer& answer, const Shown& of, bool v6, std::uint16_t flags) {
+    constexpr std::uint8_t permanent = 0x80, scope_host = 254, scope_universe = 0;
+    constexpr std::uint32_t is_loopback = 8; // IFF_LOOPBACK
+    struct {                                 // struct ifaddrmsg
         std::uint8_t family, prefix, flags, scope;
         std::uint32_t index;
     } const head{static_cast<std::uint8_t>(v6 ? family::inet6 : family::inet),
-                 static_cast<std::uint8_t>(v6 ? loopback.v6_prefix : loopback.v4_prefix), permanent,
-                 scope_host, loopback.index};
-    constexpr std::uint16_t address = 1, local = 2, label = 3, long_flags = 8, cache = 6;
+                 static_cast<std::uint8_t>(v6 ? of.v6_prefix : of.v4_prefix), permanent,
+                 (of.flags & is_loopback) != 0 ? scope_host : scope_universe, of.index};
+    constexpr std::uint16_t address = 1, local = 2, label = 3, broadcast = 4, long_flags = 8, cache = 6;
     constexpr std::array<std::uint32_t, 4> for_ever{~0u, ~0u, 0, 0};
     answer.begin(type::new_address, flags);
     answer.put(head);
     if (v6) {
-        answer.attribute_bytes(address, std::as_bytes(std::span{loopback.v6.octets}));
+        answer.attribute_bytes(address, std::as_bytes(std::span{of.v6.octets}));
     } else {
-        const auto octets = std::as_bytes(std::span{loopback.v4.octets}).subspan(12);
+        const auto octets = std::as_bytes(std::span{of.v4.octets}).subspan(12);
         answer.attribute_bytes(address, octets);
         answer.attribute_bytes(local, octets);
-        answer.attribute_text(label, loopback.name);
+        if (of.type == type_ethernet)
+            answer.attribute(broadcast, broadcast_of(of));
+        answer.attribute_text(label, of.name);
     }
     answer.attribute(cache, for_ever);
     answer.attribute(long_flags, std::uint32_t{permanent});
@@ -186,6 +200,92 @@ void put_routes(Answer& answer, std::uint8_t of_family, std::uint16_t flags) {
         put_route(answer, family::inet6, loopback.v6, 128, kind_local, flags);
 }
 
+#if CAISSON_NETWORK
+void put_far_route(Answer& answer, const Interface& by, std::uint32_t to, unsigned prefix, bool via_gateway,
+                   std::uint16_t flags) {
+    constexpr std::uint8_t table_main = 254, by_kernel = 2, by_boot = 3, scope_link = 253, scope_universe = 0,
+                           unicast = 1;
+    struct { // struct rtmsg
+        std::uint8_t family, to_prefix, from_prefix, tos, table, protocol, scope, type;
+        std::uint32_t flags;
+    } const head{static_cast<std::uint8_t>(family::inet),
+                 static_cast<std::uint8_t>(prefix),
+                 0,
+                 0,
+                 table_main,
+                 via_gateway ? by_boot : by_kernel,
+                 via_gateway ? scope_universe : scope_link,
+                 unicast,
+                 0};
+    constexpr std::uint16_t destination = 1, out_interface = 4, gateway = 5, preferred = 7, table = 15;
+    const auto number = [&answer](std::uint16_t attribute, const IpAddress& address) {
+        answer.attribute_bytes(attribute, std::as_bytes(std::span{address.octets}).subspan(12));
+    };
+    answer.begin(type::new_route, flags);
+    answer.put(head);
+    answer.attribute(table, std::uint32_t{table_main});
+    if (prefix != 0)
+        number(destination, IpAddress::v4(to));
+    if (via_gateway)
+        number(gateway, by.gateway);
+    else
+        number(preferred, by.v4);
+    answer.attribute(out_interface, by.index);
+    answer.end();
+}
+
+// Subnets, and the gateway where there is one: what is behind none of them is not reached.
+void put_far_routes(Answer& answer, std::uint16_t flags) {
+    for (const Interface& by : interfaces().subspan(1)) {
+        if (!by.has_v4)
+            continue;
+        const std::uint32_t mask = ~std::uint32_t{0} << (32 - by.v4_prefix);
+        put_far_route(answer, by, by.v4.v4_value() & mask, by.v4_prefix, false, flags);
+        if (by.has_gateway)
+            put_far_route(answer, by, 0, 0, true, flags);
+    }
+}
+
+// Of a request of one: its index, else its name among the attributes.
+bool is_asked_for(const Interface& of, std::span<const std::byte> body) {
+    constexpr std::size_t index_at = 4, attributes_at = 16, head_bytes = 4;
+    constexpr std::uint16_t name = 3;
+    std::uint32_t index = 0;
+    if (body.size() >= attributes_at)
+        std::memcpy(&index, body.data() + index_at, sizeof(index));
+    if (index != 0)
+        return of.index == index;
+    for (auto rest = body.subspan(std::min(body.size(), attributes_at)); rest.size() >= head_bytes;) {
+        std::uint16_t head[2] = {};
+        std::memcpy(&head, rest.data(), sizeof(head));
+        if (head[0] < head_bytes || head[0] > rest.size())
+            break;
+        const auto* text = static_cast<const char*>(static_cast<const void*>(rest.data())) + head_bytes;
+        if (head[1] == name)
+            return std::string_view{text, strnlen(text, head[0] - head_bytes)} == of.name;
+        rest = rest.subspan(std::min(aligned(head[0]), rest.size()));
+    }
+    return of.index == loopback.index;
+}
+#endif
+
+// False: there is none like that.
+bool put_links(Answer& answer, [[maybe_unused]] std::span<const std::byte> body, std::uint16_t flags) {
+#if CAISSON_NETWORK
+    bool any = false;
+    each_interface([&](const Shown& of) {
+        if (answer.wants(flag::dump) || is_asked_for(of, body)) {
+            put_link(answer, of, flags);
+            any = true;
+        }
+    });
+    return any;
+#else
+    put_link(answer, loopback, flags);
+    return true;
+#endif
+}
+
 void put_error(Answer& answer, Errno error) {
     answer.begin(type::error, 0);
     answer.put(-static_cast<std::int32_t>(error));
@@ -220,20 +320,29 @@ Status answer_request(NetlinkSocket& socket, const Header& asked, std::span<cons
     const std::uint16_t flags = dump ? flag::multi : 0;
     switch (asked.type) {
     case type::get_link:
-        put_link(answer, flags);
+        if (!put_links(answer, body, flags)) {
+            put_error(answer, Errno::nodev);
+            return deliver(socket, answer);
+        }
         break;
     case type::get_address:
         if (!dump) {
             put_error(answer, Errno::opnotsupp);
             return deliver(socket, answer);
         }
-        if (of_family != family::inet6)
-            put_address(answer, false, flags);
-        if (of_family != family::inet)
-            put_address(answer, true, flags);
+        each_interface([&](const Shown& of) {
+            if (of_family != family::inet6 && of.has_v4)
+                put_address(answer, of, false, flags);
+            if (of_family != family::inet && of.has_v6)
+                put_address(answer, of, true, flags);
+        });
         break;
     case type::get_route:
         put_routes(answer, dump ? of_family : std::uint8_t{family::inet}, flags);
+#if CAISSON_NETWORK
+        if (of_family != family::inet6)
+            put_far_routes(answer, flags);
+#endif
         break;
     case type::get_neighbour: // nobody beside us on the loopback, no rules but the usual ones
     case type::get_rule:

@@ -34,7 +34,9 @@ void put_flags(fs::TextSink& out, std::uint32_t word, std::span<const Flag> flag
 
 } // namespace
 
-void put_cpu_information(fs::TextSink& out) {
+namespace {
+
+void put_cpu(fs::TextSink& out, std::uint64_t number, std::uint64_t count) {
     const cpu::CpuidResult leaf0 = cpu::cpuid(0), leaf1 = cpu::cpuid(1);
     const cpu::CpuidResult leaf7 = leaf0.eax >= 7 ? cpu::cpuid(7) : cpu::CpuidResult{};
     const std::array<std::uint32_t, 3> vendor{leaf0.ebx, leaf0.edx, leaf0.ecx};
@@ -49,17 +51,25 @@ void put_cpu_information(fs::TextSink& out) {
     const std::uint32_t family =
         (leaf1.eax >> 8 & 15) + ((leaf1.eax >> 8 & 15) == 15 ? leaf1.eax >> 20 & 255 : 0);
     const std::uint32_t model = (leaf1.eax >> 4 & 15) | (leaf1.eax >> 12 & 0xF0);
-    out << "processor\t: 0\nvendor_id\t: "
-        << std::string_view{reinterpret_cast<const char*>(vendor.data()), 12}
+    out << "processor\t: " << number
+        << "\nvendor_id\t: " << std::string_view{reinterpret_cast<const char*>(vendor.data()), 12}
         << "\ncpu family\t: " << std::uint64_t{family} << "\nmodel\t\t: " << std::uint64_t{model}
         << "\nmodel name\t: " << std::string_view{name.data()}
         << "\nstepping\t: " << std::uint64_t{leaf1.eax & 15} << "\ncpu MHz\t\t: " << tsc_hz() / 1'000'000
-        << ".000\nphysical id\t: 0\nsiblings\t: 1\ncore id\t\t: 0\ncpu cores\t: 1\nfpu\t\t: yes\nwp\t\t: "
-           "yes\nflags\t\t:";
+        << ".000\nphysical id\t: 0\nsiblings\t: " << count << "\ncore id\t\t: " << number
+        << "\ncpu cores\t: " << count << "\nfpu\t\t: yes\nwp\t\t: yes\nflags\t\t:";
     put_flags(out, leaf1.edx, leaf1_edx);
     put_flags(out, leaf1.ecx, leaf1_ecx);
     put_flags(out, leaf7.ebx, leaf7_ebx);
     out << " lm syscall nx\nbogomips\t: " << tsc_hz() / 500'000 << ".00\n\n";
+}
+
+} // namespace
+
+void put_cpu_information(fs::TextSink& out) {
+    const unsigned count = fs::seam::cpu_count();
+    for (unsigned number = 0; number < count; ++number)
+        put_cpu(out, number, count);
 }
 
 } // namespace uk::proc

@@ -140,15 +140,32 @@ Status set_out_of_memory_adjustment(Process& process, std::string_view text) {
 }
 
 // A piece of the process's memory (arguments, environment, auxiliary vector).
-void put_memory(const Process& process, std::uint64_t start, std::uint64_t end, TextSink& out) {
+void put_memory(const Process& process, std::uint64_t start, std::uint64_t end, TextSink& out,
+                bool to_nul = false) {
     std::array<char, 128> buffer{};
     while (start < end) {
-        const std::size_t part = std::min<std::uint64_t>(end - start, buffer.size());
+        const std::uint64_t left = std::min(end - start, base::page_size - start % base::page_size);
+        const std::size_t part = std::min<std::uint64_t>(left, buffer.size());
         if (!process.space->read_memory(start, buffer.data(), part))
             return;
-        out << std::string_view{buffer.data(), part};
+        const std::string_view text{buffer.data(), part};
+        const std::size_t nul = to_nul ? text.find('\0') : std::string_view::npos;
+        out << text.substr(0, nul == std::string_view::npos ? part : nul + 1);
+        if (nul != std::string_view::npos)
+            return;
         start += part;
     }
+}
+
+// Where the last byte of the arguments is no NUL, the program wrote a title of its own over them, which may go on in the
+// environment (setproctitle).
+void put_command_line(const Process& process, TextSink& out) {
+    const std::uint64_t start = process.space->arguments_start, end = process.space->arguments_end;
+    char last = 0;
+    if (end > start && process.space->read_memory(end - 1, &last, 1) && last != '\0')
+        put_memory(process, start, start + base::page_size, out, true);
+    else
+        put_memory(process, start, end, out);
 }
 
 // nullptr: it has ended; a process's first thread may have, and another stands for it.
@@ -213,13 +230,33 @@ void put_stat(const Process& process, const Thread* thread, int id, TextSink& ou
     number(space != nullptr ? space->stack_top : 0);
     out << " 0 0 0 0 0 0 0 0 0";
     number(static_cast<unsigned>(process.exit_signal));
-    out << " 0 0 0 0 0 0 0 0";
+    number(thread != nullptr ? thread->cpu : 0);
+    out << " 0 0 0 0 0 0 0";
     number(space != nullptr ? space->break_start : 0);
     number(space != nullptr ? space->arguments_start : 0);
     number(space != nullptr ? space->arguments_end : 0);
     number(space != nullptr ? space->environment_start : 0);
     number(space != nullptr ? space->environment_end : 0);
     number(static_cast<unsigned>(process.exit_status));
+    out << '\n';
+}
+
+void put_cpus_allowed(TextSink& out, std::uint64_t set) {
+    out << "Cpus_allowed:\t";
+    out.hexadecimal(set, (machine::cpu_count + 3) / 4);
+    out << "\nCpus_allowed_list:";
+    char before = '\t';
+    for (unsigned first = 0; first < machine::cpu_count; ++first) {
+        unsigned end = first;
+        while (end < machine::cpu_count && (set >> end & 1) != 0)
+            ++end;
+        if (end == first)
+            continue;
+        out << std::exchange(before, ',') << std::uint64_t{first};
+        if (end > first + 1)
+            out << '-' << std::uint64_t{end - 1};
+        first = end;
+    }
     out << '\n';
 }
 
@@ -275,8 +312,8 @@ void put_status(const Process& process, const Thread* thread, int id, TextSink& 
     set("CapAmb:", process.capabilities().ambient);
     line("NoNewPrivs:", process.no_new_privileges ? 1 : 0);
     line("Seccomp:", thread == nullptr || !thread->filters ? 0 : thread->filters->strict ? 1 : 2);
-    out << "Cpus_allowed:\t1\nCpus_allowed_list:\t0\nMems_allowed_list:\t0\nvoluntary_ctxt_"
-           "switches:\t0\n"
+    put_cpus_allowed(out, (thread != nullptr ? thread->affinity : ~std::uint64_t{0}) & sched::all_cpus());
+    out << "Mems_allowed:\t1\nMems_allowed_list:\t0\nvoluntary_ctxt_switches:\t0\n"
            "nonvoluntary_ctxt_switches:\t0\n";
 }
 
@@ -333,12 +370,12 @@ void put_memory_information(TextSink& out) {
     out << "HugePages_Total:       0\nHugePages_Free:        0\nHugepagesize:       2048 kB\n";
 }
 
-std::uint64_t busy_ns() {
-    std::uint64_t total = 0;
-    for (const Process* process = process_list(); process != nullptr; process = process->next)
-        total += sched::process_cpu_ns(*process);
-    const Process* init = process_list();
-    return total + (init != nullptr ? init->children_ns : 0);
+// Of all CPUs.
+std::uint64_t idle_ns() {
+    std::uint64_t idle = 0;
+    for (unsigned i = 0; i < machine::cpu_count; ++i)
+        idle += sched::thread_cpu_ns(*sched::cpu_of(i).idle);
+    return idle;
 }
 
 // Threads that run or could, and all.
@@ -361,11 +398,9 @@ void put_hundredths(TextSink& out, std::uint64_t value) {
 }
 
 void put_uptime(TextSink& out) {
-    const std::uint64_t hundredths = monotonic_ns() / tick_ns;
-    const std::uint64_t busy = busy_ns() / tick_ns;
-    put_hundredths(out, hundredths);
+    put_hundredths(out, monotonic_ns() / tick_ns);
     out << ' ';
-    put_hundredths(out, hundredths > busy ? hundredths - busy : 0);
+    put_hundredths(out, idle_ns() / tick_ns);
     out << '\n';
 }
 
@@ -380,11 +415,16 @@ void put_load(TextSink& out) {
 }
 
 void put_system_stat(TextSink& out) {
-    const std::uint64_t busy = busy_ns() / tick_ns;
-    const std::uint64_t all = monotonic_ns() / tick_ns;
-    const std::uint64_t idle = all > busy ? all - busy : 0;
-    for (const std::string_view name : {"cpu ", "cpu0"})
-        out << name << ' ' << busy << " 0 0 " << idle << " 0 0 0 0 0 0\n";
+    const auto line = [&](std::uint64_t cpus, std::uint64_t idle) {
+        const std::uint64_t all = cpus * monotonic_ns(); // read after `idle`, which is no longer then
+        out << ' ' << (all - idle) / tick_ns << " 0 0 " << idle / tick_ns << " 0 0 0 0 0 0\n";
+    };
+    out << "cpu ";
+    line(machine::cpu_count, idle_ns());
+    for (std::uint64_t i = 0; i < machine::cpu_count; ++i) {
+        out << "cpu" << i;
+        line(1, sched::thread_cpu_ns(*sched::cpu_of(static_cast<unsigned>(i)).idle));
+    }
     out << "intr 0\nctxt 0\nbtime " << (realtime_ns() - monotonic_ns()) / second_ns << "\nprocesses "
         << static_cast<std::uint64_t>(pid_table().last()) << "\nprocs_running " << population().running
         << "\nprocs_blocked 0\n";
@@ -429,7 +469,7 @@ void put_process_text(ProcText which, const Process& process, int id, TextSink& 
     case ProcText::smaps_summary:
         return put_smaps_summary(process, out);
     case ProcText::command_line:
-        return put_memory(process, space->arguments_start, space->arguments_end, out);
+        return put_command_line(process, out);
     case ProcText::environment:
         return put_memory(process, space->environment_start, space->environment_end, out);
     case ProcText::auxiliary_vector:
@@ -463,6 +503,12 @@ void fs::seam::proc_text(ProcText which, int process_id, int thread_id, TextSink
         return net::describe_local(out);
     case ProcText::net_sockets:
         return net::describe_sockets(out);
+#if CAISSON_NETWORK
+    case ProcText::net_devices:
+        return net::describe_devices(out);
+    case ProcText::net_routes:
+        return net::describe_routes(out);
+#endif
     case ProcText::version:
         out << "Linux version " << uk::kernel_release << " (caisson) " << uk::kernel_version << '\n';
         return;

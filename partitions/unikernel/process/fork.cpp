@@ -62,6 +62,9 @@ void inherit(Thread& thread, const Thread& maker, const CloneRequest& request) {
     thread.name = maker.name;
     thread.nice = maker.nice;
     thread.io_priority = maker.io_priority;
+    thread.memory_policy = maker.memory_policy;
+    thread.cpu = maker.cpu;
+    thread.affinity = maker.affinity;
     if ((request.flags & clone_flag::child_cleartid) != 0)
         thread.clear_child_tid = request.child_tid;
     // A new stack in the same memory leaves the alternate one to whoever has it; a whole copy, or vfork, uses its own.

@@ -195,7 +195,7 @@ std::string_view hostname() {
     return uk::hostname();
 }
 unsigned cpu_count() {
-    return 1;
+    return machine::cpu_count;
 }
 std::uint64_t tasks() {
     return task_count();

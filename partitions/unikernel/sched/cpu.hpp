@@ -9,6 +9,7 @@
 namespace uk::sched {
 
 struct Cpu : machine::Cpu { // all zero before it is set up
+    std::uint64_t bit;      // in a set of CPUs, which is a word of 64 bits
     RunQueue ready;
     Thread* idle;       // runs when nothing is ready; in no queue
     Thread* left;       // ran before; its stack was in use until the switch
@@ -23,6 +24,12 @@ struct Cpu : machine::Cpu { // all zero before it is set up
 
 [[nodiscard]] inline Cpu& this_cpu() {
     return static_cast<Cpu&>(machine::this_cpu());
+}
+[[nodiscard]] inline Cpu& cpu_of(std::uint32_t number) {
+    return static_cast<Cpu&>(*machine::cpus[number]);
+}
+[[nodiscard]] inline std::uint64_t all_cpus() {
+    return ~std::uint64_t{0} >> (machine::most_cpus - machine::cpu_count);
 }
 
 } // namespace uk::sched

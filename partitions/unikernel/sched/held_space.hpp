@@ -2,7 +2,7 @@
 // partitions/unikernel/sched/held_space.hpp - what is mapped in a space stays while a call works on it in pieces.
 //
 // As Linux's lock of a space for writing, but that faults go on. Who holds it is ready to run and never sleeps, so others wait by
-// letting it run.
+// letting it run, on this CPU or another.
 #pragma once
 
 #include "partitions/unikernel/mm/address_space.hpp"
@@ -14,8 +14,10 @@ namespace uk::sched {
 class HeldSpace {
 public:
     explicit HeldSpace(mm::AddressSpace& space) : space_(space) {
-        while (space.ranges_held)
+        while (space.ranges_held) {
             yield();
+            preemption_point();
+        }
         space.ranges_held = true;
     }
     HeldSpace(const HeldSpace&) = delete;

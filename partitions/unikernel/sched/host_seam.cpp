@@ -70,6 +70,8 @@ Machine::Machine() : contexts(std::make_unique<Contexts>()) {
     it = this;
     uk::machine::host_cpu = &cpu;
     cpu.self = &cpu;
+    uk::machine::cpus[0] = &cpu;
+    uk::machine::cpu_count = 1;
     if (!uk::machine::kernel_lock.is_held())
         uk::machine::kernel_lock.take();
     own = &contexts->batons.emplace_back();
@@ -81,7 +83,7 @@ Machine::Machine() : contexts(std::make_unique<Contexts>()) {
     process.threads = &body;
     process.thread_count = 1;
     cpu.thread = &body;
-    base::expects(make_idle_thread(), "host machine: no idle thread");
+    base::expects(make_idle_thread(cpu), "host machine: no idle thread");
 }
 
 Machine::~Machine() {
@@ -94,6 +96,7 @@ Machine::~Machine() {
     mm::unmap_kernel_stack(cpu.idle->stack_end);
     mm::destroy(cpu.idle);
     uk::machine::host_cpu = &uk::machine::first_host_cpu;
+    uk::machine::cpu_count = 0;
     it = nullptr;
 }
 
@@ -164,6 +167,9 @@ void set_timer_count(std::uint32_t count) {
     ++sched::host::it->timer_writes;
     sched::host::it->fires = count == 0 ? never : sched::host::it->now + count;
 }
+void send_interrupt(std::uint32_t, unsigned) {
+    base::fail("an interrupt for another CPU", "", 0);
+}
 void end_interrupt() {
     sched::host::it->fires = never;
 }
@@ -172,6 +178,7 @@ void end_interrupt() {
 
 namespace mm {
 
+void forget_stacks() {}
 std::uint64_t map_kernel_stack() {
     sched::host::Machine& on = *sched::host::it;
     if (on.stacks_left == 0)

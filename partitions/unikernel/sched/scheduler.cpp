@@ -6,10 +6,11 @@
 #include "hypervisor/base/fail.hpp"
 #include "partitions/unikernel/fs/overlay/node.hpp"
 #include "partitions/unikernel/machine/cpu.hpp"
-#include "partitions/unikernel/machine/kernel_lock.hpp"
 #include "partitions/unikernel/machine/local_timer.hpp"
 #include "partitions/unikernel/machine/stubs.hpp"
+#include "partitions/unikernel/mm/flush.hpp"
 #include "partitions/unikernel/mm/kernel_tables.hpp"
+#include "partitions/unikernel/sched/placement.hpp"
 #include "partitions/unikernel/sched/timer.hpp"
 #include "partitions/unikernel/sched/wait.hpp"
 
@@ -18,14 +19,88 @@
 
 namespace uk::sched {
 
+extern "C" [[noreturn]] void run_idle();
+
 namespace {
 
 LoadAverages loads;
+std::uint64_t idle_cpus = 0; // those that are on their idle thread, and nothing is ready there
+std::uint64_t with_ready = 0;
+std::uint32_t turn = 0; // which CPU is looked at besides the one where a thread ran
 
-// The CPU was with `running` and these others were ready; an idle time is one without any.
-void count_load(std::uint64_t now, const Thread& running) {
-    const Cpu& cpu = this_cpu();
-    loads.catch_up(now, &running == cpu.idle ? 0 : 1 + cpu.ready.count());
+// How many threads run there or are ready, without `one`.
+std::uint32_t load_of(const Cpu& cpu, const Thread* one) {
+    return cpu.ready.count() + (cpu.thread != cpu.idle && cpu.thread != one ? 1 : 0);
+}
+
+void count_load(std::uint64_t now) {
+    std::uint64_t active = 0;
+    for (unsigned i = 0; i < machine::cpu_count; ++i)
+        active += load_of(cpu_of(i), nullptr);
+    loads.catch_up(now, active);
+}
+
+// The CPU looks around before it goes on with a program.
+void kick(Cpu& cpu) {
+    cpu.attention = true;
+    if (&cpu == &this_cpu() || cpu.kicked)
+        return;
+    cpu.kicked = true;
+    machine::send_interrupt(cpu.number, machine::kick_vector);
+}
+
+Cpu& place(const Thread& thread) {
+    turn = turn + 1 == machine::cpu_count ? 0 : turn + 1;
+    const Placement at{thread.affinity & all_cpus(), idle_cpus, thread.cpu, turn};
+    return cpu_of(choose_cpu(at, [&](std::uint32_t cpu) { return load_of(cpu_of(cpu), &thread); }));
+}
+
+// Behind the others that are ready, where it fits best. A CPU hears of it that would not look for it.
+[[gnu::noinline]] void enqueue_somewhere(Thread& thread) {
+    Cpu& cpu = place(thread);
+    thread.cpu = cpu.number;
+    cpu.ready.push(thread);
+    with_ready |= cpu.bit;
+    idle_cpus &= ~cpu.bit;
+    if (&cpu == &this_cpu() || cpu.slice_end == never)
+        kick(cpu);
+}
+
+inline void enqueue(Cpu& here, Thread& thread) {
+    if (machine::cpu_count > 1)
+        return enqueue_somewhere(thread);
+    here.ready.push(thread);
+}
+
+// The first of the CPU's queue that is `wanted`.
+template <typename Wanted> Thread* dequeue(Cpu& cpu, Wanted wanted) {
+    Thread* thread = cpu.ready.take_if(wanted);
+    if (cpu.ready.empty())
+        with_ready &= ~cpu.bit;
+    return thread;
+}
+
+// A thread came from the CPU's queue, or there was none: then one that waits for another CPU, if there is one.
+[[gnu::noinline]] Thread* after_taking(Cpu& cpu, Thread* own) {
+    if (cpu.ready.empty())
+        with_ready &= ~cpu.bit;
+    if (own != nullptr)
+        return own;
+    for (std::uint64_t left = with_ready; left != 0;) {
+        Cpu& other = cpu_of(next_of(left, cpu.number));
+        left &= ~other.bit;
+        if (Thread* thread =
+                dequeue(other, [&](const Thread& ready) { return (ready.affinity & cpu.bit) != 0; })) {
+            thread->cpu = cpu.number;
+            return thread;
+        }
+    }
+    return nullptr;
+}
+
+inline Thread* next_thread(Cpu& cpu) {
+    Thread* next = cpu.ready.take();
+    return machine::cpu_count == 1 ? next : after_taking(cpu, next);
 }
 
 void free_thread(Thread& thread) {
@@ -40,7 +115,8 @@ struct SleepTimer : Timer {
     static void fired(Timer& timer) {
         Thread& sleeper = static_cast<SleepTimer&>(timer).thread;
         sleeper.timed_out = true;
-        interrupt_sleep(sleeper);
+        if (sleeper.state == ThreadState::sleeping)
+            make_runnable(sleeper);
     }
     Thread& thread;
 };
@@ -61,8 +137,10 @@ void become(Cpu& cpu, Thread& next) {
     cpu.slice_over = false;
     cpu.attention = true;
     next.on_cpu = true;
+    mm::catch_up_with_stacks(cpu);
     machine::set_kernel_stack(next.kernel_stack_top);
     if (&next == cpu.idle) {
+        idle_cpus |= cpu.bit;
         mm::leave_spaces();
         return;
     }
@@ -81,7 +159,7 @@ void switch_to(Thread& next) {
     previous.cpu_ns += now - previous.switched_in;
     next.switched_in = now;
     if (loads.due(now))
-        count_load(now, previous);
+        count_load(now);
     if (previous.vector_state != nullptr && previous.state != ThreadState::dead)
         machine::save_vectors(previous.vector_state);
     cpu.left = &previous;
@@ -92,7 +170,7 @@ void switch_to(Thread& next) {
 
 void switch_away() {
     Cpu& cpu = this_cpu();
-    Thread* next = cpu.ready.take();
+    Thread* next = next_thread(cpu);
     switch_to(next != nullptr ? *next : *cpu.idle);
 }
 
@@ -139,22 +217,35 @@ void discard_thread(Thread& thread) {
     free_thread(thread);
 }
 
-bool make_idle_thread() {
-    Thread* thread = make_on_stack(nullptr, 0, &idle_begin);
-    this_cpu().idle = thread;
-    return thread != nullptr;
+bool make_idle_thread(Cpu& cpu) {
+    cpu.bit = std::uint64_t{1} << cpu.number;
+    cpu.idle = make_on_stack(nullptr, 0, &idle_begin);
+    return cpu.idle != nullptr;
 }
 
 void make_runnable(Thread& thread) {
     Cpu& cpu = this_cpu();
     thread.state = ThreadState::runnable;
-    cpu.ready.push(thread);
     cpu.attention = true;
+    enqueue(cpu, thread);
 }
 
 void interrupt_sleep(Thread& thread) {
     if (thread.state == ThreadState::sleeping)
         make_runnable(thread);
+    else if (thread.on_cpu && &thread != &current())
+        kick(cpu_of(thread.cpu));
+}
+
+void set_affinity(Thread& thread, std::uint64_t affinity) {
+    thread.affinity = affinity;
+    Cpu& cpu = cpu_of(thread.cpu);
+    if (thread.on_cpu) {
+        cpu.slice_over = true; // its turn there may be
+        kick(cpu);
+    } else if (dequeue(cpu, [&](const Thread& ready) { return &ready == &thread; }) != nullptr) {
+        enqueue(cpu, thread);
+    }
 }
 
 void run_first(Thread& thread) {
@@ -163,11 +254,17 @@ void run_first(Thread& thread) {
     leave_boot_stack(reinterpret_cast<std::uint64_t>(&thread.frame()));
 }
 
+void run_further_cpu() {
+    Cpu& cpu = this_cpu();
+    become(cpu, *cpu.idle);
+    run_idle();
+}
+
 void yield() {
     Cpu& cpu = this_cpu();
-    if (cpu.ready.empty())
+    if (cpu.ready.empty() && (cpu.thread->affinity & cpu.bit) != 0)
         return;
-    cpu.ready.push(*cpu.thread);
+    enqueue(cpu, *cpu.thread);
     switch_away();
 }
 
@@ -188,16 +285,21 @@ void acknowledge_lanes() {
     machine::end_interrupt();
 }
 
+void acknowledge_kick() {
+    this_cpu().kicked = false;
+    machine::end_interrupt();
+}
+
 void look_around() {
     Cpu& cpu = this_cpu();
-    if (cpu.slice_over && !cpu.ready.empty())
+    if (cpu.slice_over)
         yield();
     set_slice(this_cpu());
 }
 
 void preemption_point() {
     set_slice(this_cpu());
-    machine::let_others_in(machine::Mode::kernel, &take_interrupts);
+    mm::let_others_in(machine::Mode::kernel, &take_interrupts);
     act_on_interrupts();
     preempt_if_due();
 }
@@ -206,18 +308,21 @@ extern "C" [[noreturn]] void run_idle() {
     finish_switch();
     for (;;) {
         Cpu& cpu = this_cpu();
-        while (cpu.ready.empty()) {
+        Thread* next = nullptr;
+        while ((next = next_thread(cpu)) == nullptr) {
             cpu.slice_end = never;
+            idle_cpus |= cpu.bit;
             if (fs::free_a_piece()) {
-                machine::let_others_in(machine::Mode::idle, &take_interrupts);
+                mm::let_others_in(machine::Mode::idle, &take_interrupts);
                 act_on_interrupts();
                 continue;
             }
             program_timer(never);
-            machine::let_others_in(machine::Mode::idle, &idle_wait);
+            mm::let_others_in(machine::Mode::idle, &idle_wait);
             act_on_interrupts();
         }
-        switch_to(*cpu.ready.take());
+        idle_cpus &= ~cpu.bit;
+        switch_to(*next);
     }
 }
 
@@ -237,7 +342,8 @@ void ThreadWaiter::end_sleep(Waiter& waiter, std::uint32_t) {
 
 void end_sleep(Thread& thread) {
     thread.woken = true;
-    interrupt_sleep(thread);
+    if (thread.state == ThreadState::sleeping)
+        make_runnable(thread);
 }
 
 Status sleep(Deadline deadline) {
@@ -271,7 +377,7 @@ Status wait(WaitQueue& queue, Deadline deadline) {
 }
 
 std::uint64_t thread_cpu_ns(const Thread& thread) {
-    return thread.cpu_ns + (&thread == &current() ? monotonic_ns() - thread.switched_in : 0);
+    return thread.cpu_ns + (thread.on_cpu ? monotonic_ns() - thread.switched_in : 0);
 }
 
 std::uint64_t process_cpu_ns(const Process& process) {
@@ -282,7 +388,7 @@ std::uint64_t process_cpu_ns(const Process& process) {
 }
 
 const std::array<std::uint64_t, 3>& load_averages() {
-    count_load(monotonic_ns(), current());
+    count_load(monotonic_ns());
     return loads.values();
 }
 

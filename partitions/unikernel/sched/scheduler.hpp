@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// partitions/unikernel/sched/scheduler.hpp - which thread runs: round robin, pre-emptive in user mode.
+// partitions/unikernel/sched/scheduler.hpp - which thread runs where: round robin on each CPU, pre-emptive in user mode.
 //
 // Invariants: I1  a thread is in a run queue exactly while it is runnable and no CPU runs it
 //             I2  `on_cpu` is set while a CPU is on a thread's kernel stack; no other CPU runs it then, and its memory stays
@@ -18,13 +18,17 @@ inline constexpr std::uint64_t slice_ns = 10'000'000;
 [[nodiscard]] Thread* make_thread(Process& process);
 void discard_thread(Thread& thread); // one that never ran
 
-// Puts a thread that is ready at the end of the queue.
+// Puts a thread that is ready at the end of a queue.
 void make_runnable(Thread& thread);
-// Wakes a sleeping thread so that it sees its signals.
+// The thread sees its signals: it is woken, or its CPU looks around.
 void interrupt_sleep(Thread& thread);
+// The CPUs that it may run on, at least one that runs.
+void set_affinity(Thread& thread, std::uint64_t affinity);
 
-// An idle thread for this CPU. False: out of memory.
-[[nodiscard]] bool make_idle_thread();
+// An idle thread for a CPU. False: out of memory.
+[[nodiscard]] bool make_idle_thread(Cpu& cpu);
+// The first thing that a further CPU runs, with the kernel lock.
+[[noreturn]] void run_further_cpu();
 // The first thread of all: leaves the boot stack for good.
 [[noreturn]] void run_first(Thread& thread);
 
@@ -36,6 +40,7 @@ void preemption_point();
 void act_on_interrupts();
 // Another partition rang. The handler only notes it, for it holds no lock; `poll_lanes` is called then.
 void acknowledge_lanes();
+void acknowledge_kick(); // by another CPU: what for is seen on the way out
 inline void (*poll_lanes)() = nullptr;
 [[noreturn]] void end_current(); // the current thread is never run again; its memory goes
 

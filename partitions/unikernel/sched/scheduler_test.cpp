@@ -233,11 +233,11 @@ TEST_F(Scheduler, MemoryThatIsNotThereMakesNoThread) {
     machine.stacks_left = 0;
     EXPECT_EQ(make_thread(machine.process), nullptr);
     Thread* idle = machine.cpu.idle;
-    EXPECT_FALSE(make_idle_thread());
+    EXPECT_FALSE(make_idle_thread(machine.cpu));
     machine.stacks_left = 1;
     fs::host::state().allocations_left = 0;
     EXPECT_EQ(make_thread(machine.process), nullptr);
-    EXPECT_FALSE(make_idle_thread());
+    EXPECT_FALSE(make_idle_thread(machine.cpu));
     machine.cpu.idle = idle;
     fs::host::state().allocations_left = -1;
     Thread* thread = make_thread(machine.process);

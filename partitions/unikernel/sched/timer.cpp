@@ -20,9 +20,13 @@ std::uint64_t count_multiplier = 0; // timer counts << 32 for a nanosecond
 
 } // namespace
 
-void set_up_timer(std::uint64_t hz) {
+void set_up_further_timer() {
     machine::start_local_timer();
     this_cpu().programmed = never;
+}
+
+void set_up_timer(std::uint64_t hz) {
+    set_up_further_timer();
     if (hz == 0) {
         const std::uint64_t before = monotonic_ns();
         machine::set_timer_count(probe_count);
@@ -42,10 +46,12 @@ void acknowledge_timer() {
 }
 
 void disarm(Timer& timer) {
+    if (!timer.armed)
+        return;
     Cpu& cpu = this_cpu();
     if (cpu.timers.first() == &timer)
         cpu.attention = true;
-    cpu.timers.remove(timer);
+    timer.heap()->remove(timer); // another CPU's comes for nothing
 }
 
 void arm(Timer& timer, Deadline at) {

@@ -16,6 +16,7 @@ void program_timer(Deadline slice_end);
 
 // `hz`: the local APIC timer's clock before its divider; 0: measured against the TSC.
 void set_up_timer(std::uint64_t hz);
-void acknowledge_timer(); // the interrupt's handler: only notes that it came, for it holds no lock
+void set_up_further_timer(); // of a CPU that is not the first
+void acknowledge_timer();    // the interrupt's handler: only notes that it came, for it holds no lock
 
 } // namespace uk::sched

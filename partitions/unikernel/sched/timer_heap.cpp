@@ -49,6 +49,7 @@ void TimerHeap::add(Timer& timer, Deadline at) {
     timer.order_ = entered_++;
     timer.child_ = timer.sibling_ = timer.previous_ = nullptr;
     timer.armed = true;
+    timer.heap_ = this;
     first_ = meld(first_, &timer);
 }
 

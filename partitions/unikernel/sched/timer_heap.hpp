@@ -11,6 +11,8 @@
 
 namespace uk::sched {
 
+class TimerHeap;
+
 // Embedded in what waits for it; `fire` runs once, with interrupts off, when the time has come.
 struct Timer {
     using Fire = void (*)(Timer& timer);
@@ -21,9 +23,12 @@ struct Timer {
     Fire fire;
     Deadline at = never;
     bool armed = false;
+    // The heap that it is in, where it is armed: of the CPU that armed it.
+    [[nodiscard]] TimerHeap* heap() const { return heap_; }
 
 private:
     friend class TimerHeap;
+    TimerHeap* heap_ = nullptr;
     std::uint64_t order_ = 0;
     Timer* child_ = nullptr;    // the first of those that come later
     Timer* sibling_ = nullptr;  // the next child of the same parent

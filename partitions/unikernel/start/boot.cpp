@@ -21,6 +21,7 @@
 #include "partitions/unikernel/sched/scheduler.hpp"
 #include "partitions/unikernel/sched/timer.hpp"
 #include "partitions/unikernel/start/container.hpp"
+#include "partitions/unikernel/start/cpus.hpp"
 #include "partitions/unikernel/start/memory_map.hpp"
 #include "partitions/unikernel/start/network.hpp"
 #include "partitions/unikernel/start/pulse.hpp"
@@ -204,8 +205,12 @@ extern "C" [[noreturn]] __attribute__((no_stack_protector)) void kernel_start(st
     machine::set_up_random(std::as_bytes(std::span{boot_page.entropy_seed}));
     set_up_time();
     machine::kernel_lock.take();
-    if (!sched::make_idle_thread())
+    machine::cpus[0] = &first_cpu;
+    machine::cpu_count = 1;
+    if (!sched::make_idle_thread(first_cpu))
         base::fail("out of memory at start", "", 0);
+    if (boot_page.vcpu_count > 1)
+        start_other_cpus(boot_page.vcpu_count);
     start_pulse(*reinterpret_cast<volatile caisson_boot_page*>(
         mm::frame_data(base::PhysAddr{memory_map.module.start})));
 

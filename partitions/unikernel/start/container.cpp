@@ -16,6 +16,7 @@
 #include "partitions/unikernel/start/network.hpp"
 #include "partitions/unikernel/start/startup.hpp"
 #include "partitions/unikernel/syscalls/seccomp.hpp"
+#include "partitions/unikernel/syscalls/syscalls.hpp"
 #include "partitions/unikernel/task/identity.hpp"
 #include "partitions/unikernel/task/process.hpp"
 
@@ -239,6 +240,7 @@ void place_init(const Startup& startup, Found& found) {
     if (!file.ok() || !fs::write_node(*(*file)->node, 0, bytes).ok())
         base::fail("out of memory at start", "", 0);
     found.file = (*file)->node;
+    first_process_tells = true;
 }
 
 // A path that a tmpfs covers names nothing that may be run.

@@ -44,6 +44,7 @@ pvh_entry:
     movl $(early_pdpt_high - KERNEL_BASE + PRESENT_WRITABLE), %eax
     movl %eax, early_pml4 - KERNEL_BASE + 511 * 8
 
+enter_long_mode:
     movl $0x20, %eax                    // CR4.PAE
     movl %eax, %cr4
     movl $(early_pml4 - KERNEL_BASE), %eax
@@ -62,9 +63,32 @@ boot_gdt:
     .quad 0
     .quad 0x00af9a000000ffff            // 64-bit code
     .quad 0x00cf92000000ffff            // data
+    .quad 0x00cf9a000000ffff            // 32-bit code
 boot_gdt_pointer:
     .word . - boot_gdt - 1
     .long boot_gdt
+
+// A further CPU begins with the bytes up to other_cpu_end, copied to address 0; nothing but EBP tells it from the first.
+.code16
+.globl other_cpu_begin, other_cpu_end
+other_cpu_begin:
+    cli
+    xorw %ax, %ax
+    movw %ax, %ds
+    lgdtl other_cpu_gdt_pointer - other_cpu_begin
+    movl $0x11, %eax                    // CR0: ET PE
+    movl %eax, %cr0
+    ljmpl $0x18, $other_cpu
+other_cpu_gdt_pointer:
+    .word boot_gdt_pointer - boot_gdt - 1
+    .long boot_gdt
+other_cpu_end:
+.code32
+other_cpu:
+    movl $0x10, %eax
+    movl %eax, %ds
+    xorl %ebp, %ebp
+    jmp enter_long_mode
 
 .code64
 long_mode:
@@ -75,12 +99,24 @@ long_mode:
     xorl %eax, %eax
     movl %eax, %fs
     movl %eax, %gs
+    testl %ebp, %ebp
+    jz 2f
     movabsq $boot_stack_top, %rsp
     movl %ebp, %edi
     xorl %ebp, %ebp
     movabsq $kernel_start, %rax
     call *%rax
     ud2
+2:  movabsq $other_cpu_on_kernel_tables, %rax
+    jmp *%rax
+
+.text
+other_cpu_on_kernel_tables:
+    movq other_cpu_tables(%rip), %rax
+    movq %rax, %cr3
+    movq other_cpu_stack(%rip), %rsp
+    movq other_cpu_block(%rip), %rdi
+    call start_other_cpu
 
 .section .boot.bss, "aw", @nobits
 .balign 4096

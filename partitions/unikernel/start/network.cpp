@@ -9,6 +9,7 @@
 #include "hypervisor/base/fail.hpp"
 #include "partitions/abi/hypercall.h"
 #include "partitions/unikernel/base/log.hpp"
+#include "partitions/unikernel/fs/tree.hpp"
 #include "partitions/unikernel/machine/clock.hpp"
 #include "partitions/unikernel/machine/console.hpp"
 #include "partitions/unikernel/machine/cpu.hpp"
@@ -108,6 +109,12 @@ wires::Outside* make_outside(const caisson_boot_page& boot_page, const Startup& 
         published[i] = {entry.protocol, entry.outside, entry.inside};
     }
     outside->published = published;
+    const auto servers = make_list<wires::TimeServer>(CAISSON_TIME_SERVERS);
+    std::size_t count = 0;
+    for (unsigned i = 0; i < CAISSON_TIME_SERVERS; ++i)
+        if (header.time_servers[i] != 0)
+            servers[count++] = {header.time_servers[i], header.time_ports[i]};
+    outside->time_servers = servers.first(count);
     peer.outside = true;
     peer.own = outside->address;
     peer.inside_mask = header.prefix == 0 ? 0 : ~std::uint32_t{0} << (32 - header.prefix);
@@ -115,14 +122,14 @@ wires::Outside* make_outside(const caisson_boot_page& boot_page, const Startup& 
     return outside;
 }
 
-// Programs find the network as it stays, name servers too: their start waits for a lease, but not for ever.
-void await_lease(const wires::Outside& outside) {
+// Programs find the network as it stays, name servers and the time of day too: their start waits for them, but not for ever.
+void await(bool (*missing)(), std::string_view otherwise) {
     constexpr std::uint64_t patience = 5'000'000'000, step = 500'000'000;
     const std::uint64_t began = monotonic_ns();
-    for (std::uint64_t ticks = 1; outside.address == 0; cpu::pause()) {
+    for (std::uint64_t ticks = 1; missing(); cpu::pause()) {
         const std::uint64_t waited = monotonic_ns() - began;
         if (waited > patience)
-            return log("no address by DHCP yet: the container starts without one");
+            return log(otherwise);
         if (waited >= ticks * step) {
             wires::run_outside_clock();
             ++ticks;
@@ -132,10 +139,31 @@ void await_lease(const wires::Outside& outside) {
 }
 
 const wires::Outside* world = nullptr; // behind the card, where there is one
+decltype(wires::Outside::name_servers) shown_servers{};
 
 template <std::size_t Size> void put_address(base::Text<Size>& out, std::uint32_t address) {
     out << (address >> 24) << '.' << (address >> 16 & 0xFF) << '.' << (address >> 8 & 0xFF) << '.'
         << (address & 0xFF);
+}
+
+void put_servers(base::Text<256>& resolver) {
+    shown_servers = world->name_servers;
+    for (const std::uint32_t server : shown_servers)
+        if (server != 0) {
+            resolver << "nameserver ";
+            put_address(resolver, server);
+            resolver << '\n';
+        }
+}
+
+// A later lease names others: programs look into the file again.
+void show_servers() {
+    if (world->name_servers == shown_servers)
+        return;
+    base::Text<256> resolver;
+    put_servers(resolver);
+    if (!fs::Tree::current().add_file("/etc/resolv.conf", resolver.view(), fs::Tree::Existing::replaced).ok())
+        log("no room for /etc/resolv.conf, or it cannot be written: the name servers are other ones now");
 }
 
 } // namespace
@@ -168,14 +196,8 @@ void describe_network(const Startup& startup, NetworkTexts& texts) {
         put_address(texts.hosts, startup.peer(i).address);
         texts.hosts << '\t' << startup.peer_name(i) << '\n';
     }
-    if (world == nullptr)
-        return;
-    for (const std::uint32_t server : world->name_servers)
-        if (server != 0) {
-            texts.resolver << "nameserver ";
-            put_address(texts.resolver, server);
-            texts.resolver << '\n';
-        }
+    if (world != nullptr)
+        put_servers(texts.resolver);
 }
 
 void start_network(const caisson_boot_page& boot_page, const Startup& startup) {
@@ -205,8 +227,14 @@ void start_network(const caisson_boot_page& boot_page, const Startup& startup) {
         (void)machine::hypercall(CAISSON_CALL_LANE_LISTEN,
                                  {startup.peer(i).link, machine::lane_vector, 0, 0});
     world = outside;
-    if (outside != nullptr && outside->leased)
-        await_lease(*outside);
+    if (outside != nullptr && outside->leased) {
+        await([] { return world->address == 0; }, "no address by DHCP yet: the container starts without one");
+        outside->name_servers_may_differ = &show_servers;
+    }
+    if (outside != nullptr && wires::awaits_time_of_day()) {
+        wires::run_outside_clock(); // asks
+        await(&wires::awaits_time_of_day, "no time server has answered yet: the clock is the machine's");
+    }
     poll(); // what came before, and the wish to be rung
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What handlers take apart of their arguments, on the host: structures in user memory, sizes, flags, and what of them is refused.
+#include "partitions/abi/startup.h"
 #include "partitions/unikernel/mm/user.hpp"
 #include "partitions/unikernel/sched/test_memory.hpp"
 #include "partitions/unikernel/syscalls/host_seam.hpp"
@@ -556,6 +557,25 @@ TEST_F(Decoding, MremapFlags) {
 
 // ---- prctl
 
+TEST_F(Decoding, WhatTheFirstProcessTells) {
+    constexpr std::uint64_t tells = CAISSON_PRCTL_TELL;
+    current_process().id = 1;
+    EXPECT_EQ(done(sys_prctl({{tells, CAISSON_TELL_HEALTH, CAISSON_HEALTH_HEALTHY}})), no(Errno::inval))
+        << "not ours";
+    first_process_tells = true;
+    EXPECT_EQ(done(sys_prctl({{tells, CAISSON_TELL_HEALTH, CAISSON_HEALTH_HEALTHY}})), 0);
+    EXPECT_EQ(done(sys_prctl({{tells, CAISSON_TELL_PROBE, 2, 111}})), 0);
+    EXPECT_EQ(done(sys_prctl({{tells, CAISSON_TELL_HEALTH, CAISSON_HEALTH_UNHEALTHY + 1}})),
+              no(Errno::inval));
+    EXPECT_EQ(done(sys_prctl({{tells, CAISSON_TELL_PROBE + 1, 0}})), no(Errno::inval));
+    handed().audit_is_full = true;
+    EXPECT_EQ(done(sys_prctl({{tells, CAISSON_TELL_PROBE, 0, 0}})), no(Errno::again));
+    current_process().id = 2;
+    EXPECT_EQ(done(sys_prctl({{tells, CAISSON_TELL_PROBE, 0, 0}})), no(Errno::inval)) << "another process";
+    EXPECT_EQ(handed().audited, "health=healthy probe=2:111 ");
+    first_process_tells = false;
+}
+
 TEST_F(Decoding, Prctl) {
     constexpr std::uint64_t set_name = 15, get_name = 16, set_dumpable = 4, get_dumpable = 3, set_death = 1,
                             no_new = 38, get_no_new = 39, seccomp = 22, filter = 2, strict = 1;
@@ -571,6 +591,7 @@ TEST_F(Decoding, Prctl) {
     EXPECT_EQ(done(sys_prctl({{get_dumpable}})), 0);
     EXPECT_EQ(done(sys_prctl({{set_death, 65}})), no(Errno::inval));
     EXPECT_EQ(done(sys_prctl({{no_new, 1, 0, 0, 1}})), no(Errno::inval)) << "the rest is zero";
+    EXPECT_EQ(done(sys_prctl({{0x43535453, 0, 1}})), no(Errno::inval)) << "only our own PID 1 tells";
     EXPECT_EQ(done(sys_prctl({{no_new, 2}})), no(Errno::inval));
     EXPECT_EQ(done(sys_prctl({{get_no_new}})), 0);
     EXPECT_EQ(done(sys_prctl({{no_new, 1}})), 0);

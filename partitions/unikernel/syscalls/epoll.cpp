@@ -6,7 +6,7 @@
 #include "partitions/unikernel/syscalls/user_buffers.hpp"
 #include "partitions/unikernel/syscalls/waiting.hpp"
 
-#include <algorithm>
+#include <limits>
 
 namespace uk {
 
@@ -28,29 +28,22 @@ struct [[gnu::packed]] UserEvent { // struct epoll_event
 };
 static_assert(sizeof(UserEvent) == 12);
 
+bool write_event(std::uint64_t where, std::size_t index, const fs::Report& report) {
+    const UserEvent event{report.events, report.data};
+    return mm::write_user(mm::UserAddress{where + index * sizeof(UserEvent)}, event).ok();
+}
+
 SyscallResult wait_for_events(const Arguments& arguments, Deadline deadline) {
-    constexpr int most = 128; // one call may give fewer than it is asked for
-    constexpr int few = 8;
-    if (arguments.integer(2) <= 0)
+    constexpr int most = std::numeric_limits<int>::max() / static_cast<int>(sizeof(UserEvent));
+    const int wanted = arguments.integer(2);
+    if (wanted <= 0 || wanted > most)
         return base::Failure{Errno::inval};
     const Ref<File> set = CAISSON_TRY(files::usable(arguments.integer(0)));
     if (!set->is(fs::epoll_file))
         return base::Failure{Errno::inval};
-    const int wanted = std::min(arguments.integer(2), most);
-    std::array<fs::Report, few> here; // filled by collect()
-    HeapArray<fs::Report> more{wanted > few ? static_cast<std::size_t>(wanted) : 0};
-    if (!more.made())
-        return base::Failure{Errno::nomem};
-    const std::span<fs::Report> reports =
-        wanted > few ? more.view() : std::span{here}.first(static_cast<std::size_t>(wanted));
     for (;;) {
-        const std::size_t count = fs::collect(*set, reports);
-        for (std::size_t i = 0; i < count; ++i) {
-            const UserEvent event{reports[i].events, reports[i].data};
-            const auto to = arguments.pointer(1).plus(i * sizeof(UserEvent));
-            if (!to || !mm::write_user(*to, event).ok())
-                return base::Failure{Errno::fault};
-        }
+        const std::size_t count =
+            CAISSON_TRY(fs::collect(*set, static_cast<std::size_t>(wanted), &write_event, arguments[1]));
         if (count > 0 || deadline == 0)
             return std::uint64_t{count};
         const Status slept = sched::wait(*fs::wait_queue(*set), deadline);

@@ -2,6 +2,7 @@
 // partitions/unikernel/syscalls/host_seam.cpp - see host_seam.hpp.
 #include "partitions/unikernel/syscalls/host_seam.hpp"
 
+#include "partitions/unikernel/base/log.hpp"
 #include "partitions/unikernel/machine/clock.hpp"
 #include "partitions/unikernel/process/pidfd.hpp"
 #include "partitions/unikernel/syscalls/seccomp.hpp"
@@ -17,6 +18,12 @@ host::Handed& host::handed() {
 const TimeScale& time_scale() {
     static const TimeScale scale{};
     return scale;
+}
+
+bool audit(std::string_view text) {
+    if (!host::handed().audit_is_full)
+        host::handed().audited += std::string(text) + " ";
+    return !host::handed().audit_is_full;
 }
 
 // The test's process is the only one.

@@ -20,7 +20,8 @@ struct Handed {
     std::uint64_t expiry = 0, interval = 0;
     int action_number = 0;
     signal::Action action;
-    std::string seccomp;
+    std::string seccomp, audited;
+    bool audit_is_full = false;
     unsigned signals = 0, faults = 0;
 };
 [[nodiscard]] Handed& handed();

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // partitions/unikernel/syscalls/prctl.cpp - settings of a single thread or process.
+#include "hypervisor/base/text.hpp"
+#include "partitions/abi/startup.h"
+#include "partitions/unikernel/base/log.hpp"
 #include "partitions/unikernel/mm/user.hpp"
 #include "partitions/unikernel/sched/scheduler.hpp"
 #include "partitions/unikernel/syscalls/seccomp.hpp"
@@ -67,6 +70,22 @@ SyscallResult drop_from_bounding(Capabilities& mine, std::uint64_t number) {
         return base::Failure{Errno::inval};
     mine.bounding &= ~capability::bit(static_cast<unsigned>(number));
     return 0;
+}
+
+// Notes of our own PID 1: nobody else can say how the container is.
+SyscallResult tell(const Process& process, const Arguments& arguments) {
+    constexpr std::array<std::string_view, 3> states{"starting", "healthy", "unhealthy"};
+    const std::uint64_t first = arguments[2];
+    base::Text<64> text;
+    if (process.id != 1 || !first_process_tells)
+        return base::Failure{Errno::inval};
+    if (arguments[1] == CAISSON_TELL_HEALTH && first < states.size())
+        text << "health=" << states[first];
+    else if (arguments[1] == CAISSON_TELL_PROBE)
+        text << "probe=" << first << ':' << arguments[3];
+    else
+        return base::Failure{Errno::inval};
+    return audit(text.view()) ? SyscallResult{0} : SyscallResult{base::Failure{Errno::again}};
 }
 
 } // namespace
@@ -158,6 +177,8 @@ SyscallResult sys_prctl(const Arguments& arguments) {
                                  : SyscallResult{base::Failure{Errno::inval}};
     case get_no_new_privileges:
         return process.no_new_privileges ? 1 : 0;
+    case CAISSON_PRCTL_TELL:
+        return tell(process, arguments);
     default:
         return base::Failure{Errno::inval};
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// partitions/unikernel/syscalls/scheduling.cpp - sched_* and priorities: one CPU, one class, round robin.
+// partitions/unikernel/syscalls/scheduling.cpp - sched_* and priorities: one class, round robin on each CPU.
 #include "partitions/unikernel/sched/scheduler.hpp"
 #include "partitions/unikernel/syscalls/syscalls.hpp"
 #include "partitions/unikernel/syscalls/time_values.hpp"
@@ -13,8 +13,22 @@ namespace {
 
 constexpr int other = 0, fifo = 1, round_robin = 2, batch = 3, idle = 5;
 
+Thread* named(int id) { // 0: who asks
+    return id == 0 ? &current() : find_thread(id);
+}
+
 Status exists(int id) {
-    return id == 0 || find_thread(id) != nullptr ? Status{base::success} : Status{base::Failure{Errno::srch}};
+    return named(id) != nullptr ? Status{base::success} : Status{base::Failure{Errno::srch}};
+}
+
+// Another user's priorities are root's to change.
+Status may_change(const Thread& thread) {
+    const fs::Credentials& mine = current_process().context.credentials;
+    const fs::Credentials& theirs = thread.process->context.credentials;
+    const bool same = mine.effective_user == theirs.effective_user || mine.effective_user == theirs.real_user;
+    return same || current_process().capabilities().can(capability::priority)
+               ? Status{base::success}
+               : Status{base::Failure{Errno::perm}};
 }
 
 Status check_thread(int id) {
@@ -30,7 +44,7 @@ SyscallResult sys_sched_yield(const Arguments&) {
     return 0;
 }
 
-// With one CPU every switch between threads orders memory: the commands succeed, there is nothing to do.
+// A CPU orders its accesses at every way into the kernel and out of it, and by an interrupt where it runs a program.
 SyscallResult sys_membarrier(const Arguments& arguments) {
     constexpr std::uint32_t query = 0, global = 1 << 0, global_expedited = 1 << 1, register_global = 1 << 2,
                             expedited = 1 << 3, register_expedited = 1 << 4;
@@ -39,25 +53,39 @@ SyscallResult sys_membarrier(const Arguments& arguments) {
     const std::uint32_t command = arguments.word(0);
     if (arguments.word(1) != 0 || (command & ~known) != 0 || (command & (command - 1)) != 0)
         return base::Failure{Errno::inval};
-    return command == query ? known : 0;
+    if (command == query)
+        return known;
+    if ((command & (global | global_expedited)) != 0) {
+        for (unsigned i = 0; i < machine::cpu_count; ++i)
+            if (mm::AddressSpace* space = machine::cpus[i]->space)
+                mm::order_accesses(*space);
+    } else if (command == expedited) {
+        mm::order_accesses(*current_process().space);
+    }
+    return 0;
 }
 
 SyscallResult sys_sched_getaffinity(const Arguments& arguments) {
-    CAISSON_TRY(exists(arguments.integer(0)));
-    constexpr std::uint64_t one_cpu = 1;
-    if (arguments[1] < sizeof(one_cpu) || arguments[1] % sizeof(one_cpu) != 0)
+    const Thread* thread = named(arguments.integer(0));
+    if (thread == nullptr)
+        return base::Failure{Errno::srch};
+    const std::uint64_t set = thread->affinity & sched::all_cpus();
+    if (arguments[1] < sizeof(set) || arguments[1] % sizeof(set) != 0)
         return base::Failure{Errno::inval};
-    CAISSON_TRY(mm::write_user(arguments.pointer(2), one_cpu));
-    return sizeof(one_cpu);
+    CAISSON_TRY(mm::write_user(arguments.pointer(2), set));
+    return sizeof(set);
 }
 
 SyscallResult sys_sched_setaffinity(const Arguments& arguments) {
-    CAISSON_TRY(exists(arguments.integer(0)));
-    if (arguments[1] == 0)
+    std::uint64_t set = 0;
+    CAISSON_TRY(mm::copy_in(&set, arguments.pointer(2), std::min(arguments[1], sizeof(set))));
+    Thread* thread = named(arguments.integer(0));
+    if (thread == nullptr)
+        return base::Failure{Errno::srch};
+    CAISSON_TRY(may_change(*thread));
+    if ((set & sched::all_cpus()) == 0)
         return base::Failure{Errno::inval};
-    const auto mask = CAISSON_TRY(mm::read_user<std::uint8_t>(arguments.pointer(2)));
-    if ((mask & 1) == 0)
-        return base::Failure{Errno::inval};
+    sched::set_affinity(*thread, set);
     return 0;
 }
 
@@ -140,16 +168,6 @@ template <typename Each> Status each_of(std::uint32_t kind, std::uint32_t id, Ea
     if (!found)
         return base::Failure{Errno::srch};
     return base::success;
-}
-
-// Another user's priorities are root's to change.
-Status may_change(const Thread& thread) {
-    const fs::Credentials& mine = current_process().context.credentials;
-    const fs::Credentials& theirs = thread.process->context.credentials;
-    const bool same = mine.effective_user == theirs.effective_user || mine.effective_user == theirs.real_user;
-    return same || current_process().capabilities().can(capability::priority)
-               ? Status{base::success}
-               : Status{base::Failure{Errno::perm}};
 }
 
 } // namespace

@@ -33,14 +33,20 @@ void set_address(UserInterface& to, const net::IpAddress& address) {
     std::memcpy(to.value.data(), shown.bytes.data(), shown.size);
 }
 
-bool is_loopback(const UserInterface& asked) {
-    return std::string_view{asked.name.data(), strnlen(asked.name.data(), asked.name.size())} ==
-           net::loopback.name;
+// Nothing where there is none of that name, or with an index that is not 0, of that.
+const net::Shown* find(const UserInterface& asked, std::uint32_t index) {
+    const std::string_view name{asked.name.data(), strnlen(asked.name.data(), asked.name.size())};
+    const net::Shown* found = nullptr;
+    net::each_interface([&](const net::Shown& one) {
+        if (index != 0 ? one.index == index : one.name == name)
+            found = &one;
+    });
+    return found;
 }
 
-void set_name(UserInterface& to) {
+void set_name(UserInterface& to, const net::Shown& of) {
     to.name = {};
-    std::copy(net::loopback.name.begin(), net::loopback.name.end(), to.name.begin());
+    std::copy(of.name.begin(), of.name.end(), to.name.begin());
 }
 
 // SIOCGIFCONF: those that have an IPv4 address.
@@ -50,46 +56,56 @@ SyscallResult list_interfaces(mm::UserAddress argument) {
         std::uint64_t list;
     } asked{};
     CAISSON_TRY(mm::copy_in(&asked, argument, sizeof(asked)));
-    const bool counts_only = asked.list == 0;
-    const bool fits = asked.bytes >= static_cast<std::int32_t>(sizeof(UserInterface));
-    if (!counts_only && fits) {
-        UserInterface one{};
-        set_name(one);
-        set_address(one, net::loopback.v4);
-        CAISSON_TRY(mm::write_user(mm::UserAddress{asked.list}, one));
-    }
-    asked.bytes = counts_only || fits ? static_cast<std::int32_t>(sizeof(UserInterface)) : 0;
+    constexpr auto one_takes = static_cast<std::int32_t>(sizeof(UserInterface));
+    std::int32_t bytes = 0;
+    Status written = base::success;
+    net::each_interface([&](const net::Shown& of) {
+        if (!of.has_v4 || (asked.list != 0 && asked.bytes - bytes < one_takes))
+            return;
+        if (asked.list != 0 && written.ok()) {
+            UserInterface one{};
+            set_name(one, of);
+            set_address(one, of.v4);
+            written = mm::write_user(mm::UserAddress{asked.list + static_cast<std::uint32_t>(bytes)}, one);
+        }
+        bytes += one_takes;
+    });
+    CAISSON_TRY(written);
+    asked.bytes = bytes;
     CAISSON_TRY(mm::copy_out(argument, &asked, sizeof(asked)));
     return 0ul;
 }
 
-Status answer(std::uint32_t what, UserInterface& asked) {
+Status answer(std::uint32_t what, UserInterface& asked, const net::Shown& of) {
+    const std::uint32_t mask = ~std::uint32_t{0} << (32 - of.v4_prefix);
     switch (what) {
     case request::flags:
-        set_value(asked, static_cast<std::uint16_t>(net::loopback.flags));
+        set_value(asked, static_cast<std::uint16_t>(of.flags));
         return base::success;
     case request::address:
     case request::peer_address:
-        set_address(asked, net::loopback.v4);
+        set_address(asked, of.v4);
         return base::success;
     case request::broadcast:
-        set_address(asked, net::any_v4);
+        set_address(asked, of.type == net::type_ethernet ? net::IpAddress::v4(of.v4.v4_value() | ~mask)
+                                                         : net::any_v4);
         return base::success;
     case request::mask:
-        set_address(asked, net::IpAddress::v4(0xFF000000));
+        set_address(asked, net::IpAddress::v4(mask));
         return base::success;
     case request::metric:
         set_value(asked, std::int32_t{0});
         return base::success;
     case request::mtu:
-        set_value(asked, net::loopback.mtu);
+        set_value(asked, of.mtu);
         return base::success;
     case request::hardware:
         asked.value = {};
-        set_value(asked, net::loopback.type);
+        set_value(asked, of.type);
+        std::memcpy(asked.value.data() + sizeof(of.type), of.hardware.data(), of.hardware.size());
         return base::success;
     case request::index:
-        set_value(asked, net::loopback.index);
+        set_value(asked, of.index);
         return base::success;
     case request::queue_length:
         set_value(asked, std::int32_t{1000});
@@ -107,13 +123,15 @@ SyscallResult ask_interface(std::uint32_t what, mm::UserAddress argument) {
     if (what == request::name_of_index) {
         std::uint32_t index = 0;
         std::memcpy(&index, asked.value.data(), sizeof(index));
-        if (index != net::loopback.index)
+        const net::Shown* const of = index != 0 ? find(asked, index) : nullptr;
+        if (of == nullptr)
             return base::Failure{Errno::nodev};
-        set_name(asked);
+        set_name(asked, *of);
     } else {
-        if (!is_loopback(asked))
+        const net::Shown* const of = find(asked, 0);
+        if (of == nullptr)
             return base::Failure{Errno::nodev};
-        CAISSON_TRY(answer(what, asked));
+        CAISSON_TRY(answer(what, asked, *of));
     }
     CAISSON_TRY(mm::write_user(argument, asked));
     return 0ul;

@@ -39,6 +39,9 @@ struct Arguments {
 // Answers one call; ENOSYS, logged once by name, where there is no handler.
 [[nodiscard]] SyscallResult dispatch(std::uint64_t number, const Arguments& arguments);
 
+// PID 1 is the program of the startup record, whose word is taken for how the container is (prctl).
+inline bool first_process_tells = false;
+
 // "openat", or nothing for a number that Linux does not have.
 [[nodiscard]] std::string_view syscall_name(std::uint64_t number);
 [[nodiscard]] bool syscall_is_there(std::uint64_t number);

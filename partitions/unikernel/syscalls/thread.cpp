@@ -45,7 +45,7 @@ SyscallResult sys_gettid(const Arguments&) {
 }
 SyscallResult sys_getcpu(const Arguments& arguments) {
     if (arguments[0] != 0)
-        CAISSON_TRY(mm::write_user(arguments.pointer(0), std::uint32_t{0}));
+        CAISSON_TRY(mm::write_user(arguments.pointer(0), machine::this_cpu().number));
     if (arguments[1] != 0)
         CAISSON_TRY(mm::write_user(arguments.pointer(1), std::uint32_t{0}));
     return 0;

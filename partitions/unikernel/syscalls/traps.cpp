@@ -9,7 +9,7 @@
 #include "partitions/unikernel/base/log.hpp"
 #include "partitions/unikernel/fs/overlay/node.hpp"
 #include "partitions/unikernel/machine/cpu.hpp"
-#include "partitions/unikernel/machine/kernel_lock.hpp"
+#include "partitions/unikernel/machine/local_timer.hpp"
 #include "partitions/unikernel/machine/stubs.hpp"
 #include "partitions/unikernel/mm/flush.hpp"
 #include "partitions/unikernel/process/out_of_memory.hpp"
@@ -140,8 +140,7 @@ void go_back(TrapFrame& frame) {
             break;
         signal::act_on_pending(frame);
     }
-    machine::leave_kernel();
-    mm::look_at_generation();
+    mm::leave_kernel();
 }
 
 // Where a fault in a routine that uses a program's values goes on; 0: it was not in one.
@@ -177,9 +176,15 @@ std::uint64_t fix_up(std::uint64_t rip) {
 } // namespace
 
 extern "C" void handle_user_trap(TrapFrame* frame) {
-    machine::enter_kernel();
-    mm::look_at_generation();
+    if (frame->vector == machine::flush_vector) { // its sender has the lock
+        mm::answer_flush();
+        return machine::end_interrupt();
+    }
+    mm::enter_kernel();
     switch (frame->vector) {
+    case machine::kick_vector:
+        sched::acknowledge_kick();
+        break;
     case machine::timer_vector:
         sched::acknowledge_timer();
         sched::act_on_interrupts();
@@ -208,8 +213,7 @@ extern "C" void handle_user_trap(TrapFrame* frame) {
 // IRETQ found a value in the program's frame that no program can run with: as if its next instruction faulted.
 // `fault` lies below the frame on the same stack, and holds the registers that were already the program's.
 extern "C" TrapFrame* handle_bad_return(TrapFrame* fault) {
-    machine::enter_kernel();
-    mm::look_at_generation();
+    mm::enter_kernel();
     TrapFrame& frame = current().frame();
     const std::uint64_t vector = fault->vector, error = fault->error;
     std::memmove(&frame, fault, offsetof(TrapFrame, vector)); // they may overlap
@@ -225,18 +229,23 @@ extern "C" TrapFrame* handle_bad_return(TrapFrame* fault) {
     return &frame;
 }
 
-// An interrupt comes only where the kernel stands still (machine::let_others_in): who stood still acts on it.
+// An interrupt comes only where the kernel stands still (mm::let_others_in): who stood still acts on it.
 extern "C" void handle_kernel_trap(TrapFrame* frame) {
-    if (frame->vector == machine::timer_vector) {
-        sched::acknowledge_timer();
+    switch (frame->vector) {
+    case machine::timer_vector:
+        return sched::acknowledge_timer();
+    case machine::lane_vector:
+        return sched::acknowledge_lanes();
+    case machine::kick_vector:
+        return sched::acknowledge_kick();
+    case machine::flush_vector:
+        mm::answer_flush();
+        return machine::end_interrupt();
+    case machine::spurious_vector:
         return;
+    default:
+        break;
     }
-    if (frame->vector == machine::lane_vector) {
-        sched::acknowledge_lanes();
-        return;
-    }
-    if (frame->vector == machine::spurious_vector)
-        return;
     if (frame->vector != vector::page_fault && frame->vector != vector::protection)
         kernel_fault(*frame);
     const std::uint64_t target = fix_up(frame->rip);
@@ -267,8 +276,7 @@ extern "C" void handle_paranoid_trap(TrapFrame* frame) {
 }
 
 extern "C" void handle_system_call(TrapFrame* frame) {
-    machine::enter_kernel();
-    mm::look_at_generation();
+    mm::enter_kernel();
     const Arguments arguments{{frame->rdi, frame->rsi, frame->rdx, frame->r10, frame->r8, frame->r9}};
     const std::uint64_t number = frame->error;
     const policy::Chain* filters = current().filters.get();

@@ -81,9 +81,11 @@ struct Thread : signal::TaskState {
     std::uint64_t fs_base = 0, gs_base = 0;
     std::byte* vector_state = nullptr; // XSAVE area while switched out
 
-    Thread* next_ready = nullptr;      // run queue
-    Thread* next_in_process = nullptr; // list of the process
-    bool on_cpu = false;               // a CPU is on its kernel stack
+    Thread* next_ready = nullptr;               // run queue
+    Thread* next_in_process = nullptr;          // list of the process
+    bool on_cpu = false;                        // a CPU is on its kernel stack
+    std::uint32_t cpu = 0;                      // that CPU, or the last
+    std::uint64_t affinity = ~std::uint64_t{0}; // the CPUs that it may run on
     bool timed_out = false;
     bool woken = false;       // by a wait queue
     std::uint64_t cpu_ns = 0; // user and system time
@@ -95,7 +97,8 @@ struct Thread : signal::TaskState {
     VforkWait* vfork_wait = nullptr; // of whoever waits for this one
 
     std::int8_t nice = 0;
-    std::uint16_t io_priority = 0; // class << 13 | level; 0: none was set
+    std::uint16_t io_priority = 0;   // class << 13 | level; 0: none was set
+    std::uint16_t memory_policy = 0; // as set_mempolicy(2) was asked for it
 
     std::uint64_t clear_child_tid = 0; // user address, or 0
     std::uint64_t robust_list = 0;

@@ -92,8 +92,11 @@ Status send_datagram(const Endpoint& from, const Endpoint& to, fs::Origin& bytes
 void receive_datagram(std::uint8_t peer, const ::net::Packet& packet, std::span<const std::byte> bytes) {
     const Endpoint from{IpAddress::v4(packet.source), packet.source_port},
         to{IpAddress::v4(packet.target), packet.target_port};
+    const std::span<const std::byte> payload = bytes.subspan(::net::ip_header + ::net::udp_header);
     bool nobody = false;
-    net::inet::far_datagram(from, to, bytes.subspan(::net::ip_header + ::net::udp_header), nobody);
+    if (stack().is_outside(peer) && take_time_of_day(packet, payload))
+        return;
+    net::inet::far_datagram(from, to, payload, nobody);
     if (!nobody || (!stack().is_outside(peer) && stack().configuration.links[peer].end.send == nullptr))
         return;
     Message message{packet.target, packet.source, bytes.first(::net::ip_header + ::net::udp_header),

@@ -5,9 +5,9 @@
 #include "partitions/net/words_test.hpp"
 #include "partitions/unikernel/net/host_seam.hpp"
 #include "partitions/unikernel/net/test_sockets.hpp"
+#include "partitions/unikernel/wires/card_test.hpp"
 #include "partitions/unikernel/wires/wires.hpp"
 
-#include <deque>
 #include <vector>
 
 namespace uk::wires {
@@ -15,6 +15,7 @@ namespace {
 
 using ::net::test::Bytes;
 using net::test::inet_address;
+using test::arriving, test::card, test::sent;
 using Station = std::array<std::uint8_t, 6>;
 
 constexpr std::uint32_t server = 0xC0000201, offered = 0xC000020A, inside = 0x64404D02;
@@ -23,36 +24,8 @@ constexpr Station own_station{2, 0, 0, 0, 0, 1}, server_station{2, 0, 0, 0, 0, 2
 constexpr std::uint8_t discover = 1, offer = 2, request = 3, acknowledge = 5, refuse = 6;
 constexpr int netunreach = 101, inprogress = 115;
 
-std::deque<Bytes> arriving, sent;
-
 using ::net::test::get;
 using ::net::test::put;
-
-Card card() {
-    Card out;
-    out.address = own_station;
-    out.receive = [](void*, unsigned, Card::Place place, void (*came)()) {
-        unsigned looked = 0;
-        for (; !arriving.empty(); ++looked) {
-            const Bytes frame = arriving.front();
-            arriving.pop_front();
-            const std::span<std::byte> to = place(static_cast<std::uint32_t>(frame.size()));
-            std::copy(frame.begin(), frame.end(), to.begin());
-            came();
-        }
-        return looked;
-    };
-    out.send = [](void*, std::uint32_t bytes, Card::Fill fill, void* context) {
-        Bytes frame(bytes);
-        fill(context, frame);
-        sent.push_back(frame);
-        return true;
-    };
-    out.has_room = [](void*) { return true; };
-    out.tell_of_room = [](void*, bool) {};
-    out.listen = [](void*, bool) {};
-    return out;
-}
 
 std::array<::net::Peer, 1> peers{{{.outside = true, .inside = 0x64404D00, .inside_mask = 0xFFFFFF00}}};
 Outside outside{.card = card(), .leased = true, .peer = peers.data()};
@@ -70,6 +43,7 @@ std::uint8_t kind_of(const Bytes& frame) {
 }
 
 struct Lease : net::test::SocketTest {
+    std::uint32_t mask = 0xFFFFFF00;
     Lease() {
         // As a container with wires has it: the lease may not meet their subnet.
         static const bool started = start({inside, 24, {}, peers, rules, &outside});
@@ -141,7 +115,7 @@ struct Lease : net::test::SocketTest {
         out.insert(out.end(), {std::byte{53}, std::byte{1}, std::byte{kind}});
         option(54, {server});
         option(51, {seconds});
-        option(1, {0xFFFFFF00});
+        option(1, {mask});
         option(3, {gateway});
         option(6, {0xC0000203, 0xC6336401});
         out.push_back(std::byte{255});
@@ -197,6 +171,43 @@ TEST_F(Lease, OfAnAddressThatNoHostHasIsNotUsed) {
         EXPECT_EQ(outside.address, 0u) << address;
         answer(said(request, 8000), refuse, 0);
     }
+}
+
+TEST_F(Lease, OfASubnetWithHolesIsNotUsed) {
+    mask = 0xFF00FF00;
+    answer(said(discover, 8000), offer, offered);
+    answer(said(request), acknowledge, offered);
+    EXPECT_EQ(outside.address, 0u);
+    mask = 0xFFFFFF00;
+    answer(said(request, 8000), refuse, 0);
+    static unsigned asked = 0;
+    outside.name_servers_may_differ = [] { ++asked; };
+    run_outside_clock();
+    EXPECT_EQ(asked, 0u) << "there is no lease";
+    answer(said(discover, 400), offer, offered);
+    answer(said(request), acknowledge, offered);
+    EXPECT_EQ(outside.address, offered);
+    run_outside_clock();
+    EXPECT_EQ(asked, 1u);
+    outside.name_servers_may_differ = nullptr;
+}
+
+TEST_F(Lease, IsAskedForAgainWhenACableWasPulledAndPutBack) {
+    static bool link = true;
+    outside.card.has_link = [](void*) { return link; };
+    ASSERT_EQ(outside.address, offered);
+    sent.clear();
+    link = false;
+    run_outside_clock();
+    EXPECT_TRUE(sent.empty());
+    link = true;
+    run_outside_clock();
+    answer(said(request, 10), refuse, 0); // another network's server
+    EXPECT_EQ(outside.address, 0u);
+    answer(said(discover, 400), offer, offered + 2);
+    answer(said(request), acknowledge, offered + 2);
+    EXPECT_EQ(outside.address, offered + 2);
+    outside.card.has_link = nullptr;
 }
 
 } // namespace

@@ -29,7 +29,9 @@
 #define ARP_QUEUEING 1 /* packets wait for an answer, a few of each neighbour */
 #define LWIP_SINGLE_NETIF 0
 #define LWIP_NETIF_LOOPBACK 0
-#define IP_REASSEMBLY 0
+#define IP_REASSEMBLY 1 /* of frames of a card (outside.cpp); packets of wires are whole */
+#define IP_REASS_MAX_PBUFS 48 /* the oldest go first */
+#define IP_REASS_MAXAGE 5
 #define IP_FRAG 0
 #define LWIP_ICMP 1
 #define LWIP_RAW 0

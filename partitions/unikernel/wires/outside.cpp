@@ -19,6 +19,7 @@
 #include <lwip/dns.h>
 #include <lwip/etharp.h>
 #include <lwip/ip4.h>
+#include <lwip/ip4_frag.h>
 #include <lwip/prot/iana.h>
 #include <netif/ethernet.h>
 
@@ -65,6 +66,14 @@ bool is_for(const pbuf* frame, const std::array<std::uint8_t, 6>& station) {
     return std::memcmp(frame->payload, station.data(), station.size()) == 0;
 }
 
+// More fragments, or an offset. Without IP options, which no packet may have here.
+bool is_piece(const pbuf* packet) {
+    constexpr std::uint16_t more_or_offset = 0x3FFF;
+    const std::span<const std::byte> bytes = bytes_of(packet);
+    return bytes[0] == std::byte{0x45} && (word(bytes, 6) & more_or_offset) != 0 &&
+           ::net::sum_words(bytes.first(::net::ip_header)) == 0xFFFF;
+}
+
 // The IP packet of a frame, without what pads it. False: there is none.
 bool unwrap(pbuf* frame) {
     const std::span<std::byte> bytes = bytes_of(frame);
@@ -75,7 +84,23 @@ bool unwrap(pbuf* frame) {
         return false;
     (void)pbuf_remove_header(frame, frame_header); // it has that many
     pbuf_realloc(frame, total);
-    return ::net::sums_hold(bytes_of(frame));
+    return is_piece(frame) || ::net::sums_hold(bytes_of(frame));
+}
+
+// The packet of which this is a piece, in one run of memory, once all of it has come; else nothing. lwIP has the piece then.
+pbuf* put_together(pbuf* piece) {
+    pbuf* const pieces = ip4_reass(piece);
+    if (pieces == nullptr)
+        return nullptr;
+    pbuf* whole = pbuf_alloc(PBUF_RAW, pieces->tot_len, PBUF_RAM);
+    if (whole != nullptr)
+        (void)pbuf_copy(whole, pieces); // it has as many bytes
+    (void)pbuf_free(pieces);
+    if (whole != nullptr && !::net::sums_hold(bytes_of(whole))) {
+        (void)pbuf_free(whole);
+        return nullptr;
+    }
+    return whole;
 }
 
 // What a server says of a lease, which there may be no address for yet.
@@ -112,7 +137,14 @@ void came() {
         taken = ethernet_input(frame, &interface) == ERR_OK;
     else if (const bool own = is_for(frame, outside().card.address);
              type == ETHTYPE_IP && (own || is_for(frame, everybody)) && unwrap(frame)) {
-        if (is_about_lease(bytes_of(frame)))
+        if (is_piece(frame)) {
+            // The rest is looked at when it is whole.
+            const bool wanted = own && outside().address != 0;
+            pbuf* const whole = wanted ? put_together(frame) : nullptr;
+            taken = wanted;
+            if (whole != nullptr && !take_packet(whole))
+                (void)pbuf_free(whole);
+        } else if (is_about_lease(bytes_of(frame)))
             taken = ip4_input(frame, &interface) == ERR_OK;
         else if (own)
             taken = take_packet(frame);
@@ -196,11 +228,23 @@ void take_lease(netif* of) {
                        (address ^ own) >> (32 - std::min(prefix, configuration.prefix)) == 0;
     if (meets && address != 0)
         log("the lease's subnet overlaps that of the wires: it is not used");
-    const bool usable = !meets && prefix != 0 && prefix <= 30 && ::net::is_of_a_host(address);
+    const bool whole = (~mask & (~mask + 1)) == 0; // ones, then zeros
+    const bool usable = !meets && whole && prefix != 0 && prefix <= 30 && ::net::is_of_a_host(address);
     out.address = usable ? address : 0;
     out.prefix = out.address != 0 ? prefix : 24;
     out.gateway = lwip_ntohl(netif_ip4_gw(of)->addr);
     out.peer->own = out.address;
+}
+
+// A cable that was pulled and put back may lead elsewhere: lwIP asks for the lease once more.
+void look_at_link() {
+    Outside& out = outside();
+    const bool now = out.card.has_link == nullptr || out.card.has_link(out.card.driver);
+    if (now == out.has_link)
+        return;
+    out.has_link = now;
+    log(now ? "the network card's link is up" : "the network card's link is down");
+    now ? netif_set_link_up(&interface) : netif_set_link_down(&interface);
 }
 
 void tick(sched::Timer& timer) {
@@ -222,6 +266,7 @@ bool start_outside() {
     netif_set_up(&interface);
     netif_set_link_up(&interface);
     sched::arm(outside_clock, deadline_after(half_second_ns));
+    start_time_of_day();
     if (!out.leased)
         return true;
     netif_set_status_callback(&interface, &take_lease);
@@ -232,10 +277,16 @@ void run_outside_clock() {
     constexpr unsigned neighbours = 1000 / 500, leases = DHCP_COARSE_TIMER_MSECS / 500;
     static unsigned ticks = 0;
     ++ticks;
-    if (ticks % neighbours == 0) // they are forgotten, and asked for again
+    look_at_link();
+    if (ticks % neighbours == 0) { // they are forgotten, and asked for again
         etharp_tmr();
+        ip_reass_tmr();
+    }
+    run_time_of_day();
     if (!outside().leased)
         return;
+    if (outside().address != 0 && outside().name_servers_may_differ != nullptr)
+        outside().name_servers_may_differ();
     dhcp_fine_tmr();
     if (ticks % leases == 0)
         dhcp_coarse_tmr();
@@ -250,11 +301,10 @@ bool poll_outside() {
         card.tell_of_room(card.driver, false);
         try_again();
     }
-    if (out.listens == more) { // whoever looks again need not be told
-        out.listens = !more;
-        card.listen(card.driver, out.listens);
-    }
-    return more;
+    if (out.listens != more)
+        return more;
+    out.listens = !more; // whoever looks again need not be told
+    return card.listen(card.driver, out.listens) || more;
 }
 
 Status transmit_outside(std::uint32_t bytes, Write write, void* context) {

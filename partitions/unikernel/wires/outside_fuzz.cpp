@@ -43,7 +43,7 @@ Card card() {
     };
     out.has_room = [](void*) { return true; };
     out.tell_of_room = [](void*, bool) {};
-    out.listen = [](void*, bool) {};
+    out.listen = [](void*, bool) { return false; };
     return out;
 }
 

@@ -3,11 +3,14 @@
 // by frame.
 #include "partitions/net/checksum.hpp"
 #include "partitions/net/words_test.hpp"
+#include "partitions/unikernel/net/describe.hpp"
 #include "partitions/unikernel/net/host_seam.hpp"
+#include "partitions/unikernel/net/interfaces.hpp"
 #include "partitions/unikernel/net/test_sockets.hpp"
 #include "partitions/unikernel/wires/wires.hpp"
 
 #include <deque>
+#include <utility>
 #include <vector>
 
 namespace uk::wires {
@@ -28,7 +31,7 @@ constexpr Station own_station{2, 0, 0, 0, 0, 1}, other_station{2, 0, 0, 0, 0, 2}
 // The card.
 struct World {
     std::deque<Bytes> arriving, sent;
-    bool room = true, tells_of_room = false, listens = false;
+    bool room = true, tells_of_room = false, listens = false, comes_unseen = false, link = true;
 } world;
 
 using ::net::test::get;
@@ -60,7 +63,13 @@ Card card() {
     };
     out.has_room = [](void*) { return world.room; };
     out.tell_of_room = [](void*, bool on) { world.tells_of_room = on; };
-    out.listen = [](void*, bool on) { world.listens = on; };
+    out.listen = [](void*, bool on) {
+        world.listens = on;
+        return std::exchange(world.comes_unseen, false);
+    };
+    out.has_link = [](void*) { return world.link; };
+    static const drivers::net::Counters counted{.received = 7, .received_bytes = 700};
+    out.counters = &counted;
     return out;
 }
 
@@ -413,6 +422,98 @@ TEST_F(OutsideTest, ManyFramesAreTakenInSteps) {
     while (poll()) {
     }
     EXPECT_TRUE(world.listens);
+}
+
+// RFC 791: pieces of so many bytes of payload, from an offset on.
+Bytes piece_of(const Bytes& packet, std::size_t from, std::size_t bytes) {
+    const bool more = 20 + from + bytes < packet.size();
+    Bytes out(packet.begin(), packet.begin() + 20);
+    const auto at = packet.begin() + static_cast<std::ptrdiff_t>(20 + from);
+    out.insert(out.end(), at, at + static_cast<std::ptrdiff_t>(std::min(bytes, packet.size() - 20 - from)));
+    put(out, 2, static_cast<std::uint32_t>(out.size()), 2);
+    put(out, 6, static_cast<std::uint32_t>(from / 8) | (more ? 0x2000u : 0), 2);
+    put(out, 10, 0, 2);
+    put(out, 10, ~::net::sum_words(std::span{out}.first(20)) & 0xFFFF, 2);
+    return out;
+}
+
+TEST_F(OutsideTest, ADatagramInPiecesIsPutTogether) {
+    know(neighbour);
+    const int socket = make(net::family::inet, net::Type::datagram);
+    EXPECT_EQ(bind(socket, inet_address(0, 53)), 0);
+    const std::string nothing = "error " + std::to_string(again);
+    std::string text(4000, 'x');
+    for (std::size_t i = 0; i < text.size(); ++i)
+        text[i] = static_cast<char>('a' + i % 23);
+    const Bytes whole = datagram(neighbour, 900, 53, text);
+    give_packet(piece_of(whole, 2960, 2000)); // in any order
+    give_packet(piece_of(whole, 0, 1480));
+    EXPECT_EQ(receive(socket), nothing);
+    give_packet(piece_of(whole, 1480, 1480));
+    EXPECT_EQ(receive(socket, 5000), text);
+    // What does not fit together, or has a wrong sum when it is whole, or is nobody's, is dropped.
+    Bytes wrong = whole;
+    wrong[3000] ^= std::byte{1};
+    give_packet(piece_of(wrong, 0, 1480));
+    give_packet(piece_of(wrong, 1480, 1480));
+    give_packet(piece_of(wrong, 2960, 2000));
+    const Bytes other = datagram(neighbour, 900, 54, text); // no rule admits it
+    give_packet(piece_of(other, 0, 1480));
+    give_packet(piece_of(other, 1480, 2600));
+    EXPECT_EQ(receive(socket), nothing);
+    // A flood of first pieces takes a bounded amount of memory, and time takes it back.
+    const std::size_t before = fs::host::state().heap_objects;
+    for (unsigned i = 0; i < 5000; ++i) {
+        Bytes flood = piece_of(whole, 0, 1480);
+        put(flood, 4, i, 2);
+        put(flood, 10, 0, 2);
+        put(flood, 10, ~::net::sum_words(std::span{flood}.first(20)) & 0xFFFF, 2);
+        give_packet(flood);
+    }
+    EXPECT_LE(fs::host::state().heap_objects, before + 100);
+    for (unsigned i = 0; i < 20; ++i)
+        run_outside_clock();
+    EXPECT_LE(fs::host::state().heap_objects, before);
+}
+
+TEST_F(OutsideTest, WhatACardWillNotTellOfIsLookedForAtOnce) {
+    for (unsigned i = 0; i < 100; ++i)
+        world.arriving.push_back(frame_of(arp(1, neighbour, gateway), 0x0806, everybody));
+    EXPECT_TRUE(poll());
+    world.comes_unseen = true; // while it is told to tell again
+    EXPECT_TRUE(poll());
+    EXPECT_FALSE(poll());
+    EXPECT_TRUE(world.listens);
+}
+
+TEST_F(OutsideTest, ProgramsSeeTheCardAndItsLink) {
+    run_outside_clock();
+    const auto shown = net::interfaces();
+    ASSERT_EQ(shown.size(), 2u);
+    EXPECT_EQ(shown[0].name, "lo");
+    const net::Interface& card = shown[1];
+    EXPECT_EQ(card.name, "eth0");
+    EXPECT_EQ(card.v4, net::IpAddress::v4(own));
+    EXPECT_EQ(card.gateway, net::IpAddress::v4(gateway));
+    EXPECT_EQ(card.hardware, own_station);
+    EXPECT_EQ(card.received.packets, 7u);
+    EXPECT_EQ(card.flags, 0x11043u) << "UP BROADCAST RUNNING MULTICAST LOWER_UP";
+    world.link = false;
+    run_outside_clock();
+    EXPECT_EQ(net::interfaces()[1].flags, 0x1003u);
+    world.link = true;
+    run_outside_clock();
+    EXPECT_EQ(net::interfaces()[1].flags, 0x11043u);
+    fs::TextSink devices, routes;
+    net::describe_devices(devices);
+    EXPECT_NE(devices.view().find("  eth0: 700 7 0 0 0 0 0 0 "), std::string_view::npos) << devices.view();
+    net::describe_routes(routes);
+    EXPECT_NE(routes.view().find("\neth0\t00000000\t010200C0\t0003\t0\t0\t0\t00000000\t0\t0\t0 "),
+              std::string_view::npos)
+        << routes.view();
+    EXPECT_NE(routes.view().find("\neth0\t000200C0\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0 "),
+              std::string_view::npos)
+        << routes.view();
 }
 
 TEST_F(OutsideTest, WithoutAWayThereIsNone) {

@@ -38,6 +38,12 @@ void ring_touched();
 [[nodiscard]] Status transmit_outside(std::uint32_t bytes, Write write, void* context);
 inline constexpr std::uint32_t outside_mtu = 1500;
 
+// time_of_day.cpp
+void start_time_of_day();
+void run_time_of_day(); // twice a second
+// An answer to what was asked. False: it is none of them, but somebody's datagram.
+[[nodiscard]] bool take_time_of_day(const ::net::Packet& packet, std::span<const std::byte> bytes);
+
 // datagrams.cpp
 void begin_packet(std::span<std::byte> to, std::uint8_t protocol, std::uint32_t source, std::uint32_t target);
 [[nodiscard]] Status send_datagram(const net::Endpoint& from, const net::Endpoint& to, fs::Origin& bytes);

@@ -10,6 +10,7 @@
 #pragma once
 
 #include "partitions/abi/boot_page.h"
+#include "partitions/drivers/net/memory.hpp"
 #include "partitions/net/firewall.hpp"
 #include "partitions/net/published.hpp"
 #include "partitions/unikernel/net/inet/far.hpp"
@@ -49,7 +50,15 @@ struct Card {
     bool (*send)(void* driver, std::uint32_t bytes, Fill fill, void* context) = nullptr; // false: no room
     bool (*has_room)(void* driver) = nullptr;
     void (*tell_of_room)(void* driver, bool on) = nullptr; // by an interrupt
-    void (*listen)(void* driver, bool on) = nullptr;       // tell of frames
+    bool (*listen)(void* driver,
+                   bool on) = nullptr; // tell of frames; true: some came that it will not tell of
+    bool (*has_link)(void* driver) = nullptr;
+    const drivers::net::Counters* counters = nullptr;
+};
+
+struct TimeServer {
+    std::uint32_t address = 0;
+    std::uint16_t port = 0;
 };
 
 // What a card leads to. IPv4 addresses are numbers, the first octet the highest byte.
@@ -62,7 +71,9 @@ struct Outside {
     std::array<std::uint32_t, 3> name_servers{};       // 0: none
     ::net::Peer* peer = nullptr;                       // in the list below: its own address follows a lease's
     std::span<const ::net::PublishedPort> published{}; // which have another number there
-    bool waits_for_room = false, listens = false;
+    std::span<const TimeServer> time_servers{};        // whom the wall clock follows
+    bool waits_for_room = false, listens = false, has_link = true;
+    void (*name_servers_may_differ)() = nullptr; // asked now and then, where there is a lease
     // Counters of what was dropped before the rules: sums, lengths, not for this card.
     std::uint64_t not_packets = 0;
 };
@@ -85,6 +96,8 @@ struct Configuration {
 
 // The clock of neighbours and leases, twice a second: for who waits for an address before timers run.
 void run_outside_clock();
+// The clock has servers, and none has answered yet.
+[[nodiscard]] bool awaits_time_of_day();
 
 // Not 0: bytes that programs sent and that a peer has not acknowledged.
 [[nodiscard]] bool has_unsent();

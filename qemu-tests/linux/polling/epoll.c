@@ -162,5 +162,28 @@ int main(void) {
     printf("%s\n", about(now_ms() - t, 80));
     struct timespec ts = {0, 50000000};
     CALL(syscall(441, out, v, 1, &ts, 0, 8));
+    TITLE("many at once");
+    static struct epoll_event many[400];
+    int m = epoll_create1(0);
+    for (int i = 0; i < 300; i++)
+        ctl(m, EPOLL_CTL_ADD, eventfd(1, 0), EPOLLIN, i);
+    CALL(epoll_wait(m, many, 400, 0));
+    VALUE(many[0].data.fd * 1000 + many[299].data.fd);
+    CALL(epoll_wait(m, many, 130, 0));
+    CALL(epoll_wait(m, many, 400, 0));
+    VALUE(many[0].data.fd * 1000 + many[299].data.fd);
+    CALL(epoll_wait(m, many, INT_MAX / 12, 0));
+    CALL(epoll_wait(m, many, INT_MAX / 12 + 1, 0));
+    TITLE("room for two");
+    char* two = mmap(0, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    munmap(two + 4096, 4096);
+    int edges = epoll_create1(0);
+    for (int i = 0; i < 5; i++)
+        ctl(edges, EPOLL_CTL_ADD, eventfd(1, 0), EPOLLIN | EPOLLET, i);
+    CALL(epoll_wait(edges, (void*)(two + 4096), 5, 0));
+    CALL(epoll_wait(edges, (void*)(two + 4096 - 2 * sizeof *v), 5, 0));
+    CALL(epoll_wait(edges, many, 5, 0));
+    VALUE(many[0].data.fd * 100 + many[1].data.fd * 10 + many[2].data.fd);
+    CALL(epoll_wait(edges, many, 5, 0));
     return 0;
 }

@@ -40,7 +40,34 @@ static void mode(const char* path) {
     else
         printf("%s: mode %o\n", path, s.st_mode);
 }
-int main(void) {
+static long command_line(char* text) {
+    int f = open("/proc/self/cmdline", O_RDONLY);
+    const long length = read(f, text, 8000);
+    close(f);
+    return length;
+}
+
+/* A program that writes over its arguments, beyond them into the environment, and back. */
+static void own_title(int argc, char** argv) {
+    static char text[8000];
+    char* end = argv[argc - 1] + strlen(argv[argc - 1]); /* the last NUL */
+    const long all = end + 1 - argv[0];
+    VALUE(command_line(text) == all && !memcmp(text, argv[0], all));
+    *end = '!';
+    VALUE(command_line(text) == (long)strlen(argv[0]) + 1 && command_line(text) > all && !strcmp(text, argv[0]));
+    strcpy(argv[0], "title");
+    VALUE(command_line(text));
+    TEXT(text);
+    memset(argv[0], 't', all + 5);
+    argv[0][all + 5] = 0;
+    VALUE(command_line(text) == all + 6);
+    *end = 0;
+    VALUE(command_line(text) == all);
+}
+
+int main(int argc, char** argv) {
+    TITLE("a title of its own");
+    own_title(argc, argv);
     TITLE("names of the program");
     TEXT(slurp("/proc/self/comm"));
     put("/proc/self/comm", "another");

@@ -26,7 +26,7 @@ struct TimeMicro {
 namespace {
 
 constexpr std::uint64_t second_ns = 1'000'000'000;
-constexpr long clock_gettime_number = 228;
+constexpr long clock_gettime_number = 228, getcpu_number = 309;
 
 std::uint64_t monotonic_ns() {
     std::uint32_t low = 0, high = 0;
@@ -40,11 +40,10 @@ std::uint64_t realtime_ns() {
     return vdso_data.realtime_at_start + monotonic_ns();
 }
 
-int ask_kernel(int clock, TimeSpec* to) {
-    long result = clock_gettime_number;
+int call(long number, long first, void* second) {
     // SAFETY: the system call clobbers RCX, R11 and what it writes.
-    asm volatile("syscall" : "+a"(result) : "D"(clock), "S"(to) : "rcx", "r11", "memory");
-    return static_cast<int>(result);
+    asm volatile("syscall" : "+a"(number) : "D"(first), "S"(second), "d"(0) : "rcx", "r11", "memory");
+    return static_cast<int>(number);
 }
 
 } // namespace
@@ -56,7 +55,7 @@ int __vdso_clock_gettime(int clock, TimeSpec* to) {
     constexpr unsigned since_start =
         1u << 1 | 1u << 4 | 1u << 6 | 1u << 7; // MONOTONIC, RAW, COARSE, BOOTTIME
     if (clock < 0 || clock > 11 || ((of_the_day | since_start) >> clock & 1) == 0)
-        return ask_kernel(clock, to);
+        return call(clock_gettime_number, clock, to);
     const std::uint64_t ns = (of_the_day >> clock & 1) != 0 ? realtime_ns() : monotonic_ns();
     to->seconds = static_cast<std::int64_t>(ns / second_ns);
     to->nanoseconds = static_cast<std::int64_t>(ns % second_ns);
@@ -82,8 +81,15 @@ std::int64_t __vdso_time(std::int64_t* to) {
 }
 
 int __vdso_getcpu(unsigned* cpu, unsigned* node, void*) {
+    unsigned number = 0;
+    if (vdso_data.several_cpus != 0) {
+        if (vdso_data.tsc_aux == 0)
+            return call(getcpu_number, reinterpret_cast<long>(cpu), node);
+        // SAFETY: reads TSC_AUX, which holds the CPU's number.
+        asm volatile("rdtscp" : "=c"(number) : : "rax", "rdx");
+    }
     if (cpu != nullptr)
-        *cpu = 0;
+        *cpu = number;
     if (node != nullptr)
         *node = 0;
     return 0;

@@ -267,16 +267,22 @@ void forget_watches(File& file) {
         end_watch(*file.watches);
 }
 
-std::size_t collect(File& set_file, std::span<Report> reports) {
+Result<std::size_t> collect(File& set_file, std::size_t most, TakeReport take, std::uint64_t where) {
     EpollSet& set = set_of(set_file);
     std::size_t count = 0;
     // Each of those here now once. A level stays on the list, behind the others, so that none starves.
     Watch* const last = set.last_ready;
-    for (Watch* watch = set.first_ready; watch != nullptr && count < reports.size();) {
+    for (Watch* watch = set.first_ready; watch != nullptr && count < most;) {
+        const std::uint32_t events = report_of(*watch);
+        if (events != 0 && !take(where, count, {events, watch->data})) {
+            if (count == 0)
+                return base::Failure{Errno::fault};
+            break;
+        }
         Watch* const next = watch == last ? nullptr : watch->next_ready;
         take_off(*watch);
-        if (const std::uint32_t events = report_of(*watch); events != 0) {
-            reports[count++] = {events, watch->data};
+        if (events != 0) {
+            ++count;
             if ((watch->wanted & epoll_flag::one_shot) != 0) {
                 watch->spent = true;
                 watch->events = 0;

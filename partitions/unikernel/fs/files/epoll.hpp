@@ -8,8 +8,6 @@
 
 #include "partitions/unikernel/fs/files/file.hpp"
 
-#include <span>
-
 namespace uk::fs {
 
 namespace epoll_flag {
@@ -35,7 +33,9 @@ struct Report {
     std::uint32_t events;
     std::uint64_t data;
 };
-// What is ready now, at most reports.size(); reported edges and one-shots are spent.
-[[nodiscard]] std::size_t collect(File& set, std::span<Report> reports);
+using TakeReport = bool (*)(std::uint64_t where, std::size_t index, const Report& report);
+// Has `take` take what is ready now, each watch once and at most `most`; edges and one-shots that it took are spent. Where it
+// refuses one, that and the rest stay ready; error fault where that was the first.
+[[nodiscard]] Result<std::size_t> collect(File& set, std::size_t most, TakeReport take, std::uint64_t where);
 
 } // namespace uk::fs

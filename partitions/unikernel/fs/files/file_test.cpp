@@ -510,12 +510,23 @@ TEST_F(FileTest, TheFileSizeLimitCutsAndThenRefuses) {
 struct EpollTest : FileTest {
     EpollTest() : set(make()) {}
     Ref<File> make() { return make_epoll(t.tree.make_anonymous(0600).value()).value(); }
-    std::size_t ready_now() { return collect(*set, reports); }
+    std::size_t ready_now() { return ready_in(*set); }
+    std::size_t ready_in(File& which) {
+        return collect(which, most, &EpollTest::take, reinterpret_cast<std::uintptr_t>(this)).value();
+    }
+    static bool take(std::uint64_t where, std::size_t index, const Report& report) {
+        auto& test = *reinterpret_cast<EpollTest*>(where);
+        if (index >= test.takes)
+            return false;
+        test.reports.at(index) = report;
+        return true;
+    }
     int add(File& outer, File& file, std::uint32_t events = ready::in, std::uint64_t data = 0) {
         return code(add_watch(outer, file, 0, events, data));
     }
     Ref<File> set;
     std::array<Report, 4> reports{};
+    std::size_t most = 4, takes = 4;
 };
 
 TEST_F(EpollTest, LevelsEdgesAndOneShots) {
@@ -564,6 +575,25 @@ TEST_F(EpollTest, ManyLevelsTakeTurns) {
         EXPECT_NE(report.data, 5u);
 }
 
+TEST_F(EpollTest, WhatIsNotTakenStaysReady) {
+    std::array<int, 4> events{};
+    for (std::uint64_t i = 0; i < events.size(); ++i) {
+        events[i] = make_event(1);
+        EXPECT_EQ(add(*set, t.file(events[i]), ready::in | epoll_flag::edge, i), 0);
+    }
+    takes = 0;
+    EXPECT_EQ(collect(*set, most, &EpollTest::take, reinterpret_cast<std::uintptr_t>(this)).error(),
+              Errno::fault);
+    takes = 1;
+    EXPECT_EQ(ready_now(), 1u);
+    EXPECT_EQ(reports[0].data, 0u);
+    takes = 4;
+    EXPECT_EQ(ready_now(), 3u);
+    EXPECT_EQ(reports[0].data, 1u);
+    EXPECT_EQ(reports[2].data, 3u);
+    EXPECT_EQ(ready_now(), 0u);
+}
+
 TEST_F(EpollTest, SetsNestAndCirclesAreRefused) {
     constexpr int loop = 40;
     std::array<Ref<File>, 6> sets{set, make(), make(), make(), make(), make()};
@@ -579,9 +609,9 @@ TEST_F(EpollTest, SetsNestAndCirclesAreRefused) {
     EXPECT_EQ(add(*sets[0], t.file(event)), 0);
     EXPECT_EQ(readiness(*sets[4]), 0u);
     EXPECT_EQ(t.write(event, std::string("\1\0\0\0\0\0\0\0", 8)), 8);
-    EXPECT_EQ(collect(*sets[4], reports), 1u);
+    EXPECT_EQ(ready_in(*sets[4]), 1u);
     (void)t.read(event, 8);
-    EXPECT_EQ(collect(*sets[4], reports), 0u);
+    EXPECT_EQ(ready_in(*sets[4]), 0u);
 }
 
 TEST_F(EpollTest, WatchesOutliveNeitherSetNorFile) {

@@ -276,6 +276,10 @@ constexpr Entry entries[] = {
     kernel(process_net, "udp6", ProcText::net_udp6),
     kernel(process_net, "unix", ProcText::net_local),
     kernel(process_net, "sockstat", ProcText::net_sockets),
+#if CAISSON_NETWORK
+    kernel(process_net, "dev", ProcText::net_devices),
+    kernel(process_net, "route", ProcText::net_routes),
+#else
     text(process_net, "dev",
          "Inter-|   Receive                                                |  Transmit\n"
          " face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo "
@@ -286,6 +290,7 @@ constexpr Entry entries[] = {
     text(process_net, "route",
          "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT"
          "                                                       \n"),
+#endif
     text(process_net, "if_inet6", "00000000000000000000000000000001 01 80 10 80       lo\n"),
     text(process_net, "arp",
          "IP address       HW type     Flags       HW address            Mask     Device\n"),

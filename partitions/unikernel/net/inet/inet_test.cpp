@@ -26,6 +26,24 @@ struct Inet : SocketTest {
     }
 };
 
+TEST_F(Inet, APortThatIsChosenMayListen) {
+    allowed_objects += 1; // which ports are kept
+    const int ended = make(family::inet, Type::stream);
+    inet::InetSocket& kept = inet::inet_of(at(ended));
+    for (std::uint16_t port = 40000; port < 41000; ++port) {
+        kept.local = {IpAddress::v4(lo), port};
+        inet::tcp_ports.keep_for_a_while(kept); // as after a connection that it closed
+    }
+    kept.local = {};
+    for (int i = 0; i < 1000; ++i) {
+        const int listener = make(family::inet, Type::stream);
+        EXPECT_EQ(bind(listener, inet_address(0, 0)), 0);
+        EXPECT_EQ(listen(listener), 0);
+        close(listener);
+    }
+    host::now() += 61'000'000'000;
+}
+
 TEST_F(Inet, AConnectionThatSaysNothingIsHeldBackForItsTime) {
     constexpr int level_tcp = 6, defer_accept = 9;
     const int listener = make(family::inet, Type::stream);

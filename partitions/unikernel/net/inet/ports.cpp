@@ -89,7 +89,7 @@ Status PortTable::bind(InetSocket& socket, const IpAddress& address, std::uint16
     for (std::uint32_t i = 0; i < range; ++i) {
         const auto candidate = static_cast<std::uint16_t>(first_ephemeral + (start + i) % range);
         socket.local.port = candidate;
-        if (!port_in_use(candidate)) {
+        if (!port_in_use(candidate) && !conflicts(socket)) { // a port that is kept would refuse to listen
             enter(socket);
             return base::success;
         }
