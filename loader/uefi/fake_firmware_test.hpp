@@ -153,13 +153,17 @@ private:
     }
 
     static Status __attribute__((ms_abi))
-    allocate_pages(std::uint32_t, std::uint32_t, std::uint64_t pages, std::uint64_t* address) {
+    allocate_pages(std::uint32_t how, std::uint32_t, std::uint64_t pages, std::uint64_t* address) {
         FakeFirmware& me = *now();
         me.lowest_limit = std::min(me.lowest_limit, *address);
         if (pages == 0 || pages > me.largest_allocation / 4096)
             return used(load_error);
-        void* at = mmap(nullptr, pages * 4096, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+        const bool there = how == allocate_address;
+        if (there && me.taken_.contains(reinterpret_cast<void*>(*address)))
+            return used(ok); // a test's second boot: memory that the first one had
+        void* at =
+            mmap(there ? reinterpret_cast<void*>(*address) : nullptr, pages * 4096, PROT_READ | PROT_WRITE,
+                 MAP_PRIVATE | MAP_ANONYMOUS | (there ? MAP_FIXED_NOREPLACE : MAP_32BIT), -1, 0);
         if (at == MAP_FAILED)
             return used(load_error);
         me.taken_[at] = pages * 4096;

@@ -30,7 +30,8 @@ struct Guid {
 static_assert(sizeof(Guid) == 16);
 
 // 7.2.1 AllocatePages, 7.2.3 GetMemoryMap
-inline constexpr std::uint32_t allocate_below = 1; // AllocateMaxAddress
+inline constexpr std::uint32_t allocate_below = 1;   // AllocateMaxAddress
+inline constexpr std::uint32_t allocate_address = 2; // AllocateAddress
 inline constexpr std::uint32_t loader_code = 1, loader_data = 2;
 struct MemoryDescriptor {
     std::uint32_t type, reserved;

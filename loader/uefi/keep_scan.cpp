@@ -50,57 +50,100 @@ public:
                got == to.size();
     }
     [[nodiscard]] bool write_first(std::span<const char> from) {
-        std::uint64_t put = from.size();
-        return !is_error(file_->set_position(file_, 0)) &&
-               !is_error(file_->write(file_, &put, from.data())) && put == from.size() &&
-               !is_error(file_->flush(file_));
+        return !is_error(file_->set_position(file_, 0)) && write(from) && !is_error(file_->flush(file_));
+    }
+    // Spaces from there to the last byte, which ends the line.
+    [[nodiscard]] bool clear_from(std::uint64_t at) {
+        std::array<char, 2048> spaces{};
+        spaces.fill(' ');
+        if (is_error(file_->set_position(file_, at)))
+            return false;
+        for (std::uint64_t left = board::kept_bytes - at; left != 0;) {
+            const std::size_t now = static_cast<std::size_t>(std::min<std::uint64_t>(left, spaces.size()));
+            left -= now;
+            if (left == 0)
+                spaces[now - 1] = '\n';
+            if (!write(std::span(spaces).first(now)))
+                return false;
+        }
+        return true;
     }
 
 private:
+    [[nodiscard]] bool write(std::span<const char> from) {
+        std::uint64_t put = from.size();
+        return !is_error(file_->write(file_, &put, from.data())) && put == from.size();
+    }
+
     File* file_ = nullptr;
 };
 
-// Whether firmware's map has memory there that an operating system may use: 7.2.3.
+// Firmware's map, for as long as nothing is allocated: 7.2.3.
+class Map {
+public:
+    explicit Map(const BootServices& boot) {
+        std::uint64_t bytes = map_buffer.size(), key = 0;
+        std::uint32_t version = 0;
+        if (!is_error(boot.get_memory_map(&bytes, map_buffer.data(), &key, &step_, &version)) &&
+            bytes <= map_buffer.size() && step_ >= sizeof(MemoryDescriptor))
+            bytes_ = bytes;
+    }
+    template <class Each> void for_each(Each each) const {
+        for (std::uint64_t at = 0; bytes_ - at >= step_; at += step_) {
+            MemoryDescriptor run;
+            std::memcpy(&run, map_buffer.data() + at, sizeof run);
+            each(run);
+        }
+    }
+
+private:
+    std::uint64_t bytes_ = 0, step_ = sizeof(MemoryDescriptor);
+};
+
+constexpr std::uint32_t last_of_boot = 4, conventional = 7; // EfiBootServicesData, EfiConventionalMemory
+
+// Whether the map has memory there that an operating system may use.
 bool is_memory(const BootServices& boot, std::uint64_t address) {
-    std::uint64_t bytes = map_buffer.size(), key = 0, step = 0;
-    std::uint32_t version = 0;
-    if (address == 0 || address % page != 0 || address > reachable - board::kept_bytes ||
-        is_error(boot.get_memory_map(&bytes, map_buffer.data(), &key, &step, &version)) ||
-        bytes > map_buffer.size() || step < sizeof(MemoryDescriptor))
+    if (address == 0 || address % page != 0 || address > reachable - board::kept_bytes)
         return false;
-    constexpr std::uint32_t last_of_boot = 4, conventional = 7; // EfiBootServicesData, EfiConventionalMemory
+    const Map map(boot);
     const std::uint64_t end = address + board::kept_bytes;
     for (bool more = true; more && address < end;) {
         more = false;
-        for (std::uint64_t at = 0; bytes - at >= step; at += step) {
-            MemoryDescriptor run;
-            std::memcpy(&run, map_buffer.data() + at, sizeof run);
+        map.for_each([&](const MemoryDescriptor& run) {
             const bool free = (run.type != 0 && run.type <= last_of_boot) || run.type == conventional;
             if (free && run.start <= address && (address - run.start) / page < run.pages) {
                 address = run.start + std::min(run.pages, (end - run.start + page - 1) / page) * page;
                 more = true;
             }
-        }
+        });
     }
     return address >= end;
+}
+
+// The middle of the largest free run: firmware allocates from the ends, and the next boot may do so a little further in.
+std::uint64_t far_from_firmware(const BootServices& boot) {
+    std::uint64_t most = 0, middle = 0;
+    Map(boot).for_each([&](const MemoryDescriptor& run) {
+        if (run.type != conventional || run.start >= reachable)
+            return;
+        const std::uint64_t pages = std::min(run.pages, (reachable - run.start) / page);
+        if (pages > most && pages >= board::kept_bytes / page) {
+            most = pages;
+            middle = run.start + (pages - board::kept_bytes / page) / 2 * page;
+        }
+    });
+    return middle;
 }
 
 std::span<char> kept_memory(std::uint64_t address) {
     return {cpu::pointer_to<char>(base::VirtAddr{address}), board::kept_bytes};
 }
 
-// Text, spaces, a line's end: the whole file. In memory, where the text lies after its head.
-bool deliver(OpenFile& file, std::span<char> memory, std::size_t text_bytes) {
-    std::memmove(memory.data(), memory.data() + sizeof(board::KeptScan), text_bytes);
-    std::fill(memory.begin() + static_cast<std::ptrdiff_t>(text_bytes), memory.end() - 1, ' ');
-    memory.back() = '\n';
-    return file.write_first(memory);
-}
-
 std::uint64_t take_memory(const BootServices& boot) {
-    std::uint64_t address = reachable - 1;
-    if (is_error(boot.allocate_pages(allocate_below, loader_data, board::kept_bytes / page, &address)) ||
-        address > reachable - board::kept_bytes)
+    std::uint64_t address = far_from_firmware(boot);
+    if (address == 0 ||
+        is_error(boot.allocate_pages(allocate_address, loader_data, board::kept_bytes / page, &address)))
         return 0;
     std::memset(kept_memory(address).data(), 0, sizeof(board::KeptScan));
     return address;
@@ -112,18 +155,22 @@ Kept look(const BootServices& boot, OpenFile& file) {
         return {};
     if (const std::uint64_t noted = board::noted_address({head.data(), head.size()}); noted != 0) {
         if (is_memory(boot, noted)) {
-            const std::span<char> memory = kept_memory(noted);
+            // Only read: this boot's firmware may have put something of its own behind the text, or where it lies.
+            const std::span<const char> memory = kept_memory(noted);
             board::KeptScan kept;
             std::memcpy(&kept, memory.data(), sizeof kept);
-            if (const auto text = board::kept_text(kept, memory.subspan(sizeof kept)))
-                return {deliver(file, memory, text->size()) ? Keeping::delivered : Keeping::failed};
+            if (const auto text = board::kept_text(kept, memory.subspan(sizeof kept))) {
+                const bool done = file.clear_from(text->size()) && file.write_first(*text);
+                return {done ? Keeping::delivered : Keeping::failed};
+            }
         }
         board::note_address(head, 0);
         return {file.write_first(head) ? Keeping::lost : Keeping::none};
     }
     const std::uint64_t address = take_memory(boot);
+    const bool described = !std::string_view{head.data(), head.size()}.starts_with(board::unscanned_begin);
     board::note_address(head, address);
-    if (address == 0 || !file.write_first(head))
+    if (address == 0 || (described && !file.clear_from(head.size())) || !file.write_first(head))
         return {};
     return {Keeping::asked, address};
 }

@@ -36,7 +36,14 @@ struct Machine {
     Machine() {
         firmware.image = application();
         firmware.files[name] = file_with(0);
-        firmware.map.clear();
+        offer();
+    }
+    // Memory in three runs, the largest of which is the second.
+    static constexpr std::uint64_t large = 0x1000'0000, large_pages = 0x800;
+    void offer() {
+        firmware.map = {{7, 0, 0x0800'0000, 0, large_pages - 1, 8},
+                        {7, 0, large, 0, large_pages, 8},
+                        {4, 0, 0x2000'0000, 0, 4 * large_pages, 8}};
     }
     Kept look() { return keep_scan(firmware.system(), &firmware); }
     [[nodiscard]] std::string file() { return text_of(firmware.files[name]); }
@@ -61,7 +68,7 @@ TEST(KeepScan, ADescriptionComesIntoTheFileOverAReset) {
     ASSERT_EQ(asked.what, Keeping::asked);
     EXPECT_EQ(board::noted_address(machine.file()), asked.address);
     EXPECT_EQ(machine.file().size(), board::kept_bytes);
-    EXPECT_EQ(asked.address % 4096, 0u);
+    EXPECT_EQ(asked.address, Machine::large + (Machine::large_pages / 2 << 12) - board::kept_bytes / 2);
     machine.scan(asked.address, "{\"schema\":\"caisson.board/1\"}\n");
     machine.show(asked.address);
     EXPECT_EQ(machine.look().what, Keeping::delivered);
@@ -70,8 +77,26 @@ TEST(KeepScan, ADescriptionComesIntoTheFileOverAReset) {
     EXPECT_EQ(file.find_last_not_of(" \n"), file.find('}')) << "text, then spaces";
     EXPECT_TRUE(file.starts_with("{\"schema\":\"caisson.board/1\"}\n"));
     EXPECT_EQ(file.back(), '\n');
-    // The next boot scans anew.
+    // The next boot scans anew, and nothing of the old description stays.
+    machine.offer();
     EXPECT_EQ(machine.look().what, Keeping::asked);
+    EXPECT_EQ(machine.file().substr(board::unscanned_bytes),
+              std::string(board::kept_bytes - board::unscanned_bytes - 1, ' ') + '\n');
+}
+
+TEST(KeepScan, MemoryThatFirmwareUsesNowIsOnlyRead) {
+    Machine machine;
+    const Kept asked = machine.look();
+    ASSERT_EQ(asked.what, Keeping::asked);
+    const std::string text = "{\"schema\":\"caisson.board/1\"}\n";
+    machine.scan(asked.address, text);
+    machine.show(asked.address);
+    // The next boot's firmware has something of its own behind the text.
+    std::memset(Machine::at(asked.address) + sizeof(board::KeptScan) + text.size(), 0x5a, 4096);
+    const std::string before(Machine::at(asked.address), board::kept_bytes);
+    ASSERT_EQ(machine.look().what, Keeping::delivered);
+    EXPECT_TRUE(machine.file().starts_with(text));
+    EXPECT_TRUE(before == std::string(Machine::at(asked.address), board::kept_bytes));
 }
 
 TEST(KeepScan, WhatMemoryDidNotKeepIsLostAndSaid) {
@@ -85,6 +110,7 @@ TEST(KeepScan, WhatMemoryDidNotKeepIsLostAndSaid) {
         change(machine, asked.address);
         const Keeping what = machine.look().what;
         EXPECT_EQ(board::noted_address(machine.file()), 0u) << "the next boot begins afresh";
+        machine.offer();
         EXPECT_EQ(machine.look().what, Keeping::asked);
         return what;
     };
@@ -135,6 +161,12 @@ TEST(KeepScan, WithoutAFileToWriteToNothingIsAsked) {
     EXPECT_EQ(with([](FakeFirmware& f) { f.files.clear(); }), Keeping::none);
     EXPECT_EQ(with([](FakeFirmware& f) { f.files[name].pop_back(); }), Keeping::none);
     EXPECT_EQ(with([](FakeFirmware& f) { f.largest_allocation = 0; }), Keeping::none);
+    EXPECT_EQ(with([](FakeFirmware& f) { f.map.clear(); }), Keeping::none);
+    EXPECT_EQ(with([](FakeFirmware& f) { f.map = {{7, 0, 0x1000, 0, 255, 8}}; }), Keeping::none);
+    EXPECT_EQ(with([](FakeFirmware& f) {
+                  f.map = {{7, 0, std::uint64_t{4} << 30, 0, 0x1000, 8}};
+              }),
+              Keeping::none);
     EXPECT_EQ(with([](FakeFirmware& f) { f.short_read = 5; }), Keeping::none);
     EXPECT_EQ(with([](FakeFirmware& f) { f.image = pe_image({{".bundle", Buffer(10)}}); }), Keeping::none);
     Machine full;
