@@ -234,6 +234,7 @@ class Server:
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True  # head and body are two writes: the second would wait for the client's late ACK
 
             def do_GET(self):  # noqa: N802
                 try:

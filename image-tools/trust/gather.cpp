@@ -48,25 +48,47 @@ Subject subject_of(const oci::Reference& reference, const oci::Image& image) {
     return out;
 }
 
-std::vector<Signature> gather(const oci::Reference& reference, const Subject& subject,
-                              registry::Images& images, registry::Ask ask) {
-    std::vector<files::Digest> digests{subject.digest};
-    if (subject.manifest != subject.digest)
-        digests.push_back(subject.manifest);
-    std::vector<Signature> out;
-    for (const files::Digest& digest : digests) {
-        const std::string tag = "sha256-" + digest.hex();
-        for (const registry::Attached& blob : images.attached(reference, tag + ".sig", ask)) {
+// Place after place: cosign's own tag of each digest, then what refers to it.
+class Places {
+public:
+    Places(const oci::Reference& reference, const Subject& subject, registry::Images& images,
+           registry::Ask ask)
+        : reference_(reference), images_(images), ask_(ask), digests_{subject.digest} {
+        if (subject.manifest != subject.digest)
+            digests_.push_back(subject.manifest);
+    }
+
+    std::optional<std::vector<Signature>> next() {
+        if (at_ == 2 * digests_.size())
+            return std::nullopt;
+        const std::string tag = "sha256-" + digests_[at_ / 2].hex();
+        return at_++ % 2 == 0 ? simple(tag + ".sig") : bundles(tag);
+    }
+
+private:
+    std::vector<Signature> simple(const std::string& tag) {
+        std::vector<Signature> out;
+        for (const registry::Attached& blob : images_.attached(reference_, tag, ask_)) {
             const auto signature = blob.annotations.find(signature_annotation);
             if (blob.media_type == simple_type && signature != blob.annotations.end())
                 out.push_back({Signature::Form::simple, blob.bytes, signature->second, blob.where});
         }
-        for (const registry::Attached& blob : images.attached(reference, tag, ask))
+        return out;
+    }
+    std::vector<Signature> bundles(const std::string& tag) {
+        std::vector<Signature> out;
+        for (const registry::Attached& blob : images_.attached(reference_, tag, ask_))
             if (blob.media_type.starts_with(bundle_prefix))
                 out.push_back({Signature::Form::bundle, blob.bytes, {}, blob.where});
+        return out;
     }
-    return out;
-}
+
+    const oci::Reference& reference_;
+    registry::Images& images_;
+    registry::Ask ask_;
+    std::vector<files::Digest> digests_;
+    std::size_t at_ = 0;
+};
 
 } // namespace
 
@@ -74,7 +96,8 @@ Verdict judge_image(const Policy& policy, const oci::Reference& reference, const
                     registry::Images& images, registry::Ask ask) {
     const Subject subject = subject_of(reference, image);
     const auto with = [&](registry::Ask how) {
-        return judge(policy, subject, [&] { return gather(reference, subject, images, how); });
+        Places places(reference, subject, images, how);
+        return judge(policy, subject, [&] { return places.next(); });
     };
     const bool can_ask = reference.transport == oci::Transport::registry && !images.options().offline;
     if (ask == registry::Ask::when_missing && can_ask)

@@ -133,35 +133,40 @@ std::string pre_authentication(std::string_view type, std::string_view payload) 
            std::to_string(payload.size()) + " " + std::string(payload);
 }
 
-Verdict judge(const Policy& policy, const Subject& subject,
-              const std::function<std::vector<Signature>()>& signatures) {
+Verdict judge(const Policy& policy, const Subject& subject, const NextSignatures& next) {
     const Policy::Match match = policy.of(subject);
     Verdict out{"insecureAcceptAnything", subject.digest, {}, {}, match.scope, policy.digest()};
-    std::optional<std::vector<Signature>> all;
+    std::vector<Signature> all;
+    bool more = true;
     for (const Requirement& requirement : match.requirements) {
         if (requirement.kind == Requirement::Kind::reject)
             refuse(subject, match.scope, "the policy rejects it", {});
         if (requirement.kind == Requirement::Kind::accept_anything)
             continue;
-        if (!all)
-            all = signatures();
         std::vector<std::string> notes;
         bool met = false;
-        for (const Signature& signature : *all) {
-            const Found found = look_at(signature, requirement, subject);
+        for (std::size_t at = 0; !met; ++at) {
+            while (more && at == all.size()) {
+                std::optional<std::vector<Signature>> place = next();
+                more = place.has_value();
+                if (more)
+                    std::move(place->begin(), place->end(), std::back_inserter(all));
+            }
+            if (at == all.size())
+                break;
+            const Found found = look_at(all[at], requirement, subject);
             if (!found.problem.empty()) {
-                notes.push_back(signature.where + ": " + found.problem);
+                notes.push_back(all[at].where + ": " + found.problem);
                 continue;
             }
             out.how = "signed";
             out.key = found.key;
             out.identity = found.identity;
             met = true;
-            break;
         }
         if (!met)
             refuse(subject, match.scope,
-                   all->empty() ? "it has no signature" : "no signature meets what the policy asks for",
+                   all.empty() ? "it has no signature" : "no signature meets what the policy asks for",
                    std::move(notes));
     }
     return out;

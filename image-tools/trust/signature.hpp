@@ -33,9 +33,11 @@ struct Verdict {
     files::Digest policy;
 };
 
-// Throws E0513 with every signature's reason where a requirement is not met. `signatures` is asked for only where it matters.
-Verdict judge(const Policy& policy, const Subject& subject,
-              const std::function<std::vector<Signature>()>& signatures);
+// The signatures of one more place, nothing when there is no more. Asking costs requests: it is asked until one suffices.
+using NextSignatures = std::function<std::optional<std::vector<Signature>>()>;
+
+// Throws E0513 with every signature's reason where a requirement is not met.
+Verdict judge(const Policy& policy, const Subject& subject, const NextSignatures& next);
 
 // The payloadType of an in-toto statement in a DSSE envelope.
 inline constexpr std::string_view in_toto_type = "application/vnd.in-toto+json";

@@ -30,11 +30,16 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const trust::Subject subject{"docker", "h/r", "1", files::sha256(std::string_view("x"))};
     using Form = trust::Signature::Form;
     try {
-        static_cast<void>(trust::judge(policy, subject, [&] {
-            return std::vector<trust::Signature>{{Form::simple, text, "AAAA", "a"},
-                                                 {Form::simple, "{}", text, "b"},
-                                                 {Form::bundle, text, "", "c"}};
-        }));
+        std::size_t place = 0;
+        static_cast<void>(
+            trust::judge(policy, subject, [&]() -> std::optional<std::vector<trust::Signature>> {
+                if (++place == 1)
+                    return std::vector<trust::Signature>{{Form::simple, text, "AAAA", "a"},
+                                                         {Form::simple, "{}", text, "b"}};
+                if (place == 2)
+                    return std::vector<trust::Signature>{{Form::bundle, text, "", "c"}};
+                return std::nullopt;
+            }));
         __builtin_trap();
     } catch (const diagnostic::Failure&) {
     }

@@ -78,10 +78,24 @@ std::string signed_by(const std::string& identity) {
 
 const std::string by_repository = signed_by(R"({"type":"matchRepository"})");
 
+// Places with a signature each, and how many were asked.
+struct Places {
+    std::vector<Signature> signatures;
+    std::size_t asked = 0;
+
+    NextSignatures next() {
+        return [this]() -> std::optional<std::vector<Signature>> {
+            if (asked == signatures.size())
+                return std::nullopt;
+            return std::vector{signatures[asked++]};
+        };
+    }
+};
+
 // "" where it is trusted, else the notes behind the scope's.
 std::string refusal(const Policy& policy, const Subject& subject, std::vector<Signature> signatures) {
     try {
-        static_cast<void>(judge(policy, subject, [&] { return signatures; }));
+        static_cast<void>(judge(policy, subject, Places{std::move(signatures)}.next()));
         return "";
     } catch (const diagnostic::Failure& failure) {
         std::string out = failure.diagnostic().code + " " + failure.diagnostic().message;
@@ -108,7 +122,9 @@ TEST(Signatures, OfEachKindOfKey) {
         Signature altered = simple(signer, text);
         altered.payload[altered.payload.size() - 2] = ' ';
         EXPECT_NE(refusal(policy, web, {altered}).find("none of the policy's keys"), std::string::npos);
-        const Verdict verdict = judge(policy, web, [&] { return std::vector{simple(signer, text)}; });
+        Places places{{altered, simple(signer, text), altered}};
+        const Verdict verdict = judge(policy, web, places.next());
+        EXPECT_EQ(places.asked, 2u) << "who is satisfied asks no further place";
         EXPECT_EQ(verdict.how, "signed");
         EXPECT_EQ(verdict.identity, web.name);
         EXPECT_EQ(verdict.key, PublicKey::parse(signer.pem(), "k").fingerprint());
