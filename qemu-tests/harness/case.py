@@ -9,7 +9,7 @@ IMAGE = {"tree": str, "programs": list, "host": list, "host_trees": list, "busyb
 COMPILED = {"package": str, "source": str, "run": list}
 KNOWN = {
     "": {"description": str, "labels": list, "time_limit": int, "requires": list, "images": dict, "manifest": dict,
-         "manifests": dict, "keys": list, "bundle": dict, "boot": dict, "expect": dict, "command": dict,
+         "manifests": dict, "keys": list, "scale": int, "bundle": dict, "boot": dict, "expect": dict, "command": dict,
          "platforms": list},
     "manifest": {"text": str},
     "bundle": {"of": str, "approve": list, "approvals_of": str, "unsigned": bool, "flip": list, "truncate": int, "append": str},
@@ -66,9 +66,13 @@ def load(path):
         if not {"after", "golden"} <= step.keys():
             raise CaseError("[[boot.screens]]: a step has `after` and `golden`")
     for step in case.get("boot", {}).get("host", []):
-        expect_keys("boot.host", step, {"after": str, "times": int, "fetch": str, "contains": str, "bytes": int})
-        if "fetch" not in step:
-            raise CaseError("[[boot.host]]: a step has `fetch`")
+        expect_keys("boot.host", step, {"after": str, "times": int, "fetch": str, "contains": str, "bytes": int,
+                                        "image": str, "run": list, "prints": list})
+        page, program = step.keys() & {"fetch", "contains", "bytes"}, step.keys() & {"image", "run", "prints"}
+        if ("fetch" in page) == ("run" in program) or (page and program) or not ("fetch" in page or {"image", "prints"} <= program):
+            raise CaseError("[[boot.host]]: a step has `fetch`, or `image`, `run` and `prints`")
+        if "image" in step and step["image"] not in case.get("images", {}):
+            raise CaseError(f"[[boot.host]]: there is no image '{step['image']}'")
     expect = case.get("expect", {})
     expect_keys("expect.command", expect.get("command", {}), KNOWN["expect.command"])
     lives = expect.get("lives", [])

@@ -18,6 +18,8 @@ import batch
 import bochs
 import case as cases
 import frames
+import images
+import machine
 import patience
 import run_case
 import run_platforms
@@ -278,6 +280,21 @@ sys.exit(33)
         result, printed = self.run_with(b"", case=case.replace("mce 1", "mce 2"), qemu=qemu)
         self.assertIn("stands outside every frame", printed)
 
+    def test_programs_beside_the_machine(self):
+        """One that asks on the host, in a root of the case's: said, status, order, and a machine that ends before it."""
+        busybox = "busybox = [\"sh\", \"echo\", \"sleep\"]"
+        step = '[boot]\nhost = [{ after = "up", image = "asks", run = ["/bin/sh", "-c", "%s"], prints = ["one", "two"] }]\n'
+        case = CASE.replace("[expect]", "[images.asks]\n" + busybox + "\n" + step + "[expect]", 1)
+        if images.can_chroot() is None:
+            self.skipTest("neither root nor user namespaces")
+        result, printed = self.run_with(GOOD, sleep=3, case=case % "echo one; echo two")
+        self.assertEqual(result, 0, printed)
+        self.fails("'two' is not there", GOOD, sleep=3, case=case % "echo two; echo one")
+        self.fails("status 7", GOOD, sleep=3, case=case % "echo one; echo two; exit 7")
+        self.fails("ended before it began", GOOD, case=(case % "echo one; echo two").replace("up", "down", 1))
+        with mock.patch.object(machine, "GRACE", 0.2):
+            self.fails("the machine ended before it", GOOD, case=case % "echo one; echo two; sleep 100")
+
     def test_what_is_missing_skips(self):
         result, printed = self.run_with(GOOD, case=CASE.replace("time_limit", 'requires = ["file:/nonexistent"]\ntime_limit'))
         self.assertEqual(result, 77)
@@ -307,7 +324,10 @@ class CaseTest(unittest.TestCase):
                       "[manifest]\ntext=''\n[expect]\nlog=['a']\n[expect.partitions.web]\nouput=''\n",
                       "labels=['quik']\n[manifest]\ntext=''\n[expect]\nlog=['a']\n", "[expect]\nlog=['a']\n",
                       "[manifest]\ntext=''\n",
-                      "[manifest]\ntext=''\n[boot]\nmonitor=[{after='a'}]\n[expect]\nlog=['a']\n"):
+                      "[manifest]\ntext=''\n[boot]\nmonitor=[{after='a'}]\n[expect]\nlog=['a']\n",
+                      "[images.a]\n[manifest]\ntext=''\n[boot]\nhost=[{run=['a'], image='a'}]\n[expect]\nlog=['a']\n",
+                      "[manifest]\ntext=''\n[boot]\nhost=[{run=['a'], image='a', prints=['a']}]\n[expect]\nlog=['a']\n",
+                      "[images.a]\n[manifest]\ntext=''\n[boot]\nhost=[{run=['a'], image='a', prints=['a'], fetch='a'}]\n[expect]\nlog=['a']\n"):
             with self.assertRaises(cases.CaseError, msg=wrong):
                 self.load(wrong)
 

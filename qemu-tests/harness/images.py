@@ -162,6 +162,12 @@ def can_chroot():
     return None
 
 
+def chroot_command(spec, root, arguments):
+    """What runs a program of the root here, with this machine's network."""
+    environment = json.dumps({"PATH": PATH, **spec.get("env", {})})
+    return can_chroot() + [sys.executable, ENTER, root, spec.get("working_dir", "/"), spec.get("user", "0:0"), environment] + arguments
+
+
 def run_in_chroot(spec, root, time_limit):
     """-> (all bytes of stdout and stderr in the order written, status) of the image's own entrypoint."""
     arguments = spec.get("entrypoint", []) + spec.get("args", [])
@@ -170,8 +176,7 @@ def run_in_chroot(spec, root, time_limit):
         # With its own processes, /proc, devices and loopback, as in a container: for servers.
         command = ["unshare", "--pid", "--mount", "--net", "--fork", "--kill-child", sys.executable, AS_INIT, root, environment] + arguments
     else:
-        command = can_chroot() + [sys.executable, ENTER, root, spec.get("working_dir", "/"), spec.get("user", "0:0"),
-                                  environment] + arguments
+        command = chroot_command(spec, root, arguments)
     try:
         ended = patience.run(command, time_limit, stderr=subprocess.STDOUT)
     except subprocess.TimeoutExpired as late:

@@ -14,12 +14,14 @@ import time
 import urllib.error
 import urllib.request
 
+import check
 import patience
 import screen
 
 OVMF = [("/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"),
         ("/usr/share/OVMF/OVMF_CODE.fd", "/usr/share/OVMF/OVMF_VARS.fd")]
 OLDEST = (8, 2)
+GRACE = 20  # seconds that a program of the host has when the machine that it asked has ended
 DRIVE = ["-drive", "if=none,id=disk,format=raw,readonly=on,file=DISK"]
 # How QEMU shows firmware what the tool wrote, by the name of the path.
 MEDIA = {"efi": ["-drive", "format=raw,file=fat:rw:DISK"], "img": ["-drive", "format=raw,file=DISK"], "iso": ["-cdrom", "DISK"],
@@ -149,17 +151,56 @@ def play_monitor(steps, socket_path, serial_file, process):
                 return
 
 
+def reached(step, serial_file):
+    """Whether what a step waits for stands on the serial line."""
+    with open(serial_file, "rb") as serial:
+        return serial.read().count(step.get("after", "").encode()) >= step.get("times", 1)
+
+
+def run_beside(step, process, complaints):
+    """A program of the host that asks the machine, once: it must end with status 0 and have said what is wanted, in that order."""
+    with tempfile.TemporaryFile() as output:
+        program = subprocess.Popen(step["command"], stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
+        late = None  # since the machine has ended, which the program's last words may have asked it to
+        while program.poll() is None and (late is None or time.monotonic() - late < GRACE):
+            if late is None and process.poll() is not None:
+                late = time.monotonic()
+            time.sleep(0.05)
+        ended = program.returncode
+        if ended is None:
+            patience.kill(program)
+        output.seek(0)
+        said = output.read().decode("utf-8", "replace")
+    wrong = check.in_order("its output", step["prints"], said)
+    if ended is None:
+        wrong.insert(0, "the machine ended before it")
+    elif ended != 0:
+        wrong.insert(0, f"status {ended}")
+    complaints += [f"on the host, {' '.join(step['run'])}: {text}" for text in wrong]
+    if wrong:
+        complaints.append(f"it said ...{said[-2000:]}")
+    return not wrong
+
+
 def play_host(steps, serial_file, process, complaints):
-    """Fetches pages from the machine as a program on the host would, one after the other, each when its text has appeared on the
-    serial line (`times`: so often). A server that does not answer yet is asked again for as long as the machine runs."""
+    """Asks the machine as programs on the host would, one after the other, each when its text has appeared on the serial line
+    (`times`: so often). A page is asked for again for as long as the machine runs and does not answer."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({})) # a proxy of the user's does not know that machine
     for step in steps:
-        wanted, said = step.get("after", "").encode(), "the machine ended before"
+        if "run" in step:
+            while not reached(step, serial_file):
+                if process.poll() is not None:
+                    complaints.append(f"on the host, {' '.join(step['run'])}: the machine ended before it began")
+                    return
+                time.sleep(0.2)
+            if not run_beside(step, process, complaints):
+                process.kill()  # nobody asks it any more
+                return
+            continue
+        said = "the machine ended before"
         while process.poll() is None:
             try:
-                with open(serial_file, "rb") as serial:
-                    ready = serial.read().count(wanted) >= step.get("times", 1)
-                if ready:
+                if reached(step, serial_file):
                     with opener.open(step["fetch"], timeout=60) as answer:
                         page = answer.read()
                     said = None

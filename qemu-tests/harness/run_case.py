@@ -68,11 +68,16 @@ class Case:
                 os.symlink(guest, os.path.join(self.work, "guests", os.path.basename(guest)))
         self.variables = {"work": self.work, "guests": os.path.join(self.work, "guests"), "build": self.build,
                           "images": os.path.join(self.work, "images"), "source": self.built["source"],
-                          "tool": self.built["tool"], "port": machine.free_port(), "other_port": machine.free_port()}
+                          "tool": self.built["tool"], "scale": str(self.case.get("scale", 1)), "port": machine.free_port(), "other_port": machine.free_port()}
         # Keys and caches of a person never get into a test, nor a test's into theirs.
         self.environment = {**os.environ, "HOME": home, "XDG_CONFIG_HOME": home + "/config", "XDG_CACHE_HOME": home + "/cache",
                             "XDG_DATA_HOME": home + "/data", "XDG_STATE_HOME": home + "/state"}
         self.environment.pop("CAISSON_CACHE", None)
+
+    def rescale(self, scale):
+        """More of what the case does, and as much more time for it."""
+        self.limit = self.limit * max(1, scale // self.case.get("scale", 1))
+        self.variables["scale"] = str(scale)
 
     def missing(self, platform):
         """Why this case cannot run here, or None."""
@@ -82,6 +87,8 @@ class Case:
             for package in spec.get("packages", []) + [how["package"] for how in spec.get("compiled", {}).values()]:
                 if images.package_tree(package) is None:
                     return f"needs {package} unpacked into the cache (./caisson selftest does that; see packaging/packages.txt)"
+            if any("run" in step for step in self.case.get("boot", {}).get("host", [])) and images.can_chroot() is None:
+                return "needs root or user namespaces, for the programs that ask on the host"
             if spec.get("isolated") and os.geteuid() != 0:
                 return "needs root, for a pid namespace with its own /proc and devices"
         for need in self.case.get("requires", []):
@@ -258,6 +265,9 @@ class Case:
 
     def check_machine(self, platform):
         boot, kernel, module, partitions = self.build_appliance()
+        for step in boot.get("host", []):
+            if "run" in step:
+                step["command"] = images.chroot_command(self.case["images"][step["image"]], os.path.join(self.work, "roots", step["image"]), step["run"])
         for step in boot.get("screens", []):
             step["folder"] = os.path.join(os.path.dirname(self.path), "golden")
         run = boot_on(platform, boot, kernel, module, self.limit, self.work, self.variables["source"])
@@ -322,6 +332,7 @@ def main(arguments=None):
     parser.add_argument("--build", required=True, help="the build directory")
     parser.add_argument("--work", help="where files go (default: qemu-tests/work/NAME in the build directory)")
     parser.add_argument("--platform", choices=cases.PLATFORMS, default="qemu-svm")
+    parser.add_argument("--scale", type=int, help="${scale}, and as often the case's time limit (default: what the case says, else 1)")
     parser.add_argument("--keep", action="store_true", help="keep them after success")
     parser.add_argument("-v", "--verbose", action="store_true", help="print the consoles also after success")
     options = parser.parse_args(arguments)
@@ -331,6 +342,8 @@ def main(arguments=None):
     consoles = {}
     try:
         one = Case(os.path.abspath(options.case), options.build, work)
+        if options.scale:
+            one.rescale(options.scale)
         reason = one.missing(options.platform)
         if reason:
             print(f"skipped: {reason}")
