@@ -34,8 +34,8 @@ static_assert(sizeof(Header) == 16);
 
 namespace type {
 constexpr std::uint16_t error = 2, done = 3, first_of_families = 16;
-constexpr std::uint16_t new_link = 16, get_link = 18, new_address = 20, get_address = 22, new_route = 24,
-                        get_route = 26, get_neighbour = 30, get_rule = 34;
+constexpr std::uint16_t new_link = 16, get_link = 18, new_address = 20, no_address = 21, get_address = 22,
+                        new_route = 24, get_route = 26, get_neighbour = 30, get_rule = 34;
 } // namespace type
 namespace flag {
 constexpr std::uint16_t request = 1, multi = 2, acknowledge = 4, dump = 0x300;
@@ -132,7 +132,8 @@ std::array<std::uint8_t, 4> broadcast_of(const Shown& of) {
     return {all.octets[12], all.octets[13], all.octets[14], all.octets[15]};
 }
 
-void put_address(Answer& answer, const Shown& of, bool v6, std::uint16_t flags) {
+void put_address(Answer& answer, const Shown& of, bool v6, std::uint16_t flags,
+                 std::uint16_t message = type::new_address) {
     constexpr std::uint8_t permanent = 0x80, scope_host = 254, scope_universe = 0;
     constexpr std::uint32_t is_loopback = 8; // IFF_LOOPBACK
     struct {                                 // struct ifaddrmsg
@@ -143,7 +144,7 @@ void put_address(Answer& answer, const Shown& of, bool v6, std::uint16_t flags) 
                  (of.flags & is_loopback) != 0 ? scope_host : scope_universe, of.index};
     constexpr std::uint16_t address = 1, local = 2, label = 3, broadcast = 4, long_flags = 8, cache = 6;
     constexpr std::array<std::uint32_t, 4> for_ever{~0u, ~0u, 0, 0};
-    answer.begin(type::new_address, flags);
+    answer.begin(message, flags);
     answer.put(head);
     if (v6) {
         answer.attribute_bytes(address, std::as_bytes(std::span{of.v6.octets}));
@@ -497,9 +498,20 @@ Status name_of(Socket& base_socket, End which, Address& to) {
     return base::success;
 }
 
-Status set_netlink_option(Socket&, Caller&, int, int name, std::span<const std::byte> value) {
+Status set_netlink_option([[maybe_unused]] Socket& socket, Caller&, int, int name,
+                          std::span<const std::byte> value) {
     constexpr int last = 12;
-    (void)CAISSON_TRY(option_number(value));
+    [[maybe_unused]] const int number = CAISSON_TRY(option_number(value));
+#if CAISSON_NETWORK
+    constexpr int add = 1, leave = 2, bits = 32; // a group by its number, from 1 on
+    if (name == add || name == leave) {
+        if (number < 1 || number > bits)
+            return base::Failure{Errno::inval};
+        const std::uint32_t group = std::uint32_t{1} << (number - 1);
+        std::uint32_t& groups = netlink_of(socket).groups;
+        groups = name == add ? groups | group : groups & ~group;
+    }
+#endif
     return name >= 1 && name <= last ? Status{base::success} : base::Failure{Errno::noprotoopt};
 }
 
@@ -545,6 +557,24 @@ const SocketKind netlink_kind{.bind = bind,
                               .release = release};
 
 } // namespace
+
+#if CAISSON_NETWORK
+void tell(const Interface& of, News news) {
+    constexpr std::uint32_t of_links = 1, of_v4_addresses = 0x10; // RTMGRP_...
+    const std::uint32_t group = news == News::link ? of_links : of_v4_addresses;
+    for (NetlinkSocket* socket = bound; socket != nullptr; socket = socket->next) {
+        if (socket->protocol != protocol_route || (socket->groups & group) == 0)
+            continue;
+        Answer message{Header{}, 0};
+        if (news == News::link)
+            put_link(message, of, 0);
+        else
+            put_address(message, of, false, 0, news == News::address ? type::new_address : type::no_address);
+        if (!deliver(*socket, message).ok())
+            socket->error = Errno::nobufs; // some were lost: that is what it hears
+    }
+}
+#endif
 
 Result<Socket*> make(Type type, int protocol) {
     if (type != Type::raw && type != Type::datagram)

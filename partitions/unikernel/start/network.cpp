@@ -15,6 +15,7 @@
 #include "partitions/unikernel/machine/cpu.hpp"
 #include "partitions/unikernel/mm/frames.hpp"
 #include "partitions/unikernel/mm/heap.hpp"
+#include "partitions/unikernel/net/netlink.hpp"
 #include "partitions/unikernel/sched/scheduler.hpp"
 #include "partitions/unikernel/sched/timer.hpp"
 #include "partitions/unikernel/start/card.hpp"
@@ -88,6 +89,15 @@ void widen(Region& region, std::uint64_t from, std::uint64_t bytes, std::uint64_
     region.end = std::max(region.end, from + bytes);
 }
 
+// The card is the last of the interfaces.
+void tell_programs(wires::Outside::News news) {
+    using wires::Outside;
+    net::netlink::tell(net::interfaces().back(), news == Outside::News::link ? net::netlink::News::link
+                                                 : news == Outside::News::address
+                                                     ? net::netlink::News::address
+                                                     : net::netlink::News::no_address);
+}
+
 // The card, and what of the record is about the world behind it. It is the last of the peers.
 wires::Outside* make_outside(const caisson_boot_page& boot_page, const Startup& startup, ::net::Peer& peer) {
     const caisson_startup& header = startup.header();
@@ -109,6 +119,7 @@ wires::Outside* make_outside(const caisson_boot_page& boot_page, const Startup& 
         published[i] = {entry.protocol, entry.outside, entry.inside};
     }
     outside->published = published;
+    outside->tell = &tell_programs;
     const auto servers = make_list<wires::TimeServer>(CAISSON_TIME_SERVERS);
     std::size_t count = 0;
     for (unsigned i = 0; i < CAISSON_TIME_SERVERS; ++i)

@@ -3,6 +3,7 @@
 #include "partitions/unikernel/net/interfaces.hpp"
 
 #include "hypervisor/base/text.hpp"
+#include "partitions/unikernel/fs/proc/synthetic_table.hpp"
 #include "partitions/unikernel/net/describe.hpp"
 #include "partitions/unikernel/wires/stack.hpp"
 
@@ -86,6 +87,73 @@ std::span<const net::Interface> net::interfaces() {
         ++count;
     }
     return std::span{all}.first(count);
+}
+
+bool fs::seam::has_interface(bool card) {
+    if (!wires::is_started())
+        return false;
+    const wires::Configuration& all = wires::stack().configuration;
+    return card ? all.outside != nullptr : !all.links.empty();
+}
+
+void fs::seam::interface_text(bool card, InterfaceText which, TextSink& out) {
+    const net::Interface one = card ? card_interface(net::interfaces().back().index) : wires_interface(2);
+    const bool running = (one.flags & net::flags_running) == net::flags_running;
+    std::uint64_t value = 0;
+    switch (which) {
+    case InterfaceText::hardware:
+        for (std::size_t i = 0; card && i < one.hardware.size(); ++i) { // a point to point interface has none
+            out << (i == 0 ? "" : ":");
+            out.hexadecimal(one.hardware[i], 2);
+        }
+        out << '\n';
+        return;
+    case InterfaceText::flags: // of those that are set, not found out
+        out << "0x";
+        out.hexadecimal(one.flags & ~net::flags_running, 1);
+        out << '\n';
+        return;
+    case InterfaceText::state:
+        out << (!card ? "unknown\n" : running ? "up\n" : "down\n");
+        return;
+    case InterfaceText::carrier:
+        value = running ? 1 : 0;
+        break;
+    case InterfaceText::mtu:
+        value = one.mtu;
+        break;
+    case InterfaceText::index:
+        value = one.index;
+        break;
+    case InterfaceText::type:
+        value = one.type;
+        break;
+    case InterfaceText::received_bytes:
+        value = one.received.bytes;
+        break;
+    case InterfaceText::received_packets:
+        value = one.received.packets;
+        break;
+    case InterfaceText::received_errors:
+        value = one.received.errors;
+        break;
+    case InterfaceText::received_dropped:
+        value = one.received.dropped;
+        break;
+    case InterfaceText::sent_bytes:
+        value = one.sent.bytes;
+        break;
+    case InterfaceText::sent_packets:
+        value = one.sent.packets;
+        break;
+    case InterfaceText::sent_errors:
+        value = one.sent.errors;
+        break;
+    case InterfaceText::sent_dropped:
+        value = one.sent.dropped;
+        break;
+    }
+    out << value << '\n';
 }
 
 void net::describe_devices(fs::TextSink& out) {

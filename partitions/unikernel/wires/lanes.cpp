@@ -133,6 +133,10 @@ Stack& stack() {
     return *started;
 }
 
+bool is_started() {
+    return started != nullptr;
+}
+
 std::span<const Link> links() {
     return stack().configuration.links;
 }

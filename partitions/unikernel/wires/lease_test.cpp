@@ -194,7 +194,10 @@ TEST_F(Lease, OfASubnetWithHolesIsNotUsed) {
 
 TEST_F(Lease, IsAskedForAgainWhenACableWasPulledAndPutBack) {
     static bool link = true;
+    using News = std::pair<Outside::News, std::uint32_t>;
+    static std::vector<News> told;
     outside.card.has_link = [](void*) { return link; };
+    outside.tell = [](Outside::News news) { told.emplace_back(news, outside.address); };
     ASSERT_EQ(outside.address, offered);
     sent.clear();
     link = false;
@@ -207,7 +210,16 @@ TEST_F(Lease, IsAskedForAgainWhenACableWasPulledAndPutBack) {
     answer(said(discover, 400), offer, offered + 2);
     answer(said(request), acknowledge, offered + 2);
     EXPECT_EQ(outside.address, offered + 2);
+    // Programs hear of an address that goes while it is there, and of one that comes when it is.
+    const std::vector<News> expected{{Outside::News::link, offered},
+                                     {Outside::News::link, offered},
+                                     {Outside::News::no_address, offered},
+                                     {Outside::News::address, offered + 2}};
+    EXPECT_EQ(told, expected);
+    answer(said(request, 8000), acknowledge, offered + 2); // the same again: no news
+    EXPECT_EQ(told, expected);
     outside.card.has_link = nullptr;
+    outside.tell = nullptr;
 }
 
 } // namespace

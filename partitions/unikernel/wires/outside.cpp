@@ -216,6 +216,11 @@ err_t set_up_interface(netif* made) {
     return ERR_OK;
 }
 
+void tell(Outside::News news) {
+    if (outside().tell != nullptr)
+        outside().tell(news);
+}
+
 // A lease has come, gone or changed. One that the wires' addresses lie in is none: a peer could not be told from the world. Nor is
 // one of an address that no host has: who gives 127.0.0.1 would be let in to what listens there.
 void take_lease(netif* of) {
@@ -230,10 +235,16 @@ void take_lease(netif* of) {
         log("the lease's subnet overlaps that of the wires: it is not used");
     const bool whole = (~mask & (~mask + 1)) == 0; // ones, then zeros
     const bool usable = !meets && whole && prefix != 0 && prefix <= 30 && ::net::is_of_a_host(address);
-    out.address = usable ? address : 0;
+    const std::uint32_t next = usable ? address : 0;
+    const bool another = next != out.address;
+    if (another && out.address != 0)
+        tell(Outside::News::no_address);
+    out.address = next;
     out.prefix = out.address != 0 ? prefix : 24;
     out.gateway = lwip_ntohl(netif_ip4_gw(of)->addr);
     out.peer->own = out.address;
+    if (another && out.address != 0)
+        tell(Outside::News::address);
 }
 
 // A cable that was pulled and put back may lead elsewhere: lwIP asks for the lease once more.
@@ -244,6 +255,7 @@ void look_at_link() {
         return;
     out.has_link = now;
     log(now ? "the network card's link is up" : "the network card's link is down");
+    tell(Outside::News::link);
     now ? netif_set_link_up(&interface) : netif_set_link_down(&interface);
 }
 

@@ -23,6 +23,7 @@ struct Stack {
     [[nodiscard]] bool is_outside(std::uint8_t peer) const { return peer == configuration.links.size(); }
 };
 [[nodiscard]] Stack& stack(); // after start()
+[[nodiscard]] bool is_started();
 
 inline constexpr std::uint8_t no_peer = 0xFF;
 [[nodiscard]] std::uint8_t peer_at(std::uint32_t address); // its number; of what is not inside, the outside's

@@ -74,6 +74,9 @@ struct Outside {
     std::span<const TimeServer> time_servers{};        // whom the wall clock follows
     bool waits_for_room = false, listens = false, has_link = true;
     void (*name_servers_may_differ)() = nullptr; // asked now and then, where there is a lease
+    // Who programs are told by: the link is another, an address has come, this one goes now.
+    enum class News : std::uint8_t { link, address, no_address };
+    void (*tell)(News news) = nullptr;
     // Counters of what was dropped before the rules: sums, lengths, not for this card.
     std::uint64_t not_packets = 0;
 };

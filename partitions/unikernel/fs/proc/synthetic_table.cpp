@@ -92,6 +92,11 @@ constexpr std::uint16_t in_kernel = 9, in_vm = 10, in_fs = 11, in_net = 12, in_c
                         in_ipv6 = 31, in_unix = 32, in_ipv6_conf = 33, in_ipv6_all = 34, in_class = 35,
                         in_class_net = 36, in_lo = 37;
 
+#if CAISSON_NETWORK
+// What programs read of an interface, and where: its folder, statistics below it.
+constexpr std::uint16_t in_wire0 = 38, in_wire0_counts = 39, in_eth0 = 40, in_eth0_counts = 41;
+#endif
+
 constexpr Entry directory(std::uint16_t parent, const char* name) {
     return {parent, Kind::directory, ProcText::maps, 0555, name, "", nullptr};
 }
@@ -109,6 +114,21 @@ constexpr Entry special(std::uint16_t parent, Kind kind, const char* name, std::
                         const char* target = "") {
     return {parent, kind, ProcText::maps, permissions, name, target, nullptr};
 }
+
+#if CAISSON_NETWORK
+using seam::InterfaceText;
+template <bool Card, InterfaceText Which> void make_interface(int, TextSink& out) {
+    seam::interface_text(Card, Which, out);
+}
+template <InterfaceText Which> constexpr Entry of_wires(const char* name) {
+    return made(Which < InterfaceText::received_bytes ? in_wire0 : in_wire0_counts, name,
+                &make_interface<false, Which>);
+}
+template <InterfaceText Which> constexpr Entry of_card(const char* name) {
+    return made(Which < InterfaceText::received_bytes ? in_eth0 : in_eth0_counts, name,
+                &make_interface<true, Which>);
+}
+#endif
 
 constexpr Entry entries[] = {
     {},
@@ -149,6 +169,12 @@ constexpr Entry entries[] = {
     directory(sys_root, "class"),
     directory(in_class, "net"),
     directory(in_class_net, "lo"),
+#if CAISSON_NETWORK
+    directory(in_class_net, "wire0"),
+    directory(in_wire0, "statistics"),
+    directory(in_class_net, "eth0"),
+    directory(in_eth0, "statistics"),
+#endif
 
     special(proc_root, Kind::self, "self", 0777),
     special(proc_root, Kind::thread_self, "thread-self", 0777),
@@ -268,6 +294,38 @@ constexpr Entry entries[] = {
     text(in_lo, "flags", "0x9\n"),
     text(in_lo, "operstate", "unknown\n"),
     text(in_lo, "type", "772\n"),
+#if CAISSON_NETWORK
+    of_wires<InterfaceText::hardware>("address"),
+    of_wires<InterfaceText::mtu>("mtu"),
+    of_wires<InterfaceText::index>("ifindex"),
+    of_wires<InterfaceText::flags>("flags"),
+    of_wires<InterfaceText::state>("operstate"),
+    of_wires<InterfaceText::carrier>("carrier"),
+    of_wires<InterfaceText::type>("type"),
+    of_wires<InterfaceText::received_bytes>("rx_bytes"),
+    of_wires<InterfaceText::received_packets>("rx_packets"),
+    of_wires<InterfaceText::received_errors>("rx_errors"),
+    of_wires<InterfaceText::received_dropped>("rx_dropped"),
+    of_wires<InterfaceText::sent_bytes>("tx_bytes"),
+    of_wires<InterfaceText::sent_packets>("tx_packets"),
+    of_wires<InterfaceText::sent_errors>("tx_errors"),
+    of_wires<InterfaceText::sent_dropped>("tx_dropped"),
+    of_card<InterfaceText::hardware>("address"),
+    of_card<InterfaceText::mtu>("mtu"),
+    of_card<InterfaceText::index>("ifindex"),
+    of_card<InterfaceText::flags>("flags"),
+    of_card<InterfaceText::state>("operstate"),
+    of_card<InterfaceText::carrier>("carrier"),
+    of_card<InterfaceText::type>("type"),
+    of_card<InterfaceText::received_bytes>("rx_bytes"),
+    of_card<InterfaceText::received_packets>("rx_packets"),
+    of_card<InterfaceText::received_errors>("rx_errors"),
+    of_card<InterfaceText::received_dropped>("rx_dropped"),
+    of_card<InterfaceText::sent_bytes>("tx_bytes"),
+    of_card<InterfaceText::sent_packets>("tx_packets"),
+    of_card<InterfaceText::sent_errors>("tx_errors"),
+    of_card<InterfaceText::sent_dropped>("tx_dropped"),
+#endif
 
     special(proc_root, Kind::link, "net", 0777, "self/net"),
     kernel(process_net, "tcp", ProcText::net_tcp),
@@ -323,10 +381,23 @@ static_assert(is_named(in_cgroup, "cgroup") && is_named(in_huge, "transparent_hu
 static_assert(is_named(executable_link, "exe") && is_named(root_link, "root") &&
               entries[descriptor_info_entry].kind == Kind::descriptor_info);
 
+#if CAISSON_NETWORK
+static_assert(is_named(in_wire0, "wire0") && is_named(in_eth0, "eth0") &&
+              is_named(in_eth0_counts, "statistics"));
+#endif
+
 } // namespace
 
 std::span<const Entry> table() {
+#if CAISSON_NETWORK
+    // A folder of an interface that there is not lies nowhere.
+    static std::array<Entry, std::size(entries)> shown = std::to_array(entries);
+    shown[in_wire0].parent = seam::has_interface(false) ? in_class_net : 0;
+    shown[in_eth0].parent = seam::has_interface(true) ? in_class_net : 0;
+    return shown;
+#else
     return entries;
+#endif
 }
 
 } // namespace uk::fs::synthetic

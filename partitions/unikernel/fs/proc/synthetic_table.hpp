@@ -13,6 +13,27 @@ namespace uk::fs::seam {
 [[nodiscard]] std::uint64_t tasks();
 [[nodiscard]] std::uint64_t task_limit();
 
+// What /sys/class/net shows of the interface of the card, or of the wires, where the kernel has a network (CAISSON_NETWORK).
+enum class InterfaceText : std::uint8_t {
+    hardware,
+    mtu,
+    index,
+    flags,
+    state,
+    carrier,
+    type,
+    received_bytes, // from here on in `statistics`
+    received_packets,
+    received_errors,
+    received_dropped,
+    sent_bytes,
+    sent_packets,
+    sent_errors,
+    sent_dropped,
+};
+[[nodiscard]] bool has_interface(bool card);
+void interface_text(bool card, InterfaceText which, TextSink& out); // a line; there must be one
+
 } // namespace uk::fs::seam
 
 namespace uk::fs::synthetic {
