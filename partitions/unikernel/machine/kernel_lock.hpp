@@ -2,7 +2,8 @@
 // partitions/unikernel/machine/kernel_lock.hpp - the one lock of the kernel: whoever holds it has all of the kernel's data.
 //
 // Taken at every way in, dropped at every way out, by the idle thread and at preemption points (mm/flush.hpp); a switch hands it on. So
-// what lies between two waits is exclusive on any number of CPUs. Tickets: first come, first served.
+// what lies between two waits is exclusive on any number of CPUs. Tickets: first come, first served. Without it are answered only the
+// system calls that read a word (syscalls/quick.hpp).
 // Invariants: I1  interrupts are off while it is held
 //             I2  an interrupt that comes in the kernel finds it dropped; its handler takes no lock
 #pragma once

@@ -17,6 +17,7 @@
 #include "partitions/unikernel/sched/timer.hpp"
 #include "partitions/unikernel/signal/frame_layout.hpp"
 #include "partitions/unikernel/signal/signals.hpp"
+#include "partitions/unikernel/syscalls/quick.hpp"
 #include "partitions/unikernel/syscalls/seccomp.hpp"
 #include "partitions/unikernel/syscalls/syscalls.hpp"
 #include "partitions/unikernel/task/process.hpp"
@@ -143,6 +144,16 @@ void go_back(TrapFrame& frame) {
     mm::leave_kernel();
 }
 
+// Without the kernel lock (quick.hpp). False: it is to be made with it.
+[[gnu::noinline]] bool answer_quickly(TrapFrame& frame, std::uint64_t number, const Arguments& arguments) {
+    if (current().filters || !is_quick(number, arguments))
+        return false;
+    const SyscallResult result = dispatch(number, arguments);
+    if (result.ok())
+        frame.rax = *result;
+    return result.ok();
+}
+
 // Where a fault in a routine that uses a program's values goes on; 0: it was not in one.
 std::uint64_t fix_up(std::uint64_t rip) {
     struct Range {
@@ -251,7 +262,7 @@ extern "C" void handle_kernel_trap(TrapFrame* frame) {
     const std::uint64_t target = fix_up(frame->rip);
     if (target == 0)
         kernel_fault(*frame);
-    if (frame->vector == vector::page_fault) {
+    if (frame->vector == vector::page_fault && machine::this_cpu().mode == machine::Mode::kernel) {
         const std::uint64_t address = cpu::read_cr<2>();
         const mm::Fault fault = current_process().space->handle_fault(address, access_of(frame->error));
         if (fault == mm::Fault::resolved)
@@ -276,9 +287,11 @@ extern "C" void handle_paranoid_trap(TrapFrame* frame) {
 }
 
 extern "C" void handle_system_call(TrapFrame* frame) {
-    mm::enter_kernel();
     const Arguments arguments{{frame->rdi, frame->rsi, frame->rdx, frame->r10, frame->r8, frame->r9}};
     const std::uint64_t number = frame->error;
+    if (quick_calls.has(number) && answer_quickly(*frame, number, arguments))
+        return;
+    mm::enter_kernel();
     const policy::Chain* filters = current().filters.get();
     const SyscallResult result = filters == nullptr || filters->allows(number)
                                      ? dispatch(number, arguments)

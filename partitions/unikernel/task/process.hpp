@@ -102,6 +102,8 @@ struct Thread : signal::TaskState {
 
     std::uint64_t clear_child_tid = 0; // user address, or 0
     std::uint64_t robust_list = 0;
+    std::uint64_t restartable = 0;                                // rseq(2): user address, or 0
+    std::uint32_t restartable_signature = 0, restartable_cpu = 0; // the CPU that was written there
     std::array<char, 16> name{};
 
     [[nodiscard]] TrapFrame& frame() const {
@@ -113,6 +115,7 @@ struct Process : signal::GroupState {
     int id = 0;
     Ref<Pid> pid, group, session;
     Process* parent = nullptr;                       // PID 1 has none
+    int parent_number = 0;                           // its id, a word that is read without the lock
     Process *children = nullptr, *sibling = nullptr; // the oldest first
     Process *next = nullptr, *previous = nullptr;    // of all there are (process_list)
 
@@ -160,7 +163,7 @@ struct Process : signal::GroupState {
     [[nodiscard]] Capabilities& capabilities() { return context.credentials.capabilities; }
     [[nodiscard]] const Capabilities& capabilities() const { return context.credentials.capabilities; }
     [[nodiscard]] bool is_zombie() const { return thread_count == 0; }
-    [[nodiscard]] int parent_id() const { return parent != nullptr ? parent->id : 0; }
+    [[nodiscard]] int parent_id() const { return __atomic_load_n(&parent_number, __ATOMIC_RELAXED); }
 };
 
 // What the resource limits leave its memory; a privileged process may lock what it likes.

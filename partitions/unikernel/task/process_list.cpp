@@ -46,6 +46,7 @@ void add_child(Process& parent, Process& child) {
     *link = &child;
     child.sibling = nullptr;
     child.parent = &parent;
+    __atomic_store_n(&child.parent_number, parent.id, __ATOMIC_RELAXED);
 }
 
 void remove_child(Process& child) {
