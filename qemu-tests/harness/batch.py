@@ -113,6 +113,7 @@ def view(line, names):
 
 # What only QEMU has; a case that uses it needs no entry in platforms.toml.
 QEMU_ALONE = {"monitor": "Bochs takes no commands from outside while it runs", "icount": "Bochs has no virtual time by instructions to set",
+              "threads": "Bochs runs its CPUs one after the other, in one thread",
               "serial_rate": "Bochs keeps the UART to its baud rate by itself",
               "qemu": "needs a device or option of QEMU's"}
 

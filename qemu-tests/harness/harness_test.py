@@ -401,7 +401,8 @@ class BatchTest(unittest.TestCase):
 
     def test_only_cases_of_the_same_platforms_share_a_boot(self):
         self.assertEqual(len(self.pack(a=small_case("web"), b=small_case("db", platforms=["qemu-svm"]))), 2)
-        self.assertEqual(batch.runs_on(small_case("web", boot={"icount": True})), ("qemu-svm",))
+        for key in ("icount", "threads"):
+            self.assertEqual(batch.runs_on(small_case("web", boot={key: True})), ("qemu-svm",))
 
     def test_a_case_sees_its_own_share_under_its_own_names(self):
         other = b"partition=web2 generation=1 status=7 reason=exit detail=none exits=1 refusals=0 dropped=0 started=1 first_output=2 ended=3 last=1"

@@ -311,7 +311,8 @@ Status execute(Process& process, Thread& thread, Ref<fs::Node> file, std::string
     process.executable = std::move(executable);
     process.dumpable = !secure;
     name_thread(process, thread, path);
-    thread.clear_child_tid = thread.robust_list = 0;
+    thread.clear_child_tid = thread.robust_list = thread.restartable = 0;
+    thread.restart_due = false;
     thread.fs_base = thread.gs_base = 0;
     thread.alternate_stack = {};
     TrapFrame& frame = thread.frame();

@@ -73,6 +73,7 @@ enum class ProcText : std::uint8_t {
     net_sockets, // sockstat
     net_devices, // these two where the kernel has a network (CAISSON_NETWORK)
     net_routes,
+    interrupts,
 };
 
 // Who is signalled for a file's news, with the rights of who said so (fcntl(2), F_SETOWN_EX).

@@ -24,6 +24,11 @@ namespace uk::machine {
 // moment; `kernel` holds the kernel lock or waits for it; `idle` has no program's tables.
 enum class Mode : std::uint32_t { kernel, user, idle };
 
+// Why a CPU was interrupted, for whoever counts (/proc/interrupts): its timer; another CPU that has a thread for one that idles,
+// wants one that runs to look around, or changed page tables.
+enum class Interrupt : std::uint8_t { timer, wake_up, kick, flush };
+inline constexpr unsigned interrupt_kinds = 4;
+
 struct [[gnu::packed]] TaskState { // AMD APM vol. 2 "64-Bit Task State Segment"
     std::uint32_t reserved0;
     std::uint64_t rsp[3];
@@ -50,6 +55,10 @@ struct Cpu {
     std::uint64_t kernel_seen; // of the changes of the kernel's own tables (mm/kernel_tables.hpp)
     bool timer_fired;          // an interrupt that nobody has acted on yet
     bool kicked;               // an interrupt is on its way that makes it look around
+    std::array<std::uint32_t, interrupt_kinds>
+        interrupts; // its timer's that came, others' that were sent under the lock
+
+    void count(Interrupt kind) { ++interrupts[static_cast<unsigned>(kind)]; }
 
     TaskState task;
     std::array<std::uint64_t, 10> segments;

@@ -131,6 +131,7 @@ public:
     std::uint32_t references = 0;
     std::uint64_t generation = 0; // one more with each change after which a CPU must forget something
     bool ranges_held = false;     // a call in pieces counts on what is mapped
+    std::uint32_t barriers = 0;   // which of membarrier(2)'s were asked for; fork keeps them
     // Where the next program puts things; set by exec before it maps.
     std::uint64_t mmap_top = 0;
     std::uint64_t break_start = 0, break_end = 0;

@@ -56,7 +56,10 @@ public:
         return __atomic_load_n(&other->seen, __ATOMIC_ACQUIRE);
     }
     [[nodiscard]] Space space_of(Other other) const { return other->space; } // changed under the lock alone
-    void interrupt(Other other) { machine::send_interrupt(other->number, machine::flush_vector); }
+    void interrupt(Other other) {
+        other->count(machine::Interrupt::flush);
+        machine::send_interrupt(other->number, machine::flush_vector);
+    }
     template <typename F> void for_each_other(F f) {
         for (unsigned i = 0; i < machine::cpu_count; ++i)
             if (machine::cpus[i] != &cpu_)

@@ -173,6 +173,7 @@ TEST_F(TwoCpusTest, ACpuInAProgramIsInterruptedOnceACall) {
     ASSERT_TRUE(space->unmap(at(0), 40 * page).ok()); // pages, and the table that showed them
     EXPECT_EQ(stale(), 0U);
     EXPECT_EQ(interrupts, 1U);
+    EXPECT_EQ(second.interrupts[static_cast<unsigned>(machine::Interrupt::flush)], 1U);
 }
 
 TEST_F(TwoCpusTest, ACopyThatIsNoLongerSharedIsForgottenThereToo) {

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // partitions/unikernel/proc/proc_text.cpp - texts of /proc that come from the kernel's own state.
 // Spec: proc(5); the columns are those that programs read.
+#include "partitions/abi/hypercall.h"
 #include "partitions/unikernel/fs/files/file.hpp"
 #include "partitions/unikernel/fs/files/pty.hpp"
 #include "partitions/unikernel/fs/seam.hpp"
 #include "partitions/unikernel/machine/clock.hpp"
+#include "partitions/unikernel/machine/console.hpp"
 #include "partitions/unikernel/net/describe.hpp"
 #include "partitions/unikernel/proc/cpu_text.hpp"
 #include "partitions/unikernel/sched/scheduler.hpp"
@@ -430,6 +432,37 @@ void put_system_stat(TextSink& out) {
         << "\nprocs_blocked 0\n";
 }
 
+// Linux's rows for what the local APIC brings, and how often the partition left guest mode, without the question itself.
+void put_interrupts(TextSink& out) {
+    struct Row {
+        std::string_view name, meaning;
+    };
+    static constexpr std::array<Row, machine::interrupt_kinds> rows{{
+        {"LOC: ", "   Local timer interrupts\n"},
+        {"RES: ", "   Rescheduling interrupts\n"},
+        {"CAL: ", "   Function call interrupts\n"},
+        {"TLB: ", "   TLB shootdowns\n"},
+    }};
+    out << "           ";
+    for (std::uint64_t i = 0; i < machine::cpu_count; ++i)
+        out << "CPU" << i << (i < 10 ? "       " : "      ");
+    out << '\n';
+    for (unsigned kind = 0; kind < rows.size(); ++kind) {
+        out << rows[kind].name;
+        for (unsigned i = 0; i < machine::cpu_count; ++i) {
+            out.padded(machine::cpus[i]->interrupts[kind], 10);
+            out << ' ';
+        }
+        out << rows[kind].meaning;
+    }
+    const long exits = machine::hypercall(CAISSON_CALL_COUNTER, {CAISSON_COUNTER_EXITS, 0, 0, 0}).value;
+    if (exits < 0) // there is none
+        return;
+    out << "HYP: ";
+    out.padded(static_cast<std::uint64_t>(exits), 10);
+    out << "    Exits to the hypervisor\n";
+}
+
 // Nothing for what a zombie has no more.
 void put_process_text(ProcText which, const Process& process, int id, TextSink& out) {
     const Thread* thread = thread_of(process, id);
@@ -489,6 +522,8 @@ void fs::seam::proc_text(ProcText which, int process_id, int thread_id, TextSink
         return proc::put_cpu_information(out);
     case ProcText::system_stat:
         return put_system_stat(out);
+    case ProcText::interrupts:
+        return put_interrupts(out);
     case ProcText::uptime:
         return put_uptime(out);
     case ProcText::load_average:

@@ -65,6 +65,12 @@ void inherit(Thread& thread, const Thread& maker, const CloneRequest& request) {
     thread.memory_policy = maker.memory_policy;
     thread.cpu = maker.cpu;
     thread.affinity = maker.affinity;
+    if ((request.flags & clone_flag::vm) == 0 &&
+        maker.restartable != 0) { // a copy of the maker's, with the memory
+        thread.restartable = maker.restartable;
+        thread.restartable_signature = maker.restartable_signature;
+        thread.restartable_cpu = maker.restartable_cpu;
+    }
     if ((request.flags & clone_flag::child_cleartid) != 0)
         thread.clear_child_tid = request.child_tid;
     // A new stack in the same memory leaves the alternate one to whoever has it; a whole copy, or vfork, uses its own.
@@ -87,6 +93,7 @@ Status inherit_resources(Process& child, const Process& maker, std::uint64_t fla
             return base::Failure{Errno::nomem};
         const sched::HeldSpace held{*maker.space};
         CAISSON_TRY(child.space->copy_from(*held, &sched::preemption_point));
+        child.space->barriers = held->barriers;
     }
     if ((flags & clone_flag::files) != 0) {
         child.files = maker.files;

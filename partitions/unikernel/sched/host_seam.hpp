@@ -34,6 +34,7 @@ public:
     std::uint64_t now = 1'000'000;
     std::uint64_t fires = never;    // when the one-shot timer comes
     std::uint64_t timer_writes = 0; // how often it was set
+    unsigned interrupts_sent = 0;   // to other CPUs, which are blocks that nobody runs on
     std::uint64_t idled = 0;        // ns
     std::uint64_t switches = 0, table_loads = 0;
     std::uint64_t live_stacks = 0, stacks_left = ~std::uint64_t{0};

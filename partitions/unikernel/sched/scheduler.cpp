@@ -2,6 +2,7 @@
 // partitions/unikernel/sched/scheduler.cpp - see scheduler.hpp.
 #include "partitions/unikernel/sched/scheduler.hpp"
 
+#include "arch/x86_64/cpu/instructions.hpp"
 #include "hypervisor/base/address.hpp"
 #include "hypervisor/base/fail.hpp"
 #include "partitions/unikernel/fs/overlay/node.hpp"
@@ -46,6 +47,7 @@ void kick(Cpu& cpu) {
     if (&cpu == &this_cpu() || cpu.kicked)
         return;
     cpu.kicked = true;
+    cpu.count(cpu.thread == cpu.idle ? machine::Interrupt::wake_up : machine::Interrupt::kick);
     machine::send_interrupt(cpu.number, machine::kick_vector);
 }
 
@@ -134,6 +136,7 @@ void finish_switch() {
 // What `next` needs in the CPU, except its stack. The way out looks at its turn.
 void become(Cpu& cpu, Thread& next) {
     cpu.thread = &next;
+    next.restart_due = next.restartable != 0;
     cpu.slice_over = false;
     cpu.attention = true;
     next.on_cpu = true;
@@ -245,6 +248,20 @@ void set_affinity(Thread& thread, std::uint64_t affinity) {
         kick(cpu);
     } else if (dequeue(cpu, [&](const Thread& ready) { return &ready == &thread; }) != nullptr) {
         enqueue(cpu, thread);
+    }
+}
+
+void restart_sequences(const mm::AddressSpace& space, std::uint32_t only) {
+    for (std::uint32_t i = 0; i < machine::cpu_count; ++i) {
+        Cpu& other = cpu_of(i);
+        if (&other == &this_cpu() || other.space != &space || (only != on_all && only != i) ||
+            other.thread->restartable == 0)
+            continue;
+        other.thread->restart_due = true;
+        kick(other);
+        const mm::ThisCpu self;
+        while (self.mode_of(&other) == machine::Mode::user) // in the kernel it looks before it leaves
+            cpu::pause();
     }
 }
 

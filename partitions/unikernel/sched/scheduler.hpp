@@ -25,6 +25,11 @@ void interrupt_sleep(Thread& thread);
 // The CPUs that it may run on, at least one that runs.
 void set_affinity(Thread& thread, std::uint64_t affinity);
 
+// Threads of the space that run elsewhere, on one CPU or all, begin their restartable sequences anew (signal/restartable.hpp): when this
+// returns none is within the one it was in.
+inline constexpr std::uint32_t on_all = ~std::uint32_t{0};
+void restart_sequences(const mm::AddressSpace& space, std::uint32_t only);
+
 // An idle thread for a CPU. False: out of memory.
 [[nodiscard]] bool make_idle_thread(Cpu& cpu);
 // The first thing that a further CPU runs, with the kernel lock.

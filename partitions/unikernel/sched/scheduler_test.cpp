@@ -314,6 +314,83 @@ TEST_F(Scheduler, TheTimerComesNoLaterThanTheFirstOfAll) {
     EXPECT_FALSE(late.armed);
 }
 
+// A second CPU, on its idle thread.
+struct TwoCpus : Scheduler {
+    TwoCpus() {
+        second.number = 1;
+        EXPECT_TRUE(make_idle_thread(second));
+        second.thread = second.idle;
+        second.slice_end = never;
+        uk::machine::cpus[1] = &second;
+        uk::machine::cpu_count = 2;
+        thread = make_thread(machine.process);
+        thread->affinity = second.bit;
+    }
+    ~TwoCpus() override {
+        uk::machine::cpu_count = 1;
+        second.thread = nullptr;
+        discard_thread(*second.idle);
+        discard_thread(*thread);
+    }
+    [[nodiscard]] unsigned count(uk::machine::Interrupt kind) const {
+        return second.interrupts[static_cast<unsigned>(kind)];
+    }
+    Cpu second{};
+    Thread* thread = nullptr;
+};
+
+TEST_F(TwoCpus, OneThatIdlesIsWokenOnceForAllThatIsReady) {
+    using uk::machine::Interrupt;
+    Thread* another = make_thread(machine.process);
+    another->affinity = second.bit;
+    make_runnable(*thread);
+    EXPECT_TRUE(second.kicked);
+    EXPECT_EQ(count(Interrupt::wake_up), 1U);
+    make_runnable(*another);
+    EXPECT_EQ(count(Interrupt::wake_up), 1U) << "it is on its way";
+    EXPECT_EQ(count(Interrupt::kick), 0U);
+    EXPECT_EQ(machine.interrupts_sent, 1U);
+    EXPECT_EQ(second.ready.take(), thread);
+    EXPECT_EQ(second.ready.take(), another);
+    discard_thread(*another);
+}
+
+TEST_F(TwoCpus, OneThatRunsIsKickedOnce) {
+    using uk::machine::Interrupt;
+    second.thread = thread;
+    thread->cpu = 1;
+    thread->on_cpu = true;
+    interrupt_sleep(*thread);
+    interrupt_sleep(*thread);
+    EXPECT_EQ(count(Interrupt::kick), 1U);
+    EXPECT_EQ(count(Interrupt::wake_up), 0U);
+    second.kicked = false; // it came
+    interrupt_sleep(*thread);
+    EXPECT_EQ(count(Interrupt::kick), 2U);
+    thread->on_cpu = false;
+}
+
+TEST_F(TwoCpus, SequencesElsewhereBeginAnewWhereTheyAreOfTheSpace) {
+    second.thread = thread;
+    second.mode = uk::machine::Mode::kernel; // it has come in meanwhile
+    thread->cpu = 1;
+    auto* mine = mm::AddressSpace::make();
+    auto* others = mm::AddressSpace::make();
+    second.space = mine;
+    restart_sequences(*mine, on_all);
+    EXPECT_FALSE(thread->restart_due) << "it has none";
+    thread->restartable = 4096;
+    restart_sequences(*others, on_all);
+    restart_sequences(*mine, 0);
+    EXPECT_FALSE(thread->restart_due);
+    restart_sequences(*mine, 1);
+    EXPECT_TRUE(thread->restart_due);
+    EXPECT_TRUE(second.kicked);
+    second.space = nullptr;
+    mm::destroy(mine);
+    mm::destroy(others);
+}
+
 TEST(LocalTimer, ItsClockIsMeasuredWhereNobodyTellsIt) {
     host::Machine machine;
     uk::machine::kernel_lock.drop();

@@ -40,8 +40,10 @@ void set_up_timer(std::uint64_t hz) {
 }
 
 void acknowledge_timer() {
-    this_cpu().programmed = never;
-    this_cpu().timer_fired = true;
+    Cpu& cpu = this_cpu();
+    cpu.count(machine::Interrupt::timer);
+    cpu.programmed = never;
+    cpu.timer_fired = true;
     machine::end_interrupt();
 }
 

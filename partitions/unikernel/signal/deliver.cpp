@@ -6,6 +6,7 @@
 #include "partitions/unikernel/sched/scheduler.hpp"
 #include "partitions/unikernel/signal/alternate_stack.hpp"
 #include "partitions/unikernel/signal/frame_layout.hpp"
+#include "partitions/unikernel/signal/restartable.hpp"
 #include "partitions/unikernel/signal/rules.hpp"
 #include "partitions/unikernel/signal/signals.hpp"
 
@@ -52,6 +53,8 @@ Information stack_fault() {
 
 void run_handler(TrapFrame& frame, Thread& thread, const Step& step) {
     settle_for_handler(frame, thread, step.action.flags);
+    if (thread.restartable != 0)
+        settle_restartable(thread, frame);
     const Set mask = take_mask_to_restore(thread);
     if (enter_handler(frame, thread, step, mask).ok()) {
         thread.blocked = mask_of_handler(thread, step.action, step.information.number);
@@ -69,14 +72,16 @@ void run_handler(TrapFrame& frame, Thread& thread, const Step& step) {
 bool has_to_act(const TrapFrame& frame) {
     const Thread& thread = current();
     const bool failed = static_cast<std::int64_t>(frame.rax) < 0; // as an interrupted call has
-    return must_look(thread) || thread.restore_blocked || (failed && was_interrupted(frame)) ||
-           !can_return_to(frame.rip);
+    return must_look(thread) || (thread.restore_blocked | thread.restart_due) != 0 ||
+           (failed && was_interrupted(frame)) || !can_return_to(frame.rip);
 }
 
 void act_on_pending(TrapFrame& frame) {
     Thread& thread = current();
     if (thread.ending)
         end_thread();
+    if (thread.restart_due)
+        return settle_restartable(thread, frame);
     if (thread.process->stop_signal != 0) {
         park();
         return;

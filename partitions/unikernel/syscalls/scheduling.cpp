@@ -44,23 +44,32 @@ SyscallResult sys_sched_yield(const Arguments&) {
     return 0;
 }
 
-// A CPU orders its accesses at every way into the kernel and out of it, and by an interrupt where it runs a program.
+// A CPU orders its accesses at every way into the kernel and out of it, and by an interrupt where it runs a program; it forgets what it
+// fetched by the way out of that interrupt (IRETQ), or by loading the tables anew where it came in by itself.
 SyscallResult sys_membarrier(const Arguments& arguments) {
     constexpr std::uint32_t query = 0, global = 1 << 0, global_expedited = 1 << 1, register_global = 1 << 2,
-                            expedited = 1 << 3, register_expedited = 1 << 4;
-    constexpr std::uint32_t known =
-        global | global_expedited | register_global | expedited | register_expedited;
-    const std::uint32_t command = arguments.word(0);
-    if (arguments.word(1) != 0 || (command & ~known) != 0 || (command & (command - 1)) != 0)
+                            expedited = 1 << 3, of_code = 1 << 5, of_sequences = 1 << 7, one_cpu = 1,
+                            private_ones = expedited | of_code | of_sequences, known = (1 << 9) - 1;
+    const std::uint32_t command = arguments.word(0), flags = arguments.word(1);
+    if ((command & ~known) != 0 || (command & (command - 1)) != 0 ||
+        (flags != 0 && (command != of_sequences || flags != one_cpu)))
         return base::Failure{Errno::inval};
+    mm::AddressSpace& own = *current_process().space;
     if (command == query)
         return known;
     if ((command & (global | global_expedited)) != 0) {
         for (unsigned i = 0; i < machine::cpu_count; ++i)
             if (mm::AddressSpace* space = machine::cpus[i]->space)
                 mm::order_accesses(*space);
-    } else if (command == expedited) {
-        mm::order_accesses(*current_process().space);
+    } else if ((command & private_ones) != 0) {
+        if ((own.barriers & command << 1) == 0) // each is asked for before
+            return base::Failure{Errno::perm};
+        if (command == of_sequences)
+            sched::restart_sequences(own, flags != 0 ? arguments.word(2) : sched::on_all);
+        else
+            mm::order_accesses(own);
+    } else if (command != register_global) {
+        own.barriers |= command;
     }
     return 0;
 }

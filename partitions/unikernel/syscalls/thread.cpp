@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // partitions/unikernel/syscalls/thread.cpp - what belongs to a single thread, and the ends.
 #include "partitions/unikernel/process/exit.hpp"
+#include "partitions/unikernel/signal/restartable.hpp"
 #include "partitions/unikernel/syscalls/syscalls.hpp"
 #include "partitions/unikernel/task/process.hpp"
 
@@ -30,6 +31,12 @@ SyscallResult sys_get_robust_list(const Arguments& arguments) {
         return base::Failure{Errno::perm};
     CAISSON_TRY(mm::write_user(arguments.pointer(1), found->robust_list));
     CAISSON_TRY(mm::write_user(arguments.pointer(2), head_bytes));
+    return 0;
+}
+
+SyscallResult sys_rseq(const Arguments& arguments) {
+    CAISSON_TRY(
+        signal::register_restartable(arguments[0], arguments.word(1), arguments.word(2), arguments.word(3)));
     return 0;
 }
 

@@ -23,7 +23,8 @@ struct TaskState {
     Set blocked = 0;
     Set saved_blocked = 0; // rt_sigsuspend, ppoll: restored when the call ends
     bool restore_blocked = false;
-    Set awaited = 0; // sigtimedwait: taken although blocked
+    bool restart_due = false; // signal/restartable.hpp
+    Set awaited = 0;          // sigtimedwait: taken although blocked
     Pending pending;
     AlternateStack alternate_stack;
     Restart restart;

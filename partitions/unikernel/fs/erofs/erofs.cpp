@@ -17,23 +17,28 @@ namespace {
 
 constexpr std::uint64_t largest_size = std::uint64_t{1} << 62;
 
-// CRC-32C (Castagnoli), bit-reflected, by bytes: the state after each value of the low one.
-constexpr std::array<std::uint32_t, 256> crc32c_table = [] {
-    std::array<std::uint32_t, 256> out{};
-    for (std::uint32_t i = 0; i < out.size(); ++i) {
-        out[i] = i;
-        for (int bit = 0; bit < 8; ++bit)
-            out[i] = (out[i] & 1) != 0 ? out[i] >> 1 ^ 0x82F63B78 : out[i] >> 1;
+// CRC-32C (Castagnoli), bit-reflected, by bytes: the state after each value of the low one. Made when an image is opened, which costs less
+// than carrying it along.
+class Crc32c {
+public:
+    Crc32c() {
+        for (std::uint32_t i = 0; i < table_.size(); ++i) {
+            table_[i] = i;
+            for (int bit = 0; bit < 8; ++bit)
+                table_[i] = (table_[i] & 1) != 0 ? table_[i] >> 1 ^ 0x82F63B78 : table_[i] >> 1;
+        }
     }
-    return out;
-}();
+    void add(std::span<const std::byte> bytes) {
+        for (const std::byte byte : bytes)
+            value_ = table_[(value_ ^ std::to_integer<std::uint32_t>(byte)) & 0xFF] ^ value_ >> 8;
+    }
+    // Without the final inversion, as the superblock wants it.
+    [[nodiscard]] std::uint32_t value() const { return value_; }
 
-// Without the final inversion, as the superblock wants it.
-std::uint32_t crc32c(std::uint32_t crc, std::span<const std::byte> bytes) {
-    for (std::byte byte : bytes)
-        crc = crc32c_table[(crc ^ std::to_integer<std::uint32_t>(byte)) & 0xFF] ^ crc >> 8;
-    return crc;
-}
+private:
+    std::array<std::uint32_t, 256> table_;
+    std::uint32_t value_ = 0xFFFFFFFF;
+};
 
 bool checksum_matches(std::span<const std::byte> image, std::uint64_t block_bytes) {
     const std::uint64_t end = block_bytes > superblock_offset ? block_bytes : superblock_offset + block_bytes;
@@ -41,10 +46,11 @@ bool checksum_matches(std::span<const std::byte> image, std::uint64_t block_byte
         return false;
     constexpr std::byte zeros[4]{};
     const std::uint64_t field = superblock_offset + superblock::checksum;
-    std::uint32_t crc = crc32c(0xFFFFFFFF, image.subspan(superblock_offset, superblock::checksum));
-    crc = crc32c(crc, zeros);
-    crc = crc32c(crc, image.subspan(field + 4, end - field - 4));
-    return crc == little_endian<std::uint32_t>(image.subspan(field, 4));
+    Crc32c crc;
+    crc.add(image.subspan(superblock_offset, superblock::checksum));
+    crc.add(zeros);
+    crc.add(image.subspan(field + 4, end - field - 4));
+    return crc.value() == little_endian<std::uint32_t>(image.subspan(field, 4));
 }
 
 // Seconds and nanoseconds as one number, held within what a Timestamp tells apart.

@@ -84,7 +84,7 @@ Result<Ref<Node>> make(Volume& volume, Node& directory, const SyntheticIdentity&
     node->parent = &directory;
     TextSink target;
     if (entry.kind == Kind::link)
-        node->target = entry.text;
+        node->target = entry.content.text;
     else if (entry.kind == Kind::self)
         target << static_cast<std::uint64_t>(seam::current_process());
     else if (entry.kind == Kind::thread_self)
@@ -224,10 +224,10 @@ Status synthetic_text(const Node& node, TextSink& out) {
         return base::Failure{Errno::srch};
     switch (entry.kind) {
     case Kind::text:
-        out << std::string_view{entry.text};
+        out << std::string_view{entry.content.text};
         return base::success;
     case Kind::made:
-        entry.make(node.synthetic.process, out);
+        entry.content.make(node.synthetic.process, out);
         return base::success;
     case Kind::kernel:
         seam::proc_text(entry.which, node.synthetic.process, node.synthetic.thread, out);

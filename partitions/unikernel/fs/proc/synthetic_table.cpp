@@ -98,21 +98,21 @@ constexpr std::uint16_t in_wire0 = 38, in_wire0_counts = 39, in_eth0 = 40, in_et
 #endif
 
 constexpr Entry directory(std::uint16_t parent, const char* name) {
-    return {parent, Kind::directory, ProcText::maps, 0555, name, "", nullptr};
+    return {parent, Kind::directory, ProcText::maps, 0555, name, ""};
 }
 constexpr Entry text(std::uint16_t parent, const char* name, const char* content) {
-    return {parent, Kind::text, ProcText::maps, 0444, name, content, nullptr};
+    return {parent, Kind::text, ProcText::maps, 0444, name, content};
 }
 constexpr Entry kernel(std::uint16_t parent, const char* name, ProcText which,
                        std::uint16_t permissions = 0444) {
-    return {parent, Kind::kernel, which, permissions, name, "", nullptr};
+    return {parent, Kind::kernel, which, permissions, name, ""};
 }
 constexpr Entry made(std::uint16_t parent, const char* name, Make make) {
-    return {parent, Kind::made, ProcText::maps, 0444, name, "", make};
+    return {parent, Kind::made, ProcText::maps, 0444, name, make};
 }
 constexpr Entry special(std::uint16_t parent, Kind kind, const char* name, std::uint16_t permissions,
                         const char* target = "") {
-    return {parent, kind, ProcText::maps, permissions, name, target, nullptr};
+    return {parent, kind, ProcText::maps, permissions, name, target};
 }
 
 #if CAISSON_NETWORK
@@ -182,6 +182,7 @@ constexpr Entry entries[] = {
     kernel(proc_root, "meminfo", ProcText::memory_info),
     kernel(proc_root, "cpuinfo", ProcText::cpu_info),
     kernel(proc_root, "stat", ProcText::system_stat),
+    kernel(proc_root, "interrupts", ProcText::interrupts),
     kernel(proc_root, "uptime", ProcText::uptime),
     kernel(proc_root, "loadavg", ProcText::load_average),
     kernel(proc_root, "version", ProcText::version),
@@ -360,12 +361,14 @@ constexpr Entry entries[] = {
     text(in_clocksource0, "available_clocksource", "tsc\n"),
     text(in_huge, "enabled", "always madvise [never]\n"),
     text(in_huge, "hpage_pmd_size", "2097152\n"),
-    text(in_cgroup, "cgroup.controllers", "cpu memory pids\n"),
+    text(in_cgroup, "cgroup.controllers", "cpuset cpu memory pids\n"),
     made(in_cgroup, "memory.max", make_memory_max),
     made(in_cgroup, "memory.current", make_memory_current),
     text(in_cgroup, "memory.high", "max\n"),
     text(in_cgroup, "memory.swap.max", "0\n"),
     made(in_cgroup, "cpu.max", make_cpu_max),
+    made(in_cgroup, "cpuset.cpus.effective", make_cpu_list),
+    text(in_cgroup, "cpuset.mems.effective", "0\n"),
     made(in_cgroup, "pids.max", make_pids_max),
     made(in_cgroup, "pids.current", make_pids_current),
 };

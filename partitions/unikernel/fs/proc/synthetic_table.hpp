@@ -58,14 +58,20 @@ enum class Kind : std::uint8_t {
 
 using Make = void (*)(int process, TextSink& out);
 
+union Content {
+    constexpr Content(const char* shown) : text(shown) {}
+    constexpr Content(Make how) : make(how) {}
+    const char* text; // text, link
+    Make make;        // made
+};
+
 struct Entry {
     std::uint16_t parent = 0;
     Kind kind = Kind::directory;
     ProcText which = ProcText::maps;
     std::uint16_t permissions = 0444;
     const char* name = "";
-    const char* text = ""; // text, link
-    Make make = nullptr;   // made
+    Content content = "";
 };
 
 // Entry 0 is nothing; a Node's identity holds the index.
