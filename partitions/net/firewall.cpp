@@ -31,12 +31,14 @@ std::size_t Firewall::bucket_of(const Key& key) {
     return mixed >> 24;
 }
 
-// What can be at the peer's end. Of the outside: a host's, but none of this end's or of the wires'.
+// What can be at the peer's end. Of the outside: a host's, but none of this end's or of the wires', except the uplink's.
 bool Firewall::is_at(std::uint8_t peer, std::uint32_t address) const {
     const Peer& who = peers_[peer];
     if (!who.outside)
         return address == who.address;
     const bool inside = who.inside_mask != 0 && (address & who.inside_mask) == who.inside;
+    if (inside && address == who.gateway && address != who.own)
+        return true;
     return is_of_a_host(address) && address != who.own && !inside;
 }
 
@@ -145,9 +147,11 @@ Verdict Firewall::judge(const Key& key, const Packet& packet, bool from_peer, st
         if (connection == nullptr)
             return Verdict::full;
         connection->peer_began = from_peer;
+        connection->rule = static_cast<std::uint16_t>(rule - rules_.data());
         ++rule->admitted;
     }
     advance(*connection, packet, from_peer, now);
+    passed_ = connection;
     return Verdict::pass;
 }
 
@@ -164,7 +168,8 @@ Verdict Firewall::inbound(std::uint8_t peer, std::span<const std::byte> bytes, s
         if (const Packet::About& about = packet.about; about.protocol != 0) {
             const Key key{peer, about.protocol, about.source_port, about.target_port, about.target};
             const bool ours = about.source == own && is_at(peer, about.target);
-            return ours && find(key, now_ns) != nullptr ? Verdict::pass : Verdict::no_state;
+            passed_ = ours ? find(key, now_ns) : nullptr;
+            return passed_ != nullptr ? Verdict::pass : Verdict::no_state;
         }
         return judge({peer, packet.protocol, packet.target_port, packet.source_port, packet.source}, packet,
                      true, now_ns);
@@ -186,7 +191,8 @@ Verdict Firewall::outbound(std::uint8_t peer, std::span<const std::byte> bytes, 
         if (const Packet::About& about = packet.about; about.protocol != 0) {
             const Key key{peer, about.protocol, about.target_port, about.source_port, about.source};
             const bool ours = about.target == own && is_at(peer, about.source);
-            return ours && find(key, now_ns) != nullptr ? Verdict::pass : Verdict::no_state;
+            passed_ = ours ? find(key, now_ns) : nullptr;
+            return passed_ != nullptr ? Verdict::pass : Verdict::no_state;
         }
         return judge({peer, packet.protocol, packet.source_port, packet.target_port, packet.target}, packet,
                      false, now_ns);

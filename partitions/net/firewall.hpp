@@ -24,6 +24,8 @@ struct Rule {
     std::uint16_t first_port = 0, last_port = 0xFFFF; // of the end that does not begin
     std::uint64_t admitted = 0;                       // connections
     std::uint32_t network = 0, mask = 0;              // of the peer's address: which of the outside
+    std::uint64_t rate =
+        0; // bytes a second, each way, that whoever looks at it lets through (translator.hpp); 0: all
 };
 
 // One other partition, or the outside: all that a network card reaches.
@@ -33,6 +35,7 @@ struct Peer {
     std::uint32_t own = 0;     // the own address there
     std::uint32_t inside = 0,
                   inside_mask = 0; // the wires' subnet, which nobody there has; mask 0: there is none
+    std::uint32_t gateway = 0;     // but for the uplink, which answers for name servers; 0: there is none
 };
 
 // One that was admitted. All zero: none.
@@ -46,6 +49,7 @@ struct Connection {
     State state = State::none;
     bool peer_began = false;
     std::uint8_t ended = 0; // who has sent FIN: 1 the own end, 2 the peer
+    std::uint16_t rule = 0; // which admitted it
 };
 
 class Firewall {
@@ -64,6 +68,8 @@ public:
     // Whether a rule lets the own end begin a connection: what connect(2) and sendto(2) ask first.
     [[nodiscard]] bool may_begin(std::uint8_t peer, std::uint8_t protocol, std::uint32_t address,
                                  std::uint16_t port) const;
+    // The connection that the last packet which passed is of, or about; nobody's after any other call.
+    [[nodiscard]] const Connection* passed() const { return passed_; }
     // The peer's program is another one now: its connections are over.
     void forget(std::uint8_t peer);
 
@@ -102,6 +108,7 @@ private:
     std::span<Connection> table_;
     std::array<std::uint16_t, buckets> first_{}; // place in the table, + 1
     std::size_t hand_ = 0;                       // where the search for a place goes on
+    const Connection* passed_ = nullptr;
     Counts in_{}, out_{};
 };
 

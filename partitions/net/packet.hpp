@@ -29,8 +29,14 @@ enum class Verdict : std::uint8_t {
     no_rule,
     no_state, // no connection that it could be of
     full,     // no place for another connection
+    rate,     // more than its rule lets through
 };
-inline constexpr std::size_t verdict_count = 9;
+inline constexpr std::size_t verdict_count = 10;
+[[nodiscard]] constexpr const char* name_of(Verdict verdict) {
+    constexpr const char* names[verdict_count] = {"pass",   "malformed", "fragment", "protocol", "source",
+                                                  "target", "no_rule",   "no_state", "full",     "rate"};
+    return names[static_cast<std::size_t>(verdict)];
+}
 
 inline constexpr std::size_t ip_header = 20, udp_header = 8, tcp_header = 20, icmp_header = 8;
 namespace icmp_type {
