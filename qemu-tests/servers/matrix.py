@@ -66,7 +66,7 @@ def run_one(path, card, scale, build, work):
         complaints, consoles = one.run("qemu-svm")
         if complaints:
             complaints += [f"{name}: ...{text[-1500:]}" for name, text in consoles.items()]
-    except (cases.CaseError, weak.WeaknessError, images.ImageError, machine.MachineError, subprocess.TimeoutExpired, OSError) as error:
+    except (cases.CaseError, weak.WeaknessError, images.ImageError, machine.MachineError, subprocess.SubprocessError, OSError) as error:
         complaints = [str(error)]
     return ("FAILED" if complaints else "passed"), "\n".join(complaints), time.monotonic() - started
 
@@ -106,7 +106,7 @@ def main():
         for card in CARDS if not options.only or name in options.only else []:
             if options.card and card not in options.card:
                 continue
-            verdict, why, seconds = run_one(path, card, options.scale, options.build, os.path.join(options.build, "qemu-tests/work/matrix"))
+            verdict, why, seconds = run_one(path, card, options.scale, options.build, os.path.join(options.build, "qemu-tests/work", f"matrix-{name}-{card}"))
             print(f"{verdict:<8} {name:<18} {card:<11} {seconds:6.1f} s{'  ' + why if why else ''}", flush=True)
             results[name.removeprefix("card-"), card] = verdict, options.scale
     if options.record:
