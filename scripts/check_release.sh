@@ -17,7 +17,10 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/caisson-release.XXXXXX")
 root=${CAISSON_BARE:-$work/root}
 mounted=()
 clean() {
-    for place in "${mounted[@]}"; do umount "$place"; done
+    # What stays mounted is the cache of this system: nothing is removed then.
+    for place in "${mounted[@]}"; do
+        umount "$place" || { echo "$place is still in use: $work stays"; return 1; }
+    done
     rm -rf --one-file-system "$work"
     [ -z "${CAISSON_BARE:-}" ] || rm -rf --one-file-system "$root/checkout"
 }
