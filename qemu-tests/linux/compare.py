@@ -33,10 +33,11 @@ AT_ONCE = 6          # partitions of one boot
 
 
 class Known:
-    """The list: `== RUN` begins a run's part, `-` what Linux prints, `+` what is printed here, `#` why."""
+    """The list: `== RUN` begins a run's part, `-` what Linux prints, `+` what is printed here, `#` why. `#only FLAG` makes a part
+    count only where /proc/cpuinfo of this machine has the flag."""
 
-    def __init__(self, text):
-        self.parts, run = {}, None  # run -> its lines, in order
+    def __init__(self, text, flags=()):
+        self.parts, run, self.flags = {}, None, set(flags)  # run -> its lines, in order
         for number, line in enumerate(text.split("\n"), 1):
             if line.startswith("== "):
                 run = line[3:]
@@ -51,12 +52,16 @@ class Known:
                 self.parts[run].append(line)
         self.head = [line for line in text.split("\n== ")[0].split("\n") if line.startswith("#")]
 
+    def counts(self, run):
+        wanted = [line.split()[1] for line in self.parts.get(run, []) if line.startswith("#only ")]
+        return all(flag in self.flags for flag in wanted)
+
     def of(self, run):
-        return [line for line in self.parts.get(run, []) if line[0] != "#"]
+        return [line for line in self.parts.get(run, []) if line[0] != "#"] if self.counts(run) else []
 
     def shrink(self, run, differences):
         """Keeps what is in both, in order; a part in which nothing differs goes with its reasons."""
-        if run not in self.parts:
+        if run not in self.parts or not self.counts(run):
             return
         left, kept = list(differences), []
         for line in self.parts[run]:
@@ -73,6 +78,11 @@ class Known:
     def text(self):
         parts = [f"== {run}\n" + "\n".join(lines) + "\n" for run, lines in sorted(self.parts.items())]
         return "\n".join(self.head) + "\n\n" + "\n".join(parts)
+
+
+def flags_of_this_machine():
+    with open("/proc/cpuinfo", encoding="utf-8") as file:
+        return next((line.split(":", 1)[1].split() for line in file if line.startswith("flags")), [])
 
 
 def differences_of(native, ours):
@@ -206,7 +216,7 @@ def runs_of(group, only):
 def compare(options, directory):
     runs = runs_of(options.group, options.only)
     with open(KNOWN, encoding="utf-8") as file:
-        known = Known(file.read())
+        known = Known(file.read(), flags_of_this_machine())
     root = make_root(directory, options.build)
     native = {run["name"]: run_natively(root, directory, run["command"]) for run in runs}
     boots = Boots(os.path.abspath(options.build), directory, options.platform, options.time_limit)
@@ -221,7 +231,7 @@ def compare(options, directory):
         differences = differences_of(native[name], said)
         lines += len(native[name])
         same += len(native[name]) - sum(1 for line in differences if line[0] == "-")
-        if options.add:
+        if options.add and known.counts(name):
             known.parts[name] = [line for line in known.parts.get(name, []) if line[0] == "#"] + differences
             if not differences:
                 del known.parts[name]
