@@ -89,7 +89,7 @@ public:
             bytes_ = bytes;
     }
     template <class Each> void for_each(Each each) const {
-        for (std::uint64_t at = 0; bytes_ - at >= step_; at += step_) {
+        for (std::uint64_t at = 0; at < bytes_ && bytes_ - at >= step_; at += step_) {
             MemoryDescriptor run;
             std::memcpy(&run, map_buffer.data() + at, sizeof run);
             each(run);
@@ -155,7 +155,10 @@ Kept look(const BootServices& boot, OpenFile& file) {
         return {};
     if (const std::uint64_t noted = board::noted_address({head.data(), head.size()}); noted != 0) {
         if (is_memory(boot, noted)) {
-            // Only read: this boot's firmware may have put something of its own behind the text, or where it lies.
+            // Only read: this boot's firmware may have put something of its own behind the text, or where it lies. Taken where it is free,
+            // so that writing the file puts nothing there.
+            std::uint64_t address = noted;
+            (void)boot.allocate_pages(allocate_address, loader_data, board::kept_bytes / page, &address);
             const std::span<const char> memory = kept_memory(noted);
             board::KeptScan kept;
             std::memcpy(&kept, memory.data(), sizeof kept);

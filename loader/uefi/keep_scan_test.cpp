@@ -162,6 +162,8 @@ TEST(KeepScan, WithoutAFileToWriteToNothingIsAsked) {
     EXPECT_EQ(with([](FakeFirmware& f) { f.files[name].pop_back(); }), Keeping::none);
     EXPECT_EQ(with([](FakeFirmware& f) { f.largest_allocation = 0; }), Keeping::none);
     EXPECT_EQ(with([](FakeFirmware& f) { f.map.clear(); }), Keeping::none);
+    EXPECT_EQ(with([](FakeFirmware& f) { f.descriptor_bytes = 0; }), Keeping::none) << "no step to the next";
+    EXPECT_EQ(with([](FakeFirmware& f) { f.descriptor_bytes = 39; }), Keeping::none);
     EXPECT_EQ(with([](FakeFirmware& f) { f.map = {{7, 0, 0x1000, 0, 255, 8}}; }), Keeping::none);
     EXPECT_EQ(with([](FakeFirmware& f) {
                   f.map = {{7, 0, std::uint64_t{4} << 30, 0, 0x1000, 8}};
