@@ -29,8 +29,14 @@ stand_in apt-get <<STANDIN
 case " \$* " in
     *' update '*) mkdir -p "$work/cache dir/apt/lists"; : >"$work/cache dir/apt/lists/x_InRelease" ;;
     *--print-uris*) echo "'http://x/y.deb' y.deb 1048576 SHA256:0" ;;
-    *' install '*) [ "\${DEBIAN_FRONTEND:-}" = noninteractive ] || exit 99; : >"$work/missing" ;;
+    *' install '*)
+        [ -f "$work/interrupted" ] && { echo "E: dpkg was interrupted"; exit 100; }
+        [ "\${DEBIAN_FRONTEND:-}" = noninteractive ] || exit 99
+        : >"$work/missing" ;;
 esac
+STANDIN
+stand_in dpkg <<STANDIN
+case " \$* " in *' --configure -a '*) rm -f "$work/interrupted" ;; esac
 STANDIN
 stand_in cmake <<'STANDIN'
 exit 1
@@ -57,7 +63,7 @@ reset() {
     : >"$work/calls"
     : >"$work/missing"
     echo 1000 >"$work/uid"
-    rm -rf "$work/apt-fails" "$work/bin/sudo" "$work/cache dir" "$checkout/build"
+    rm -rf "$work/apt-fails" "$work/interrupted" "$work/bin/sudo" "$work/cache dir" "$checkout/build"
 }
 
 run() { # ARGUMENT...: sets status, out (both streams)
@@ -151,6 +157,11 @@ check "root: only what is missing" not_called "install .*libfmt-dev"
 check "root: waits for the lock" called "DPkg::Lock::Timeout=300"
 check "root: goes on to the build" called "^cmake"
 check "root: sizes are shown" says "1.0 MiB"
+
+reset; echo 0 >"$work/uid"; echo ninja-build >"$work/missing"; : >"$work/interrupted"; run demo
+check "an installation that was stopped halfway is finished first" called "^cmake"
+reset; sudo_there; echo ninja-build >"$work/missing"; : >"$work/interrupted"; run demo --yes
+check "so it is with sudo" called "sudo .*dpkg .*--configure -a"
 
 reset; echo 0 >"$work/uid"; echo ninja-build >"$work/missing"; : >"$work/apt-fails"; run demo
 check "no network: input/output" is 6
