@@ -5,6 +5,7 @@
 #include "partitions/abi/console.h"
 #include "partitions/abi/hypercall.h"
 #include "partitions/abi/lane.h"
+#include "partitions/abi/uplink.h"
 
 _Static_assert(sizeof(struct caisson_boot_page) == 4096, "boot page is one page");
 _Static_assert(sizeof(struct caisson_device) == 144, "device");
@@ -13,6 +14,8 @@ _Static_assert(sizeof(struct caisson_tmpfs) == 16, "tmpfs entry");
 _Static_assert(sizeof(struct caisson_published) == 8, "published port");
 _Static_assert(sizeof(struct caisson_rule) == 16, "rule");
 _Static_assert(sizeof(struct caisson_link) == 88, "link");
+_Static_assert(sizeof(struct caisson_uplink) == 80, "uplink");
+_Static_assert(sizeof(struct caisson_uplink_rule) == 24, "rule of the uplink");
 _Static_assert(__builtin_offsetof(struct caisson_lane, ring) == CAISSON_LANE_HEADER_BYTES, "lane header");
 _Static_assert(__builtin_offsetof(struct caisson_lane_header, head) == 64, "lane header, first line");
 _Static_assert(__builtin_offsetof(struct caisson_lane_header, read) == 128, "lane header, second line");

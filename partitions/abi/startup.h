@@ -35,19 +35,20 @@ struct caisson_startup {
     unsigned int address, prefix;   /* its own address, bits of the subnet */
     unsigned int peer_count, peers; /* count, offset of struct caisson_peer */
     unsigned int rule_count, rules; /* count, offset of struct caisson_rule */
-    /* The outside, by the first of its devices that is a network card which the unikernel knows. */
+    /* The outside, by the first of its devices that is a network card which the unikernel knows, or by the uplink. */
     unsigned int outside;                   /* CAISSON_OUTSIDE_... */
-    unsigned int outside_address, outside_prefix, gateway; /* of _STATIC; gateway 0: none */
+    unsigned int outside_address, outside_prefix, gateway; /* of _STATIC; gateway 0: none. Of _UPLINK: the uplink's address */
     unsigned int name_servers[CAISSON_NAME_SERVERS];       /* addresses; 0: none */
     unsigned int published_count, published; /* count, offset of struct caisson_published */
     unsigned int time_servers[CAISSON_TIME_SERVERS]; /* whom the wall clock follows (SNTP); 0: none */
     unsigned short time_ports[CAISSON_TIME_SERVERS];
-    unsigned short reserved1;
+    unsigned short outside_link; /* of _UPLINK: the wire to it, a place in the boot page's list */
 };
 
 #define CAISSON_OUTSIDE_NONE 0u
 #define CAISSON_OUTSIDE_STATIC 1u
 #define CAISSON_OUTSIDE_LEASED 2u /* by DHCP */
+#define CAISSON_OUTSIDE_UPLINK 3u /* over the wire to the uplink, from the own address in the wires' subnet */
 
 /* A port that has another number outside. */
 struct caisson_published {
