@@ -4,7 +4,7 @@
 file(GLOB_RECURSE sources LIST_DIRECTORIES false RELATIVE ${CMAKE_SOURCE_DIR}
   ${CMAKE_SOURCE_DIR}/arch/* ${CMAKE_SOURCE_DIR}/cmake/* ${CMAKE_SOURCE_DIR}/drivers/* ${CMAKE_SOURCE_DIR}/hypervisor/*
   ${CMAKE_SOURCE_DIR}/image-tools/* ${CMAKE_SOURCE_DIR}/loader/* ${CMAKE_SOURCE_DIR}/partitions/abi/*
-  ${CMAKE_SOURCE_DIR}/partitions/net/*
+  ${CMAKE_SOURCE_DIR}/partitions/net/* ${CMAKE_SOURCE_DIR}/partitions/station/* ${CMAKE_SOURCE_DIR}/partitions/uplink/*
   ${CMAKE_SOURCE_DIR}/partitions/unikernel/* ${CMAKE_SOURCE_DIR}/third_party/*)
 list(FILTER sources EXCLUDE REGEX "_(test|fuzz)\\.cpp$|\\.md$|/corpus/|/golden/|/\\.")
 list(SORT sources)
@@ -29,7 +29,7 @@ extern const char caisson_build_id_mark[];
 [[gnu::used, gnu::retain, gnu::section(\".rodata.build_id\")]] const char caisson_build_id_mark[] =
     \"CAISSON-BUILD-ID:\" CAISSON_BUILD_ID;
 ")
-foreach(image IN ITEMS caisson_elf caisson_control_elf unikernel_elf caisson-efi_elf caisson-efi-scan_elf caisson-scan_elf)
+foreach(image IN ITEMS caisson_elf caisson_control_elf unikernel_elf uplink_elf caisson-efi_elf caisson-efi-scan_elf caisson-scan_elf)
   if(TARGET ${image})
     target_sources(${image} PRIVATE ${CMAKE_BINARY_DIR}/generated/build_id_mark.cpp)
   endif()

@@ -22,6 +22,8 @@ ALLOWED = {
     "partitions/lane/": ["partitions/lane/", "partitions/abi/"],
     "partitions/net/": ["partitions/net/", "partitions/abi/"],
     "partitions/drivers/": ["partitions/drivers/", "drivers/seams.hpp", "hypervisor/base/"],
+    "partitions/station/": ["partitions/station/", "partitions/net/", "partitions/drivers/", "drivers/seams.hpp", "hypervisor/base/",
+                            "third_party/"],
     "partitions/init/": ["partitions/init/", "partitions/abi/"],
     "arch/": ["arch/", "hypervisor/base/", "hypervisor/core/", "partitions/abi/"],
     "drivers/": ["drivers/", "hypervisor/base/", "hypervisor/core/"],
@@ -43,8 +45,12 @@ for depth, rooms in enumerate(UNIKERNEL):
     for name in rooms:
         below = [lower for row in UNIKERNEL[:depth] for lower in row] + [name]
         ALLOWED[f"partitions/unikernel/{name}/"] = [f"partitions/unikernel/{lower}/" for lower in below] + [
-            "partitions/abi/", "partitions/formats/", "partitions/net/", "partitions/drivers/", "hypervisor/base/", "hypervisor/core/bytes/", "hypervisor/core/virtq/", "hypervisor/core/wire/",
+            "partitions/abi/", "partitions/formats/", "partitions/net/", "partitions/station/", "partitions/drivers/", "hypervisor/base/", "hypervisor/core/bytes/", "hypervisor/core/virtq/", "hypervisor/core/wire/",
             "arch/x86_64/cpu/", "drivers/", "third_party/"]
+# The uplink is a kernel of its own, of the unikernel's lowest rooms and its start.
+ALLOWED["partitions/uplink/"] = ["partitions/uplink/", "partitions/station/", "partitions/abi/", "partitions/net/", "partitions/drivers/",
+                                 "partitions/unikernel/base/", "partitions/unikernel/machine/", "partitions/unikernel/mm/",
+                                 "partitions/unikernel/start/", "hypervisor/base/", "arch/x86_64/cpu/", "drivers/"]
 # Tests may besides use the seams' hosted fakes and, for comparisons, hosted code.
 TESTS_ALSO = ["arch/host/", "hypervisor/core/", "hypervisor/base/", "partitions/abi/", "image-tools/plan/",
               "image-tools/elf/", "image-tools/journal/", "partitions/unikernel/policy/", "partitions/unikernel/base/"]

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// partitions/unikernel/machine/stubs.hpp - the assembly routines of stubs.S and the symbols of the linker
+// partitions/unikernel/machine/stubs.hpp - the assembly routines of stubs.S and calls.S, and the symbols of the linker
 // script.
 #pragma once
 

@@ -49,21 +49,17 @@ std::uint64_t& entry_for(std::uint64_t virt, unsigned level) {
     }
 }
 
-std::uint64_t image_physical(const char* symbol) {
-    return reinterpret_cast<std::uint64_t>(symbol) - machine::kernel_base;
-}
-
 bool is_constant_image(std::uint64_t physical) {
-    return physical >= image_physical(text_start) && physical < image_physical(rodata_end);
+    return physical >= machine::image_physical(text_start) && physical < machine::image_physical(rodata_end);
 }
 
 void map_image() {
-    for (std::uint64_t at = image_physical(text_start); at < image_physical(image_end);
+    for (std::uint64_t at = machine::image_physical(text_start); at < machine::image_physical(image_end);
          at += base::page_size) {
         std::uint64_t bits = present | accessed | global;
-        if (at >= image_physical(text_end))
+        if (at >= machine::image_physical(text_end))
             bits |= no_execute;
-        if (at >= image_physical(rodata_end))
+        if (at >= machine::image_physical(rodata_end))
             bits |= writable | dirty;
         entry_for(machine::kernel_base + at, 1) = at | bits;
     }

@@ -75,14 +75,14 @@ drivers::net::VirtioPlaces<Fields> structures_of(const caisson_device& device) {
             static_cast<std::uint32_t>(std::min<std::uint64_t>(left, UINT32_MAX)), device.virtio_multiplier};
 }
 
-template <typename Driver> wires::Card card_of(Driver& driver) {
-    wires::Card card;
+template <typename Driver> drivers::net::Card card_of(Driver& driver) {
+    drivers::net::Card card;
     card.driver = &driver;
     card.address = driver.address();
-    card.receive = [](void* of, unsigned most, wires::Card::Place place, void (*came)()) {
+    card.receive = [](void* of, unsigned most, drivers::net::Card::Place place, void (*came)()) {
         return static_cast<Driver*>(of)->receive(most, place, came);
     };
-    card.send = [](void* of, std::uint32_t bytes, wires::Card::Fill fill, void* context) {
+    card.send = [](void* of, std::uint32_t bytes, drivers::net::Card::Fill fill, void* context) {
         return static_cast<Driver*>(of)->send(bytes, [&](std::span<std::byte> to) { fill(context, to); });
     };
     card.has_room = [](void* of) { return static_cast<Driver*>(of)->has_room(); };
@@ -95,7 +95,7 @@ template <typename Driver> wires::Card card_of(Driver& driver) {
 
 // `registers`: the driver's first argument.
 template <typename Driver, typename Places>
-wires::Card start_driver(const caisson_device& device, const Places& registers) {
+drivers::net::Card start_driver(const caisson_device& device, const Places& registers) {
     constexpr std::size_t frames = (Driver::memory_bytes + base::page_size - 1) / base::page_size;
     const auto memory = mm::allocate_frames(frames, mm::Fill::zero);
     auto* driver = memory ? mm::make<Driver>(registers, SharedMemory{*memory}) : nullptr;
@@ -114,7 +114,7 @@ wires::Card start_driver(const caisson_device& device, const Places& registers) 
 
 } // namespace
 
-wires::Card start_card(const caisson_boot_page& boot_page) {
+drivers::net::Card start_card(const caisson_boot_page& boot_page) {
     const std::uint32_t count = std::min(boot_page.device_count, CAISSON_DEVICE_MAX);
     for (const caisson_device& device : std::span{boot_page.devices}.first(count)) {
         const auto is = [&device](std::uint16_t vendor, std::uint16_t number) {

@@ -5,6 +5,7 @@
 // mode on and calls kernel_start on the boot stack. Section .boot is linked where it is loaded; everything
 // else in the high half. The memory used here is given to the frame allocator once the kernel has its own
 // tables.
+// The uplink has one CPU, and nothing for further ones (CAISSON_ONE_CPU).
 // Spec: Xen public header start_info.h ("x86/HVM direct boot ABI"); AMD APM vol. 2 "Long Mode Activation".
 
 .equ KERNEL_BASE, 0xffffffff80000000
@@ -68,6 +69,7 @@ boot_gdt_pointer:
     .word . - boot_gdt - 1
     .long boot_gdt
 
+#ifndef CAISSON_ONE_CPU
 // A further CPU begins with the bytes up to other_cpu_end, copied to address 0; nothing but EBP tells it from the first.
 .code16
 .globl other_cpu_begin, other_cpu_end
@@ -89,6 +91,7 @@ other_cpu:
     movl %eax, %ds
     xorl %ebp, %ebp
     jmp enter_long_mode
+#endif
 
 .code64
 long_mode:
@@ -99,14 +102,17 @@ long_mode:
     xorl %eax, %eax
     movl %eax, %fs
     movl %eax, %gs
+#ifndef CAISSON_ONE_CPU
     testl %ebp, %ebp
     jz 2f
+#endif
     movabsq $boot_stack_top, %rsp
     movl %ebp, %edi
     xorl %ebp, %ebp
     movabsq $kernel_start, %rax
     call *%rax
     ud2
+#ifndef CAISSON_ONE_CPU
 2:  movabsq $other_cpu_on_kernel_tables, %rax
     jmp *%rax
 
@@ -117,6 +123,7 @@ other_cpu_on_kernel_tables:
     movq other_cpu_stack(%rip), %rsp
     movq other_cpu_block(%rip), %rdi
     call start_other_cpu
+#endif
 
 .section .boot.bss, "aw", @nobits
 .balign 4096

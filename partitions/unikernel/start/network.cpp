@@ -7,18 +7,15 @@
 
 #include "arch/x86_64/cpu/instructions.hpp"
 #include "hypervisor/base/fail.hpp"
-#include "partitions/abi/hypercall.h"
 #include "partitions/unikernel/base/log.hpp"
 #include "partitions/unikernel/fs/tree.hpp"
 #include "partitions/unikernel/machine/clock.hpp"
-#include "partitions/unikernel/machine/console.hpp"
-#include "partitions/unikernel/machine/cpu.hpp"
-#include "partitions/unikernel/mm/frames.hpp"
 #include "partitions/unikernel/mm/heap.hpp"
 #include "partitions/unikernel/net/netlink.hpp"
 #include "partitions/unikernel/sched/scheduler.hpp"
 #include "partitions/unikernel/sched/timer.hpp"
 #include "partitions/unikernel/start/card.hpp"
+#include "partitions/unikernel/start/lane_end.hpp"
 #include "partitions/unikernel/wires/wires.hpp"
 
 #include <algorithm>
@@ -38,23 +35,6 @@ template <typename T> std::span<T> make_list(std::size_t count) {
     return {memory, count};
 }
 
-caisson_lane* lane_at(std::uint64_t address) {
-    return address == 0 ? nullptr : reinterpret_cast<caisson_lane*>(mm::frame_data(base::PhysAddr{address}));
-}
-
-std::uint64_t number_of(void* context) {
-    return reinterpret_cast<std::uint64_t>(context);
-}
-
-unsigned long long ask_state(void* context) {
-    const long state = machine::hypercall(CAISSON_CALL_LANE_STATE, {number_of(context), 0, 0, 0}).value;
-    return state > 0 ? static_cast<unsigned long long>(state) : 0;
-}
-
-void ring(void* context) {
-    (void)machine::hypercall(CAISSON_CALL_LANE_RING, {number_of(context), 0, 0, 0});
-}
-
 // What one look leaves goes on a moment later, behind the programs that are ready.
 void poll_again(sched::Timer& timer);
 sched::Timer rest{&poll_again};
@@ -68,27 +48,6 @@ void poll_again(sched::Timer&) {
     poll();
 }
 
-void fill_in(wires::Link& link, const caisson_link& from, std::uint64_t number, std::uint64_t life) {
-    if (from.lane_bytes <= CAISSON_LANE_HEADER_BYTES ||
-        ((from.lane_bytes - CAISSON_LANE_HEADER_BYTES) & (from.lane_bytes - CAISSON_LANE_HEADER_BYTES - 1)) !=
-            0)
-        base::fail("boot page: a lane's size is not a header and a power of two", "", 0);
-    link.end.send = lane_at(from.send_gpa);
-    link.end.receive = lane_at(from.receive_gpa);
-    link.end.ring_bytes = from.lane_bytes - CAISSON_LANE_HEADER_BYTES;
-    link.end.life = life;
-    link.end.peer_state = &ask_state;
-    link.end.ring = &ring;
-    link.end.context = reinterpret_cast<void*>(number);
-}
-
-void widen(Region& region, std::uint64_t from, std::uint64_t bytes, std::uint64_t lowest, std::uint64_t end) {
-    if (from < lowest || from > end || bytes > end - from)
-        base::fail("boot page: the address of a lane or a device is out of range", "", 0);
-    region.start = region.end == 0 ? from : std::min(region.start, from);
-    region.end = std::max(region.end, from + bytes);
-}
-
 // The card is the last of the interfaces.
 void tell_programs(wires::Outside::News news) {
     using wires::Outside;
@@ -98,23 +57,26 @@ void tell_programs(wires::Outside::News news) {
                                                      : net::netlink::News::no_address);
 }
 
-// The card, and what of the record is about the world behind it. It is the last of the peers.
+// What leads to the outside, and what of the record is about the world there. It is the last of the peers.
 wires::Outside* make_outside(const caisson_boot_page& boot_page, const Startup& startup, ::net::Peer& peer) {
     const caisson_startup& header = startup.header();
     auto* outside = mm::make<wires::Outside>();
     if (outside == nullptr)
         base::fail("out of memory at start", "", 0);
-    outside->card = start_card(boot_page);
+    const bool uplink = header.outside == CAISSON_OUTSIDE_UPLINK;
+    if (!uplink)
+        outside->card = start_card(boot_page);
     outside->leased = header.outside == CAISSON_OUTSIDE_LEASED;
     outside->peer = &peer;
     std::copy(std::begin(header.name_servers), std::end(header.name_servers), outside->name_servers.begin());
     if (!outside->leased) {
-        outside->address = header.outside_address;
-        outside->prefix = header.outside_prefix;
+        outside->address = uplink ? header.address : header.outside_address;
+        outside->prefix = uplink ? header.prefix : header.outside_prefix;
         outside->gateway = header.gateway;
     }
-    const auto published = make_list<::net::PublishedPort>(header.published_count);
-    for (unsigned i = 0; i < header.published_count; ++i) {
+    // The uplink gives ports their numbers itself.
+    const auto published = make_list<::net::PublishedPort>(uplink ? 0 : header.published_count);
+    for (unsigned i = 0; i < published.size(); ++i) {
         const caisson_published entry = startup.published(i);
         published[i] = {entry.protocol, entry.outside, entry.inside};
     }
@@ -128,6 +90,7 @@ wires::Outside* make_outside(const caisson_boot_page& boot_page, const Startup& 
     outside->time_servers = servers.first(count);
     peer.outside = true;
     peer.own = outside->address;
+    peer.gateway = uplink ? header.gateway : 0; // whom names are asked of
     peer.inside_mask = header.prefix == 0 ? 0 : ~std::uint32_t{0} << (32 - header.prefix);
     peer.inside = header.address & peer.inside_mask;
     return outside;
@@ -149,7 +112,7 @@ void await(bool (*missing)(), std::string_view otherwise) {
     }
 }
 
-const wires::Outside* world = nullptr; // behind the card, where there is one
+const wires::Outside* world = nullptr; // behind card or uplink, where there is one
 decltype(wires::Outside::name_servers) shown_servers{};
 
 template <std::size_t Size> void put_address(base::Text<Size>& out, std::uint32_t address) {
@@ -179,22 +142,6 @@ void show_servers() {
 
 } // namespace
 
-NetworkRanges network_ranges(const caisson_boot_page& boot_page) {
-    NetworkRanges out;
-    const std::uint32_t links = std::min(boot_page.link_count, CAISSON_LINK_MAX),
-                        devices = std::min(boot_page.device_count, CAISSON_DEVICE_MAX);
-    // The hypervisor lets each be written or read only.
-    for (const caisson_link& link : std::span{boot_page.links}.first(links))
-        for (const std::uint64_t lane : {link.send_gpa, link.receive_gpa})
-            if (lane != 0)
-                widen(out.lanes, lane, link.lane_bytes, CAISSON_GPA_LANES, CAISSON_GPA_LANES_END);
-    for (const caisson_device& device : std::span{boot_page.devices}.first(devices))
-        for (const auto& bar : device.bars)
-            if (bar.bytes != 0)
-                widen(out.devices, bar.gpa, bar.bytes, CAISSON_GPA_DEVICES, CAISSON_GPA_DEVICES_END);
-    return out;
-}
-
 void describe_network(const Startup& startup, NetworkTexts& texts) {
     const caisson_startup& header = startup.header();
     const std::uint32_t own = header.peer_count != 0 ? header.address : world != nullptr ? world->address : 0;
@@ -221,7 +168,7 @@ void start_network(const caisson_boot_page& boot_page, const Startup& startup) {
         const caisson_peer peer = startup.peer(i);
         if (peer.link >= boot_page.link_count)
             base::fail("startup record: a peer without a link", "", 0);
-        fill_in(links[i], boot_page.links[peer.link], peer.link, boot_page.generation);
+        connect(links[i].end, boot_page, peer.link);
         links[i].name = startup.peer_name(i);
         peers[i].address = peer.address;
     }
@@ -231,12 +178,23 @@ void start_network(const caisson_boot_page& boot_page, const Startup& startup) {
                     0,         rule.network,      rule.mask};
     }
     wires::Outside* outside = has_outside ? make_outside(boot_page, startup, peers.back()) : nullptr;
-    if (!wires::start({header.address, header.prefix, links, peers, rules, outside}))
+    wires::Link* uplink = nullptr;
+    if (header.outside == CAISSON_OUTSIDE_UPLINK) {
+        if (header.outside_link >= boot_page.link_count)
+            base::fail("startup record: the uplink without a link", "", 0);
+        uplink = make_list<wires::Link>(1).data();
+        connect(uplink->end, boot_page, header.outside_link);
+        uplink->name = "uplink";
+    }
+    if (!wires::start({header.address, header.prefix, links, peers, rules, outside, uplink}))
         base::fail("out of memory at start", "", 0);
     sched::poll_lanes = &poll;
     for (unsigned i = 0; i < header.peer_count; ++i)
-        (void)machine::hypercall(CAISSON_CALL_LANE_LISTEN,
-                                 {startup.peer(i).link, machine::lane_vector, 0, 0});
+        listen(startup.peer(i).link);
+    if (uplink != nullptr) {
+        listen(header.outside_link);
+        wires::run_outside_clock(); // whether it is there already
+    }
     world = outside;
     if (outside != nullptr && outside->leased) {
         await([] { return world->address == 0; }, "no address by DHCP yet: the container starts without one");

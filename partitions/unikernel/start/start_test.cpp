@@ -54,6 +54,37 @@ TEST(Startup, ReadsASoundRecord) {
     EXPECT_EQ(startup->hostname(), "box");
 }
 
+Record behind_an_uplink() {
+    Record record = sound();
+    record.header.outside = CAISSON_OUTSIDE_UPLINK;
+    record.header.address = 0x64404D02;
+    record.header.prefix = 24;
+    record.header.gateway = 0x64404D01;
+    const caisson_peer db{record.text("db"), 0x64404D03, 1};
+    record.header.peer_count = 1;
+    record.header.peers = record.add(std::as_bytes(std::span{&db, 1}));
+    return record;
+}
+
+TEST(Startup, AnUplinkIsAnotherEndOfTheSubnet) {
+    const auto is_sound = [](auto change) {
+        Record record = behind_an_uplink();
+        change(record.header);
+        return Startup::parse(record.bytes()).has_value();
+    };
+    EXPECT_TRUE(is_sound([](caisson_startup&) {}));
+    EXPECT_TRUE(is_sound([](caisson_startup& h) { h.peer_count = 0; })) << "it may be the only wire";
+    EXPECT_FALSE(is_sound([](caisson_startup& h) { h.address = 0; }));
+    EXPECT_FALSE(is_sound([](caisson_startup& h) { h.prefix = 0; }));
+    EXPECT_FALSE(is_sound([](caisson_startup& h) { h.prefix = 31; }));
+    EXPECT_FALSE(is_sound([](caisson_startup& h) { h.gateway = h.address; }));
+    EXPECT_FALSE(is_sound([](caisson_startup& h) { h.gateway = 0x64404E01; })) << "of another subnet";
+    EXPECT_FALSE(is_sound([](caisson_startup& h) { h.gateway = 0x64404D03; })) << "a peer's";
+    EXPECT_FALSE(is_sound([](caisson_startup& h) { h.outside_link = 1; })) << "a peer's";
+    EXPECT_FALSE(is_sound([](caisson_startup& h) { h.outside_link = CAISSON_LINK_MAX; }));
+    EXPECT_FALSE(is_sound([](caisson_startup& h) { h.outside = CAISSON_OUTSIDE_UPLINK + 1; }));
+}
+
 TEST(Startup, RefusesEveryOffsetOutside) {
     const auto refused = [](auto change) {
         Record record = sound();

@@ -66,9 +66,10 @@ std::uint32_t Startup::word(std::uint32_t offset, unsigned i) const {
 bool Startup::has_sound_network() const {
     constexpr std::uint32_t longest_prefix = 30;
     const caisson_startup& h = header_;
+    const bool uplink = h.outside == CAISSON_OUTSIDE_UPLINK, wires = h.peer_count != 0 || uplink;
     if (h.peer_count > CAISSON_LINK_MAX || !has_array(h.peers, h.peer_count, sizeof(caisson_peer)) ||
-        !has_array(h.rules, h.rule_count, sizeof(caisson_rule)) || (h.peer_count == 0) != (h.prefix == 0) ||
-        h.prefix > longest_prefix || h.outside > CAISSON_OUTSIDE_LEASED ||
+        !has_array(h.rules, h.rule_count, sizeof(caisson_rule)) || wires != (h.prefix != 0) ||
+        h.prefix > longest_prefix || h.outside > CAISSON_OUTSIDE_UPLINK || (uplink && !has_sound_uplink()) ||
         (h.outside == CAISSON_OUTSIDE_STATIC &&
          (h.outside_address == 0 || h.outside_prefix == 0 || h.outside_prefix > longest_prefix)) ||
         !has_array(h.published, h.published_count, sizeof(caisson_published)))
@@ -79,6 +80,18 @@ bool Startup::has_sound_network() const {
             return false;
     for (unsigned i = 0; i < h.rule_count; ++i)
         if (rule(i).peer >= ends || rule(i).inbound > 1 || rule(i).first_port > rule(i).last_port)
+            return false;
+    return true;
+}
+
+// Another end of the subnet, over a wire of its own.
+bool Startup::has_sound_uplink() const {
+    const caisson_startup& h = header_;
+    if (h.address == 0 || h.gateway == h.address || h.outside_link >= CAISSON_LINK_MAX ||
+        (h.gateway ^ h.address) >> (32 - h.prefix) != 0)
+        return false;
+    for (unsigned i = 0; i < h.peer_count; ++i)
+        if (peer(i).link == h.outside_link || peer(i).address == h.gateway)
             return false;
     return true;
 }

@@ -62,6 +62,7 @@ private:
     [[nodiscard]] bool has_texts(std::uint32_t offset, std::uint32_t count) const;
     [[nodiscard]] std::uint32_t word(std::uint32_t offset, unsigned i) const;
     [[nodiscard]] bool has_sound_network() const;
+    [[nodiscard]] bool has_sound_uplink() const;
     template <typename T> [[nodiscard]] T entry(std::uint32_t offset, unsigned i) const {
         T out{};
         std::memcpy(&out, bytes_.data() + offset + std::uint64_t{i} * sizeof(T), sizeof(T));

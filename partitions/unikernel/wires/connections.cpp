@@ -364,11 +364,11 @@ const net::inet::FarNetwork network{.is_own = is_own,
                                     .unacknowledged = unacknowledged,
                                     .send_datagram = send_datagram};
 
-void reset_connections(std::uint32_t address) {
+void reset_connections(std::uint8_t peer) {
     abort_reason = Errno::connreset;
     for (tcp_pcb* connection = tcp_active_pcbs; connection != nullptr;) {
         tcp_pcb* next = connection->next;
-        if (connection->remote_ip.addr == lwip_htonl(address)) {
+        if (peer_at(lwip_ntohl(connection->remote_ip.addr)) == peer) {
             tcp_abort(connection);
             next = tcp_active_pcbs; // it may have been any that went
         }

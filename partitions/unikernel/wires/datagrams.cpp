@@ -97,7 +97,7 @@ void receive_datagram(std::uint8_t peer, const ::net::Packet& packet, std::span<
     if (stack().is_outside(peer) && take_time_of_day(packet, payload))
         return;
     net::inet::far_datagram(from, to, payload, nobody);
-    if (!nobody || (!stack().is_outside(peer) && stack().configuration.links[peer].end.send == nullptr))
+    if (!nobody || (!stack().is_outside(peer) && stack().link_to(peer).end.send == nullptr))
         return;
     Message message{packet.target, packet.source, bytes.first(::net::ip_header + ::net::udp_header),
                     ::net::icmp_type::unreachable, port_unreachable};

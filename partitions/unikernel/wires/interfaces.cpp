@@ -19,6 +19,14 @@ net::IpAddress number(std::uint32_t address) {
     return net::IpAddress::v4(address);
 }
 
+void count(net::Interface& out, const wires::Link& link) {
+    out.received.bytes += link.received_bytes;
+    out.received.packets += link.received;
+    out.sent.bytes += link.sent_bytes;
+    out.sent.packets += link.sent;
+    out.sent.dropped += link.no_room;
+}
+
 net::Interface wires_interface(std::uint32_t index) {
     const wires::Configuration& all = wires::stack().configuration;
     net::Interface out{.name = "wire0",
@@ -29,31 +37,32 @@ net::Interface wires_interface(std::uint32_t index) {
                        .has_v6 = false,
                        .v4 = number(all.address),
                        .v4_prefix = all.prefix};
-    for (const wires::Link& link : all.links) {
-        out.received.bytes += link.received_bytes;
-        out.received.packets += link.received;
-        out.sent.bytes += link.sent_bytes;
-        out.sent.packets += link.sent;
-        out.sent.dropped += link.no_room;
-    }
+    for (const wires::Link& link : all.links)
+        count(out, link);
     return out;
 }
 
-net::Interface card_interface(std::uint32_t index) {
+// The card; or the uplink, which is no Ethernet, but what programs look for under that name.
+net::Interface outside_interface(std::uint32_t index) {
     const wires::Outside& outside = *wires::stack().configuration.outside;
-    const drivers::net::Counters& counted = *outside.card.counters;
+    const wires::Link* uplink = wires::stack().configuration.uplink;
+    const std::uint32_t kind = uplink == nullptr ? is_broadcast | is_multicast : is_point_to_point | no_arp;
     net::Interface out{.name = "eth0",
                        .index = index,
-                       .flags =
-                           is_up | is_broadcast | is_multicast | (outside.has_link ? net::flags_running : 0),
+                       .flags = is_up | kind | (outside.has_link ? net::flags_running : 0),
                        .mtu = wires::outside_mtu,
-                       .type = net::type_ethernet,
+                       .type = uplink == nullptr ? net::type_ethernet : type_none,
                        .has_v4 = outside.address != 0,
                        .has_v6 = false,
                        .v4 = number(outside.address),
                        .v4_prefix = outside.prefix};
     out.has_gateway = outside.address != 0 && outside.gateway != 0;
     out.gateway = number(outside.gateway);
+    if (uplink != nullptr) {
+        count(out, *uplink);
+        return out;
+    }
+    const drivers::net::Counters& counted = *outside.card.counters;
     out.hardware = outside.card.address;
     out.received = {counted.received_bytes, counted.received, counted.errors + counted.lies,
                     counted.no_place};
@@ -83,7 +92,7 @@ std::span<const net::Interface> net::interfaces() {
         ++count;
     }
     if (configuration.outside != nullptr) {
-        all[count] = card_interface(count + 1);
+        all[count] = outside_interface(count + 1);
         ++count;
     }
     return std::span{all}.first(count);
@@ -97,12 +106,13 @@ bool fs::seam::has_interface(bool card) {
 }
 
 void fs::seam::interface_text(bool card, InterfaceText which, TextSink& out) {
-    const net::Interface one = card ? card_interface(net::interfaces().back().index) : wires_interface(2);
+    const net::Interface one = card ? outside_interface(net::interfaces().back().index) : wires_interface(2);
     const bool running = (one.flags & net::flags_running) == net::flags_running;
     std::uint64_t value = 0;
     switch (which) {
     case InterfaceText::hardware:
-        for (std::size_t i = 0; card && i < one.hardware.size(); ++i) { // a point to point interface has none
+        for (std::size_t i = 0; one.type == net::type_ethernet && i < one.hardware.size();
+             ++i) { // a point to point interface has none
             out << (i == 0 ? "" : ":");
             out.hexadecimal(one.hardware[i], 2);
         }

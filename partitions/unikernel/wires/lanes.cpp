@@ -36,9 +36,9 @@ Status write_chain(void* context, std::span<std::byte> to) {
     return base::success;
 }
 
-err_t output(netif*, pbuf* packet, const ip4_addr_t* target) {
+err_t output(netif* by, pbuf* packet, const ip4_addr_t* target) {
     const std::uint8_t peer = peer_at(lwip_ntohl(target->addr));
-    if (peer == no_peer || stack().is_outside(peer))
+    if (peer == no_peer || stack().is_outside(peer) != (by == &stack().uplink_interface))
         return ERR_RTE;
     const Status sent = transmit(peer, packet->tot_len, &write_chain, packet);
     if (sent.ok())
@@ -49,11 +49,23 @@ err_t output(netif*, pbuf* packet, const ip4_addr_t* target) {
 err_t set_up_interface(netif* interface) {
     interface->name[0] = 'e';
     interface->name[1] = 't';
-    interface->mtu = mtu;
+    interface->mtu = interface == &stack().uplink_interface ? outside_mtu : mtu;
     interface->output = &output;
     // Nothing is lost or changed between two partitions' memory, and a hostile peer can fill in any sum.
     NETIF_SET_CHECKSUM_CTRL(interface, NETIF_CHECKSUM_DISABLE_ALL);
     return ERR_OK;
+}
+
+bool add_interface(netif& interface, std::uint32_t mask, std::uint32_t gateway) {
+    const ip4_addr_t own = lwip_address(stack().configuration.address), lwip_mask = lwip_address(mask),
+                     lwip_gateway = lwip_address(gateway);
+    if (netif_add(&interface, &own, &lwip_mask, &lwip_gateway, nullptr, &set_up_interface, &ip4_input) ==
+        nullptr)
+        return false;
+    netif_set_default(&interface);
+    netif_set_up(&interface);
+    netif_set_link_up(&interface);
+    return true;
 }
 
 // ---- In
@@ -64,19 +76,19 @@ struct GivenPacket {
 };
 GivenPacket given;
 
-void give_to_lwip(std::span<std::byte> bytes) {
+void give_to_lwip(std::span<std::byte> bytes, netif& by) {
     given.buffer.custom_free_function = [](pbuf*) { given.given_back = true; };
     given.given_back = false;
     pbuf* packet = pbuf_alloced_custom(PBUF_RAW, static_cast<u16_t>(bytes.size()), PBUF_REF, &given.buffer,
                                        bytes.data(), static_cast<u16_t>(bytes.size()));
-    if (packet == nullptr || ip4_input(packet, &stack().interface) != ERR_OK)
+    if (packet == nullptr || ip4_input(packet, &by) != ERR_OK)
         base::fail("a packet that lwIP does not take", "", 0);
     base::expects(given.given_back, "lwIP keeps a packet that is not its own"); // I4
 }
 
 // Another program is at the other end than the one whose packets came so far.
 void look_at_life(std::uint8_t peer) {
-    Link& link = stack().configuration.links[peer];
+    Link& link = stack().link_to(peer);
     if (link.end.peer == 0 || link.end.peer == link.peer_life)
         return;
     const bool another = link.peer_life != 0;
@@ -84,7 +96,7 @@ void look_at_life(std::uint8_t peer) {
     if (!another)
         return;
     stack().firewall.forget(peer);
-    reset_connections(stack().configuration.peers[peer].address);
+    reset_connections(peer);
 }
 
 void take(std::uint8_t peer, std::span<std::byte> bytes) {
@@ -94,7 +106,7 @@ void take(std::uint8_t peer, std::span<std::byte> bytes) {
     switch (packet.protocol) {
     case ::net::protocol::tcp:
         make_way(packet, bytes);
-        return give_to_lwip(bytes);
+        return give_to_lwip(bytes, stack().is_outside(peer) ? stack().uplink_interface : stack().interface);
     case ::net::protocol::udp:
         return receive_datagram(peer, packet, bytes);
     default:
@@ -104,7 +116,7 @@ void take(std::uint8_t peer, std::span<std::byte> bytes) {
 
 // True: there may be more.
 bool poll_link(std::uint8_t peer) {
-    Link& link = stack().configuration.links[peer];
+    Link& link = stack().link_to(peer);
     for (unsigned count = 0; count < packets_at_once; ++count) {
         std::uint32_t flags = 0;
         const std::uint32_t bytes = caisson_end_receive(&link.end, packet_memory.data(), &flags);
@@ -157,9 +169,13 @@ std::uint8_t peer_at(std::uint32_t address) {
 }
 
 Status transmit(std::uint8_t peer, std::uint32_t bytes, Write write, void* context) {
-    if (stack().is_outside(peer))
-        return transmit_outside(bytes, write, context);
-    Link& link = stack().configuration.links[peer];
+    if (stack().is_outside(peer)) {
+        if (stack().has_card())
+            return transmit_outside(bytes, write, context);
+        if (bytes > outside_mtu)
+            return base::Failure{Errno::msgsize};
+    }
+    Link& link = stack().link_to(peer);
     unsigned char* place = caisson_end_prepare(&link.end, bytes);
     if (place == nullptr) {
         ++link.no_room;
@@ -181,19 +197,38 @@ Status transmit(std::uint8_t peer, std::uint32_t bytes, Write write, void* conte
 }
 
 void ring_touched() {
-    for (Link& link : stack().configuration.links)
+    const auto ring = [](Link& link) {
         if (link.touched) {
             link.touched = false;
             caisson_end_flush(&link.end);
         }
+    };
+    for (Link& link : stack().configuration.links)
+        ring(link);
+    if (stack().configuration.uplink != nullptr)
+        ring(*stack().configuration.uplink);
+}
+
+void look_at_uplink() {
+    Link& link = *stack().configuration.uplink;
+    Outside& outside = *stack().configuration.outside;
+    const bool now = caisson_end_look(&link.end) != 0;
+    look_at_life(static_cast<std::uint8_t>(stack().configuration.links.size()));
+    if (now == outside.has_link)
+        return;
+    outside.has_link = now;
+    if (outside.tell != nullptr)
+        outside.tell(Outside::News::link);
 }
 
 bool poll() {
     bool more = false;
     for (std::size_t i = 0; i < stack().configuration.links.size(); ++i)
         more = poll_link(static_cast<std::uint8_t>(i)) || more;
-    if (stack().configuration.outside != nullptr)
-        more = poll_outside() || more;
+    if (stack().configuration.uplink != nullptr)
+        more = poll_link(static_cast<std::uint8_t>(stack().configuration.links.size())) || more;
+    else if (stack().has_card())
+        more = station::poll() || more;
     ring_touched();
     return more;
 }
@@ -209,20 +244,20 @@ bool start(const Configuration& configuration) {
     started = new (stack_memory.data())
         Stack{configuration, {configuration.address, configuration.peers, configuration.rules, table}};
     lwip_init();
-    if (!configuration.links.empty()) {
-        const ip4_addr_t own = lwip_address(configuration.address),
-                         mask = lwip_address(~std::uint32_t{0} << (32 - configuration.prefix)), none{};
-        if (netif_add(&started->interface, &own, &mask, &none, nullptr, &set_up_interface, &ip4_input) ==
-            nullptr)
-            return false;
-        netif_set_default(&started->interface);
-        netif_set_up(&started->interface);
-        netif_set_link_up(&started->interface);
-    }
+    const std::uint32_t mask =
+        configuration.prefix == 0 ? 0 : ~std::uint32_t{0} << (32 - configuration.prefix);
+    if (!configuration.links.empty() && !add_interface(started->interface, mask, 0))
+        return false;
+    // Whose own address is the same: only the uplink is its neighbour.
+    if (configuration.uplink != nullptr &&
+        !add_interface(started->uplink_interface, ~std::uint32_t{0}, configuration.outside->gateway))
+        return false;
     if (configuration.outside != nullptr && !start_outside())
         return false;
     for (Link& link : configuration.links)
         caisson_end_open(&link.end);
+    if (configuration.uplink != nullptr)
+        caisson_end_open(&configuration.uplink->end);
     net::inet::far_network = &network;
     return true;
 }

@@ -28,7 +28,7 @@ using ::net::test::get;
 using ::net::test::put;
 
 std::array<::net::Peer, 1> peers{{{.outside = true, .inside = 0x64404D00, .inside_mask = 0xFFFFFF00}}};
-Outside outside{.card = card(), .leased = true, .peer = peers.data()};
+Outside outside{{.card = card(), .leased = true}, peers.data()};
 std::array<::net::Rule, 1> rules{{{0, false, ::net::protocol::tcp, 443, 443}}};
 
 constexpr std::size_t dhcp_at = 14 + 20 + 8, options_at = dhcp_at + 240;

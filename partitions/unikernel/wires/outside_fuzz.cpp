@@ -49,7 +49,7 @@ Card card() {
 
 const std::array<::net::PublishedPort, 1> published{{{::net::protocol::tcp, 8080, 80}}};
 std::array<::net::Peer, 1> peers{{{.outside = true, .own = own}}};
-Outside outside{.card = card(), .address = own, .peer = peers.data(), .published = published};
+Outside outside{{.card = card(), .address = own, .published = published}, peers.data()};
 std::array<::net::Rule, 3> rules{{{0, true, ::net::protocol::tcp, 80, 80},
                                   {0, true, ::net::protocol::udp, 53, 53},
                                   {0, false, ::net::protocol::any, 0, 0xFFFF}}};

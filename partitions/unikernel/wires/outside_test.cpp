@@ -74,7 +74,7 @@ Card card() {
 }
 
 const std::array<::net::PublishedPort, 1> published{{{::net::protocol::tcp, 8080, 80}}};
-Outside outside{.card = card(), .address = own, .prefix = 24, .gateway = gateway, .published = published};
+Outside outside{{.card = card(), .address = own, .prefix = 24, .gateway = gateway, .published = published}};
 const std::array<::net::Peer, 1> peers{{{.outside = true, .own = own}}};
 // TCP 80 and UDP 53 are published; this end begins TCP to port 443 of 198.51.100.0/24 and UDP to 53.
 std::array<::net::Rule, 4> rules{{{0, true, ::net::protocol::tcp, 80, 80},

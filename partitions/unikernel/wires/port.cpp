@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// partitions/unikernel/wires/port.cpp - what lwIP asks of its environment: memory, random numbers, TCP's clock.
-#include "hypervisor/base/fail.hpp"
+// partitions/unikernel/wires/port.cpp - what lwIP asks of its environment: random numbers, TCP's clock. Its memory is memory.cpp.
 #include "partitions/unikernel/fs/seam.hpp"
 #include "partitions/unikernel/machine/clock.hpp"
-#include "partitions/unikernel/mm/frames.hpp"
-#include "partitions/unikernel/mm/heap.hpp"
 #include "partitions/unikernel/sched/timer.hpp"
 #include "partitions/unikernel/wires/stack.hpp"
 
 #include <array>
-#include <cstring>
+#include <span>
 
 #include <lwip/priv/tcp_priv.h>
 
@@ -18,14 +15,6 @@ namespace uk::wires {
 namespace {
 
 constexpr std::uint64_t tick_ns = std::uint64_t{TCP_TMR_INTERVAL} * 1'000'000;
-constexpr std::uint64_t share = 8; // of the partition's memory, at most
-
-std::uint64_t held = 0; // bytes that lwIP has
-
-// In front of each of its blocks.
-struct alignas(16) Block {
-    std::uint64_t bytes;
-};
 
 void tick(sched::Timer& timer) {
     run_connections();
@@ -99,38 +88,5 @@ u32_t caisson_lwip_sequence(const ip_addr_t* local, u16_t local_port, const ip_a
     const std::uint64_t ports = std::uint64_t{local_port} << 16 | remote_port;
     return static_cast<u32_t>(uk::monotonic_ns() / four_microseconds +
                               uk::wires::keyed_hash(key, addresses, ports));
-}
-
-void* caisson_lwip_allocate(unsigned long bytes) {
-    using namespace uk::wires;
-    const std::uint64_t most = uk::mm::frame_counts().total * uk::fs::page_bytes / share;
-    if (bytes > most || held > most - bytes)
-        return nullptr;
-    auto* block = static_cast<Block*>(uk::mm::allocate(sizeof(Block) + bytes));
-    if (block == nullptr)
-        return nullptr;
-    block->bytes = bytes;
-    held += bytes;
-    return block + 1;
-}
-
-void* caisson_lwip_allocate_cleared(unsigned long count, unsigned long bytes) {
-    void* memory = caisson_lwip_allocate(count * bytes);
-    if (memory != nullptr)
-        std::memset(memory, 0, count * bytes);
-    return memory;
-}
-
-void caisson_lwip_free(void* memory) {
-    using namespace uk::wires;
-    if (memory == nullptr)
-        return;
-    Block* block = static_cast<Block*>(memory) - 1;
-    held -= block->bytes;
-    uk::mm::free(block);
-}
-
-void caisson_lwip_failed(const char* what) {
-    base::fail(what, "lwIP", 0);
 }
 }

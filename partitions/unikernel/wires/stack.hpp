@@ -13,14 +13,23 @@ namespace uk::wires {
 struct Stack {
     Configuration configuration;
     ::net::Firewall firewall;
-    netif interface {}; // to the wires
+    netif interface {
+    }, uplink_interface{}; // to the wires
 
-    // Whether an address is of the wires' subnet.
+    // Whether an address is of the wires' subnet. The uplink's is where the outside begins.
     [[nodiscard]] bool is_inside(std::uint32_t address) const {
-        return configuration.prefix != 0 &&
+        const bool is_uplink = configuration.uplink != nullptr && address == configuration.outside->gateway;
+        return configuration.prefix != 0 && !is_uplink &&
                (address ^ configuration.address) >> (32 - configuration.prefix) == 0;
     }
     [[nodiscard]] bool is_outside(std::uint8_t peer) const { return peer == configuration.links.size(); }
+    [[nodiscard]] bool has_card() const {
+        return configuration.outside != nullptr && configuration.uplink == nullptr;
+    }
+    // Of a peer that is behind one.
+    [[nodiscard]] Link& link_to(std::uint8_t peer) const {
+        return is_outside(peer) ? *configuration.uplink : configuration.links[peer];
+    }
 };
 [[nodiscard]] Stack& stack(); // after start()
 [[nodiscard]] bool is_started();
@@ -32,12 +41,12 @@ inline constexpr std::uint8_t no_peer = 0xFF;
 using Write = Status (*)(void* context, std::span<std::byte> to);
 [[nodiscard]] Status transmit(std::uint8_t peer, std::uint32_t bytes, Write write, void* context);
 void ring_touched();
+void look_at_uplink(); // whether it is there
 
 // outside.cpp
 [[nodiscard]] bool start_outside(); // false: out of memory
-[[nodiscard]] bool poll_outside();  // true: there may be more
 [[nodiscard]] Status transmit_outside(std::uint32_t bytes, Write write, void* context);
-inline constexpr std::uint32_t outside_mtu = 1500;
+inline constexpr std::uint32_t outside_mtu = station::mtu;
 
 // time_of_day.cpp
 void start_time_of_day();
@@ -53,7 +62,7 @@ void receive_message(std::uint8_t peer, const ::net::Packet& packet, std::span<s
 
 // connections.cpp
 extern const net::inet::FarNetwork network;
-void reset_connections(std::uint32_t address); // whose partition has another life
+void reset_connections(std::uint8_t peer); // it has another life
 // Before lwIP is given a segment: one that begins a connection anew may do so.
 void make_way(const ::net::Packet& packet, std::span<const std::byte> bytes);
 void run_connections(); // TCP's clock

@@ -81,7 +81,8 @@ void run_time_of_day() {
                                           random_number<std::uint16_t>() % (65536 - first_own_port));
     Question question{out.time_servers[*server], nonce};
     constexpr std::uint32_t bytes = ::net::ip_header + ::net::udp_header + ::net::sntp_bytes;
-    (void)transmit_outside(bytes, &write_question, &question); // it is asked again
+    (void)transmit(peer_at(question.to.address), bytes, &write_question, &question); // it is asked again
+    ring_touched();
 }
 
 bool take_time_of_day(const ::net::Packet& packet, std::span<const std::byte> bytes) {

@@ -24,7 +24,7 @@ constexpr std::uint64_t second_ns = 1'000'000'000, in_2033 = 2'000'000'000;
 
 std::array<::net::Peer, 1> peers{{{.outside = true, .own = own}}};
 const std::array<TimeServer, 1> servers{{{server, 1123}}};
-Outside outside{.card = card(), .address = own, .peer = peers.data(), .time_servers = servers};
+Outside outside{{.card = card(), .address = own}, peers.data(), servers};
 std::array<::net::Rule, 1> rules{{{0, false, ::net::protocol::udp, 1123, 1123, 0, server, 0xFFFFFFFF}}};
 
 void deliver(const Bytes& frame) {

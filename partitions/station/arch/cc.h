@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* partitions/unikernel/wires/arch/cc.h - the environment that lwIP is compiled for. */
+/* partitions/station/arch/cc.h - the environment that lwIP is compiled for. */
 #ifndef CAISSON_LWIP_CC_H
 #define CAISSON_LWIP_CC_H
 

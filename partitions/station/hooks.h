@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* partitions/unikernel/wires/hooks.h - where lwIP asks us. */
+/* partitions/station/hooks.h - where lwIP asks us. */
 #ifndef CAISSON_LWIP_HOOKS_H
 #define CAISSON_LWIP_HOOKS_H
 

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* partitions/unikernel/wires/lwipopts.h - what of lwIP is used, and how large it may grow: TCP over IPv4, ARP, DHCP.
- * Datagrams are our own (datagrams.cpp). Everything happens under the kernel's lock. */
+/* partitions/station/lwipopts.h - what of lwIP is used, and how large it may grow: ARP and DHCP, and for a container's kernel TCP over
+ * IPv4. Datagrams of programs are the kernel's own. One CPU at a time is in it. */
 #ifndef CAISSON_LWIPOPTS_H
 #define CAISSON_LWIPOPTS_H
 
 #define NO_SYS 1
 #define SYS_LIGHTWEIGHT_PROT 0
-#define LWIP_TIMERS 0 /* the kernel's own, armed while there is a connection (port.cpp) */
+#define LWIP_TIMERS 0 /* the kernel's own, armed while there is a connection (its port.cpp) */
 #define LWIP_NETCONN 0
 #define LWIP_SOCKET 0
 #define LWIP_STATS 0
 
-/* From the kernel's heap; port.cpp has the limit. */
+/* From the kernel's heap, which has the limit. */
 #define MEM_CUSTOM_ALLOCATOR 1
 #define MEM_CUSTOM_MALLOC caisson_lwip_allocate
 #define MEM_CUSTOM_CALLOC caisson_lwip_allocate_cleared
@@ -29,11 +29,10 @@
 #define ARP_QUEUEING 1 /* packets wait for an answer, a few of each neighbour */
 #define LWIP_SINGLE_NETIF 0
 #define LWIP_NETIF_LOOPBACK 0
-#define IP_REASSEMBLY 1 /* of frames of a card (outside.cpp); packets of wires are whole */
+#define IP_REASSEMBLY 1 /* of frames of a card; packets of wires are whole */
 #define IP_REASS_MAX_PBUFS 48 /* the oldest go first */
 #define IP_REASS_MAXAGE 5
 #define IP_FRAG 0
-#define LWIP_ICMP 1
 #define LWIP_RAW 0
 #define LWIP_UDP 1 /* DHCP's alone */
 #define LWIP_DHCP 1
@@ -41,13 +40,20 @@
 #define LWIP_NETIF_STATUS_CALLBACK 1
 #define LWIP_AUTOIP 0
 #define LWIP_IGMP 0
-#define LWIP_DNS 1 /* so that DHCP asks for name servers, which outside.cpp is told */
+#define LWIP_DNS 1 /* so that DHCP asks for name servers, which the station is told */
 #define DNS_MAX_SERVERS 3
 
 #define LWIP_CHECKSUM_CTRL_PER_NETIF 1 /* wires have none */
 #define LWIP_CHKSUM_ALGORITHM 3
 
+/* The uplink has no connections of its own, and answers nothing. */
+#ifdef CAISSON_LWIP_STATION_ALONE
+#define LWIP_TCP 0
+#define LWIP_ICMP 0
+#else
 #define LWIP_TCP 1
+#define LWIP_ICMP 1
+#endif
 #define TCP_MSS 16344 /* a lane's packet without its headers */
 #define LWIP_WND_SCALE 1
 #define TCP_RCV_SCALE 3
