@@ -29,7 +29,7 @@ pvh::StartInput start_input(const PartitionRequest& request, const Regions& regi
     for (const Region& region : regions)
         if (region.kind == RegionKind::ram)
             ram.push_back({region.gpa, region.bytes});
-    if (request.payload == PayloadKind::unikernel)
+    if (request.payload != PayloadKind::pvh)
         module = {CAISSON_GPA_BOOT_PAGE, page + request.startup.size()};
     else if (request.module_bytes != 0)
         module = {module_gpa(request.memory_bytes, request.module_bytes), request.module_bytes};

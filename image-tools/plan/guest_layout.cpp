@@ -48,7 +48,7 @@ std::uint64_t module_gpa(std::uint64_t memory_bytes, std::uint64_t module_bytes)
 }
 
 std::uint64_t smallest_memory(PayloadKind payload, std::uint64_t kernel_end, std::uint64_t module_bytes) {
-    const std::uint64_t headroom = payload == PayloadKind::unikernel ? unikernel_headroom : 0;
+    const std::uint64_t headroom = payload != PayloadKind::pvh ? unikernel_headroom : 0;
     return std::max(min_memory, whole_pages(kernel_end) + headroom) + whole_pages(module_bytes);
 }
 

@@ -156,7 +156,8 @@ Status check_devices(const Request& request) {
 }
 
 Status check(const Request& request) {
-    if (request.partitions.empty())
+    if (std::ranges::all_of(request.partitions,
+                            [](const PartitionRequest& one) { return one.behaviour.has(flag_service); }))
         return failure(RequestError::no_partitions);
     if (request.partitions.size() > max_partitions)
         return failure(RequestError::too_many_partitions, no_index, request.partitions.size(),

@@ -86,6 +86,11 @@ TEST(Layout, SaysWhatIsWrong) {
     static const std::vector<std::byte> long_startup(49'153);
     const std::vector<Case> cases{
         {"none", RequestError::no_partitions, no_index, [](Wish& w) { w.partitions.clear(); }},
+        {"services alone", RequestError::no_partitions, no_index,
+         [](Wish& w) {
+             for (PartitionRequest& one : w.partitions)
+                 one.behaviour.set(flag_service, true);
+         }},
         {"many", RequestError::too_many_partitions, no_index,
          [](Wish& w) { w.partitions.resize(65, w.partitions[0]); }},
         {"appliance", RequestError::bad_name, no_index, [](Wish& w) { w.request.name = "Test"; }},

@@ -7,7 +7,7 @@ namespace plan {
 const char* describe(RequestError error) {
     switch (error) {
     case RequestError::no_partitions:
-        return "there is no partition";
+        return "there is no partition that is not there for others";
     case RequestError::too_many_partitions:
         return "there are too many partitions";
     case RequestError::bad_name:

@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
+#include <functional>
 #include <poll.h>
 #include <unistd.h>
 
@@ -281,14 +282,20 @@ Outcome judge(const Session& session, const RunOptions& options, int qemu_status
         return out;
     }
     const auto& partitions = session.partitions();
+    const auto is_service = [&options](const PartitionResult& partition) {
+        return std::ranges::find(options.services, partition.name) != options.services.end();
+    };
+    const bool alone = std::ranges::count_if(partitions, std::not_fn(is_service)) == 1;
     out.exit_code = 0;
     for (const PartitionResult& partition : partitions) {
         const auto status = static_cast<int>(partition.final()->status);
-        if (partitions.size() == 1 || partition.name == options.exit_code_from) {
+        const bool service = is_service(partition);
+        if (partition.name == options.exit_code_from ||
+            (alone && !service && options.exit_code_from.empty())) {
             out.exit_code = status;
             return out;
         }
-        if (status != 0 && options.exit_code_from.empty())
+        if (status != 0 && !service && options.exit_code_from.empty())
             out.exit_code = 1;
     }
     return out;

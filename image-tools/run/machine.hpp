@@ -21,6 +21,7 @@ struct RunOptions {
     std::optional<std::chrono::milliseconds> time_out;
     std::filesystem::path log;                  // raw serial bytes; empty: not kept
     std::string exit_code_from;                 // a partition's name, or empty
+    std::vector<std::string> services;          // partitions whose status is asked for by nobody else
     std::vector<Outlet*> outlets;               // where the session's listener writes to
     bool serial_stop = false;                   // the plan lets the serial line ask the machine to end
     std::function<void()> asked_to_end;         // it is being asked now; may be empty

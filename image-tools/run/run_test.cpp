@@ -55,11 +55,12 @@ private:
 };
 
 Outcome judged(std::vector<std::string> names, const Line& line, int status = 33, std::string errors = {},
-               std::string from = {}) {
+               std::string from = {}, std::vector<std::string> services = {}) {
     Session session(std::move(names), {});
     session.feed(line.bytes());
     run::RunOptions options;
     options.exit_code_from = std::move(from);
+    options.services = std::move(services);
     return run::judge(session, options, status, std::move(errors));
 }
 
@@ -74,6 +75,15 @@ TEST(Judge, OnePartitionGivesItsStatusExactly) {
         EXPECT_EQ(
             judged({"a"}, Line().exit("a", static_cast<std::uint8_t>(status)).end("all-stopped")).exit_code,
             status);
+}
+
+TEST(Judge, AServicesStatusIsNobodys) {
+    const Line one = Line().exit("a", 7).exit("uplink", 137).end("all-stopped");
+    EXPECT_EQ(judged({"a", "uplink"}, one, 33, {}, {}, {"uplink"}).exit_code, 7);
+    EXPECT_EQ(judged({"a", "uplink"}, one, 33, {}, "uplink", {"uplink"}).exit_code, 137);
+    EXPECT_EQ(judged({"a", "uplink"}, one).exit_code, 1);
+    const Line two = Line().exit("a", 0).exit("b", 0).exit("uplink", 1).end("all-stopped");
+    EXPECT_EQ(judged({"a", "b", "uplink"}, two, 33, {}, {}, {"uplink"}).exit_code, 0);
 }
 
 TEST(Session, StatesAndRestarts) {

@@ -21,8 +21,10 @@ inline constexpr std::uint32_t flag_smt_shared = 2; // may have a core together 
 inline constexpr std::uint32_t flag_no_store_bypass = 4; // SPEC_CTRL.SSBD while it runs
 inline constexpr std::uint32_t flag_same_delay = 8;      // before every restart, however many there were
 inline constexpr std::uint32_t flag_console_screen = 16; // its last lines on the screen too
-inline constexpr std::uint32_t all_flags =
-    flag_console_serial | flag_smt_shared | flag_no_store_bypass | flag_same_delay | flag_console_screen;
+inline constexpr std::uint32_t flag_service =
+    32; // for the others: asked to end when they have, and its status is nobody's
+inline constexpr std::uint32_t all_flags = flag_console_serial | flag_smt_shared | flag_no_store_bypass |
+                                           flag_same_delay | flag_console_screen | flag_service;
 
 struct Behaviour {
     Restart restart = Restart::no;

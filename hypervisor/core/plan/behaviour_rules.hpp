@@ -39,7 +39,8 @@ inline constexpr Bounds stop_timeout_ms_bounds{0, 3'600'000};
 
 // Whether anything waits for time to pass.
 [[nodiscard]] constexpr bool needs_time(const Behaviour& wish) {
-    return wish.watchdog_ms != 0 || (wish.restart != Restart::no && wish.restart_delay_ms != 0);
+    return wish.watchdog_ms != 0 || wish.has(flag_service) ||
+           (wish.restart != Restart::no && wish.restart_delay_ms != 0);
 }
 [[nodiscard]] constexpr bool needs_time(const MachineBehaviour& wish) {
     return wish.on_panic == OnPanic::reboot || wish.has(flag_serial_stop) || wish.has(flag_power_button);

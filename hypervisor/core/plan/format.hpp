@@ -17,7 +17,11 @@ inline constexpr std::uint32_t no_index = 0xFFFFFFFF;  // no partition, no secti
 inline constexpr std::uint32_t max_wires = 128;        // in one plan
 inline constexpr std::uint32_t max_devices_of_one = 4; // partition: CAISSON_DEVICE_MAX
 
-enum class PayloadKind : std::uint32_t { unikernel = 0, pvh = 1 }; // pvh: the user's own kernel
+enum class PayloadKind : std::uint32_t {
+    unikernel = 0,
+    pvh = 1,    // the user's own kernel
+    uplink = 2, // the kernel that has the network card for containers; no root image
+};
 struct Region {
     std::uint64_t gpa;   // page aligned
     std::uint64_t bytes; // multiple of the page size

@@ -12,7 +12,7 @@ namespace plan {
 
 enum class Error : std::uint8_t {
     // parse: the table is not one layout() writes
-    no_partitions,
+    no_partitions, // or services alone
     too_many_partitions,
     bad_name,
     duplicate_name, // other
@@ -64,7 +64,7 @@ enum class Error : std::uint8_t {
 
 // For people, in the order of Error and without the numbers.
 inline constexpr std::array descriptions{
-    "there is no partition",
+    "there is no partition that is not there for others",
     "there are too many partitions",
     "a name is not made of a-z, 0-9 and '-', 1 to 31 characters, or is taken",
     "two partitions have the same name",

@@ -75,8 +75,8 @@ Status check_partition(const Partition& partition, std::uint32_t index) {
     const bool cpus =
         partition.cpu_count != 0 && partition.cpu_count <= max_cpus &&
         (partition.cpu_set == 0 || std::cmp_equal(std::popcount(partition.cpu_set), partition.cpu_count));
-    CAISSON_TRY(ensure(is_valid(behaviour) && cpus && partition.payload <= PayloadKind::pvh, Error::bad_value,
-                       index));
+    CAISSON_TRY(ensure(is_valid(behaviour) && cpus && partition.payload <= PayloadKind::uplink,
+                       Error::bad_value, index));
     return ensure(regions_right(partition), Error::bad_regions, index);
 }
 
@@ -183,15 +183,18 @@ Result<Plan> Plan::parse(std::span<const std::byte> table) {
     CAISSON_TRY(check_header(*header, table.size()));
     const Plan plan{table, *header};
     std::uint64_t taken = 0;
+    bool all_services = true;
     for (std::uint32_t i = 0; i < plan.partition_count(); ++i) {
         const Partition partition = plan.partition(i);
         CAISSON_TRY(check_partition(partition, i));
+        all_services = all_services && partition.behaviour.has(flag_service);
         for (std::uint32_t other = 0; other < i; ++other)
             CAISSON_TRY(ensure(plan.partition_name(other) != plan.partition_name(i), Error::duplicate_name, i,
                                0u, 0u, other));
         CAISSON_TRY(ensure((partition.cpu_set & taken) == 0, Error::cpus_overlap, i));
         taken |= partition.cpu_set;
     }
+    CAISSON_TRY(ensure(!all_services, Error::no_partitions));
     CAISSON_TRY(ensure(plan.cpus_needed() <= max_cpus, Error::too_many_cpus));
     CAISSON_TRY(check_loads(plan));
     CAISSON_TRY(check_wires(plan));

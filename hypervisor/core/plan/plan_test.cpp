@@ -67,6 +67,23 @@ TEST(Plan, EveryByteMatters) {
     EXPECT_EQ(Plan::parse(table).error().error, Error::bad_size);
 }
 
+TEST(Plan, AServiceIsThereForOthers) {
+    Wish wish{2};
+    PartitionRequest& service = wish.partitions[1];
+    service.payload = PayloadKind::uplink;
+    service.root_section = no_section;
+    service.root_bytes = 0;
+    service.behaviour.set(flag_service, true);
+    auto table = wish.table();
+    const auto plan = Plan::parse(table);
+    ASSERT_TRUE(plan.ok());
+    EXPECT_EQ(plan->partition(1).payload, PayloadKind::uplink);
+    EXPECT_TRUE(plan->needs_time()); // it is asked to end, and has so long for it
+    const std::size_t flags = sizeof(Header) + offsetof(Partition, behaviour) + offsetof(Behaviour, flags);
+    ASSERT_TRUE(bytes::store(std::span{table}, flags, flag_console_serial | flag_service));
+    EXPECT_EQ(Plan::parse(table).error().error, Error::no_partitions);
+}
+
 TEST(Plan, Refusals) {
     struct Case {
         const char* name;
@@ -107,7 +124,7 @@ TEST(Plan, Refusals) {
         {"character above the digits", Error::bad_name, first, 0x3A61},
         {"character below the letters", Error::bad_name, first, 0x6061},
         {"character above the letters", Error::bad_name, first, 0x7B61},
-        {"payload", Error::bad_value, first + offsetof(Partition, payload), 2},
+        {"payload", Error::bad_value, first + offsetof(Partition, payload), 3},
         {"flag", Error::bad_value, behaviour + offsetof(Behaviour, flags), all_flags + 1},
         {"cpus", Error::bad_value, first + offsetof(Partition, cpu_count), 0},
         {"many cpus", Error::too_many_cpus, first + offsetof(Partition, cpu_count), 64},
@@ -416,7 +433,7 @@ TEST(Plan, EveryErrorIsDescribed) {
     std::set<std::string> seen;
     for (std::uint8_t error = 0; error <= static_cast<std::uint8_t>(Error::check_pool); ++error)
         EXPECT_TRUE(seen.insert(describe(static_cast<Error>(error))).second);
-    EXPECT_STREQ(describe(Error::no_partitions), "there is no partition");
+    EXPECT_STREQ(describe(Error::no_partitions), "there is no partition that is not there for others");
     EXPECT_STREQ(describe(Error::bad_cpu_list), "the machine's CPU list is malformed");
     EXPECT_STREQ(describe(Error::not_enough_memory), "the machine has too little free memory");
     EXPECT_STREQ(describe(Error::check_pool), "the bound plan's frames for the hypervisor are wrong");

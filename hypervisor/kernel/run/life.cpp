@@ -19,6 +19,8 @@
 #include "hypervisor/kernel/time/sleep.hpp"
 #include "partitions/abi/boot_page.h"
 
+#include <algorithm>
+
 namespace hv {
 namespace {
 
@@ -26,17 +28,25 @@ using vcpu::PartitionState;
 
 constexpr std::uint32_t requests_of_a_life = request_stop | request_init | request_start_up | request_hung;
 
-constinit std::atomic<std::uint32_t> ended_partitions{0};
+constinit std::atomic<std::uint32_t> ended_partitions{0}, ended_programs{0};
 
 void kick_siblings(const Partition& partition) {
     for (std::size_t i = 1; i < partition.vcpus.size(); ++i)
         request(*partition.vcpus[i]->cpu, request_look);
 }
 
-// Its life is over for good; the last one's end is the machine's.
-void is_over() {
-    if (ended_partitions.fetch_add(1, std::memory_order_acq_rel) + 1 == machine().partitions.size())
+// Its life is over for good; the last one's end is the machine's. Services are there for programs: they are asked to end after
+// the last of those.
+void is_over(const Partition& partition) {
+    const auto& all = machine().partitions;
+    const auto programs = std::ranges::count_if(
+        all, [](const Partition* one) { return !one->behaviour.has(plan::flag_service); });
+    const std::uint32_t program = partition.behaviour.has(plan::flag_service) ? 0 : 1;
+    const bool last = ended_programs.fetch_add(program, std::memory_order_acq_rel) + 1 == programs;
+    if (ended_partitions.fetch_add(1, std::memory_order_acq_rel) + 1 == all.size())
         end_in_order();
+    if (program != 0 && last)
+        alarm::end_all("programs");
 }
 
 // What cannot be stopped keeps its memory and its CPUs and gets nothing else; no device is anybody's. Any CPU, once; no exit
@@ -56,7 +66,7 @@ void quarantine(Partition& partition, std::string_view why) {
             .add("status", std::uint64_t{status_stopped})
             .add("detail", why);
     });
-    is_over();
+    is_over(partition);
 }
 
 // The primary's only way to change the state: a step that core's order does not allow is our own bug. False: the partition
@@ -240,7 +250,7 @@ bool end_generation(Partition& partition) {
     const bool good = partition.ending.reason == vcpu::EndReason::exit && partition.ending.status == 0;
     (void)step(partition, good ? PartitionState::stopped : PartitionState::failed);
     console::serve();
-    is_over();
+    is_over(partition);
     return false;
 }
 

@@ -193,6 +193,7 @@ void end_all(std::string_view by) {
         if (timed->resume_at.load(std::memory_order_seq_cst) != 0)
             wake(*timed);
     }
+    set();
 }
 
 bool ending() {

@@ -43,7 +43,7 @@ void has_left(Timed& timed);
 void does_not_leave(Timed& timed);
 // Sleeps so long, or until the machine is asked to end; on the primary's CPU, between two lives.
 void wait(Timed& timed, std::uint64_t milliseconds);
-// Every partition is asked to end, and none is restarted. `by`: whose wish it is, for the log. On the time CPU.
+// Every partition is asked to end, and none is restarted. `by`: whose wish it is, for the log. Of a plan that needs time alone.
 void end_all(std::string_view by);
 // By the power button: it is to be off afterwards, whatever the plan says.
 extern std::atomic<bool> button_pressed;
