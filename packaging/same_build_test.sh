@@ -8,8 +8,8 @@ build=$(cd -- "${1:?BUILD-DIR}" && pwd -P)
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
 work=$(mktemp -d "${TMPDIR:-/tmp}/caisson-same.XXXXXX")
 trap 'rm -rf "$work"' EXIT
-targets=(caisson_elf caisson-efi_elf unikernel_elf unikernel_net_elf adversary)
-elves=(hypervisor/kernel/caisson.elf loader/caisson-efi.elf partitions/unikernel/start/unikernel.elf partitions/unikernel/start/unikernel-net.elf partitions/adversary/adversary.elf)
+targets=(caisson_elf caisson-efi_elf unikernel_elf unikernel_net_elf uplink_elf adversary)
+elves=(hypervisor/kernel/caisson.elf loader/caisson-efi.elf partitions/unikernel/start/unikernel.elf partitions/unikernel/start/unikernel-net.elf partitions/uplink/uplink.elf partitions/adversary/adversary.elf)
 cached() { sed -n "s/^$1:[A-Z]*=//p" "$build/CMakeCache.txt"; }
 # Compiled for real: a cache of compilers would give back what another directory made.
 unset CMAKE_C_COMPILER_LAUNCHER CMAKE_CXX_COMPILER_LAUNCHER

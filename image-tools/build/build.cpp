@@ -10,6 +10,7 @@
 #include "image-tools/build/meta.hpp"
 #include "image-tools/build/roots.hpp"
 #include "image-tools/build/stopwatch.hpp"
+#include "image-tools/build/uplink.hpp"
 #include "image-tools/bundle/verify.hpp"
 #include "image-tools/manifest/values.hpp"
 #include "image-tools/oci/failure.hpp"
@@ -124,6 +125,12 @@ void read_own_kernel(const manifest::Manifest& manifest, PreparedPartition& out)
 
 } // namespace
 
+const std::string& PreparedPartition::source() const {
+    return partition->image    ? partition->image->value
+           : partition->kernel ? partition->kernel->value
+                               : uplink_elf;
+}
+
 std::optional<trust::Policy> policy_of(const manifest::Manifest& manifest) {
     if (!manifest.trust)
         return std::nullopt;
@@ -175,6 +182,10 @@ Prepared open_all(const manifest::Manifest& manifest, const bundle::Library& lib
         item.content.partition = &partition;
         if (partition.kernel) {
             read_own_kernel(manifest, item);
+        } else if (partition.is_uplink) {
+            item.kernel = bundle::loadable_part(library.elf(uplink_elf));
+            read_kernel(item.kernel, uplink_elf, item.content);
+            item.content.startup = encode_uplink(manifest);
         } else {
             open_image(manifest, source, policy, item);
             note_what_is_ignored(item);
@@ -258,7 +269,7 @@ BundleContent bundle_content(const manifest::Manifest& manifest, Prepared& prepa
     for (std::uint32_t i = 0; i < prepared.partitions.size(); ++i) {
         PreparedPartition& item = prepared.partitions[i];
         const std::string name = item.partition->name.substr(0, 24);
-        if (item.partition->kernel)
+        if (!item.partition->image)
             item.content.kernel_section = add(section(SectionType::kernel, i, name + ".kernel", item.kernel));
         if (item.partition->module)
             item.content.module_section = add(bundle::section_of_file(

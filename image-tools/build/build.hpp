@@ -43,13 +43,19 @@ struct PreparedPartition {
     std::shared_ptr<const rootfs::RootImage> root; // its own, or that of all with this image
     std::string root_key;                          // what the root is made of (root_facts.hpp)
     std::optional<Startup> startup;
-    std::string kernel;                    // of `kernel:` partitions: the ELF
+    std::string kernel;                    // of `kernel:` partitions and the uplink: the ELF
     std::optional<sbom::Summary> packages; // where they were asked for
     std::optional<trust::Verdict> verdict; // on the image; nothing: no policy was named
     std::vector<std::string> warnings;     // it will not do what was meant
     std::vector<std::string> notes;        // what the image says that has no effect here
     PartitionContent content;
+
+    // What it starts from, in a word: the image's reference or the kernel's file.
+    [[nodiscard]] const std::string& source() const;
 };
+
+// The kernel of the uplink, as it lies beside the others.
+inline const std::string uplink_elf = "uplink.elf";
 
 struct Prepared {
     std::vector<PreparedPartition> partitions;

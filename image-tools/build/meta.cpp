@@ -30,7 +30,7 @@ std::string meta_text(const manifest::Manifest& manifest, const Prepared& prepar
                                            {"scope", verdict->scope},
                                            {"policy", verdict->policy.text()}};
         } else {
-            entry["kernel"] = {{"file", item.partition->kernel->value},
+            entry["kernel"] = {{"file", item.source()},
                                {"digest", files::sha256(std::string_view(item.kernel)).text()}};
         }
         if (item.startup) {

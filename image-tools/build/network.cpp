@@ -16,9 +16,34 @@ bool has_wires(const manifest::Manifest& manifest, const manifest::Partition& pa
     });
 }
 
-// One for each of the rule's ports and ranges.
-void add_rule(const manifest::NetworkRule& rule, std::size_t peer, bool inbound,
-              std::vector<caisson_rule>& out) {
+// The side of the outside: the last of the peers, behind them all.
+void add_outside(const manifest::Manifest& manifest, const manifest::Partition& partition,
+                 StartupNetwork& out) {
+    out.outside = partition.outside;
+    for (const OutsideRule& one : outside_rules(manifest, partition))
+        for (const caisson_rule& entry : entries_of(one.rule, out.peers.size(), one.inbound))
+            out.rules.push_back(entry);
+    if (partition.is_behind_uplink()) { // which gives published ports their numbers
+        manifest::Outside& way = *out.outside;
+        way.gateway = manifest::Located<std::uint32_t>{manifest.network.uplink_address(), way.spot};
+        if (way.name_servers.empty())
+            way.name_servers.push_back(manifest.network.uplink_address());
+        out.outside_link = static_cast<std::uint16_t>(out.peers.size());
+        return;
+    }
+    for (const manifest::PublishedPort& port : partition.published)
+        if (port.outside != port.inside)
+            out.published.push_back({port.outside, port.inside, protocol_of(port.udp), {}});
+}
+
+} // namespace
+
+std::uint8_t protocol_of(bool udp) {
+    return udp ? net::protocol::udp : net::protocol::tcp;
+}
+
+std::vector<caisson_rule> entries_of(const manifest::NetworkRule& rule, std::size_t peer, bool inbound) {
+    std::vector<caisson_rule> out;
     const std::vector<manifest::AddressRange> all{{}};
     for (const manifest::AddressRange& range : rule.ranges.empty() ? all : rule.ranges) {
         caisson_rule entry{};
@@ -33,32 +58,31 @@ void add_rule(const manifest::NetworkRule& rule, std::size_t peer, bool inbound,
         for (const manifest::Ports& one : rule.ports) {
             entry.first_port = one.first;
             entry.last_port = one.last;
-            entry.protocol = one.udp ? net::protocol::udp : net::protocol::tcp;
+            entry.protocol = protocol_of(one.udp);
             out.push_back(entry);
         }
     }
+    return out;
 }
 
-// The card's side: what is published may be begun from there, under its number inside.
-void add_outside(const manifest::Partition& partition, StartupNetwork& out) {
-    out.outside = partition.outside;
+std::vector<OutsideRule> outside_rules(const manifest::Manifest& manifest,
+                                       const manifest::Partition& partition) {
+    std::vector<OutsideRule> out;
     for (const manifest::PublishedPort& port : partition.published) {
-        const std::uint8_t protocol = port.udp ? net::protocol::udp : net::protocol::tcp;
-        manifest::NetworkRule rule;
-        rule.ports = {{port.udp, port.inside, port.inside}};
-        add_rule(rule, out.peers.size(), true, out.rules);
-        if (port.outside != port.inside)
-            out.published.push_back({port.outside, port.inside, protocol, {}});
+        OutsideRule& one = out.emplace_back();
+        one.rule.ports = {{port.udp, port.inside, port.inside}};
+        one.inbound = true;
     }
     for (const manifest::Outside::TimeServer& server : partition.outside->time_servers) {
-        manifest::NetworkRule rule;
-        rule.ports = {{true, server.port, server.port}};
-        rule.ranges = {{server.address, ~std::uint32_t{0}}};
-        add_rule(rule, out.peers.size(), false, out.rules);
+        OutsideRule& one = out.emplace_back();
+        one.rule.ports = {{true, server.port, server.port}};
+        one.rule.ranges = {{server.address, ~std::uint32_t{0}}};
     }
+    for (const manifest::NetworkRule& rule : manifest.network.allow)
+        if (rule.to_outside() && rule.from.value == partition.name)
+            out.push_back({rule, false});
+    return out;
 }
-
-} // namespace
 
 std::vector<plan::WireRequest> wires_of(const manifest::Manifest& manifest) {
     const auto place = [&manifest](const std::string& name) {
@@ -77,6 +101,10 @@ std::vector<plan::WireRequest> wires_of(const manifest::Manifest& manifest) {
         if (!there)
             out.push_back(wish);
     }
+    if (const manifest::Partition* uplink = manifest.uplink())
+        for (const manifest::Partition& partition : manifest.partitions)
+            if (partition.is_behind_uplink())
+                out.push_back({place(partition.name), place(uplink->name), false});
     return out;
 }
 
@@ -89,25 +117,28 @@ StartupNetwork network_of(const manifest::Manifest& manifest, const manifest::Pa
     const auto own = static_cast<std::size_t>(
         std::ranges::find(manifest.partitions, partition.name, &manifest::Partition::name) -
         manifest.partitions.begin());
-    if (has_wires(manifest, partition)) {
+    if (has_wires(manifest, partition) || partition.is_behind_uplink()) {
         out.address = manifest.network.address_of(own);
         out.prefix = manifest.network.prefix;
     }
     for (const plan::WireRequest& wire : wires_of(manifest))
         if (wire.from == own || wire.to == own) {
             const std::size_t peer = wire.from == own ? wire.to : wire.from;
+            if (manifest.partitions[peer].is_uplink) // behind all peers
+                continue;
             out.peers.push_back({manifest.partitions[peer].name, manifest.network.address_of(peer)});
         }
     if (partition.outside)
-        add_outside(partition, out);
+        add_outside(manifest, partition, out);
     for (const manifest::NetworkRule& rule : manifest.network.allow) {
         const bool inbound = rule.to.value == partition.name;
-        if (!inbound && rule.from.value != partition.name)
+        if (rule.to_outside() || (!inbound && rule.from.value != partition.name))
             continue;
-        // The outside is behind the last of the peers.
         const auto peer = std::ranges::find(out.peers, inbound ? rule.from.value : rule.to.value,
                                             &StartupNetwork::Peer::name);
-        add_rule(rule, static_cast<std::size_t>(peer - out.peers.begin()), inbound, out.rules);
+        for (const caisson_rule& entry :
+             entries_of(rule, static_cast<std::size_t>(peer - out.peers.begin()), inbound))
+            out.rules.push_back(entry);
     }
     return out;
 }

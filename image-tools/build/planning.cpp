@@ -71,10 +71,13 @@ diagnostic::Diagnostic machine_too_small(const manifest::Manifest& manifest, std
 
 diagnostic::Diagnostic too_many_cpus(const manifest::Manifest& manifest, std::uint64_t needed,
                                      std::uint64_t available) {
+    const manifest::Partition* const uplink = manifest.uplink();
     return at(manifest, manifest.machine.cpus_spot, "E0312",
-              "the partitions need " + std::to_string(needed) + " CPUs, the machine has " +
-                  std::to_string(available),
-              "give the machine more CPUs, or the partitions fewer");
+              "the partitions" + std::string(uplink != nullptr ? " and their uplink" : "") + " need " +
+                  std::to_string(needed) + " CPUs, the machine has " + std::to_string(available),
+              uplink == nullptr ? "give the machine more CPUs, or the partitions fewer"
+                                : "give the machine more CPUs, or the partitions fewer; where one container "
+                                  "alone needs the outside, it takes no uplink");
 }
 
 // What neither the machine nor one key of the manifest is to blame for.
@@ -160,7 +163,9 @@ std::vector<std::byte> make_table(const manifest::Manifest& manifest,
         const manifest::Partition& source = *content.partition;
         plan::PartitionRequest request;
         request.name = source.name;
-        request.payload = source.kernel ? plan::PayloadKind::pvh : plan::PayloadKind::unikernel;
+        request.payload = source.kernel      ? plan::PayloadKind::pvh
+                          : source.is_uplink ? plan::PayloadKind::uplink
+                                             : plan::PayloadKind::unikernel;
         request.cpus = source.cpus;
         request.cpu_set = source.cpu_set;
         request.memory_bytes = source.memory;

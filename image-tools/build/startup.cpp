@@ -3,6 +3,7 @@
 #include "image-tools/build/startup.hpp"
 
 #include "image-tools/build/network.hpp"
+#include "image-tools/build/record.hpp"
 #include "image-tools/build/root_facts.hpp"
 #include "image-tools/build/system_calls.hpp"
 #include "image-tools/manifest/values.hpp"
@@ -167,40 +168,6 @@ std::string in_quotes(const std::string& text) {
     return "'" + text + "'";
 }
 
-// Appends `value` at a multiple of its size and gives its offset.
-class Record {
-public:
-    Record() : bytes_(sizeof(caisson_startup), 0) {}
-    std::uint32_t string(const std::string& text) {
-        const std::size_t at = bytes_.size();
-        bytes_.insert(bytes_.end(), text.begin(), text.end());
-        bytes_.push_back(0);
-        return static_cast<std::uint32_t>(at);
-    }
-    template <typename T> std::uint32_t array(const std::vector<T>& items) {
-        bytes_.resize((bytes_.size() + alignof(T) - 1) / alignof(T) * alignof(T));
-        const std::size_t at = bytes_.size();
-        bytes_.resize(at + items.size() * sizeof(T));
-        if (!items.empty())
-            std::memcpy(bytes_.data() + at, items.data(), items.size() * sizeof(T));
-        return static_cast<std::uint32_t>(at);
-    }
-    std::uint32_t strings(const std::vector<std::string>& texts) {
-        std::vector<std::uint32_t> offsets;
-        for (const std::string& text : texts)
-            offsets.push_back(string(text));
-        return array(offsets);
-    }
-    std::vector<std::uint8_t> finish(caisson_startup head) {
-        head.total_bytes = static_cast<std::uint32_t>(bytes_.size());
-        std::memcpy(bytes_.data(), &head, sizeof head);
-        return std::move(bytes_);
-    }
-
-private:
-    std::vector<std::uint8_t> bytes_;
-};
-
 } // namespace
 
 std::vector<std::string> command(const manifest::Partition& partition, const oci::ImageConfig& config) {
@@ -319,7 +286,7 @@ std::span<const std::uint8_t> init_program() {
 }
 
 std::vector<std::uint8_t> encode(const Startup& startup, const std::string& partition) {
-    Record record;
+    Record<caisson_startup> record;
     caisson_startup head{};
     head.magic = CAISSON_STARTUP_MAGIC;
     head.flags = (startup.read_only ? CAISSON_STARTUP_READ_ONLY : 0) |
@@ -367,7 +334,10 @@ std::vector<std::uint8_t> encode(const Startup& startup, const std::string& part
     head.rule_count = static_cast<std::uint32_t>(startup.network.rules.size());
     head.rules = record.array(startup.network.rules);
     if (const auto& outside = startup.network.outside) {
-        head.outside = outside->leased ? CAISSON_OUTSIDE_LEASED : CAISSON_OUTSIDE_STATIC;
+        head.outside = outside->by_uplink ? CAISSON_OUTSIDE_UPLINK
+                       : outside->leased  ? CAISSON_OUTSIDE_LEASED
+                                          : CAISSON_OUTSIDE_STATIC;
+        head.outside_link = startup.network.outside_link;
         head.outside_address = outside->address;
         head.outside_prefix = outside->prefix;
         head.gateway = outside->gateway ? outside->gateway->value : 0;

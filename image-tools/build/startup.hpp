@@ -31,7 +31,8 @@ struct StartupNetwork {
     };
     std::vector<Peer> peers; // in the order of its links
     std::vector<caisson_rule> rules;
-    std::optional<manifest::Outside> outside; // behind its network card
+    std::optional<manifest::Outside> outside; // behind its network card, or its wire to the uplink,
+    std::uint16_t outside_link = 0;           // which has this place among its links
     std::vector<caisson_published> published; // ports that have another number there
 };
 

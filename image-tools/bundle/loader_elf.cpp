@@ -100,8 +100,8 @@ Library Library::find() {
     // Installed as bin/caisson; in a build tree as image-tools/cli/caisson.
     const std::filesystem::path build = folder / ".." / "..";
     return Library({folder / ".." / "lib" / "caisson", build / "hypervisor" / "kernel", build / "loader",
-                    build / "partitions" / "unikernel" / "start", build / "partitions" / "adversary", folder,
-                    build / "qemu-tests"});
+                    build / "partitions" / "unikernel" / "start", build / "partitions" / "uplink",
+                    build / "partitions" / "adversary", folder, build / "qemu-tests"});
 }
 
 std::filesystem::path Library::file(const std::string& name) const {

@@ -19,11 +19,12 @@ struct Runnable {
     std::filesystem::path bundle;
     std::filesystem::path elf;
     std::vector<std::string> partitions;
+    std::vector<std::string> services; // of them, those whose status is not the appliance's
     std::uint32_t cpus = 0;
     std::uint64_t memory = 0;
     bool hardware_watchdog = false;               // the plan asks for one
     bool serial_stop = false;                     // the plan lets the serial line ask for the end
-    std::vector<run::NetworkCard> cards{};        // of its containers
+    std::vector<run::NetworkCard> cards{};        // of its containers and of their uplink
     std::optional<CacheFolder> held{};            // what was built for this run
     std::optional<manifest::Manifest> manifest{}; // it was built from
 };
@@ -45,10 +46,10 @@ Runnable runnable(const ApplianceOptions& options, const Common& common, Report&
 // Of a manifest; E0310 before anything is built where it has no tests.
 Runnable runnable_with_tests(const std::string& file, const Common& common, Report& report);
 
-// The cards that a manifest's containers ask for, each on a network of its own.
+// The cards that a manifest's containers and their uplink ask for, each on a network of its own.
 std::vector<run::NetworkCard> cards_of(const manifest::Manifest& manifest);
 
-// Fills partitions, cpus, memory and hardware_watchdog from the bundle. Throws E0419, E0311.
+// Fills partitions, services, cpus, memory and hardware_watchdog from the bundle. Throws E0419, E0311.
 void size_machine(Runnable& runnable);
 
 // The CPU model and what is handed to QEMU as it is.

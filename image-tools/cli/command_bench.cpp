@@ -104,7 +104,7 @@ private:
         build::BuildOptions build;
         build.bundle = work_.path() / "bench.bundle";
         const build::BuildResult built = build::build(manifest, library_, build);
-        Runnable runnable{built.bundle, built.elf, {}, 0, 0};
+        Runnable runnable{built.bundle, built.elf, {}, {}, 0, 0};
         size_machine(runnable);
         std::string output;
         run::Listener listener;

@@ -107,6 +107,7 @@ int console(const ConsoleCommandOptions& options, const Common& common, Report& 
     if (outcome.exit_code == 0) {
         run::RunOptions judged;
         judged.exit_code_from = options.view.exit_code_from;
+        judged.services = appliance.services;
         outcome = run::judge(session, judged, run::no_status, {});
     }
     viewer.finish(session, outcome);

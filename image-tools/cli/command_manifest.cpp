@@ -136,7 +136,7 @@ PlanView view_of(const manifest::Manifest& manifest, build::Prepared& prepared,
     view.prepared = &prepared;
     view.sections = bundle::layout_sections(sections, view.bundle_bytes);
     for (const build::PreparedPartition& item : prepared.partitions)
-        view.sources.push_back({item.image ? item.partition->image->value : item.partition->kernel->value,
+        view.sources.push_back({item.source(),
                                 item.image ? item.image->manifest_digest().brief() : std::string("-"),
                                 item.startup ? item.startup->pids : 0});
     const auto board = described_board(board_file);

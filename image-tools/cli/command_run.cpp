@@ -44,7 +44,7 @@ std::string dotted(std::uint32_t address) {
 std::vector<run::NetworkCard> cards_of(const manifest::Manifest& manifest) {
     std::vector<run::NetworkCard> out;
     for (const manifest::Partition& partition : manifest.partitions) {
-        if (!partition.outside)
+        if (!partition.has_card())
             continue;
         run::NetworkCard card;
         if (const manifest::Outside& outside = *partition.outside; !outside.leased) {
@@ -53,8 +53,10 @@ std::vector<run::NetworkCard> cards_of(const manifest::Manifest& manifest) {
             card.gateway = outside.gateway ? dotted(outside.gateway->value) : "";
             card.address = dotted(outside.address);
         }
-        for (const manifest::PublishedPort& port : partition.published)
-            card.forwards.push_back({port.udp, port.outside});
+        for (const manifest::Partition& one : manifest.partitions)
+            if (&one == &partition || (partition.is_uplink && one.is_behind_uplink()))
+                for (const manifest::PublishedPort& port : one.published)
+                    card.forwards.push_back({port.udp, port.outside, 0, one.name, port.inside});
         out.push_back(std::move(card));
     }
     return out;
@@ -109,11 +111,9 @@ Runnable runnable(const ApplianceOptions& options, const Common& common, Report&
         return out;
     }
     const std::filesystem::path file = manifest_file(options.file, common);
-    manifest::Manifest manifest = manifest::load(file);
+    manifest::Manifest manifest = manifest::load(file, ports);
     for (manifest::Partition& partition : manifest.partitions)
         partition.record_calls = record_calls && partition.image.has_value();
-    for (const std::string& port : ports)
-        manifest::publish(manifest, port);
     return built(std::move(manifest), file, common, report);
 }
 
@@ -137,8 +137,11 @@ void size_machine(Runnable& runnable) {
     if (!plan)
         throw diagnostic::fail("E0419",
                                runnable.bundle.string() + ": " + ::plan::describe(plan.error().error));
-    for (std::uint32_t i = 0; i < plan->partition_count(); ++i)
+    for (std::uint32_t i = 0; i < plan->partition_count(); ++i) {
         runnable.partitions.emplace_back(plan->partition_name(i));
+        if (plan->partition(i).behaviour.has(::plan::flag_service))
+            runnable.services.emplace_back(plan->partition_name(i));
+    }
     runnable.serial_stop = plan->header().behaviour.has(::plan::flag_serial_stop);
     runnable.hardware_watchdog = plan->header().behaviour.on_panic == ::plan::OnPanic::reboot;
     const build::AssumedMachine machine =
@@ -202,6 +205,7 @@ int run(const RunCommandOptions& options, const Common& common, Report& report) 
     run_options.time_out = common.time_out;
     run_options.log = options.log;
     run_options.exit_code_from = status_of;
+    run_options.services = appliance.services;
     run_options.outlets = viewer.outlets();
     run_options.serial_stop = appliance.serial_stop;
     run_options.asked_to_end = [&viewer] { viewer.say_stopping(); };

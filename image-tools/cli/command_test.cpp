@@ -96,18 +96,12 @@ public:
 private:
     // Ports of this computer that are free, whatever the manifest publishes: tests of several appliances run beside each other.
     void place_ports() {
-        std::size_t card = 0;
-        for (const manifest::Partition& partition : appliance_.manifest->partitions) {
-            if (!partition.outside)
-                continue;
-            for (std::size_t i = 0; i < partition.published.size(); ++i) {
-                run::NetworkCard::Forward& forward = appliance_.cards[card].forwards[i];
+        for (run::NetworkCard& card : appliance_.cards)
+            for (run::NetworkCard::Forward& forward : card.forwards) {
                 forward.here = trial::free_port();
                 if (!forward.udp)
-                    reached_[{partition.name, partition.published[i].inside}] = forward.here;
+                    reached_[{forward.partition, forward.inside}] = forward.here;
             }
-            ++card;
-        }
     }
 
     run::RunOptions machine() {
@@ -122,6 +116,7 @@ private:
         out.time_out = common_.time_out;
         out.log = serial_line_;
         out.serial_stop = appliance_.serial_stop;
+        out.services = appliance_.services;
         out.look_again = std::chrono::milliseconds(20);
         return out;
     }

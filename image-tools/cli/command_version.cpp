@@ -34,7 +34,7 @@ int version(const VersionOptions& options, const Common&, Report& report) {
         return say_lines_of_code(library, report);
     Json items = Json::array();
     report.line("caisson " CAISSON_VERSION "  build " + bundle::build_id());
-    for (const char* name : {"caisson.elf", "unikernel.elf", "unikernel-net.elf"}) {
+    for (const char* name : {"caisson.elf", "unikernel.elf", "unikernel-net.elf", "uplink.elf"}) {
         std::string state = "missing";
         try {
             const std::string elf = files::read_file(library.file(name), 64 << 20);

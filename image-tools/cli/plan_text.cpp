@@ -5,6 +5,8 @@
 #include "hypervisor/core/plan/bound_plan.hpp"
 #include "hypervisor/core/plan/plan.hpp"
 #include "image-tools/bundle/audit_key.hpp"
+#include "image-tools/cli/plan_network.hpp"
+#include "image-tools/cli/table.hpp"
 #include "image-tools/manifest/values.hpp"
 #include "image-tools/plan/boot_area.hpp"
 #include "image-tools/plan/words.hpp"
@@ -19,25 +21,6 @@ namespace {
 
 using manifest::size_text;
 constexpr std::uint64_t page = 4096;
-
-using Row = std::array<std::string, 8>;
-
-std::string table_text(const std::vector<Row>& rows) {
-    Row::size_type columns = rows.front().size();
-    std::vector<std::size_t> width(columns, 0);
-    for (const Row& row : rows)
-        for (std::size_t i = 0; i < columns; ++i)
-            width[i] = std::max(width[i], row[i].size());
-    std::string out;
-    for (const Row& row : rows) {
-        std::string line;
-        for (std::size_t i = 0; i < columns; ++i)
-            line += fmt::format("{:<{}}", row[i], width[i] + (i + 1 < columns ? 2 : 0));
-        line.erase(line.find_last_not_of(' ') + 1);
-        out += line + "\n";
-    }
-    return out;
-}
 
 // "1-2" from the bound plan, else the count.
 std::string cpus_text(const PlanView& view, std::uint32_t partition, const ::plan::Partition& entry) {
@@ -138,33 +121,6 @@ Json wires_json(const ::plan::Plan& plan) {
     return out;
 }
 
-std::string address_text(std::uint32_t address) {
-    return fmt::format("{}.{}.{}.{}", address >> 24, address >> 16 & 255, address >> 8 & 255, address & 255);
-}
-
-std::string range_text(const manifest::AddressRange& range) {
-    return fmt::format("{}/{}", address_text(range.network), std::popcount(range.mask));
-}
-
-Json network_json(const manifest::Network& network) {
-    Json rules = Json::array();
-    for (const manifest::NetworkRule& rule : network.allow) {
-        Json ports = Json::array(), ranges = Json::array();
-        for (const manifest::Ports& one : rule.ports)
-            ports.push_back(
-                {{"protocol", one.udp ? "udp" : "tcp"}, {"first", one.first}, {"last", one.last}});
-        for (const manifest::AddressRange& range : rule.ranges)
-            ranges.push_back(range_text(range));
-        rules.push_back({{"from", rule.from.value},
-                         {"to", rule.to.value},
-                         {"oneWay", rule.one_way},
-                         {"leakAccepted", rule.leak_accepted},
-                         {"ports", ports},
-                         {"ranges", ranges}});
-    }
-    return {{"subnet", fmt::format("{}/{}", address_text(network.subnet), network.prefix)}, {"rules", rules}};
-}
-
 std::vector<std::string> words_of(const std::string& text) {
     std::vector<std::string> out;
     for (std::size_t at = 0; at < text.size();) {
@@ -242,11 +198,7 @@ void add_container(Json& item, const build::PreparedPartition& prepared) {
     item["workingDir"] = of_container(startup.working_directory);
     item["hostname"] = of_container(startup.hostname);
     item["ports"] = ports;
-    item["address"] =
-        !partition.outside ? Json()
-        : partition.outside->leased
-            ? Json("dhcp")
-            : Json(fmt::format("{}/{}", address_text(partition.outside->address), partition.outside->prefix));
+    item["address"] = outside_json(partition);
 }
 
 // Of its root image; 0 without one.
@@ -313,8 +265,12 @@ std::string plan_text(const PlanView& view, bool with_addresses) {
         out += "\naudit log sealed to " + key;
     out += flagged(*plan, ::plan::flag_smt_shared, "may share a core's siblings (smt: shared)");
     out += flagged(*plan, ::plan::flag_no_store_bypass, "without store bypass");
+    out += flagged(*plan, ::plan::flag_service, "ends when the others have, whatever its status");
     out += wires(*plan);
     out += devices(*plan);
+    if (view.manifest != nullptr)
+        if (const std::string table = reach_text(*view.manifest); !table.empty())
+            out += (out.ends_with('\n') ? "\n" : "\n\n") + table;
     if (with_addresses)
         out += addresses(view, *plan);
     while (out.ends_with('\n'))
@@ -326,6 +282,7 @@ Json plan_json(const PlanView& view) {
     const auto plan = ::plan::Plan::parse(view.table);
     if (!plan)
         return {};
+    constexpr std::array payloads{"unikernel", "kernel", "uplink"}; // as PayloadKind
     Json items = Json::array();
     for (std::uint32_t i = 0; i < plan->partition_count(); ++i) {
         const ::plan::Partition entry = plan->partition(i);
@@ -339,7 +296,8 @@ Json plan_json(const PlanView& view) {
             regions.push_back(std::move(item));
         }
         Json item{{"name", std::string(plan->partition_name(i))},
-                  {"payload", entry.payload == ::plan::PayloadKind::unikernel ? "unikernel" : "kernel"},
+                  {"payload", payloads[static_cast<std::size_t>(entry.payload)]},
+                  {"service", entry.behaviour.has(::plan::flag_service)},
                   {"cpus", entry.cpu_count},
                   {"cpuSet", entry.cpu_set},
                   {"memory", entry.memory_bytes},
@@ -401,7 +359,7 @@ Json plan_json(const PlanView& view) {
         out["machine"]["onAllStopped"] =
             ::plan::all_stopped_words[static_cast<std::size_t>(behaviour.on_all_stopped)];
         out["machine"]["onPanic"] = ::plan::on_panic_words[static_cast<std::size_t>(behaviour.on_panic)];
-        out["network"] = network_json(manifest->network);
+        out["network"] = network_json(*manifest);
     }
     return out;
 }

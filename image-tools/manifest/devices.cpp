@@ -85,6 +85,8 @@ DeviceName read_name(const Binder& binder, const Node& node) {
     return *out;
 }
 
+} // namespace
+
 DeviceName read_device(const Binder& binder, const Node& node) {
     if (node.kind != Node::Kind::mapping)
         return read_name(binder, node);
@@ -101,8 +103,6 @@ DeviceName read_device(const Binder& binder, const Node& node) {
     out->firmware_memory = firmware_memory;
     return *out;
 }
-
-} // namespace
 
 std::vector<DeviceName> read_devices(const Binder& binder, const Node& node) {
     if (node.kind != Node::Kind::sequence)

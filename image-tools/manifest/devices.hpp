@@ -13,6 +13,9 @@ namespace manifest {
 // map of one of them as `device` and `firmwareMemory: allow`.
 std::vector<DeviceName> read_devices(const Binder& binder, const Node& node);
 
+// One of its items.
+DeviceName read_device(const Binder& binder, const Node& node);
+
 // No function is named twice.
 void check_devices(const Binder& binder, const Manifest& manifest);
 

@@ -11,6 +11,7 @@
 #include "image-tools/manifest/partition.hpp"
 #include "image-tools/manifest/policies.hpp"
 #include "image-tools/manifest/tests.hpp"
+#include "image-tools/manifest/uplink.hpp"
 #include "image-tools/plan/words.hpp"
 
 #include <algorithm>
@@ -26,7 +27,8 @@ namespace {
 
 class Reader {
 public:
-    Reader(const Source& source, Manifest& manifest) : binder_(source), manifest_(manifest) {}
+    Reader(const Source& source, Manifest& manifest, const Published& published)
+        : binder_(source), manifest_(manifest), published_(published) {}
 
     void read(const Node& root) {
         const std::array keys{
@@ -250,6 +252,11 @@ private:
                 if (entry.key == NetworkRule::outside_name)
                     binder_.source().fail(entry.spot, "E0309",
                                           "'outside' cannot be a partition's name: in rules it is the world");
+                if (entry.key == Partition::uplink_name)
+                    binder_.source().fail(entry.spot, "E0309",
+                                          "'uplink' cannot be a partition's name: it is the one that "
+                                          "containers share a network card by",
+                                          "how it is set up stands under network: uplink");
                 manifest_.partitions.push_back(read_partition(binder_, entry));
             });
         }
@@ -259,11 +266,15 @@ private:
 
     Binder binder_;
     Manifest& manifest_;
+    const Published& published_;
 };
 
 // What partitions mean together. Errors: overlapping CPU sets.
 void Reader::together() const {
+    for (const std::string& port : published_)
+        publish(manifest_, port);
     complete_outside(manifest_);
+    check_uplink(binder_, manifest_);
     check_rules(binder_, manifest_);
     check_devices(binder_, manifest_);
     check_outside(binder_, manifest_);
@@ -293,18 +304,24 @@ std::uint32_t Processes::most(std::uint64_t memory) const {
         std::clamp<std::uint64_t>(memory / bytes_a_task, least_pids, most_pids));
 }
 
-Manifest parse(std::string file, std::string text, std::filesystem::path directory) {
+const Partition* Manifest::uplink() const {
+    const auto found = std::ranges::find(partitions, true, &Partition::is_uplink);
+    return found == partitions.end() ? nullptr : &*found;
+}
+
+Manifest parse(std::string file, std::string text, std::filesystem::path directory,
+               const Published& published) {
     if (text.starts_with("\xEF\xBB\xBF"))
         text.erase(0, 3);
     Manifest manifest;
     manifest.source = Source(std::move(file), std::move(text));
     manifest.directory = std::move(directory);
     const Node root = parse_yaml(manifest.source);
-    Reader(manifest.source, manifest).read(root);
+    Reader(manifest.source, manifest, published).read(root);
     return manifest;
 }
 
-Manifest load(const std::filesystem::path& path) {
+Manifest load(const std::filesystem::path& path, const Published& published) {
     std::filesystem::path file = path;
     std::error_code ignored;
     if (std::filesystem::is_directory(file, ignored))
@@ -313,7 +330,7 @@ Manifest load(const std::filesystem::path& path) {
         std::string text(max_text + 1, '\0');
         std::cin.read(text.data(), static_cast<std::streamsize>(text.size()));
         text.resize(static_cast<std::size_t>(std::cin.gcount()));
-        return parse("<stdin>", std::move(text), {});
+        return parse("<stdin>", std::move(text), {}, published);
     }
     std::ifstream stream(file, std::ios::binary);
     if (!stream)
@@ -324,7 +341,7 @@ Manifest load(const std::filesystem::path& path) {
     text.resize(static_cast<std::size_t>(stream.gcount()));
     if (stream.bad())
         throw diagnostic::fail("E0601", "cannot read " + file.string());
-    return parse(file.string(), std::move(text), file.parent_path());
+    return parse(file.string(), std::move(text), file.parent_path(), published);
 }
 
 } // namespace manifest

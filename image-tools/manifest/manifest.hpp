@@ -85,9 +85,10 @@ struct DeviceName {
     bool by_address = false, firmware_memory = false, any_card = false;
 };
 
-// What a container's network card leads to. IPv4; the first octet is the highest byte.
+// What a partition's network card leads to, or a container's wire to the uplink. IPv4; the first octet is the highest byte.
 struct Outside {
-    bool leased = false; // the address comes by DHCP
+    bool by_uplink = false; // over the wire, from the address in the wires' subnet; else by a card of its own
+    bool leased = false;    // the address comes by DHCP
     std::uint32_t address = 0;
     unsigned prefix = 0;
     std::optional<Located<std::uint32_t>> gateway;
@@ -112,7 +113,8 @@ struct Partition {
     std::string name;
     Spot spot;                                  // of the name
     std::optional<Located<std::string>> image;  // exactly one of image ...
-    std::optional<Located<std::string>> kernel; // ... and kernel
+    std::optional<Located<std::string>> kernel; // ... and kernel,
+    bool is_uplink = false;                     // ... or it carries what the containers say to the outside
     std::string command_line;                   // kernel only
     std::optional<Located<std::string>> module; // kernel only
     std::uint32_t cpus = 1;
@@ -142,6 +144,10 @@ struct Partition {
     std::optional<Outside> outside;
     std::vector<PublishedPort> published;
     plan::Behaviour behaviour;
+
+    [[nodiscard]] bool has_card() const { return outside && !outside->by_uplink; }
+    [[nodiscard]] bool is_behind_uplink() const { return outside && outside->by_uplink; }
+    static constexpr std::string_view uplink_name = "uplink"; // no other partition's
 };
 
 struct Machine {
@@ -193,6 +199,8 @@ struct NetworkRule {
     Spot spot;
     std::vector<Ports> ports{};         // of `to`; empty: everything
     std::vector<AddressRange> ranges{}; // of the outside; empty: all of it
+    std::uint64_t rate = 0;             // bytes a second each way, kept by the uplink; 0: what the card takes
+    Spot rate_spot{};
 
     [[nodiscard]] bool to_outside() const { return to.value == outside_name; }
     static constexpr std::string_view outside_name = "outside"; // no partition's
@@ -202,11 +210,13 @@ struct Network {
     unsigned prefix = 24;
     Spot subnet_spot;
     std::vector<NetworkRule> allow;
+    std::optional<Partition> uplink; // as it was written
 
-    // IPv4, of the partition in that place of the manifest. The first address is kept for a gateway.
+    // IPv4, of the partition in that place of the manifest. The first address is the uplink's.
     [[nodiscard]] std::uint32_t address_of(std::size_t partition) const {
         return subnet + 2 + static_cast<std::uint32_t>(partition);
     }
+    [[nodiscard]] std::uint32_t uplink_address() const { return subnet + 1; }
 };
 
 // Policies that judge the plan (image-tools/admission), and what somebody answers for not keeping.
@@ -269,23 +279,26 @@ struct Manifest {
     Machine machine;
     Signing signing;
     std::optional<Located<std::string>> trust; // a policy.json; left out: every image is taken
-    std::vector<Partition> partitions;         // in the order of the file
+    std::vector<Partition> partitions;         // in the order of the file, the uplink behind them
     Network network;
     std::vector<PolicyUse> policies;
     std::vector<Test> tests; // in the order of the file, which is theirs
 
+    // The one partition that no line of `partitions` stands for, where there is one.
+    [[nodiscard]] const Partition* uplink() const;
     // `path` as the manifest means it.
     [[nodiscard]] std::filesystem::path resolve(const std::string& path) const { return directory / path; }
 };
 
-// Parses and validates text. Throws diagnostic::Failure (exit 3).
-Manifest parse(std::string file, std::string text, std::filesystem::path directory);
+// Further published ports, as `ports` would have them: "8080:80/tcp" of the only container, "web=8080:80" of that one.
+using Published = std::vector<std::string>;
+
+// Parses and validates text. Throws diagnostic::Failure (exit 3; E0103 where one of `published` is to blame).
+Manifest parse(std::string file, std::string text, std::filesystem::path directory,
+               const Published& published = {});
 
 // Reads FILE, or stdin when it is "-" (paths are then relative to the current folder), and parses it; a file that is not there or not readable is exit 6, a directory stands for its
 // appliance.yaml.
-Manifest load(const std::filesystem::path& file);
-
-// One more published port, as `ports` would have it: "8080:80/tcp" of the only container, "web=8080:80" of that one. Throws E0103.
-void publish(Manifest& manifest, const std::string& port);
+Manifest load(const std::filesystem::path& file, const Published& published = {});
 
 } // namespace manifest

@@ -4,15 +4,13 @@
 #include "image-tools/diagnostic/suggest.hpp"
 #include "image-tools/manifest/front.hpp"
 #include "image-tools/manifest/outside.hpp"
+#include "image-tools/manifest/uplink.hpp"
 
 #include <algorithm>
 #include <array>
 
 namespace manifest {
 namespace {
-
-constexpr std::array<std::string_view, 1> network_reserved{"uplink"};
-constexpr std::array<std::string_view, 1> rule_reserved{"rate"};
 
 Ports read_ports(const Binder& binder, const Node& node) {
     constexpr std::uint32_t most = 65535;
@@ -84,8 +82,12 @@ NetworkRule read_rule(const Binder& binder, const Node& node) {
             }},
         Key{"oneWay", [&](const Node& value) { out.one_way = binder.boolean(value, "oneWay"); }},
         Key{"leak",
-            [&](const Node& value) { out.leak_accepted = binder.word(value, "leak", leak_words, 1) == 0; }}};
-    binder.map(node, "a rule", keys, rule_reserved);
+            [&](const Node& value) { out.leak_accepted = binder.word(value, "leak", leak_words, 1) == 0; }},
+        Key{"rate", [&](const Node& value) {
+                out.rate = binder.take(value, parse_rate(binder.text(value, "rate")));
+                out.rate_spot = value.spot;
+            }}};
+    binder.map(node, "a rule", keys, {});
     if (out.from.value.empty() || out.to.value.empty())
         binder.wrong(node, "a rule needs 'from' and 'to'", "write for example {from: web, to: db}");
     return out;
@@ -120,6 +122,7 @@ bool reaches(const Manifest& manifest, std::string_view from, std::string_view t
 Network read_network(const Binder& binder, const Node& node) {
     Network out;
     const std::array keys{Key{"subnet", [&](const Node& value) { read_subnet(binder, value, out); }},
+                          Key{"uplink", [&](const Node& value) { out.uplink = read_uplink(binder, value); }},
                           Key{"allow", [&](const Node& value) {
                                   if (value.kind != Node::Kind::sequence)
                                       binder.wrong(value, "'allow' must be a list, not " +
@@ -127,7 +130,7 @@ Network read_network(const Binder& binder, const Node& node) {
                                   for (const Node& item : value.items)
                                       binder.attempt([&] { out.allow.push_back(read_rule(binder, item)); });
                               }}};
-    binder.map(node, "'network'", keys, network_reserved);
+    binder.map(node, "'network'", keys, {});
     return out;
 }
 
@@ -135,17 +138,20 @@ void check_rules(const Binder& binder, const Manifest& manifest) {
     const Source& source = binder.source();
     const std::vector<NetworkRule>& rules = manifest.network.allow;
     const std::size_t places =
-        (std::size_t{1} << (32 - manifest.network.prefix)) - 3; // network, gateway, broadcast
-    if (!rules.empty() && manifest.partitions.size() > places)
+        (std::size_t{1} << (32 - manifest.network.prefix)) - 3; // network, uplink, broadcast
+    const bool has_uplink = manifest.uplink() != nullptr;
+    const std::size_t addressed = manifest.partitions.size() - (has_uplink ? 1 : 0);
+    if ((!rules.empty() || has_uplink) && addressed > places)
         source.fail(manifest.network.subnet_spot, "E0309",
                     "the subnet has addresses for " + std::to_string(places) + " partitions, and there are " +
-                        std::to_string(manifest.partitions.size()),
+                        std::to_string(addressed),
                     "take a larger one, for example 100.64.77.0/24");
     for (const NetworkRule& rule : rules) {
         for (const Located<std::string>* name : {&rule.from, &rule.to}) {
             std::vector<std::string_view> names;
             for (const Partition& one : manifest.partitions)
-                names.push_back(one.name);
+                if (!one.is_uplink)
+                    names.push_back(one.name);
             const auto found = std::find(names.begin(), names.end(), name->value);
             if (name == &rule.to && rule.to_outside())
                 continue;
@@ -171,8 +177,15 @@ void check_rules(const Binder& binder, const Manifest& manifest) {
                             "only a container has one");
             if (rule.one_way)
                 source.fail(rule.spot, "E0309", "a rule to the outside cannot be one-way");
+            if (rule.rate != 0 && !from.is_behind_uplink())
+                source.fail(rule.rate_spot, "E0309",
+                            "nobody keeps the rate: '" + from.name + "' has a network card of its own",
+                            "let an uplink have the card: network: {uplink: {device: auto}}");
             continue;
         }
+        if (rule.rate != 0)
+            source.fail(rule.rate_spot, "E0309", "a rate is of the outside, not of a wire",
+                        "write it into a rule with to: outside, or take it out");
         if (!rule.ranges.empty())
             source.fail(rule.spot, "E0309", "'cidr' is of the outside", "write to: outside");
         const bool image = has_image(rule.from.value);

@@ -2,6 +2,7 @@
 #include "image-tools/manifest/outside.hpp"
 
 #include "image-tools/manifest/front.hpp"
+#include "image-tools/manifest/uplink.hpp"
 
 #include <algorithm>
 
@@ -125,8 +126,16 @@ std::optional<AddressRange> parse_range(std::string_view text) {
     return (out.network & ~out.mask) == 0 ? std::optional{out} : std::nullopt;
 }
 
-std::vector<Key> outside_keys(const Binder& binder, Partition& out) {
-    const auto of = [&out]() -> Outside& { return out.outside ? *out.outside : out.outside.emplace(); };
+namespace {
+
+std::function<Outside&()> outside_of(Partition& out) {
+    return [&out]() -> Outside& { return out.outside ? *out.outside : out.outside.emplace(); };
+}
+
+} // namespace
+
+std::vector<Key> card_keys(const Binder& binder, Partition& out) {
+    const auto of = outside_of(out);
     return {
         Key{"address", [&binder, of](const Node& node) { read_address(binder, node, of()); }},
         Key{"gateway",
@@ -146,6 +155,13 @@ std::vector<Key> outside_keys(const Binder& binder, Partition& out) {
                 if (outside.spot.line == 0)
                     outside.spot = node.spot;
             }},
+    };
+}
+
+std::vector<Key> outside_keys(const Binder& binder, Partition& out) {
+    const auto of = outside_of(out);
+    std::vector<Key> keys = card_keys(binder, out);
+    const std::array of_containers{
         Key{"timeServers",
             [&binder, of](const Node& node) {
                 if (node.kind != Node::Kind::sequence || node.items.size() > most_time_servers)
@@ -171,32 +187,67 @@ std::vector<Key> outside_keys(const Binder& binder, Partition& out) {
                     binder.attempt([&] { out.published.push_back(read_published(binder, item)); });
             }},
     };
+    keys.insert(keys.end(), of_containers.begin(), of_containers.end());
+    return keys;
 }
 
+namespace {
+
+bool needs_outside(const Manifest& manifest, const Partition& partition) {
+    const bool begins = std::ranges::any_of(manifest.network.allow, [&partition](const NetworkRule& rule) {
+        return rule.to_outside() && rule.from.value == partition.name;
+    });
+    return partition.image &&
+           (begins || partition.outside || !partition.published.empty() || !partition.devices.empty());
+}
+
+// It has said so: a device is its own, and an address too.
+bool wants_own_card(const Partition& partition) {
+    return !partition.devices.empty() || partition.outside->leased || partition.outside->address != 0;
+}
+
+void give_card(Partition& partition) {
+    if (!partition.outside)
+        partition.outside.emplace();
+    if (partition.outside->address == 0)
+        partition.outside->leased = true;
+    if (partition.devices.empty()) {
+        partition.devices.emplace_back();
+        partition.devices.back().text = "auto";
+        partition.devices.back().any_card = true;
+        partition.devices.back().spot = partition.spot;
+    }
+}
+
+} // namespace
+
 void complete_outside(Manifest& manifest) {
-    std::uint32_t cards = 0;
+    std::vector<Partition*> without_card;
     for (Partition& partition : manifest.partitions) {
-        const bool begins =
-            std::ranges::any_of(manifest.network.allow, [&partition](const NetworkRule& rule) {
-                return rule.to_outside() && rule.from.value == partition.name;
-            });
-        const bool named = partition.outside || !partition.published.empty() || !partition.devices.empty();
-        if (partition.image && (named || begins)) {
-            if (!partition.outside)
-                partition.outside.emplace();
-            if (partition.outside->address == 0)
-                partition.outside->leased = true;
-            if (partition.devices.empty()) {
-                partition.devices.emplace_back();
-                partition.devices.back().text = "auto";
-                partition.devices.back().any_card = true;
-                partition.devices.back().spot = partition.spot;
-            }
-        }
+        if (!needs_outside(manifest, partition))
+            continue;
+        if (!partition.outside)
+            partition.outside.emplace();
+        if (wants_own_card(partition))
+            give_card(partition);
+        else
+            without_card.push_back(&partition);
+    }
+    const std::optional<Partition>& written = manifest.network.uplink;
+    if (without_card.size() == 1 && !written) {
+        give_card(*without_card.front());
+    } else if (!without_card.empty()) {
+        for (Partition* partition : without_card)
+            partition->outside->by_uplink = true;
+        Partition uplink = written ? *written : default_uplink(without_card[1]->spot);
+        give_card(uplink);
+        manifest.partitions.push_back(std::move(uplink));
+    }
+    std::uint32_t cards = 0;
+    for (Partition& partition : manifest.partitions)
         for (DeviceName& device : partition.devices)
             if (device.any_card)
                 device.place = cards++;
-    }
 }
 
 namespace {
@@ -233,7 +284,6 @@ void publish(Manifest& manifest, const std::string& port) {
             throw diagnostic::fail("E0103",
                                    "-p " + port + ": the manifest or another -p has that port already");
     partition.published.push_back(*published);
-    complete_outside(manifest);
 }
 
 void check_outside(const Binder& binder, const Manifest& manifest) {
@@ -244,10 +294,10 @@ void check_outside(const Binder& binder, const Manifest& manifest) {
         if (!partition.outside)
             continue;
         const Outside& outside = *partition.outside;
-        if (outside.leased && outside.gateway)
+        if (outside.address == 0 && outside.gateway)
             source.fail(outside.gateway->spot, "E0309", "a gateway goes with an address: DHCP names its own",
                         "add for example: address: 192.0.2.10/24");
-        if (outside.leased)
+        if (!partition.has_card() || outside.leased)
             continue;
         const std::uint32_t mask = ~std::uint32_t{0} << (32 - outside.prefix);
         if (outside.gateway && (((outside.gateway->value ^ outside.address) & mask) != 0 ||
@@ -255,7 +305,8 @@ void check_outside(const Binder& binder, const Manifest& manifest) {
             source.fail(outside.gateway->spot, "E0309", "the gateway is no neighbour of the address",
                         "a gateway lies in the address's subnet");
         const std::uint32_t wires = ~std::uint32_t{0} << (32 - network.prefix), both = mask & wires;
-        if (!network.allow.empty() && ((outside.address ^ network.subnet) & both) == 0)
+        if ((!network.allow.empty() || manifest.uplink() != nullptr) &&
+            ((outside.address ^ network.subnet) & both) == 0)
             source.fail(outside.spot, "E0309", "the subnet outside overlaps that of the wires",
                         "give network.subnet another one");
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// image-tools/manifest/outside.hpp - what a container with a network card of its own says of the world behind it.
+// image-tools/manifest/outside.hpp - what a container says of the world outside, and how it gets there.
 //
 // Internal to image-tools/manifest.
 #pragma once
@@ -16,10 +16,17 @@ std::optional<std::uint32_t> take_ipv4(std::string_view& text);
 // "192.0.2.0/24", also without a prefix (32). Nothing: it is neither, or has bits set behind its prefix.
 std::optional<AddressRange> parse_range(std::string_view text);
 
-// The keys address, gateway, dns and ports of a partition.
+// The keys address, gateway and dns of whoever has a network card.
+std::vector<Key> card_keys(const Binder& binder, Partition& out);
+// Those and the others of a container.
 std::vector<Key> outside_keys(const Binder& binder, Partition& out);
 
-// What a container that has to do with the outside is not told: a card is any, an address comes by DHCP. Numbers the cards.
+// One more published port (manifest.hpp, Published). Throws E0103.
+void publish(Manifest& manifest, const std::string& port);
+
+// What containers that have to do with the outside are not told: who has a device or an address has a card of its own, any where it
+// is not named, and DHCP where no address is. Of the others a single one has one too; several share the uplink, which is
+// added to the partitions. Numbers the cards.
 void complete_outside(Manifest& manifest);
 
 // What they mean together, and with devices and rules.

@@ -168,7 +168,7 @@ void check_tests(const Binder& binder, Manifest& manifest) {
     const Source& source = binder.source();
     for (Test& test : manifest.tests) {
         if (test.partition.value.empty()) {
-            if (manifest.partitions.size() != 1)
+            if (manifest.partitions.size() - (manifest.uplink() != nullptr ? 1 : 0) != 1)
                 source.fail(test.spot, "E0310", "a test does not say of which partition it is",
                             "add for example partition: " + manifest.partitions.front().name);
             test.partition.value = manifest.partitions.front().name;

@@ -117,6 +117,37 @@ Value<std::uint64_t> parse_size(std::string_view text) {
     return bytes;
 }
 
+namespace {
+
+// Bytes a second. Decimal, as lines are sold.
+struct RateUnit {
+    std::string_view name;
+    std::uint64_t bytes;
+};
+constexpr std::array<RateUnit, 3> rate_units{{{"Gbit", 125'000'000}, {"Mbit", 125'000}, {"kbit", 125}}};
+constexpr std::uint64_t least_rate = 1000, most_rate = 12'500'000'000;
+
+} // namespace
+
+Value<std::uint64_t> parse_rate(std::string_view text) {
+    const auto [number, unit] = split(text);
+    const auto known = std::ranges::find(rate_units, unit, &RateUnit::name);
+    const std::string help = "write for example 10Mbit (kbit, Mbit or Gbit a second)";
+    if (!number || known == rate_units.end())
+        return ValueError{"'" + std::string(text) + "' is not a rate", help};
+    std::uint64_t rate = 0;
+    if (__builtin_mul_overflow(*number, known->bytes, &rate) || rate < least_rate || rate > most_rate)
+        return ValueError{"a rate is from " + rate_text(least_rate) + " to " + rate_text(most_rate), help};
+    return rate;
+}
+
+std::string rate_text(std::uint64_t rate) {
+    for (const RateUnit& unit : rate_units)
+        if (rate % unit.bytes == 0)
+            return std::to_string(rate / unit.bytes) + std::string(unit.name);
+    return std::to_string(rate) + " bytes";
+}
+
 Value<std::uint32_t> parse_duration_ms(std::string_view text) {
     const auto [number, unit] = split(text);
     std::uint64_t scale = 0;

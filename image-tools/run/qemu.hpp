@@ -25,8 +25,10 @@ struct NetworkCard {
         address; // "192.0.2.0/24", "192.0.2.1", "192.0.2.10"; empty: QEMU's own, by DHCP
     struct Forward {
         bool udp = false;
-        std::uint16_t port = 0; // there, and here, at localhost
-        std::uint16_t here = 0; // another one here; 0: the same
+        std::uint16_t port = 0;   // there, and here, at localhost
+        std::uint16_t here = 0;   // another one here; 0: the same
+        std::string partition{};  // whose it is,
+        std::uint16_t inside = 0; // where it has that number
     };
     std::vector<Forward> forwards{};
 };

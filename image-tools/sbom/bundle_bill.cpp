@@ -73,9 +73,11 @@ std::vector<Component> kernels_of(const plan::Plan& plan, std::uint32_t index, c
         if (at >= sections.size() || at == last || sections[at].type != bundle::SectionType::kernel)
             continue;
         last = at;
-        if (sections[at].name == "unikernel" || sections[at].name == "unikernel-net") {
-            out.push_back({"caisson-" + sections[at].name, sources.build, "Apache-2.0", us, {}, {}});
-            if (sections[at].name == "unikernel-net" && sources.build == bundle::build_id())
+        const bool uplink = partition.payload == plan::PayloadKind::uplink;
+        if (uplink || sections[at].name == "unikernel" || sections[at].name == "unikernel-net") {
+            const std::string name = uplink ? "uplink" : sections[at].name;
+            out.push_back({"caisson-" + name, sources.build, "Apache-2.0", us, {}, {}});
+            if (name != "unikernel" && sources.build == bundle::build_id())
                 out.push_back(debian_source("lwip", CAISSON_LWIP_VERSION, "BSD-3-Clause"));
         } else if (const auto known = sources.partitions.find(std::string(plan.partition_name(index)));
                    known != sources.partitions.end()) {

@@ -60,6 +60,7 @@ class Attack:
         weak.weakened(self.built, name, os.path.join(library, "caisson.elf"))
         os.symlink(self.built["unikernel"], os.path.join(library, "unikernel.elf"))
         os.symlink(self.built["unikernel-net"], os.path.join(library, "unikernel-net.elf"))
+        os.symlink(self.built["uplink"], os.path.join(library, "uplink.elf"))
         os.symlink(self.built["adversary"], os.path.join(library, "adversary.elf"))
         self.environment.update(CAISSON_LIB=library, CAISSON_TEST_WEAK_LOADER="1")
 

@@ -14,7 +14,7 @@ KNOWN = {
     "manifest": {"text": str},
     "bundle": {"of": str, "approve": list, "approvals_of": str, "unsigned": bool, "flip": list, "truncate": int, "append": str},
     "boot": {"path": str, "cpu": str, "cpus": int, "memory": str, "icount": bool, "qemu": list, "elf": str,
-             "module": str, "cmdline": str, "direct": str, "loader": str, "weakness": str, "stage": str, "place": int,
+             "module": str, "cmdline": str, "direct": str, "loader": str, "uplink": str, "weakness": str, "stage": str, "place": int,
              "monitor": list, "host": list, "screens": list, "models": dict, "serial_rate": int, "threads": bool, "lives": int, "graphics": bool, "stop_after": str, "stop_times": int},
     "expect": {"qemu_status": int, "log": list, "no_log": list, "kept": list, "text": list, "end": dict, "boot": dict, "audit": list,
                "no_audit": list, "partitions": dict, "command": dict, "lives": list},
@@ -118,8 +118,8 @@ def substitute(value, variables):
     return value
 
 
-def partition_names(manifest):
-    """The names below `partitions:` (two spaces in, as every case writes them)."""
+def partition_names(manifest, expected=()):
+    """The names below `partitions:` (two spaces in, as every case writes them); then the uplink, where the case expects one."""
     below = re.split(r"^partitions:[ ]*$", manifest, maxsplit=1, flags=re.MULTILINE)
     names = []
     for line in below[1].split("\n") if len(below) == 2 else []:
@@ -130,7 +130,7 @@ def partition_names(manifest):
             names.append(match.group(1))
     if not names:
         raise CaseError("the manifest has no block of partitions, written `partitions:` and `  NAME: {...}`")
-    return names
+    return names + ["uplink"] if "uplink" in expected else names
 
 
 COMPARISON = re.compile(r"^(<=|>=|<|>|!=) *(-?\d+)$")

@@ -347,7 +347,7 @@ class CaseTest(unittest.TestCase):
                     case = cases.load(os.path.join(folder, name))
                     self.assertTrue(case.get("labels"), "no labels")
                     if "manifest" in case and "command" not in case:
-                        names = cases.partition_names(case["manifest"]["text"])
+                        names = cases.partition_names(case["manifest"]["text"], case["expect"].get("partitions", {}))
                         self.assertLessEqual(set(case["expect"].get("partitions", {})), set(names))
 
 

@@ -68,7 +68,7 @@ class Case:
                 os.symlink(guest, os.path.join(self.work, "guests", os.path.basename(guest)))
         self.variables = {"work": self.work, "guests": os.path.join(self.work, "guests"), "build": self.build,
                           "images": os.path.join(self.work, "images"), "source": self.built["source"],
-                          "tool": self.built["tool"], "scale": str(self.case.get("scale", 1)), "port": machine.free_port(), "other_port": machine.free_port()}
+                          "tool": self.built["tool"], "scale": str(self.case.get("scale", 1)), **{name: machine.free_port() for name in ("port", "other_port", "third_port")}}
         # Keys and caches of a person never get into a test, nor a test's into theirs.
         self.environment = {**os.environ, "HOME": home, "XDG_CONFIG_HOME": home + "/config", "XDG_CACHE_HOME": home + "/cache",
                             "XDG_DATA_HOME": home + "/data", "XDG_STATE_HOME": home + "/state"}
@@ -152,10 +152,15 @@ class Case:
             raise cases.CaseError(f"caisson build wrote no loader beside {bundle}")
         return loader, bundle
 
-    def use_loader(self, name, weakness):
-        """Has the tool take another of the built hypervisors than the product's."""
-        if name not in ("control", "weak"):
+    def use_kernels(self, boot):
+        """Has the tool take another of the built hypervisors, or another uplink, than the product's, where the case says so."""
+        if "loader" not in boot and "uplink" not in boot:
+            return
+        name, weakness, uplink = boot.get("loader", "product"), boot.get("weakness"), boot.get("uplink", "uplink")
+        if name not in ("product", "control", "weak"):
             raise cases.CaseError(f"boot.loader: '{name}' is not known; known: control, weak")
+        if uplink not in ("uplink", "mortal"):
+            raise cases.CaseError(f"boot.uplink: '{uplink}' is not known; known: mortal")
         if (name == "weak") != bool(weakness):
             raise cases.CaseError("boot.loader = \"weak\" and boot.weakness belong together")
         library = os.path.join(self.work, "library")
@@ -164,9 +169,10 @@ class Case:
             weak.weakened(self.built, weakness, os.path.join(library, "caisson.elf"))
             self.environment["CAISSON_TEST_WEAK_LOADER"] = "1"
         else:
-            os.symlink(self.built["control"], os.path.join(library, "caisson.elf"))
+            os.symlink(self.built["loader" if name == "product" else name], os.path.join(library, "caisson.elf"))
         os.symlink(self.built["unikernel"], os.path.join(library, "unikernel.elf"))
         os.symlink(self.built["unikernel-net"], os.path.join(library, "unikernel-net.elf"))
+        os.symlink(self.built[uplink], os.path.join(library, "uplink.elf"))
         self.environment["CAISSON_LIB"] = library
 
     def approve(self, bundle, keys):
@@ -238,8 +244,7 @@ class Case:
             manifest = self.write_manifest("main", self.case["manifest"]["text"])
             self.tool(["build", manifest, "--direct", boot["direct"], "-o", module])
             return boot, self.built["unikernel"], module, []
-        if "loader" in boot:
-            self.use_loader(boot["loader"], boot.get("weakness"))
+        self.use_kernels(boot)
         text = self.case["manifest"]["text"]
         kernel, module = self.build_bundle("main", text)
         found = re.search(r"machine:.*cpus: *(\d+)", text)
@@ -261,7 +266,7 @@ class Case:
             place.placed(at_link, boot["place"], kernel)
         if "stage" in boot:
             kernel, module = boot["stage"], self.staged(kernel, module)
-        return boot, kernel, module, cases.partition_names(text)
+        return boot, kernel, module, cases.partition_names(text, self.case.get("expect", {}).get("partitions", {}))
 
     def check_machine(self, platform):
         boot, kernel, module, partitions = self.build_appliance()
@@ -283,8 +288,7 @@ class Case:
     def check_command(self):
         """The tool as a user sees it."""
         boot = self.case.get("boot", {})
-        if "loader" in boot:
-            self.use_loader(boot["loader"], boot.get("weakness"))
+        self.use_kernels(boot)
         command = cases.substitute(self.case["command"], self.variables)
         if "manifest" in self.case:
             self.write_manifest("appliance", self.case["manifest"]["text"])
