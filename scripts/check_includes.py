@@ -65,7 +65,7 @@ KERNEL_FLOORS = ["console", "panic", "cpu", "memory", "dma", "time", "end", "par
 BOOT_FILES = "hypervisor/kernel/boot_files.txt"
 TRUSTED = ("hypervisor/", "arch/x86_64/", "drivers/", "loader/")
 # Of the guest ABI what passes between guests, or between tool and unikernel.
-GUESTS_ALONE = ("partitions/abi/lane.h", "partitions/abi/startup.h")
+GUESTS_ALONE = ("partitions/abi/lane.h", "partitions/abi/startup.h", "partitions/abi/uplink.h")
 SOURCE = re.compile(r"\.(c|cpp|h|hpp|S)$")
 INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"')
 
