@@ -65,7 +65,7 @@
 #define TCP_OVERSIZE 0
 #define TCP_QUEUE_OOSEQ 1
 /* A lane keeps the order: what comes out of it from there is not kept. */
-#define TCP_OOSEQ_PBUFS_LIMIT(connection) caisson_lwip_kept_out_of_order((connection)->local_ip.addr)
+#define TCP_OOSEQ_PBUFS_LIMIT(connection) caisson_lwip_kept_out_of_order((connection)->remote_ip.addr)
 #define LWIP_TCP_SACK_OUT 1
 #define TCP_LISTEN_BACKLOG 1
 #define LWIP_TCP_KEEPALIVE 1

@@ -202,7 +202,8 @@ TEST_F(UplinkGate, AContainerThatBeginsAnewIsForgotten) {
 
 TEST_F(UplinkGate, WhatCameForOneBeforeItDoesNotReachTheNext) {
     const std::uint16_t port = connect();
-    web_end.begin(); // and says nothing yet
+    web_end.begin(); // and looks, but says nothing yet
+    EXPECT_TRUE(web_end.take_all().empty());
     say(segment(far_away, 443, own, port, flag::acknowledge, 100));
     EXPECT_TRUE(web_end.take_all().empty());
 }
@@ -288,6 +289,33 @@ TEST_F(UplinkGate, ARateIsKept) {
     EXPECT_NEAR(static_cast<double>(went), 100'000 + 10'000, 2'000); // and what the bucket held
     EXPECT_GT(refused(1, Verdict::rate), 800u);
     EXPECT_TRUE(host::state().notes.empty());
+}
+
+TEST_F(UplinkGate, AFloodTakesNobodyElsesConnections) {
+    std::vector<std::uint16_t> ports;
+    for (std::uint16_t port = 1; port <= 100; ++port) {
+        send(web_end, segment(web, port, far_away, 443, flag::syn));
+        ports.push_back(static_cast<std::uint16_t>(get(next(), 20, 2)));
+        say(segment(far_away, 443, own, ports.back(), flag::syn | flag::acknowledge));
+    }
+    EXPECT_EQ(web_end.take_all().size(), ports.size());
+    for (std::uint16_t port = 1; port <= 3000; ++port) {
+        send(db_end, segment(db, port, far_away, 443, flag::syn));
+        host::state().now += 1'000'000;
+    }
+    EXPECT_GT(outside.sent.size(), 2 * connections_each);
+    for (const std::uint16_t port : ports)
+        say(segment(far_away, 443, own, port, flag::acknowledge, 10));
+    EXPECT_EQ(web_end.take_all().size(), ports.size());
+}
+
+TEST_F(UplinkGate, FramesToOthersAndToEverybodyAreNotItsOwn) {
+    const Bytes packet = with_sums(segment(far_away, 5000, own, 8080, flag::syn));
+    give(frame_of(packet, 0x0800, all_macs));
+    give(frame_of(packet, 0x0800, gateway_mac));
+    EXPECT_TRUE(web_end.take_all().empty());
+    give(frame_of(packet));
+    EXPECT_EQ(web_end.take_all().size(), 1u);
 }
 
 TEST_F(UplinkGate, BytesOfNoMeaningAreCounted) {

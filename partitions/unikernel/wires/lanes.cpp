@@ -6,6 +6,7 @@
 #include "partitions/unikernel/wires/stack.hpp"
 
 #include <array>
+#include <cstring>
 #include <new>
 
 #include <lwip/init.h>
@@ -76,12 +77,22 @@ struct GivenPacket {
 };
 GivenPacket given;
 
-void give_to_lwip(std::span<std::byte> bytes, netif& by) {
+// What comes from the outside may be kept, until what was lost before it comes again.
+void give_copy_to_lwip(std::span<const std::byte> bytes) {
+    pbuf* packet = pbuf_alloc(PBUF_RAW, static_cast<u16_t>(bytes.size()), PBUF_RAM);
+    if (packet == nullptr)
+        return; // lost
+    std::memcpy(packet->payload, bytes.data(), bytes.size());
+    if (ip4_input(packet, &stack().uplink_interface) != ERR_OK)
+        (void)pbuf_free(packet);
+}
+
+void give_to_lwip(std::span<std::byte> bytes) {
     given.buffer.custom_free_function = [](pbuf*) { given.given_back = true; };
     given.given_back = false;
     pbuf* packet = pbuf_alloced_custom(PBUF_RAW, static_cast<u16_t>(bytes.size()), PBUF_REF, &given.buffer,
                                        bytes.data(), static_cast<u16_t>(bytes.size()));
-    if (packet == nullptr || ip4_input(packet, &by) != ERR_OK)
+    if (packet == nullptr || ip4_input(packet, &stack().interface) != ERR_OK)
         base::fail("a packet that lwIP does not take", "", 0);
     base::expects(given.given_back, "lwIP keeps a packet that is not its own"); // I4
 }
@@ -106,7 +117,7 @@ void take(std::uint8_t peer, std::span<std::byte> bytes) {
     switch (packet.protocol) {
     case ::net::protocol::tcp:
         make_way(packet, bytes);
-        return give_to_lwip(bytes, stack().is_outside(peer) ? stack().uplink_interface : stack().interface);
+        return stack().is_outside(peer) ? give_copy_to_lwip(bytes) : give_to_lwip(bytes);
     case ::net::protocol::udp:
         return receive_datagram(peer, packet, bytes);
     default:

@@ -116,9 +116,8 @@ Status transmit_outside(std::uint32_t bytes, Write write, void* context) {
 
 extern "C" {
 
-std::uint16_t caisson_lwip_kept_out_of_order(std::uint32_t own) {
+std::uint16_t caisson_lwip_kept_out_of_order(std::uint32_t peer) {
     using namespace uk::wires;
-    const Outside* out = stack().configuration.outside;
-    return out != nullptr && own == lwip_htonl(out->address) ? most_out_of_order : std::uint16_t{0};
+    return stack().is_inside(lwip_ntohl(peer)) ? std::uint16_t{0} : most_out_of_order;
 }
 }

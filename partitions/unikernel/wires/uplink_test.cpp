@@ -229,8 +229,43 @@ TEST_F(Uplink, WhenItBeginsAnewConnectionsOutsideEnd) {
     EXPECT_EQ(receive(inside), "error " + std::to_string(again));
 }
 
+// The line outside loses and reorders, a wire does not: a peer that says otherwise only has to say it again.
+TEST_F(Uplink, WhatComesBeforeItsTimeIsKeptFromOutsideOnly) {
+    const auto data = [](std::uint16_t from, std::uint16_t to, std::uint32_t sequence,
+                         std::uint32_t acknowledged, std::uint32_t source, std::string_view text) {
+        Bytes out = ip(6, 20 + text.size(), source);
+        put(out, 20, from, 2);
+        put(out, 22, to, 2);
+        put(out, 24, sequence, 4);
+        put(out, 28, acknowledged, 4);
+        put(out, 32, 0x5000u | flag::acknowledge, 2);
+        put(out, 34, 60000, 2);
+        std::memcpy(out.data() + 40, text.data(), text.size());
+        return out;
+    };
+    const int client = make(net::family::inet, net::Type::stream);
+    EXPECT_EQ(connect(client, inet_address(far_away, 443)), inprogress);
+    const Segment first = next();
+    say({443, first.from, 7000, first.sequence + 1, flag::syn | flag::acknowledge, 0});
+    give(data(443, first.from, 7004, first.sequence + 1, far_away, "last"));
+    EXPECT_EQ(receive(client), "error " + std::to_string(again));
+    give(data(443, first.from, 7001, first.sequence + 1, far_away, "at "));
+    EXPECT_EQ(receive(client), "at last");
+    const int inside = make(net::family::inet, net::Type::stream);
+    EXPECT_EQ(connect(inside, inet_address(peer, 9001)), inprogress);
+    const Segment second = next(peer, neighbour);
+    say({9001, second.from, 1, second.sequence + 1, flag::syn | flag::acknowledge, 0}, peer, neighbour);
+    give(data(9001, second.from, 5, second.sequence + 1, peer, "last"), neighbour);
+    give(data(9001, second.from, 2, second.sequence + 1, peer, "at "), neighbour);
+    EXPECT_EQ(receive(inside), "at ");
+}
+
 TEST_F(Uplink, ProgramsSeeItAsEth0ThatIsUpWhileItIs) {
+    const net::Traffic before = net::interfaces().back().received;
+    say({5000, 81, 1000, 0, flag::syn, 0});
     const net::Interface eth0 = net::interfaces().back();
+    EXPECT_EQ(eth0.received.packets, before.packets + 1);
+    EXPECT_EQ(eth0.received.bytes, before.bytes + 40);
     EXPECT_EQ(eth0.name, "eth0");
     EXPECT_EQ(eth0.mtu, 1500u);
     EXPECT_EQ(eth0.v4.v4_value(), own);
