@@ -33,7 +33,7 @@ TEST(Uplink, SeveralShareACard) {
     EXPECT_EQ(uplink.memory, 16u << 20);
     EXPECT_EQ(uplink.behaviour.restart, plan::Restart::on_failure);
     EXPECT_TRUE(uplink.behaviour.has(plan::flag_service));
-    for (const std::size_t i : {0, 1}) {
+    for (const std::size_t i : {0u, 1u}) {
         EXPECT_TRUE(m.partitions[i].is_behind_uplink());
         EXPECT_TRUE(m.partitions[i].devices.empty());
         EXPECT_FALSE(m.partitions[i].behaviour.has(plan::flag_service));
