@@ -106,7 +106,9 @@ def unpacked():
     """The one that the root script unpacks into the cache, with its libraries."""
     cache = os.environ.get("CAISSON_CACHE") or os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "caisson")
     for tree in glob.glob(os.path.join(cache, "roots", "*", "chromium-headless-shell")):
-        os.environ["LD_LIBRARY_PATH"] = ":".join(glob.glob(os.path.join(tree, "usr/lib/x86_64-linux-gnu")))
+        libraries = os.path.join(tree, "usr/lib/x86_64-linux-gnu")
+        # PulseAudio's are found by an absolute path, which is another system's here.
+        os.environ["LD_LIBRARY_PATH"] = ":".join([libraries, os.path.join(libraries, "pulseaudio")])
         return os.path.join(tree, "usr/lib/chromium/chromium-headless-shell")
     return None
 
