@@ -34,8 +34,8 @@ static_assert(sizeof(Header) == 16);
 
 namespace type {
 constexpr std::uint16_t error = 2, done = 3, first_of_families = 16;
-constexpr std::uint16_t new_link = 16, get_link = 18, new_address = 20, no_address = 21, get_address = 22,
-                        new_route = 24, get_route = 26, get_neighbour = 30, get_rule = 34;
+constexpr std::uint16_t new_link = 16, get_link = 18, new_address = 20, get_address = 22, new_route = 24,
+                        get_route = 26, get_neighbour = 30, get_rule = 34;
 } // namespace type
 namespace flag {
 constexpr std::uint16_t request = 1, multi = 2, acknowledge = 4, dump = 0x300;
@@ -560,6 +560,7 @@ const SocketKind netlink_kind{.bind = bind,
 
 #if CAISSON_NETWORK
 void tell(const Interface& of, News news) {
+    constexpr std::uint16_t no_address = 21;                      // RTM_DELADDR
     constexpr std::uint32_t of_links = 1, of_v4_addresses = 0x10; // RTMGRP_...
     const std::uint32_t group = news == News::link ? of_links : of_v4_addresses;
     for (NetlinkSocket* socket = bound; socket != nullptr; socket = socket->next) {
@@ -569,7 +570,7 @@ void tell(const Interface& of, News news) {
         if (news == News::link)
             put_link(message, of, 0);
         else
-            put_address(message, of, false, 0, news == News::address ? type::new_address : type::no_address);
+            put_address(message, of, false, 0, news == News::address ? type::new_address : no_address);
         if (!deliver(*socket, message).ok())
             socket->error = Errno::nobufs; // some were lost: that is what it hears
     }
