@@ -74,15 +74,19 @@ download_size() {
     apt-get -y -q --print-uris install "$@" 2>/dev/null | awk '/^\047/ { sum += $3 } END { printf "%d", sum }'
 }
 
-# An installation that was stopped halfway (a machine that went down, a job that was ended) is finished first: until then apt
-# refuses every other.
 install_packages() { # [PREFIX...] -- PACKAGE...
-    local prefix=()
+    local prefix=() install
     while [ "$1" != -- ]; do prefix+=("$1"); shift; done
     shift
-    logged dpkg-configure "${prefix[@]}" dpkg --force-confold --configure -a </dev/null || return 1
-    retry logged apt-install "${prefix[@]}" apt-get -y -q -o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-confold \
-        -o DPkg::Lock::Timeout=300 install --no-install-recommends "$@" </dev/null
+    install=("${prefix[@]}" apt-get -y -q -o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-confold -o DPkg::Lock::Timeout=300
+        install --no-install-recommends "$@")
+    logged apt-install "${install[@]}" </dev/null && return 0
+    # An installation that was stopped halfway (a machine that went down, a job that was ended) is finished first: until then apt
+    # refuses every other. Only then: apt waits for who is installing just now, dpkg does not.
+    if grep -q 'dpkg was interrupted' "$logs/apt-install.log"; then
+        logged dpkg-configure "${prefix[@]}" dpkg --force-confold --configure -a </dev/null || return 1
+    fi
+    retry logged apt-install "${install[@]}" </dev/null
 }
 
 # ensure_packages SET...: afterwards every package of these sets is installed, or the script has ended.

@@ -157,6 +157,7 @@ check "root: only what is missing" not_called "install .*libfmt-dev"
 check "root: waits for the lock" called "DPkg::Lock::Timeout=300"
 check "root: goes on to the build" called "^cmake"
 check "root: sizes are shown" says "1.0 MiB"
+check "root: dpkg, which does not wait for who is installing, is left alone" not_called "^dpkg .*--configure"
 
 reset; echo 0 >"$work/uid"; echo ninja-build >"$work/missing"; : >"$work/interrupted"; run demo
 check "an installation that was stopped halfway is finished first" called "^cmake"
