@@ -17,7 +17,10 @@ namespace {
 std::vector<caisson_uplink_rule> rules_of(const manifest::Manifest& manifest,
                                           const manifest::Partition& container) {
     std::vector<caisson_uplink_rule> out;
-    for (const OutsideRule& one : outside_rules(manifest, container))
+    std::uint16_t limits = 0;
+    for (const OutsideRule& one : outside_rules(manifest, container)) {
+        if (one.rule.rate != 0)
+            ++limits;
         for (const caisson_rule& entry : entries_of(one.rule, 0, one.inbound)) {
             caisson_uplink_rule rule{};
             rule.first_port = entry.first_port;
@@ -26,9 +29,11 @@ std::vector<caisson_uplink_rule> rules_of(const manifest::Manifest& manifest,
             rule.protocol = entry.protocol;
             rule.network = entry.network;
             rule.mask = entry.mask;
+            rule.limit = one.rule.rate != 0 ? limits : std::uint16_t{0}; // its ports and networks share it
             rule.rate = one.rule.rate;
             out.push_back(rule);
         }
+    }
     return out;
 }
 

@@ -79,6 +79,8 @@ TEST(UplinkRecord, NamesContainersTheirRulesAndPorts) {
     EXPECT_EQ(web_pages.network, 0xCB007100u);
     EXPECT_EQ(web_pages.mask, 0xFFFFFF00u);
     EXPECT_EQ(web_pages.rate, 1'000'000u);
+    for (std::uint32_t i = 3; i < head.rule_count; ++i)
+        EXPECT_EQ(item<caisson_uplink_rule>(bytes, head.rules, i).limit, 1) << i; // one, for both ports
     ASSERT_EQ(head.published_count, 2u);
     const auto port = item<caisson_uplink_published>(bytes, head.published, 0);
     EXPECT_EQ(port.outside, 8080);

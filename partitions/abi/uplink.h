@@ -7,7 +7,7 @@
 
 #define CAISSON_UPLINK_MAGIC 0x314b4e4c505543ull /* "CUPLNK1" */
 #define CAISSON_UPLINK_NAME_SERVERS 3u
-#define CAISSON_UPLINK_CONTAINERS 64u /* at most */
+#define CAISSON_UPLINK_CONTAINERS 32u /* at most: CAISSON_LINK_MAX, each has a link */
 
 /* The uplink's part of the network, resolved by the image tool. Offsets are from the start of this struct, and everything lies
  * within `total_bytes`; strings end with NUL. IPv4 addresses are numbers, the first octet the highest byte. */
@@ -38,9 +38,9 @@ struct caisson_uplink_rule {
     unsigned short first_port, last_port; /* of the end that does not begin; inbound: the container's */
     unsigned char inbound;                /* 1: the outside begins, 0: the container */
     unsigned char protocol;               /* IP's number of TCP or UDP; 0: every one */
-    unsigned short reserved;
+    unsigned short limit;        /* which of the container's rates: rules with the same number share one; 0: none */
     unsigned int network, mask;  /* which addresses of the outside; mask 0: all */
-    unsigned long long rate;     /* bytes a second each way; 0: all that the card takes */
+    unsigned long long rate;     /* of a limit: bytes a second each way, all of its rules together */
 };
 
 /* A port of the uplink's address that is a container's. */

@@ -24,7 +24,7 @@ struct Rule {
     std::uint16_t first_port = 0, last_port = 0xFFFF; // of the end that does not begin
     std::uint64_t admitted = 0;                       // connections
     std::uint32_t network = 0, mask = 0;              // of the peer's address: which of the outside
-    std::uint64_t rate = 0; // bytes a second each way, kept by translator.hpp; 0: all
+    std::uint16_t limit = 0; // which of the container's rates it shares, + 1, kept by translator.hpp; 0: none
 };
 
 // One other partition, or the outside: all that a network card reaches.

@@ -218,12 +218,28 @@ std::uint32_t Translator::name_server(std::uint64_t now) {
     return 0;
 }
 
-bool Translator::within_rate(std::uint8_t container, const Connection& connection, bool enters,
-                             std::size_t bytes, std::uint64_t now) const {
+// A packet that may wait passes: whoever asked keeps it until then.
+Verdict Translator::pay(std::uint8_t container, const Connection& connection, bool enters, std::size_t bytes,
+                        std::uint64_t now) {
     const Contained& who = containers_[container];
-    const std::uint64_t rate = who.rules[connection.rule].rate;
-    return rate == 0 ||
-           who.buckets[std::size_t{2} * connection.rule + (enters ? 1 : 0)].take(rate, bytes, now);
+    const std::size_t limit = who.rules[connection.rule].limit;
+    goes_at_ = 0;
+    paid_ = nullptr;
+    if (limit == 0)
+        return Verdict::pass;
+    Pace& pace = who.paces[2 * (limit - 1) + (enters ? 1 : 0)];
+    const auto at = pace.pay(bytes, now);
+    if (!at)
+        return Verdict::rate;
+    goes_at_ = *at;
+    paid_ = &pace;
+    return Verdict::pass;
+}
+
+void Translator::take_back(std::size_t bytes) {
+    if (paid_ != nullptr)
+        paid_->give_back(bytes);
+    paid_ = nullptr;
 }
 
 void Translator::set_outside(std::uint32_t address) {
@@ -270,8 +286,9 @@ Verdict Translator::leave(std::uint8_t container, std::span<std::byte> bytes, st
         if (!link(container, connection, far, port))
             return Verdict::full;
     }
-    if (!within_rate(container, connection, false, bytes.size(), now_ns))
-        return Verdict::rate;
+    if (const Verdict verdict = pay(container, connection, false, bytes.size(), now_ns);
+        verdict != Verdict::pass)
+        return verdict;
     if (packet.about.protocol != 0) {
         Editor{bytes}.set_address(source_at, outside_);
         rename_quoted(bytes, target_end, outside_, there.outer_port);
@@ -340,7 +357,7 @@ Verdict Translator::enter(std::span<std::byte> bytes, std::uint64_t now_ns, std:
         asked_at_ = 0;
     if (translation == nullptr && !link(container, connection, packet.source, key.outer_port))
         return Verdict::full;
-    return within_rate(container, connection, true, bytes.size(), now_ns) ? Verdict::pass : Verdict::rate;
+    return pay(container, connection, true, bytes.size(), now_ns);
 }
 
 } // namespace net

@@ -13,8 +13,8 @@
 // Spec:  RFC 3022, RFC 4787 (ports are kept where they can be), RFC 5508 section 4 (errors), RFC 1624.
 #pragma once
 
-#include "partitions/net/bucket.hpp"
 #include "partitions/net/firewall.hpp"
+#include "partitions/net/pace.hpp"
 
 #include <cstdint>
 #include <span>
@@ -37,7 +37,7 @@ struct Contained {
     Firewall* firewall = nullptr; // its only peer is the outside
     std::span<const Connection> table{};
     std::span<const Rule> rules{};
-    std::span<Bucket> buckets{}; // two a rule: what leaves, what enters
+    std::span<Pace> paces{}; // two a rate: what leaves, what enters
 };
 
 // A port outside that is a container's.
@@ -60,11 +60,15 @@ public:
     void set_outside(std::uint32_t address);
     [[nodiscard]] std::uint32_t outside() const { return outside_; }
 
-    // A packet that a container sent: pass: it may go to the outside as it is now. `packet`: what it said before.
+    // A packet that a container sent: pass: it may go to the outside as it is now, at goes_at(). `packet`: what it said before.
     [[nodiscard]] Verdict leave(std::uint8_t container, std::span<std::byte> bytes, std::uint64_t now_ns,
                                 Packet& packet);
-    // One that came from there, whose sums hold. pass: it is for `container`, as it is now.
+    // One that came from there, whose sums hold. pass: it is for `container`, as it is now, at goes_at().
     [[nodiscard]] Verdict enter(std::span<std::byte> bytes, std::uint64_t now_ns, std::uint8_t& container);
+    // When the last packet that passed may go, by its rule's rate; 0: at once. Nobody's after any other call.
+    [[nodiscard]] std::uint64_t goes_at() const { return goes_at_; }
+    // That packet, of so many bytes, does not go after all: others may in its stead.
+    void take_back(std::size_t bytes);
     // The container's program is another one now.
     void forget(std::uint8_t container) const { containers_[container].firewall->forget(0); }
 
@@ -88,8 +92,8 @@ private:
     [[nodiscard]] std::uint16_t choose_port(const OuterKey& wish, std::uint64_t now);
     [[nodiscard]] const Publication* publication(std::uint8_t protocol, std::uint16_t port) const;
     [[nodiscard]] std::uint32_t name_server(std::uint64_t now);
-    [[nodiscard]] bool within_rate(std::uint8_t container, const Connection& connection, bool enters,
-                                   std::size_t bytes, std::uint64_t now) const;
+    [[nodiscard]] Verdict pay(std::uint8_t container, const Connection& connection, bool enters,
+                              std::size_t bytes, std::uint64_t now);
     [[nodiscard]] std::uint64_t random();
 
     std::uint32_t gateway_, outside_ = 0;
@@ -100,6 +104,8 @@ private:
     std::size_t server_ = 0;     // whom questions for names go to
     std::uint64_t asked_at_ = 0; // the first question that nobody has answered yet; 0: none
     std::uint64_t random_;
+    std::uint64_t goes_at_ = 0;
+    Pace* paid_ = nullptr; // by the last packet that passed
     std::array<std::uint32_t, buckets> first_{};
 };
 

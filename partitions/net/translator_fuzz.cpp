@@ -15,18 +15,18 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         std::array<net::Rule, 3> rules{{{0, true, net::protocol::tcp, 80, 80},
                                         {0, true, net::protocol::udp, 53, 53},
                                         {0, false, net::protocol::any, 0, 0xFFFF}}};
-        std::array<net::Bucket, 6> buckets{};
+        std::array<net::Pace, 2> paces{net::Pace{100'000}, net::Pace{100'000}};
         std::array<net::Connection, 8> table{};
         net::Firewall firewall;
         explicit Box(std::uint32_t address)
             : peers{{{0, true, address, subnet, mask, gateway}}}, firewall{address, peers, rules, table} {
-            rules[2].rate = 100'000;
+            rules[2].limit = 1;
         }
     };
     Box first{subnet + 2}, second{subnet + 3};
     const std::array<net::Contained, 2> contained{
-        {{subnet + 2, &first.firewall, first.table, first.rules, first.buckets},
-         {subnet + 3, &second.firewall, second.table, second.rules, second.buckets}}};
+        {{subnet + 2, &first.firewall, first.table, first.rules, first.paces},
+         {subnet + 3, &second.firewall, second.table, second.rules, second.paces}}};
     const std::array<net::Publication, 2> published{
         {{0, net::protocol::tcp, 8080, 80}, {1, net::protocol::udp, 53, 53}}};
     std::array<net::Translation, 16> translations{};

@@ -16,7 +16,7 @@ net::Rule rule_of(const caisson_uplink_rule& from) {
     out.last_port = from.last_port;
     out.network = from.network;
     out.mask = from.mask;
-    out.rate = from.rate;
+    out.limit = from.limit;
     return out;
 }
 
@@ -37,17 +37,22 @@ bool fill_in(net::Contained& out, const Record& record, unsigned number, unsigne
     const auto peers = make_list<net::Peer>(1);
     const auto rules = make_list<net::Rule>(from.rule_count);
     const auto table = make_list<net::Connection>(connections_each);
-    const auto buckets = make_list<net::Bucket>(std::size_t{2} * from.rule_count);
-    if (!peers || !rules || !table || !buckets)
+    const auto paces = make_list<net::Pace>(std::size_t{2} * record.limits_of(first, from.rule_count));
+    if (!peers || !rules || !table || !paces)
         return false;
     peers->front() = outside_of(record, from.address);
-    for (unsigned i = 0; i < from.rule_count; ++i)
-        (*rules)[i] = rule_of(record.rule(first + i));
+    for (unsigned i = 0; i < from.rule_count; ++i) {
+        const caisson_uplink_rule rule = record.rule(first + i);
+        (*rules)[i] = rule_of(rule);
+        for (const std::size_t way : {0u, 1u})
+            if (rule.limit != 0)
+                (*paces)[std::size_t{2} * (rule.limit - 1u) + way] = net::Pace{rule.rate};
+    }
     out.address = from.address;
     out.firewall = uk::mm::make<net::Firewall>(from.address, *peers, *rules, *table);
     out.table = *table;
     out.rules = *rules;
-    out.buckets = *buckets;
+    out.paces = *paces;
     return out.firewall != nullptr;
 }
 
@@ -61,16 +66,24 @@ std::optional<Tables> make_tables(const Record& record) {
     if (!containers || !publications || !translations)
         return std::nullopt;
     unsigned first = 0;
+    std::size_t waiting = 0; // packets, of those who have a rate
     for (unsigned i = 0; i < header.container_count; ++i) {
+        const unsigned rules = record.container(i).rule_count;
         if (!fill_in((*containers)[i], record, i, first))
             return std::nullopt;
-        first += record.container(i).rule_count;
+        if (record.limits_of(first, rules) != 0)
+            waiting += std::size_t{2} * Waiting::most_each;
+        first += rules;
     }
+    const auto places = make_list<WaitingPacket>(waiting);
+    const auto order = make_list<std::uint16_t>(waiting);
+    if (!places || !order)
+        return std::nullopt;
     for (unsigned i = 0; i < header.published_count; ++i) {
         const caisson_uplink_published from = record.published(i);
         (*publications)[i] = {from.container, from.protocol, from.outside, from.inside};
     }
-    return Tables{*containers, *publications, *translations};
+    return Tables{*containers, *publications, *translations, {*places, *order}};
 }
 
 } // namespace uplink

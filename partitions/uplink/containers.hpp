@@ -7,6 +7,7 @@
 
 #include "partitions/net/translator.hpp"
 #include "partitions/uplink/record.hpp"
+#include "partitions/uplink/waiting.hpp"
 
 namespace uplink {
 
@@ -14,6 +15,7 @@ struct Tables {
     std::span<const net::Contained> containers;
     std::span<const net::Publication> publications;
     std::span<net::Translation> translations;
+    Waiting waiting;
 };
 inline constexpr std::size_t connections_each = 1024;
 

@@ -29,10 +29,12 @@ constexpr std::uint64_t patience_for_lease = 5'000'000'000, note_period_outside 
 struct Gate {
     explicit Gate(const Configuration& from)
         : all(from), translator(from.address, from.containers, from.publications, from.translations,
-                                name_servers, from.seed) {}
+                                name_servers, from.seed),
+          waiting(from.waiting) {}
     Configuration all;
     std::array<std::uint32_t, 6> name_servers{}; // the record's, the lease's
     net::Translator translator;
+    Waiting waiting;
     Notes notes{note_period_outside};
     std::uint64_t started_at = uk::monotonic_ns();
     std::array<std::uint64_t, net::verdict_count> refused{};
@@ -77,6 +79,29 @@ bool send(std::span<const std::byte> bytes, std::uint32_t target) {
     return sent;
 }
 
+void go_out(Wire& wire, std::uint32_t target, std::span<const std::byte> bytes) {
+    if (!send(bytes, target)) {
+        ++wire.no_way;
+        return;
+    }
+    ++wire.leaving.packets;
+    wire.leaving.bytes += bytes.size();
+}
+
+// Of a packet that the translator just let pass. True: it is not to go now, and has been seen to.
+bool wait_for_rate(std::uint8_t number, bool enters, std::uint32_t target, std::span<const std::byte> bytes) {
+    const std::uint64_t at = gate().translator.goes_at();
+    // One that may go now still goes after those that wait.
+    if (at == 0 || (at <= uk::monotonic_ns() && !gate().waiting.has(number, enters)))
+        return false;
+    if (!gate().waiting.add(number, enters, target, bytes, at)) {
+        gate().translator.take_back(bytes.size());
+        auto& refused = enters ? gate().refused : gate().all.wires[number].refused;
+        ++refused[static_cast<std::size_t>(Verdict::rate)];
+    }
+    return true;
+}
+
 void leave(std::uint8_t number, std::span<std::byte> bytes) {
     Wire& wire = gate().all.wires[number];
     net::Packet packet;
@@ -87,12 +112,8 @@ void leave(std::uint8_t number, std::span<std::byte> bytes) {
     if (verdict != Verdict::pass)
         return refuse(wire, verdict, packet);
     (void)net::parse(bytes, packet); // the target is another where it was asked for names
-    if (!send(bytes, packet.target)) {
-        ++wire.no_way;
-        return;
-    }
-    ++wire.leaving.packets;
-    wire.leaving.bytes += bytes.size();
+    if (!wait_for_rate(number, false, packet.target, bytes))
+        go_out(wire, packet.target, bytes);
 }
 
 // Another program is at the other end than the one whose packets came so far.
@@ -102,6 +123,7 @@ void look_at_life(std::uint8_t number) {
         return;
     if (wire.life != 0)
         gate().translator.forget(number);
+    gate().waiting.forget(number);
     wire.life = wire.end.peer;
 }
 
@@ -166,11 +188,28 @@ bool take(pbuf* packet) {
     const Verdict verdict = bytes.size() > net::Translator::mtu
                                 ? Verdict::malformed
                                 : gate().translator.enter(bytes, uk::monotonic_ns(), number);
-    if (verdict == Verdict::pass)
-        enter(number, bytes);
-    else
+    if (verdict != Verdict::pass)
         refuse(verdict, bytes);
+    else if (!wait_for_rate(number, true, 0, bytes))
+        enter(number, bytes);
     return false;
+}
+
+// ---- What waited for its rate
+
+void release_due() {
+    Waiting& waiting = gate().waiting;
+    const std::uint64_t now = uk::monotonic_ns();
+    while (waiting.next_at() <= now) {
+        WaitingPacket& packet = waiting.first();
+        if (packet.enters)
+            enter(packet.container, packet.bytes());
+        else if (station::has_room())
+            go_out(gate().all.wires[packet.container], packet.target, packet.bytes());
+        else
+            return;
+        waiting.remove_first();
+    }
 }
 
 void ring_touched() {
@@ -198,6 +237,7 @@ bool start(const Configuration& configuration) {
     outside.address_differs = [] {
         take_name_servers();
         gate().translator.set_outside(gate().all.outside->address);
+        gate().waiting.forget_all();
     };
     outside.log = [](std::string_view text) { uk::log(text); };
     take_name_servers();
@@ -216,8 +256,16 @@ bool poll() {
     for (std::size_t i = 0; i < gate().all.wires.size(); ++i)
         more = poll_wire(static_cast<std::uint8_t>(i)) || more;
     more = station::poll() || more;
+    release_due();
     ring_touched();
     return more;
+}
+
+std::uint64_t next_due() {
+    const Waiting& waiting = gate().waiting;
+    const bool waits_for_card =
+        waiting.next_at() != Waiting::never && !waiting.first().enters && !station::has_room();
+    return waits_for_card ? Waiting::never : waiting.next_at(); // who has room says so
 }
 
 void run_clock() {

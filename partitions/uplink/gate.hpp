@@ -9,12 +9,14 @@
 //             I3  a lane gets packets of 1,500 bytes at most; one without room loses them
 //             I4  lanes are read only while the card takes frames: who sends faster than the card is kept back by its own lane
 //             I5  one poll looks at a bounded number of packets of each container
+//             I6  what a rate keeps back waits here; it goes no further where its container or the address outside is another one then
 #pragma once
 
 #include "partitions/abi/boot_page.h"
 #include "partitions/net/translator.hpp"
 #include "partitions/station/station.hpp"
 #include "partitions/uplink/notes.hpp"
+#include "partitions/uplink/waiting.hpp"
 
 #include "partitions/abi/lane.h"
 
@@ -46,6 +48,7 @@ struct Configuration {
     std::span<const net::Contained> containers;
     std::span<const net::Publication> publications;
     std::span<net::Translation> translations;
+    Waiting waiting;                             // empty
     std::array<std::uint32_t, 3> name_servers{}; // before those of a lease; 0: none
     station::Station* outside = nullptr;
     std::uint64_t seed = 0;
@@ -56,6 +59,8 @@ struct Configuration {
 
 // Takes what has come. False: there is no more, and who sends the next rings, or interrupts.
 [[nodiscard]] bool poll();
+// When the next one of those that wait for their rate may go: then poll() has work. Waiting::never: there is none.
+[[nodiscard]] std::uint64_t next_due();
 void run_clock(); // twice a second
 
 // Packets that came from the outside and went no further, by reason.

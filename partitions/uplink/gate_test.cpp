@@ -277,18 +277,82 @@ TEST_F(UplinkGate, ALaneThatLiesStopsNoOther) {
     (void)next();
 }
 
+// As many packets as come in a second, and what waits then.
 TEST_F(UplinkGate, ARateIsKept) {
-    std::uint64_t went = 0;
     send(db_end, segment(db, 1, far_away, 25, flag::syn));
-    for (unsigned i = 0; i < 1000; ++i) { // a second
+    const auto went = [] {
+        std::uint64_t bytes = 0;
+        for (const Bytes& frame : outside.sent)
+            bytes += frame.size() - frame_header;
+        return static_cast<double>(bytes);
+    };
+    for (unsigned i = 0; i < 1000; ++i) {
         send(db_end, segment(db, 1, far_away, 25, flag::acknowledge, 1000));
         host::state().now += 1'000'000;
     }
-    for (const Bytes& frame : outside.sent)
-        went += frame.size() - frame_header;
-    EXPECT_NEAR(static_cast<double>(went), 100'000 + 10'000, 2'000); // and what the bucket held
+    EXPECT_NEAR(went(), 100'000 + 10'000, 2'000); // and what was saved
     EXPECT_GT(refused(1, Verdict::rate), 800u);
     EXPECT_TRUE(host::state().notes.empty());
+    const double before = went();
+    host::state().now += 600'000'000;
+    poll_all();
+    EXPECT_NEAR(went() - before, 48 * 1040, 1040);
+    EXPECT_EQ(next_due(), Waiting::never);
+}
+
+TEST_F(UplinkGate, WhatWaitsForItsRateGoesInItsOrderAndTime) {
+    send(db_end, segment(db, 1, far_away, 25, flag::syn));
+    outside.sent.clear();
+    for (std::uint8_t i = 0; i < 40; ++i)
+        send(db_end, segment(db, 1, far_away, 25, flag::acknowledge, 1000 + i));
+    EXPECT_EQ(outside.sent.size(), 9u);
+    EXPECT_EQ(refused(1, Verdict::rate), 0u);
+    send(web_end, segment(web, 40000, far_away, 443, flag::syn)); // it has no rate
+    EXPECT_EQ(outside.sent.size(), 10u);
+    while (next_due() != Waiting::never) {
+        ASSERT_GT(next_due(), host::state().now);
+        const std::size_t before = outside.sent.size();
+        host::state().now = next_due();
+        poll_all();
+        ASSERT_EQ(outside.sent.size(), before + 1);
+        ASSERT_EQ(packet_of(outside.sent.back()).size(),
+                  net::ip_header + net::tcp_header + 1000 + before - 1);
+    }
+    EXPECT_EQ(outside.sent.size(), 41u);
+}
+
+TEST_F(UplinkGate, ARateHoldsForWhatEntersToo) {
+    send(db_end, segment(db, 1, far_away, 25, flag::syn));
+    const auto outer = static_cast<std::uint16_t>(get(next(), 20, 2));
+    for (unsigned i = 0; i < 30; ++i)
+        say(segment(far_away, 25, own, outer, flag::acknowledge, 1000));
+    EXPECT_EQ(db_end.take_all().size(), 9u);
+    host::state().now += 100'000'000;
+    poll_all();
+    EXPECT_EQ(db_end.take_all().size(), 10u); // 100,000 bytes a second
+    db_end.begin();                           // the rest is nobody's any more
+    send(db_end, segment(db, 2, far_away, 25, flag::syn));
+    host::state().now += 1'000'000'000;
+    poll_all();
+    EXPECT_EQ(next_due(), Waiting::never);
+    EXPECT_TRUE(db_end.take_all().empty());
+}
+
+TEST_F(UplinkGate, ACardThatIsFullLosesNothingThatWaits) {
+    send(db_end, segment(db, 1, far_away, 25, flag::syn));
+    for (unsigned i = 0; i < 30; ++i)
+        send(db_end, segment(db, 1, far_away, 25, flag::acknowledge, 1000));
+    const std::size_t before = outside.sent.size();
+    outside.room = false;
+    host::state().now += 600'000'000;
+    poll_all();
+    EXPECT_EQ(outside.sent.size(), before);
+    EXPECT_EQ(next_due(), Waiting::never); // the card says when
+    EXPECT_TRUE(outside.tells_of_room);
+    outside.room = true;
+    poll_all();
+    EXPECT_EQ(outside.sent.size(), 31u);
+    EXPECT_EQ(world.wires[1].no_way, 0u);
 }
 
 TEST_F(UplinkGate, AFloodTakesNobodyElsesConnections) {

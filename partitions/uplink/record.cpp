@@ -10,6 +10,7 @@
 namespace uplink {
 
 namespace {
+static_assert(CAISSON_UPLINK_CONTAINERS == CAISSON_LINK_MAX);
 constexpr std::uint32_t longest_prefix = 30;
 bool is_prefix(std::uint32_t prefix) {
     return prefix != 0 && prefix <= longest_prefix;
@@ -85,11 +86,38 @@ bool Record::has_sound_rules() const {
         return false;
     for (unsigned i = 0; i < h.rule_count; ++i) {
         const caisson_uplink_rule one = rule(i);
-        if (one.inbound > 1 || one.first_port > one.last_port || (one.network & one.mask) != one.network ||
-            one.rate > most_rate)
+        if (one.inbound > 1 || one.first_port > one.last_port || (one.network & one.mask) != one.network)
             return false;
     }
+    unsigned first = 0;
+    for (unsigned i = 0; i < h.container_count; ++i) {
+        if (!has_sound_limits(first, container(i).rule_count))
+            return false;
+        first += container(i).rule_count;
+    }
     return true;
+}
+
+// Numbered from 1 in the order in which they come, and each with one rate.
+bool Record::has_sound_limits(unsigned first, unsigned rules) const {
+    unsigned limits = 0;
+    for (unsigned i = first; i < first + rules; ++i) {
+        const caisson_uplink_rule one = rule(i);
+        if (one.limit > limits + 1 || (one.limit != 0) != (one.rate != 0) || one.rate > most_rate)
+            return false;
+        for (unsigned k = first; k < i; ++k)
+            if (rule(k).limit == one.limit && rule(k).rate != one.rate)
+                return false;
+        limits = std::max<unsigned>(limits, one.limit);
+    }
+    return true;
+}
+
+unsigned Record::limits_of(unsigned first, unsigned rules) const {
+    unsigned limits = 0;
+    for (unsigned i = first; i < first + rules; ++i)
+        limits = std::max<unsigned>(limits, rule(i).limit);
+    return limits;
 }
 
 bool Record::has_sound_published() const {

@@ -5,7 +5,7 @@
 // Trust:      written by the image tool and verified with the bundle. It is checked as if it were not.
 // Invariants: I1  names end with NUL inside the record
 //             I2  addresses of containers are of the wires' subnet, and nobody's twice; so are their wires, and a published port
-//             I3  what the translator and its buckets promise to none but sound numbers, they are given
+//             I3  what the translator and its rates promise to none but sound numbers, they are given
 #pragma once
 
 #include "partitions/abi/boot_page.h"
@@ -37,11 +37,13 @@ public:
     [[nodiscard]] caisson_uplink_rule rule(unsigned i) const {
         return entry<caisson_uplink_rule>(header_.rules, i);
     }
+    // How many rates the rules from `first` on have: of one container.
+    [[nodiscard]] unsigned limits_of(unsigned first, unsigned rules) const;
     [[nodiscard]] caisson_uplink_published published(unsigned i) const {
         return entry<caisson_uplink_published>(header_.published, i);
     }
 
-    static constexpr std::uint64_t most_rate = 12'500'000'000; // bytes a second: net::Bucket's
+    static constexpr std::uint64_t most_rate = 12'500'000'000; // bytes a second: net::Pace's
     static constexpr unsigned most_rules = 1024, most_published = 1024;
 
 private:
@@ -53,6 +55,7 @@ private:
     [[nodiscard]] bool has_sound_addresses() const;
     [[nodiscard]] bool has_sound_containers() const;
     [[nodiscard]] bool has_sound_rules() const;
+    [[nodiscard]] bool has_sound_limits(unsigned first, unsigned rules) const;
     [[nodiscard]] bool has_sound_published() const;
     template <typename T> [[nodiscard]] T entry(std::uint32_t offset, unsigned i) const {
         T out{};

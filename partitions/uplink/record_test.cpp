@@ -94,7 +94,16 @@ INSTANTIATE_TEST_SUITE_P(
         Fault{"ports_backwards", [](RecordParts& p) { p.rules[0].first_port = 444; }},
         Fault{"direction", [](RecordParts& p) { p.rules[0].inbound = 2; }},
         Fault{"network_beyond_mask", [](RecordParts& p) { p.rules[0].network = test::far_away; }},
-        Fault{"rate", [](RecordParts& p) { p.rules[0].rate = Record::most_rate + 1; }},
+        Fault{"rate", [](RecordParts& p) { p.rules[3].rate = Record::most_rate + 1; }},
+        Fault{"rate_without_limit", [](RecordParts& p) { p.rules[0].rate = 1000; }},
+        Fault{"limit_without_rate", [](RecordParts& p) { p.rules[0].limit = 1; }},
+        Fault{"limits_with_a_gap", [](RecordParts& p) { p.rules[3].limit = 2; }},
+        Fault{"limit_with_two_rates",
+              [](RecordParts& p) {
+                  p.rules[0].limit = p.rules[1].limit = 1;
+                  p.rules[0].rate = 1000;
+                  p.rules[1].rate = 1001;
+              }},
         Fault{"many_rules",
               [](RecordParts& p) {
                   p.rules.resize(Record::most_rules + 1, p.rules[0]);

@@ -72,7 +72,7 @@ inline RecordParts two_containers(bool leased = false) {
     out.rules = {{443, 443, 0, tcp, 0, 0xC6336400, 0xFFFFFF00, 0},
                  {53, 53, 0, udp, 0, 0, 0, 0},
                  {80, 80, 1, tcp, 0, 0, 0, 0},
-                 {0, 0xFFFF, 0, tcp, 0, 0, 0, 100'000}};
+                 {0, 0xFFFF, 0, tcp, 1, 0, 0, 100'000}};
     out.published = {{8080, 80, 0, tcp, 0}};
     return out;
 }

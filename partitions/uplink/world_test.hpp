@@ -203,6 +203,7 @@ struct World {
         all.containers = tables.containers;
         all.publications = tables.publications;
         all.translations = tables.translations;
+        all.waiting = tables.waiting;
         all.name_servers = {record.header().name_servers[0], 0, 0};
         all.outside = &station;
         all.seed = 1;

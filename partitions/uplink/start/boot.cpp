@@ -100,6 +100,7 @@ void start_gate(const Record& record) {
         all.containers = tables->containers;
         all.publications = tables->publications;
         all.translations = tables->translations;
+        all.waiting = tables->waiting;
     }
     if (!tables || !start(all))
         base::fail("out of memory at start", "", 0);
@@ -146,7 +147,7 @@ void run() {
             run_clock();
             next_clock = now + clock_period;
         } else if (!more) {
-            sleep_until(std::min(next_beat, next_clock));
+            sleep_until(std::min({next_beat, next_clock, next_due()}));
         }
     }
 }
