@@ -43,7 +43,7 @@ private:
     }
     // Half a second, or that of some packets where the rate is a low one, so that a connection can go on at all.
     [[nodiscard]] std::uint64_t patience() const {
-        return std::clamp(time_of(16 * packet), second / 2, 5 * second);
+        return std::clamp(time_of(64 * packet), second / 2, 2 * second);
     }
 
     std::uint64_t rate_ = 1, full_at_ = 0;

@@ -66,24 +66,24 @@ std::optional<Tables> make_tables(const Record& record) {
     if (!containers || !publications || !translations)
         return std::nullopt;
     unsigned first = 0;
-    std::size_t waiting = 0; // packets, of those who have a rate
+    std::size_t with_rate = 0;
     for (unsigned i = 0; i < header.container_count; ++i) {
         const unsigned rules = record.container(i).rule_count;
         if (!fill_in((*containers)[i], record, i, first))
             return std::nullopt;
-        if (record.limits_of(first, rules) != 0)
-            waiting += std::size_t{2} * Waiting::most_each;
+        with_rate += record.limits_of(first, rules) != 0 ? 1 : 0;
         first += rules;
     }
-    const auto places = make_list<WaitingPacket>(waiting);
-    const auto order = make_list<std::uint16_t>(waiting);
+    const std::size_t each = Waiting::share_of(with_rate);
+    const auto places = make_list<WaitingPacket>(2 * with_rate * each);
+    const auto order = make_list<std::uint16_t>(2 * with_rate * each);
     if (!places || !order)
         return std::nullopt;
     for (unsigned i = 0; i < header.published_count; ++i) {
         const caisson_uplink_published from = record.published(i);
         (*publications)[i] = {from.container, from.protocol, from.outside, from.inside};
     }
-    return Tables{*containers, *publications, *translations, {*places, *order}};
+    return Tables{*containers, *publications, *translations, {*places, *order, each}};
 }
 
 } // namespace uplink

@@ -7,16 +7,15 @@
 
 namespace uplink {
 
-Waiting::Waiting(std::span<WaitingPacket> places, std::span<std::uint16_t> order)
-    : places_(places), order_(order) {
+Waiting::Waiting(std::span<WaitingPacket> places, std::span<std::uint16_t> order, std::size_t each)
+    : places_(places), order_(order), each_(each) {
     for (std::size_t i = 0; i < order_.size(); ++i)
         order_[i] = static_cast<std::uint16_t>(i);
 }
 
 bool Waiting::add(std::uint8_t container, bool enters, std::uint32_t target, std::span<const std::byte> bytes,
                   std::uint64_t at_ns) {
-    if (used_ == places_.size() || bytes.size() > net::Translator::mtu ||
-        count(container, enters) >= most_each)
+    if (used_ == places_.size() || bytes.size() > net::Translator::mtu || count(container, enters) >= each_)
         return false;
     WaitingPacket& place = places_[order_[used_]];
     place.at_ns = at_ns;

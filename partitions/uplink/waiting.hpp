@@ -2,13 +2,14 @@
 // partitions/uplink/waiting.hpp - packets that a rate keeps back, in the order in which they may go.
 //
 // Pure; the memory is the caller's, made at start.
-// Invariants: I1  a container has at most `most_each` packets each way, so that none takes another's places
+// Invariants: I1  a container has at most its share of places each way, so that none takes another's
 //             I2  packets of one container and way go in the order in which they came, if their times are in it
 #pragma once
 
 #include "partitions/net/translator.hpp"
 #include "partitions/uplink/record.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -28,12 +29,17 @@ struct WaitingPacket {
 
 class Waiting {
 public:
-    static constexpr std::uint16_t most_each = 48; // a window of 64 KiB, as TCP has it without scaling
+    // What a TCP connection of a container has under way at most (192 KiB) waits without a loss. Many containers share less.
+    static constexpr std::size_t most_each = 144, most_in_all = 2048;
+    // Places each way for each of so many containers.
+    [[nodiscard]] static constexpr std::size_t share_of(std::size_t containers) {
+        return std::min(most_each, most_in_all / 2 / std::max<std::size_t>(containers, 1));
+    }
     static constexpr std::uint64_t never = UINT64_MAX;
 
     Waiting() = default;
-    // Places for packets, and as many of their numbers (fewer than 65,536).
-    Waiting(std::span<WaitingPacket> places, std::span<std::uint16_t> order);
+    // Places for packets, and as many of their numbers (fewer than 65,536); a container has `each` each way.
+    Waiting(std::span<WaitingPacket> places, std::span<std::uint16_t> order, std::size_t each);
 
     // Keeps a copy of `bytes` (at most 1,500). False: there is no room for it.
     [[nodiscard]] bool add(std::uint8_t container, bool enters, std::uint32_t target,
@@ -62,7 +68,7 @@ private:
     std::span<WaitingPacket> places_;
     std::span<std::uint16_t>
         order_; // of places: first a heap of those in use, the next one to go in front; then the free ones
-    std::size_t used_ = 0;
+    std::size_t each_ = 0, used_ = 0;
     std::array<std::uint16_t, std::size_t{2} * CAISSON_UPLINK_CONTAINERS> counts_{};
 };
 

@@ -10,7 +10,8 @@ namespace uplink {
 namespace {
 
 struct Room {
-    explicit Room(std::size_t count) : places(count), order(count), waiting(places, order) {}
+    explicit Room(std::size_t count) : places(count), order(count), waiting(places, order, each) {}
+    static constexpr std::size_t each = 48;
     bool add(std::uint8_t container, bool enters, std::uint64_t at, std::uint8_t mark = 0) {
         const std::array<std::byte, 3> bytes{std::byte{mark}, std::byte{mark}, std::byte{7}};
         return waiting.add(container, enters, 5, bytes, at);
@@ -41,10 +42,10 @@ TEST(UplinkWaiting, TheNextOneIsTheOneWithTheLeastTime) {
 }
 
 TEST(UplinkWaiting, EachContainerHasItsOwnPlacesEachWay) {
-    Room room(std::size_t{4} * Waiting::most_each);
+    Room room(4 * Room::each);
     for (const bool enters : {false, true})
-        for (unsigned i = 0; i < 2 * Waiting::most_each; ++i)
-            EXPECT_EQ(room.add(0, enters, i), i < Waiting::most_each);
+        for (unsigned i = 0; i < 2 * Room::each; ++i)
+            EXPECT_EQ(room.add(0, enters, i), i < Room::each);
     EXPECT_TRUE(room.add(1, false, 9));
     EXPECT_TRUE(room.waiting.has(1, false));
     EXPECT_FALSE(room.waiting.has(1, true));
@@ -69,10 +70,19 @@ TEST(UplinkWaiting, WhatIsForgottenGoesAndTheOthersKeepTheirOrder) {
     }
     EXPECT_EQ(room.waiting.next_at(), Waiting::never);
     for (unsigned i = 0; i < 200; ++i) // no place was lost
-        EXPECT_TRUE(room.add(static_cast<std::uint8_t>(i / Waiting::most_each), false, i));
+        EXPECT_TRUE(room.add(static_cast<std::uint8_t>(i / Room::each), false, i));
     room.waiting.forget_all();
     EXPECT_EQ(room.waiting.next_at(), Waiting::never);
     EXPECT_TRUE(room.add(0, false, 1));
+}
+
+TEST(UplinkWaiting, SharesAreNeverMoreThanThereIs) {
+    EXPECT_EQ(Waiting::share_of(0), Waiting::most_each);
+    EXPECT_EQ(Waiting::share_of(1), Waiting::most_each);
+    for (std::size_t containers = 1; containers <= CAISSON_UPLINK_CONTAINERS; ++containers) {
+        EXPECT_LE(2 * containers * Waiting::share_of(containers), Waiting::most_in_all);
+        EXPECT_GE(Waiting::share_of(containers), 32u);
+    }
 }
 
 TEST(UplinkWaiting, WithoutPlacesNothingWaits) {
