@@ -14,7 +14,7 @@ KNOWN = {
     "manifest": {"text": str},
     "bundle": {"of": str, "approve": list, "approvals_of": str, "unsigned": bool, "flip": list, "truncate": int, "append": str},
     "boot": {"path": str, "cpu": str, "cpus": int, "memory": str, "icount": bool, "qemu": list, "elf": str,
-             "module": str, "cmdline": str, "direct": str, "loader": str, "uplink": str, "weakness": str, "stage": str, "place": int,
+             "module": str, "cmdline": str, "direct": str, "loader": str, "uplink": str, "unikernel": str, "weakness": str, "stage": str, "place": int,
              "monitor": list, "host": list, "screens": list, "models": dict, "serial_rate": int, "threads": bool, "lives": int, "graphics": bool, "stop_after": str, "stop_times": int},
     "expect": {"qemu_status": int, "log": list, "no_log": list, "kept": list, "text": list, "end": dict, "boot": dict, "audit": list,
                "no_audit": list, "partitions": dict, "command": dict, "lives": list},

@@ -153,14 +153,17 @@ class Case:
         return loader, bundle
 
     def use_kernels(self, boot):
-        """Has the tool take another of the built hypervisors, or another uplink, than the product's, where the case says so."""
-        if "loader" not in boot and "uplink" not in boot:
+        """Has the tool take another of the built kernels than the product's, where the case says so."""
+        if not {"loader", "uplink", "unikernel"} & boot.keys():
             return
         name, weakness, uplink = boot.get("loader", "product"), boot.get("weakness"), boot.get("uplink", "uplink")
+        unikernel = boot.get("unikernel", "product")
         if name not in ("product", "control", "weak"):
             raise cases.CaseError(f"boot.loader: '{name}' is not known; known: control, weak")
         if uplink not in ("uplink", "mortal"):
             raise cases.CaseError(f"boot.uplink: '{uplink}' is not known; known: mortal")
+        if unikernel not in ("product", "checked"):
+            raise cases.CaseError(f"boot.unikernel: '{unikernel}' is not known; known: checked")
         if (name == "weak") != bool(weakness):
             raise cases.CaseError("boot.loader = \"weak\" and boot.weakness belong together")
         library = os.path.join(self.work, "library")
@@ -170,7 +173,7 @@ class Case:
             self.environment["CAISSON_TEST_WEAK_LOADER"] = "1"
         else:
             os.symlink(self.built["loader" if name == "product" else name], os.path.join(library, "caisson.elf"))
-        os.symlink(self.built["unikernel"], os.path.join(library, "unikernel.elf"))
+        os.symlink(self.built["unikernel" if unikernel == "product" else "unikernel-checked"], os.path.join(library, "unikernel.elf"))
         os.symlink(self.built["unikernel-net"], os.path.join(library, "unikernel-net.elf"))
         os.symlink(self.built[uplink], os.path.join(library, "uplink.elf"))
         self.environment["CAISSON_LIB"] = library

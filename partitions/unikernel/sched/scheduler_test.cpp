@@ -407,7 +407,7 @@ TEST(LocalTimer, ItsClockIsMeasuredWhereNobodyTellsIt) {
 }
 
 TEST(KernelLock, HandsOutTurnsInOrder) {
-    uk::machine::TicketLock lock;
+    uk::machine::TicketLock lock{uk::machine::kernel_lock_class};
     EXPECT_FALSE(lock.is_held());
     lock.take();
     EXPECT_TRUE(lock.is_held());
