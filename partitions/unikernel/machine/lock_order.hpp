@@ -31,7 +31,8 @@ public:
             if (held_[i].lock == lock)
                 complaint << "lock '" << of.name << "' is taken twice by one CPU";
             else if (held_[i].of->place >= of.place)
-                complaint << "lock '" << of.name << "' is asked for while '" << held_[i].of->name << "' is held";
+                complaint << "lock '" << of.name << "' is asked for while '" << held_[i].of->name
+                          << "' is held";
             if (!complaint.view().empty())
                 return complaint;
         }
