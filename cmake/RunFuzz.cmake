@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-# A bounded libFuzzer run: seeds are read from CORPUS (kept in the tree), findings go to WORK. RUNS: so many steps, not ten seconds.
+# A bounded libFuzzer run: seeds are read from CORPUS (kept in the tree), findings go to WORK. RUNS: so many steps, not five seconds.
 if(NOT RUNS)
-  set(bound -max_total_time=10)
+  set(bound -max_total_time=5)
 else()
   set(bound -runs=${RUNS})
 endif()

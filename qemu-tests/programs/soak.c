@@ -303,19 +303,26 @@ static long free_at_rest(int port) {
     }
     return best;
 }
-static void wait_for_servers(void) {
+static int wait_for_servers(void) {
     static const int ports[] = {WEB, FLAKY, REDIS, ECHO, WEB_FREE, REDIS_FREE};
     for (unsigned i = 0; i < sizeof ports / sizeof ports[0]; ++i) {
         int fd;
-        while ((fd = connect_to(ports[i])) < 0)
+        while ((fd = connect_to(ports[i])) < 0) {
+            if (seconds() > PATIENCE_S) { /* of this machine's life */
+                tell_wrong("nobody answers at the port", ports[i], -1);
+                return 1;
+            }
             usleep(200000);
+        }
         close(fd);
     }
+    return 0;
 }
 
 static int load(unsigned rounds, unsigned operations, uint32_t seed) {
     long web = 0, redis = 0;
-    wait_for_servers();
+    if (wait_for_servers() != 0)
+        return 1;
     const pid_t steady = fork();
     if (steady == 0) {
         stay(seed ^ 0x5EED);

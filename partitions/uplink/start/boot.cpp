@@ -5,6 +5,7 @@
 //        with one clear line.
 #include "arch/x86_64/cpu/instructions.hpp"
 #include "hypervisor/base/fail.hpp"
+#include "hypervisor/base/text.hpp"
 #include "partitions/abi/hypercall.h"
 #include "partitions/abi/startup.h"
 #include "partitions/unikernel/base/log.hpp"
@@ -118,6 +119,10 @@ volatile caisson_boot_page& shared_page() {
     for (const Wire& wire : wires)
         uk::log(figures_of(wire).view());
     uk::log(figures_of_outside().view());
+    const uk::mm::FrameCounts frames = uk::mm::frame_counts();
+    base::Text<80> memory;
+    memory << "memory: " << (frames.total - frames.free) * 4 << " KiB used of " << frames.total * 4;
+    uk::log(memory.view());
     uk::machine::end_partition(0, CAISSON_EXIT_NORMAL);
 }
 
