@@ -603,5 +603,37 @@ class PatienceTest(unittest.TestCase):
         self.assertEqual(raised.exception.stdout, b"said\n")
 
 
+class BesideTest(unittest.TestCase):
+    """Programs of the host that ask the machine."""
+
+    def ask(self, script, still=0.5):
+        step = {"run": ["ask"], "command": ["/bin/sh", "-c", script], "prints": ["right"]}
+        complaints = []
+        with mock.patch.object(machine, "STILL", still), redirect_stdout(io.StringIO()) as said:
+            good = machine.run_beside(step, mock.Mock(poll=lambda: None), complaints)
+        return good, complaints, said.getvalue()
+
+    def test_one_that_waits_for_what_is_lost_is_started_again_and_that_is_said(self):
+        with tempfile.TemporaryDirectory() as folder:
+            good, complaints, said = self.ask(f"[ -e {folder}/seen ] && echo right || {{ touch {folder}/seen; echo first; sleep 60; }}")
+        self.assertEqual((good, complaints, said.count("was started again")), (True, [], 1))
+        self.assertIn("first", said)
+
+    def test_a_wrong_answer_is_wrong_at_once(self):
+        good, complaints, said = self.ask("echo wrong; exit 3")
+        self.assertEqual((good, said), (False, ""))
+        self.assertIn("status 3", complaints[0])
+
+    def test_one_that_always_waits_fails(self):
+        good, complaints, said = self.ask("exec sleep 4", still=0.2)
+        self.assertFalse(good)
+        self.assertEqual(said.count("was started again"), machine.TRIES - 1)
+        self.assertIn("'right' is not there", complaints[0])
+
+    def test_one_that_computes_is_not_still(self):
+        good, complaints, said = self.ask("n=0; while [ $n -lt 400000 ]; do n=$((n + 1)); done; echo right", still=0.3)
+        self.assertEqual((good, complaints, said), (True, [], ""))
+
+
 if __name__ == "__main__":
     unittest.main(argv=[sys.argv[0], *sys.argv[1:]])

@@ -60,6 +60,21 @@ class Patience:
         return self.used >= self.limit
 
 
+class Stillness:
+    """How long no process of a session has computed anything: it waits, and for nothing that comes."""
+
+    def __init__(self, leader):
+        self.leader, self.used, self.since = leader, -1, time.monotonic()
+
+    def look(self):
+        """-> seconds"""
+        own = [fields(f"/proc/{process}/stat") for process in numbers("/proc")]
+        used = sum(int(one[UTIME]) + int(one[STIME]) for one in own if one and len(one) > STIME and int(one[SESSION]) == self.leader)
+        if used != self.used:
+            self.used, self.since = used, time.monotonic()
+        return time.monotonic() - self.since
+
+
 def kill(process):
     try:
         os.killpg(process.pid, signal.SIGKILL)
