@@ -171,7 +171,7 @@ static void value_of_redis(uint32_t* state, unsigned worker) {
     for (unsigned i = 0; i < length; ++i)
         value[i] = (char)('a' + next_number(state) % 26);
     value[length] = 0;
-    const int key_length = snprintf(key, sizeof key, "key%u.%u", worker, next_number(state) % 50);
+    const int key_length = snprintf(key, sizeof key, "key%u.%u", worker, next_number(state) % 4);
     int count = snprintf(said, sizeof said, "*3\r\n$3\r\nSET\r\n$%d\r\n%s\r\n$%u\r\n%s\r\n", key_length, key, length, value);
     const int fd = connect_to(REDIS);
     int good = fd >= 0 && write_all(fd, said, (size_t)count) == 0 && read_all(fd, said, 5) == 0 && memcmp(said, "+OK\r\n", 5) == 0;
