@@ -6,6 +6,7 @@ import concurrent.futures
 import glob
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -25,6 +26,7 @@ import weak
 EXCLUSIONS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../platforms.toml")
 # Bochs executes so much slower than QEMU that a case's limit is not enough there.
 BOCHS_FACTOR, BOCHS_EXTRA = 2, 60
+IN_TURN = {"chroot", "trust"} # labels
 
 
 def boots_an_appliance(case):
@@ -52,6 +54,14 @@ def load_exclusions(path, known):
     complaints += [f"platforms.toml excludes {name} on {platform}, the case does not" for name, platform in given
                    if (name, platform) not in excluded]
     return excluded, complaints
+
+
+def in_turn(known):
+    """{case: the model of Bochs that it is left out on} of cases that do not depend on the vendor: programs in a unikernel of one CPU, and
+    what the loader does with bundles. They take the models in turn."""
+    free = [name for name, case in known.items() if IN_TURN & set(case.get("labels", [])) and set(bochs.MODELS) <= set(batches.runs_on(case))
+            and not re.search(r"\bcpus: *([2-9]|\d\d)", case["manifest"]["text"].split("partitions:", 1)[1])]
+    return {name: list(bochs.MODELS)[place % len(bochs.MODELS)] for place, name in enumerate(free)}
 
 
 def sha256(path):
@@ -132,24 +142,28 @@ class Runner:
                 job.result()
 
 
-def table(known, results, excluded, skipped, platforms, own=()):
-    """Lines of the table, then every exclusion with its reason. `own`: cases that were left to the tests boot.NAME."""
-    marks = {"passed": "passed", "failed": "FAILED", "excluded": "excluded", "skipped": "skipped", "own": "own test"}
+def table(known, results, excluded, skipped, platforms, own=(), turns=None):
+    """Lines of the table, then every exclusion with its reason. `own`: cases that were left to the tests boot.NAME; `turns`: {case: the
+    platform that it was not run on, the others did}."""
+    turns = turns or {}
+    marks = {"passed": "passed", "failed": "FAILED", "excluded": "excluded", "skipped": "skipped", "own": "own test", "turn": "in turn"}
     width = max(len(name) for name in known)
     lines = ["case".ljust(width) + "".join(f"  {p:<10}" for p in platforms)]
     for name in known:
         cells = []
         for platform in platforms:
             verdict = ("excluded" if (name, platform) in excluded else "skipped" if name in skipped else "own" if name in own
-                       else results[(name, platform)][0])
+                       else "turn" if turns.get(name) == platform else results[(name, platform)][0])
             cells.append(f"  {marks[verdict]:<10}")
         lines.append((name.ljust(width) + "".join(cells)).rstrip())
     for platform in platforms:
         count = {verdict: sum(1 for (_, p), (v, _) in results.items() if p == platform and v == verdict) for verdict in ("passed", "failed")}
         out = sum(1 for name, p in excluded if p == platform and name in known)
+        others = sum(1 for name, left in turns.items() if left == platform and name in known and name not in skipped)
         lines.append(f"{platform}: {count['passed']} passed, {count['failed']} failed, {out} excluded, "
                      f"{sum(1 for name in skipped if (name, platform) not in excluded)} skipped, "
-                     f"{sum(1 for name in own if (name, platform) not in excluded)} left to tests of their own (boot.CASE)")
+                     f"{sum(1 for name in own if (name, platform) not in excluded)} left to tests of their own (boot.CASE)"
+                     + (f", {others} run on the other model alone (nightly: on both)" if others else ""))
     for name in known:
         left_out = {}
         for platform in platforms:
@@ -171,7 +185,8 @@ def main(arguments=None):
     parser.add_argument("--nightly", action="store_true", help="also the cases labelled nightly")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--work", help="where files go (default: qemu-tests/platforms in the build directory)")
-    parser.add_argument("--shared", action="store_true", help="not the cases of one platform alone: their tests boot.CASE tell the same")
+    parser.add_argument("--shared", action="store_true", help="not the cases of one platform alone: their tests boot.CASE tell the same; and on one model of Bochs, in turn, "
+                        "those that do not depend on the vendor")
     parser.add_argument("--threads", action="store_true", help="QEMU with a thread for each CPU and without icount, to let races show")
     parser.add_argument("--repeat", type=int, default=1, help="run everything so often; one failure is a failure")
     parser.add_argument("--table", help="write the table to this file too")
@@ -196,14 +211,15 @@ def main(arguments=None):
     if options.threads: # without icount
         skipped |= {name: "its firmware's devices go by virtual time" for name, case in known.items() if "stage" in case.get("boot", {})}
     own = [name for name, case in known.items() if options.shared and name not in skipped and len(batches.runs_on(case)) == 1]
-    selected = {name: (case, batches.runs_on(case)) for name, case in known.items() if name not in skipped and name not in own}
+    turns = in_turn(known) if options.shared else {}
+    selected = {name: (case, tuple(p for p in batches.runs_on(case) if p != turns.get(name))) for name, case in known.items() if name not in skipped and name not in own}
     packed = [(batch, wanted) for batch in batches.pack(selected) if (wanted := [p for p in batch.platforms if p in platforms])]
     for _ in range(options.repeat):
         runner.run(packed)
     print("boots (platform, seconds, loader, bundle, cases):")
     for platform, members, loader, bundle, seconds in sorted(runner.boots):
         print(f"  {platform:<10} {seconds:6.1f}  {loader}  {bundle}  {' '.join(members)}")
-    lines = table(known, runner.results, excluded, skipped, platforms, own) + [f"FAILED: {complaint}" for complaint in complaints]
+    lines = table(known, runner.results, excluded, skipped, platforms, own, turns) + [f"FAILED: {complaint}" for complaint in complaints]
     print("\n".join(lines))
     if options.table:
         with open(options.table, "w", encoding="utf-8") as file:
