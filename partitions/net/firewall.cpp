@@ -19,15 +19,23 @@ bool begins(const Packet& packet) {
         tcp_flag::syn | tcp_flag::acknowledge | tcp_flag::reset | tcp_flag::fin;
     if (packet.protocol == protocol::tcp)
         return (packet.flags & looked_at) == tcp_flag::syn;
-    return packet.protocol == protocol::udp || packet.type == icmp_type::echo;
+    return packet.protocol == protocol::udp ||
+           packet.type == (packet.v6 ? icmp6_type::echo : icmp_type::echo);
+}
+
+bool is_about(const Rule& rule, const Address6& address) {
+    if (rule.v6)
+        return !is_mapped(address) && is_within(address, rule.network6, rule.prefix6);
+    return is_mapped(address) && (v4_of(address) & rule.mask) == rule.network;
 }
 
 } // namespace
 
 std::size_t Firewall::bucket_of(const Key& key) {
+    const std::uint64_t address = key.peer_address.high ^ key.peer_address.low;
     const std::uint32_t mixed = (std::uint32_t{key.own_port} << 16 | key.peer_port) * 0x9E3779B1u ^
                                 (std::uint32_t{key.peer} << 8 | key.protocol) * 0x85EBCA6Bu ^
-                                key.peer_address * 0xC2B2AE35u;
+                                static_cast<std::uint32_t>(address ^ address >> 32) * 0xC2B2AE35u;
     return mixed >> 24;
 }
 
@@ -42,17 +50,42 @@ bool Firewall::is_at(std::uint8_t peer, std::uint32_t address) const {
     return is_of_a_host(address) && address != who.own && !inside;
 }
 
-Rule* Firewall::rule_for(std::uint8_t peer, bool inbound, std::uint8_t protocol, std::uint32_t address,
+bool Firewall::is_at(std::uint8_t peer, const Address6& address) const {
+    if (is_mapped(address))
+        return is_at(peer, v4_of(address));
+    const Peer& who = peers_[peer];
+    return who.outside && is_of_a_host(address) && !is_own(peer, address);
+}
+
+bool Firewall::is_own(std::uint8_t peer, const Address6& address) const {
+    const Peer& who = peers_[peer];
+    if (is_mapped(address))
+        return v4_of(address) == (who.outside ? who.own : own_);
+    return who.own6 != nullptr && who.own6->has(address);
+}
+
+// Wires, and the uplink, carry IPv4.
+Verdict Firewall::parse_of(std::uint8_t peer, std::span<const std::byte> bytes, Packet& packet) const {
+    if (peers_[peer].own6 == nullptr || !is_version_6(bytes))
+        return parse(bytes, packet);
+    const Verdict verdict = parse6(bytes, packet);
+    // One of IPv4's among these would be taken for it.
+    const bool forged = is_mapped(packet.source6) || is_mapped(packet.target6) ||
+                        is_mapped(packet.about.source6) || is_mapped(packet.about.target6);
+    return verdict == Verdict::pass && forged ? Verdict::source : verdict;
+}
+
+Rule* Firewall::rule_for(std::uint8_t peer, bool inbound, std::uint8_t protocol, const Address6& address,
                          std::uint16_t port) const {
     for (Rule& rule : rules_)
-        if (rule.peer == peer && rule.inbound == inbound && (address & rule.mask) == rule.network &&
+        if (rule.peer == peer && rule.inbound == inbound && is_about(rule, address) &&
             (rule.protocol == protocol::any ||
              (rule.protocol == protocol && port >= rule.first_port && port <= rule.last_port)))
             return &rule;
     return nullptr;
 }
 
-bool Firewall::may_begin(std::uint8_t peer, std::uint8_t protocol, std::uint32_t address,
+bool Firewall::may_begin(std::uint8_t peer, std::uint8_t protocol, const Address6& address,
                          std::uint16_t port) const {
     return rule_for(peer, false, protocol, address, port) != nullptr;
 }
@@ -158,20 +191,19 @@ Verdict Firewall::judge(const Key& key, const Packet& packet, bool from_peer, st
 Verdict Firewall::inbound(std::uint8_t peer, std::span<const std::byte> bytes, std::uint64_t now_ns,
                           Packet& packet) {
     const Verdict verdict = [&] {
-        if (const Verdict parsed = parse(bytes, packet); parsed != Verdict::pass)
+        if (const Verdict parsed = parse_of(peer, bytes, packet); parsed != Verdict::pass)
             return parsed;
-        const std::uint32_t own = own_to(peer);
-        if (!is_at(peer, packet.source))
+        if (!is_at(peer, packet.from()))
             return Verdict::source;
-        if (packet.target != own)
+        if (!is_own(peer, packet.to()))
             return Verdict::target;
         if (const Packet::About& about = packet.about; about.protocol != 0) {
-            const Key key{peer, about.protocol, about.source_port, about.target_port, about.target};
-            const bool ours = about.source == own && is_at(peer, about.target);
+            const Key key{peer, about.protocol, about.source_port, about.target_port, packet.about_to()};
+            const bool ours = is_own(peer, packet.about_from()) && is_at(peer, packet.about_to());
             passed_ = ours ? find(key, now_ns) : nullptr;
             return passed_ != nullptr ? Verdict::pass : Verdict::no_state;
         }
-        return judge({peer, packet.protocol, packet.target_port, packet.source_port, packet.source}, packet,
+        return judge({peer, packet.protocol, packet.target_port, packet.source_port, packet.from()}, packet,
                      true, now_ns);
     }();
     ++in_[static_cast<std::size_t>(verdict)];
@@ -181,20 +213,19 @@ Verdict Firewall::inbound(std::uint8_t peer, std::span<const std::byte> bytes, s
 Verdict Firewall::outbound(std::uint8_t peer, std::span<const std::byte> bytes, std::uint64_t now_ns,
                            Packet& packet) {
     const Verdict verdict = [&] {
-        if (const Verdict parsed = parse(bytes, packet); parsed != Verdict::pass)
+        if (const Verdict parsed = parse_of(peer, bytes, packet); parsed != Verdict::pass)
             return parsed;
-        const std::uint32_t own = own_to(peer);
-        if (packet.source != own)
+        if (!is_own(peer, packet.from()))
             return Verdict::source;
-        if (!is_at(peer, packet.target))
+        if (!is_at(peer, packet.to()))
             return Verdict::target;
         if (const Packet::About& about = packet.about; about.protocol != 0) {
-            const Key key{peer, about.protocol, about.target_port, about.source_port, about.source};
-            const bool ours = about.target == own && is_at(peer, about.source);
+            const Key key{peer, about.protocol, about.target_port, about.source_port, packet.about_from()};
+            const bool ours = is_own(peer, packet.about_to()) && is_at(peer, packet.about_from());
             passed_ = ours ? find(key, now_ns) : nullptr;
             return passed_ != nullptr ? Verdict::pass : Verdict::no_state;
         }
-        return judge({peer, packet.protocol, packet.source_port, packet.target_port, packet.target}, packet,
+        return judge({peer, packet.protocol, packet.source_port, packet.target_port, packet.to()}, packet,
                      false, now_ns);
     }();
     ++out_[static_cast<std::size_t>(verdict)];

@@ -25,6 +25,10 @@ struct Rule {
     std::uint64_t admitted = 0;                       // connections
     std::uint32_t network = 0, mask = 0;              // of the peer's address: which of the outside
     std::uint16_t limit = 0; // which of the container's rates it shares, + 1, kept by translator.hpp; 0: none
+    // It is about IPv6, else about IPv4: what is about both are two rules.
+    bool v6 = false;
+    std::uint8_t prefix6 = 0;
+    Address6 network6{}; // of the peer's address, in place of `network` and `mask`
 };
 
 // One other partition, or the outside: all that a network card reaches.
@@ -35,13 +39,15 @@ struct Peer {
     std::uint32_t inside = 0,
                   inside_mask = 0; // the wires' subnet, which nobody there has; mask 0: there is none
     std::uint32_t gateway = 0;     // but for the uplink, which answers for name servers; 0: there is none
+    const OwnAddresses6* own6 =
+        nullptr; // the own ones of IPv6 there, as they are now; none: IPv4 alone is spoken
 };
 
 // One that was admitted. All zero: none.
 struct Connection {
     enum class State : std::uint8_t { none, opening, open, closing };
-    std::uint64_t until = 0;        // ns; then it is forgotten
-    std::uint32_t peer_address = 0; // of the peer's end
+    std::uint64_t until = 0; // ns; then it is forgotten
+    Address6 peer_address{}; // of the peer's end, IPv4's as mapped()
     std::uint16_t own_port = 0, peer_port = 0;
     std::uint16_t next = 0; // in its bucket, + 1
     std::uint8_t peer = 0, protocol = 0;
@@ -65,8 +71,12 @@ public:
     [[nodiscard]] Verdict outbound(std::uint8_t peer, std::span<const std::byte> bytes, std::uint64_t now_ns,
                                    Packet& packet);
     // Whether a rule lets the own end begin a connection: what connect(2) and sendto(2) ask first.
-    [[nodiscard]] bool may_begin(std::uint8_t peer, std::uint8_t protocol, std::uint32_t address,
+    [[nodiscard]] bool may_begin(std::uint8_t peer, std::uint8_t protocol, const Address6& address,
                                  std::uint16_t port) const;
+    [[nodiscard]] bool may_begin(std::uint8_t peer, std::uint8_t protocol, std::uint32_t address,
+                                 std::uint16_t port) const {
+        return may_begin(peer, protocol, mapped(address), port);
+    }
     // The connection that the last packet which passed is of, or about; nobody's after any other call.
     [[nodiscard]] const Connection* passed() const { return passed_; }
     // The peer's program is another one now: its connections are over.
@@ -86,18 +96,18 @@ private:
     struct Key {
         std::uint8_t peer, protocol;
         std::uint16_t own_port, peer_port;
-        std::uint32_t peer_address;
+        Address6 peer_address;
     };
-    [[nodiscard]] std::uint32_t own_to(std::uint8_t peer) const {
-        return peers_[peer].outside ? peers_[peer].own : own_;
-    }
+    [[nodiscard]] Verdict parse_of(std::uint8_t peer, std::span<const std::byte> bytes, Packet& packet) const;
+    [[nodiscard]] bool is_own(std::uint8_t peer, const Address6& address) const;
+    [[nodiscard]] bool is_at(std::uint8_t peer, const Address6& address) const;
     [[nodiscard]] bool is_at(std::uint8_t peer, std::uint32_t address) const;
     [[nodiscard]] Verdict judge(const Key& key, const Packet& packet, bool from_peer, std::uint64_t now);
     [[nodiscard]] Connection* find(const Key& key, std::uint64_t now);
     [[nodiscard]] Connection* make(const Key& key, std::uint64_t now);
     void drop(Connection& connection);
     [[nodiscard]] Rule* rule_for(std::uint8_t peer, bool inbound, std::uint8_t protocol,
-                                 std::uint32_t address, std::uint16_t port) const;
+                                 const Address6& address, std::uint16_t port) const;
     [[nodiscard]] static std::size_t bucket_of(const Key& key);
     static void advance(Connection& connection, const Packet& packet, bool from_peer, std::uint64_t now);
 

@@ -33,7 +33,7 @@ public:
     void leave(std::span<std::byte> head) const { exchange(head, 0, &PublishedPorts::outside); }
 
     // Bytes that enter() and leave() want of a TCP packet; of others what there is.
-    static constexpr std::size_t head_bytes = ip_header + tcp_header;
+    static constexpr std::size_t head_bytes = ip6_header + tcp_header;
 
 private:
     using Side = std::uint16_t PublishedPort::*;
@@ -65,16 +65,16 @@ private:
             head[where] = static_cast<std::byte>(value >> 8);
             head[where + 1] = static_cast<std::byte>(value);
         };
-        if (entries_.empty() || head.size() < ip_header + udp_header)
+        const auto [header, protocol] = transport_of(head);
+        if (entries_.empty() || header == 0 || head.size() < header + udp_header)
             return;
-        const auto protocol = static_cast<std::uint8_t>(head[9]);
-        const std::size_t sum_at = place_of_sum(protocol);
+        const std::size_t sum_at = place_of_sum(protocol, header);
         if ((protocol != protocol::tcp && protocol != protocol::udp) || head.size() < sum_at + 2)
             return;
-        const std::uint16_t port = word(ip_header + at), exchanged = (this->*how)(protocol, port);
-        put(ip_header + at, exchanged);
+        const std::uint16_t port = word(header + at), exchanged = (this->*how)(protocol, port);
+        put(header + at, exchanged);
         const std::uint16_t sum = word(sum_at);
-        if (protocol == protocol::udp && sum == 0) // none was made
+        if (protocol == protocol::udp && sum == 0) // none was made (IPv6 has no such packet)
             return;
         const std::uint16_t changed = change_sum(sum, port, exchanged);
         put(sum_at, protocol == protocol::udp && changed == 0 ? std::uint16_t{0xFFFF} : changed);

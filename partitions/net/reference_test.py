@@ -209,4 +209,5 @@ def main():
     print(", ".join(f"{count} {name}" for name, count in counts.items()))
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -91,7 +91,7 @@ bool is_of(const Translation& translation, const Connection& connection) {
     return translation.far != 0 && connection.state != Connection::State::none &&
            translation.protocol == connection.protocol && translation.own_port == connection.own_port &&
            translation.peer_port == connection.peer_port &&
-           translation.peer_address == connection.peer_address;
+           translation.peer_address == v4_of(connection.peer_address);
 }
 
 // What ICMP's echo has on both ends is one number: only that of the own end is a port.
@@ -193,7 +193,7 @@ bool Translator::link(std::uint8_t container, const Connection& connection, std:
                    outer_port,
                    far_port_of(connection.protocol, connection.peer_port),
                    connection.protocol,
-                   connection.peer_address,
+                   v4_of(connection.peer_address),
                    connection.own_port,
                    connection.peer_port};
     std::uint32_t& first = first_[bucket_of({far, outer_port, translation.far_port, translation.protocol})];
@@ -268,12 +268,12 @@ Verdict Translator::leave(std::uint8_t container, std::span<std::byte> bytes, st
     if (const Verdict verdict = who.firewall->outbound(0, bytes, now_ns, packet); verdict != Verdict::pass)
         return verdict;
     const Connection& connection = *who.firewall->passed();
-    const bool of_names = connection.peer_address == gateway_;
+    const bool of_names = v4_of(connection.peer_address) == gateway_;
     const std::size_t place = first_of(container) + static_cast<std::size_t>(&connection - who.table.data());
     const Translation& there = translations_[place];
     // A question that is asked again goes to whom is asked now.
     const bool known = is_of(there, connection);
-    const std::uint32_t far = !of_names ? connection.peer_address
+    const std::uint32_t far = !of_names ? v4_of(connection.peer_address)
                               : known && connection.state != Connection::State::opening ? there.far
                                                                                         : name_server(now_ns);
     if (of_names && (connection.peer_port != domain_port || far == 0))
@@ -330,8 +330,9 @@ Verdict Translator::enter(std::span<std::byte> bytes, std::uint64_t now_ns, std:
     std::uint32_t peer_address = packet.source;
     std::uint16_t port = 0;
     if (translation != nullptr) {
-        peer_address = connection_at(static_cast<std::size_t>(translation - translations_.data()), container)
-                           .peer_address;
+        peer_address =
+            v4_of(connection_at(static_cast<std::size_t>(translation - translations_.data()), container)
+                      .peer_address);
         port = translation->own_port;
     } else {
         container = published->container;
