@@ -23,6 +23,10 @@ void add_outside(const manifest::Manifest& manifest, const manifest::Partition& 
     for (const OutsideRule& one : outside_rules(manifest, partition))
         for (const caisson_rule& entry : entries_of(one.rule, out.peers.size(), one.inbound))
             out.rules.push_back(entry);
+    if (!partition.is_behind_uplink() && partition.outside->way6 != manifest::Outside::Way6::none)
+        for (const OutsideRule& one : outside_rules(manifest, partition))
+            for (const caisson_rule6& entry : entries6_of(one.rule, one.inbound))
+                out.rules6.push_back(entry);
     if (partition.is_behind_uplink()) { // which gives published ports their numbers
         manifest::Outside& way = *out.outside;
         way.gateway = manifest::Located<std::uint32_t>{manifest.network.uplink_address(), way.spot};
@@ -42,25 +46,52 @@ std::uint8_t protocol_of(bool udp) {
     return udp ? net::protocol::udp : net::protocol::tcp;
 }
 
+namespace {
+
+// One for each of the ports of a rule; all of them where it names none.
+template <typename Entry>
+void add_entries(const manifest::NetworkRule& rule, Entry entry, std::vector<Entry>& out) {
+    entry.last_port = 0xFFFF;
+    entry.protocol = net::protocol::any;
+    if (rule.ports.empty())
+        out.push_back(entry);
+    for (const manifest::Ports& one : rule.ports) {
+        entry.first_port = one.first;
+        entry.last_port = one.last;
+        entry.protocol = protocol_of(one.udp);
+        out.push_back(entry);
+    }
+}
+
+} // namespace
+
 std::vector<caisson_rule> entries_of(const manifest::NetworkRule& rule, std::size_t peer, bool inbound) {
     std::vector<caisson_rule> out;
     const std::vector<manifest::AddressRange> all{{}};
     for (const manifest::AddressRange& range : rule.ranges.empty() ? all : rule.ranges) {
+        if (range.v6)
+            continue;
         caisson_rule entry{};
-        entry.last_port = 0xFFFF;
         entry.peer = static_cast<std::uint8_t>(peer);
         entry.inbound = inbound ? 1 : 0;
-        entry.protocol = net::protocol::any;
         entry.network = range.network;
         entry.mask = range.mask;
-        if (rule.ports.empty())
-            out.push_back(entry);
-        for (const manifest::Ports& one : rule.ports) {
-            entry.first_port = one.first;
-            entry.last_port = one.last;
-            entry.protocol = protocol_of(one.udp);
-            out.push_back(entry);
-        }
+        add_entries(rule, entry, out);
+    }
+    return out;
+}
+
+std::vector<caisson_rule6> entries6_of(const manifest::NetworkRule& rule, bool inbound) {
+    std::vector<caisson_rule6> out;
+    const std::vector<manifest::AddressRange> all{{.v6 = true}};
+    for (const manifest::AddressRange& range : rule.ranges.empty() ? all : rule.ranges) {
+        if (!range.v6)
+            continue;
+        caisson_rule6 entry{};
+        entry.inbound = inbound ? 1 : 0;
+        entry.prefix = static_cast<std::uint8_t>(range.prefix6);
+        net::write_address6(range.network6, std::as_writable_bytes(std::span{entry.network}));
+        add_entries(rule, entry, out);
     }
     return out;
 }
@@ -76,7 +107,7 @@ std::vector<OutsideRule> outside_rules(const manifest::Manifest& manifest,
     for (const manifest::Outside::TimeServer& server : partition.outside->time_servers) {
         OutsideRule& one = out.emplace_back();
         one.rule.ports = {{true, server.port, server.port}};
-        one.rule.ranges = {{server.address, ~std::uint32_t{0}}};
+        one.rule.ranges = {{.network = server.address, .mask = ~std::uint32_t{0}}};
     }
     for (const manifest::NetworkRule& rule : manifest.network.allow)
         if (rule.to_outside() && rule.from.value == partition.name)

@@ -17,8 +17,10 @@ std::vector<plan::WireRequest> wires_of(const manifest::Manifest& manifest);
 // IP's number of UDP or TCP.
 std::uint8_t protocol_of(bool udp);
 
-// A rule as containers are told it, one for each of its ports and ranges. `peer`: whose end the other one is.
+// A rule as containers are told it, one for each of its ports and ranges of IPv4. `peer`: whose end the other one is.
 std::vector<caisson_rule> entries_of(const manifest::NetworkRule& rule, std::size_t peer, bool inbound);
+// The same of IPv6, and the outside.
+std::vector<caisson_rule6> entries6_of(const manifest::NetworkRule& rule, bool inbound);
 
 // What a container may begin outside, by its rules and to its time servers, and what may be begun from there at its published
 // ports, under their numbers inside.

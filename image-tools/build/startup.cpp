@@ -285,6 +285,31 @@ std::span<const std::uint8_t> init_program() {
     return {caisson_init_begin, caisson_init_end};
 }
 
+namespace {
+
+// What the container's card is told of IPv6; 0: that it speaks none.
+std::uint32_t add_outside6(Record<caisson_startup>& record, const StartupNetwork& network) {
+    const manifest::Outside& from = *network.outside;
+    if (from.by_uplink || from.way6 == manifest::Outside::Way6::none)
+        return 0;
+    const auto put = [](const net::Address6& address, unsigned char(&to)[net::address6_bytes]) {
+        net::write_address6(address, std::as_writable_bytes(std::span{to}));
+    };
+    caisson_outside6 out{};
+    const bool written = from.way6 == manifest::Outside::Way6::written;
+    out.way = written ? CAISSON_OUTSIDE6_WRITTEN : CAISSON_OUTSIDE6_ADVERTISED;
+    put(from.address6, out.address);
+    if (from.gateway6)
+        put(from.gateway6->value, out.gateway);
+    for (std::size_t i = 0; i < from.name_servers6.size(); ++i)
+        put(from.name_servers6[i], out.name_servers[i]);
+    out.rule_count = static_cast<std::uint32_t>(network.rules6.size());
+    out.rules = record.array(network.rules6);
+    return record.array(std::vector{out});
+}
+
+} // namespace
+
 std::vector<std::uint8_t> encode(const Startup& startup, const std::string& partition) {
     Record<caisson_startup> record;
     caisson_startup head{};
@@ -346,6 +371,7 @@ std::vector<std::uint8_t> encode(const Startup& startup, const std::string& part
             head.time_servers[i] = outside->time_servers[i].address;
             head.time_ports[i] = outside->time_servers[i].port;
         }
+        head.outside6 = add_outside6(record, startup.network);
     }
     head.published_count = static_cast<std::uint32_t>(startup.network.published.size());
     head.published = record.array(startup.network.published);

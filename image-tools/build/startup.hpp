@@ -33,6 +33,7 @@ struct StartupNetwork {
     std::vector<caisson_rule> rules;
     std::optional<manifest::Outside> outside; // behind its network card, or its wire to the uplink,
     std::uint16_t outside_link = 0;           // which has this place among its links
+    std::vector<caisson_rule6> rules6;        // of IPv6 outside
     std::vector<caisson_published> published; // ports that have another number there
 };
 

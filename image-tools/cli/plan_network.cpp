@@ -2,6 +2,7 @@
 #include "image-tools/cli/plan_network.hpp"
 
 #include "image-tools/cli/table.hpp"
+#include "image-tools/manifest/outside.hpp"
 #include "image-tools/manifest/values.hpp"
 
 #include <algorithm>
@@ -12,6 +13,8 @@ namespace cli {
 namespace {
 
 std::string range_text(const manifest::AddressRange& range) {
+    if (range.v6)
+        return fmt::format("{}/{}", manifest::ipv6_text(range.network6), range.prefix6);
     return fmt::format("{}/{}", address_text(range.network), std::popcount(range.mask));
 }
 
@@ -106,6 +109,15 @@ Json outside_json(const manifest::Partition& partition) {
     return outside.by_uplink ? Json("uplink")
            : outside.leased  ? Json("dhcp")
                              : Json(fmt::format("{}/{}", address_text(outside.address), outside.prefix));
+}
+
+Json outside6_json(const manifest::Partition& partition) {
+    using Way = manifest::Outside::Way6;
+    if (!partition.has_card() || partition.is_uplink || partition.outside->way6 == Way::none)
+        return {};
+    const manifest::Outside& outside = *partition.outside;
+    return outside.way6 == Way::advertised ? Json("auto")
+                                           : Json(manifest::ipv6_text(outside.address6) + "/64");
 }
 
 } // namespace cli

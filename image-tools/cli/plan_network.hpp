@@ -18,5 +18,7 @@ std::string reach_text(const manifest::Manifest& manifest);
 Json network_json(const manifest::Manifest& manifest);
 // How a partition is found by the outside: "dhcp", "192.0.2.10/24", "uplink", or nothing.
 Json outside_json(const manifest::Partition& partition);
+// Of IPv6: "auto", "2001:db8::10/64"; null: it speaks none.
+Json outside6_json(const manifest::Partition& partition);
 
 } // namespace cli

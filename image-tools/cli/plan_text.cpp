@@ -199,6 +199,7 @@ void add_container(Json& item, const build::PreparedPartition& prepared) {
     item["hostname"] = of_container(startup.hostname);
     item["ports"] = ports;
     item["address"] = outside_json(partition);
+    item["address6"] = outside6_json(partition);
 }
 
 // Of its root image; 0 without one.

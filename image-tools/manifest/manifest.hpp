@@ -7,6 +7,7 @@
 
 #include "hypervisor/core/plan/behaviour.hpp"
 #include "image-tools/manifest/yaml.hpp"
+#include "partitions/net/address6.hpp"
 
 #include <array>
 #include <cstdint>
@@ -85,7 +86,7 @@ struct DeviceName {
     bool by_address = false, firmware_memory = false, any_card = false;
 };
 
-// What a partition's network card leads to, or a container's wire to the uplink. IPv4; the first octet is the highest byte.
+// What a partition's network card leads to, or a container's wire to the uplink. IPv4's addresses: the first octet is the highest byte.
 struct Outside {
     bool by_uplink = false; // over the wire, from the address in the wires' subnet; else by a card of its own
     bool leased = false;    // the address comes by DHCP
@@ -93,6 +94,12 @@ struct Outside {
     unsigned prefix = 0;
     std::optional<Located<std::uint32_t>> gateway;
     std::vector<std::uint32_t> name_servers;
+    std::vector<net::Address6> name_servers6; // as many: of a place where `name_servers` has 0
+    // IPv6, which a container's own card speaks where it is not said otherwise.
+    enum class Way6 : unsigned char { advertised, written, none } way6 = Way6::advertised;
+    net::Address6 address6; // of `written`
+    std::optional<Located<net::Address6>> gateway6;
+    Spot spot6; // of what is said of it
     struct TimeServer {
         std::uint32_t address = 0;
         std::uint16_t port = 123;
@@ -107,6 +114,9 @@ struct PublishedPort {
 };
 struct AddressRange {
     std::uint32_t network = 0, mask = 0;
+    bool v6 = false; // then the rest counts
+    net::Address6 network6{};
+    unsigned prefix6 = 0;
 };
 
 struct Partition {

@@ -5,6 +5,7 @@
 #include "image-tools/manifest/uplink.hpp"
 
 #include <algorithm>
+#include <arpa/inet.h>
 
 namespace manifest {
 namespace {
@@ -23,6 +24,39 @@ std::uint32_t read_host(const Binder& binder, const Node& node, std::string_view
     if (!address || !text.empty() || !is_of_a_host(*address))
         binder.wrong(node, "'" + whole + "' is not an IPv4 address of a host", "write for example 192.0.2.1");
     return *address;
+}
+
+net::Address6 read_host6(const Binder& binder, const Node& node, std::string_view what) {
+    const std::string whole = binder.non_empty(node, what);
+    const auto address = parse_ipv6(whole);
+    if (!address || !net::is_of_a_host(*address))
+        binder.wrong(node, "'" + whole + "' is not an IPv6 address of a host",
+                     "write for example 2001:db8::1");
+    return *address;
+}
+
+void read_name_server(const Binder& binder, const Node& node, Outside& out) {
+    const bool v6 = binder.non_empty(node, "dns").find(':') != std::string::npos;
+    out.name_servers6.push_back(v6 ? read_host6(binder, node, "dns") : net::Address6{});
+    out.name_servers.push_back(v6 ? 0 : read_host(binder, node, "dns"));
+}
+
+void read_address6(const Binder& binder, const Node& node, Outside& out) {
+    constexpr std::string_view subnet = "/64";
+    const std::string whole = binder.non_empty(node, "address6");
+    out.spot6 = node.spot;
+    if (whole == "auto" || whole == "none") {
+        out.way6 = whole == "auto" ? Outside::Way6::advertised : Outside::Way6::none;
+        return;
+    }
+    const auto address = whole.ends_with(subnet)
+                             ? parse_ipv6(std::string_view(whole).substr(0, whole.size() - subnet.size()))
+                             : std::nullopt;
+    if (!address || !net::is_of_a_host(*address) || net::is_link_local(*address))
+        binder.wrong(node, "'" + whole + "' is not a host's IPv6 address with its subnet",
+                     "write for example 2001:db8::10/64, auto or none; the prefix is 64");
+    out.way6 = Outside::Way6::written;
+    out.address6 = *address;
 }
 
 // "192.0.2.1" or "192.0.2.1:123"
@@ -115,14 +149,56 @@ std::optional<std::uint32_t> take_ipv4(std::string_view& text) {
     return address;
 }
 
+std::optional<net::Address6> parse_ipv6(std::string_view text) {
+    std::array<std::byte, net::address6_bytes> bytes;
+    if (inet_pton(AF_INET6, std::string(text).c_str(), bytes.data()) != 1)
+        return std::nullopt;
+    return net::read_address6(bytes);
+}
+
+std::string ipv6_text(const net::Address6& address) {
+    std::array<std::byte, net::address6_bytes> bytes;
+    net::write_address6(address, bytes);
+    std::array<char, INET6_ADDRSTRLEN> text{};
+    return inet_ntop(AF_INET6, bytes.data(), text.data(), text.size());
+}
+
+namespace {
+
+std::optional<AddressRange> parse_range6(std::string_view text) {
+    constexpr std::uint32_t most = 128;
+    const std::size_t slash = text.find('/');
+    const auto network = parse_ipv6(text.substr(0, slash));
+    std::string_view rest = slash == std::string_view::npos ? std::string_view{} : text.substr(slash + 1);
+    const auto prefix =
+        slash == std::string_view::npos ? std::optional<std::uint32_t>{most} : take_number(rest, most);
+    if (!network || !prefix || !rest.empty())
+        return std::nullopt;
+    AddressRange out;
+    out.v6 = true;
+    out.network6 = *network;
+    out.prefix6 = *prefix;
+    // With bits behind its prefix it would be another network than it looks.
+    for (unsigned bit = *prefix; bit < most; ++bit)
+        if (((bit < 64 ? network->high >> (63 - bit) : network->low >> (127 - bit)) & 1) != 0)
+            return std::nullopt;
+    return out;
+}
+
+} // namespace
+
 std::optional<AddressRange> parse_range(std::string_view text) {
+    if (text.find(':') != std::string_view::npos)
+        return parse_range6(text);
     const auto address = take_ipv4(text);
     const auto prefix = !address || text.empty() ? std::optional<std::uint32_t>{32}
                         : take(text, "/")        ? take_number(text, 32)
                                                  : std::nullopt;
     if (!address || !prefix || !text.empty())
         return std::nullopt;
-    const AddressRange out{*address, *prefix == 0 ? 0 : ~std::uint32_t{0} << (32 - *prefix)};
+    AddressRange out;
+    out.network = *address;
+    out.mask = *prefix == 0 ? 0 : ~std::uint32_t{0} << (32 - *prefix);
     return (out.network & ~out.mask) == 0 ? std::optional{out} : std::nullopt;
 }
 
@@ -151,7 +227,7 @@ std::vector<Key> card_keys(const Binder& binder, Partition& out) {
                                  "write for example [192.0.2.1]");
                 Outside& outside = of();
                 for (const Node& item : node.items)
-                    outside.name_servers.push_back(read_host(binder, item, "dns"));
+                    read_name_server(binder, item, outside);
                 if (outside.spot.line == 0)
                     outside.spot = node.spot;
             }},
@@ -162,6 +238,11 @@ std::vector<Key> outside_keys(const Binder& binder, Partition& out) {
     const auto of = outside_of(out);
     std::vector<Key> keys = card_keys(binder, out);
     const std::array of_containers{
+        Key{"address6", [&binder, of](const Node& node) { read_address6(binder, node, of()); }},
+        Key{"gateway6",
+            [&binder, of](const Node& node) {
+                of().gateway6 = Located<net::Address6>{read_host6(binder, node, "gateway6"), node.spot};
+            }},
         Key{"timeServers",
             [&binder, of](const Node& node) {
                 if (node.kind != Node::Kind::sequence || node.items.size() > most_time_servers)
@@ -203,7 +284,8 @@ bool needs_outside(const Manifest& manifest, const Partition& partition) {
 
 // It has said so: a device is its own, and an address too.
 bool wants_own_card(const Partition& partition) {
-    return !partition.devices.empty() || partition.outside->leased || partition.outside->address != 0;
+    return !partition.devices.empty() || partition.outside->leased || partition.outside->address != 0 ||
+           partition.outside->way6 == Outside::Way6::written;
 }
 
 void give_card(Partition& partition) {
@@ -286,6 +368,39 @@ void publish(Manifest& manifest, const std::string& port) {
     partition.published.push_back(*published);
 }
 
+namespace {
+
+// IPv6 is spoken by a container's own card: the uplink carries IPv4.
+void check_six(const Source& source, const Manifest& manifest, const Partition& partition) {
+    const Outside& outside = *partition.outside;
+    if (outside.gateway6 && outside.way6 != Outside::Way6::written)
+        source.fail(outside.gateway6->spot, "E0309",
+                    "a gateway6 goes with an address6: routers that advertise themselves are found without",
+                    "add for example: address6: 2001:db8::10/64");
+    if (outside.gateway6 && !net::is_link_local(outside.gateway6->value) &&
+        (!net::is_within(outside.gateway6->value, outside.address6, 64) ||
+         outside.gateway6->value == outside.address6))
+        source.fail(outside.gateway6->spot, "E0309", "the gateway6 is no neighbour of the address6",
+                    "a gateway6 lies in the address6's subnet, or is an address of the link (fe80::)");
+    const bool named =
+        std::ranges::any_of(outside.name_servers6, [](const net::Address6& one) { return !one.none(); });
+    const bool speaks = partition.has_card() && !partition.is_uplink && outside.way6 != Outside::Way6::none;
+    if (named && !speaks)
+        source.fail(outside.spot, "E0309", "an IPv6 name server cannot be reached: this speaks IPv4 alone",
+                    "name one by its IPv4 address, or let a container with a card of its own speak IPv6");
+    if (partition.is_behind_uplink() && outside.spot6.line != 0 && outside.way6 != Outside::Way6::none)
+        source.fail(outside.spot6, "E0309", "the uplink carries IPv4 alone",
+                    "take address6 out, or give the container a card of its own: devices: [auto]");
+    for (const NetworkRule& rule : manifest.network.allow)
+        if (rule.to_outside() && rule.from.value == partition.name && !speaks &&
+            std::ranges::any_of(rule.ranges, &AddressRange::v6))
+            source.fail(
+                rule.spot, "E0309", "'" + partition.name + "' reaches no IPv6 network: it speaks IPv4 alone",
+                "take the network out of cidr, or give the container a card of its own: devices: [auto]");
+}
+
+} // namespace
+
 void check_outside(const Binder& binder, const Manifest& manifest) {
     const Source& source = binder.source();
     const Network& network = manifest.network;
@@ -294,6 +409,7 @@ void check_outside(const Binder& binder, const Manifest& manifest) {
         if (!partition.outside)
             continue;
         const Outside& outside = *partition.outside;
+        check_six(source, manifest, partition);
         if (outside.address == 0 && outside.gateway)
             source.fail(outside.gateway->spot, "E0309", "a gateway goes with an address: DHCP names its own",
                         "add for example: address: 192.0.2.10/24");

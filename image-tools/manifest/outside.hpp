@@ -13,7 +13,11 @@ namespace manifest {
 
 // "192.0.2.10" at the front of `text`, which is taken off; nothing: it is none.
 std::optional<std::uint32_t> take_ipv4(std::string_view& text);
-// "192.0.2.0/24", also without a prefix (32). Nothing: it is neither, or has bits set behind its prefix.
+// "2001:db8::10", all of it.
+std::optional<net::Address6> parse_ipv6(std::string_view text);
+// As RFC 5952 wants it written.
+std::string ipv6_text(const net::Address6& address);
+// "192.0.2.0/24" or "2001:db8::/32", also without a prefix (32, 128). Nothing: it is neither, or has bits set behind its prefix.
 std::optional<AddressRange> parse_range(std::string_view text);
 
 // The keys address, gateway and dns of whoever has a network card.

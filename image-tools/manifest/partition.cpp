@@ -383,10 +383,11 @@ void PartitionReader::check(const Partition& partition, const Node& node) const 
     if (partition.memory == 0)
         source.fail(partition.spot, "E0310", who + " has no 'memory'", "add for example: memory: 64MiB");
     static constexpr std::array<std::string_view, 2> kernel_only{"cmdline", "module"};
-    static constexpr std::array<std::string_view, 20> image_only{
-        "payload",  "entrypoint",    "args",  "env",         "workingDir", "user",       "hostname",
-        "readOnly", "writableLimit", "tmpfs", "unpackLimit", "init",       "pids",       "security",
-        "address",  "gateway",       "dns",   "ports",       "health",     "timeServers"};
+    static constexpr std::array<std::string_view, 22> image_only{
+        "payload",  "entrypoint",  "args",          "env",     "workingDir",  "user",
+        "hostname", "readOnly",    "writableLimit", "tmpfs",   "unpackLimit", "init",
+        "pids",     "security",    "address",       "gateway", "dns",         "ports",
+        "health",   "timeServers", "address6",      "gateway6"};
     for (const Entry& entry : node.entries) {
         const auto among = [&](Words words) {
             return std::find(words.begin(), words.end(), entry.key) != words.end();

@@ -13,6 +13,8 @@ _Static_assert(sizeof(struct caisson_startup) == 200, "startup record");
 _Static_assert(sizeof(struct caisson_tmpfs) == 16, "tmpfs entry");
 _Static_assert(sizeof(struct caisson_published) == 8, "published port");
 _Static_assert(sizeof(struct caisson_rule) == 16, "rule");
+_Static_assert(sizeof(struct caisson_outside6) == 96, "IPv6 outside");
+_Static_assert(sizeof(struct caisson_rule6) == 24, "rule of IPv6");
 _Static_assert(sizeof(struct caisson_link) == 88, "link");
 _Static_assert(sizeof(struct caisson_uplink) == 80, "uplink");
 _Static_assert(sizeof(struct caisson_uplink_rule) == 24, "rule of the uplink");

@@ -28,7 +28,7 @@ struct caisson_startup {
     unsigned long long capabilities;   /* its bounding set: bit N is capability N */
     unsigned int pids;                 /* the most processes and threads */
     unsigned int init, init_bytes;     /* offset and size of the program that runs as PID 1; 0: argv itself */
-    unsigned int reserved0;
+    unsigned int outside6;             /* offset of struct caisson_outside6; 0: its card speaks no IPv6 */
     unsigned int filter_count, filter; /* policy of system calls: instructions of classic BPF, offset; 0: none */
     unsigned int program_count, programs; /* CAISSON_STARTUP_ONLY_LISTED: count, offset of the array of paths' offsets */
     /* Its network; no peers: none. IPv4 addresses are numbers, the first octet the highest byte. */
@@ -49,6 +49,29 @@ struct caisson_startup {
 #define CAISSON_OUTSIDE_STATIC 1u
 #define CAISSON_OUTSIDE_LEASED 2u /* by DHCP */
 #define CAISSON_OUTSIDE_UPLINK 3u /* over the wire to the uplink, from the own address in the wires' subnet */
+
+#define CAISSON_OUTSIDE6_ADVERTISED 1u /* addresses, routers and name servers as routers tell of them */
+#define CAISSON_OUTSIDE6_WRITTEN 2u
+
+/* IPv6 on the outside, by a network card. Addresses are 16 bytes as in packets; all zero: none. */
+struct caisson_outside6 {
+    unsigned int way;                /* CAISSON_OUTSIDE6_... */
+    unsigned int rule_count, rules;  /* count, offset of struct caisson_rule6 */
+    unsigned int reserved;
+    unsigned char address[16];       /* of _WRITTEN; its subnet has 64 bits */
+    unsigned char gateway[16];       /* of _WRITTEN */
+    unsigned char name_servers[CAISSON_NAME_SERVERS][16]; /* at the places where `name_servers` above has none */
+};
+
+/* As struct caisson_rule, of IPv6 and the outside. That one is about IPv4. */
+struct caisson_rule6 {
+    unsigned short first_port, last_port; /* of the end that does not begin */
+    unsigned char inbound;                /* 1: the outside begins, 0: this partition */
+    unsigned char protocol;               /* IP's number of TCP or UDP; 0: every one */
+    unsigned char prefix;                 /* bits of `network`, at most 128; 0: all of IPv6 */
+    unsigned char reserved;
+    unsigned char network[16];
+};
 
 /* A port that has another number outside. */
 struct caisson_published {
@@ -71,7 +94,7 @@ struct caisson_rule {
     unsigned char inbound;                /* 1: the peer begins, 0: this partition */
     unsigned char protocol;               /* IP's number of TCP or UDP; 0: every one */
     unsigned char reserved;
-    unsigned int network, mask; /* which addresses of the outside; mask 0: all */
+    unsigned int network, mask; /* which addresses of the outside; mask 0: all of IPv4 */
 };
 
 /* What the program of `init` tells the unikernel, which makes notes of it: prctl(CAISSON_PRCTL_TELL, what, a, b) of PID 1 alone.

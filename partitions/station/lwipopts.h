@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* partitions/station/lwipopts.h - what of lwIP is used, and how large it may grow: ARP and DHCP, and for a container's kernel TCP over
- * IPv4. Datagrams of programs are the kernel's own. One CPU at a time is in it. */
+ * IPv4 and IPv6. Datagrams of programs are the kernel's own. One CPU at a time is in it. */
 #ifndef CAISSON_LWIPOPTS_H
 #define CAISSON_LWIPOPTS_H
 
@@ -22,7 +22,6 @@
 #define PBUF_LINK_HLEN 14
 
 #define LWIP_IPV4 1
-#define LWIP_IPV6 0
 #define LWIP_ARP 1
 #define LWIP_ETHERNET 1
 #define ARP_TABLE_SIZE 32
@@ -46,14 +45,27 @@
 #define LWIP_CHECKSUM_CTRL_PER_NETIF 1 /* wires have none */
 #define LWIP_CHKSUM_ALGORITHM 3
 
-/* The uplink has no connections of its own, and answers nothing. */
+/* The uplink has no connections of its own, and answers nothing. It speaks IPv4. */
 #ifdef CAISSON_LWIP_STATION_ALONE
 #define LWIP_TCP 0
 #define LWIP_ICMP 0
+#define LWIP_IPV6 0
 #else
 #define LWIP_TCP 1
 #define LWIP_ICMP 1
+#define LWIP_IPV6 1
 #endif
+#define LWIP_IPV6_SCOPES 0 /* there is one link */
+#define LWIP_IPV6_NUM_ADDRESSES 4 /* of the link, and three more: net::OwnAddresses6 */
+#define LWIP_IPV6_FRAG 0
+#define LWIP_IPV6_REASS 0 /* no fragment comes so far */
+#define LWIP_IPV6_MLD LWIP_IPV6
+#define LWIP_ND6_NUM_NEIGHBORS 32
+#define LWIP_ND6_NUM_DESTINATIONS 32
+#define LWIP_ND6_NUM_PREFIXES 5
+#define LWIP_ND6_NUM_ROUTERS 3
+#define LWIP_ND6_RDNSS_MAX_DNS_SERVERS DNS_MAX_SERVERS
+#define MEMP_NUM_ND6_QUEUE 20 /* packets that wait for neighbours' answers, all together */
 #define TCP_MSS 16344 /* a lane's packet without its headers */
 #define LWIP_WND_SCALE 1
 #define TCP_RCV_SCALE 3
@@ -65,7 +77,9 @@
 #define TCP_OVERSIZE 0
 #define TCP_QUEUE_OOSEQ 1
 /* A lane keeps the order: what comes out of it from there is not kept. */
-#define TCP_OOSEQ_PBUFS_LIMIT(connection) caisson_lwip_kept_out_of_order((connection)->remote_ip.addr)
+#define TCP_OOSEQ_PBUFS_LIMIT(connection)                                                                    \
+    caisson_lwip_kept_out_of_order(                                                                          \
+        IP_IS_V6_VAL((connection)->remote_ip) ? 0 : ip_2_ip4(&(connection)->remote_ip)->addr)
 #define LWIP_TCP_SACK_OUT 1
 #define TCP_LISTEN_BACKLOG 1
 #define LWIP_TCP_KEEPALIVE 1

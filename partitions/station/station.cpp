@@ -6,6 +6,7 @@
 #include "partitions/station/station.hpp"
 
 #include "partitions/net/checksum.hpp"
+#include "partitions/station/six.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -34,9 +35,6 @@ constexpr std::array<std::uint8_t, 6> everybody{0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x
 netif own_interface;
 Station* the_station = nullptr;
 
-Station& self() {
-    return *the_station;
-}
 ip4_addr_t lwip_address(std::uint32_t address) {
     return {lwip_htonl(address)};
 }
@@ -121,6 +119,14 @@ bool take_ip(pbuf* frame, bool own) {
     return true;
 }
 
+bool take_six([[maybe_unused]] pbuf* frame) {
+#if LWIP_IPV6
+    return self().six.way != Six::Way::none && six::take(frame, is_for(frame, self().card.address));
+#else
+    return false;
+#endif
+}
+
 bool take_frame(pbuf* frame) {
     const std::uint16_t type = frame->len < frame_header ? 0 : word(bytes_of(frame), frame_header - 2);
     if (type == ETHTYPE_ARP && frame->len >= frame_header + SIZEOF_ETHARP_HDR) // lwIP does not look
@@ -130,6 +136,8 @@ bool take_frame(pbuf* frame) {
         if ((own || is_for(frame, everybody)) && unwrap(frame))
             return take_ip(frame, own);
     }
+    if (type == ETHTYPE_IPV6 && take_six(frame))
+        return true;
     ++self().not_packets;
     return false;
 }
@@ -151,7 +159,8 @@ void fill_frame(void* context, std::span<std::byte> to) {
     std::array<std::byte, frame_header + ::net::PublishedPorts::head_bytes> head;
     const u16_t there = pbuf_copy_partial(frame, head.data(), static_cast<u16_t>(head.size()), 0);
     const std::span<std::byte> bytes = std::span{head}.first(there);
-    if (word(bytes, frame_header - 2) != ETHTYPE_IP)
+    const std::uint16_t type = word(bytes, frame_header - 2);
+    if (type != ETHTYPE_IP && type != ETHTYPE_IPV6)
         return;
     ::net::PublishedPorts{self().published}.leave(bytes.subspan(frame_header));
     std::memcpy(to.data(), head.data(), there);
@@ -180,14 +189,7 @@ err_t output_frame(netif*, pbuf* frame) {
 
 // Of lwIP: TCP, and what it asks a server of leases.
 err_t output_packet(netif* to, pbuf* packet, const ip4_addr_t* target) {
-    static std::array<std::byte, mtu> whole;
-    std::span<const std::byte> bytes = bytes_of(packet);
-    if (packet->next != nullptr) {
-        if (packet->tot_len > whole.size())
-            return ERR_RTE;
-        (void)pbuf_copy_partial(packet, whole.data(), packet->tot_len, 0);
-        bytes = std::span{whole}.first(packet->tot_len);
-    }
+    const std::span<const std::byte> bytes = whole_of(packet);
     const bool about_lease =
         self().leased && bytes.size() > 9 && static_cast<std::uint8_t>(bytes[9]) == ::net::protocol::udp;
     if (!about_lease && (self().may_send == nullptr || !self().may_send(bytes)))
@@ -256,8 +258,22 @@ void look_at_link() {
 
 } // namespace
 
+Station& self() {
+    return *the_station;
+}
+
 netif& interface() {
     return own_interface;
+}
+
+std::span<const std::byte> whole_of(const pbuf* packet) {
+    static std::array<std::byte, mtu> whole;
+    if (packet->next == nullptr)
+        return bytes_of(packet);
+    if (packet->tot_len > whole.size())
+        return {};
+    (void)pbuf_copy_partial(packet, whole.data(), packet->tot_len, 0);
+    return std::span{whole}.first(packet->tot_len);
 }
 
 bool start(Station& station) {
@@ -270,6 +286,10 @@ bool start(Station& station) {
     netif_set_default(&own_interface);
     netif_set_up(&own_interface);
     netif_set_link_up(&own_interface);
+#if LWIP_IPV6
+    if (station.six.way != Six::Way::none && !six::start())
+        return false;
+#endif
     if (!station.leased)
         return true;
     netif_set_status_callback(&own_interface, &take_lease);
@@ -285,6 +305,10 @@ void run_clock() {
         etharp_tmr();
         ip_reass_tmr();
     }
+#if LWIP_IPV6
+    if (self().six.way != Six::Way::none)
+        six::run_clock(ticks % neighbours == 0);
+#endif
     if (!self().leased)
         return;
     dhcp_fine_tmr();
@@ -333,9 +357,11 @@ extern "C" {
 
 // What DHCP calls of lwIP's resolver, which is not here: programs have their own.
 void dns_init() {}
+#if !LWIP_IPV6
 void dns_setserver(u8_t number, const ip_addr_t* address) {
     auto& servers = station::self().name_servers;
     if (number < servers.size())
         servers[number] = address == nullptr ? 0 : lwip_ntohl(address->addr);
 }
+#endif
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // partitions/station/station.hpp - a network card as a station of an IPv4 network: Ethernet, ARP, an address of its own (DHCP where it
-// is leased), fragments put together. What a packet is for is its user's: a container's kernel, or the uplink.
+// is leased), fragments put together. For a container's kernel of an IPv6 network too: neighbours, routers that advertise themselves,
+// addresses that it makes of that. What a packet is for is its user's: a container's kernel, or the uplink.
 //
 // There is one in a kernel. Its user has called lwip_init(), and gives lwIP memory, time and random numbers.
 //
@@ -10,6 +11,7 @@
 #pragma once
 
 #include "partitions/drivers/net/card.hpp"
+#include "partitions/net/address6.hpp"
 #include "partitions/net/published.hpp"
 
 #include <string_view>
@@ -20,6 +22,22 @@ struct netif;
 namespace station {
 
 inline constexpr std::uint32_t mtu = 1500;
+// What is sent of IPv6: a packet of this size gets everywhere, so that no path has to be measured. RFC 8200 section 5.
+inline constexpr std::uint32_t mtu6 = 1280;
+
+// Of IPv6. Filled in up to what the station keeps.
+struct Six {
+    // none: it is not spoken. advertised: addresses, routers and name servers are those that routers tell of (RFC 4862, RFC 8106).
+    // written: what routers say is not listened to.
+    enum class Way : std::uint8_t { none, advertised, written } way = Way::none;
+    ::net::Address6 address{}, gateway{}; // of `written`, with 64 bits of subnet; the gateway may be none
+    std::array<::net::Address6, 3> name_servers{};                     // all zero: none
+    bool servers_are_written = false;                                  // routers' are not taken then
+    void (*tell)(const ::net::Address6& address, bool here) = nullptr; // one has come, or goes
+    // The station keeps:
+    ::net::OwnAddresses6 own{}; // that are nobody else's; the first is that of the link
+    std::array<bool, 4> old{};  // of those: new connections should not use it
+};
 
 // Filled in up to what the station keeps. IPv4 addresses are numbers, the first octet the highest byte.
 struct Station {
@@ -34,6 +52,7 @@ struct Station {
     std::span<const ::net::PublishedPort> published{}; // which have another number there
     std::uint32_t inside = 0;   // an address of the wires' subnet, which no lease may meet
     unsigned inside_prefix = 0; // 0: there is no such subnet
+    Six six{};
     // Its user.
     bool (*take)(pbuf* packet) = nullptr; // true: it is the user's now, or lwIP's
     bool (*may_send)(std::span<const std::byte> packet) =
@@ -61,5 +80,12 @@ void run_clock();
 enum class Sent : std::uint8_t { yes, no_room, no_way };
 // A packet of one buffer that has room for a frame's header (PBUF_LINK); it stays the caller's.
 [[nodiscard]] Sent send(pbuf* packet, std::uint32_t target);
+
+// Of IPv6, where the station speaks it. What it sends has at most `mtu6` bytes.
+[[nodiscard]] Sent send6(pbuf* packet, const ::net::Address6& target);
+// The own address from which `target` is reached: none, if there is no way.
+[[nodiscard]] ::net::Address6 source6(const ::net::Address6& target);
+// The router that packets to elsewhere go to; none: there is none.
+[[nodiscard]] ::net::Address6 router6();
 
 } // namespace station

@@ -67,7 +67,11 @@ def load(path):
             raise CaseError("[[boot.screens]]: a step has `after` and `golden`")
     for step in case.get("boot", {}).get("host", []):
         expect_keys("boot.host", step, {"after": str, "times": int, "fetch": str, "contains": str, "bytes": int,
-                                        "image": str, "run": list, "prints": list})
+                                        "image": str, "run": list, "prints": list, "neighbour": str})
+        if "neighbour" in step:
+            if step.keys() != {"neighbour", "contains"}:
+                raise CaseError("[[boot.host]]: a step with `neighbour` has `contains`, and nothing else")
+            continue
         page, program = step.keys() & {"fetch", "contains", "bytes"}, step.keys() & {"image", "run", "prints"}
         if ("fetch" in page) == ("run" in program) or (page and program) or not ("fetch" in page or {"image", "prints"} <= program):
             raise CaseError("[[boot.host]]: a step has `fetch`, or `image`, `run` and `prints`")

@@ -15,6 +15,7 @@ import urllib.error
 import urllib.request
 
 import check
+import neighbour
 import patience
 import screen
 
@@ -206,6 +207,13 @@ def play_host(steps, serial_file, process, complaints):
     (`times`: so often). A page is asked for again for as long as the machine runs and does not answer."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({})) # a proxy of the user's does not know that machine
     for step in steps:
+        if "neighbour" in step:
+            wrong = neighbour.play(step, process)
+            complaints += [f"the neighbour on the wire: {text}" for text in wrong]
+            if wrong:
+                process.kill()  # it waits for a word that does not come
+                return
+            continue
         if "run" in step:
             while not reached(step, serial_file):
                 if process.poll() is not None:

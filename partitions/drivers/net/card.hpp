@@ -23,6 +23,7 @@ struct Card {
     bool (*listen)(void* driver,
                    bool on) = nullptr; // tell of frames; true: some came that it will not tell of
     bool (*has_link)(void* driver) = nullptr;
+    void (*hear_groups)(void* driver) = nullptr; // take frames to groups of stations too, from now on
     const Counters* counters = nullptr;
 };
 

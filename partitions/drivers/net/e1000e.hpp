@@ -41,7 +41,8 @@ public:
         this->read_address();
         this->set_up_receive_ring();
         registers_.write32(receive_filter, 0); // legacy descriptors
-        registers_.write32(receive_general, Base::receive_on | Base::accept_broadcast | Base::strip_check);
+        registers_.write32(Base::receive_general,
+                           Base::receive_on | Base::accept_broadcast | Base::strip_check);
         this->give_all();
         this->set_up_transmit_ring();
         this->set_bits(Base::transmit_control, must_be_1);
@@ -68,7 +69,7 @@ private:
 
     static constexpr std::uint32_t control_extended = 0x0018, mask_set = 0x00D0, mask_clear = 0x00D8,
                                    auto_clear = 0x00DC, acknowledge_mask = 0x00E0, vectors = 0x00E4,
-                                   receive_general = 0x0100, receive_filter = 0x5008;
+                                   receive_filter = 0x5008;
     static constexpr std::uint32_t acknowledge_masks = 1u << 27, pending_clears = 1u << 31;
     static constexpr std::uint32_t valid_0 = 1u << 3, transmit_vector = 8, other_vector = 16;
     static constexpr std::uint32_t cause_receive = 1u << 20, cause_transmit = 1u << 22,

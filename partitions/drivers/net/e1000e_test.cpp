@@ -92,6 +92,14 @@ INSTANTIATE_TYPED_TEST_SUITE_P(E1000e, CardSuite, E1000eFake);
 
 using E1000eTest = CardSuite<E1000eFake>;
 
+TEST_F(E1000eTest, HearsGroupsOnceItIsToldTo) {
+    ASSERT_TRUE(driver.start());
+    EXPECT_EQ(card.registers[0x100] & 0x18, 0u); // of groups all, of stations all
+    driver.hear_groups();
+    EXPECT_EQ(card.registers[0x100] & 0x18, 0x10u);
+    EXPECT_EQ(card.registers[0x100] & 0x8002, 0x8002u) << "it receives, and what is for everybody";
+}
+
 TEST_F(E1000eTest, GivesUpOnACardThatIsNotThere) {
     card.is_there = false;
     EXPECT_FALSE(driver.start());

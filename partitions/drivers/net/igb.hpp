@@ -47,7 +47,8 @@ public:
         this->set_up_receive_ring();
         registers_.write32(IgbForm::receive_base + split, one_buffer | buffer_kibibytes);
         this->set_bits(Base::receive_control, queue_on);
-        registers_.write32(receive_filter, Base::receive_on | Base::accept_broadcast | Base::strip_check);
+        registers_.write32(Base::receive_general,
+                           Base::receive_on | Base::accept_broadcast | Base::strip_check);
         this->set_up_transmit_ring();
         this->set_bits(Base::transmit_control, queue_on);
         this->set_bits(Base::transmit_general, Base::transmit_on | Base::pad_short);
@@ -75,10 +76,9 @@ public:
 private:
     using Base::registers_;
 
-    static constexpr std::uint32_t phy = 0x0020, receive_filter = 0x0100, interrupt_mask_clear = 0x150C,
-                                   interrupt_general = 0x1514, extended_mask_set = 0x1524,
-                                   extended_mask_clear = 0x1528, extended_auto_clear = 0x152C,
-                                   interrupt_causes = 0x1700;
+    static constexpr std::uint32_t phy = 0x0020, interrupt_mask_clear = 0x150C, interrupt_general = 0x1514,
+                                   extended_mask_set = 0x1524, extended_mask_clear = 0x1528,
+                                   extended_auto_clear = 0x152C, interrupt_causes = 0x1700;
     static constexpr std::uint32_t split = 0x0C; // of a receive queue
     static constexpr std::uint32_t phy_write = 1u << 26, phy_ready = 1u << 28, phy_error = 1u << 30,
                                    phy_one = 1u << 21, phy_control_register = 0;

@@ -97,6 +97,14 @@ INSTANTIATE_TYPED_TEST_SUITE_P(Igb, CardSuite, IgbFake);
 
 using IgbTest = CardSuite<IgbFake>;
 
+TEST_F(IgbTest, HearsGroupsOnceItIsToldTo) {
+    ASSERT_TRUE(driver.start());
+    EXPECT_EQ(card.registers[0x100] & 0x18, 0u); // of groups all, of stations all
+    driver.hear_groups();
+    EXPECT_EQ(card.registers[0x100] & 0x18, 0x10u);
+    EXPECT_EQ(card.registers[0x100] & 0x8002, 0x8002u) << "it receives, and what is for everybody";
+}
+
 TEST_F(IgbTest, GivesTheRingAndAsksThePhy) {
     ASSERT_TRUE(driver.start());
     EXPECT_EQ(card.registers[0xC018], IgbFake::Driver::receive_count - 1);

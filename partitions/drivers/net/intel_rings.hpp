@@ -63,6 +63,9 @@ public:
         return (next_out_ + 1) % transmit_count != taken_;
     }
 
+    // Frames to groups of stations are taken too. A filter of 4,096 places for 2^46 groups would let others' through as well.
+    void hear_groups() { set_bits(receive_general, accept_groups); }
+
     // fill(bytes) writes a frame of so many bytes. False: there is no room, or it is no frame.
     template <typename Fill> [[nodiscard]] bool send(std::uint32_t bytes, Fill fill) {
         if (bytes < frame_least || bytes > frame_most || !has_room())
@@ -82,8 +85,8 @@ public:
 
 protected:
     // Registers.
-    static constexpr std::uint32_t control = 0x0000, status = 0x0008, transmit_general = 0x0400,
-                                   station_low = 0x5400, station_high = 0x5404;
+    static constexpr std::uint32_t control = 0x0000, status = 0x0008, receive_general = 0x0100,
+                                   transmit_general = 0x0400, station_low = 0x5400, station_high = 0x5404;
     // Of a queue, from its base on.
     static constexpr std::uint32_t base_low = 0x00, base_high = 0x04, length = 0x08, head = 0x10, tail = 0x18,
                                    queue_control = 0x28;
@@ -94,7 +97,8 @@ protected:
     static constexpr std::uint32_t gone = ~std::uint32_t{0}, all = ~std::uint32_t{0};
     static constexpr std::uint32_t set_link_up = 1u << 6, force_speed = 1u << 11, force_duplex = 1u << 12;
     static constexpr std::uint32_t link_up = 1u << 1;
-    static constexpr std::uint32_t receive_on = 1u << 1, accept_broadcast = 1u << 15, strip_check = 1u << 26;
+    static constexpr std::uint32_t receive_on = 1u << 1, accept_groups = 1u << 4, accept_broadcast = 1u << 15,
+                                   strip_check = 1u << 26;
     static constexpr std::uint32_t transmit_on = 1u << 1, pad_short = 1u << 3;
 
     [[nodiscard]] bool is_there() const { return registers_.read32(status) != gone; }

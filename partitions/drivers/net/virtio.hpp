@@ -132,6 +132,8 @@ public:
         }
         return free_count_ != 0;
     }
+    // Without VIRTIO_NET_F_CTRL_RX there is no filter that could be told: it takes them already.
+    void hear_groups() {}
     // Message 0 tells of room too. The caller looks at has_room() once more behind it.
     void tell_of_room(bool on) {
         mute(transmit_queue, !on);

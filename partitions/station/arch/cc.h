@@ -20,7 +20,7 @@ uint32_t caisson_lwip_random(void);
 void* caisson_lwip_allocate(unsigned long bytes);
 void* caisson_lwip_allocate_cleared(unsigned long count, unsigned long bytes);
 void caisson_lwip_free(void* memory);
-/* Segments of a connection with this address (network byte order) that wait for those before them. */
+/* Segments of a connection with this address (network byte order; IPv6's: 0) that wait for those before them. */
 uint16_t caisson_lwip_kept_out_of_order(uint32_t peer);
 __attribute__((noreturn)) void caisson_lwip_failed(const char* what);
 #ifdef __cplusplus

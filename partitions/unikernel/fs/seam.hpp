@@ -71,8 +71,9 @@ enum class ProcText : std::uint8_t {
     net_udp6,
     net_local,   // unix
     net_sockets, // sockstat
-    net_devices, // these two where the kernel has a network (CAISSON_NETWORK)
+    net_devices, // these three where the kernel has a network (CAISSON_NETWORK)
     net_routes,
+    net_addresses6,
     interrupts,
 };
 

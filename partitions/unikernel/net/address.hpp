@@ -40,6 +40,9 @@ struct IpAddress {
     [[nodiscard]] bool any() const;               // :: or 0.0.0.0
     [[nodiscard]] bool loopback() const;          // ::1 or 127.0.0.0/8
     [[nodiscard]] bool multicast() const;
+    [[nodiscard]] constexpr bool link_local() const {
+        return octets[0] == 0xFE && octets[1] >> 6 == 2;
+    } // IPv6's
     [[nodiscard]] bool operator==(const IpAddress&) const = default;
 };
 inline constexpr IpAddress any_v4 = IpAddress::v4(0), loopback_v4 = IpAddress::v4(0x7F000001), any_v6{},

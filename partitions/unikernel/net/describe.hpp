@@ -13,5 +13,6 @@ void describe_sockets(fs::TextSink& out); // sockstat
 // Of ../wires.
 void describe_devices(fs::TextSink& out);
 void describe_routes(fs::TextSink& out);
+void describe_addresses6(fs::TextSink& out); // if_inet6
 
 } // namespace uk::net

@@ -30,12 +30,22 @@ struct Interface {
     std::string_view name = Loopback::name;
     std::uint32_t index = Loopback::index, flags = Loopback::flags, mtu = Loopback::mtu; // IFF_...
     std::uint16_t type = Loopback::type;                                                 // ARPHRD_...
-    bool has_v4 = true, has_v6 = true;
+    bool has_v4 = true, has_v6 = true;                                                   // v6: the loopback's
     IpAddress v4 = Loopback::v4, v6 = Loopback::v6;
     unsigned v4_prefix = Loopback::v4_prefix, v6_prefix = Loopback::v6_prefix;
     std::array<std::uint8_t, 6> hardware{};
     bool has_gateway = false;
     IpAddress gateway{};
+    // Of a card that speaks IPv6: each with 64 bits of subnet; any_v6: none there.
+    struct More {
+        IpAddress address{};
+        bool
+            for_ever = true,
+            old =
+                false; // it was given by nobody that could take it back; another is better for new connections
+    };
+    std::array<More, 4> more_v6{};
+    IpAddress gateway_v6{};
     Traffic received{}, sent{};
 };
 inline constexpr std::uint16_t type_ethernet = 1;

@@ -202,35 +202,61 @@ void put_routes(Answer& answer, std::uint8_t of_family, std::uint16_t flags) {
 }
 
 #if CAISSON_NETWORK
-void put_far_route(Answer& answer, const Interface& by, std::uint32_t to, unsigned prefix, bool via_gateway,
-                   std::uint16_t flags) {
+void put_more_address(Answer& answer, const Interface& of, const Interface::More& one, std::uint16_t flags,
+                      std::uint16_t message = type::new_address) {
+    constexpr std::uint8_t permanent = 0x80, deprecated = 0x20, scope_link = 253, scope_universe = 0,
+                           subnet = 64;
+    const auto address_flags =
+        static_cast<std::uint8_t>((one.for_ever ? permanent : 0) | (one.old ? deprecated : 0));
+    struct { // struct ifaddrmsg
+        std::uint8_t family, prefix, flags, scope;
+        std::uint32_t index;
+    } const head{static_cast<std::uint8_t>(family::inet6), subnet, address_flags,
+                 one.address.link_local() ? scope_link : scope_universe, of.index};
+    constexpr std::uint16_t address = 1, long_flags = 8;
+    answer.begin(message, flags);
+    answer.put(head);
+    answer.attribute_bytes(address, std::as_bytes(std::span{one.address.octets}));
+    answer.attribute(long_flags, std::uint32_t{address_flags});
+    answer.end();
+}
+
+// `to` with 0 bits: everywhere, by a gateway. `from`: the own address that is preferred for it; any: none is.
+struct FarRoute {
+    IpAddress to{};
+    unsigned prefix = 0;
+    IpAddress gateway{}, from{};
+};
+
+void put_far_route(Answer& answer, const Interface& by, const FarRoute& route, bool v6, std::uint16_t flags) {
     constexpr std::uint8_t table_main = 254, by_kernel = 2, by_boot = 3, scope_link = 253, scope_universe = 0,
                            unicast = 1;
+    const bool via_gateway = route.prefix == 0;
     struct { // struct rtmsg
         std::uint8_t family, to_prefix, from_prefix, tos, table, protocol, scope, type;
         std::uint32_t flags;
-    } const head{static_cast<std::uint8_t>(family::inet),
-                 static_cast<std::uint8_t>(prefix),
+    } const head{static_cast<std::uint8_t>(v6 ? family::inet6 : family::inet),
+                 static_cast<std::uint8_t>(route.prefix),
                  0,
                  0,
                  table_main,
                  via_gateway ? by_boot : by_kernel,
-                 via_gateway ? scope_universe : scope_link,
+                 via_gateway || v6 ? scope_universe : scope_link,
                  unicast,
                  0};
     constexpr std::uint16_t destination = 1, out_interface = 4, gateway = 5, preferred = 7, table = 15;
-    const auto number = [&answer](std::uint16_t attribute, const IpAddress& address) {
-        answer.attribute_bytes(attribute, std::as_bytes(std::span{address.octets}).subspan(12));
+    const auto number = [&answer, v6](std::uint16_t attribute, const IpAddress& address) {
+        answer.attribute_bytes(attribute, std::as_bytes(std::span{address.octets}).subspan(v6 ? 0 : 12));
     };
     answer.begin(type::new_route, flags);
     answer.put(head);
     answer.attribute(table, std::uint32_t{table_main});
-    if (prefix != 0)
-        number(destination, IpAddress::v4(to));
+    if (route.prefix != 0)
+        number(destination, route.to);
     if (via_gateway)
-        number(gateway, by.gateway);
-    else
-        number(preferred, by.v4);
+        number(gateway, route.gateway);
+    else if (!v6)
+        number(preferred, route.from);
     answer.attribute(out_interface, by.index);
     answer.end();
 }
@@ -241,9 +267,24 @@ void put_far_routes(Answer& answer, std::uint16_t flags) {
         if (!by.has_v4)
             continue;
         const std::uint32_t mask = ~std::uint32_t{0} << (32 - by.v4_prefix);
-        put_far_route(answer, by, by.v4.v4_value() & mask, by.v4_prefix, false, flags);
+        put_far_route(answer, by, {IpAddress::v4(by.v4.v4_value() & mask), by.v4_prefix, {}, by.v4}, false,
+                      flags);
         if (by.has_gateway)
-            put_far_route(answer, by, 0, 0, true, flags);
+            put_far_route(answer, by, {{}, 0, by.gateway, {}}, false, flags);
+    }
+}
+void put_far_routes6(Answer& answer, std::uint16_t flags) {
+    constexpr unsigned subnet = 64;
+    for (const Interface& by : interfaces().subspan(1)) {
+        for (const Interface::More& one : by.more_v6) {
+            if (one.address.any())
+                continue;
+            IpAddress network = one.address;
+            std::fill(network.octets.begin() + subnet / 8, network.octets.end(), std::uint8_t{0});
+            put_far_route(answer, by, {network, subnet, {}, {}}, true, flags);
+        }
+        if (!by.gateway_v6.any())
+            put_far_route(answer, by, {{}, 0, by.gateway_v6, {}}, true, flags);
     }
 }
 
@@ -336,6 +377,11 @@ Status answer_request(NetlinkSocket& socket, const Header& asked, std::span<cons
                 put_address(answer, of, false, flags);
             if (of_family != family::inet && of.has_v6)
                 put_address(answer, of, true, flags);
+#if CAISSON_NETWORK
+            for (const Interface::More& one : of.more_v6)
+                if (of_family != family::inet && !one.address.any())
+                    put_more_address(answer, of, one, flags);
+#endif
         });
         break;
     case type::get_route:
@@ -343,6 +389,8 @@ Status answer_request(NetlinkSocket& socket, const Header& asked, std::span<cons
 #if CAISSON_NETWORK
         if (of_family != family::inet6)
             put_far_routes(answer, flags);
+        if (dump && of_family != family::inet)
+            put_far_routes6(answer, flags);
 #endif
         break;
     case type::get_neighbour: // nobody beside us on the loopback, no rules but the usual ones
@@ -559,21 +607,38 @@ const SocketKind netlink_kind{.bind = bind,
 } // namespace
 
 #if CAISSON_NETWORK
-void tell(const Interface& of, News news) {
-    constexpr std::uint16_t no_address = 21;                      // RTM_DELADDR
-    constexpr std::uint32_t of_links = 1, of_v4_addresses = 0x10; // RTMGRP_...
-    const std::uint32_t group = news == News::link ? of_links : of_v4_addresses;
+namespace {
+
+constexpr std::uint16_t del_address = 21; // RTM_DELADDR
+
+template <typename Put> void tell_members(std::uint32_t group, Put put) {
     for (NetlinkSocket* socket = bound; socket != nullptr; socket = socket->next) {
         if (socket->protocol != protocol_route || (socket->groups & group) == 0)
             continue;
         Answer message{Header{}, 0};
-        if (news == News::link)
-            put_link(message, of, 0);
-        else
-            put_address(message, of, false, 0, news == News::address ? type::new_address : no_address);
+        put(message);
         if (!deliver(*socket, message).ok())
             socket->error = Errno::nobufs; // some were lost: that is what it hears
     }
+}
+
+} // namespace
+
+void tell(const Interface& of, News news) {
+    constexpr std::uint32_t of_links = 1, of_v4_addresses = 0x10; // RTMGRP_...
+    tell_members(news == News::link ? of_links : of_v4_addresses, [&](Answer& message) {
+        if (news == News::link)
+            put_link(message, of, 0);
+        else
+            put_address(message, of, false, 0, news == News::address ? type::new_address : del_address);
+    });
+}
+
+void tell(const Interface& of, const Interface::More& address, News news) {
+    constexpr std::uint32_t of_v6_addresses = 0x100;
+    tell_members(of_v6_addresses, [&](Answer& message) {
+        put_more_address(message, of, address, 0, news == News::address ? type::new_address : del_address);
+    });
 }
 #endif
 

@@ -15,5 +15,6 @@ namespace uk::net::netlink {
 // it has its address, or that it will have it no longer. `of` is as it is with that address.
 enum class News : std::uint8_t { link, address, no_address };
 void tell(const Interface& of, News news);
+void tell(const Interface& of, const Interface::More& address, News news); // of IPv6; not `link`
 
 } // namespace uk::net::netlink

@@ -543,6 +543,8 @@ void fs::seam::proc_text(ProcText which, int process_id, int thread_id, TextSink
         return net::describe_devices(out);
     case ProcText::net_routes:
         return net::describe_routes(out);
+    case ProcText::net_addresses6:
+        return net::describe_addresses6(out);
 #endif
     case ProcText::version:
         out << "Linux version " << uk::kernel_release << " (caisson) " << uk::kernel_version << '\n';

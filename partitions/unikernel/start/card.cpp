@@ -86,6 +86,7 @@ template <typename Driver> drivers::net::Card card_of(Driver& driver) {
         return static_cast<Driver*>(of)->send(bytes, [&](std::span<std::byte> to) { fill(context, to); });
     };
     card.has_room = [](void* of) { return static_cast<Driver*>(of)->has_room(); };
+    card.hear_groups = [](void* of) { static_cast<Driver*>(of)->hear_groups(); };
     card.tell_of_room = [](void* of, bool on) { static_cast<Driver*>(of)->tell_of_room(on); };
     card.listen = [](void* of, bool on) { return static_cast<Driver*>(of)->listen(on); };
     card.has_link = [](void* of) { return static_cast<Driver*>(of)->has_link(); };

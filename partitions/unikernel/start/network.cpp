@@ -57,8 +57,34 @@ void tell_programs(wires::Outside::News news) {
                                                      : net::netlink::News::no_address);
 }
 
+void tell_programs6(const ::net::Address6& address, bool here) {
+    net::Interface::More one{};
+    ::net::write_address6(address, std::as_writable_bytes(std::span{one.address.octets}));
+    one.for_ever = ::net::is_link_local(address);
+    net::netlink::tell(net::interfaces().back(), one,
+                       here ? net::netlink::News::address : net::netlink::News::no_address);
+}
+
+// The record's IPv6: what the card's station is told.
+station::Six make_six(const caisson_outside6& from, const caisson_startup& header) {
+    station::Six out;
+    if (from.way == 0)
+        return out;
+    out.way =
+        from.way == CAISSON_OUTSIDE6_WRITTEN ? station::Six::Way::written : station::Six::Way::advertised;
+    out.address = ::net::read_address6(std::as_bytes(std::span{from.address}));
+    out.gateway = ::net::read_address6(std::as_bytes(std::span{from.gateway}));
+    for (std::size_t i = 0; i < out.name_servers.size(); ++i) {
+        out.name_servers[i] = ::net::read_address6(std::as_bytes(std::span{from.name_servers[i]}));
+        out.servers_are_written |= !out.name_servers[i].none() || header.name_servers[i] != 0;
+    }
+    out.tell = &tell_programs6;
+    return out;
+}
+
 // What leads to the outside, and what of the record is about the world there. It is the last of the peers.
-wires::Outside* make_outside(const caisson_boot_page& boot_page, const Startup& startup, ::net::Peer& peer) {
+wires::Outside* make_outside(const caisson_boot_page& boot_page, const Startup& startup, ::net::Peer& peer,
+                             const caisson_outside6& six) {
     const caisson_startup& header = startup.header();
     auto* outside = mm::make<wires::Outside>();
     if (outside == nullptr)
@@ -68,6 +94,7 @@ wires::Outside* make_outside(const caisson_boot_page& boot_page, const Startup& 
         outside->card = start_card(boot_page);
     outside->leased = header.outside == CAISSON_OUTSIDE_LEASED;
     outside->peer = &peer;
+    outside->six = make_six(six, header);
     std::copy(std::begin(header.name_servers), std::end(header.name_servers), outside->name_servers.begin());
     if (!outside->leased) {
         outside->address = uplink ? header.address : header.outside_address;
@@ -114,25 +141,70 @@ void await(bool (*missing)(), std::string_view otherwise) {
 
 const wires::Outside* world = nullptr; // behind card or uplink, where there is one
 decltype(wires::Outside::name_servers) shown_servers{};
+decltype(station::Six::name_servers) shown_servers6{};
 
 template <std::size_t Size> void put_address(base::Text<Size>& out, std::uint32_t address) {
     out << (address >> 24) << '.' << (address >> 16 & 0xFF) << '.' << (address >> 8 & 0xFF) << '.'
         << (address & 0xFF);
 }
 
+// RFC 5952 section 4, but for the one that an address of this link needs: which link.
+template <std::size_t Size> void put_address6(base::Text<Size>& out, const ::net::Address6& address) {
+    std::array<unsigned, 8> groups{};
+    for (std::size_t i = 0; i < groups.size(); ++i)
+        groups[i] = (i < 4 ? address.high : address.low) >> (48 - 16 * (i % 4)) & 0xFFFF;
+    std::size_t longest = groups.size(), most = 1; // the first of the longest runs of zeros, two at least
+    for (std::size_t i = 0; i < groups.size(); ++i) {
+        std::size_t run = 0;
+        while (i + run < groups.size() && groups[i + run] == 0)
+            ++run;
+        if (run > most) {
+            longest = i;
+            most = run;
+        }
+    }
+    for (std::size_t i = 0; i < groups.size(); ++i) {
+        if (i == longest) {
+            out << "::";
+            i += most - 1;
+            continue;
+        }
+        if (i != 0 && i != longest + most)
+            out << ':';
+        for (unsigned shift = 16, started = 0; shift != 0;) {
+            shift -= 4;
+            const unsigned digit = groups[i] >> shift & 15;
+            if (digit != 0 || started != 0 || shift == 0) {
+                started = 1;
+                out << "0123456789abcdef"[digit];
+            }
+        }
+    }
+    if (::net::is_link_local(address))
+        out << "%eth0";
+}
+
+// In the manifest's order, which has one of either family at each place; then both of what servers and routers tell.
 void put_servers(base::Text<256>& resolver) {
     shown_servers = world->name_servers;
-    for (const std::uint32_t server : shown_servers)
-        if (server != 0) {
+    shown_servers6 = world->six.name_servers;
+    for (std::size_t i = 0; i < shown_servers.size(); ++i) {
+        if (shown_servers[i] != 0) {
             resolver << "nameserver ";
-            put_address(resolver, server);
+            put_address(resolver, shown_servers[i]);
             resolver << '\n';
         }
+        if (!shown_servers6[i].none()) {
+            resolver << "nameserver ";
+            put_address6(resolver, shown_servers6[i]);
+            resolver << '\n';
+        }
+    }
 }
 
 // A later lease names others: programs look into the file again.
 void show_servers() {
-    if (world->name_servers == shown_servers)
+    if (world->name_servers == shown_servers && world->six.name_servers == shown_servers6)
         return;
     base::Text<256> resolver;
     put_servers(resolver);
@@ -163,7 +235,11 @@ void start_network(const caisson_boot_page& boot_page, const Startup& startup) {
     const bool has_outside = header.outside != CAISSON_OUTSIDE_NONE;
     const auto links = make_list<wires::Link>(header.peer_count);
     const auto peers = make_list<::net::Peer>(header.peer_count + (has_outside ? 1 : 0));
-    const auto rules = make_list<::net::Rule>(header.rule_count);
+    bool sound = true;
+    const caisson_outside6 six = startup.outside6(sound);
+    if (!sound)
+        base::fail("startup record: IPv6 outside that is none", "", 0);
+    const auto rules = make_list<::net::Rule>(std::size_t{header.rule_count} + six.rule_count);
     for (unsigned i = 0; i < header.peer_count; ++i) {
         const caisson_peer peer = startup.peer(i);
         if (peer.link >= boot_page.link_count)
@@ -177,7 +253,16 @@ void start_network(const caisson_boot_page& boot_page, const Startup& startup) {
         rules[i] = {rule.peer, rule.inbound != 0, rule.protocol, rule.first_port, rule.last_port,
                     0,         rule.network,      rule.mask};
     }
-    wires::Outside* outside = has_outside ? make_outside(boot_page, startup, peers.back()) : nullptr;
+    for (unsigned i = 0; i < six.rule_count; ++i) {
+        const caisson_rule6 rule = startup.rule6(six, i);
+        ::net::Rule& out = rules[header.rule_count + i];
+        out = {static_cast<std::uint8_t>(header.peer_count), rule.inbound != 0, rule.protocol,
+               rule.first_port, rule.last_port};
+        out.v6 = true;
+        out.prefix6 = rule.prefix;
+        out.network6 = ::net::read_address6(std::as_bytes(std::span{rule.network}));
+    }
+    wires::Outside* outside = has_outside ? make_outside(boot_page, startup, peers.back(), six) : nullptr;
     wires::Link* uplink = nullptr;
     if (header.outside == CAISSON_OUTSIDE_UPLINK) {
         if (header.outside_link >= boot_page.link_count)
@@ -198,8 +283,12 @@ void start_network(const caisson_boot_page& boot_page, const Startup& startup) {
     world = outside;
     if (outside != nullptr && outside->leased) {
         await([] { return world->address == 0; }, "no address by DHCP yet: the container starts without one");
-        outside->name_servers_may_differ = &show_servers;
     }
+    if (outside != nullptr && outside->six.way == station::Six::Way::written)
+        await([] { return !world->six.own.has(world->six.address); },
+              "the IPv6 address is not the card's yet: the container starts without it");
+    if (outside != nullptr)
+        outside->name_servers_may_differ = &show_servers;
     if (outside != nullptr && wires::awaits_time_of_day()) {
         wires::run_outside_clock(); // asks
         await(&wires::awaits_time_of_day, "no time server has answered yet: the clock is the machine's");

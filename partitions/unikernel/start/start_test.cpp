@@ -85,6 +85,47 @@ TEST(Startup, AnUplinkIsAnotherEndOfTheSubnet) {
     EXPECT_FALSE(is_sound([](caisson_startup& h) { h.outside = CAISSON_OUTSIDE_UPLINK + 1; }));
 }
 
+TEST(Startup, SixIsACardsAndLiesWithinTheRecord) {
+    const auto is_sound = [](auto change) {
+        Record record = sound();
+        record.header.outside = CAISSON_OUTSIDE_LEASED;
+        caisson_rule6 rule{};
+        rule.first_port = rule.last_port = 80;
+        caisson_outside6 six{};
+        six.way = CAISSON_OUTSIDE6_ADVERTISED;
+        six.rule_count = 1;
+        six.rules = static_cast<unsigned>(sizeof(record.header) + record.tail.size() + sizeof(six));
+        record.header.outside6 = six.rules - static_cast<unsigned>(sizeof(six));
+        change(record.header, six, rule);
+        (void)record.add(std::as_bytes(std::span{&six, 1}));
+        (void)record.add(std::as_bytes(std::span{&rule, 1}));
+        const auto bytes = record.bytes();
+        const auto startup = Startup::parse(bytes);
+        bool out = false;
+        if (startup) {
+            const caisson_outside6 said = startup->outside6(out);
+            EXPECT_TRUE(!out || said.rule_count == 0 || startup->rule6(said, 0).first_port == 80);
+        }
+        return out;
+    };
+    using Header = caisson_startup;
+    using Of = caisson_outside6;
+    using Rule = caisson_rule6;
+    EXPECT_TRUE(is_sound([](Header&, Of&, Rule&) {}));
+    EXPECT_TRUE(is_sound([](Header&, Of&, Rule& rule) { rule.prefix = 128; }));
+    EXPECT_TRUE(is_sound([](Header& h, Of&, Rule&) { h.outside6 = 0; })) << "there is none";
+    EXPECT_FALSE(is_sound([](Header& h, Of&, Rule&) { h.outside = CAISSON_OUTSIDE_NONE; }));
+    EXPECT_FALSE(is_sound([](Header& h, Of&, Rule&) { h.outside6 += 48; })) << "it ends behind the record";
+    EXPECT_FALSE(is_sound([](Header& h, Of&, Rule&) { h.outside6 = 0xFFFFFFF0; }));
+    EXPECT_FALSE(is_sound([](Header&, Of& six, Rule&) { six.way = 3; }));
+    EXPECT_FALSE(is_sound([](Header&, Of& six, Rule&) { six.way = 0; }));
+    EXPECT_FALSE(is_sound([](Header&, Of& six, Rule&) { six.rule_count = 2; }));
+    EXPECT_FALSE(is_sound([](Header&, Of& six, Rule&) { six.rules = 0xFFFFFFFC; }));
+    EXPECT_FALSE(is_sound([](Header&, Of&, Rule& rule) { rule.prefix = 129; }));
+    EXPECT_FALSE(is_sound([](Header&, Of&, Rule& rule) { rule.inbound = 2; }));
+    EXPECT_FALSE(is_sound([](Header&, Of&, Rule& rule) { rule.last_port = 79; }));
+}
+
 TEST(Startup, RefusesEveryOffsetOutside) {
     const auto refused = [](auto change) {
         Record record = sound();

@@ -84,6 +84,26 @@ bool Startup::has_sound_network() const {
     return true;
 }
 
+caisson_outside6 Startup::outside6(bool& sound) const {
+    constexpr unsigned longest_prefix = 128;
+    caisson_outside6 out{};
+    sound = true;
+    if (header_.outside6 == 0)
+        return out;
+    const bool card = header_.outside == CAISSON_OUTSIDE_STATIC || header_.outside == CAISSON_OUTSIDE_LEASED;
+    sound = card && has_array(header_.outside6, 1, sizeof(out));
+    if (!sound)
+        return out;
+    out = entry<caisson_outside6>(header_.outside6, 0);
+    sound = (out.way == CAISSON_OUTSIDE6_ADVERTISED || out.way == CAISSON_OUTSIDE6_WRITTEN) &&
+            has_array(out.rules, out.rule_count, sizeof(caisson_rule6));
+    for (unsigned i = 0; sound && i < out.rule_count; ++i) {
+        const caisson_rule6 one = rule6(out, i);
+        sound = one.inbound <= 1 && one.first_port <= one.last_port && one.prefix <= longest_prefix;
+    }
+    return out;
+}
+
 // Another end of the subnet, over a wire of its own.
 bool Startup::has_sound_uplink() const {
     const caisson_startup& h = header_;

@@ -53,6 +53,12 @@ public:
     [[nodiscard]] caisson_published published(unsigned i) const {
         return entry<caisson_published>(header_.published, i);
     }
+    // IPv6 outside; way 0: none. `sound`: false where it is not what a card's can be. The rest of the record does not hang on it, and the
+    // kernel without a network does not look.
+    [[nodiscard]] caisson_outside6 outside6(bool& sound) const;
+    [[nodiscard]] caisson_rule6 rule6(const caisson_outside6& of, unsigned i) const {
+        return entry<caisson_rule6>(of.rules, i);
+    }
 
 private:
     static constexpr std::size_t filter_instruction = 8; // struct sock_filter

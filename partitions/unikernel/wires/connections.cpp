@@ -26,10 +26,32 @@ tcp_pcb* connection_of(const TcpSocket& socket) {
     return static_cast<tcp_pcb*>(socket.far);
 }
 ip_addr_t lwip_address(const IpAddress& address) {
-    return {lwip_htonl(address.v4_value())};
+    ip_addr_t out{};
+    if (address.is_v4()) {
+        IP_SET_TYPE_VAL(out, IPADDR_TYPE_V4);
+        ip_2_ip4(&out)->addr = lwip_htonl(address.v4_value());
+    } else {
+        IP_SET_TYPE_VAL(out, IPADDR_TYPE_V6);
+        std::memcpy(ip_2_ip6(&out)->addr, address.octets.data(), address.octets.size());
+    }
+    return out;
+}
+IpAddress address_of(const ip_addr_t& address) {
+    if (!IP_IS_V6_VAL(address))
+        return IpAddress::v4(lwip_ntohl(ip_2_ip4(&address)->addr));
+    IpAddress out;
+    std::memcpy(out.octets.data(), ip_2_ip6(&address)->addr, out.octets.size());
+    return out;
 }
 Endpoint endpoint(const ip_addr_t& address, std::uint16_t port) {
-    return {IpAddress::v4(lwip_ntohl(address.addr)), port};
+    return {address_of(address), port};
+}
+
+// What is sent of IPv6 is smaller than what a card carries (station::mtu6): nothing has been sent but the first segment.
+void limit_segments(tcp_pcb* connection) {
+    constexpr u16_t most = station::mtu6 - ::net::ip6_header - ::net::tcp_header;
+    if (IP_IS_V6_VAL(connection->remote_ip))
+        connection->mss = std::min(connection->mss, most);
 }
 
 Errno abort_reason{}; // why reset_connections() ends some; 0: lwIP gave up
@@ -78,7 +100,8 @@ void on_error(void* argument, err_t error) {
     net::inet::far_failed(socket, told);
 }
 
-err_t on_connected(void* argument, tcp_pcb*, err_t) {
+err_t on_connected(void* argument, tcp_pcb* connection, err_t) {
+    limit_segments(connection);
     net::inet::far_connected(*static_cast<TcpSocket*>(argument));
     return ERR_OK;
 }
@@ -116,6 +139,7 @@ err_t on_accept(void*, tcp_pcb* connection, err_t error) {
                                               endpoint(connection->remote_ip, connection->remote_port));
     if (socket == nullptr)
         return ERR_MEM; // lwIP resets it
+    limit_segments(connection);
     attach(*socket, connection);
     tcp_backlog_delayed(connection);
     return ERR_OK;
@@ -150,7 +174,7 @@ Status listen(TcpSocket& socket) {
         if (bound != nullptr)
             ip_set_option(bound, SOF_REUSEADDR); // earlier connections to that port go on
         const bool usable =
-            made != nullptr && bound != nullptr && tcp_bind(bound, IP_ADDR_ANY, socket.local.port) == ERR_OK;
+            made != nullptr && bound != nullptr && tcp_bind(bound, IP_ANY_TYPE, socket.local.port) == ERR_OK;
         tcp_pcb* listener = usable ? tcp_listen_with_backlog(bound, backlog_of(socket)) : nullptr;
         if (listener == nullptr) {
             if (bound != nullptr)
@@ -190,7 +214,7 @@ tcp_pcb* waiting_between(const ip_addr_t& own, std::uint16_t own_port, const ip_
                          std::uint16_t peer_port) {
     tcp_pcb* one = tcp_tw_pcbs;
     while (one != nullptr && (one->local_port != own_port || one->remote_port != peer_port ||
-                              one->local_ip.addr != own.addr || one->remote_ip.addr != peer.addr))
+                              !ip_addr_eq(&one->local_ip, &own) || !ip_addr_eq(&one->remote_ip, &peer)))
         one = one->next;
     return one;
 }
@@ -309,13 +333,15 @@ std::uint64_t unacknowledged(const TcpSocket& socket) {
 bool is_own(const IpAddress& address) {
     const Configuration& configuration = stack().configuration;
     if (!address.is_v4())
-        return false;
+        return stack().has_six() && configuration.outside->six.own.has(number6(address));
     const std::uint32_t value = address.v4_value();
     return value != 0 && ((configuration.prefix != 0 && value == configuration.address) ||
                           (configuration.outside != nullptr && value == configuration.outside->address));
 }
 
 IpAddress source(const IpAddress& target) {
+    if (!target.is_v4()) // reach() said that there is one
+        return is_own(target) ? target : wires::address_of(station::source6(number6(target)));
     const Configuration& configuration = stack().configuration;
     const std::uint32_t value = target.v4_value();
     const bool by_card = configuration.outside != nullptr && !stack().is_inside(value);
@@ -329,9 +355,19 @@ bool has_way_out(std::uint32_t target) {
            (outside->gateway != 0 || (target ^ outside->address) >> (32 - outside->prefix) == 0);
 }
 
+// Whether a rule lets this end begin. A datagram may be an answer, which takes no rule: it is judged when it goes.
+Status begin_there(int protocol, std::uint8_t peer, const Endpoint& to) {
+    const bool may = protocol != net::inet::level_tcp ||
+                     stack().firewall.may_begin(peer, ::net::protocol::tcp, number6(to.address), to.port);
+    return may ? Status{base::success} : base::Failure{Errno::acces};
+}
+
 Status reach(int protocol, const Endpoint& to) {
-    if (!to.address.is_v4())
-        return base::Failure{Errno::netunreach};
+    if (!to.address.is_v4()) {
+        if (!stack().has_six() || station::source6(number6(to.address)).none())
+            return base::Failure{Errno::netunreach};
+        return begin_there(protocol, peer_at(to.address), to);
+    }
     const std::uint32_t target = to.address.v4_value();
     const bool inside = stack().is_inside(target);
     if (!inside && !has_way_out(target))
@@ -341,10 +377,7 @@ Status reach(int protocol, const Endpoint& to) {
         return base::Failure{Errno::hostunreach};
     if (inside && stack().configuration.links[peer].end.send == nullptr)
         return base::Failure{Errno::acces};
-    // A datagram may be an answer, which takes no rule: it is judged when it goes.
-    const bool may = protocol != net::inet::level_tcp ||
-                     stack().firewall.may_begin(peer, ::net::protocol::tcp, target, to.port);
-    return may ? Status{base::success} : base::Failure{Errno::acces};
+    return begin_there(protocol, peer, to);
 }
 
 } // namespace
@@ -368,7 +401,7 @@ void reset_connections(std::uint8_t peer) {
     abort_reason = Errno::connreset;
     for (tcp_pcb* connection = tcp_active_pcbs; connection != nullptr;) {
         tcp_pcb* next = connection->next;
-        if (peer_at(lwip_ntohl(connection->remote_ip.addr)) == peer) {
+        if (peer_at(address_of(connection->remote_ip)) == peer) {
             tcp_abort(connection);
             next = tcp_active_pcbs; // it may have been any that went
         }
@@ -383,9 +416,9 @@ void make_way(const ::net::Packet& packet, std::span<const std::byte> bytes) {
     if ((packet.flags & (::net::tcp_flag::syn | ::net::tcp_flag::acknowledge)) != ::net::tcp_flag::syn)
         return;
     std::uint32_t sequence = 0;
-    std::memcpy(&sequence, bytes.data() + ::net::ip_header + 4, sizeof(sequence));
-    tcp_pcb* before = waiting_between({lwip_htonl(packet.target)}, packet.target_port,
-                                      {lwip_htonl(packet.source)}, packet.source_port);
+    std::memcpy(&sequence, bytes.data() + header_of(packet) + 4, sizeof(sequence));
+    tcp_pcb* before = waiting_between(lwip_address(wires::address_of(packet.to())), packet.target_port,
+                                      lwip_address(wires::address_of(packet.from())), packet.source_port);
     if (before != nullptr && TCP_SEQ_GT(lwip_ntohl(sequence), before->rcv_nxt))
         tcp_abort(before); // says nothing to the other end
 }

@@ -62,6 +62,13 @@ net::Interface outside_interface(std::uint32_t index) {
         count(out, *uplink);
         return out;
     }
+    if (wires::stack().has_six()) {
+        const station::Six& six = outside.six;
+        for (std::size_t i = 0; i < out.more_v6.size(); ++i) // the first is of the link
+            out.more_v6[i] = {wires::address_of(six.own.all[i]),
+                              i == 0 || six.way == station::Six::Way::written, six.old[i]};
+        out.gateway_v6 = wires::address_of(station::router6());
+    }
     const drivers::net::Counters& counted = *outside.card.counters;
     out.hardware = outside.card.address;
     out.received = {counted.received_bytes, counted.received, counted.errors + counted.lies,
@@ -210,6 +217,35 @@ void net::describe_routes(fs::TextSink& out) {
         if (by.has_gateway)
             put(by, 0, by.gateway.v4_value(), 0);
         put(by, by.v4.v4_value() & mask, 0, mask);
+    }
+}
+
+void net::describe_addresses6(fs::TextSink& out) {
+    constexpr unsigned permanent = 0x80, old = 0x20, global = 0, of_link = 0x20, of_host = 0x10, subnet = 64;
+    const auto put = [&out](const Interface& by, const IpAddress& address, unsigned prefix, unsigned scope,
+                            unsigned flags) {
+        const auto octet = [](base::Text<256>& line, unsigned value) {
+            line << "0123456789abcdef"[value >> 4 & 15] << "0123456789abcdef"[value & 15];
+        };
+        base::Text<256> line;
+        for (const std::uint8_t value : address.octets)
+            octet(line, value);
+        for (const unsigned value : {by.index, prefix, scope, flags}) {
+            line << ' ';
+            octet(line, value);
+        }
+        line << ' ';
+        pad(line, line.view().size() + 8 - std::min<std::size_t>(by.name.size(), 8));
+        line << by.name << '\n';
+        out << line.view();
+    };
+    for (const Interface& by : interfaces()) {
+        if (by.has_v6)
+            put(by, by.v6, by.v6_prefix, of_host, permanent);
+        for (const Interface::More& one : by.more_v6)
+            if (!one.address.any())
+                put(by, one.address, subnet, one.address.link_local() ? of_link : global,
+                    (one.for_ever ? permanent : 0) | (one.old ? old : 0));
     }
 }
 

@@ -179,6 +179,12 @@ std::uint8_t peer_at(std::uint32_t address) {
     return no_peer;
 }
 
+std::uint8_t peer_at(const net::IpAddress& address) {
+    if (address.is_v4())
+        return peer_at(address.v4_value());
+    return stack().has_six() ? static_cast<std::uint8_t>(stack().configuration.links.size()) : no_peer;
+}
+
 Status transmit(std::uint8_t peer, std::uint32_t bytes, Write write, void* context) {
     if (stack().is_outside(peer)) {
         if (stack().has_card())

@@ -8,6 +8,7 @@
 #include "partitions/unikernel/wires/stack.hpp"
 
 #include <lwip/ip4.h>
+#include <lwip/ip6.h>
 
 namespace uk::wires {
 
@@ -35,7 +36,8 @@ bool take_packet(pbuf* packet) {
         return false;
     if (parsed.protocol == ::net::protocol::tcp) {
         make_way(parsed, bytes);
-        return ip4_input(packet, &station::interface()) == ERR_OK;
+        const auto input = parsed.v6 ? &ip6_input : &ip4_input;
+        return input(packet, &station::interface()) == ERR_OK;
     }
     if (parsed.protocol == ::net::protocol::udp)
         receive_datagram(number(), parsed, bytes);
@@ -71,6 +73,8 @@ bool start_outside() {
     out.may_send = &may_send;
     out.has_room_again = &try_again;
     out.address_differs = [] { outside().peer->own = outside().address; };
+    if (stack().has_six())
+        out.peer->own6 = &out.six.own;
     out.log = [](std::string_view text) { log(text); };
     return station::start(out);
 }
@@ -81,7 +85,9 @@ void run_outside_clock() {
     else
         look_at_uplink();
     run_time_of_day();
-    if (outside().leased && outside().address != 0 && outside().name_servers_may_differ != nullptr)
+    const bool by_lease = outside().leased && outside().address != 0,
+               by_router = outside().six.way == station::Six::Way::advertised;
+    if ((by_lease || by_router) && outside().name_servers_may_differ != nullptr)
         outside().name_servers_may_differ();
 }
 
@@ -98,7 +104,7 @@ Status transmit_outside(std::uint32_t bytes, Write write, void* context) {
         ::net::Packet parsed;
         if (stack().firewall.outbound(number(), to, monotonic_ns(), parsed) != ::net::Verdict::pass)
             return base::Failure{Errno::acces};
-        switch (station::send(packet, parsed.target)) {
+        switch (parsed.v6 ? station::send6(packet, parsed.target6) : station::send(packet, parsed.target)) {
         case station::Sent::yes:
             return base::success;
         case station::Sent::no_way:

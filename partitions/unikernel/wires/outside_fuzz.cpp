@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // partitions/unikernel/wires/outside_fuzz.cpp - frames of any bytes from a network card, into a kernel with a server, a client and a
-// lease that it waits for: through our port, lwIP's ARP, DHCP and TCP, to sockets.
+// lease that it waits for: through our port, lwIP's ARP, DHCP, neighbours of IPv6 and TCP, to sockets.
 //
 // A frame is as the input says, or is made whole first: addresses, length and sums, so that bytes reach what lies behind them.
 #include "partitions/net/checksum.hpp"
@@ -49,10 +49,16 @@ Card card() {
 
 const std::array<::net::PublishedPort, 1> published{{{::net::protocol::tcp, 8080, 80}}};
 std::array<::net::Peer, 1> peers{{{.outside = true, .own = own}}};
-Outside outside{{.card = card(), .address = own, .published = published}, peers.data()};
-std::array<::net::Rule, 3> rules{{{0, true, ::net::protocol::tcp, 80, 80},
-                                  {0, true, ::net::protocol::udp, 53, 53},
-                                  {0, false, ::net::protocol::any, 0, 0xFFFF}}};
+Outside outside{
+    {.card = card(), .address = own, .published = published, .six = {.way = station::Six::Way::advertised}},
+    peers.data()};
+std::array<::net::Rule, 6> rules{
+    {{0, true, ::net::protocol::tcp, 80, 80},
+     {0, true, ::net::protocol::udp, 53, 53},
+     {0, false, ::net::protocol::any, 0, 0xFFFF},
+     {.inbound = true, .protocol = ::net::protocol::tcp, .first_port = 80, .last_port = 80, .v6 = true},
+     {.inbound = true, .protocol = ::net::protocol::udp, .first_port = 53, .last_port = 53, .v6 = true},
+     {.v6 = true}}};
 
 void put(Bytes& to, std::size_t at, std::uint32_t value, unsigned bytes) {
     while (bytes-- > 0)
@@ -78,6 +84,29 @@ void make_whole(Bytes& frame) {
         ::net::make_sums(std::span{frame}.subspan(header));
 }
 
+// To this station, or to a group of them where the input says so; the hops are the input's.
+void make_whole6(Bytes& frame) {
+    constexpr std::size_t header = 14;
+    constexpr ::net::Address6 link{0xFE80ull << 48, 0x0000'00FF'FE00'0001}, peer{0xFE80ull << 48, 9};
+    if (frame.size() < header + ::net::ip6_header + ::net::icmp_header)
+        return;
+    const bool group = (static_cast<unsigned>(frame[0]) & 1) != 0;
+    const std::span<std::byte> packet = std::span{frame}.subspan(header);
+    put(frame, 0, group ? 0x33330000 : 0x02000000, 4);
+    put(frame, 4, 1, 2);
+    put(frame, 12, 0x86DD, 2);
+    put(frame, header, 0x60, 1);
+    put(frame, header + 4, static_cast<std::uint32_t>(packet.size() - ::net::ip6_header), 2);
+    ::net::write_address6(peer, packet.subspan(8));
+    ::net::write_address6(group ? ::net::Address6{0xFF02ull << 48, 1} : link, packet.subspan(24));
+    const auto protocol = static_cast<std::uint8_t>(packet[6]);
+    const std::size_t at = ::net::place_of_sum(protocol, ::net::ip6_header);
+    if (protocol == ::net::protocol::udp)
+        put(frame, header + 44, static_cast<std::uint32_t>(packet.size() - ::net::ip6_header), 2);
+    if (at != 0 && packet.size() >= at + 2)
+        ::net::make_sums(packet);
+}
+
 struct World {
     World() : tree({{}, 1 << 20, false}) {
         tree.tree.finish();
@@ -85,10 +114,10 @@ struct World {
         net::Caller me{tree.context.credentials, 1, &tree.context};
         for (const std::uint16_t port : {std::uint16_t{80}, std::uint16_t{81}}) {
             net::Socket* socket =
-                net::make_socket(me, net::family::inet, static_cast<std::uint32_t>(net::Type::stream), 0)
+                net::make_socket(me, net::family::inet6, static_cast<std::uint32_t>(net::Type::stream), 0)
                     .value();
             net::Address address;
-            net::encode({net::any_v4, port}, net::family::inet, address);
+            net::encode({net::any_v6, port}, net::family::inet6, address);
             (void)socket->kind->bind(*socket, me, address);
             (void)socket->kind->listen(*socket, me, 5);
         }
@@ -111,7 +140,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         Bytes frame(std::max<std::size_t>(length, 14));
         std::memcpy(frame.data(), data + 3, length);
         if ((data[0] & 2) != 0)
-            make_whole(frame);
+            (data[0] & 8) != 0 ? make_whole6(frame) : make_whole(frame);
         arriving.push_back(std::move(frame));
         while (poll()) {
         }

@@ -6,6 +6,7 @@
 #include "partitions/unikernel/wires/stack.hpp"
 
 #include <array>
+#include <cstring>
 #include <span>
 
 #include <lwip/priv/tcp_priv.h>
@@ -27,8 +28,8 @@ std::uint64_t rotate(std::uint64_t value, unsigned by) {
     return value << by | value >> (64 - by);
 }
 
-// SipHash-2-4 (Aumasson, Bernstein: "SipHash: a fast short-input PRF") of two words.
-std::uint64_t keyed_hash(const std::array<std::uint64_t, 2>& key, std::uint64_t first, std::uint64_t second) {
+// SipHash-2-4 (Aumasson, Bernstein: "SipHash: a fast short-input PRF") of whole words.
+std::uint64_t keyed_hash(const std::array<std::uint64_t, 2>& key, std::span<const std::uint64_t> words) {
     std::uint64_t a = key[0] ^ 0x736f6d6570736575, b = key[1] ^ 0x646f72616e646f6d,
                   c = key[0] ^ 0x6c7967656e657261, d = key[1] ^ 0x7465646279746573;
     const auto rounds = [&](unsigned count) {
@@ -45,12 +46,14 @@ std::uint64_t keyed_hash(const std::array<std::uint64_t, 2>& key, std::uint64_t 
             c = rotate(c, 32);
         }
     };
-    constexpr std::uint64_t length = std::uint64_t{16} << 56;
-    for (const std::uint64_t word : {first, second, length}) {
+    const auto take = [&](std::uint64_t word) {
         d ^= word;
         rounds(2);
         a ^= word;
-    }
+    };
+    for (const std::uint64_t word : words)
+        take(word);
+    take(std::uint64_t{words.size_bytes()} << 56);
     c ^= 0xFF;
     rounds(4);
     return a ^ b ^ c ^ d;
@@ -84,9 +87,16 @@ u32_t caisson_lwip_sequence(const ip_addr_t* local, u16_t local_port, const ip_a
     if (key[0] == 0 && key[1] == 0)
         uk::fs::seam::random(std::as_writable_bytes(std::span{key}));
     constexpr std::uint64_t four_microseconds = 4000;
-    const std::uint64_t addresses = std::uint64_t{local->addr} << 32 | remote->addr;
-    const std::uint64_t ports = std::uint64_t{local_port} << 16 | remote_port;
+    std::array<std::uint64_t, 5> words{std::uint64_t{local_port} << 16 | remote_port};
+    std::size_t count = 1;
+    if (IP_IS_V6(local)) {
+        std::memcpy(&words[1], ip_2_ip6(local)->addr, 16);
+        std::memcpy(&words[3], ip_2_ip6(remote)->addr, 16);
+        count = words.size();
+    } else {
+        words[count++] = std::uint64_t{ip_2_ip4(local)->addr} << 32 | ip_2_ip4(remote)->addr;
+    }
     return static_cast<u32_t>(uk::monotonic_ns() / four_microseconds +
-                              uk::wires::keyed_hash(key, addresses, ports));
+                              uk::wires::keyed_hash(key, std::span{words}.first(count)));
 }
 }

@@ -4,7 +4,7 @@
 
 #include "partitions/unikernel/wires/wires.hpp"
 
-#include <lwip/ip4_addr.h>
+#include <lwip/ip_addr.h>
 #include <lwip/netif.h>
 #include <lwip/pbuf.h>
 
@@ -26,6 +26,9 @@ struct Stack {
     [[nodiscard]] bool has_card() const {
         return configuration.outside != nullptr && configuration.uplink == nullptr;
     }
+    [[nodiscard]] bool has_six() const {
+        return has_card() && configuration.outside->six.way != station::Six::Way::none;
+    }
     // Of a peer that is behind one.
     [[nodiscard]] Link& link_to(std::uint8_t peer) const {
         return is_outside(peer) ? *configuration.uplink : configuration.links[peer];
@@ -36,6 +39,18 @@ struct Stack {
 
 inline constexpr std::uint8_t no_peer = 0xFF;
 [[nodiscard]] std::uint8_t peer_at(std::uint32_t address); // its number; of what is not inside, the outside's
+[[nodiscard]] std::uint8_t peer_at(const net::IpAddress& address);            // IPv6 is outside
+[[nodiscard]] inline ::net::Address6 number6(const net::IpAddress& address) { // IPv4's: mapped
+    return ::net::read_address6(std::as_bytes(std::span{address.octets}));
+}
+[[nodiscard]] inline net::IpAddress address_of(const ::net::Address6& number) {
+    net::IpAddress out;
+    ::net::write_address6(number, std::as_writable_bytes(std::span{out.octets}));
+    return out;
+}
+[[nodiscard]] inline std::size_t header_of(const ::net::Packet& packet) { // bytes of IP's
+    return packet.v6 ? ::net::ip6_header : ::net::ip_header;
+}
 
 // Sends a packet of `bytes` that `write` puts where it is told. Errors: nobufs (no room), acces (a rule), fault.
 using Write = Status (*)(void* context, std::span<std::byte> to);
@@ -55,7 +70,8 @@ void run_time_of_day(); // twice a second
 [[nodiscard]] bool take_time_of_day(const ::net::Packet& packet, std::span<const std::byte> bytes);
 
 // datagrams.cpp
-void begin_packet(std::span<std::byte> to, std::uint8_t protocol, std::uint32_t source, std::uint32_t target);
+void begin_packet(std::span<std::byte> to, std::uint8_t protocol, const net::IpAddress& source,
+                  const net::IpAddress& target); // of one family; its header, whose size is header_of()'s
 [[nodiscard]] Status send_datagram(const net::Endpoint& from, const net::Endpoint& to, fs::Origin& bytes);
 void receive_datagram(std::uint8_t peer, const ::net::Packet& packet, std::span<const std::byte> bytes);
 void receive_message(std::uint8_t peer, const ::net::Packet& packet, std::span<std::byte> bytes); // ICMP

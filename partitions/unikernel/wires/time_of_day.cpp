@@ -38,7 +38,8 @@ Status write_question(void* context, std::span<std::byte> to) {
         to[at] = static_cast<std::byte>(value >> 8);
         to[at + 1] = static_cast<std::byte>(value);
     };
-    begin_packet(to, ::net::protocol::udp, stack().configuration.outside->address, question.to.address);
+    begin_packet(to, ::net::protocol::udp, net::IpAddress::v4(stack().configuration.outside->address),
+                 net::IpAddress::v4(question.to.address));
     const std::span<std::byte> datagram = to.subspan(::net::ip_header);
     put(::net::ip_header, own_port);
     put(::net::ip_header + 2, question.to.port);

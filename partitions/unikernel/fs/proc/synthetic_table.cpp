@@ -338,6 +338,7 @@ constexpr Entry entries[] = {
 #if CAISSON_NETWORK
     kernel(process_net, "dev", ProcText::net_devices),
     kernel(process_net, "route", ProcText::net_routes),
+    kernel(process_net, "if_inet6", ProcText::net_addresses6),
 #else
     text(process_net, "dev",
          "Inter-|   Receive                                                |  Transmit\n"
@@ -349,8 +350,8 @@ constexpr Entry entries[] = {
     text(process_net, "route",
          "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT"
          "                                                       \n"),
-#endif
     text(process_net, "if_inet6", "00000000000000000000000000000001 01 80 10 80       lo\n"),
+#endif
     text(process_net, "arp",
          "IP address       HW type     Flags       HW address            Mask     Device\n"),
 

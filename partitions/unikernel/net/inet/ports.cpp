@@ -183,7 +183,7 @@ Result<Endpoint> target_of(const InetSocket& socket, const Address& address) {
 IpAddress source_for(const InetSocket& socket, const IpAddress& target) {
     if (!socket.local.address.any())
         return socket.local.address;
-    if (!target.loopback() && !target.multicast() && target.is_v4() && far_network != nullptr)
+    if (!target.loopback() && !target.multicast() && far_network != nullptr)
         return far_network->source(target);
     return target.is_v4() ? loopback_v4 : loopback_v6;
 }
