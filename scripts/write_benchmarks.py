@@ -5,13 +5,24 @@
 usage: caisson bench --format json | scripts/write_benchmarks.py [VMX-FIGURES] [LINUX-FIGURES] [SERVER-FIGURES] > docs/benchmarks.md
        VMX-FIGURES: what qemu-tests/bench/vmx_figures.py printed, LINUX-FIGURES: what linux_figures.py beside it printed,
        SERVER-FIGURES: what `server_figures.py --json` printed; without them theirs are left out
-       scripts/write_benchmarks.py --check TOOL      measures and compares every figure with its limit
+       scripts/write_benchmarks.py --check TOOL      measures and compares every figure with its limit, and with the page as it is: nothing may
+                                                     be more than WORSE worse
 """
 import json
 import math
+import os
+import re
 import subprocess
 import sys
 
+PAGE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../docs/benchmarks.md")
+WORSE, LEAST = 0.03, 2  # of what the page says; or so many instructions or bytes, where that is more
+# What is worse than the page says and known: (the figure, why). One that is not any more goes off the list (checked both ways).
+LOCKLESS = "calls that need no lock are told from others before it is taken: 14 instructions a call"
+ACCEPTED = {"call_lseek": (373, LOCKLESS), "call_yield_round": (897, LOCKLESS + "; restartable sequences at a switch"),
+            "call_epoll_0_of_501": (452, LOCKLESS), "call_dup_close_501_watched": (774, LOCKLESS), "call_nanosleep_0": (473, LOCKLESS),
+            "hypervisor_memory_8": (2_215_936, "tables that came since; its limit holds")}
+GETPPID = 250
 # name: (what it is, limit or None, what the same costs elsewhere on the same emulated machine)
 FIGURES = {
     "exit_cpuid": ("CPUID in a partition, there and back", 100, "KVM 2,381; Xen 2,498; without a hypervisor 9"),
@@ -119,7 +130,41 @@ def readable(value, unit):
 def check(tool):
     """-> complaints: a figure over its limit, or one that has a limit and was not measured."""
     items = json.loads(subprocess.run([tool, "bench", "--format", "json"], check=True, stdout=subprocess.PIPE).stdout)["items"]
-    return check_items(items, [name for name in FIGURES if not name.endswith("_vmx")])
+    with open(PAGE, encoding="utf-8") as file:
+        page = file.read()
+    return check_items(items, [name for name in FIGURES if not name.endswith("_vmx")]) + compare(items, recorded(page))
+
+
+def recorded(page):
+    """-> {name: value} of the page's first two tables, as the tool names and counts them."""
+    found = {}
+    for name, value in re.findall(r"^\| `(\w+)` \| [^|]* \| ([0-9,.]+) ", page, re.M):
+        found[name] = round(float(value.replace(",", "")) * (100 if "." in value else 1)) # the tool's hundredths
+    for name, label in CALLS.items():
+        row = re.search(rf"^\| {re.escape(label)} \| ([0-9,]+) \|", page, re.M)
+        if row:
+            found["call_" + name] = int(row[1].replace(",", ""))
+    return found
+
+
+def compare(items, before):
+    """-> complaints: a figure that is worse than the page says, one that the page has and that was not measured, or the other way round."""
+    values = {item["name"]: item["value"] for item in items}
+    complaints = [f"{name} is not on the page: write it anew" for name in values if name not in before]
+    for name, old in before.items():
+        if name not in values:
+            complaints += [] if name.endswith("_vmx") else [f"{name} is on the page and was not measured"]
+        elif name in ACCEPTED and not is_worse(values[name], old):
+            complaints.append(f"{name} is {values[name]}, the page says {old}: take it off the list ACCEPTED")
+        elif is_worse(values[name], ACCEPTED.get(name, (old, ""))[0]):
+            complaints.append(f"{name} is {values[name]}, the page says {old}: more than {WORSE:.0%} worse")
+    if values.get("call_getppid", 0) > GETPPID:
+        complaints.append(f"call_getppid is {values['call_getppid']}, its limit {GETPPID}")
+    return complaints
+
+
+def is_worse(value, old):
+    return value > old + max(LEAST, old * WORSE)
 
 
 def check_items(items, names):
