@@ -162,6 +162,14 @@ void Firewall::advance(Connection& connection, const Packet& packet, bool from_p
     }
 }
 
+// A segment from the outside of a connection that nobody here knows any more, to a port that is open: a container that began anew. Its TCP
+// answers with a reset, so that the other end does not wait for ever (RFC 9293 section 3.5.2).
+bool Firewall::is_astray(const Key& key, const Packet& packet, bool from_peer) const {
+    const bool is_reset = (packet.flags & tcp_flag::reset) != 0;
+    return peers_[key.peer].outside && packet.protocol == protocol::tcp && is_reset != from_peer &&
+           rule_for(key.peer, true, protocol::tcp, key.peer_address, key.own_port) != nullptr;
+}
+
 Verdict Firewall::judge(const Key& key, const Packet& packet, bool from_peer, std::uint64_t now) {
     Connection* connection = find(key, now);
     const bool first = begins(packet);
@@ -170,8 +178,10 @@ Verdict Firewall::judge(const Key& key, const Packet& packet, bool from_peer, st
         connection = nullptr;
     }
     if (connection == nullptr) {
-        if (!first)
-            return Verdict::no_state;
+        if (!first) {
+            passed_ = nullptr;
+            return is_astray(key, packet, from_peer) ? Verdict::pass : Verdict::no_state;
+        }
         Rule* rule = rule_for(key.peer, from_peer, key.protocol, key.peer_address,
                               from_peer ? key.own_port : key.peer_port);
         if (rule == nullptr)

@@ -46,7 +46,7 @@ Bytes udp(std::uint32_t source, std::uint16_t from, std::uint32_t target, std::u
     return out;
 }
 
-constexpr std::uint8_t syn = net::tcp_flag::syn, ack = net::tcp_flag::acknowledge;
+constexpr std::uint8_t syn = net::tcp_flag::syn, ack = net::tcp_flag::acknowledge, rst = net::tcp_flag::reset;
 
 class Outside : public testing::Test {
 protected:
@@ -74,12 +74,25 @@ TEST_F(Outside, OnlyWhatIsPublishedIsAdmitted) {
     EXPECT_EQ(out(tcp(own, 80, client, 5000, syn | ack)), Verdict::pass);
     EXPECT_EQ(in(tcp(client, 5000, own, 81, syn)), Verdict::no_rule);
     EXPECT_EQ(in(udp(client, 5000, own, 80)), Verdict::no_rule);
-    EXPECT_EQ(in(tcp(client, 5001, own, 80, ack)), Verdict::no_state);
+    EXPECT_EQ(in(tcp(client, 5001, own, 81, ack)), Verdict::no_state);
+}
+
+TEST_F(Outside, AnOpenPortMayAnswerASegmentOfNoConnectionWithAReset) {
+    EXPECT_EQ(in(tcp(client, 5001, own, 80, ack)), Verdict::pass);
+    EXPECT_EQ(wall.passed(), nullptr);
+    EXPECT_EQ(out(tcp(own, 80, client, 5001, rst)), Verdict::pass);
+    EXPECT_EQ(wall.passed(), nullptr);
+    EXPECT_EQ(in(tcp(client, 5001, own, 80, rst | ack)), Verdict::no_state) << "nothing answers a reset";
+    EXPECT_EQ(out(tcp(own, 80, client, 5001, ack)), Verdict::no_state);
+    EXPECT_EQ(out(tcp(own, 81, client, 5001, rst)), Verdict::no_state) << "a port that is not open";
+    EXPECT_EQ(in(udp(client, 5001, own, 80)), Verdict::no_rule);
+    EXPECT_EQ(wall.rules()[0].admitted, 0u) << "it began nothing";
 }
 
 TEST_F(Outside, EndsWithTheSamePortsAreTwoConnections) {
     EXPECT_EQ(in(tcp(client, 5000, own, 80, syn)), Verdict::pass);
-    EXPECT_EQ(in(tcp(client + 1, 5000, own, 80, ack)), Verdict::no_state);
+    EXPECT_EQ(in(tcp(client + 1, 5000, own, 80, ack)), Verdict::pass);
+    EXPECT_EQ(wall.passed(), nullptr);
     EXPECT_EQ(out(tcp(own, 80, client + 1, 5000, syn | ack)), Verdict::no_state);
     EXPECT_EQ(in(tcp(client, 5000, own, 80, ack)), Verdict::pass);
 }

@@ -22,7 +22,7 @@ using ::net::test::put;
 constexpr std::uint32_t subnet = 0x64404D00, gateway = subnet + 1, web = subnet + 2, db = subnet + 3;
 constexpr std::uint32_t outer = 0xC000020A, server = 0xC6336407, client = 0xCB007105, resolver = 0xC0000201;
 constexpr std::uint64_t second = 1'000'000'000;
-constexpr std::uint8_t syn = net::tcp_flag::syn, ack = net::tcp_flag::acknowledge;
+constexpr std::uint8_t syn = net::tcp_flag::syn, ack = net::tcp_flag::acknowledge, rst = net::tcp_flag::reset;
 
 Bytes ip(std::uint8_t protocol, std::uint32_t source, std::uint32_t target, const Bytes& payload) {
     Bytes out(net::ip_header);
@@ -180,7 +180,14 @@ TEST_F(Uplink, APublishedPortIsItsContainers) {
     EXPECT_EQ(target_of(entered(tcp(client, 6000, outer, 5432, syn), 1)), db);
     EXPECT_EQ(verdict_of_entering(tcp(client, 6000, outer, 80, syn)), Verdict::no_state);
     EXPECT_EQ(verdict_of_entering(udp(client, 6000, outer, 8080)), Verdict::no_state);
-    EXPECT_EQ(verdict_of_entering(tcp(client, 6001, outer, 8080, ack)), Verdict::no_state);
+    EXPECT_EQ(verdict_of_entering(tcp(client, 6001, outer, 8080, rst)), Verdict::no_state);
+    // Of no connection: its container says so, from the port that was meant.
+    EXPECT_EQ(port(entered(tcp(client, 6001, outer, 8080, ack), 0), 2), 80);
+    const Bytes reset = left(0, tcp(web, 80, client, 6001, rst));
+    EXPECT_EQ(port(reset, 0), 8080);
+    EXPECT_EQ(source_of(reset), outer);
+    Bytes other = tcp(db, 80, client, 6001, rst);
+    EXPECT_EQ(leave(1, other), Verdict::no_state) << "not its port";
     // What is published is nobody's to begin with, though its number is free to this server.
     EXPECT_NE(port(left(0, tcp(web, 8080, server, 80, syn)), 0), 8080);
 }

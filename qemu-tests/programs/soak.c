@@ -27,7 +27,7 @@ enum { WORKERS = 6, PAGE_BYTES = 100000, BLOCK = 4096, PATIENCE_S = 40, WARM_ROU
 enum { WEB = 80, FLAKY = 81, WEB_FREE = 82, REDIS_FREE = 83, ECHO = 7, REDIS = 6379 };
 
 struct counts {
-    unsigned pages, cut, killed, values, flaky, flaky_failed, wrong, stuck;
+    unsigned pages, cut, killed, values, flaky, flaky_failed, outlived, wrong, stuck;
     unsigned long steady_bytes;
     int over; /* the steady connection is to end */
 };
@@ -165,6 +165,20 @@ static void flaky_page(void) {
     if (got != PAGE_BYTES)
         usleep(100000);
 }
+/* A connection that outlives the machine at its other end: whoever speaks on it is told so. */
+static void outlive(void) {
+    enum { LONGER_THAN_A_LIFE_S = 4 };
+    char byte;
+    const int fd = connect_to(FLAKY);
+    if (fd >= 0) {
+        sleep(LONGER_THAN_A_LIFE_S);
+        const int spoke = write_all(fd, "GET /page HTTP/1.0\r\n\r\n", 22);
+        if (spoke == 0 && (recv(fd, &byte, 1, 0) >= 0 || errno != ECONNRESET))
+            tell_wrong("a connection to a machine that began anew: errno", errno, ECONNRESET);
+        close(fd);
+    }
+    add(&all->outlived);
+}
 static void value_of_redis(uint32_t* state, unsigned worker) {
     char said[BLOCK + 256], value[BLOCK + 1], key[32], expected[BLOCK + 64];
     const unsigned length = 1 + next_number(state) % BLOCK;
@@ -189,7 +203,7 @@ static void value_of_redis(uint32_t* state, unsigned worker) {
 static void work(unsigned worker, unsigned operations, uint32_t state) {
     for (unsigned i = 0; i < operations; ++i) {
         const unsigned begun = seconds();
-        switch (next_number(&state) % 8) {
+        switch (next_number(&state) % 9) {
         case 0:
         case 1:
             whole_page();
@@ -203,6 +217,9 @@ static void work(unsigned worker, unsigned operations, uint32_t state) {
             break;
         case 5:
             flaky_page();
+            break;
+        case 6:
+            outlive();
             break;
         default:
             value_of_redis(&state, worker);
@@ -352,8 +369,8 @@ static int load(unsigned rounds, unsigned operations, uint32_t seed) {
     all->over = 1;
     while (wait(NULL) > 0) {
     }
-    printf("pages %u, cut %u, killed %u, values %u, of one that ends %u (%u not whole), steady %lu bytes; stuck %u, wrong %u\n", all->pages,
-           all->cut, all->killed, all->values, all->flaky, all->flaky_failed, all->steady_bytes, all->stuck, all->wrong);
+    printf("pages %u, cut %u, killed %u, values %u, of one that ends %u (%u not whole), outlived %u, steady %lu bytes; stuck %u, wrong %u\n", all->pages,
+           all->cut, all->killed, all->values, all->flaky, all->flaky_failed, all->outlived, all->steady_bytes, all->stuck, all->wrong);
     return all->stuck + all->wrong != 0;
 }
 

@@ -262,6 +262,22 @@ TEST_F(OutsideTest, WhatIsNotPublishedHearsNothing) {
     EXPECT_EQ(firewall().dropped_inbound(Verdict::no_rule), before + 3);
 }
 
+TEST_F(OutsideTest, ASegmentOfNoConnectionToAnOpenPortIsAnsweredWithAReset) {
+    know(neighbour);
+    for (const bool listens : {false, true}) { // a container that begins anew, and one that serves again
+        if (listens)
+            (void)listener_at(80);
+        say({40200, 8080, 5000, 7000, flag::acknowledge, "hello"});
+        const Segment answer = next();
+        EXPECT_TRUE(answer.has(flag::reset));
+        EXPECT_EQ(answer.from, 8080);
+        EXPECT_EQ(answer.sequence, 7000u);
+        say({40200, 8080, 5000, 7000, flag::reset, ""});
+        say({40200, 8081, 5000, 7000, flag::acknowledge, ""}); // not published
+        EXPECT_TRUE(world.sent.empty());
+    }
+}
+
 TEST_F(OutsideTest, WhatIsDamagedOrNotForItIsDropped) {
     know(neighbour);
     const int listener = listener_at(80);
