@@ -26,7 +26,7 @@ import weak
 EXCLUSIONS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../platforms.toml")
 # Bochs executes so much slower than QEMU that a case's limit is not enough there.
 BOCHS_FACTOR, BOCHS_EXTRA = 2, 60
-IN_TURN = {"chroot", "trust"} # labels
+IN_TURN, LONG = {"chroot", "trust"}, 300 # labels; seconds of a limit
 
 
 def boots_an_appliance(case):
@@ -57,11 +57,12 @@ def load_exclusions(path, known):
 
 
 def in_turn(known):
-    """{case: the model of Bochs that it is left out on} of cases that do not depend on the vendor: programs in a unikernel of one CPU, and
-    what the loader does with bundles. They take the models in turn."""
+    """{case: the models of Bochs that it is left out on} of cases that do not depend on the vendor: programs in a unikernel of one CPU, and
+    what the loader does with bundles. They take the models in turn; those that take long run on neither."""
     free = [name for name, case in known.items() if IN_TURN & set(case.get("labels", [])) and set(bochs.MODELS) <= set(batches.runs_on(case))
             and not re.search(r"\bcpus: *([2-9]|\d\d)", case["manifest"]["text"].split("partitions:", 1)[1])]
-    return {name: list(bochs.MODELS)[place % len(bochs.MODELS)] for place, name in enumerate(free)}
+    models = list(bochs.MODELS)
+    return {name: set(models) if known[name].get("time_limit", 0) > LONG else {models[place % len(models)]} for place, name in enumerate(free)}
 
 
 def sha256(path):
@@ -144,7 +145,7 @@ class Runner:
 
 def table(known, results, excluded, skipped, platforms, own=(), turns=None):
     """Lines of the table, then every exclusion with its reason. `own`: cases that were left to the tests boot.NAME; `turns`: {case: the
-    platform that it was not run on, the others did}."""
+    platforms that were left to others}."""
     turns = turns or {}
     marks = {"passed": "passed", "failed": "FAILED", "excluded": "excluded", "skipped": "skipped", "own": "own test", "turn": "in turn"}
     width = max(len(name) for name in known)
@@ -153,17 +154,17 @@ def table(known, results, excluded, skipped, platforms, own=(), turns=None):
         cells = []
         for platform in platforms:
             verdict = ("excluded" if (name, platform) in excluded else "skipped" if name in skipped else "own" if name in own
-                       else "turn" if turns.get(name) == platform else results[(name, platform)][0])
+                       else "turn" if platform in turns.get(name, ()) else results[(name, platform)][0])
             cells.append(f"  {marks[verdict]:<10}")
         lines.append((name.ljust(width) + "".join(cells)).rstrip())
     for platform in platforms:
         count = {verdict: sum(1 for (_, p), (v, _) in results.items() if p == platform and v == verdict) for verdict in ("passed", "failed")}
         out = sum(1 for name, p in excluded if p == platform and name in known)
-        others = sum(1 for name, left in turns.items() if left == platform and name in known and name not in skipped)
+        others = sum(1 for name, left in turns.items() if platform in left and name in known and name not in skipped)
         lines.append(f"{platform}: {count['passed']} passed, {count['failed']} failed, {out} excluded, "
                      f"{sum(1 for name in skipped if (name, platform) not in excluded)} skipped, "
                      f"{sum(1 for name in own if (name, platform) not in excluded)} left to tests of their own (boot.CASE)"
-                     + (f", {others} run on the other model alone (nightly: on both)" if others else ""))
+                     + (f", {others} left to the other model (nightly: on both)" if others else ""))
     for name in known:
         left_out = {}
         for platform in platforms:
@@ -212,7 +213,7 @@ def main(arguments=None):
         skipped |= {name: "its firmware's devices go by virtual time" for name, case in known.items() if "stage" in case.get("boot", {})}
     own = [name for name, case in known.items() if options.shared and name not in skipped and len(batches.runs_on(case)) == 1]
     turns = in_turn(known) if options.shared else {}
-    selected = {name: (case, tuple(p for p in batches.runs_on(case) if p != turns.get(name))) for name, case in known.items() if name not in skipped and name not in own}
+    selected = {name: (case, tuple(p for p in batches.runs_on(case) if p not in turns.get(name, ()))) for name, case in known.items() if name not in skipped and name not in own}
     packed = [(batch, wanted) for batch in batches.pack(selected) if (wanted := [p for p in batch.platforms if p in platforms])]
     for _ in range(options.repeat):
         runner.run(packed)
