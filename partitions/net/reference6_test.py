@@ -93,6 +93,11 @@ class Reference6(Reference):
     def is_there(address):
         return int(address) >> 64 != 0 and not address.is_multicast and address != OWN
 
+    @staticmethod
+    def has_rule(direction, protocol, peer, port):
+        return any(rule[0] == direction and peer in ipaddress.ip_network(rule[4]) and (rule[1] == 0 or (rule[1] == protocol and rule[2] <= port <= rule[3]))
+                   for rule in RULES)
+
     def judge(self, direction, now, data):
         inbound, stripped = direction == "in", None
         if inbound and data and data[0] >> 4 == 6:
@@ -129,10 +134,10 @@ class Reference6(Reference):
             connection = None
         if connection is None:
             if not first:
-                return "no_state"
-            port = own_port if inbound else peer_port
-            if not any(rule[0] == direction and peer in ipaddress.ip_network(rule[4]) and (rule[1] == 0 or (rule[1] == protocol and rule[2] <= port <= rule[3]))
-                       for rule in RULES):
+                # An open port says by a reset that it knows of no such connection.
+                astray = protocol == TCP and bool(fields["flags"] & RST) != inbound and self.has_rule("in", protocol, peer, own_port)
+                return "pass" if astray else "no_state"
+            if not self.has_rule(direction, protocol, peer, own_port if inbound else peer_port):
                 return "no_rule"
             connection = self.connections[key] = {"began": direction, "answered": False, "ended": set(), "closing": False}
         self.go_on(connection, fields, direction, now)
