@@ -228,7 +228,7 @@ def play_host(steps, serial_file, process, complaints):
         while process.poll() is None:
             try:
                 if reached(step, serial_file):
-                    with opener.open(step["fetch"], timeout=60) as answer:
+                    with opener.open(step["fetch"], timeout=20) as answer:
                         page = answer.read()
                     said = None
                     break
