@@ -5,7 +5,7 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <cstring>
+#include <span>
 #include <vector>
 
 // The first byte says whether the question's bits are put in, so that what lies behind them is reached.
@@ -14,8 +14,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                             earliest = 1'577'836'800'000'000'000;
     if (size == 0)
         return 0;
-    std::vector<std::byte> bytes(size - 1);
-    std::memcpy(bytes.data(), data + 1, size - 1);
+    const auto said = std::as_bytes(std::span{data + 1, size - 1});
+    std::vector<std::byte> bytes(said.begin(), said.end());
     const bool whole = (data[0] & 1) != 0 && bytes.size() >= net::sntp_bytes;
     for (std::size_t i = 0; i < 8 && whole; ++i)
         bytes[24 + i] = static_cast<std::byte>(nonce >> (56 - 8 * i));
