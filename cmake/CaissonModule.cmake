@@ -146,7 +146,7 @@ endfunction()
 
 function(caisson_library target flavour)
   cmake_parse_arguments(A "" "" "SOURCES;DEPENDS" ${ARGN})
-  add_library(${target} STATIC ${A_SOURCES})
+  add_library(${target} STATIC EXCLUDE_FROM_ALL ${A_SOURCES})
   caisson_flavour(${target} ${flavour})
   target_link_libraries(${target} PUBLIC ${A_DEPENDS})
 endfunction()
