@@ -163,10 +163,11 @@ void Firewall::advance(Connection& connection, const Packet& packet, bool from_p
 }
 
 // A segment from the outside of a connection that nobody here knows any more, to a port that is open: a container that began anew. Its TCP
-// answers with a reset, so that the other end does not wait for ever (RFC 9293 section 3.5.2).
+// answers with a reset, so that the other end does not wait for ever (RFC 9293 section 3.5.2). It goes to whom that segment came
+// from, and to nobody else: what this end may send is what answers.
 bool Firewall::is_astray(const Key& key, const Packet& packet, bool from_peer) const {
-    const bool is_reset = (packet.flags & tcp_flag::reset) != 0;
-    return peers_[key.peer].outside && packet.protocol == protocol::tcp && is_reset != from_peer &&
+    return from_peer && peers_[key.peer].outside && packet.protocol == protocol::tcp &&
+           (packet.flags & tcp_flag::reset) == 0 &&
            rule_for(key.peer, true, protocol::tcp, key.peer_address, key.own_port) != nullptr;
 }
 
@@ -178,10 +179,8 @@ Verdict Firewall::judge(const Key& key, const Packet& packet, bool from_peer, st
         connection = nullptr;
     }
     if (connection == nullptr) {
-        if (!first) {
-            passed_ = nullptr;
-            return is_astray(key, packet, from_peer) ? Verdict::pass : Verdict::no_state;
-        }
+        if (!first && !is_astray(key, packet, from_peer))
+            return Verdict::no_state;
         Rule* rule = rule_for(key.peer, from_peer, key.protocol, key.peer_address,
                               from_peer ? key.own_port : key.peer_port);
         if (rule == nullptr)
@@ -191,7 +190,7 @@ Verdict Firewall::judge(const Key& key, const Packet& packet, bool from_peer, st
             return Verdict::full;
         connection->peer_began = from_peer;
         connection->rule = static_cast<std::uint16_t>(rule - rules_.data());
-        ++rule->admitted;
+        rule->admitted += first ? 1 : 0;
     }
     advance(*connection, packet, from_peer, now);
     passed_ = connection;

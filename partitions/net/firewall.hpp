@@ -7,7 +7,7 @@
 // Invariants: I1  an inbound packet passes only from the address of the peer whose lane it came over, to the own one; from the
 //                 outside only with an address that can be there
 //             I2  it passes only with a rule for its connection's first packet, or as a part of a connection that had one
-//                 (from the outside a segment of none may reach an open port, and a reset may answer: it changes nothing here)
+//                 (a segment from the outside of none, to an open port, begins one: its TCP answers with a reset)
 //             I3  a connection that both ends use is not displaced by others' first packets
 // Not looked at: sequence numbers (the TCP behind it does).
 #pragma once
@@ -78,8 +78,7 @@ public:
                                  std::uint16_t port) const {
         return may_begin(peer, protocol, mapped(address), port);
     }
-    // The connection that the last packet which passed is of, or about; nullptr: a segment of none, or its reset. Nobody's after any
-    // other call.
+    // The connection that the last packet which passed is of, or about; nobody's after any other call.
     [[nodiscard]] const Connection* passed() const { return passed_; }
     // The peer's program is another one now: its connections are over.
     void forget(std::uint8_t peer);

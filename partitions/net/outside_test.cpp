@@ -78,12 +78,15 @@ TEST_F(Outside, OnlyWhatIsPublishedIsAdmitted) {
 }
 
 TEST_F(Outside, AnOpenPortMayAnswerASegmentOfNoConnectionWithAReset) {
+    EXPECT_EQ(out(tcp(own, 80, client, 5001, rst)), Verdict::no_state)
+        << "nobody asked: it could carry anything anywhere";
     EXPECT_EQ(in(tcp(client, 5001, own, 80, ack)), Verdict::pass);
-    EXPECT_EQ(wall.passed(), nullptr);
+    ASSERT_NE(wall.passed(), nullptr);
+    EXPECT_TRUE(wall.passed()->peer_began);
     EXPECT_EQ(out(tcp(own, 80, client, 5001, rst)), Verdict::pass);
-    EXPECT_EQ(wall.passed(), nullptr);
-    EXPECT_EQ(in(tcp(client, 5001, own, 80, rst | ack)), Verdict::no_state) << "nothing answers a reset";
-    EXPECT_EQ(out(tcp(own, 80, client, 5001, ack)), Verdict::no_state);
+    EXPECT_EQ(out(tcp(own, 80, client, 5002, rst)), Verdict::no_state) << "who did not ask";
+    EXPECT_EQ(out(tcp(own, 80, client + 1, 5001, rst)), Verdict::no_state) << "who did not ask";
+    EXPECT_EQ(in(tcp(client, 5003, own, 80, rst | ack)), Verdict::no_state) << "nothing answers a reset";
     EXPECT_EQ(out(tcp(own, 81, client, 5001, rst)), Verdict::no_state) << "a port that is not open";
     EXPECT_EQ(in(udp(client, 5001, own, 80)), Verdict::no_rule);
     EXPECT_EQ(wall.rules()[0].admitted, 0u) << "it began nothing";
@@ -91,9 +94,9 @@ TEST_F(Outside, AnOpenPortMayAnswerASegmentOfNoConnectionWithAReset) {
 
 TEST_F(Outside, EndsWithTheSamePortsAreTwoConnections) {
     EXPECT_EQ(in(tcp(client, 5000, own, 80, syn)), Verdict::pass);
-    EXPECT_EQ(in(tcp(client + 1, 5000, own, 80, ack)), Verdict::pass);
-    EXPECT_EQ(wall.passed(), nullptr);
     EXPECT_EQ(out(tcp(own, 80, client + 1, 5000, syn | ack)), Verdict::no_state);
+    EXPECT_EQ(in(tcp(client + 1, 5000, own, 80, ack)), Verdict::pass);
+    EXPECT_EQ(wall.passed()->peer_address, net::mapped(client + 1));
     EXPECT_EQ(in(tcp(client, 5000, own, 80, ack)), Verdict::pass);
 }
 

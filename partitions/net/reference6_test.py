@@ -134,9 +134,10 @@ class Reference6(Reference):
             connection = None
         if connection is None:
             if not first:
-                # An open port says by a reset that it knows of no such connection.
-                astray = protocol == TCP and bool(fields["flags"] & RST) != inbound and self.has_rule("in", protocol, peer, own_port)
-                return "pass" if astray else "no_state"
+                # An open port says by a reset that it knows of no such connection, to whom it came from.
+                astray = inbound and protocol == TCP and not fields["flags"] & RST and self.has_rule("in", protocol, peer, own_port)
+                if not astray:
+                    return "no_state"
             if not self.has_rule(direction, protocol, peer, own_port if inbound else peer_port):
                 return "no_rule"
             connection = self.connections[key] = {"began": direction, "answered": False, "ended": set(), "closing": False}

@@ -223,7 +223,8 @@ Verdict Translator::pay(std::uint8_t container, const Connection& connection, bo
                         std::uint64_t now) {
     const Contained& who = containers_[container];
     const std::size_t limit = who.rules[connection.rule].limit;
-    forget_pay();
+    goes_at_ = 0;
+    paid_ = nullptr;
     if (limit == 0)
         return Verdict::pass;
     Pace& pace = who.paces[2 * (limit - 1) + (enters ? 1 : 0)];
@@ -252,18 +253,6 @@ void Translator::set_outside(std::uint32_t address) {
         forget(i);
 }
 
-// A reset that answers a segment of no connection: from the published port that such a segment came to.
-Verdict Translator::reset_leaves(std::uint8_t container, std::span<std::byte> bytes, const Packet& packet) {
-    for (const Publication& one : publications_)
-        if (packet.target != gateway_ && one.container == container && one.protocol == protocol::tcp &&
-            one.inside == packet.source_port) {
-            rename(bytes, source_end, outside_, one.outside);
-            forget_pay();
-            return Verdict::pass;
-        }
-    return Verdict::no_state;
-}
-
 Verdict Translator::leave(std::uint8_t container, std::span<std::byte> bytes, std::uint64_t now_ns,
                           Packet& packet) {
     const Contained& who = containers_[container];
@@ -278,8 +267,6 @@ Verdict Translator::leave(std::uint8_t container, std::span<std::byte> bytes, st
         return Verdict::target;
     if (const Verdict verdict = who.firewall->outbound(0, bytes, now_ns, packet); verdict != Verdict::pass)
         return verdict;
-    if (who.firewall->passed() == nullptr)
-        return reset_leaves(container, bytes, packet);
     const Connection& connection = *who.firewall->passed();
     const bool of_names = v4_of(connection.peer_address) == gateway_;
     const std::size_t place = first_of(container) + static_cast<std::size_t>(&connection - who.table.data());
@@ -366,10 +353,6 @@ Verdict Translator::enter(std::span<std::byte> bytes, std::uint64_t now_ns, std:
     Packet inner;
     if (const Verdict verdict = who.firewall->inbound(0, bytes, now_ns, inner); verdict != Verdict::pass)
         return verdict;
-    if (who.firewall->passed() == nullptr) { // its TCP says that it knows nothing of it
-        forget_pay();
-        return Verdict::pass;
-    }
     const Connection& connection = *who.firewall->passed();
     if (of_names && !error)
         asked_at_ = 0;

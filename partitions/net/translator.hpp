@@ -92,12 +92,6 @@ private:
     [[nodiscard]] std::uint16_t choose_port(const OuterKey& wish, std::uint64_t now);
     [[nodiscard]] const Publication* publication(std::uint8_t protocol, std::uint16_t port) const;
     [[nodiscard]] std::uint32_t name_server(std::uint64_t now);
-    [[nodiscard]] Verdict reset_leaves(std::uint8_t container, std::span<std::byte> bytes,
-                                       const Packet& packet);
-    void forget_pay() {
-        goes_at_ = 0;
-        paid_ = nullptr;
-    }
     [[nodiscard]] Verdict pay(std::uint8_t container, const Connection& connection, bool enters,
                               std::size_t bytes, std::uint64_t now);
     [[nodiscard]] std::uint64_t random();

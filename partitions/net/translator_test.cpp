@@ -181,7 +181,9 @@ TEST_F(Uplink, APublishedPortIsItsContainers) {
     EXPECT_EQ(verdict_of_entering(tcp(client, 6000, outer, 80, syn)), Verdict::no_state);
     EXPECT_EQ(verdict_of_entering(udp(client, 6000, outer, 8080)), Verdict::no_state);
     EXPECT_EQ(verdict_of_entering(tcp(client, 6001, outer, 8080, rst)), Verdict::no_state);
-    // Of no connection: its container says so, from the port that was meant.
+    // Of no connection: its container says so to whom it came from, and to nobody else.
+    Bytes unasked = tcp(web, 80, client, 6001, rst, 1000);
+    EXPECT_EQ(leave(0, unasked), Verdict::no_state);
     EXPECT_EQ(port(entered(tcp(client, 6001, outer, 8080, ack), 0), 2), 80);
     const Bytes reset = left(0, tcp(web, 80, client, 6001, rst));
     EXPECT_EQ(port(reset, 0), 8080);
